@@ -1,0 +1,56 @@
+# textgen's commands. Everything installs into .venv from the hash-pinned locks; nothing else on the machine changes.
+
+.PHONY: help setup demo test check format docs lock clean
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+LOCK := requirements/dev.txt
+STAMP := .venv/.installed
+# The first interpreter that runs and is a version we support: a name on PATH can be a shim that fails.
+FIND_PYTHON := for p in python3 python3.13 python3.12 python3.11; do \
+	  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; \
+	done
+
+help: ## Shows this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Makes .venv and installs textgen with its tools
+
+$(STAMP): $(LOCK) pyproject.toml
+	@python="$$($(FIND_PYTHON))"; \
+	if [ -z "$$python" ]; then echo "make: error: textgen needs Python 3.11, 3.12 or 3.13; install one and run make again" >&2; exit 1; fi; \
+	echo "Setting up .venv with $$("$$python" --version); this downloads about 700 MB the first time" >&2; \
+	"$$python" -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Trains on the bundled story for three minutes and prints a sample
+	$(BIN)/textgen-train --config demo
+	@echo >&2
+	$(BIN)/textgen-sample job/story-demo --length 600
+
+test: setup ## Runs the tests
+	$(BIN)/python -m pytest
+
+check: setup ## Format, lint, import contracts, types, then the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: setup ## Formats the code and mends what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: setup ## Writes the generated pages of docs/
+	$(BIN)/python docs/generate.py
+
+lock: setup ## Renews the locks from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra gpu -o requirements/gpu.txt
+
+clean: ## Removes .venv and what the tools left
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

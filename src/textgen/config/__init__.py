@@ -1,0 +1,20 @@
+"""Settings: declared once as dataclass fields, from which flags, YAML, job name and docs are made."""
+
+from textgen.config.command import TrainCommand
+from textgen.config.job_name import job_name, shape, with_job_name
+from textgen.config.option import Option, Setting, option, settings
+from textgen.config.sampling import SamplingConfig
+from textgen.config.training import TrainingConfig
+
+__all__ = [
+    "Option",
+    "SamplingConfig",
+    "Setting",
+    "TrainCommand",
+    "TrainingConfig",
+    "job_name",
+    "option",
+    "settings",
+    "shape",
+    "with_job_name",
+]

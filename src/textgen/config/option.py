@@ -1,0 +1,81 @@
+"""Declares one setting: a dataclass field whose metadata says all that flags, YAML, job name and docs need of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_KEY = "textgen"
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of one setting, beside its name, type and default.
+
+    Attributes:
+        help: what it does and when to change it; one or two sentences.
+        group: the heading under which `--help` lists it.
+        kind: makes the value from a flag's text; `bool` is a switch.
+        unit: what a number counts, such as `"tokens"`.
+        choices: the values allowed; None when any is.
+        least: the smallest value allowed.
+        most: the largest value allowed.
+        above: the value must be larger than this.
+        below: the value must be smaller than this.
+        job_part: given a value that differs from the default, its part of the job name; None when it does not shape the
+            checkpoint.
+        in_every_job_name: the part stands in the job name even for the default.
+        positional: an argument without a flag: `"one"`, or `"many"` for a tuple of them.
+        metavar: how `--help` shows the value.
+    """
+
+    help: str
+    group: str
+    kind: Callable[[str], Any] = str
+    unit: str | None = None
+    choices: tuple[str, ...] | None = None
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    job_part: Callable[[Any], str] | None = None
+    in_every_job_name: bool = False
+    positional: Literal["one", "many"] | None = None
+    metavar: str | None = None
+
+    @property
+    def shapes_checkpoint(self) -> bool:
+        """Whether another value means another model, and so another job."""
+        return self.job_part is not None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A field of a config dataclass: name, default and `Option` together."""
+
+    name: str
+    default: Any
+    option: Option
+
+    @property
+    def flag(self) -> str:
+        """The flag's canonical spelling."""
+        return f"--{self.name}"
+
+    @property
+    def nullable(self) -> bool:
+        """Whether None is a value of it."""
+        return self.default is None
+
+
+def option(default: Any, **known: Any) -> Any:
+    """A dataclass field with an `Option` in its metadata; arguments as `Option`'s."""
+    return dataclasses.field(default=default, metadata={_KEY: Option(**known)})
+
+
+def settings(config: type[Any] | Any) -> Iterator[Setting]:
+    """The settings of a config dataclass, in the order in which they are declared."""
+    for field in dataclasses.fields(config):
+        yield Setting(field.name, field.default, field.metadata[_KEY])

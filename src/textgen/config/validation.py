@@ -1,0 +1,109 @@
+"""Converts and checks single values against their `Option`; knows nothing of which settings there are."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from textgen.config.option import Setting, settings
+from textgen.errors import UsageError
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+def convert(setting: Setting, raw: Any) -> Any:
+    """Makes a setting's value from what a flag or a YAML file says.
+
+    Args:
+        setting: which one.
+        raw: text from a flag, or a plain YAML value. "none" and null mean None where the default is None.
+
+    Raises:
+        UsageError: when it is of another kind.
+    """
+    option = setting.option
+    if option.positional == "many":
+        values = [raw] if isinstance(raw, str) else raw
+        if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+            raise UsageError(f"{setting.name} must be a list of paths, got {raw!r}")
+        return tuple(values)
+    if raw is None or (isinstance(raw, str) and raw.lower() == "none" and setting.nullable):
+        if setting.nullable:
+            return None
+        raise UsageError(f"{setting.flag} needs a value, got none; leave it out for the default, {setting.default}")
+    if option.kind is bool:
+        return _convert_switch(setting, raw)
+    if option.kind is str:
+        if isinstance(raw, str):
+            return raw
+        raise UsageError(f"{setting.flag} must be text, got {raw!r}; put it in quotes")
+    return _convert_number(setting, raw)
+
+
+def check_settings(config: Any) -> None:
+    """Checks each value of a config dataclass against its limits.
+
+    Raises:
+        UsageError: for the first that is out of range.
+    """
+    for setting in settings(config):
+        value = getattr(config, setting.name)
+        if value is not None:
+            _check(setting, value)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`"; did you mean …?"` when a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _convert_switch(setting: Setting, raw: Any) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    text = str(raw).lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise UsageError(
+        f"{setting.flag} is a switch: write {setting.flag}, {setting.flag}=false or --no-{setting.name}, got {raw!r}"
+    )
+
+
+def _convert_number(setting: Setting, raw: Any) -> Any:
+    whole = setting.option.kind is int
+    try:
+        if isinstance(raw, bool):
+            raise TypeError
+        value = setting.option.kind(raw)
+        if whole and isinstance(raw, float) and raw != value:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        wanted = "a whole number" if whole else "a number"
+        raise UsageError(f"{setting.flag} must be {wanted}, got {raw!r}") from None
+    return value
+
+
+def _check(setting: Setting, value: Any) -> None:
+    option = setting.option
+    if option.choices is not None and value not in option.choices:
+        raise UsageError(
+            f"{setting.flag} must be one of {', '.join(option.choices)}, got {value!r}{nearest(str(value), option.choices)}"
+        )
+    if option.kind not in {int, float}:
+        return
+    limits = (
+        ("at least", option.least, operator.ge),
+        ("above", option.above, operator.gt),
+        ("at most", option.most, operator.le),
+        ("below", option.below, operator.lt),
+    )
+    rules = [(rule, limit, holds) for rule, limit, holds in limits if limit is not None]
+    if not math.isfinite(value) or not all(holds(value, limit) for _, limit, holds in rules):
+        wanted = " and ".join(f"{rule} {limit}" for rule, limit, _ in rules) or "finite"
+        raise UsageError(f"{setting.flag} must be {wanted}, got {value}")

@@ -1,0 +1,51 @@
+"""Reads and writes a config as YAML text; knows nothing of where the text lies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textgen.config.option import settings
+from textgen.config.training import TrainingConfig
+from textgen.config.validation import convert, nearest
+from textgen.errors import FormatError, UsageError
+
+
+def from_yaml(text: str, source: str) -> dict[str, Any]:
+    """The settings that a YAML text names, converted, not yet checked against their limits.
+
+    Args:
+        text: the YAML; a mapping from setting names to values. Dashes are accepted for underscores.
+        source: what to call it in an error.
+
+    Raises:
+        FormatError: when it is not YAML, not a mapping, or names an unknown setting or a value of the wrong kind.
+    """
+    import yaml
+
+    try:
+        mapping = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise FormatError(f"{source} is not valid YAML: {reason}") from error
+    if mapping is None:
+        return {}
+    if not isinstance(mapping, dict):
+        raise FormatError(f"{source} must hold lines such as 'layers: 2', got a {type(mapping).__name__}")
+    known = {setting.name: setting for setting in settings(TrainingConfig)}
+    values = {}
+    for key, raw in mapping.items():
+        name = str(key).replace("-", "_")
+        if name not in known:
+            raise FormatError(f"{source} has the unknown key {key!r}{nearest(name, known)}")
+        try:
+            values[name] = convert(known[name], raw)
+        except UsageError as error:
+            raise FormatError(f"{source}: {error}") from error
+    return values
+
+
+def to_yaml(config: TrainingConfig) -> str:
+    """The YAML text of every setting, in the order in which they are declared."""
+    import yaml
+
+    return yaml.safe_dump(config.to_mapping(), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,93 @@
+"""The only writer to standard error: rich on a terminal, plain lines in a pipe.
+
+Knows nothing of what is said. Rich is imported at the first use, so that `--help` and sampling do without it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+
+
+class Console:
+    """Writes to one stream; `NO_COLOR` is respected."""
+
+    @cached_property
+    def rich(self) -> RichConsole:
+        """The rich console on a copy of standard error, which stays open while descriptor 2 is silenced."""
+        from rich.console import Console as RichConsole
+
+        stream = sys.stderr
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
+        return RichConsole(file=stream, highlight=False, soft_wrap=True)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody looks on."""
+        return self.rich.is_terminal
+
+    def say(self, text: str = "", style: str | None = None) -> None:
+        """Writes a line."""
+        self.rich.print(text, style=style, markup=False)
+
+    def warn(self, text: str) -> None:
+        """Writes a line that begins with "warning:"."""
+        self.say(f"warning: {text}", style="yellow")
+
+    @contextlib.contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Shows a spinner on a terminal while the body runs; writes nothing in a pipe."""
+        if not self.is_terminal:
+            yield
+            return
+        with self.rich.status(text):
+            yield
+
+    @contextlib.contextmanager
+    def silenced(self) -> Iterator[None]:
+        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails."""
+        rich = self.rich
+        sys.stderr.flush()
+        with tempfile.TemporaryFile() as caught:
+            saved = os.dup(2)
+            os.dup2(caught.fileno(), 2)
+            try:
+                yield
+            except BaseException:
+                caught.seek(0)
+                rich.file.write(caught.read().decode(errors="replace"))
+                raise
+            finally:
+                os.dup2(saved, 2)
+                os.close(saved)
+
+    def progress(self) -> Progress:
+        """A live line with a bar, for a terminal; its tasks carry the field `status`."""
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[status]}", markup=False),
+            TextColumn("left"),
+            TimeRemainingColumn(compact=True),
+            console=self.rich,
+            transient=True,
+        )
+
+
+def report_failure(program: str, message: str) -> None:
+    """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(f"{program}: error: {' '.join(message.split())}\n")
+        sys.stderr.flush()

@@ -1,0 +1,116 @@
+"""The failures textgen expects, each with the exit code it ends the program with; knows nothing of who raises them.
+
+The tree, with exit codes after `sysexits.h` where one fits::
+
+    TextgenError                 1   never raised itself
+      UsageError                 2   a flag, an argument or a combination of them
+      DataError                 65   text that cannot be read as text, or does not suit the model
+      MissingError              66   a file or directory that is not there, or holds no model
+      UnavailableError          69   a service, a device or a port that cannot be had
+      DivergedError             70   the loss is no longer a number
+      LockedError               73   another trainer works in this job directory
+      InputOutputError          74   the disk or the network failed
+      StoppedError              75   SIGTERM; running the same command again goes on
+      AccessError               77   no permission
+      FormatError               78   a model file, a checkpoint or a config file that cannot be used
+      CancelledError           130   Ctrl-C
+
+Every message is one line that names the argument or file, states the rule, says what was received and what to do next.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import ClassVar
+
+
+class TextgenError(Exception):
+    """An expected failure: shown as one line, without a traceback."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(TextgenError):
+    """A flag, an argument or a combination of them that makes no sense."""
+
+    exit_code = 2
+
+
+class DataError(TextgenError):
+    """Text that cannot be read as text, or that does not suit the model."""
+
+    exit_code = 65
+
+
+class MissingError(TextgenError):
+    """A file or directory that is not there, or a directory without a model."""
+
+    exit_code = 66
+
+
+class UnavailableError(TextgenError):
+    """A service, a device or a port that cannot be had."""
+
+    exit_code = 69
+
+
+class DivergedError(TextgenError):
+    """Training whose loss is no longer a finite number."""
+
+    exit_code = 70
+
+
+class LockedError(TextgenError):
+    """A job directory in which another trainer works."""
+
+    exit_code = 73
+
+
+class InputOutputError(TextgenError):
+    """A disk or a network that failed."""
+
+    exit_code = 74
+
+
+class StoppedError(TextgenError):
+    """SIGTERM while training: running the same command again goes on."""
+
+    exit_code = 75
+
+
+class AccessError(TextgenError):
+    """A file or directory that may not be read or written."""
+
+    exit_code = 77
+
+
+class FormatError(TextgenError):
+    """A model file, a checkpoint or a config file that cannot be used."""
+
+    exit_code = 78
+
+
+class CancelledError(TextgenError):
+    """Ctrl-C."""
+
+    exit_code = 130
+
+
+def from_os_error(error: OSError, doing: str) -> TextgenError:
+    """Translates an operating system error into the tree.
+
+    Args:
+        error: what the operating system said.
+        doing: what was tried, with the path, such as `"cannot read book.txt"`.
+
+    Returns:
+        The error to raise `from error`; a `MissingError`, an `AccessError` or an `InputOutputError`.
+    """
+    reason = error.strerror or str(error)
+    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+        return MissingError(f"{doing}: there is no such file; check the path")
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return AccessError(f"{doing}: {reason}; check the permissions or choose another place")
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InputOutputError(f"{doing}: {reason}; free some space and run the same command again")
+    return InputOutputError(f"{doing}: {reason}")

@@ -1,0 +1,107 @@
+"""The recurrent layer: an LSTM over a window whose state goes on into the next; knows nothing of the layers around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from textgen.model.cells import LayerNormLSTMCell, LSTMCell, ProjectedLSTMCell, normalise
+from textgen.model.tensorflow_ops import gather_rows
+
+
+class LSTM(keras.layers.RNN):
+    """An LSTM over windows of contiguous streams, for truncated BPTT.
+
+    The state at a window's end is where the next window of the same streams begins; the gradient stops at the window's
+    edge. With the plain cell, weights and results are those of `keras.layers.LSTM(stateful=True)`. The input's share of
+    the gates is one product for the whole window, before the loop over time.
+
+    Args:
+        units: the state size n.
+        vocabulary_size: for a first layer that reads token ids: one-hot input is then a row of the kernel, looked up.
+        projection_size: the output size of a projected cell; None for none.
+        layer_norm: whether to normalise (see `LayerNormLSTMCell`).
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        vocabulary_size: int | None = None,
+        projection_size: int | None = None,
+        layer_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        cell: LSTMCell
+        if layer_norm:
+            cell = LayerNormLSTMCell(units, dtype=kwargs.get("dtype"))
+        elif projection_size is not None:
+            cell = ProjectedLSTMCell(units, projection_size, dtype=kwargs.get("dtype"))
+        else:
+            cell = LSTMCell(units, dtype=kwargs.get("dtype"))
+        super().__init__(cell, return_sequences=True, stateful=True, **kwargs)
+        self.units = units
+        self.vocabulary_size = vocabulary_size
+        self.projection_size = projection_size
+        self.layer_norm = layer_norm
+
+    def build(self, sequences_shape: tuple[int, ...], keep_shape: Any = None) -> None:  # noqa: ARG002 - Keras passes one shape an input
+        """Makes the kernel W `(width, 4n)`, the bias b `(4n,)`, with `layer_norm` a scale `(4n,)`, and the cell's."""
+        gates = 4 * self.units
+        width = self.vocabulary_size or sequences_shape[-1]
+        self.kernel = self.add_weight(shape=(width, gates), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
+        if self.layer_norm:
+            self.input_scale = self.add_weight(shape=(gates,), initializer="ones", name="input_scale")
+        super().build((*sequences_shape[:2], gates))
+
+    def call(self, sequences: Any, keep: Any, training: bool = False) -> Any:
+        """Reads a window.
+
+        Args:
+            sequences: `(batch_size, unroll_steps, width)` floating, or `(batch_size, unroll_steps)` int32 token ids.
+            keep: `(batch_size, 1)` floating; 1 where a stream's text goes on from the window before, 0 where not.
+            training: passed on by Keras.
+
+        Returns:
+            `(batch_size, unroll_steps, m)`, m being `projection_size`, else n.
+        """
+        initial_state = [state * ops.cast(keep, state.dtype) for state in self.states]
+        return super().call(self.input_share(sequences), initial_state=initial_state, training=training)
+
+    def input_share(self, sequences: Any) -> Any:
+        """The input's share of the gates, `(batch_size, unroll_steps, 4n)`."""
+        if self.vocabulary_size is None:
+            share = ops.matmul(sequences, self.kernel)
+        else:
+            share = gather_rows(ops.cast(self.kernel, self.compute_dtype), sequences)
+        if self.layer_norm:
+            share = self.input_scale * normalise(share)
+        return share + self.bias
+
+    def compute_output_shape(self, sequences_shape: tuple[int, ...], keep_shape: Any = None) -> tuple[int, ...]:  # noqa: ARG002
+        """`(batch_size, unroll_steps, m)`."""
+        return (*sequences_shape[:2], self.cell.output_size)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **keras.layers.Layer.get_config(self),
+            "units": self.units,
+            "vocabulary_size": self.vocabulary_size,
+            "projection_size": self.projection_size,
+            "layer_norm": self.layer_norm,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> LSTM:
+        """Makes the layer of a `get_config`; RNN's own would look for a cell."""
+        return cls(**config)
+
+
+def forget_bias_one(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """Zeros, with ones for the forget gate (Jozefowicz et al. 2015), as Keras' `unit_forget_bias`."""
+    units = shape[0] // 4
+    return ops.concatenate([ops.zeros((units,), dtype), ops.ones((units,), dtype), ops.zeros((2 * units,), dtype)])

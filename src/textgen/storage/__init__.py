@@ -1,0 +1,7 @@
+"""Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache."""
+
+from textgen.storage.bundled import bundled
+from textgen.storage.cache import cache_directory
+from textgen.storage.files import make_directory, read_text, remove, write_atomic
+
+__all__ = ["bundled", "cache_directory", "make_directory", "read_text", "remove", "write_atomic"]

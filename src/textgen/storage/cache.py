@@ -1,0 +1,29 @@
+"""Says where caches lie: files that can be made again from the text and are never needed to sample."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textgen.storage.files import make_directory
+
+
+def cache_directory(kind: str) -> Path:
+    """A directory for one kind of cached file: below `TEXTGEN_CACHE`, else below the user's cache directory.
+
+    Args:
+        kind: its name, such as `"ids"`.
+
+    Raises:
+        TextgenError: when it cannot be made.
+    """
+    named = os.environ.get("TEXTGEN_CACHE")
+    if named:
+        root = Path(named).expanduser()
+    else:
+        from platformdirs import user_cache_path
+
+        root = user_cache_path("textgen", appauthor=False)
+    directory = root / kind
+    make_directory(directory)
+    return directory

@@ -1,0 +1,90 @@
+"""Reads and writes small local files, whole or not at all; knows nothing of what is in them.
+
+Every failure of the operating system leaves here as a `TextgenError` that names the path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from textgen.errors import FormatError, from_os_error
+
+
+def write_atomic(path: Path, data: bytes | str) -> None:
+    """Writes a file so that a reader finds the old content or the new, whatever happens in between.
+
+    The data goes to a temporary file in the same directory, is flushed to the disk (fsync) and renamed over the old
+    file; then the directory is flushed, so that the rename outlives a power cut.
+
+    Args:
+        path: the file; its directory is made when missing.
+        data: its whole content; text is written as UTF-8.
+
+    Raises:
+        TextgenError: when the operating system refuses; the old file stays, no temporary file is left.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    make_directory(path.parent)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        flush_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise from_os_error(error, f"cannot write {path}") from error
+
+
+def flush_directory(directory: Path) -> None:
+    """Flushes a directory's entries to the disk, where the system can (Windows cannot)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Makes a directory and those above it.
+
+    Raises:
+        TextgenError: when the operating system refuses, or a file stands in the way.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"cannot make the directory {directory}") from error
+
+
+def read_text(path: Path) -> str:
+    """Reads a small UTF-8 file.
+
+    Raises:
+        TextgenError: when it is missing, may not be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {path}") from error
+    except UnicodeDecodeError as error:
+        raise FormatError(f"cannot read {path}: byte {error.start} is not UTF-8; is it the right file?") from error
+
+
+def remove(path: Path) -> None:
+    """Removes a file if it is there.
+
+    Raises:
+        TextgenError: when the operating system refuses.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise from_os_error(error, f"cannot remove {path}") from error

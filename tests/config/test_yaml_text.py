@@ -1,0 +1,46 @@
+import pytest
+
+from textgen.config import TrainingConfig, settings
+from textgen.config.yaml_text import from_yaml, to_yaml
+from textgen.errors import FormatError
+
+
+def test_yaml_carries_every_setting():
+    """A config survives the way through YAML, every setting of it."""
+    config = TrainingConfig(texts=("a.txt", "b.txt"), layers=3, learning_rate=1e-05, embedding_size=8, layer_norm=True)
+    text = to_yaml(config)
+    assert TrainingConfig(**from_yaml(text, "config.yaml")) == config
+    assert [line.split(":")[0] for line in text.splitlines() if not line.startswith("-")] == [
+        setting.name for setting in settings(TrainingConfig)
+    ]
+
+
+def test_numbers_are_read_as_people_write_them():
+    """4e-3, which YAML 1.1 takes for text, is a number; dashes are accepted in names; an empty file sets nothing."""
+    assert from_yaml("learning-rate: 4e-3\nembedding_size: none\n", "x") == {
+        "learning_rate": 0.004,
+        "embedding_size": None,
+    }
+    assert from_yaml("", "x") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("layrs: 2", "unknown key 'layrs'; did you mean layers?"),
+        ("layers: two", "--layers must be a whole number"),
+        ("layers: true", "--layers must be a whole number"),
+        ("layers: [1]", "--layers must be a whole number"),
+        ("layer_norm: 3", "--layer_norm is a switch"),
+        ("optimizer: 3", "--optimizer must be text"),
+        ("texts: 3", "must be a list of paths"),
+        ("- layers", "must hold lines such as"),
+        ("layers: [", "not valid YAML"),
+        ("layers: null", "--layers needs a value"),
+    ],
+)
+def test_a_wrong_file_is_a_format_error_that_names_it(text, message):
+    """A config file that cannot be used is refused in one line that names the file and the key."""
+    with pytest.raises(FormatError, match=r"^presets/x.yaml[^\n]*$") as raised:
+        from_yaml(text, "presets/x.yaml")
+    assert message in str(raised.value)

@@ -1,0 +1,50 @@
+import os
+import stat
+
+import pytest
+
+from textgen.errors import AccessError, FormatError, InputOutputError, MissingError
+from textgen.storage import read_text, write_atomic
+
+
+def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path):
+    """After a write the file has the new content, and no temporary file stays."""
+    path = tmp_path / "deep" / "file.txt"
+    write_atomic(path, "old")
+    write_atomic(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    """When the disk fails in the middle, the old content stays and the temporary file goes."""
+    path = tmp_path / "file.txt"
+    write_atomic(path, "old")
+
+    def fail(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputOutputError, match="free some space"):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_a_file_has_the_usual_permissions(tmp_path):
+    """A written file is as readable as any other file of the user's."""
+    plain = tmp_path / "plain"
+    plain.touch()
+    write_atomic(tmp_path / "written", "x")
+    assert stat.S_IMODE((tmp_path / "written").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_what_the_system_refuses_becomes_an_error_that_names_the_path(tmp_path):
+    """A missing file, a file where a directory should be and bytes that are not UTF-8 are one line each."""
+    with pytest.raises(MissingError, match="absent"):
+        read_text(tmp_path / "absent")
+    (tmp_path / "bad").write_bytes(b"\xff")
+    with pytest.raises(FormatError, match="byte 0 is not UTF-8"):
+        read_text(tmp_path / "bad")
+    with pytest.raises((AccessError, InputOutputError, MissingError), match="bad"):
+        write_atomic(tmp_path / "bad" / "below", "x")
