@@ -38,7 +38,7 @@ check: setup ## Format, lint, import contracts, types, then the tests
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(MAKE) test
+	@$(MAKE) --no-print-directory test
 
 format: setup ## Formats the code and mends what the linter can
 	$(BIN)/ruff format .

@@ -124,11 +124,17 @@ def _help_text(setting: Setting) -> str:
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
     if setting.option.positional is None:
-        default = {None: "none", False: "off", True: "on"}.get(setting.default, setting.default)
-        notes.append(f"default: {default}" if default != "" else "default: none")
+        notes.append(f"default: {_describe(setting.default)}")
     if setting.option.shapes_checkpoint:
         notes.append("shapes the model")
     return f"{setting.option.help} ({'; '.join(notes)})" if notes else setting.option.help
+
+
+def _describe(value: Any) -> str:
+    """A default as people would write it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value in {None, ""} else str(value)
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
@@ -51,7 +52,7 @@ class SamplingConfig:
         least=0,
         help="Fixes the random numbers, so that the same seed gives the same text; none draws a new one each time.",
     )
-    oov: str = option(
+    oov: Literal["error", "skip", "unk"] = option(
         "error",
         group="text",
         choices=("error", "skip", "unk"),

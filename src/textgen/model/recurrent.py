@@ -34,13 +34,14 @@ class LSTM(keras.layers.RNN):
         layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
+        named = {"name": "cell", "dtype": kwargs.get("dtype")}
         cell: LSTMCell
         if layer_norm:
-            cell = LayerNormLSTMCell(units, dtype=kwargs.get("dtype"))
+            cell = LayerNormLSTMCell(units, **named)
         elif projection_size is not None:
-            cell = ProjectedLSTMCell(units, projection_size, dtype=kwargs.get("dtype"))
+            cell = ProjectedLSTMCell(units, projection_size, **named)
         else:
-            cell = LSTMCell(units, dtype=kwargs.get("dtype"))
+            cell = LSTMCell(units, **named)
         super().__init__(cell, return_sequences=True, stateful=True, **kwargs)
         self.units = units
         self.vocabulary_size = vocabulary_size

@@ -1,0 +1,32 @@
+"""Files -> text -> train, valid, test -> tokens -> vocabulary; knows nothing of arrays, models or TensorFlow.
+
+- `sources`: which files
+- `reading`: bytes -> text
+- `section`: a contiguous part of a text
+- `tokenizers`: text <-> tokens
+- `joiners`: tokens -> text, one at a time
+- `vocabulary`: tokens <-> token ids
+- `corpus`: all of it together
+
+Text always passes through in pieces of about a million characters, so that a corpus may be larger than the memory.
+"""
+
+from textgen.corpus.corpus import Corpus, open_corpus
+from textgen.corpus.joiners import Joiner
+from textgen.corpus.section import Section
+from textgen.corpus.sources import Sources, find_sources
+from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
+from textgen.corpus.vocabulary import UNKNOWN, Vocabulary
+
+__all__ = [
+    "UNKNOWN",
+    "Corpus",
+    "Joiner",
+    "Section",
+    "Sources",
+    "Tokenizer",
+    "Vocabulary",
+    "find_sources",
+    "make_tokenizer",
+    "open_corpus",
+]

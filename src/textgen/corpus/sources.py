@@ -1,0 +1,171 @@
+"""Arguments -> the files to read; knows nothing of what is in them."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import itertools
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textgen import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_ENDINGS = (".txt", ".txt.gz")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files of a corpus.
+
+    Attributes:
+        prefix: names the job.
+        train: the files to learn from, in order.
+        valid: the files to score with; none when a part of `train` is to be kept for that.
+        test: the files to score with in the end; may be none.
+        vocabulary: the file that lists the tokens of a pre-tokenised corpus.
+    """
+
+    prefix: str
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...]
+    test: tuple[Path, ...]
+    vocabulary: Path | None
+
+
+def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | None) -> Sources:
+    """Finds the files that the arguments speak of.
+
+    Args:
+        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs.
+        data_dir: instead of texts, the folder of a corpus.
+        data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`,
+            `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It
+            names the job, too; with `texts` it does nothing else.
+
+    Returns:
+        Files that exist and may be read; those of `texts` sorted, each once.
+
+    Raises:
+        UsageError: the arguments contradict each other, or one cannot be read as a file.
+        MissingError: a file is not there, or a folder holds no text.
+        AccessError: a file may not be read.
+    """
+    if texts and data_dir:
+        raise errors.UsageError(f"the text is {texts[0]} and also --data_dir {data_dir}: give only one of them")
+    arguments = [data_dir] if data_dir else texts
+    if not arguments or not all(arguments):
+        raise errors.UsageError("a text is needed and none was named: give files, a folder or --data_dir")
+    for argument in arguments:
+        if argument.startswith("gs://"):
+            raise errors.UsageError(f"cannot read {argument}: buckets are not read yet; copy the file here first")
+    if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
+        raise errors.UsageError(
+            f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
+        )
+    try:
+        sources = (
+            _find_corpus(Path(data_dir), data_prefix)
+            if data_dir and data_prefix
+            else _find_texts(arguments, data_prefix)
+        )
+        for path in (*sources.train, *sources.valid, *sources.test):
+            path.open("rb").close()
+    except OSError as error:
+        raise errors.from_os_error(error, f"cannot read {error.filename}") from error
+    return sources
+
+
+def _find_corpus(folder: Path, prefix: str) -> Sources:
+    """Finds `{prefix}.train.txt` with its companions, or else `{prefix}.txt`."""
+
+    def find(stem: str) -> tuple[Path, ...]:
+        paths = (folder / f"{stem}{ending}" for ending in _ENDINGS)
+        return tuple(path for path in paths if path.is_file())[:1]
+
+    if not folder.is_dir():
+        raise _describe_missing(folder)
+    vocabulary = next(iter(find(f"{prefix}.vocab")), None)
+    if train := find(f"{prefix}.train"):
+        return Sources(prefix, train, find(f"{prefix}.valid"), find(f"{prefix}.test"), vocabulary)
+    if whole := find(prefix):
+        return Sources(prefix, whole, (), (), vocabulary)
+    raise errors.MissingError(
+        f"there is no text of {prefix!r} in {folder}: looked for {prefix}.train.txt and {prefix}.txt, "
+        f"each also with .gz; check --data_dir and --data_prefix"
+    )
+
+
+def _find_texts(arguments: Sequence[str], prefix: str | None) -> Sources:
+    """Finds the files, those of folders and those that match globs."""
+    groups = [_expand(argument) for argument in arguments]
+    if prefix is None:
+        first = Path(arguments[0])
+        prefix = _make_prefix(first.resolve().name if first.is_dir() else _stem(groups[0][0]))
+    files: dict[Path, Path] = {}
+    for path in sorted(itertools.chain.from_iterable(groups)):
+        files.setdefault(path.resolve(), path)
+    return Sources(prefix, tuple(files.values()), (), (), None)
+
+
+def _expand(argument: str) -> list[Path]:
+    """Returns the files that one argument stands for, sorted; at least one."""
+    path = Path(argument)
+    if path.is_dir():
+        files = sorted(_texts_below(path))
+        if not files:
+            raise errors.MissingError(
+                f"the folder {path} holds no *.txt or *.txt.gz file: name another, or name the files"
+            )
+        return files
+    if path.is_file():
+        return [path]
+    if path.exists():
+        raise errors.UsageError(
+            f"{path} is not a file and can be read only once, if at all: save its text to a file first"
+        )
+    if not re.search(r"[*?[]", argument):
+        raise _describe_missing(path)
+    matches = map(Path, glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
+    files = sorted(match for match in matches if match.is_file())
+    if not files:
+        raise errors.MissingError(f"no file matches {argument}: check the pattern and the folder it starts from")
+    return files
+
+
+def _texts_below(folder: Path) -> Iterator[Path]:
+    """Yields the text files below a folder, but no hidden ones and none of hidden folders."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = (name for name in folders if not name.startswith("."))
+        for name in names:
+            if name.endswith(_ENDINGS) and not name.startswith(".") and (path := Path(place, name)).is_file():
+                yield path
+
+
+def _stem(path: Path) -> str:
+    """Returns a file's name without `.txt`, `.txt.gz` or another ending."""
+    return Path(path.name.removesuffix(".gz")).stem
+
+
+def _make_prefix(name: str) -> str:
+    """Turns any name into one of a-z, 0-9 and '-'."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "text"
+
+
+def _describe_missing(path: Path) -> errors.MissingError:
+    """Makes the error for a path that is not there; it names the one that was likely meant."""
+    folder = path.parent
+    if not folder.is_dir():
+        return _describe_missing(folder)
+    close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - names are what is compared
+    hint = f"did you mean {folder / close[0]}?" if close else "check the path"
+    return errors.MissingError(f"there is no {path}: {hint}")

@@ -1,0 +1,99 @@
+"""Turns a section of text into an array of token ids on disk, through Keras' TextVectorization inside tf.data.
+
+The text passes through in chunks, so that memory stays bounded however long it is. The array is a cache: it can be made
+again from the text at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textgen.corpus import Section, Vocabulary
+from textgen.errors import from_os_error
+
+CHUNK_CHARACTERS = 1 << 16
+"""Long enough that the call of the layer costs nothing beside its work, short enough to work in parallel."""
+
+_SEPARATOR = "\0"
+"""Parts the tokens handed to the layer; no text holds one, since reading refuses it."""
+
+
+def encode(section: Section, vocabulary: Vocabulary, text_sha256: str, directory: Path) -> np.ndarray:
+    """The ids of a section's tokens, from the cache or newly made.
+
+    Args:
+        section: the text.
+        vocabulary: the tokens and how text is split into them.
+        text_sha256: identifies the text that the section is part of.
+        directory: where the array is kept.
+
+    Returns:
+        `(tokens,)`, an unsigned integer type that holds the vocabulary, mapped from disk.
+
+    Raises:
+        TextgenError: when the text cannot be read or the array not be written.
+    """
+    dtype = np.min_scalar_type(vocabulary.size - 1)
+    identity = f"{text_sha256} {section.start} {section.stop} {vocabulary.sha256}"
+    path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}"
+    if not path.exists():
+        _write(path, section, vocabulary, dtype)
+    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
+
+
+def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
+    """The layer that looks tokens up.
+
+    It is handed tokens that Python's tokenizer has parted, joined by NUL: TensorFlow's own regular expressions split
+    Unicode text differently, and sampling needs the same tokens without TensorFlow. Its ids are the vocabulary's.
+
+    Args:
+        vocabulary: padding and `[UNK]`, which the layer adds itself, and then the tokens in id order.
+    """
+    return keras.layers.TextVectorization(
+        standardize=None, split=_split, output_mode="int", vocabulary=list(vocabulary.tokens[2:])
+    )
+
+
+def _split(joined: Any) -> Any:
+    return tf.strings.split(joined, sep=_SEPARATOR)
+
+
+def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
+    """Writes the ids to a temporary file beside the path, which they take when all are there."""
+    layer = vectorization(vocabulary)
+    split = vocabulary.tokenizer.split
+
+    def chunks() -> Iterator[str]:
+        for chunk in section.chunks(CHUNK_CHARACTERS):
+            tokens = split(chunk)
+            if tokens:
+                yield _SEPARATOR.join(tokens)
+
+    texts = tf.data.Dataset.from_generator(chunks, output_signature=tf.TensorSpec((), tf.string))
+    encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            for ids in encoded.as_numpy_iterator():
+                file.write(ids.astype(dtype).tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        raise from_os_error(error, f"cannot write the encoded text {path}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def data_options() -> tf.data.Options:
+    """Options for every pipeline: autotuning off, since ending an autotuned iterator can stall as long as it ran."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options

@@ -1,0 +1,5 @@
+"""Numbers in, scores out; knows nothing of Keras."""
+
+from textgen.evaluation.scores import Scores
+
+__all__ = ["Scores"]

@@ -1,0 +1,24 @@
+"""Writes text with a trained model: the model file, the LSTM in NumPy, the samplers; needs no TensorFlow.
+
+>>> from textgen.generation import load
+>>> for piece in load("job/story-128-states-2-layers").generate("Once upon", seed=7):
+...     print(piece, end="")
+"""
+
+from textgen.generation.generator import TextGenerator, load
+from textgen.generation.model_file import ModelFile, read_model, write_model
+from textgen.generation.samplers import Greedy, Sampler, Temperature, make_sampler
+from textgen.generation.step import LSTMStep
+
+__all__ = [
+    "Greedy",
+    "LSTMStep",
+    "ModelFile",
+    "Sampler",
+    "Temperature",
+    "TextGenerator",
+    "load",
+    "make_sampler",
+    "read_model",
+    "write_model",
+]

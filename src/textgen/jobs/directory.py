@@ -1,0 +1,83 @@
+"""The layout of a job directory: what lies where; knows nothing of what is in the files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from textgen.errors import from_os_error
+
+
+@dataclass(frozen=True)
+class JobDirectory:
+    """The files of a job.
+
+    Attributes:
+        root: the directory.
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Every hyperparameter of the last run."""
+        return self.root / "config.yaml"
+
+    @property
+    def vocabulary(self) -> Path:
+        """The tokens in id order."""
+        return self.root / "vocabulary.json"
+
+    @property
+    def state(self) -> Path:
+        """Whether it runs, and the totals so far."""
+        return self.root / "state.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Complete training states."""
+        return self.root / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        """The model file, all that sampling needs."""
+        return self.root / "model.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """One line an evaluation."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """What the model wrote after each evaluation."""
+        return self.root / "samples.txt"
+
+    @property
+    def logs(self) -> Path:
+        """TensorBoard's files, unless the config says elsewhere."""
+        return self.root / "logs"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run began here."""
+        return self.config.exists()
+
+    def move_aside(self) -> Path | None:
+        """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.
+
+        Returns:
+            The new path; None when there was no directory.
+
+        Raises:
+            TextgenError: when the operating system refuses.
+        """
+        if not self.root.exists():
+            return None
+        number = 1
+        while (aside := self.root.with_name(f"{self.root.name}.{number}")).exists():
+            number += 1
+        try:
+            return self.root.rename(aside)
+        except OSError as error:
+            raise from_os_error(error, f"cannot move {self.root} aside") from error

@@ -1,0 +1,27 @@
+"""Appends evaluations to metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textgen.errors import from_os_error
+
+
+def append_metrics(path: Path, values: Mapping[str, Any]) -> None:
+    """Adds one line.
+
+    Args:
+        path: the file.
+        values: numbers and texts by name.
+
+    Raises:
+        TextgenError: when the operating system refuses.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(values)) + "\n")
+    except OSError as error:
+        raise from_os_error(error, f"cannot write {path}") from error

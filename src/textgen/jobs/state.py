@@ -1,0 +1,53 @@
+"""How far a job is: state.json, which can be read without opening a checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from textgen.errors import FormatError
+from textgen.storage import read_text, write_atomic
+
+
+@dataclass(frozen=True)
+class JobState:
+    """The totals of a job.
+
+    Attributes:
+        status: `running`, `stopped` before its end, or `finished`.
+        steps: updates made.
+        epochs: passes over the training text, whole ones.
+        minutes: of training, evaluation not counted.
+        data_sha256: identifies the text.
+    """
+
+    status: Literal["running", "stopped", "finished"]
+    steps: int = 0
+    epochs: int = 0
+    minutes: float = 0.0
+    data_sha256: str = ""
+
+    def write(self, path: Path) -> None:
+        """Writes it, whole or not at all.
+
+        Raises:
+            TextgenError: when the operating system refuses.
+        """
+        write_atomic(path, json.dumps(dataclasses.asdict(self)) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> JobState:
+        """Reads what `write` wrote.
+
+        Raises:
+            TextgenError: when it cannot be read or makes no sense.
+        """
+        try:
+            return cls(**json.loads(read_text(path)))
+        except (TypeError, ValueError) as error:
+            raise FormatError(
+                f"{path} is damaged: {error}; remove it, and training goes on from the checkpoint"
+            ) from error

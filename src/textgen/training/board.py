@@ -1,0 +1,72 @@
+"""Writes TensorBoard's files: losses, rates and norms of the training text, scores and samples of the validation text."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from textgen.config import TrainingConfig
+from textgen.evaluation import Scores
+from textgen.training.optimization import learning_rate
+from textgen.training.progress import Progress
+
+
+class Board(keras.callbacks.TensorBoard):
+    """Keras' TensorBoard callback with the step of the job on the x axis, since one Keras epoch is the whole run.
+
+    Args:
+        directory: where the files go, below `train/` and `validation/`.
+        config: the settings.
+        progress: where training stands.
+        characters_per_token: of the training text.
+    """
+
+    def __init__(
+        self, directory: Path, config: TrainingConfig, progress: Progress, characters_per_token: float
+    ) -> None:
+        super().__init__(log_dir=str(directory), write_graph=False)
+        self._config = config
+        self._progress = progress
+        self._characters_per_token = characters_per_token
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Does nothing: profiling is not a part of this."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Writes what the step has to say."""
+        del batch
+        progress = self._progress
+        if progress.reports and logs:
+            scores = Scores(progress.window_loss, 1, self._characters_per_token)
+            values = {
+                "learning_rate": learning_rate(self._config, progress.step - 1),
+                "tokens_per_second": progress.tokens_per_second,
+                "gradient_norm": float(logs["gradient_norm"]),
+            }
+            self._write(self._train_writer, scores, values)
+        if progress.scores is not None:
+            self._write(self._val_writer, progress.scores, {})
+            if progress.sample:
+                with self._val_writer.as_default():
+                    tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
+            self._val_writer.flush()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Does nothing: every value has been written with its step."""
+
+    def _write(self, writer: Any, scores: Scores, values: dict[str, float]) -> None:
+        """Writes the scores, under the same names for both texts, and further values."""
+        named = {"loss": scores.loss, "perplexity": scores.perplexity, "bits_per_character": scores.bits_per_character}
+        with writer.as_default():
+            for name, value in {**named, **values}.items():
+                if math.isfinite(value):
+                    tf.summary.scalar(name, value, step=self._progress.step)
+
+
+def _as_markdown(text: str) -> str:
+    """Indents a text by four spaces, so that the text tab shows it as it is."""
+    return "\n".join(f"    {line}" for line in text.split("\n"))

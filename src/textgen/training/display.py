@@ -1,0 +1,91 @@
+"""Shows training on the console: a live line on a terminal, a plain line now and then in a pipe."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from textgen.console import Console
+from textgen.evaluation import Scores
+from textgen.planning import Plan
+from textgen.training.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as LiveProgress
+    from rich.progress import TaskID
+
+PLAIN_LINE_SECONDS = 10.0
+
+
+class Display(keras.callbacks.Callback):
+    """Says where training stands.
+
+    Args:
+        console: where it is said.
+        plan: the limits, for the time that is left.
+        progress: where training stands.
+        characters_per_token: of the training text.
+    """
+
+    def __init__(self, console: Console, plan: Plan, progress: Progress, characters_per_token: float) -> None:
+        super().__init__()
+        self._console = console
+        self._plan = plan
+        self._progress = progress
+        self._characters_per_token = characters_per_token
+        self._live: LiveProgress | None = None
+        self._task: TaskID | None = None
+        self._last_line = 0.0
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Starts the live line."""
+        del logs
+        self._last_line = time.monotonic()
+        if self._console.is_terminal:
+            self._live = self._console.progress()
+            self._live.start()
+            self._task = self._live.add_task("training", total=1.0, status="first step")
+            self._live.update(self._task, completed=self._fraction)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Shows the step, and what an evaluation found."""
+        del batch, logs
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, completed=self._fraction, status=self._status())
+        elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
+            self._last_line = time.monotonic()
+            self._console.say(f"{self._status()}  {self._fraction:.0%} done")
+        if self._progress.scores is not None:
+            self._console.say(f"step {self._progress.step}  validation: {self._progress.scores}", style="bold")
+            if self._progress.sample:
+                self._console.say(_indent(self._progress.sample), style="dim")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Ends the live line."""
+        del logs
+        self.close()
+
+    def close(self) -> None:
+        """Gives the terminal back, also when training fails."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    @property
+    def _fraction(self) -> float:
+        progress = self._progress
+        return self._plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes)
+
+    def _status(self) -> str:
+        progress = self._progress
+        scores = Scores(progress.window_loss, 1, self._characters_per_token)
+        return (
+            f"epoch {progress.epochs:.2f}  step {progress.step}  loss {scores.loss:.3f}  "
+            f"{scores.bits_per_character:.3f} bits/char  {progress.tokens_per_second:,.0f} tokens/s"
+        )
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"  | {line}" for line in text.split("\n"))

@@ -1,0 +1,132 @@
+"""Evaluates on the grid of steps: scores, the best model's export, a sample, a line of metrics.
+
+The grid is fixed, epoch ends and every `eval_steps`, so that a run that was interrupted scores the same steps as one that
+was not; the last step of a finished job belongs to it too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from textgen.config import TrainingConfig
+from textgen.console import Console
+from textgen.corpus import Vocabulary
+from textgen.errors import from_os_error
+from textgen.evaluation import Scores
+from textgen.generation import ModelFile, TextGenerator, write_model
+from textgen.jobs import JobDirectory, append_metrics
+from textgen.model import LanguageModel
+from textgen.training.export import score_values, to_model_file
+from textgen.training.optimization import learning_rate
+from textgen.training.progress import Progress
+from textgen.training.validation import Validator
+
+SAMPLE_TEMPERATURE = 0.8
+
+
+class Evaluator(keras.callbacks.Callback):
+    """Evaluates when a step of the grid is reached.
+
+    Args:
+        config: the settings.
+        vocabulary: of the text.
+        data_sha256: identifies the text.
+        job: where the results go.
+        progress: where training stands.
+        validator: scores the validation text.
+        console: shows them.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        *,
+        vocabulary: Vocabulary,
+        data_sha256: str,
+        job: JobDirectory,
+        progress: Progress,
+        validator: Validator,
+        console: Console,
+    ) -> None:
+        super().__init__()
+        self._config = config
+        self._vocabulary = vocabulary
+        self._data_sha256 = data_sha256
+        self._job = job
+        self._progress = progress
+        self._validator = validator
+        self._console = console
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Evaluates if the step is due."""
+        del batch, logs
+        if self.is_due:
+            self.evaluate()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the step just made belongs to the grid."""
+        progress, every = self._progress, self._config.eval_steps
+        on_grid = progress.epoch_step == 0 or (every is not None and progress.epoch_step % every == 0)
+        return on_grid or progress.status == "finished"
+
+    def evaluate(self) -> None:
+        """Scores the model, keeps it if it is the best, writes a sample and a line of metrics."""
+        progress = self._progress
+        with self._console.busy("evaluating"):
+            scores = self._validator(self.model)
+        progress.scores = scores
+        if progress.best_loss is None or scores.loss < progress.best_loss:
+            progress.best_loss, progress.best_step = scores.loss, progress.step
+            write_model(self._job.model, self.model_file(scores))
+        append_metrics(self._job.metrics, metrics_record(self._config, progress, scores))
+        if self._config.sample_length:
+            progress.sample = self._write_sample(scores)
+
+    def model_file(self, scores: Scores | None) -> ModelFile:
+        """The model's present weights as a model file."""
+        model: LanguageModel = self.model
+        return to_model_file(
+            model,
+            self._config,
+            self._vocabulary,
+            data_sha256=self._data_sha256,
+            step=self._progress.step,
+            scores=scores,
+        )
+
+    def _write_sample(self, scores: Scores) -> str:
+        """Lets the present weights write, and adds the text to the job's samples."""
+        generator = TextGenerator(self.model_file(scores))
+        pieces = generator.generate(
+            length=self._config.sample_length, temperature=SAMPLE_TEMPERATURE, seed=self._config.seed
+        )
+        text = "".join(pieces).strip("\n")
+        heading = f"step {self._progress.step}, epoch {self._progress.epochs:.2f}, {scores}"
+        try:
+            with self._job.samples.open("a", encoding="utf-8") as file:
+                file.write(f"--- {heading}\n{text}\n\n")
+        except OSError as error:
+            raise from_os_error(error, f"cannot write {self._job.samples}") from error
+        return text
+
+
+def metrics_record(config: TrainingConfig, progress: Progress, scores: Scores) -> dict[str, Any]:
+    """What metrics.jsonl and `--json` say of an evaluation.
+
+    Args:
+        config: the settings.
+        progress: where training stands.
+        scores: of the validation text.
+    """
+    return {
+        "steps": progress.step,
+        "epochs": round(progress.epochs, 4),
+        "train_loss": progress.train_loss,
+        **score_values(scores),
+        "learning_rate": learning_rate(config, progress.step),
+        "tokens_per_second": round(progress.tokens_per_second, 1),
+        "seconds": round(progress.seconds, 2),
+    }

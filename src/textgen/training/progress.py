@@ -1,0 +1,129 @@
+"""Where training stands: counted by the first callback, read by all others, kept in every checkpoint."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import keras
+
+from textgen.evaluation import Scores
+
+REPORT_STEPS = 10
+"""Losses and norms are averaged over this many steps before they are shown or written."""
+
+
+@dataclass
+class Progress:
+    """The totals of a job and the averages since its last evaluation.
+
+    Attributes:
+        steps_per_epoch: of the training text.
+        tokens_per_step: learned from in one step.
+        step: updates made.
+        epoch: whole passes over the text.
+        epoch_step: updates since the epoch began.
+        seconds: of training, evaluation and saving not counted.
+        best_loss: the lowest validation loss so far.
+        best_step: its step.
+        status: `stopped` or `finished` when training ends with this step.
+        scores: of the validation text, when this step was evaluated.
+        sample: what the model wrote then.
+        run_steps: updates made by this process, without the first, in which TensorFlow traces the model.
+        run_seconds: how long they took.
+        window_steps: updates in the present report window.
+        window_loss: their mean loss.
+        loss_sum: the losses of the report windows since the last evaluation, added up.
+        loss_steps: how many they are.
+    """
+
+    steps_per_epoch: int
+    tokens_per_step: int
+    step: int = 0
+    epoch: int = 0
+    epoch_step: int = 0
+    seconds: float = 0.0
+    best_loss: float | None = None
+    best_step: int | None = None
+    status: Literal["running", "stopped", "finished"] = "running"
+    scores: Scores | None = None
+    sample: str = ""
+    run_steps: int = -1
+    run_seconds: float = 0.0
+    window_steps: int = 0
+    window_loss: float = 0.0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the text, with the part of the present one."""
+        return self.epoch + self.epoch_step / self.steps_per_epoch
+
+    @property
+    def minutes(self) -> float:
+        """Of training."""
+        return self.seconds / 60
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Over this process' run."""
+        return self.run_steps * self.tokens_per_step / self.run_seconds if self.run_seconds else 0.0
+
+    @property
+    def train_loss(self) -> float | None:
+        """Mean nats per token since the last evaluation; None when there was no step."""
+        steps = self.loss_steps + self.window_steps
+        return (self.loss_sum + self.window_loss * self.window_steps) / steps if steps else None
+
+    @property
+    def reports(self) -> bool:
+        """Whether a report window ends with this step."""
+        return self.window_steps == REPORT_STEPS
+
+
+class Tracker(keras.callbacks.Callback):
+    """Counts steps, epochs and the time spent training; stands first in the list of callbacks.
+
+    Keras' metrics are running means; they begin anew with every report window, and after an evaluation.
+
+    Args:
+        progress: what to keep up to date.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+        self._began = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Closes a full report window and starts the clock."""
+        del batch, logs
+        progress = self.progress
+        if progress.scores is not None:
+            progress.scores = None
+            progress.loss_sum, progress.loss_steps, progress.window_steps = 0.0, 0, 0
+        elif progress.reports:
+            progress.loss_sum += progress.window_loss * progress.window_steps
+            progress.loss_steps += progress.window_steps
+            progress.window_steps = 0
+        if progress.window_steps == 0:
+            self.model.reset_metrics()
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Counts the step."""
+        del batch
+        progress = self.progress
+        elapsed = time.monotonic() - self._began
+        progress.seconds += elapsed
+        progress.run_steps += 1
+        if progress.run_steps > 0:
+            progress.run_seconds += elapsed
+        progress.step += 1
+        progress.epoch_step += 1
+        if progress.epoch_step == progress.steps_per_epoch:
+            progress.epoch, progress.epoch_step = progress.epoch + 1, 0
+        progress.window_steps += 1
+        progress.window_loss = float((logs or {})["loss"])

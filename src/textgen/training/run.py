@@ -1,0 +1,150 @@
+"""Trains a model on a corpus in a job directory: puts the parts together and starts the fit loop."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textgen.config import TrainingConfig
+from textgen.config.yaml_text import to_yaml
+from textgen.console import Console
+from textgen.corpus import Corpus, Section
+from textgen.dataset import Streams, encode, training_windows
+from textgen.errors import CancelledError, DataError, StoppedError, TextgenError
+from textgen.generation import write_model
+from textgen.jobs import CheckpointStore, JobDirectory, JobState
+from textgen.model import LanguageModel, build_model
+from textgen.planning import Plan
+from textgen.storage import cache_directory, write_atomic
+from textgen.training.board import Board
+from textgen.training.checkpointing import SaveCheckpoints, resume
+from textgen.training.display import Display
+from textgen.training.evaluation import Evaluator, metrics_record
+from textgen.training.export import score_values
+from textgen.training.limits import Signals, StopAtLimits
+from textgen.training.optimization import LearningRate, make_optimizer
+from textgen.training.progress import Progress, Tracker
+from textgen.training.validation import Validator
+from textgen.version import __version__
+
+
+def train(
+    config: TrainingConfig, corpus: Corpus, job: JobDirectory, summary_dir: Path, console: Console
+) -> dict[str, Any]:
+    """Trains until the job's limits are reached, going on with what the job directory holds.
+
+    Args:
+        config: the settings.
+        corpus: the text.
+        job: where everything is kept; made when missing.
+        summary_dir: where TensorBoard's files go.
+        console: shows how it goes.
+
+    Returns:
+        What `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
+        valid_bits_per_character, learning_rate, tokens_per_second, seconds; test_... too where there is a test text.
+
+    Raises:
+        StoppedError: after SIGTERM, when the checkpoint is written.
+        CancelledError: after SIGINT, likewise.
+        TextgenError: when the text is too short, or a file cannot be read or written.
+    """
+    keras.utils.set_random_seed(config.seed)
+    with Signals() as signals:
+        ids, valid_ids = _encode(corpus, corpus.train, console), _encode(corpus, corpus.valid, console)
+        streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
+        validator = _validator(config, corpus, valid_ids, corpus.valid)
+        characters_per_token = corpus.train.characters / len(ids)
+
+        plan = Plan(config, corpus.vocabulary.size)
+        progress = Progress(streams.steps_per_epoch, streams.tokens_per_step)
+        model = compile_model(config, corpus.vocabulary.size)
+        write_atomic(job.config, to_yaml(config))
+        store = CheckpointStore(job.checkpoints)
+        continues = resume(model, progress, store, config, console)
+
+        def note_state() -> None:
+            if progress.best_loss is None:
+                write_model(job.model, evaluator.model_file(None))
+            JobState(progress.status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(job.state)
+
+        evaluator = Evaluator(
+            config,
+            vocabulary=corpus.vocabulary,
+            data_sha256=corpus.sha256,
+            job=job,
+            progress=progress,
+            validator=validator,
+            console=console,
+        )
+        display = Display(console, plan, progress, characters_per_token)
+        callbacks = [
+            Tracker(progress),
+            LearningRate(config, progress),
+            StopAtLimits(plan, progress, signals),
+            evaluator,
+            SaveCheckpoints(store, config, _identity(corpus), progress, note_state),
+            Board(summary_dir, config, progress, characters_per_token),
+            display,
+        ]
+        windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
+        try:
+            # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
+            model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        finally:
+            display.close()
+    if progress.status == "stopped":
+        raise _stopped(signals, progress)
+
+    summary = metrics_record(config, progress, progress.scores) if progress.scores else {}
+    if corpus.test is not None:
+        scores = _validator(config, corpus, _encode(corpus, corpus.test, console), corpus.test)(model)
+        console.say(f"test text: {scores}")
+        summary |= score_values(scores, "test")
+    return summary
+
+
+def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel:
+    """The model of a config, ready to fit."""
+    model = build_model(config, vocabulary_size)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
+    model.compile(make_optimizer(config), loss, jit_compile=False)
+    return model
+
+
+def _encode(corpus: Corpus, section: Section, console: Console) -> np.ndarray:
+    with console.busy("encoding the text"):
+        return encode(section, corpus.vocabulary, corpus.sha256, cache_directory("ids"))
+
+
+def _validator(config: TrainingConfig, corpus: Corpus, ids: np.ndarray, section: Section) -> Validator:
+    if len(ids) < 2:  # noqa: PLR2004 - a token to read and one to predict
+        raise DataError(
+            f"the validation text is too short: it has {len(ids)} tokens and needs 2; raise --valid_fraction, or give more text"
+        )
+    return Validator(config, corpus.vocabulary.size, ids, section.characters)
+
+
+def _identity(corpus: Corpus) -> dict[str, Any]:
+    """What a checkpoint says of the text and the programs behind it."""
+    return {
+        "data_sha256": corpus.sha256,
+        "vocabulary_sha256": corpus.vocabulary.sha256,
+        "versions": {
+            "textgen": __version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _stopped(signals: Signals, progress: Progress) -> TextgenError:
+    text = f"stopped at step {progress.step}, which is saved; run the same command again to go on"
+    return CancelledError(text) if signals.received and signals.received.name == "SIGINT" else StoppedError(text)

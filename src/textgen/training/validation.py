@@ -1,0 +1,61 @@
+"""Scores a text with the Keras model, without touching its states; knows nothing of when or why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+from keras import ops
+
+from textgen.config import TrainingConfig
+from textgen.dataset import ValidationWindow, validation_windows
+from textgen.evaluation import Scores
+from textgen.model import LanguageModel, build_model
+
+_UNKNOWN_ID = 1
+
+
+class Validator:
+    """Reads a whole text, the state carried, and scores every token after a stream's first.
+
+    It runs a twin of the model with states of its own, since a stateful layer has one set of states and a fixed number
+    of streams.
+
+    Args:
+        config: the settings; `batch_size` is the most streams the text is folded into.
+        vocabulary_size: the number of ids.
+        ids: `(tokens,)`, the text, at least two tokens.
+        characters: the text's length, for bits per character.
+    """
+
+    def __init__(self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray, characters: int) -> None:
+        self._ids = ids
+        self._config = config
+        self._characters_per_token = characters / len(ids)
+        self._unknown_share = float(np.count_nonzero(ids == _UNKNOWN_ID)) / len(ids)
+        first = next(iter(self._windows()))
+        streams, window = first.tokens.shape
+        self._twin = build_model(config, vocabulary_size, streams=streams, window=window)
+        targets = keras.Input(batch_shape=(streams, window), dtype="int32", name="targets")
+        nats = ops.sparse_categorical_crossentropy(targets, self._twin.output, from_logits=True)
+        self._scorer = keras.Model({**self._twin.input, "targets": targets}, nats)
+        self._scorer.compile(jit_compile=False)
+
+    def __call__(self, model: LanguageModel) -> Scores:
+        """Scores the text with a model's present weights.
+
+        Args:
+            model: of the same config.
+        """
+        self._twin.set_weights(model.get_weights())
+        nats, tokens = 0.0, 0
+        for window in self._windows():
+            inputs = {"tokens": window.tokens, "keep": window.keep, "targets": window.targets}
+            scored = self._scorer.predict_on_batch(inputs)
+            nats += float(np.sum(scored * window.mask, dtype=np.float64))
+            tokens += int(window.mask.sum())
+        return Scores(nats, tokens, self._characters_per_token, self._unknown_share)
+
+    def _windows(self) -> Iterator[ValidationWindow]:
+        return validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps)

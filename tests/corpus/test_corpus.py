@@ -1,0 +1,192 @@
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen import errors
+from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus
+
+CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
+needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("corpus")
+
+
+def sources(folder, *, train, valid=None, test=None, vocabulary=None):
+    paths = {}
+    for name, text in {"train": train, "valid": valid, "test": test, "vocabulary": vocabulary}.items():
+        paths[name] = folder / f"{name}.txt"
+        paths[name].write_bytes((text or "").encode())
+    return Sources(
+        "job",
+        (paths["train"],),
+        (paths["valid"],) if valid is not None else (),
+        (paths["test"],) if test is not None else (),
+        paths["vocabulary"] if vocabulary is not None else None,
+    )
+
+
+def text_of(section):
+    return "".join(section.chunks())
+
+
+@given(
+    text=st.text(st.sampled_from("ab\n"), min_size=2).filter(lambda text: len(set(text)) > 1),
+    fraction=st.floats(0.01, 0.99),
+)
+def test_split(folder, text, fraction):
+    """Validation is the last part, from the first line start at the fraction on, or exactly there if no line starts."""
+    opened = open_corpus(sources(folder, train=text), language_model="char", valid_fraction=fraction)
+    train, valid = text_of(opened.train), text_of(opened.valid)
+    assert train + valid == text
+    assert train
+    assert valid
+    earliest = len(text) - max(int(len(text) * fraction), 1)
+    starts = [place for place in range(earliest, len(text)) if text[place - 1] == "\n"]
+    assert len(train) == (starts[0] if starts else earliest)
+
+
+def test_split_is_capped(folder, monkeypatch):
+    """However long the text, validation is not: every evaluation reads all of it."""
+    monkeypatch.setattr(corpus, "MAX_VALID_CHARACTERS", 20)
+    opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
+    assert text_of(opened.valid) == "one line\n" * 2
+
+
+@needs_corpora
+def test_tiny_shakespeare():
+    """A real book falls into about nine tenths and one, at a line start, and its characters are the 65 known."""
+    opened = open_corpus(find_sources([str(CORPORA / "tinyshakespeare.txt")], None, None), language_model="char")
+    assert opened.prefix == "tinyshakespeare"
+    assert opened.train.characters + opened.valid.characters == 1_115_394
+    assert 0.0999 < opened.valid.characters / 1_115_394 <= 0.1
+    assert text_of(opened.train).endswith("\n")
+    assert opened.vocabulary.size == 67
+    assert opened.vocabulary.tokens[2:6] == (" ", "e", "t", "o")
+    assert opened.vocabulary.decode(opened.vocabulary.encode(text_of(opened.valid))) == text_of(opened.valid)
+
+
+@needs_corpora
+def test_jules():
+    """A spaced corpus takes its vocabulary file; read by characters it is a text like any other."""
+    jules = find_sources([], str(CORPORA / "jules"), "jules")
+    words = open_corpus(jules, language_model="word")
+    assert (words.vocabulary.tokenizer.name, words.vocabulary.size) == ("spaced", 16_778 + 2)
+    assert words.vocabulary.tokens[2:5] == (",", "the", ".")
+    ids = words.vocabulary.encode(text_of(words.train))
+    assert 0.014 < ids.count(1) / len(ids) < 0.016
+    characters = open_corpus(jules, language_model="char")
+    assert characters.vocabulary.tokenizer.name == "char"
+    assert characters.sha256 == words.sha256
+
+
+def test_sections_from_files(folder):
+    """Given files are the sections; a char vocabulary covers all of them, a word vocabulary the training text."""
+    given_files = sources(folder, train="one one\n", valid="two\n", test="three\n")
+    characters = open_corpus(given_files, language_model="char")
+    assert [text_of(section) for section in (characters.train, characters.valid)] == ["one one\n", "two\n"]
+    assert characters.test is not None
+    assert text_of(characters.test) == "three\n"
+    assert set(characters.vocabulary.tokens[2:]) == set("one two\nthree")
+    words = open_corpus(given_files, language_model="word")
+    assert words.vocabulary.tokens[2:] == ("one", "\n", " ")
+    assert words.vocabulary.tokenizer.name == "word"
+
+
+def test_packed_files_and_encodings(tmp_path):
+    """Several files, packed or not and in another encoding, are one text."""
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress("café".encode("latin-1")))
+    (tmp_path / "b.txt").write_bytes("thé".encode("latin-1"))
+    opened = open_corpus(find_sources([str(tmp_path)], None, None), language_model="char", encoding="latin-1")
+    assert text_of(opened.train) + text_of(opened.valid) == "café\nthé"
+
+
+def test_vocab_size_and_lowercase(folder):
+    """A vocabulary can be cut to the most frequent tokens, and lower-cased."""
+    opened = open_corpus(
+        sources(folder, train="A a b\na A", valid="B"), language_model="word", vocab_size=2, lowercase=True
+    )
+    assert opened.vocabulary.tokens == ("", UNKNOWN, "a", " ")
+    assert opened.vocabulary.encode("A B") == [2, 3, 1]
+
+
+def test_sha256(folder):
+    """The hash changes with any text and with where the sections begin, and with nothing else."""
+
+    def digest(model="char", fraction=0.1, **texts):
+        return open_corpus(sources(folder, **texts), language_model=model, valid_fraction=fraction).sha256
+
+    base = digest(train="abc abc\nabc abc\n")
+    assert base == digest("word", train="abc abc\nabc abc\n")
+    assert base == digest(train="abc abc\r\nabc abc\r\n")
+    others = [
+        digest(train="abc abc\nabc abd\n"),
+        digest(train="bbc abc\nabc abc\n"),
+        digest(train="abc abc\nabc abc\n", fraction=0.8),
+        digest(train="abc abc\n", valid="abc abc\n"),
+        digest(train="abc abc\nabc abc\n", valid="a"),
+        digest(train="abc abc\nabc abc\n", valid="b"),
+        digest(train="abc abc\nabc abc\n", test="a"),
+        digest(train="abc abc\nabc abc\n", test="b"),
+    ]
+    assert len({base, *others}) == 9
+
+
+@pytest.mark.parametrize(
+    ("texts", "model", "message"),
+    [
+        ({"train": ""}, "char", r"train\.txt is empty"),
+        ({"train": "abc", "valid": ""}, "char", r"valid\.txt is empty"),
+        ({"train": "abc", "test": ""}, "char", r"test\.txt is empty"),
+        ({"train": "a"}, "char", r"train\.txt has only one distinct token"),
+        ({"train": "aaaa"}, "char", r"train\.txt has only one distinct token"),
+        ({"train": "\n\n\n"}, "word", r"train\.txt has only one distinct token"),
+        ({"train": "to to\nto", "valid": "to", "vocabulary": "to"}, "word", "only one distinct token"),
+        (
+            {"train": "to be or be <unk> " * 3 + "to " * 80, "valid": "to", "vocabulary": "to"},
+            "word",
+            r"vocabulary\.txt lacks 9\.8% of the tokens of the training text, such as 'be', 'or'",
+        ),
+        ({"train": "ab", "vocabulary": "<unk>"}, "word", "lists no token"),
+    ],
+)
+def test_unfit_texts(folder, texts, model, message):
+    """Texts that a model cannot learn from are refused in one line."""
+    with pytest.raises(errors.DataError, match=message) as caught:
+        open_corpus(sources(folder, **texts), language_model=model)
+    assert "\n" not in str(caught.value)
+
+
+def test_vocabulary_file_may_lack_a_little(folder):
+    """Up to a twentieth of the tokens may be missing, `<unk>` not counted."""
+    texts = {"train": "to " * 95 + "be " * 5 + "<unk> " * 50, "valid": "to", "vocabulary": "to"}
+    assert open_corpus(sources(folder, **texts), language_model="word").vocabulary.tokens[2:] == ("to",)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"language_model": "bpe"}, "--language_model must be char or word"),
+        ({"language_model": "char", "vocab_size": 0}, "--vocab_size must be at least 1"),
+        ({"language_model": "char", "valid_fraction": 1.0}, "--valid_fraction must lie between 0 and 1"),
+        ({"language_model": "word", "vocab_size": 10}, "contradict each other"),
+        ({"language_model": "char", "encoding": "klingon"}, "--encoding"),
+    ],
+)
+def test_wrong_arguments(folder, options, message):
+    """Arguments out of range are named, with what to do."""
+    with pytest.raises(errors.UsageError, match=message):
+        open_corpus(sources(folder, train="to be", valid="to", vocabulary="to\nbe"), **options)
+
+
+def test_char_model_passes_the_vocabulary_file_over(folder):
+    """A char model reads a spaced text as it is, and vocab_size is its own."""
+    opened = open_corpus(
+        sources(folder, train="to be <unk>", valid="to", vocabulary="to"), language_model="char", vocab_size=3
+    )
+    assert opened.vocabulary.size == 5

@@ -1,0 +1,162 @@
+# ruff: noqa: RUF001 - typographic apostrophes are tested, too
+import doctest
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from textgen import errors
+from textgen.corpus import UNKNOWN, Joiner, joiners, make_tokenizer
+
+CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
+TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), st.characters(exclude_categories=["Cs"])))
+
+
+@given(text=TEXTS)
+@example("")
+@example("?")
+@example("안녕하세요 👋🏽!")
+@example("don't ’tis rock-'n'-roll\r\n\n  \t x")
+@pytest.mark.parametrize("name", ["char", "word"])
+def test_round_trip(name, text):
+    """Joining what was split gives the text, at once and token by token, and lower-cased if so asked."""
+    for lowercase in (False, True):
+        tokenizer = make_tokenizer(name, lowercase)
+        expected = text.lower() if lowercase else text
+        tokens = tokenizer.split(text)
+        assert tokenizer.join(tokens) == "".join(tokens) == expected
+        assert all(tokens)
+        joiner = tokenizer.joiner("before")
+        assert "".join(map(joiner.add, tokens)) == expected
+
+
+@given(before=TEXTS, after=TEXTS)
+def test_words_may_be_cut_behind_a_line_end(before, after):
+    """Behind a line end the tokens of the parts are the tokens of the whole."""
+    tokenizer = make_tokenizer("word")
+    assert tokenizer.split(before + "\n") + tokenizer.split(after) == tokenizer.split(f"{before}\n{after}")
+
+
+def test_characters():
+    """A character is a code point: an accent and a skin tone stand alone."""
+    assert make_tokenizer("char").split("e\u0301👋🏽") == ["e", "\u0301", "👋", "🏽"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Don't go, Ned.", ["Don't", " ", "go", ",", " ", "Ned", "."]),
+        ("we’d've", ["we’d've"]),
+        ("'tis the dogs' bowl", ["'", "tis", " ", "the", " ", "dogs", "'", " ", "bowl"]),
+        ("well-known --", ["well", "-", "known", " ", "-", "-"]),
+        ("a  \n\n\t b", ["a", "  ", "\n", "\n", "\t ", "b"]),
+        ("Жюль Верн, 1873", ["Жюль", " ", "Верн", ",", " ", "1873"]),
+        ("...", [".", ".", "."]),
+    ],
+)
+def test_words(text, tokens):
+    """Words keep their apostrophes; line ends and marks stand alone; other white space stays together."""
+    assert make_tokenizer("word").split(text) == tokens
+
+
+def test_spaced_splits_at_white_space():
+    """A spaced text is parted at any white space, line ends included, and its `<unk>` is `[UNK]`."""
+    assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
+
+
+@pytest.mark.parametrize(
+    ("spaced", "printed"),
+    [
+        ("he came , saw ; and : ran !", "he came, saw; and: ran!"),
+        ("the club - all ( of it ) [ 5 ] - left .", "the club - all (of it) [5] - left."),
+        ('" very well , " said he . " and you ? "', '"very well," said he. "and you?"'),
+        ("it ' s eight o ' clock , don ' t we ' ll see", "it's eight o'clock, don't we'll see"),
+        ("i do n't , he 's n't 'll ca n’t", "i don't, he'sn't'll can’t"),
+        ("the sailors ' hats ; m ' nicholl and d ' avezac", "the sailors' hats; m'nicholl and d'avezac"),
+        ("\" ' here , ' \" said he", "\"'here,'\" said he"),
+        ("he said : ' why ? ' ' because . '", "he said: 'why?' 'because.'"),
+        ("“ it ’ s ‘ here ’ , ” he said", "“it’s ‘here’,” he said"),
+        ("`` well '' , $ 5 and 10 % … yes", "``well'', $5 and 10%… yes"),
+        ("the <unk> ' s <unk> , <unk>", "the [UNK]'s [UNK], [UNK]"),
+        ("\ntwo \n lines", "two lines"),
+    ],
+)
+def test_spaced_joins_as_in_print(spaced, printed):
+    """Marks, quotes and apostrophes get the spaces of printed English."""
+    tokenizer = make_tokenizer("spaced")
+    assert tokenizer.join(tokenizer.split(spaced)) == printed
+
+
+@pytest.mark.parametrize(
+    ("before", "token", "text"),
+    [
+        ("", "the", "the"),
+        ("the captain", "said", " said"),
+        ("the captain", ",", ","),
+        ("the captain ", "said", "said"),
+        ("the captain\n", "said", "said"),
+        ("the captain", '"', ' "'),
+        ('"come', '"', '"'),
+        ('" come , " he said , "', "go", "go"),
+        ('" come , " he said , "go', '"', '"'),
+        ('"', "come", "come"),
+        ("(", "see", "see"),
+        ("the captain '", "s", "s"),
+        ("the captain'", "s", "s"),
+        ("don't", "go", " go"),
+        ("'why?", "'", "'"),
+        ("he asked,", "'", " '"),
+    ],
+)
+def test_spaced_goes_on_from_a_prompt(before, token, text):
+    """The first token fits the prompt: its last character, and the quotes that are open in it."""
+    assert make_tokenizer("spaced").joiner(before).add(token) == text
+
+
+@given(text=TEXTS, data=st.data())
+def test_spaced_joins_token_by_token_as_at_once(text, data):
+    """A stream of tokens gives the same text as all of them together; no token is lost or changed."""
+    tokenizer = make_tokenizer("spaced")
+    tokens = data.draw(st.lists(st.sampled_from([*tokenizer.split(text), *"\"'’,.([a", "s", "o"]), max_size=20))
+    joiner = tokenizer.joiner()
+    pieces = [joiner.add(token) for token in tokens]
+    assert "".join(pieces) == tokenizer.join(tokens)
+    assert [piece.strip(" ") for piece in pieces] == tokens
+
+
+def test_spaced_prints_jules():
+    """A real corpus reads as a book does: no space before a comma or full stop, and dialogue is in closed quotes."""
+    path = CORPORA / "jules" / "jules.train.txt"
+    if not path.is_file():
+        pytest.skip("the corpora are not here")
+    tokenizer = make_tokenizer("spaced")
+    lines = [tokenizer.join(tokenizer.split(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert not [line for line in lines if " ," in line or " ." in line]
+    assert '"be so good as to play, mr. stuart," said phileas fogg.' in lines
+    assert [line for line in lines if line.startswith('"it\'s absurd!" cried stuart, who')]
+
+
+@pytest.mark.parametrize(("name", "start"), [("char", "\n"), ("word", "\n"), ("spaced", ".")])
+def test_start_is_one_token(name, start):
+    """What stands for a missing prompt is a single token of the tokenizer; equal settings make equal tokenizers."""
+    tokenizer = make_tokenizer(name)
+    assert (tokenizer.name, tokenizer.lowercase, tokenizer.start) == (name, False, start)
+    assert name == "spaced" or tokenizer.split(start) == [start]
+    assert tokenizer == make_tokenizer(name) != make_tokenizer(name, lowercase=True)
+
+
+def test_plain_joiner():
+    """The joiner of char and word adds tokens as they are."""
+    assert Joiner().add(" ") == " "
+
+
+def test_unknown_tokenizer():
+    """The error lists the names there are."""
+    with pytest.raises(errors.UsageError, match=r"'bpe': choose one of char, word, spaced"):
+        make_tokenizer("bpe")
+
+
+def test_examples_in_docstrings():
+    """The example of the spaced joiner is true."""
+    assert doctest.testmod(joiners).failed == 0

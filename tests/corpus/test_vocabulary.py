@@ -1,0 +1,132 @@
+# ruff: noqa: RUF001 - typographic apostrophes are tested, too
+import json
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen import errors
+from textgen.corpus import UNKNOWN, Section, Vocabulary, make_tokenizer
+from textgen.corpus.vocabulary import PADDING, build_vocabulary, count_tokens, read_vocabulary_file
+
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("vocabulary")
+
+
+def section(folder, text, name="text.txt"):
+    (folder / name).write_bytes(text.encode())
+    return Section((folder / name,), "utf-8", 0, len(text))
+
+
+def vocabulary_of(tokens, name="word"):
+    return Vocabulary((PADDING, UNKNOWN, *tokens), make_tokenizer(name))
+
+
+def test_ids():
+    """Padding is 0, unknown is 1, and the tokens follow in order."""
+    vocabulary = vocabulary_of(["the", " ", "sea"])
+    assert vocabulary.size == 5
+    assert vocabulary.encode("the sky sea") == [2, 3, 1, 3, 4]
+    assert vocabulary.ids(["sea", UNKNOWN]) == [4, 1]
+    assert vocabulary.decode([0, 2, 3, 1, 0]) == "the [UNK]"
+    assert vocabulary.unknown("big the bad big sea wolf") == ["big", "bad", "wolf"]
+
+
+def test_decode_spaced():
+    """The tokens of a spaced text come back as print."""
+    vocabulary = vocabulary_of(["the", "sea", ","], "spaced")
+    assert vocabulary.decode(vocabulary.encode("the sea , <unk>")) == "the sea, [UNK]"
+    assert vocabulary.unknown("the <unk> sky") == ["sky"]
+
+
+@given(text=TEXTS, lowercase=st.booleans())
+@pytest.mark.parametrize("name", ["char", "word"])
+def test_encode_and_decode(folder, name, text, lowercase):
+    """A vocabulary of a whole text encodes it without unknown tokens, and decodes it exactly."""
+    tokenizer = make_tokenizer(name, lowercase)
+    vocabulary = build_vocabulary([section(folder, text)], tokenizer)
+    ids = vocabulary.encode(text)
+    assert min(ids) >= 2
+    assert vocabulary.decode(ids) == (text.lower() if lowercase else text)
+    assert vocabulary.unknown(text) == []
+
+
+@given(texts=st.lists(TEXTS, min_size=1, max_size=3), lowercase=st.booleans())
+@pytest.mark.parametrize("name", ["char", "word", "spaced"])
+def test_counts(folder, name, texts, lowercase):
+    """Tokens are counted over all sections, exactly."""
+    tokenizer = make_tokenizer(name, lowercase)
+    sections = [section(folder, text, f"{number}.txt") for number, text in enumerate(texts)]
+    assert count_tokens(sections, tokenizer) == Counter(token for text in texts for token in tokenizer.split(text))
+
+
+def test_order(folder):
+    """The most frequent tokens come first, ties in the order of code points; vocab_size keeps so many of them."""
+    text = section(folder, "b b a a c\nZ")
+    assert build_vocabulary([text], make_tokenizer("word")).tokens[2:] == (" ", "a", "b", "\n", "Z", "c")
+    assert build_vocabulary([text], make_tokenizer("word"), 3).tokens[2:] == (" ", "a", "b")
+    assert build_vocabulary([text], make_tokenizer("char"), 1).tokens == (PADDING, UNKNOWN, " ")
+    assert build_vocabulary([section(folder, "x <unk> <unk>")], make_tokenizer("spaced")).tokens[2:] == ("x",)
+
+
+def test_json_round_trip():
+    """What was written is read again, line ends, other scripts and all."""
+    vocabulary = vocabulary_of(["\n", "\u2028", "é", "🙂", '"'], "char")
+    again = Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
+    assert again == vocabulary
+    assert again.sha256 == vocabulary.sha256
+
+
+def test_sha256():
+    """The hash tells apart all that changes ids: tokens, their order, the tokenizer, its case."""
+    base = vocabulary_of(["a", "b"])
+    others = [
+        base,
+        vocabulary_of(["b", "a"]),
+        vocabulary_of(["ab"]),
+        vocabulary_of(["a", "b"], "char"),
+        replace(base, tokenizer=make_tokenizer("word", lowercase=True)),
+    ]
+    assert len({other.sha256 for other in others}) == 5
+    assert base.sha256 == vocabulary_of(["a", "b"]).sha256
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tokens": None}, "not a list of strings"),
+        ({"tokens": ["", "[UNK]", 3]}, "not a list of strings"),
+        ({"tokens": ["a", "b"]}, "first tokens"),
+        ({"tokens": []}, "first tokens"),
+        ({"tokens": ["", "[UNK]", "a", "a"]}, "'a' twice"),
+        ({"tokens": ["", "[UNK]", "b", "a"]}, "sha256"),
+        ({"tokenizer": "bpe"}, "bpe"),
+        ({"tokenizer": None}, "tokenizer"),
+        ({"lowercase": True}, "sha256"),
+        ({"lowercase": 0}, "lowercase"),
+        ({"sha256": None}, "sha256"),
+    ],
+)
+def test_damaged_json(changes, message):
+    """Anything but what was written is refused, in one line."""
+    with pytest.raises(errors.FormatError, match=message) as caught:
+        Vocabulary.from_json({**vocabulary_of(["a", "b"]).to_json(), **changes})
+    assert "\n" not in str(caught.value)
+
+
+def test_vocabulary_file(folder):
+    """A token a line, in order; what means unknown, what is empty and what came before is passed over."""
+    path = folder / "vocab.txt"
+    path.write_bytes("the\r\n<unk>\n\n of \n[UNK]\nthe\nThe\n’".encode())
+    vocabulary = read_vocabulary_file(path, make_tokenizer("spaced"))
+    assert vocabulary.tokens == (PADDING, UNKNOWN, "the", "of", "The", "’")
+    assert read_vocabulary_file(path, make_tokenizer("spaced", lowercase=True)).tokens[2:] == ("the", "of", "’")
+    path.write_text("<unk>\n")
+    with pytest.raises(errors.DataError, match="lists no token"):
+        read_vocabulary_file(path, make_tokenizer("spaced"))

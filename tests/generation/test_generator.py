@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from textgen.corpus.tokenizers import make_tokenizer
+from textgen.corpus.vocabulary import Vocabulary
+from textgen.errors import DataError, MissingError, UsageError
+from textgen.generation import TextGenerator, load, write_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from textgen.generation import ModelFile
+
+
+@pytest.fixture
+def random_generator(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> TextGenerator:
+    """A generator that knows nothing: its weights are random."""
+    return TextGenerator(make_model(plain))
+
+
+@pytest.fixture
+def generator(remembering_model: ModelFile) -> TextGenerator:
+    """A generator that writes a, b, a, c over and over."""
+    return TextGenerator(remembering_model)
+
+
+def write(generator: TextGenerator, prompt: str = "", length: int = 8, **options: Any) -> str:
+    return "".join(generator.generate(prompt, length=length, **({"temperature": 0} | options)))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"), [("a", "bacabaca"), ("ba", "cabacaba"), ("ca", "bacabaca"), ("abac", "abacabac")]
+)
+def test_whole_prompt_is_read(generator: TextGenerator, prompt: str, text: str) -> None:
+    """The text depends on all of the prompt: after "a" the next token is the one that the tokens before "a" ask for."""
+    assert write(generator, prompt) == text
+
+
+def test_no_prompt_starts_after_a_line_break(generator: TextGenerator) -> None:
+    """Without a prompt the model reads what its tokenizer names, for characters a line break."""
+    assert write(generator) == write(generator, "\n") == "abacabac"
+
+
+def test_no_prompt_without_line_break(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
+    """Where the vocabulary lacks the line break, the first real token stands in."""
+    vocabulary = Vocabulary(tokens=("", "[UNK]", "x", "a", "b", "c"), tokenizer=make_tokenizer("char"))
+    generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
+    assert write(generator) == write(generator, "x") == "abacabac"
+
+
+def test_same_seed_same_text(random_generator: TextGenerator) -> None:
+    """A seed fixes the text; two seeds give two texts."""
+    first, again, other = (write(random_generator, length=50, temperature=1, seed=seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
+
+
+def test_no_seed_another_text_every_time(random_generator: TextGenerator) -> None:
+    """Without a seed no two texts are the same."""
+    assert len({write(random_generator, length=100, temperature=5) for _ in range(5)}) == 5
+
+
+@pytest.mark.parametrize("length", [0, 1, 37])
+def test_length_in_tokens(random_generator: TextGenerator, length: int) -> None:
+    """There are as many pieces as asked for, one a token; of characters, each is one."""
+    pieces = list(random_generator.generate("ab", length=length, seed=1))
+    assert len(pieces) == length
+    assert all(len(piece) == 1 for piece in pieces)
+
+
+def test_pieces_come_one_by_one(random_generator: TextGenerator) -> None:
+    """A text of a thousand million tokens begins at once, and begins as a short one does."""
+    endless = random_generator.generate("ab", length=10**9, seed=1)
+    assert list(islice(endless, 5)) == list(random_generator.generate("ab", length=5, seed=1))
+
+
+def test_texts_side_by_side(random_generator: TextGenerator) -> None:
+    """Two texts written in turns by one generator are those written one after the other."""
+    first = random_generator.generate("ab", length=20, seed=1)
+    second = random_generator.generate("ca", length=20, seed=2)
+    turns = list(zip(first, second, strict=True))
+    assert [piece for piece, _ in turns] == list(random_generator.generate("ab", length=20, seed=1))
+    assert [piece for _, piece in turns] == list(random_generator.generate("ca", length=20, seed=2))
+
+
+@pytest.mark.parametrize("temperature", [0, 1, 10])
+def test_padding_and_unknown_are_never_written(
+    make_model: Callable[..., ModelFile], plain: dict[str, Any], temperature: float
+) -> None:
+    """A model that longs to say padding and `[UNK]` is not allowed to."""
+    tensors = dict(make_model(plain).tensors)
+    tensors["output.bias"] = np.array([1000, 1000, 0, 0, 0, 0], dtype=np.float32)
+    pieces = list(TextGenerator(make_model(plain, tensors)).generate(length=200, temperature=temperature, seed=1))
+    assert set(pieces) <= {"\n", "a", "b", "c"}
+
+
+def test_unknown_tokens_are_an_error(generator: TextGenerator) -> None:
+    """By default a prompt's unknown tokens are listed once each, with the two ways out, before a piece is asked for."""
+    with pytest.raises(DataError, match=r"'x', 'é'; .*--oov skip.*--oov unk"):
+        generator.generate("axbéx")
+
+
+def test_long_list_of_unknown_tokens_is_cut(generator: TextGenerator) -> None:
+    """At most ten unknown tokens are listed, the others counted."""
+    with pytest.raises(DataError, match="'m' and 2 more;") as caught:
+        generator.generate("defghijklmno")
+    assert "'n'" not in str(caught.value)
+
+
+def test_unknown_tokens_skipped(generator: TextGenerator) -> None:
+    """With "skip" the model reads the prompt as if they were not there."""
+    assert write(generator, "xbéa", oov="skip") == write(generator, "ba")
+
+
+def test_unknown_tokens_read_as_unk(generator: TextGenerator) -> None:
+    """With "unk" the model reads `[UNK]`, after which this one says "c"."""
+    assert write(generator, "ax", length=1, oov="unk") == "c"
+
+
+def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
+    """A prompt that is skipped whole is as none."""
+    assert write(random_generator, "xyz", oov="skip", seed=1) == write(random_generator, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"length": -1}, "length must be at least 0"),
+        ({"temperature": -0.5}, "temperature must be"),
+        ({"temperature": float("nan")}, "temperature must be"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"oov": "ignore"}, "oov must be one of error, skip, unk, not ignore"),
+    ],
+)
+def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
+    """An option that makes no sense is refused by name before a piece is asked for."""
+    with pytest.raises(UsageError, match=message):
+        generator.generate("a", **options)
+
+
+def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
+    """A word model's pieces carry the spaces that join them to the prompt and to each other."""
+    vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", "three"), tokenizer=make_tokenizer("spaced"))
+    generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
+    assert list(generator.generate("one", length=3, temperature=0)) == [" two", " one", " three"]
+    assert write(generator, "one ", length=2) == "two one"
+
+
+def test_load(tmp_path: Path, remembering_model: ModelFile) -> None:
+    """A written model is loaded by its path or its directory's, as text or as a path, and writes the same."""
+    write_model(tmp_path / "model.safetensors", remembering_model)
+    for path in (tmp_path, str(tmp_path), tmp_path / "model.safetensors"):
+        assert write(load(path), "ba") == "cabacaba"
+    with pytest.raises(MissingError):
+        load(tmp_path / "nowhere")
+
+
+def test_sampling_needs_no_framework(tmp_path: Path, remembering_model: ModelFile) -> None:
+    """A fresh interpreter that samples from a model loads neither TensorFlow nor Keras nor anything of Google's."""
+    write_model(tmp_path / "model.safetensors", remembering_model)
+    program = """
+import sys
+before = set(sys.modules)  # installed namespace packages may already have put an empty `google` there
+from textgen.generation import load
+print("".join(load(sys.argv[1]).generate("ba", length=8, temperature=0)))
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True, timeout=60
+    ).stdout
+    text, modules = output.splitlines()
+    assert text == "cabacaba"
+    assert not {"tensorflow", "keras", "google", "tensorboard", "rich", "yaml"} & set(modules.split())
