@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from textgen.model.cells import LayerNormLSTMCell, LSTMCell, ProjectedLSTMCell, normalise
-from textgen.model.tensorflow_ops import gather_rows
+from textgen.model.tensorflow_ops import gather_rows, lstm_loop
 
 
 class LSTM(keras.layers.RNN):
@@ -52,7 +52,9 @@ class LSTM(keras.layers.RNN):
         """Makes the kernel W `(width, 4n)`, the bias b `(4n,)`, with `layer_norm` a scale `(4n,)`, and the cell's."""
         gates = 4 * self.units
         width = self.vocabulary_size or sequences_shape[-1]
-        self.kernel = self.add_weight(shape=(width, gates), initializer="glorot_uniform", name="kernel")
+        # LeCun et al. (1998) scale first weights by the number of inputs that are summed: of one-hot inputs it is 1.
+        initializer = "glorot_uniform" if self.vocabulary_size is None else keras.initializers.RandomNormal(stddev=1.0)
+        self.kernel = self.add_weight(shape=(width, gates), initializer=initializer, name="kernel")
         self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
         if self.layer_norm:
             self.input_scale = self.add_weight(shape=(gates,), initializer="ones", name="input_scale")
@@ -71,6 +73,24 @@ class LSTM(keras.layers.RNN):
         """
         initial_state = [state * ops.cast(keep, state.dtype) for state in self.states]
         return super().call(self.input_share(sequences), initial_state=initial_state, training=training)
+
+    def inner_loop(self, sequences: Any, initial_state: list[Any], mask: Any, training: bool = False) -> Any:
+        """Runs the cell over time: the plain one with a gradient of its own, the others as Keras does.
+
+        Args:
+            sequences: the input's share of the gates, `(batch_size, unroll_steps, 4n)`.
+            initial_state: h and c.
+            mask: None; windows have no gaps.
+            training: passed on by Keras.
+
+        Returns:
+            The last output, all outputs, and the last states.
+        """
+        if type(self.cell) is not LSTMCell:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        kernel = ops.cast(self.cell.recurrent_kernel, sequences.dtype)
+        outputs, h, c = lstm_loop(ops.transpose(sequences, (1, 0, 2)), kernel, *initial_state)
+        return h, ops.transpose(outputs, (1, 0, 2)), [h, c]
 
     def input_share(self, sequences: Any) -> Any:
         """The input's share of the gates, `(batch_size, unroll_steps, 4n)`."""
