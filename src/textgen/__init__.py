@@ -1,5 +1,9 @@
 """textgen trains an LSTM on your own text and lets it write.
 
+    >>> import textgen
+    >>> writer = textgen.load("job/story-384-states-1-layers")
+    >>> print("".join(writer.generate("The captain", length=400)))
+
 The packages, in the order in which the data passes through them:
 
 - `storage`: local files, and the files that travel with the package
@@ -17,6 +21,32 @@ The packages, in the order in which the data passes through them:
 Importing this package imports nothing heavy.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from textgen.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from textgen.generation import TextGenerator
+
+__all__ = ["__version__", "load"]
+
+
+def load(path: str | Path) -> TextGenerator:
+    """Opens a trained model to write text with; loads NumPy, and never TensorFlow.
+
+    Args:
+        path: a job directory, or the model file in it.
+
+    Returns:
+        The generator; see `TextGenerator.generate`.
+
+    Raises:
+        TextgenError: when there is no model, or it cannot be used.
+    """
+    from textgen.generation import load as open_model
+
+    return open_model(path)

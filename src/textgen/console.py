@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import weakref
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +30,9 @@ class Console:
         stream = sys.stderr
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
-        return RichConsole(file=stream, highlight=False, soft_wrap=True)
+            weakref.finalize(self, stream.close)
+        # Without a standard error, `stderr` keeps rich from writing to standard output.
+        return RichConsole(file=stream, stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
     @property
     def is_terminal(self) -> bool:
@@ -50,24 +53,29 @@ class Console:
         if not self.is_terminal:
             yield
             return
-        with self.rich.status(text):
+        from rich.text import Text
+
+        with self.rich.status(Text(text)):
             yield
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
         """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails."""
-        rich = self.rich
-        sys.stderr.flush()
+        file = self.rich.file
+        _flush()
         with tempfile.TemporaryFile() as caught:
             saved = os.dup(2)
             os.dup2(caught.fileno(), 2)
             try:
                 yield
             except BaseException:
+                _flush()
                 caught.seek(0)
-                rich.file.write(caught.read().decode(errors="replace"))
+                file.write(caught.read().decode(errors="replace"))
+                file.flush()
                 raise
             finally:
+                _flush()
                 os.dup2(saved, 2)
                 os.close(saved)
 
@@ -76,7 +84,7 @@ class Console:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[status]}", markup=False),
             TextColumn("left"),
@@ -88,6 +96,12 @@ class Console:
 
 def report_failure(program: str, message: str) -> None:
     """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"{program}: error: {' '.join(message.split())}\n")
+        sys.stderr.flush()
+
+
+def _flush() -> None:
+    """Lets go what Python holds back for standard error, if there is one."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()

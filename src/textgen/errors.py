@@ -106,7 +106,7 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
     Returns:
         The error to raise `from error`; a `MissingError`, an `AccessError` or an `InputOutputError`.
     """
-    reason = error.strerror or str(error)
+    reason = error.strerror or str(error) or type(error).__name__
     if error.errno in {errno.ENOENT, errno.ENOTDIR}:
         return MissingError(f"{doing}: there is no such file; check the path")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:

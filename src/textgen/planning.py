@@ -60,12 +60,20 @@ class Plan:
     def limits(self) -> str:
         """What ends the job, in words."""
         config = self.config
-        parts = [
-            f"{config.epochs} epochs" if config.epochs is not None else "",
-            f"{config.max_steps} steps" if config.max_steps is not None else "",
-            f"{config.time_limit:g} minutes" if config.time_limit is not None else "",
-        ]
-        return " or ".join(part for part in parts if part)
+        limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
+        return " or ".join(
+            f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None
+        )
+
+    def total_steps(self, steps_per_epoch: int) -> int | None:
+        """The updates that epochs and max_steps allow; None when only the time is limited.
+
+        Args:
+            steps_per_epoch: of the training text.
+        """
+        config = self.config
+        steps = [config.max_steps, None if config.epochs is None else config.epochs * steps_per_epoch]
+        return min((count for count in steps if count is not None), default=None)
 
     def fraction(self, *, epochs: float, steps: int, minutes: float) -> float:
         """How much of the job is done, from 0 to 1: the furthest of its limits.

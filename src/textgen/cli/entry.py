@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from textgen.console import report_failure
-from textgen.errors import CancelledError, TextgenError
+from textgen.errors import CancelledError, TextgenError, from_os_error
 
 
 def run_command(program: str, command: Callable[[Sequence[str]], None], arguments: Sequence[str] | None) -> int:
@@ -21,18 +22,47 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
     Returns:
         The exit code.
     """
+    _open_missing_streams()
     try:
-        command(sys.argv[1:] if arguments is None else arguments)
+        code = _call(command, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on
+        _drop_output()
+        return 0
+    except OSError as error:
+        _drop_output()
+        doing = "input or output failed" if error.filename is None else f"cannot use {error.filename}"
+        return _fail(program, from_os_error(error, doing))
+    except TextgenError as error:
+        return _fail(program, error)
+    except KeyboardInterrupt:
+        return _fail(program, CancelledError("stopped by Ctrl-C"))
+    return code
+
+
+def _call(command: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int:
+    try:
+        command(arguments)
     except SystemExit as end:  # argparse, after --help and --version
         return int(end.code or 0)
-    except TextgenError as error:
-        report_failure(program, str(error))
-        return error.exit_code
-    except KeyboardInterrupt:
-        report_failure(program, "stopped by Ctrl-C")
-        return CancelledError.exit_code
-    except BrokenPipeError:
-        # Nobody reads on. Python would complain when it flushes the pipe at its end; give it another one to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _fail(program: str, error: TextgenError) -> int:
+    report_failure(program, str(error))
+    return error.exit_code
+
+
+def _open_missing_streams() -> None:
+    """Opens the null device for each standard stream that the caller closed, as `>&-` does; Python leaves None there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+
+
+def _drop_output() -> None:
+    """Puts the null device behind standard output: Python flushes it once more at the end, and would complain."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    with contextlib.suppress(OSError, ValueError):  # a stand-in for the stream, in a test, may have no descriptor
+        os.dup2(null, sys.stdout.fileno())
+    os.close(null)

@@ -8,7 +8,7 @@ from typing import Any
 from textgen.config import TrainingConfig, shape
 from textgen.config.yaml_text import from_yaml
 from textgen.corpus import Corpus, Vocabulary
-from textgen.errors import DataError, FormatError
+from textgen.errors import DataError, FormatError, UsageError
 from textgen.jobs import JobDirectory, JobState
 from textgen.storage import read_text
 
@@ -30,7 +30,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> JobS
     """
     if not job.exists:
         return None
-    before = TrainingConfig(**from_yaml(read_text(job.config), str(job.config)))
+    before = _read_config(job)
     old, new = shape(before), shape(config)
     differing = [f"{name} {old[name]} and not {new[name]}" for name in new if old[name] != new[name]]
     if differing:
@@ -55,15 +55,45 @@ def last_evaluation(job: JobDirectory) -> dict[str, Any]:
     if not job.metrics.exists():
         return {}
     lines = read_text(job.metrics).splitlines()
+    found = _parse_object(lines[-1]) if lines else {}
+    if found is None:
+        raise FormatError(f"{job.metrics} is damaged in its last line; remove that line")
+    return found
+
+
+def check_movable(job: JobDirectory) -> None:
+    """Checks that `--fresh` moves a job aside, and not a directory that merely has its name.
+
+    Raises:
+        UsageError: when the directory holds other things, or has no name of its own.
+    """
+    if job.root.name in {"", ".."}:
+        raise UsageError(f"--fresh cannot move {job.root} aside; give --job_dir the directory's own name")
+    if not job.exists and not job.vocabulary.exists() and job.root.exists() and any(job.root.iterdir()):
+        raise UsageError(f"--fresh moves a job aside, and {job.root} holds other things; name another --job_dir")
+
+
+def _read_config(job: JobDirectory) -> TrainingConfig:
     try:
-        found = json.loads(lines[-1]) if lines else {}
-    except ValueError as error:
-        raise FormatError(f"{job.metrics} is damaged in its last line; remove that line") from error
-    return dict(found)
+        return TrainingConfig(**from_yaml(read_text(job.config), str(job.config)))
+    except UsageError as error:
+        raise FormatError(f"{job.config}: {error}; mend it, or begin anew with --fresh") from error
 
 
 def _read_vocabulary(job: JobDirectory) -> Vocabulary:
+    found = _parse_object(read_text(job.vocabulary))
+    if found is None:
+        raise FormatError(f"{job.vocabulary} is damaged; begin anew with --fresh")
     try:
-        return Vocabulary.from_json(json.loads(read_text(job.vocabulary)))
-    except ValueError as error:
-        raise FormatError(f"{job.vocabulary} is not valid JSON: {error}; begin anew with --fresh") from error
+        return Vocabulary.from_json(found)
+    except FormatError as error:
+        raise FormatError(f"{job.vocabulary}: {error}") from error
+
+
+def _parse_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text holds; None when it holds none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from textgen.cli import sample, train
 from textgen.cli.entry import run_command
 from textgen.config.flags import Parser
-from textgen.config.validation import nearest
+from textgen.config.validation import nearest, shown
 from textgen.errors import UsageError
 
 COMMANDS = {
@@ -39,8 +39,8 @@ def make_parser() -> Parser:
     parser = Parser(
         "textgen",
         "textgen COMMAND ...",
-        "Train an LSTM on your own text, and let it write.",
-        f"commands:\n{commands}\n\ntextgen COMMAND --help tells more.",
+        f"Train an LSTM on your own text, and let it write.\n\ncommands:\n{commands}",
+        "textgen COMMAND --help tells more of a command.",
     )
     parser.add_help_and_version()
     return parser
@@ -49,5 +49,7 @@ def make_parser() -> Parser:
 def _without_command(arguments: Sequence[str]) -> None:
     """Answers --help and --version, and refuses all else."""
     if arguments and not arguments[0].startswith("-"):
-        raise UsageError(f"there is no command {arguments[0]}{nearest(arguments[0], COMMANDS)}; see textgen --help")
+        raise UsageError(
+            f"there is no command {shown(arguments[0])}{nearest(arguments[0], COMMANDS)}; see textgen --help"
+        )
     make_parser().parse(arguments or ["--help"])

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from textgen.cli.entry import run_command
+from textgen.cli.places import refuse_bucket
 from textgen.config import SamplingConfig
 from textgen.config.flags import Parser, build
-from textgen.errors import UsageError
+from textgen.errors import UsageError, from_os_error
 
 PROGRAM = "textgen-sample"
 STANDARD_INPUT = "-"
@@ -31,7 +32,7 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB_DIR [--prompt TEXT] [FLAGS]",
-        "Lets a trained model write. Only text goes to standard output; the prompt comes first, as it was given.",
+        "Lets a trained model write. Only text goes to standard output, the prompt first, as it was given.",
         f'example:\n  {PROGRAM} job/story-384-states-1-layers --prompt "The captain" --length 600\n\n'
         "Dashes and underscores in flags are the same.",
     )
@@ -42,6 +43,7 @@ def make_parser() -> Parser:
 
 def _sample(arguments: Sequence[str]) -> None:
     config = build(SamplingConfig, make_parser().parse(arguments))
+    refuse_bucket("JOB_DIR", config.model)
     prompt = _read_standard_input() if config.prompt == STANDARD_INPUT else config.prompt
 
     from textgen.generation import load
@@ -49,7 +51,8 @@ def _sample(arguments: Sequence[str]) -> None:
     pieces = load(config.model).generate(
         prompt, length=config.length, temperature=config.temperature, seed=config.seed, oov=config.oov
     )
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    # Bytes of the prompt that are not UTF-8 are surrogates in here, and go out as they came in.
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
     live = sys.stdout.isatty()
     sys.stdout.write(prompt)
     for piece in pieces:
@@ -64,3 +67,5 @@ def _read_standard_input() -> str:
         return sys.stdin.buffer.read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise UsageError(f"the prompt on standard input is not UTF-8 (byte {error.start}); convert it first") from error
+    except OSError as error:
+        raise from_os_error(error, "cannot read the prompt from standard input") from error

@@ -9,20 +9,19 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
-from textgen.cli.existing_job import check_job, last_evaluation
-from textgen.config import TrainCommand, TrainingConfig, job_name, with_job_name
+from textgen.cli.existing_job import check_job, check_movable, last_evaluation
+from textgen.cli.places import find_places
+from textgen.cli.preset import preset_names, read_preset
+from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
-from textgen.config.validation import nearest
-from textgen.config.yaml_text import from_yaml
 from textgen.console import Console
 from textgen.corpus import Corpus, find_sources, open_corpus
-from textgen.errors import MissingError
 from textgen.jobs import JobDirectory
 from textgen.planning import Plan
-from textgen.storage import bundled, make_directory, read_text, write_atomic
+from textgen.storage import bundled, make_directory, write_atomic
 from textgen.version import __version__
 
 PROGRAM = "textgen-train"
@@ -46,10 +45,13 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
-        "Trains a character or word model on text. The same command goes on where it stopped; changing what does not\n"
-        "shape the model, such as the learning rate, goes on with the same model.",
+        "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
+        f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
+        f"presets: {', '.join(preset_names())}\n\n"
+        "Settings that shape the model stand in the job's name: another value of them is another job.\n"
+        "Any other setting can be changed when a job goes on. Where a text speaks of none, none is a value.\n"
         "Dashes and underscores in flags are the same; --no-NAME turns a switch off.",
     )
     parser.add_settings(TrainingConfig)
@@ -61,30 +63,31 @@ def make_parser() -> Parser:
 def _train(arguments: Sequence[str]) -> None:
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
-    preset = {} if command.config is None else _read_preset(command.config)
+    preset = {} if command.config is None else read_preset(command.config)
     config = build(TrainingConfig, {**preset, **values})
 
     console = Console()
-    console.say(f"textgen {__version__}", style="bold")
     with console.busy("reading the text"):
         corpus = _open_corpus(config)
     name = job_name(config, corpus.prefix)
-    job = JobDirectory(Path(with_job_name(config.job_dir, name)))
-    summary_dir = Path(with_job_name(config.summary_dir, name)) if config.summary_dir else job.logs
+    job, summary_dir = find_places(config, name)
     plan = Plan(config, corpus.vocabulary.size)
+    check_enough_text(corpus, plan)
+    if command.fresh:
+        check_movable(job)
+    state = None if command.fresh else check_job(job, config, corpus)
     _show_plan(console, plan, corpus, job, fresh=command.fresh)
     if command.dry_run:
         return
 
     if command.fresh and (aside := job.move_aside()):
         console.say(f"The old job is now {aside}")
-    state = check_job(job, config, corpus)
     if state is not None and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1:
         console.say(
             f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
             "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
         )
-        summary = last_evaluation(job)
+        summary = last_evaluation(job) if command.json else {}
     else:
         make_directory(job.root)
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
@@ -95,20 +98,6 @@ def _train(arguments: Sequence[str]) -> None:
     _show_next_steps(console, job, summary_dir)
     if command.json:
         sys.stdout.write(json.dumps({"job_dir": str(job.root), **summary}) + "\n")
-
-
-def _read_preset(name: str) -> dict[str, Any]:
-    """The settings of a preset's name or a YAML file."""
-    path, presets = Path(name), bundled("configs")
-    named = presets / f"{name}.yaml"
-    if not path.is_file() and named.is_file():
-        path = named
-    elif not path.exists():
-        known = sorted(preset.stem for preset in presets.glob("*.yaml"))
-        raise MissingError(
-            f"--config {name} is neither a file nor a preset{nearest(name, known)}; the presets are {', '.join(known)}"
-        )
-    return from_yaml(read_text(path), str(path))
 
 
 def _open_corpus(config: TrainingConfig) -> Corpus:
@@ -139,6 +128,7 @@ def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, 
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "job": f"{job.root} ({'goes on' if job.exists and not fresh else 'new'})",
     }
+    console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
         console.say(f"  {name:11}{text}")
 

@@ -4,9 +4,10 @@ from textgen.config.command import TrainCommand
 from textgen.config.job_name import job_name, shape, with_job_name
 from textgen.config.option import Option, Setting, option, settings
 from textgen.config.sampling import SamplingConfig
-from textgen.config.training import TrainingConfig
+from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 
 __all__ = [
+    "DEFAULT_MINUTES",
     "Option",
     "SamplingConfig",
     "Setting",

@@ -74,7 +74,8 @@ class Parser(argparse.ArgumentParser):
             flags = [flag for action in self._actions for flag in action.option_strings]
             name = unknown[0].split("=")[0]
             raise UsageError(f"unknown argument {name}{nearest(name, flags)}; see {self.prog} --help")
-        return {name: tuple(value) if isinstance(value, list) else value for name, value in vars(namespace).items()}
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(namespace).items()}
+        return {name: value for name, value in values.items() if value != ()}
 
     def error(self, message: str) -> NoReturn:
         """Raises argparse's own complaint as a `UsageError`."""
@@ -107,7 +108,9 @@ class Parser(argparse.ArgumentParser):
                 continue
             name, equals, value = argument[2:].partition("=")
             name = name.replace("-", "_")
-            if not equals and name in self._switches:
+            if f"--{name}" not in self._option_string_actions and name.removeprefix("no_") not in self._switches:
+                result.append(argument)  # a prompt can begin with two dashes, and keeps its others
+            elif not equals and name in self._switches:
                 result.append(f"--{name}=true")
             elif not equals and name.startswith("no_") and name[3:] in self._switches:
                 result.append(f"--{name[3:]}=false")
@@ -124,16 +127,18 @@ def _help_text(setting: Setting) -> str:
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
     if setting.option.positional is None:
-        notes.append(f"default: {_describe(setting.default)}")
+        notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:
         notes.append("shapes the model")
     return f"{setting.option.help} ({'; '.join(notes)})" if notes else setting.option.help
 
 
-def _describe(value: Any) -> str:
+def described(value: Any) -> str:
     """A default as people would write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, float):
+        return f"{value:g}"
     return "none" if value in {None, ""} else str(value)
 
 

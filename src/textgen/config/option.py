@@ -24,6 +24,7 @@ class Option:
         most: the largest value allowed.
         above: the value must be larger than this.
         below: the value must be smaller than this.
+        nullable: None is a value of it, although not the default.
         job_part: given a value that differs from the default, its part of the job name; None when it does not shape the
             checkpoint.
         in_every_job_name: the part stands in the job name even for the default.
@@ -40,6 +41,7 @@ class Option:
     most: float | None = None
     above: float | None = None
     below: float | None = None
+    nullable: bool = False
     job_part: Callable[[Any], str] | None = None
     in_every_job_name: bool = False
     positional: Literal["one", "many"] | None = None
@@ -65,9 +67,14 @@ class Setting:
         return f"--{self.name}"
 
     @property
+    def label(self) -> str:
+        """How a message names it: by its flag, or as `--help` shows an argument without one."""
+        return self.flag if self.option.positional is None else self.option.metavar or self.name.upper()
+
+    @property
     def nullable(self) -> bool:
         """Whether None is a value of it."""
-        return self.default is None
+        return self.default is None or self.option.nullable
 
 
 def option(default: Any, **known: Any) -> Any:

@@ -22,13 +22,13 @@ class SamplingConfig:
         group="model",
         positional="one",
         metavar="JOB_DIR",
-        help="The job directory, or the model file in it.",
+        help="The directory of a trained job, or the model file in it.",
     )
     prompt: str = option(
         "",
         group="text",
         metavar="TEXT",
-        help="The text to continue; - reads it from standard input. Without one, the model begins a new line of its own.",
+        help="The text to continue; - reads it from standard input. Without one, the model begins a line of its own.",
     )
     length: int = option(
         400,
@@ -43,20 +43,20 @@ class SamplingConfig:
         group="text",
         kind=float,
         least=0,
-        help="How daring the choice of each token is: 0 always takes the likeliest, 1 follows the model's probabilities, more gets wilder.",
+        help="How daring the choice of each token is: 0 always takes the likeliest, 1 follows the model's probabilities, more is wilder. Lower it when the text makes no sense, raise it when it repeats itself.",
     )
     seed: int | None = option(
         None,
         group="text",
         kind=int,
         least=0,
-        help="Fixes the random numbers, so that the same seed gives the same text; none draws a new one each time.",
+        help="Fixes the random numbers. Set it to get the same text again; none gives another one each time.",
     )
     oov: Literal["error", "skip", "unk"] = option(
         "error",
         group="text",
         choices=("error", "skip", "unk"),
-        help="What to do with parts of the prompt that the model never read: stop with an error, skip them, or read them as unknown.",
+        help="What to do with a character or word of the prompt that the model does not know: stop with an error, skip it, or read [UNK] in its place.",
     )
 
     def __post_init__(self) -> None:

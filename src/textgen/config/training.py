@@ -28,25 +28,25 @@ class TrainingConfig:
         group="data",
         positional="many",
         metavar="TEXT",
-        help="Text files, folders or globs to learn from; without any, the bundled story. Several are read one after the other.",
+        help="Text files, folders or globs to learn from, read one after the other. Without any, the bundled story is read.",
     )
     data_dir: str | None = option(
         None,
         group="data",
         metavar="DIR",
-        help="The folder of {prefix}.train.txt, {prefix}.valid.txt and, where there are, {prefix}.test.txt and {prefix}.vocab.txt, or of {prefix}.txt; each may end in .gz. Use it for a corpus that comes with its own split.",
+        help="A folder with a corpus that is split already, as PREFIX.train.txt and PREFIX.valid.txt, perhaps PREFIX.test.txt and PREFIX.vocab.txt, or not split, as PREFIX.txt; each may end in .gz. Use it, instead of TEXT, for a corpus that brings its own split.",
     )
     data_prefix: str | None = option(
         None,
         group="data",
-        metavar="NAME",
-        help="The {prefix} of the files in data_dir, and the first part of the job name. Set it to name a job yourself.",
+        metavar="PREFIX",
+        help="Which corpus of a folder to read. It is also the first part of the job's name, which otherwise begins with the name of the file or folder. Set it to name a job yourself.",
     )
     encoding: str = option(
         "utf-8",
         group="data",
         metavar="NAME",
-        help="How the text files are encoded. Change it, to latin-1 for example, when a file is refused as not UTF-8.",
+        help="How the text files are encoded, by Python's name for it. Change it, to latin-1 for example, when a file is refused as not UTF-8.",
     )
     valid_fraction: float = option(
         0.1,
@@ -54,7 +54,7 @@ class TrainingConfig:
         kind=float,
         above=0,
         most=0.5,
-        help="The part at the end of the text that is kept for validation, a million characters at most. Lower it when there is little text.",
+        help="The share of the text, at its end, that is kept back to score the model with; a million characters at most. Lower it when there is little text. A corpus with a text for validation needs none.",
     )
 
     use_fp16: bool = option(
@@ -62,7 +62,7 @@ class TrainingConfig:
         group="model",
         kind=bool,
         job_part=lambda _: "fp16",
-        help="Computes in half precision, with weights in single precision. Faster on a GPU, slower on a CPU.",
+        help="Computes in half precision, with weights in single precision. Turn it on with a GPU, which gets faster; a CPU gets slower.",
     )
     lstm_state_size: int = option(
         384,
@@ -73,7 +73,7 @@ class TrainingConfig:
         unit="cells",
         job_part=lambda size: f"{size}-states",
         in_every_job_name=True,
-        help="The size of each layer's state. Larger remembers and learns more, and takes longer a step; raise it with the amount of text and time.",
+        help="The size of each layer's state. A larger one remembers and learns more, and takes longer a step; raise it with the amount of text and time.",
     )
     layers: int = option(
         1,
@@ -83,7 +83,7 @@ class TrainingConfig:
         most=64,
         job_part=lambda count: f"{count}-layers",
         in_every_job_name=True,
-        help="How many LSTM layers stand on each other. A second one pays when training for an hour or more.",
+        help="How many LSTM layers stand on top of each other. A second one pays when training for an hour or more.",
     )
     embedding_size: int | None = option(
         None,
@@ -92,14 +92,14 @@ class TrainingConfig:
         least=1,
         most=16384,
         job_part=lambda size: f"{size}-embed",
-        help="The size of the learned vector that stands for a token; none feeds tokens one-hot. Set it, to 128 for example, for word models with a large vocabulary.",
+        help="The size of the learned vector that stands for a token; none feeds tokens in one-hot. Set it, to 128 for example, for a word model with a large vocabulary.",
     )
     layer_norm: bool = option(
         False,
         group="model",
         kind=bool,
         job_part=lambda _: "norm",
-        help="Normalises inside each LSTM layer (Ba et al. 2016). Steadier for deep models and high learning rates, slower a step.",
+        help="Normalises inside each LSTM layer (Ba et al. 2016). Turn it on when a deep model or a high learning rate makes the loss jump; a step takes longer.",
     )
     num_proj: int | None = option(
         None,
@@ -108,7 +108,7 @@ class TrainingConfig:
         least=1,
         most=16384,
         job_part=lambda size: f"{size}-proj",
-        help="Projects each layer's output down to this size (Sak et al. 2014). Set it to afford a large state; not together with layer_norm.",
+        help="The size that each layer's output is projected down to (Sak et al. 2014); none does not project. Set it to afford a large state. It cannot be had together with layer normalisation.",
     )
     language_model: str = option(
         "char",
@@ -124,14 +124,15 @@ class TrainingConfig:
         least=2,
         unit="tokens",
         job_part=lambda size: f"{size}vocab",
-        help="Keeps this many of the most frequent tokens and reads the others as [UNK]; none keeps all. Set it for word models on large texts.",
+        most=2**31 - 1,
+        help="How many tokens to keep, the most frequent ones; the others are read as [UNK]. none keeps all. Set it for a word model on much text.",
     )
     lowercase: bool = option(
         False,
         group="model",
         kind=bool,
         job_part=lambda _: "lower",
-        help="Reads the text in lower case. Use it for word models on little text, where The and the are better one word.",
+        help="Reads the text in lower case. Turn it on for a word model on little text, where The and the are better one word.",
     )
 
     dropout: float = option(
@@ -140,7 +141,7 @@ class TrainingConfig:
         kind=float,
         least=0,
         below=1,
-        help="The share of each layer's outputs that is dropped in training. Raise it when the validation loss rises while the training loss still falls.",
+        help="The share of each layer's outputs that is left out in training, at random. Raise it when the validation loss rises while the training loss still falls.",
     )
     unroll_steps: int = option(
         64,
@@ -149,7 +150,7 @@ class TrainingConfig:
         least=1,
         most=65536,
         unit="tokens",
-        help="The length of the window that gradients pass through; the state is carried on beyond it. Longer learns from further back, and takes more memory.",
+        help="The length of the window that gradients pass through; the LSTM's state is carried on beyond it. A longer one learns from further back, and takes more memory.",
     )
     batch_size: int = option(
         16,
@@ -158,14 +159,15 @@ class TrainingConfig:
         least=1,
         most=65536,
         unit="streams",
-        help="How many streams of text are read side by side. More makes better use of a GPU, and fewer steps of the same text.",
+        help="How many streams of the text are read side by side. More make better use of a GPU; fewer make more steps of the same text.",
     )
     epochs: int | None = option(
         None,
         group="training",
         kind=int,
         least=1,
-        help=f"Trains until the job has passed this often over the text. A total of the job, like max_steps and minutes; with none of the three, {DEFAULT_MINUTES:.0f} minutes.",
+        most=2**31 - 1,
+        help="Ends the job after so many passes over the text, those of earlier runs included. Use it to let the text decide how long to train.",
     )
     max_steps: int | None = option(
         None,
@@ -173,7 +175,8 @@ class TrainingConfig:
         kind=int,
         least=1,
         unit="steps",
-        help="Trains until the job has made this many updates. Use it to repeat a run exactly.",
+        most=2**31 - 1,
+        help="Ends the job after so many updates, those of earlier runs included. Use it to repeat a run exactly.",
     )
     minutes: float | None = option(
         None,
@@ -181,13 +184,13 @@ class TrainingConfig:
         kind=float,
         above=0,
         unit="minutes",
-        help="Trains until the job has trained this long, evaluation not counted, then ends as usual. Use it to spend the time you have.",
+        help="Ends the job after so many minutes of training, those of earlier runs included, scoring not counted. Use it to spend the time you have.",
     )
     optimizer: str = option(
         "adamw",
         group="training",
         choices=("adam", "adamw", "rmsprop", "sgd"),
-        help="The rule of the update. Adam with decoupled weight decay (adamw) suits nearly all; sgd wants a learning rate near 1.",
+        help="The rule of an update. Adam with decoupled weight decay (adamw) suits nearly all; sgd wants a learning rate near 1.",
     )
     learning_rate: float = option(
         0.004,
@@ -202,7 +205,8 @@ class TrainingConfig:
         kind=int,
         least=1,
         unit="steps",
-        help="Multiplies the learning rate by lr_decay_rate after every so many steps, at once (a staircase); none keeps it. Set it for long runs.",
+        most=2**31 - 1,
+        help="Lowers the learning rate at once after every so many steps, a staircase. None, which suits most runs, lets it fall along a cosine to 3% at the end of the job.",
     )
     lr_decay_rate: float = option(
         0.5,
@@ -210,20 +214,21 @@ class TrainingConfig:
         kind=float,
         above=0,
         most=1,
-        help="What the learning rate is multiplied by every lr_decay_steps. Nearer to 1 decays more gently.",
+        help="What the learning rate is multiplied by wherever it is lowered. A rate nearer to 1 lowers it more gently.",
     )
     weight_decay: float = option(
         0.1,
         group="training",
         kind=float,
         least=0,
-        help="How strongly adamw pulls weights to zero, times the learning rate. Raise it with little text; other optimizers ignore it.",
+        help="How strongly adamw pulls weights to zero, times the learning rate; other optimizers do not use it. Raise it with little text.",
     )
     clip_gradients: float | None = option(
         1.0,
         group="training",
         kind=float,
         above=0,
+        nullable=True,
         help="Scales the gradient down to this norm where it is larger; none leaves it. Lower it when the loss jumps.",
     )
     seed: int = option(
@@ -241,7 +246,8 @@ class TrainingConfig:
         kind=int,
         least=1,
         unit="steps",
-        help="Also evaluates after every so many steps of an epoch; always at an epoch's end. Set it when an epoch takes long.",
+        most=2**31 - 1,
+        help="Scores the model on the validation text after every so many steps of an epoch, and not only at an epoch's end. Set it when an epoch takes long.",
     )
     save_minutes: float = option(
         5.0,
@@ -249,7 +255,7 @@ class TrainingConfig:
         kind=float,
         above=0,
         unit="minutes",
-        help="Saves a checkpoint at least this often, beside one at each evaluation. Lower it where the machine may stop at any time.",
+        help="Saves a checkpoint at least this often; each scoring saves one, too. Lower it where the machine may stop at any time.",
     )
     sample_length: int = option(
         300,
@@ -257,20 +263,21 @@ class TrainingConfig:
         kind=int,
         least=0,
         unit="tokens",
-        help="The length of the sample written after each evaluation; 0 writes none.",
+        most=2**31 - 1,
+        help="The length of the sample that the model writes after each scoring; 0 writes none. Lower it when scoring often.",
     )
 
     job_dir: str = option(
         "job/%JOB%",
         group="places",
         metavar="DIR",
-        help="Where the run is kept; %JOB% becomes a name made of all that shapes the model. The same directory goes on where it stopped.",
+        help="Where the job is kept; %JOB% becomes a name made of all that shapes the model. Where there is a job already, the run goes on with it. Set it to keep jobs elsewhere.",
     )
     summary_dir: str | None = option(
         None,
         group="places",
         metavar="DIR",
-        help="Where TensorBoard's files go, %JOB% as in job_dir; none puts them into logs/ of the job directory. Set it to compare jobs side by side.",
+        help="Where TensorBoard's files go; %JOB% becomes the job's name, none is logs/ in the job's directory. Set it to compare jobs side by side.",
     )
 
     def __post_init__(self) -> None:

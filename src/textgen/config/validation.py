@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import operator
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,6 +14,7 @@ from textgen.errors import UsageError
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
+_MOST_SHOWN = 60
 
 
 def convert(setting: Setting, raw: Any) -> Any:
@@ -29,7 +31,7 @@ def convert(setting: Setting, raw: Any) -> Any:
     if option.positional == "many":
         values = [raw] if isinstance(raw, str) else raw
         if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-            raise UsageError(f"{setting.name} must be a list of paths, got {raw!r}")
+            raise UsageError(f"{setting.name} must be a list of paths, got {shown(raw)}")
         return tuple(values)
     if raw is None or (isinstance(raw, str) and raw.lower() == "none" and setting.nullable):
         if setting.nullable:
@@ -40,7 +42,7 @@ def convert(setting: Setting, raw: Any) -> Any:
     if option.kind is str:
         if isinstance(raw, str):
             return raw
-        raise UsageError(f"{setting.flag} must be text, got {raw!r}; put it in quotes")
+        raise UsageError(f"{setting.flag} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
 
 
@@ -53,7 +55,35 @@ def check_settings(config: Any) -> None:
     for setting in settings(config):
         value = getattr(config, setting.name)
         if value is not None:
-            _check(setting, value)
+            check_value(setting, value)
+
+
+def check_value(setting: Setting, value: Any) -> None:
+    """Checks one converted value against its setting's limits.
+
+    Raises:
+        UsageError: when it is out of range.
+    """
+    option = setting.option
+    if option.choices is not None and value not in option.choices:
+        raise UsageError(
+            f"{setting.label} must be one of {', '.join(option.choices)}, "
+            f"got {shown(value)}{nearest(str(value), option.choices)}"
+        )
+    if option.kind is str:
+        for text in value if isinstance(value, tuple) else (value,):
+            _check_text(setting, text)
+    elif option.kind is not bool:
+        _check_number(setting, value)
+
+
+def shown(value: Any) -> str:
+    """A wrong value as a message shows it: as Python writes it, cut short where it is long."""
+    try:
+        text = reprlib.repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -65,13 +95,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _convert_switch(setting: Setting, raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
-    text = str(raw).lower()
+    text = raw.lower() if isinstance(raw, str) else shown(raw)
     if text in _TRUE:
         return True
     if text in _FALSE:
         return False
     raise UsageError(
-        f"{setting.flag} is a switch: write {setting.flag}, {setting.flag}=false or --no-{setting.name}, got {raw!r}"
+        f"{setting.flag} is a switch: write {setting.flag}, {setting.flag}=false or --no-{setting.name}, got {shown(raw)}"
     )
 
 
@@ -85,18 +115,24 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         wanted = "a whole number" if whole else "a number"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {raw!r}") from None
+        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(raw)}") from None
     return value
 
 
-def _check(setting: Setting, value: Any) -> None:
+def _check_text(setting: Setting, text: str) -> None:
+    """Refuses what no file name and no prompt can hold; an empty text too, where it is not the default of a flag."""
+    if not text and (setting.option.positional is not None or setting.default != ""):
+        raise UsageError(f"{setting.label} must not be empty; give it a value or leave it out")
+    try:
+        text.encode(errors="surrogateescape")  # bytes of the command line that are not UTF-8 arrive as such surrogates
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{setting.label} must be text, got a lone surrogate in {shown(text)}; take it out") from error
+    if "\0" in text:
+        raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; take it out")
+
+
+def _check_number(setting: Setting, value: float) -> None:
     option = setting.option
-    if option.choices is not None and value not in option.choices:
-        raise UsageError(
-            f"{setting.flag} must be one of {', '.join(option.choices)}, got {value!r}{nearest(str(value), option.choices)}"
-        )
-    if option.kind not in {int, float}:
-        return
     limits = (
         ("at least", option.least, operator.ge),
         ("above", option.above, operator.gt),
@@ -104,6 +140,7 @@ def _check(setting: Setting, value: Any) -> None:
         ("below", option.below, operator.lt),
     )
     rules = [(rule, limit, holds) for rule, limit, holds in limits if limit is not None]
-    if not math.isfinite(value) or not all(holds(value, limit) for _, limit, holds in rules):
+    is_finite = isinstance(value, int) or math.isfinite(value)
+    if not is_finite or not all(holds(value, limit) for _, limit, holds in rules):
         wanted = " and ".join(f"{rule} {limit}" for rule, limit, _ in rules) or "finite"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {value}")
+        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")

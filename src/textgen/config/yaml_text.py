@@ -6,25 +6,27 @@ from typing import Any
 
 from textgen.config.option import settings
 from textgen.config.training import TrainingConfig
-from textgen.config.validation import convert, nearest
+from textgen.config.validation import check_value, convert, nearest, shown
 from textgen.errors import FormatError, UsageError
 
 
 def from_yaml(text: str, source: str) -> dict[str, Any]:
-    """The settings that a YAML text names, converted, not yet checked against their limits.
+    """The settings that a YAML text names, converted and checked one by one.
 
     Args:
         text: the YAML; a mapping from setting names to values. Dashes are accepted for underscores.
         source: what to call it in an error.
 
     Raises:
-        FormatError: when it is not YAML, not a mapping, or names an unknown setting or a value of the wrong kind.
+        FormatError: when it is not YAML, not a mapping, or names an unknown setting or a wrong value.
     """
     import yaml
 
+    # Beside its own error, PyYAML lets out whatever Python says of a tagged value such as !!int '' or of deep nesting.
+    faults = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
     try:
         mapping = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except faults as error:
         reason = " ".join(str(error).split())
         raise FormatError(f"{source} is not valid YAML: {reason}") from error
     if mapping is None:
@@ -34,11 +36,14 @@ def from_yaml(text: str, source: str) -> dict[str, Any]:
     known = {setting.name: setting for setting in settings(TrainingConfig)}
     values = {}
     for key, raw in mapping.items():
-        name = str(key).replace("-", "_")
+        name = key.replace("-", "_") if isinstance(key, str) else shown(key)
         if name not in known:
-            raise FormatError(f"{source} has the unknown key {key!r}{nearest(name, known)}")
+            raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
         try:
-            values[name] = convert(known[name], raw)
+            value = convert(known[name], raw)
+            if value is not None:
+                check_value(known[name], value)
+            values[name] = value
         except UsageError as error:
             raise FormatError(f"{source}: {error}") from error
     return values

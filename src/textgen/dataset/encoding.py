@@ -6,6 +6,7 @@ again from the text at any time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ import numpy as np
 import tensorflow as tf
 
 from textgen.corpus import Section, Vocabulary
-from textgen.errors import from_os_error
+from textgen.errors import TextgenError, from_os_error
+from textgen.version import __version__
 
 CHUNK_CHARACTERS = 1 << 16
 """Long enough that the call of the layer costs nothing beside its work, short enough to work in parallel."""
@@ -39,14 +41,17 @@ def encode(section: Section, vocabulary: Vocabulary, text_sha256: str, directory
         `(tokens,)`, an unsigned integer type that holds the vocabulary, mapped from disk.
 
     Raises:
-        TextgenError: when the text cannot be read or the array not be written.
+        TextgenError: when the text cannot be read, or the array not be written or opened.
     """
     dtype = np.min_scalar_type(vocabulary.size - 1)
-    identity = f"{text_sha256} {section.start} {section.stop} {vocabulary.sha256}"
+    identity = f"{__version__} {text_sha256} {section.start} {section.stop} {vocabulary.sha256}"
     path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}"
-    if not path.exists():
-        _write(path, section, vocabulary, dtype)
-    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
+    try:
+        if not path.exists():
+            _write(path, section, vocabulary, dtype)
+        return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
+    except OSError as error:
+        raise from_os_error(error, f"cannot keep the encoded text {path}") from error
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
@@ -68,15 +73,19 @@ def _split(joined: Any) -> Any:
 
 
 def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
-    """Writes the ids to a temporary file beside the path, which they take when all are there."""
+    """Writes the ids to a temporary file beside the path, which they take when all are on the disk."""
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
+    failures: list[TextgenError] = []
 
     def chunks() -> Iterator[str]:
-        for chunk in section.chunks(CHUNK_CHARACTERS):
-            tokens = split(chunk)
-            if tokens:
-                yield _SEPARATOR.join(tokens)
+        try:
+            for chunk in section.chunks(CHUNK_CHARACTERS):
+                tokens = split(chunk)
+                if tokens:
+                    yield _SEPARATOR.join(tokens)
+        except TextgenError as error:  # tf.data would raise an error of its own in its place
+            failures.append(error)
 
     texts = tf.data.Dataset.from_generator(chunks, output_signature=tf.TensorSpec((), tf.string))
     encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
@@ -85,11 +94,14 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
         with temporary.open("wb") as file:
             for ids in encoded.as_numpy_iterator():
                 file.write(ids.astype(dtype).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        if failures:
+            raise failures[0]
         temporary.replace(path)
-    except OSError as error:
-        raise from_os_error(error, f"cannot write the encoded text {path}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def data_options() -> tf.data.Options:

@@ -1,6 +1,6 @@
 """Folds an array of ids into contiguous streams and cuts them into windows; knows nothing of text, files or TensorFlow.
 
-Six streams of a text read side by side; one step sees a window of each, and its targets are the same ids, one further::
+Three streams of a text read side by side; one step sees a window of each, and its targets are the same ids, one further::
 
     ids      a b c d e f g h i j k l m     batch_size 3, unroll_steps 2
 
@@ -42,13 +42,18 @@ class Streams:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.steps_per_epoch == 0:
+        if self.steps_per_epoch < 1:
             tokens = len(self.ids)
             fitting = (tokens - 1) // self.unroll_steps
-            advice = f"lower --batch_size to {fitting}" if fitting else f"lower --unroll_steps below {max(tokens, 2)}"
+            if fitting > 0:
+                advice = f"lower --batch_size to {fitting}, or give more text"
+            elif tokens > 1:
+                advice = f"set --batch_size to 1 and --unroll_steps to {tokens - 1}, or give more text"
+            else:
+                advice = "give more text"
             raise DataError(
                 f"the training text is too short: it has {tokens} tokens, and one step of {self.batch_size} streams "
-                f"x {self.unroll_steps} tokens needs {self.batch_size * self.unroll_steps + 1}; {advice}, or give more text"
+                f"x {self.unroll_steps} tokens needs {self.batch_size * self.unroll_steps + 1}; {advice}"
             )
 
     @property

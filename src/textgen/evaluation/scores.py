@@ -43,5 +43,7 @@ class Scores:
 
     def __str__(self) -> str:
         """The scores as a line for people."""
-        share = f" (not comparable: {self.unknown_share:.1%} of the tokens are [UNK])" if self.unknown_share else ""
+        share = (
+            f" (not comparable: {100 * self.unknown_share:.3g}% of the tokens are [UNK])" if self.unknown_share else ""
+        )
         return f"loss {self.loss:.3f}, perplexity {self.perplexity:.4g}, {self.bits_per_character:.3f} bits per character{share}"

@@ -1,7 +1,7 @@
 """Checkpoints on disk: tensors and a manifest, whole or not at all, verified when read; knows nothing of what they mean.
 
 A checkpoint is two files, `step-00001200.safetensors` with the tensors and `step-00001200.json`, the manifest, with
-everything else and the sha256 of the first. The manifest is written last, so what has a manifest is complete.
+everything else and the sha256 of both. The manifest is written last, so what has a manifest is complete.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class CheckpointStore:
     def write(self, checkpoint: Checkpoint, best_step: int | None = None) -> None:
         """Writes a checkpoint, then removes all but the newest two and the best.
 
+        Newer checkpoints than this one stay: they could not be used when training went on from an older one.
+
         Args:
             checkpoint: what to keep.
             best_step: the step of the best checkpoint so far.
@@ -58,30 +60,21 @@ class CheckpointStore:
         Raises:
             TextgenError: when the operating system refuses; the older checkpoints stay.
         """
+        import numpy as np
         from safetensors.numpy import save
 
-        data = save(dict(checkpoint.tensors))
-        manifest = {
-            "format_version": FORMAT_VERSION,
-            "step": checkpoint.step,
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "facts": dict(checkpoint.facts),
-        }
+        # safetensors takes the memory as it lies, whatever the strides say.
+        data = save({name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()})
         tensors, described = self._paths(checkpoint.step)
         remove(described)
         write_atomic(tensors, data)
-        write_atomic(described, json.dumps(manifest, indent=1) + "\n")
-        kept = {*self.steps()[:NEWEST_KEPT], best_step}
-        for step in self.steps():
-            if step not in kept:
-                for path in reversed(self._paths(step)):
-                    remove(path)
+        write_atomic(described, _describe(checkpoint.step, data, dict(checkpoint.facts)))
+        self._remove_older(checkpoint.step, best_step)
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, newest first."""
-        names = (path.stem.removeprefix("step-") for path in self.directory.glob("step-*.json"))
-        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+        steps = (_step_of(path) for path in self.directory.glob("step-*.json"))
+        return sorted((step for step in steps if step is not None), reverse=True)
 
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that verifies.
@@ -115,9 +108,10 @@ class CheckpointStore:
         from safetensors.numpy import load
 
         tensors, described = self._paths(step)
+        text = read_text(described)
         try:
-            manifest = json.loads(read_text(described))
-            version, digest, facts = manifest["format_version"], manifest["sha256"], manifest["facts"]
+            manifest = json.loads(text)
+            version, facts = manifest["format_version"], manifest["facts"]
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense") from error
         if version != FORMAT_VERSION:
@@ -128,13 +122,40 @@ class CheckpointStore:
             data = tensors.read_bytes()
         except OSError as error:
             raise from_os_error(error, f"cannot read the checkpoint {tensors}") from error
-        if hashlib.sha256(data).hexdigest() != digest:
-            raise FormatError(f"the checkpoint {tensors} is damaged: its sha256 is not the manifest's")
+        if text != _describe(step, data, facts):
+            raise FormatError(f"the checkpoint {tensors} is damaged: it or its manifest is not what was written")
         try:
             return Checkpoint(step, load(data), facts)
         except SafetensorError as error:
             raise FormatError(f"the checkpoint {tensors} is damaged: {error}") from error
 
+    def _remove_older(self, newest: int, best: int | None) -> None:
+        """Removes what lies before a step, but the checkpoint before it and the best; also tensors left by a fault."""
+        kept = {*[step for step in self.steps() if step <= newest][:NEWEST_KEPT], best}
+        for path in sorted(self.directory.glob("step-*")):  # a manifest before its tensors
+            step = _step_of(path)
+            if step is not None and step <= newest and step not in kept:
+                remove(path)
+
     def _paths(self, step: int) -> tuple[Path, Path]:
         """The files of a step: tensors, manifest."""
         return self.directory / f"step-{step:08}.safetensors", self.directory / f"step-{step:08}.json"
+
+
+def _step_of(path: Path) -> int | None:
+    """The step that a file belongs to."""
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else None
+
+
+def _describe(step: int, data: bytes, facts: Any) -> str:
+    """The text of a manifest: with the same step, tensors and facts it is the same to the last byte."""
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "step": step,
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "facts_sha256": hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
+        "facts": facts,
+    }
+    return json.dumps(manifest, indent=1) + "\n"

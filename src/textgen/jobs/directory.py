@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from textgen.errors import from_os_error
+from textgen.errors import UsageError, from_os_error
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,17 @@ class JobDirectory:
             The new path; None when there was no directory.
 
         Raises:
+            UsageError: when the directory is the current one, which has no name here.
             TextgenError: when the operating system refuses.
         """
         if not self.root.exists():
             return None
+        if not self.root.name:
+            raise UsageError(
+                f"cannot move {self.root} aside, it has no name here: run from another directory, or name another --job-dir"
+            )
         number = 1
-        while (aside := self.root.with_name(f"{self.root.name}.{number}")).exists():
+        while (aside := self.root.with_name(f"{self.root.name}.{number}")).exists() or aside.is_symlink():
             number += 1
         try:
             return self.root.rename(aside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ def append_metrics(path: Path, values: Mapping[str, Any]) -> None:
 
     Args:
         path: the file.
-        values: numbers and texts by name.
+        values: numbers and texts by name; JSON has neither infinity nor NaN, which become null.
 
     Raises:
         TextgenError: when the operating system refuses.
     """
+    known = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+    }
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(values)) + "\n")
+            file.write(json.dumps(known) + "\n")
     except OSError as error:
         raise from_os_error(error, f"cannot write {path}") from error

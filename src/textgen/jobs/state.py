@@ -6,10 +6,13 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from textgen.errors import FormatError
 from textgen.storage import read_text, write_atomic
+
+Status = Literal["running", "stopped", "finished"]
+_KINDS = {"status": (str,), "steps": (int,), "epochs": (int,), "minutes": (int, float), "data_sha256": (str,)}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class JobState:
         data_sha256: identifies the text.
     """
 
-    status: Literal["running", "stopped", "finished"]
+    status: Status
     steps: int = 0
     epochs: int = 0
     minutes: float = 0.0
@@ -46,8 +49,14 @@ class JobState:
             TextgenError: when it cannot be read or makes no sense.
         """
         try:
-            return cls(**json.loads(read_text(path)))
+            state = cls(**json.loads(read_text(path)))
+            for name, value in vars(state).items():
+                if type(value) not in _KINDS[name]:
+                    raise TypeError(f"its {name} is {value!r}")
+            if state.status not in get_args(Status):
+                raise ValueError(f"its status is {state.status!r}")
         except (TypeError, ValueError) as error:
             raise FormatError(
                 f"{path} is damaged: {error}; remove it, and training goes on from the checkpoint"
             ) from error
+        return state

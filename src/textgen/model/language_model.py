@@ -30,7 +30,7 @@ class LanguageModel(keras.Model):
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Makes one update on a batch `(inputs, targets)` and returns the metrics so far."""
-        inputs, targets = data
+        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
             logits = self(inputs, training=True)
             loss = self.compute_loss(inputs, targets, logits)
@@ -38,9 +38,10 @@ class LanguageModel(keras.Model):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self._loss_tracker.update_state(loss)
-        self.gradient_norm.update_state(tf.linalg.global_norm(gradients) * (loss / scaled))
-        return {metric.name: metric.result() for metric in (self._loss_tracker, self.gradient_norm)}
+        values = {"loss": loss, "gradient_norm": tf.linalg.global_norm(gradients) * (loss / scaled)}
+        for metric in self.metrics:
+            metric.update_state(values[metric.name])
+        return dict(self.get_metrics_result())
 
 
 def build_model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from textgen.errors import MissingError
 from textgen.storage.files import make_directory
 
 
@@ -19,7 +20,12 @@ def cache_directory(kind: str) -> Path:
     """
     named = os.environ.get("TEXTGEN_CACHE")
     if named:
-        root = Path(named).expanduser()
+        try:
+            root = Path(named).expanduser()
+        except RuntimeError as error:
+            raise MissingError(
+                f"TEXTGEN_CACHE is {named}, and there is no such home directory; name another place"
+            ) from error
     else:
         from platformdirs import user_cache_path
 

@@ -9,9 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from textgen.config import TrainingConfig
 from textgen.evaluation import Scores
-from textgen.training.optimization import learning_rate
 from textgen.training.progress import Progress
 
 
@@ -20,16 +18,12 @@ class Board(keras.callbacks.TensorBoard):
 
     Args:
         directory: where the files go, below `train/` and `validation/`.
-        config: the settings.
         progress: where training stands.
         characters_per_token: of the training text.
     """
 
-    def __init__(
-        self, directory: Path, config: TrainingConfig, progress: Progress, characters_per_token: float
-    ) -> None:
+    def __init__(self, directory: Path, progress: Progress, characters_per_token: float) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
-        self._config = config
         self._progress = progress
         self._characters_per_token = characters_per_token
 
@@ -43,7 +37,7 @@ class Board(keras.callbacks.TensorBoard):
         if progress.reports and logs:
             scores = Scores(progress.window_loss, 1, self._characters_per_token)
             values = {
-                "learning_rate": learning_rate(self._config, progress.step - 1),
+                "learning_rate": progress.learning_rate,
                 "tokens_per_second": progress.tokens_per_second,
                 "gradient_norm": float(logs["gradient_norm"]),
             }

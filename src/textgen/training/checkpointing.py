@@ -17,7 +17,17 @@ from textgen.training.state import capture, restore
 
 _STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
 """With another value of these the streams are others, and neither position nor LSTM states fit them."""
-_KEPT_PROGRESS = ("epoch", "epoch_step", "seconds", "best_loss", "best_step", "loss_sum", "loss_steps")
+_LIMITS = ("epochs", "max_steps", "minutes")
+_KEPT_PROGRESS = (
+    "epoch",
+    "epoch_step",
+    "seconds",
+    "total_steps",
+    "best_loss",
+    "best_step",
+    "loss_sum",
+    "loss_steps",
+)
 
 
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
@@ -109,6 +119,8 @@ def resume(
             console.say(f"  {setting.name} is now {new} (it was {old})")
     if not same_optimizer:
         console.say("  another optimizer: it begins with fresh slots")
+    if changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
+        progress.total_steps = None
     if changed:
         progress.epoch_step = 0
         console.say(f"  another {' and '.join(changed)}: the epoch begins anew")

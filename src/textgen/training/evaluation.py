@@ -19,7 +19,6 @@ from textgen.generation import ModelFile, TextGenerator, write_model
 from textgen.jobs import JobDirectory, append_metrics
 from textgen.model import LanguageModel
 from textgen.training.export import score_values, to_model_file
-from textgen.training.optimization import learning_rate
 from textgen.training.progress import Progress
 from textgen.training.validation import Validator
 
@@ -81,7 +80,7 @@ class Evaluator(keras.callbacks.Callback):
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
             write_model(self._job.model, self.model_file(scores))
-        append_metrics(self._job.metrics, metrics_record(self._config, progress, scores))
+        append_metrics(self._job.metrics, metrics_record(progress, scores))
         if self._config.sample_length:
             progress.sample = self._write_sample(scores)
 
@@ -113,11 +112,10 @@ class Evaluator(keras.callbacks.Callback):
         return text
 
 
-def metrics_record(config: TrainingConfig, progress: Progress, scores: Scores) -> dict[str, Any]:
+def metrics_record(progress: Progress, scores: Scores) -> dict[str, Any]:
     """What metrics.jsonl and `--json` say of an evaluation.
 
     Args:
-        config: the settings.
         progress: where training stands.
         scores: of the validation text.
     """
@@ -126,7 +124,7 @@ def metrics_record(config: TrainingConfig, progress: Progress, scores: Scores) -
         "epochs": round(progress.epochs, 4),
         "train_loss": progress.train_loss,
         **score_values(scores),
-        "learning_rate": learning_rate(config, progress.step),
+        "learning_rate": progress.learning_rate,
         "tokens_per_second": round(progress.tokens_per_second, 1),
         "seconds": round(progress.seconds, 2),
     }

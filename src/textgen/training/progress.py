@@ -25,6 +25,8 @@ class Progress:
         epoch: whole passes over the text.
         epoch_step: updates since the epoch began.
         seconds: of training, evaluation and saving not counted.
+        total_steps: updates that the job will make, which the learning rate depends on; None until it is known.
+        learning_rate: of the present step.
         best_loss: the lowest validation loss so far.
         best_step: its step.
         status: `stopped` or `finished` when training ends with this step.
@@ -44,6 +46,8 @@ class Progress:
     epoch: int = 0
     epoch_step: int = 0
     seconds: float = 0.0
+    total_steps: int | None = None
+    learning_rate: float = 0.0
     best_loss: float | None = None
     best_step: int | None = None
     status: Literal["running", "stopped", "finished"] = "running"

@@ -85,11 +85,11 @@ def train(
         display = Display(console, plan, progress, characters_per_token)
         callbacks = [
             Tracker(progress),
-            LearningRate(config, progress),
+            LearningRate(plan, progress),
             StopAtLimits(plan, progress, signals),
             evaluator,
             SaveCheckpoints(store, config, _identity(corpus), progress, note_state),
-            Board(summary_dir, config, progress, characters_per_token),
+            Board(summary_dir, progress, characters_per_token),
             display,
         ]
         windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
@@ -101,7 +101,7 @@ def train(
     if progress.status == "stopped":
         raise _stopped(signals, progress)
 
-    summary = metrics_record(config, progress, progress.scores) if progress.scores else {}
+    summary = metrics_record(progress, progress.scores) if progress.scores else {}
     if corpus.test is not None:
         scores = _validator(config, corpus, _encode(corpus, corpus.test, console), corpus.test)(model)
         console.say(f"test text: {scores}")

@@ -1,0 +1,56 @@
+"""Refuses a text that is too short to train on, before anything heavy is loaded or anything is written."""
+
+from __future__ import annotations
+
+from textgen.corpus import Corpus, Section, Vocabulary
+from textgen.errors import DataError
+from textgen.planning import Plan
+
+_CHUNK_CHARACTERS = 1 << 16
+_SCORED_TOKENS = 2
+"""A text to score needs a token to read and one to predict."""
+
+
+def check_enough_text(corpus: Corpus, plan: Plan) -> None:
+    """Checks that each part of the text has enough tokens; reads no more of it than that takes.
+
+    Args:
+        corpus: the text.
+        plan: of the run.
+
+    Raises:
+        DataError: when the training text does not fill one step, or another text cannot be scored.
+    """
+    config = plan.config
+    needed = plan.tokens_per_step + 1
+    tokens = _count_up_to(needed, corpus.train, corpus.vocabulary)
+    if tokens < needed:
+        fitting = {
+            "--batch_size": (tokens - 1) // config.unroll_steps,
+            "--unroll_steps": (tokens - 1) // config.batch_size,
+        }
+        advice = " or ".join(f"lower {flag} to {most}" for flag, most in fitting.items() if most > 0)
+        if not advice:
+            advice = "lower --batch_size and --unroll_steps"
+        raise DataError(
+            f"the training text is too short: it has {tokens} tokens, and one step of {config.batch_size} streams "
+            f"x {config.unroll_steps} tokens needs {needed}; give more text, or {advice}"
+        )
+    for part, section, advice in (
+        ("validation", corpus.valid, "raise --valid_fraction, or give more text"),
+        ("test", corpus.test, "give more text, or take the file away"),
+    ):
+        if section and (tokens := _count_up_to(_SCORED_TOKENS, section, corpus.vocabulary)) < _SCORED_TOKENS:
+            raise DataError(
+                f"the {part} text is too short: it has {tokens} of the {_SCORED_TOKENS} tokens that it needs; {advice}"
+            )
+
+
+def _count_up_to(enough: int, section: Section, vocabulary: Vocabulary) -> int:
+    """The number of a section's tokens, or one that is at least `enough`."""
+    tokens = 0
+    for chunk in section.chunks(_CHUNK_CHARACTERS):
+        tokens += len(vocabulary.tokenizer.split(chunk))
+        if tokens >= enough:
+            break
+    return tokens

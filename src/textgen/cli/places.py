@@ -1,0 +1,53 @@
+"""Decides where a run's files go, and refuses places that cannot be; writes nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textgen.config import TrainingConfig, with_job_name
+from textgen.errors import AccessError, UsageError, from_os_error
+from textgen.jobs import JobDirectory
+
+BUCKET = "gs://"
+
+
+def find_places(config: TrainingConfig, name: str) -> tuple[JobDirectory, Path]:
+    """The job directory, and the directory of TensorBoard's files.
+
+    Args:
+        config: the settings.
+        name: the job's.
+
+    Raises:
+        TextgenError: when one of them is or lies below a file, or may not be written to.
+    """
+    job = JobDirectory(_directory("--job_dir", with_job_name(config.job_dir, name)))
+    if config.summary_dir is None:
+        return job, job.logs
+    return job, _directory("--summary_dir", with_job_name(config.summary_dir, name))
+
+
+def refuse_bucket(label: str, place: str) -> None:
+    """Refuses a place in a bucket, which would otherwise be taken for a local path.
+
+    Raises:
+        UsageError: for a place that begins with `gs://`.
+    """
+    if place.startswith(BUCKET):
+        raise UsageError(f"{label} must be a local path, got {place}: buckets are not used yet; name a directory here")
+
+
+def _directory(flag: str, value: str) -> Path:
+    refuse_bucket(flag, value)
+    path = Path(value)
+    try:
+        there = next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
+        is_directory = there.is_dir()
+    except OSError as error:
+        raise from_os_error(error, f"cannot use {flag} {path}") from error
+    if not is_directory:
+        raise UsageError(f"{flag} must be a directory, got {path}, and {there} is none; name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise AccessError(f"cannot write to {flag} {path}: no permission in {there}; name another place")
+    return path

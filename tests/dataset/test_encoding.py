@@ -1,0 +1,226 @@
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from textgen.corpus import Section, Vocabulary, make_tokenizer
+from textgen.corpus.vocabulary import keep_most_frequent
+from textgen.dataset import encode, encoding
+from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
+
+TOKENIZERS = ["char", "word", "spaced"]
+ODD = [
+    "e\u0301",  # a combining accent
+    "\u0301",
+    "👩\u200d👧",  # a joined emoji
+    "🏳️",
+    "\u2003",  # an em space
+    "\u0085",  # white space, and a line end to some
+    "\u2028",
+    "\u00a0",
+    "\x1c",
+    "\x0b",
+    "漢字",
+    "한글",
+    "<unk>",
+    "[UNK]",
+    "[unk]",
+    "don't",
+    "İ",  # lower-cased, it is two characters
+    "ΑΣ",  # lower-cased, it depends on what follows
+    "ß",
+    "\n",
+    "  ",
+    ".",
+    "0",
+]
+ANY_TEXT = st.lists(
+    st.one_of(st.sampled_from(ODD), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))),
+    max_size=20,
+).map("".join)
+
+
+def in_file(text: str) -> str:
+    """What reading leaves of a text: no line ends but LF, no mark at the start."""
+    return text.replace("\r", "").replace("\ufeff", "")
+
+
+def vocabulary_of(text: str, name: str = "char", *, lowercase: bool = False, size: int | None = None) -> Vocabulary:
+    tokenizer = make_tokenizer(name, lowercase)
+    return keep_most_frequent(Counter(tokenizer.split(text)), tokenizer, size)
+
+
+def section_of(path: Path, text: str) -> Section:
+    path.write_bytes(text.encode())
+    return Section((path,), "utf-8", 0, len(text))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("encoding")
+
+
+@pytest.fixture
+def cache(tmp_path):
+    path = tmp_path / "ids"
+    path.mkdir()
+    return path
+
+
+@settings(deadline=None)
+@given(text=ANY_TEXT, other=ANY_TEXT, lowercase=st.booleans(), size=st.none() | st.integers(1, 12))
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_keras_and_the_corpus_give_the_same_ids(name, text, other, lowercase, size):
+    """On any text, known or not to the vocabulary, TextVectorization and `Vocabulary.encode` say the same."""
+    vocabulary = vocabulary_of(text, name, lowercase=lowercase, size=size)
+    tokens = vocabulary.tokenizer.split(text + other)
+    assume(vocabulary.size > 2)
+    layer = encoding.vectorization(vocabulary)
+    assert layer("\0".join(tokens)).numpy().tolist() == vocabulary.encode(text + other)
+    assert layer.get_vocabulary() == list(vocabulary.tokens)
+
+
+@settings(deadline=None, max_examples=12)
+@given(text=ANY_TEXT.map(in_file), size=st.none() | st.integers(1, 6), data=st.data())
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):
+    """However small the chunks that a section passes through, its ids are those of the whole, in order."""
+    lowercase = data.draw(st.booleans())
+    start = data.draw(st.integers(0, len(text)))
+    stop = data.draw(st.integers(start, len(text)))
+    vocabulary = vocabulary_of(text, name, lowercase=lowercase, size=size)
+    assume(vocabulary.size > 2)
+    section = Section(section_of(folder / "text.txt", text or "\n").paths, "utf-8", start, stop)
+    expected = vocabulary.encode(text[start:stop])
+    with pytest.MonkeyPatch.context() as patch:
+        for characters in (1, data.draw(st.integers(2, 9))):
+            patch.setattr(encoding, "CHUNK_CHARACTERS", characters)
+            for old in folder.glob("*.uint*"):
+                old.unlink()
+            assert encode(section, vocabulary, "text", folder).tolist() == expected
+
+
+def test_a_long_text_keeps_the_order_of_its_chunks(tmp_path, cache, monkeypatch):
+    """Chunks are encoded side by side, and their ids come out as the text goes."""
+    monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 50)
+    text = "".join(f"line {number} of many\n" for number in range(1000))
+    vocabulary = vocabulary_of(text)
+    ids = encode(section_of(tmp_path / "a.txt", text), vocabulary, "text", cache)
+    assert vocabulary.decode(ids) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(3, "uint8"), (256, "uint8"), (257, "uint16"), (65536, "uint16"), (65537, "uint32")]
+)
+def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, size, dtype):
+    """The largest id fits, and no byte more is taken."""
+    tokens = [chr(0x10000 + number) for number in range(size - 2)]
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
+    ids = encode(section_of(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, "text", cache)
+    assert ids.dtype == np.dtype(dtype)
+    assert ids.tolist() == [size - 1, 1, 2]
+    assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.itemsize]
+
+
+def test_the_second_call_reads_the_cache_alone(tmp_path, cache):
+    """What is encoded once is not read again: the text may even be gone."""
+    section, vocabulary = section_of(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
+    first = encode(section, vocabulary, "text", cache)
+    section.paths[0].unlink()
+    second = encode(section, vocabulary, "text", cache)
+    assert first.tolist() == second.tolist() == vocabulary.encode("abcab")
+    assert not second.flags.writeable
+
+
+def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
+    """Another text, section, vocabulary or way to split gives another array beside the first."""
+    section, vocabulary = section_of(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
+    paths = section.paths
+    cases = [
+        (section, vocabulary, "text"),
+        (section, vocabulary, "other text"),
+        (Section(paths, "utf-8", 1, 5), vocabulary, "text"),
+        (Section(paths, "utf-8", 0, 4), vocabulary, "text"),
+        (section, vocabulary_of("ab"), "text"),
+        (section, vocabulary_of("cba", size=3), "text"),  # the same as the first
+        (section, Vocabulary(("", "[UNK]", "c", "b", "a"), vocabulary.tokenizer), "text"),
+        (section, vocabulary_of("abc", lowercase=True), "text"),
+        (section, vocabulary_of("a b c", "spaced"), "text"),
+    ]
+    for case in cases:
+        assert encode(*case, cache).tolist() == case[1].encode("abcab"[case[0].start : case[0].stop])
+    assert len(list(cache.iterdir())) == len(cases) - 1
+
+
+@pytest.mark.parametrize("text", ["", " \n \n"])
+def test_a_section_without_tokens_gives_an_empty_array(tmp_path, cache, text):
+    """Nothing, or nothing but what the tokenizer drops, is an array without elements, from the cache too."""
+    section = Section(section_of(tmp_path / "a.txt", text or "abc").paths, "utf-8", 0, len(text))
+    vocabulary = vocabulary_of("a b c", "spaced")
+    for _ in range(2):
+        ids = encode(section, vocabulary, "text", cache)
+        assert ids.shape == (0,)
+        assert ids.dtype == np.uint8
+
+
+def test_a_text_that_cannot_be_read_is_its_own_error(tmp_path, cache, capfd):
+    """What is wrong with the text is said as the corpus says it, TensorFlow adds nothing, and no array is left."""
+    vocabulary = vocabulary_of("abc")
+    section = section_of(tmp_path / "bad.txt", "abc\n" * 100)
+    section.paths[0].write_bytes(b"abc\n" * 99 + b"\xff\n")
+    with pytest.raises(DataError, match=r"bad\.txt is not valid utf-8 at byte 396 \(line 100\)"):
+        encode(section, vocabulary, "text", cache)
+    section.paths[0].unlink()
+    with pytest.raises(MissingError, match=r"cannot read .*bad\.txt"):
+        encode(section, vocabulary, "text", cache)
+    assert not list(cache.iterdir())
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_cache_that_is_not_there_is_one_error(tmp_path):
+    """A directory that vanished, or a file in its place, is an expected failure that names the path."""
+    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    for directory in (tmp_path / "gone", tmp_path / "a.txt", tmp_path / "a.txt" / "below"):
+        with pytest.raises(TextgenError, match=rf"cannot [^\n]*{re.escape(str(directory))}[^\n]*$"):
+            encode(section, vocabulary, "text", directory)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_cache_without_permission_is_one_error(tmp_path, cache):
+    """A directory that may not be written says so."""
+    cache.chmod(0o500)
+    with pytest.raises(AccessError, match="check the permissions"):
+        encode(section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc"), "text", cache)
+
+
+@pytest.mark.parametrize("operation", ["replace", "fsync"])
+def test_a_disk_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, operation):
+    """When the disk is full, the array does not get its name and the temporary file goes."""
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*{"replace": (Path, "replace"), "fsync": (os, "fsync")}[operation], fail)
+    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    with pytest.raises(InputOutputError, match="free some space"):
+        encode(section, vocabulary, "text", cache)
+    assert not list(cache.iterdir())
+    monkeypatch.undo()
+    assert encode(section, vocabulary, "text", cache).tolist() == vocabulary.encode("abc")
+
+
+def test_a_directory_in_place_of_the_array_is_one_error(tmp_path, cache):
+    """An array that cannot be opened is an expected failure."""
+    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    encode(section, vocabulary, "text", cache)
+    (path,) = cache.iterdir()
+    path.unlink()
+    (path / "something").mkdir(parents=True)
+    with pytest.raises(TextgenError, match=path.name):
+        encode(section, vocabulary, "text", cache)

@@ -1,0 +1,190 @@
+import re
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from textgen.dataset import Streams, validation_windows
+from textgen.errors import DataError
+
+TEN = np.arange(10, 20, dtype=np.uint8)  # a text of ten characters, "abcdefghij"
+
+sizes = st.tuples(st.integers(2, 200), st.integers(1, 6), st.integers(1, 9))
+
+
+def begin_at_zero(streams: Streams) -> int:
+    """An epoch that begins at the text's first token."""
+    return next(epoch for epoch in range(1000) if streams.offset(epoch) == 0)
+
+
+def begin_at_one(streams: Streams) -> int:
+    return next(epoch for epoch in range(1000) if streams.offset(epoch) == 1)
+
+
+def test_the_streams_of_ten_characters_by_hand():
+    """Two streams of two windows of two tokens, their targets one further; one token at the end is left out."""
+    streams = Streams(TEN, batch_size=2, unroll_steps=2, seed=1)
+    assert streams.steps_per_epoch == 2
+    assert streams.tokens_per_step == 4
+    epoch = begin_at_zero(streams)
+    assert [[array.tolist() for array in streams.window(epoch, step)] for step in range(2)] == [
+        [[[10, 11], [14, 15]], [[11, 12], [15, 16]]],
+        [[[12, 13], [16, 17]], [[13, 14], [17, 18]]],
+    ]
+    epoch = begin_at_one(streams)
+    assert [[array.tolist() for array in streams.window(epoch, step)] for step in range(2)] == [
+        [[[11, 12], [15, 16]], [[12, 13], [16, 17]]],
+        [[[13, 14], [17, 18]], [[14, 15], [18, 19]]],
+    ]
+
+
+def test_the_whole_text_in_one_step_by_hand():
+    """Three streams of three tokens take ten tokens whole: nothing is left out, and every epoch begins at 0."""
+    streams = Streams(TEN, batch_size=3, unroll_steps=3, seed=1)
+    assert streams.steps_per_epoch == 1
+    for epoch in range(5):
+        tokens, targets = streams.window(epoch, 0)
+        assert tokens.tolist() == [[10, 11, 12], [13, 14, 15], [16, 17, 18]]
+        assert targets.tolist() == [[11, 12, 13], [14, 15, 16], [17, 18, 19]]
+        assert tokens.dtype == targets.dtype == np.int32
+
+
+@settings(deadline=None)
+@given(size=sizes, seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 10**6))
+def test_an_epoch_of_windows_is_contiguous_text(size, seed, epoch):
+    """Side by side, the windows of a stream are a piece of the text, targets are one further, and streams adjoin."""
+    length, batch_size, unroll_steps = size
+    ids = np.arange(length, dtype=np.uint16)
+    assume(length > batch_size * unroll_steps)
+    streams = Streams(ids, batch_size, unroll_steps, seed)
+    windows = [streams.window(epoch, step) for step in range(streams.steps_per_epoch)]
+    tokens, targets = (np.concatenate(arrays, axis=1) for arrays in zip(*windows, strict=True))
+    begin = streams.offset(epoch)
+    assert tokens.ravel().tolist() == list(range(begin, begin + tokens.size))
+    np.testing.assert_array_equal(targets, tokens + 1)
+    assert targets[-1, -1] < length
+    assert length - 1 - tokens.size < streams.tokens_per_step  # no further step would have fitted
+
+
+@settings(deadline=None)
+@given(size=sizes, seed=st.integers(0, 2**31 - 1))
+def test_epochs_begin_within_the_text(size, seed):
+    """The offset leaves room for a whole epoch."""
+    length, batch_size, unroll_steps = size
+    assume(length > batch_size * unroll_steps)
+    streams = Streams(np.zeros(length, np.uint8), batch_size, unroll_steps, seed)
+    room = length - 1 - streams.steps_per_epoch * streams.tokens_per_step
+    assert all(0 <= streams.offset(epoch) <= room for epoch in range(20))
+
+
+def test_over_some_epochs_every_token_is_learned():
+    """The unused tokens are others in other epochs: all offsets occur, and no target is always left out."""
+    streams = Streams(np.arange(30), batch_size=2, unroll_steps=5, seed=3)
+    offsets = {streams.offset(epoch) for epoch in range(200)}
+    assert offsets == set(range(10))
+    learned = {target for epoch in range(200) for step in (0, 1) for target in streams.window(epoch, step)[1].flat}
+    assert learned == set(range(1, 30))
+
+
+def test_the_seed_decides_where_epochs_begin():
+    """Another seed is another order of offsets; the same seed the same."""
+    offsets = [
+        [Streams(np.arange(100), 2, 7, seed).offset(epoch) for epoch in range(10)] for seed in (1, 2, 1, 2**31 - 1)
+    ]
+    assert offsets[0] == offsets[2]
+    assert offsets[0] != offsets[1] != offsets[3]
+
+
+@settings(deadline=None)
+@given(order=st.permutations([(epoch, step) for epoch in range(3) for step in range(4)]), seed=st.integers(0, 100))
+def test_a_window_depends_on_its_position_alone(order, seed):
+    """In whatever order windows are asked for, by whichever object, each is the same."""
+    ids = np.random.default_rng(7).integers(0, 50, 67).astype(np.uint8)
+    straight = Streams(ids, 4, 4, seed)
+    expected = {(epoch, step): straight.window(epoch, step) for epoch in range(3) for step in range(4)}
+    streams = Streams(ids, 4, 4, seed)
+    for position in order:
+        np.testing.assert_array_equal(streams.window(*position), expected[position])
+
+
+@settings(deadline=None)
+@given(length=st.integers(0, 60), batch_size=st.integers(1, 70), unroll_steps=st.integers(1, 70))
+def test_advice_for_a_short_text_works_when_followed(length, batch_size, unroll_steps):
+    """A text too short for one step is refused on one line, and what the line advises is enough, where anything is."""
+    ids = np.zeros(length, np.uint8)
+    if length > batch_size * unroll_steps:
+        assert Streams(ids, batch_size, unroll_steps, 1).steps_per_epoch >= 1
+        return
+    with pytest.raises(DataError, match=r"^the training text is too short: [^\n]*give more text$") as raised:
+        Streams(ids, batch_size, unroll_steps, 1)
+    message = str(raised.value)
+    assert f"it has {length} tokens" in message
+    assert f"needs {batch_size * unroll_steps + 1}" in message
+    advised = {name: int(value) for name, value in re.findall(r"--(batch_size|unroll_steps) to (\d+)", message)}
+    assert bool(advised) == (length >= 2)
+    if advised:
+        followed = {"batch_size": batch_size, "unroll_steps": unroll_steps} | advised
+        assert Streams(ids, **followed, seed=1).steps_per_epoch == 1
+        assert all(value >= 1 for value in advised.values())
+
+
+def test_validation_windows_of_ten_characters_by_hand():
+    """Two streams of five tokens in windows of three: the second window is padded, and its padding is masked."""
+    first, second = validation_windows(TEN, batch_size=2, unroll_steps=3)
+    assert first.tokens.tolist() == [[10, 11, 12], [15, 16, 17]]
+    assert first.targets.tolist() == [[11, 12, 13], [16, 17, 18]]
+    assert first.mask.tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert first.keep.tolist() == [[0], [0]]
+    assert second.tokens.tolist() == [[13, 14, 0], [18, 19, 0]]
+    assert second.targets.tolist() == [[14, 0, 0], [19, 0, 0]]
+    assert second.mask.tolist() == [[1, 0, 0], [1, 0, 0]]
+    assert second.keep.tolist() == [[1], [1]]
+
+
+def test_uneven_validation_streams_by_hand():
+    """Three streams of ten tokens are four, three and three long: the shorter ones are masked sooner."""
+    first, second = validation_windows(TEN, batch_size=3, unroll_steps=2)
+    assert first.tokens.tolist() == [[10, 11], [14, 15], [17, 18]]
+    assert first.targets.tolist() == [[11, 12], [15, 16], [18, 19]]
+    assert first.mask.tolist() == [[1, 1], [1, 1], [1, 1]]
+    assert second.tokens.tolist() == [[12, 13], [16, 0], [19, 0]]
+    assert second.targets.tolist() == [[13, 0], [0, 0], [0, 0]]
+    assert second.mask.tolist() == [[1, 0], [0, 0], [0, 0]]
+
+
+def test_a_short_validation_text_is_folded_into_fewer_streams():
+    """No stream is shorter than a window with its targets, and a text shorter than that is one stream."""
+    assert [window.tokens.shape for window in validation_windows(TEN, batch_size=16, unroll_steps=4)] == [(2, 4)]
+    assert [window.tokens.shape for window in validation_windows(TEN, batch_size=16, unroll_steps=64)] == [(1, 64)]
+    (window,) = validation_windows(TEN[:2], batch_size=16, unroll_steps=3)
+    assert window.tokens.tolist() == [[10, 11, 0]]
+    assert window.targets.tolist() == [[11, 0, 0]]
+    assert window.mask.tolist() == [[1, 0, 0]]
+
+
+@settings(deadline=None)
+@given(length=st.integers(2, 300), batch_size=st.integers(1, 20), unroll_steps=st.integers(1, 20))
+def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, unroll_steps):
+    """Whatever the sizes, the scored targets are the text without each stream's first token, read from what is before."""
+    ids = np.arange(1, length + 1, dtype=np.uint16)
+    windows = list(validation_windows(ids, batch_size, unroll_steps))
+    streams = len(windows[0].tokens)
+    assert 1 <= streams <= batch_size
+    for window in windows:
+        assert window.tokens.shape == window.targets.shape == window.mask.shape == (streams, unroll_steps)
+        assert window.keep.shape == (streams, 1)
+        assert window.tokens.dtype == window.targets.dtype == np.int32
+        assert window.mask.dtype == window.keep.dtype == np.float32
+    assert [window.keep.tolist() for window in windows] == [[[float(i > 0)]] * streams for i in range(len(windows))]
+
+    tokens, targets, mask = (
+        np.concatenate([getattr(window, name) for window in windows], axis=1) for name in ("tokens", "targets", "mask")
+    )
+    assert set(mask.flat) <= {0.0, 1.0}
+    scored = mask == 1
+    np.testing.assert_array_equal(targets[scored], tokens[scored] + 1)
+    np.testing.assert_array_equal(targets[:, :-1], tokens[:, 1:])
+    assert not targets[~scored].any()
+    assert sorted(tokens[:, 0].tolist() + targets[scored].tolist()) == ids.tolist()
+    assert scored[:, -unroll_steps:].any()  # no window is all padding

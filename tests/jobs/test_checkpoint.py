@@ -1,0 +1,298 @@
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from textgen.errors import FormatError, MissingError, TextgenError
+from textgen.jobs import Checkpoint, CheckpointStore
+from textgen.jobs.checkpoint import FORMAT_VERSION
+
+FACTS = {
+    "config": {"layers": 2, "texts": ["ä.txt"], "learning_rate": 0.004, "summary_dir": None},
+    "progress": {"epoch": 12, "epoch_step": 34, "seconds": 56.78, "best_loss": 1.25},
+}
+DTYPES = ["float32", "float64", "float16", "int64", "int32", "uint32", "uint8", "bool"]
+TENSORS = st.dictionaries(
+    st.text("abc/_0", min_size=1, max_size=6),
+    st.sampled_from(DTYPES).flatmap(
+        lambda dtype: arrays.arrays(dtype, arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    ),
+    max_size=4,
+)
+
+
+def checkpoint_of(step: int) -> Checkpoint:
+    rng = np.random.default_rng(step)
+    tensors: dict[str, Any] = {
+        "model/lstm/kernel": rng.normal(size=(3, 8)).astype(np.float32),
+        "model/dropout/seed": rng.integers(0, 2**32, 2, dtype=np.uint32),
+        "optimizer/0/iterations": np.asarray(step, np.int64),
+    }
+    return Checkpoint(step, tensors, {**FACTS, "of": step})
+
+
+def assert_same(read: Checkpoint | None, written: Checkpoint) -> None:
+    assert read is not None
+    assert read.step == written.step
+    assert read.facts == written.facts
+    assert read.tensors.keys() == written.tensors.keys()
+    for name, tensor in written.tensors.items():
+        assert read.tensors[name].dtype == tensor.dtype
+        assert read.tensors[name].shape == tensor.shape
+        assert read.tensors[name].tobytes() == tensor.tobytes()
+
+
+def refuse(reason: str) -> None:
+    pytest.fail(f"passed over: {reason}")
+
+
+def names(store: CheckpointStore) -> list[str]:
+    return sorted(path.name for path in store.directory.iterdir())
+
+
+def names_of(*steps: int) -> list[str]:
+    return [f"step-{step:08}.{ending}" for step in sorted(steps) for ending in ("json", "safetensors")]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> CheckpointStore:
+    """A place that is not there yet."""
+    return CheckpointStore(tmp_path / "job" / "checkpoints")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> CheckpointStore:
+    """One place for all examples of a property."""
+    return CheckpointStore(tmp_path_factory.mktemp("checkpoints"))
+
+
+def test_without_checkpoints_there_is_none(store):
+    """A job that has saved nothing begins from the beginning."""
+    assert store.newest(refuse) is None
+    assert store.steps() == []
+
+
+@settings(deadline=None)
+@given(tensors=TENSORS, step=st.integers(0, 10**9), note=st.text())
+def test_round_trip(kept, tensors, step, note):
+    """Every tensor comes back bit by bit, scalars and empty ones too, and every fact as it was."""
+    written = Checkpoint(step, tensors, {"note": note, "numbers": [step, 0.1, 1e-300, None, True]})
+    kept.write(written)
+    assert_same(kept.read(step), written)
+
+
+def test_the_order_in_memory_does_not_matter(store):
+    """A transposed or strided tensor is stored as what it says."""
+    grid = np.arange(12, dtype=np.float32).reshape(3, 4)
+    written = Checkpoint(1, {"transposed": grid.T, "fortran": np.asfortranarray(grid), "strided": grid[:, ::2]}, {})
+    store.write(written)
+    assert_same(store.read(1), written)
+
+
+def test_the_newest_two_and_the_best_are_kept(store):
+    """Of many checkpoints the last two stay and the best one, whichever it is."""
+    for step in (10, 20, 30, 40, 50):
+        store.write(checkpoint_of(step), best_step=20)
+    assert names(store) == names_of(20, 40, 50)
+    assert store.steps() == [50, 40, 20]
+    store.write(checkpoint_of(60), best_step=60)
+    assert names(store) == names_of(50, 60)
+    store.write(checkpoint_of(70))
+    assert names(store) == names_of(60, 70)
+    assert_same(store.newest(refuse), checkpoint_of(70))
+    assert_same(store.read(60), checkpoint_of(60))
+
+
+def test_steps_are_numbers_not_names(store):
+    """Beyond eight digits the newest is still the newest."""
+    for step in (99_999_999, 100_000_000, 100_000_001):
+        store.write(checkpoint_of(step))
+    assert store.steps() == [100_000_001, 100_000_000]
+
+
+def test_a_step_can_be_written_again(store):
+    """The later state of the same step counts."""
+    store.write(checkpoint_of(10))
+    store.write(Checkpoint(10, {"x": np.zeros(1)}, {"later": True}))
+    assert_same(store.newest(refuse), Checkpoint(10, {"x": np.zeros(1)}, {"later": True}))
+
+
+def test_going_on_from_an_older_one_keeps_what_it_writes(store):
+    """Where newer checkpoints are damaged, those written after them are the ones to stay."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    for step in (30, 40):
+        (store.directory / f"step-{step:08}.json").write_text("damaged")
+    for step in (12, 14, 16):
+        store.write(checkpoint_of(step))
+        passed_over: list[str] = []
+        assert_same(store.read(step), checkpoint_of(step))
+    store.write(checkpoint_of(25))
+    assert_same(store.newest(passed_over.append), checkpoint_of(25))
+    assert len(passed_over) == 2
+
+
+@pytest.mark.parametrize("file", ["tensors", "manifest"])
+def test_every_damaged_bit_is_noticed(store, file):
+    """Wherever in the newest checkpoint a bit is flipped, the one before is used, with a reason that names the file."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
+    sound = path.read_bytes()
+    for place, position in enumerate(np.linspace(0, len(sound) - 1, 60).astype(int)):
+        damaged = bytearray(sound)
+        damaged[position] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        reasons: list[str] = []
+        assert_same(store.newest(reasons.append), checkpoint_of(10))
+        assert len(reasons) == 1, (position, place % 8)
+        assert "step-00000020" in reasons[0]
+        assert "\n" not in reasons[0]
+    path.write_bytes(sound)
+    assert_same(store.newest(refuse), checkpoint_of(20))
+
+
+@pytest.mark.parametrize("file", ["tensors", "manifest"])
+def test_every_truncation_is_noticed(store, file):
+    """However little is missing at the end, the checkpoint before is used; so it is when something is added."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
+    sound = path.read_bytes()
+    for content in [*(sound[:size] for size in np.linspace(0, len(sound) - 1, 30).astype(int)), sound + b"\n"]:
+        path.write_bytes(content)
+        reasons: list[str] = []
+        assert_same(store.newest(reasons.append), checkpoint_of(10))
+        assert len(reasons) == 1
+
+
+def test_a_lost_file_is_noticed(store):
+    """A manifest whose tensors are gone is passed over; tensors without a manifest are no checkpoint at all."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    (store.directory / "step-00000020.safetensors").unlink()
+    reasons: list[str] = []
+    assert_same(store.newest(reasons.append), checkpoint_of(10))
+    assert len(reasons) == 1
+    assert "step-00000020.safetensors: there is no such file" in reasons[0]
+
+    (store.directory / "step-00000020.json").unlink()
+    (store.directory / "step-00000010.safetensors").rename(store.directory / "step-00000020.safetensors")
+    (store.directory / "step-00000010.json").unlink()
+    assert store.steps() == []
+    assert store.newest(refuse) is None
+    with pytest.raises(MissingError):
+        store.read(20)
+
+
+def test_a_checkpoint_under_another_step_is_noticed(store):
+    """The files of one step are not taken for another's."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    for ending in ("safetensors", "json"):
+        path = store.directory / f"step-00000020.{ending}"
+        path.rename(path.with_name(f"step-00000030.{ending}"))
+    with pytest.raises(FormatError, match="step-00000030"):
+        store.read(30)
+
+
+def test_when_none_can_be_used_the_job_does_not_begin_anew_by_itself(store):
+    """Damage everywhere is an error that says what to do, after a reason for each."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+        (store.directory / f"step-{step:08}.json").write_text("{}")
+    reasons: list[str] = []
+    with pytest.raises(FormatError, match=r"no checkpoint in .* can be used; .*--fresh"):
+        store.newest(reasons.append)
+    assert len(reasons) == 2
+
+
+@pytest.mark.parametrize("manifest", ["null", "[]", "1", '"x"', '{"format_version": 1, "sha256": "", "facts": null}'])
+def test_a_manifest_of_another_kind_is_damage(store, manifest):
+    """JSON that is no manifest is damage like any other."""
+    store.write(checkpoint_of(10))
+    (store.directory / "step-00000010.json").write_text(manifest)
+    with pytest.raises(FormatError, match="is damaged"):
+        store.read(10)
+
+
+def test_a_newer_format_is_refused(store):
+    """A checkpoint of a later textgen says so and what helps, even where nothing else in it is understood."""
+    store.write(checkpoint_of(10))
+    path = store.directory / "step-00000010.json"
+    later = json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "facts": "?"}
+    path.write_text(json.dumps(later))
+    with pytest.raises(FormatError, match=rf"has format {FORMAT_VERSION + 1}.*reads {FORMAT_VERSION}; upgrade textgen"):
+        store.read(10)
+
+
+def test_other_files_are_left_alone(store):
+    """What is not named like a checkpoint is neither read nor removed."""
+    store.directory.mkdir(parents=True)
+    for name in ("notes.txt", "step-best.json", "step-.json", "mystep-00000001.json"):
+        (store.directory / name).write_text("mine")
+    for step in (10, 20, 30):
+        store.write(checkpoint_of(step))
+    assert store.steps() == [30, 20]
+    assert {"notes.txt", "step-best.json", "step-.json", "mystep-00000001.json"} < set(names(store))
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing catches it."""
+
+
+@contextlib.contextmanager
+def failing_at(number: int, failure: BaseException) -> Iterator[None]:
+    """While entered, one operation on the disk fails, counted from 1 over all kinds of them."""
+    calls = itertools.count(1)
+
+    def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            if next(calls) == number:
+                raise failure
+            return operation(*arguments, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "open")):
+            patch.setattr(owner, name, counted(getattr(owner, name)))
+        yield
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), Killed()])
+def test_a_write_that_fails_anywhere_leaves_the_older_ones(tmp_path, failure):
+    """Whichever operation of the disk fails, or is the last before a kill, a whole checkpoint is there to go on from.
+
+    Once the new one is complete it is the newest; until then both older ones stay. The next write leaves what it should.
+    """
+    for number in itertools.count(1):
+        store = CheckpointStore(tmp_path / str(number))
+        for step in (10, 20):
+            store.write(checkpoint_of(step))
+        try:
+            with failing_at(number, failure):
+                store.write(checkpoint_of(30))
+        except (TextgenError, Killed):
+            newest = store.steps()[0]
+        else:
+            break
+        assert newest in {20, 30}
+        assert_same(store.newest(refuse), checkpoint_of(newest))
+        assert set(store.steps()) >= ({10, 20} if newest == 20 else {20, 30})
+        for step in store.steps():  # whatever has a manifest is complete
+            assert_same(store.read(step), checkpoint_of(step))
+        store.write(checkpoint_of(40))
+        assert_same(store.newest(refuse), checkpoint_of(40))
+        assert [name for name in names(store) if name.startswith("step-")] == names_of(newest, 40)
+        assert isinstance(failure, Killed) or names(store) == names_of(newest, 40)
+    assert number > 11  # as many as operations: of a file open, fsync, replace and the directory's fsync, and removals

@@ -1,0 +1,125 @@
+import keras
+import numpy as np
+import pytest
+
+from textgen.config import TrainingConfig
+from textgen.corpus import Vocabulary, make_tokenizer
+from textgen.generation import LSTMStep
+from textgen.model import build_model
+from textgen.planning import Plan
+from textgen.training.export import to_model_file
+
+KINDS = [
+    {},
+    {"layers": 2},
+    {"embedding_size": 5},
+    {"layer_norm": True, "layers": 2},
+    {"num_proj": 3, "layers": 2},
+    {"num_proj": 3, "embedding_size": 5},
+    {"layer_norm": True, "embedding_size": 5},
+]
+TOKENS = 11
+
+
+def small(**kind):
+    return TrainingConfig(lstm_state_size=6, batch_size=2, unroll_steps=5, dropout=0.0, **kind)
+
+
+def inputs(config, seed=0):
+    ids = np.random.default_rng(seed).integers(TOKENS, size=(config.batch_size, config.unroll_steps + 1))
+    keep = np.ones((config.batch_size, 1), np.float32)
+    return {"tokens": ids[:, :-1].astype(np.int32), "keep": keep}, ids[:, 1:].astype(np.int32)
+
+
+def compiled(config):
+    model = build_model(config, TOKENS)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1.0), loss, jit_compile=False)
+    return model
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_reach_every_weight(kind):
+    """One step of plain gradient descent moves every weight of every kind of model."""
+    config = small(**kind)
+    model = compiled(config)
+    before = model.get_weights()
+    windows, targets = inputs(config)
+    model.train_on_batch(windows, targets)
+    model.train_on_batch(windows, targets)  # a recurrent kernel's first gradient is 0 where the state begins at 0
+    for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True):
+        assert np.abs(new - old).max() > 0, weight.path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_number_of_weights_is_the_plan_s(kind):
+    """The plan counts the weights that the model has."""
+    config = small(**kind)
+    assert build_model(config, TOKENS).count_params() == Plan(config, TOKENS).parameters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_numpy_step_gives_the_same_logits(kind):
+    """A thousand tokens through the exported weights give the Keras model's logits to 1e-4, for every kind."""
+    config = TrainingConfig(lstm_state_size=6, batch_size=1, unroll_steps=100, dropout=0.5, **kind)
+    model = build_model(config, TOKENS)
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.normal(scale=0.7, size=weight.shape) for weight in model.get_weights()])
+    vocabulary = Vocabulary(("", "[UNK]", *"abcdefghi"), make_tokenizer("char"))
+    step = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None))
+    state = step.initial_state()
+    for _ in range(10):
+        ids = rng.integers(TOKENS, size=(1, 100)).astype(np.int32)
+        expected = model.predict_on_batch({"tokens": ids, "keep": np.ones((1, 1), np.float32)})
+        for time in range(100):
+            logits, state = step(ids[:, time], state)
+            np.testing.assert_allclose(logits, expected[:, time], atol=1e-4)
+
+
+def test_the_loss_of_a_long_stream_is_that_of_its_windows():
+    """State carried over: scoring a text in one window or in ten gives the same nats."""
+    whole, parts = small(layers=2), small(layers=2)
+    long = build_model(whole, TOKENS, streams=2, window=50)
+    short = build_model(parts, TOKENS, streams=2, window=5)
+    short.set_weights(long.get_weights())
+    ids = np.random.default_rng(5).integers(TOKENS, size=(2, 50)).astype(np.int32)
+    keep = np.ones((2, 1), np.float32)
+    expected = long.predict_on_batch({"tokens": ids, "keep": keep})
+    found = [short.predict_on_batch({"tokens": ids[:, begin : begin + 5], "keep": keep}) for begin in range(0, 50, 5)]
+    np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
+
+
+def test_no_tensor_has_the_vocabulary_beside_the_window_on_the_way_in():
+    """One-hot input is looked up: nothing before the logits is (batch, window, vocabulary)."""
+    config = TrainingConfig(lstm_state_size=3, batch_size=2, unroll_steps=5)
+    model = build_model(config, 1000)
+    shapes = [layer.output.shape for layer in model.layers if layer.name != "output"]
+    assert all(1000 not in shape for shape in shapes)
+
+
+def test_half_precision_keeps_float32_logits():
+    """Under use_fp16 the weights are float32, the layers compute in float16, the logits are float32."""
+    config = small(use_fp16=True)
+    model = build_model(config, TOKENS)
+    assert model.output.dtype == "float32"
+    assert model.get_layer("lstm_0").compute_dtype == "float16"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    windows, _ = inputs(config)
+    assert np.isfinite(model.predict_on_batch(windows)).all()
+
+
+def test_the_gradient_norm_is_that_before_clipping():
+    """The norm reported is of the whole gradient, however small the clipping norm."""
+    config = small()
+    model = compiled(config)
+    clipped = build_model(config, TOKENS)
+    clipped.set_weights(model.get_weights())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    clipped.compile(keras.optimizers.SGD(1.0, global_clipnorm=1e-6), loss, jit_compile=False)
+    windows, targets = inputs(config)
+    model.fit(windows, targets, batch_size=2, verbose=0)
+    before = clipped.get_weights()
+    history = clipped.fit(windows, targets, batch_size=2, verbose=0).history
+    moved = np.sqrt(sum(np.sum((new - old) ** 2) for new, old in zip(clipped.get_weights(), before, strict=True)))
+    assert moved < 1e-5
+    assert history["gradient_norm"][0] > 1e-2

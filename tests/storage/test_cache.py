@@ -1,0 +1,74 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from textgen.errors import AccessError, TextgenError
+from textgen.storage import cache_directory
+
+
+def test_the_environment_names_the_cache(tmp_path, monkeypatch):
+    """Below TEXTGEN_CACHE each kind of cached file has its directory, made when it is asked for."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "deep" / "cache"))
+    ids = cache_directory("ids")
+    assert ids == tmp_path / "deep" / "cache" / "ids"
+    assert ids.is_dir()
+    assert cache_directory("copies").is_dir()
+    assert sorted(path.name for path in (tmp_path / "deep" / "cache").iterdir()) == ["copies", "ids"]
+
+
+def test_asking_again_changes_nothing(tmp_path, monkeypatch):
+    """What lies in the cache stays."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
+    (cache_directory("ids") / "array").write_text("x")
+    assert (cache_directory("ids") / "array").read_text() == "x"
+
+
+def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
+    """A path from a file of settings need not be expanded by a shell."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("TEXTGEN_CACHE", "~/mine")
+    assert cache_directory("ids") == tmp_path / "mine" / "ids"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_it_the_cache_is_the_users(tmp_path, monkeypatch, value):
+    """Unset or empty, the cache is where the system keeps caches, below a directory of our name."""
+    if value is None:
+        monkeypatch.delenv("TEXTGEN_CACHE", raising=False)
+    else:
+        monkeypatch.setenv("TEXTGEN_CACHE", value)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    directory = cache_directory("ids")
+    assert directory.is_dir()
+    assert directory.is_relative_to(tmp_path)
+    assert directory.parts[-2:] == ("textgen", "ids")
+
+
+def test_a_file_in_the_way_is_one_error(tmp_path, monkeypatch):
+    """A cache that cannot be made is an expected failure that names the directory."""
+    (tmp_path / "file").write_text("x")
+    for name in ("file", "file/below"):
+        monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / name))
+        with pytest.raises(TextgenError, match=r"^cannot make the directory [^\n]*ids: [^\n]*$"):
+            cache_directory("ids")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_place_without_permission_is_one_error(tmp_path, monkeypatch):
+    """A cache where nothing may be written says so."""
+    tmp_path.chmod(0o500)
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(AccessError, match="check the permissions"):
+        cache_directory("ids")
+
+
+def test_a_home_of_nobody_is_one_error(monkeypatch):
+    """A tilde with a name that is no user's is an expected failure that names the variable."""
+    monkeypatch.setenv("TEXTGEN_CACHE", "~no-such-user-here/cache")
+    with pytest.raises(TextgenError, match=r"^[^\n]*TEXTGEN_CACHE[^\n]*no-such-user-here[^\n]*$"):
+        cache_directory("ids")
+    assert not Path("~no-such-user-here").exists()

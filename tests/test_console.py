@@ -1,0 +1,216 @@
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textgen.console import Console, report_failure
+
+TEXTS = [
+    "[UNK]",
+    "[red]",
+    "[/]",
+    "[bold]not bold[/bold]",
+    "[link=https://example.org]a[/link]",
+    ":smile: and :warning:",
+    "a line " * 40,
+    "  indented, with trailing spaces   ",
+    "back\\slash [\\]",
+    "Zażółć 漢字 👩\u200d👧 e\u0301",
+    "2026-01-01 'quoted' 123 {'a': 1} None True /a/path",
+    "two\nlines",
+    "",
+]
+ESCAPE = "\x1b"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch):
+    """What the machine that tests says of its terminal does not matter."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def run(body: str, **options) -> "subprocess.CompletedProcess[str]":
+    """Runs some lines with a console in another process."""
+    script = f"from textgen.console import Console, report_failure\n{textwrap.dedent(body)}"
+    return subprocess.run(
+        [sys.executable, "-c", script], check=False, text=True, encoding="utf-8", capture_output=True, **options
+    )
+
+
+def run_on_terminal(body: str) -> str:
+    """Runs some lines whose standard error is a terminal, and returns what it shows."""
+    master, slave = os.openpty()
+    script = f"from textgen.console import Console\nconsole = Console()\n{textwrap.dedent(body)}"
+    with subprocess.Popen([sys.executable, "-c", script], stderr=slave) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while block := os.read(master, 4096):
+                shown += block
+        except OSError:  # Linux' way to say that the terminal is closed
+            pass
+        assert process.wait() == 0, shown.decode()
+    os.close(master)
+    return shown.decode().replace("\r\n", "\n")
+
+
+on_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("style", [None, "bold"])
+def test_texts_are_written_as_they_are(capfd, text, style):
+    """In a pipe a line is the text, whatever rich would make of it: no markup, no emoji names, no wrapping, no colour."""
+    Console().say(text, style)
+    captured = capfd.readouterr()
+    assert captured.err == f"{text}\n"
+    assert captured.out == ""
+
+
+def test_warnings_say_that_they_are(capfd):
+    """A warning is a line that begins with the word."""
+    Console().warn("passing over [UNK]")
+    assert capfd.readouterr().err == "warning: passing over [UNK]\n"
+
+
+def test_a_pipe_is_no_terminal(capfd):
+    """A spinner shows nothing in a pipe, and its body runs."""
+    console = Console()
+    assert not console.is_terminal
+    with console.busy("reading [UNK]"):
+        console.say("in between")
+    assert capfd.readouterr().err == "in between\n"
+
+
+def test_standard_output_stays_clean():
+    """Everything goes to standard error, so that a program can read the rest; a file gets plain lines."""
+    result = run("""
+        console = Console()
+        console.say("[UNK]", style="bold")
+        console.warn("careful")
+        with console.busy("working"):
+            pass
+        report_failure("textgen", "failed")
+    """)
+    assert result.stdout == ""
+    assert result.stderr == "[UNK]\nwarning: careful\ntextgen: error: failed\n"
+
+
+@on_terminal
+def test_a_terminal_has_colours():
+    """A warning is coloured on a terminal, and its text is as it is."""
+    shown = run_on_terminal("console.warn('passing over [UNK] :smile: [red]')")
+    assert f"{ESCAPE}[33mwarning: passing over [UNK] :smile: [red]{ESCAPE}[0m" in shown
+
+
+@on_terminal
+def test_no_color_is_respected(monkeypatch):
+    """With NO_COLOR set, a terminal gets none."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = run_on_terminal("console.warn('passing over [UNK]'); assert console.is_terminal")
+    assert shown == "warning: passing over [UNK]\n"
+
+
+@on_terminal
+def test_live_lines_show_texts_as_they_are():
+    """Spinner and progress do not take brackets in their texts for markup either."""
+    shown = run_on_terminal("""
+        with console.busy("reading [red].txt"):
+            console.say("in between")
+        with console.progress() as progress:
+            progress.add_task("learning [UNK]", total=1.0, status="step [1]")
+            progress.refresh()
+            console.say("and [again]")
+    """)
+    for text in ("reading [red].txt", "in between", "learning [UNK]", "step [1]", "and [again]"):
+        assert text in shown
+
+
+def test_silence_hides_what_libraries_write(capfd):
+    """What is written to descriptor 2 inside is gone; before and after it is shown, and so is what we say."""
+    console = Console()
+    os.write(2, b"before\n")
+    with console.silenced():
+        os.write(2, b"noise\n")
+        sys.stderr.flush()
+        console.say("[we] speak")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "before\n[we] speak\nafter\n"
+
+
+@pytest.mark.parametrize(
+    "noise", [b"the reason\n", b"the reason without a line end", b"\xff no text \xfe\n", b"x" * 10**6]
+)
+@pytest.mark.parametrize("failure", [RuntimeError("failed"), KeyboardInterrupt()])
+def test_silence_ends_when_the_body_fails(capfd, noise, failure):
+    """Where the body raises, what was hidden is shown, once and at once, and the failure goes on."""
+    console = Console()
+
+    def fail():
+        with console.silenced():
+            os.write(2, noise)
+            raise failure
+
+    with pytest.raises(type(failure)) as raised:
+        fail()
+    assert raised.value is failure
+    assert capfd.readouterr().err == noise.decode(errors="replace")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_silence_hides_child_processes_too():
+    """What a program started inside writes is hidden as well, and descriptor 2 is as before at the end."""
+    result = run("""
+        import os, subprocess, sys
+        console = Console()
+        console.say("beginning")
+        before = os.dup(2)
+        os.close(before)
+        for _ in range(3):
+            with console.silenced():
+                subprocess.run([sys.executable, "-c", "import os; os.write(2, b'noise')"], check=True)
+                print("python's own", file=sys.stderr, end="")
+        after = os.dup(2)
+        assert before == after  # the lowest free descriptor: none is left open
+        print("heard", file=sys.stderr)
+    """)
+    assert result.stderr == "beginning\nheard\n"
+    assert result.returncode == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell closes descriptors otherwise there")
+def test_without_a_standard_error_nothing_fails():
+    """Where standard error is closed, nothing is written, least of all to standard output."""
+    script = """if True:
+        from textgen.console import Console, report_failure
+        console = Console()
+        console.say("x")
+        console.warn("y")
+        with console.busy("z"), console.silenced():
+            print("result")
+        report_failure("textgen", "failed")
+    """
+    result = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, script], check=False, text=True, capture_output=True
+    )
+    assert (result.returncode, result.stdout) == (0, "result\n")
+
+
+def test_a_failure_is_one_line(capsys):
+    """Whatever white space a message has, the failure is one line that names the program."""
+    report_failure("textgen-train", "cannot read a\nb.txt:\tno [such] file\n")
+    assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
+
+
+@settings(deadline=None)
+@given(message=st.text(st.characters(), max_size=30))
+def test_any_failure_can_be_reported(message):
+    """Even a message that the terminal's encoding cannot show, or a file name that is no text, is no second failure."""
+    report_failure("textgen", message)

@@ -1,0 +1,159 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYTHONS = [f"3.{minor}" for minor in range(8, 30) if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.1")]
+LOCKS = {"base": [], "dev": ["dev"], "gpu": ["gpu"]}
+"""The extras of pyproject.toml that each file of requirements/ is made from."""
+
+lock_of = pytest.mark.parametrize("lock", LOCKS)
+
+
+def read_entries(lock):
+    """The entries of a lock: a requirement with its hashes each, on one line."""
+    text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "requirements" / f"{lock}.txt").read_text())
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def read_pins(lock):
+    """The requirements of a lock."""
+    return [Requirement(entry.split(" --hash=")[0]) for entry in read_entries(lock)]
+
+
+def declared(lock):
+    """The requirements of pyproject.toml that a lock is made from."""
+    texts = [
+        *PROJECT["dependencies"],
+        *(text for extra in LOCKS[lock] for text in PROJECT["optional-dependencies"][extra]),
+    ]
+    return [Requirement(text) for text in texts]
+
+
+@lock_of
+@pytest.mark.parametrize("python", PYTHONS)
+def test_each_dependency_is_pinned_within_its_range(lock, python):
+    """On each Python, a lock pins every dependency of the project and of its extras once, within pyproject's range."""
+    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.1"}
+    pins = [pin for pin in read_pins(lock) if pin.marker is None or pin.marker.evaluate(environment)]
+    for wanted in declared(lock):
+        [pin] = [pin for pin in pins if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
+        [exact] = pin.specifier
+        assert wanted.specifier.contains(exact.version), f"{pin} is not {wanted}"
+
+
+@lock_of
+def test_each_pin_is_exact_and_has_hashes(lock):
+    """Nothing is installed that was not hashed: `pip install --require-hashes` takes each line."""
+    entries = read_entries(lock)
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==\S+( ; [^#]+?)?( --hash=sha256:[0-9a-f]{64})+", entry), entry
+
+
+@lock_of
+def test_no_lock_names_a_place(lock):
+    """A lock holds no address and no option: where packages come from is the installer's business."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text()
+    assert "://" not in text
+    assert not re.search(r"^\s*-", re.sub(r"^ +--hash=.*$", "", text, flags=re.MULTILINE), re.MULTILINE)
+
+
+def test_every_place_names_the_same_pythons():
+    """requires-python, the classifiers and the Makefile agree on the versions of Python."""
+    names = [line.removeprefix("Programming Language :: Python :: ") for line in PROJECT["classifiers"]]
+    assert [name for name in names if re.fullmatch(r"3\.\d+", name)] == PYTHONS
+    makefile = (ROOT / "Makefile").read_text()
+    assert sorted(set(re.findall(r"python(3\.\d+)", makefile))) == PYTHONS
+    first, last = (tuple(map(int, python.split("."))) for python in (PYTHONS[0], PYTHONS[-1]))
+    assert f"not {first} <= sys.version_info[:2] <= {last}" in makefile
+    assert f"needs Python {', '.join(PYTHONS[:-1])} or {PYTHONS[-1]};" in makefile
+    assert set(re.findall(r"--python-version (\S+)", makefile)) == {PYTHONS[0]}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What is in the wheel, installed far from the checkout; `work` is where its commands run, with an empty home."""
+
+    site: Path
+    work: Path
+
+    def run(self, *command):
+        """Runs a command and returns what it wrote."""
+        hidden = ("TEXTGEN_CACHE", "XDG_CACHE_HOME", "PYTHONHOME", "VIRTUAL_ENV")
+        environment = {name: value for name, value in os.environ.items() if name not in hidden}
+        environment |= {"PYTHONPATH": str(self.site), "HOME": str(self.work.parent / "home")}
+        done = subprocess.run(
+            [sys.executable, *command], check=False, capture_output=True, text=True, cwd=self.work, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    def textgen(self, name, *arguments):
+        """Runs one of the installed commands."""
+        return self.run(str(self.site / "bin" / name), *arguments)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    """Builds the wheel and installs it."""
+    place = tmp_path_factory.mktemp("wheel")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(place), str(ROOT)]
+    subprocess.run(build, check=True)
+    [wheel] = place.glob("textgen-*.whl")
+    site = place / "site"
+    subprocess.run([*pip, "install", "--no-deps", "--no-index", "--target", str(site), str(wheel)], check=True)
+    for name in ("work", "home"):
+        (place / name).mkdir()
+    return Installation(site, place / "work")
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_what_the_package_needs(installation):
+    """The story, the presets and the marker of types are inside the installed package, and the tests are not."""
+    package = installation.site / "textgen"
+    assert installation.run("-c", "import textgen; print(textgen.__file__)").stdout.strip() == str(
+        package / "__init__.py"
+    )
+    assert (package / "bundled" / "data" / "story.txt").read_bytes() == (ROOT / "data" / "story.txt").read_bytes()
+    assert {path.name for path in (package / "bundled" / "configs").iterdir()} >= {
+        path.name for path in (ROOT / "configs").glob("*.yaml")
+    }
+    assert (package / "py.typed").is_file()
+    assert not (installation.site / "tests").exists()
+
+
+@pytest.mark.slow
+def test_the_installed_commands_find_story_and_preset(installation):
+    """Without a text the bundled story is read, and --config finds a preset by name, wherever the command is run."""
+    plan = installation.textgen("textgen-train", "--dry_run").stderr
+    assert re.search(r"text +story: [\d,]+ characters", plan)
+    plan = installation.textgen("textgen", "train", "--config", "demo", "--dry_run").stderr
+    assert "job/story-demo (new)" in plan
+    assert list(installation.work.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_installed_commands_train_and_sample(installation):
+    """What is installed trains on the bundled story, and samples from what it trained."""
+    sizes = ["--lstm_state_size=8", "--batch_size=32", "--unroll_steps=16", "--max_steps=1", "--sample_length=10"]
+    summary = json.loads(installation.textgen("textgen-train", "--json", *sizes).stdout)
+    assert summary["steps"] == 1
+    text = installation.textgen(
+        "textgen-sample", summary["job_dir"], "--prompt", "The sea", "--length", "20", "--seed", "1"
+    ).stdout
+    assert text.startswith("The sea")
+    assert len(text) == len("The sea") + 20 + len("\n")

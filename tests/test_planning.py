@@ -1,0 +1,148 @@
+import math
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from textgen.config import TrainingConfig, shape
+from textgen.config.training import DEFAULT_MINUTES
+from textgen.generation.model_file import expected_shapes
+from textgen.planning import Plan
+
+KINDS = {
+    "one layer": {"layers": 1, "lstm_state_size": 7},
+    "three layers": {"layers": 3, "lstm_state_size": 5},
+    "embedded": {"layers": 2, "lstm_state_size": 5, "embedding_size": 3},
+    "projected": {"layers": 2, "lstm_state_size": 5, "num_proj": 3},
+    "projected and embedded": {"layers": 3, "lstm_state_size": 5, "num_proj": 3, "embedding_size": 4},
+    "layer-normalised": {"layers": 2, "lstm_state_size": 5, "layer_norm": True},
+    "layer-normalised and embedded": {"layers": 3, "lstm_state_size": 5, "layer_norm": True, "embedding_size": 9},
+}
+
+
+def plan_of(vocabulary_size=11, **options):
+    return Plan(TrainingConfig(**options), vocabulary_size)
+
+
+def count_weights(plan):
+    return sum(map(math.prod, expected_shapes(shape(plan.config), plan.vocabulary_size).values()))
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("vocabulary_size", [3, 11, 1000])
+def test_the_number_of_parameters_is_that_of_the_model_file(options, vocabulary_size):
+    """The plan counts what the model file holds, whatever the kind of model."""
+    plan = plan_of(vocabulary_size, **options)
+    assert plan.parameters == count_weights(plan)
+
+
+@settings(deadline=None)
+@given(
+    layers=st.integers(1, 5),
+    lstm_state_size=st.integers(1, 300),
+    embedding_size=st.none() | st.integers(1, 300),
+    num_proj=st.none() | st.integers(1, 300),
+    layer_norm=st.booleans(),
+)
+def test_the_number_of_parameters_of_any_shape(**options):
+    """The formula holds for all sizes."""
+    assume(not (options["layer_norm"] and options["num_proj"]))
+    plan = plan_of(**options)
+    assert plan.parameters == count_weights(plan)
+
+
+def test_the_parameters_of_a_small_model_by_hand():
+    """Eleven tokens one-hot into four gates of two cells, with recurrence and bias, and two cells out to eleven."""
+    assert plan_of(layers=1, lstm_state_size=2).parameters == (11 + 2 + 1) * 4 * 2 + (2 + 1) * 11
+
+
+def test_without_a_limit_a_job_trains_five_minutes():
+    """A run that sets neither epochs, nor steps, nor minutes ends after five minutes, and says so."""
+    plan = plan_of()
+    assert DEFAULT_MINUTES == 5
+    assert plan.limits == "5 minutes"
+    assert plan.fraction(epochs=1000, steps=10**9, minutes=2.5) == 0.5
+    assert plan.fraction(epochs=0, steps=0, minutes=5) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"epochs": 3}, "3 epochs"),
+        ({"epochs": 1}, "1 epoch"),
+        ({"max_steps": 1000}, "1000 steps"),
+        ({"max_steps": 1}, "1 step"),
+        ({"max_steps": 12_345_678}, "12345678 steps"),
+        ({"minutes": 2.5}, "2.5 minutes"),
+        ({"minutes": 1}, "1 minute"),
+        ({"minutes": 60.0}, "60 minutes"),
+        ({"epochs": 3, "minutes": 60}, "3 epochs or 60 minutes"),
+        ({"epochs": 3, "max_steps": 20, "minutes": 0.5}, "3 epochs or 20 steps or 0.5 minutes"),
+    ],
+)
+def test_the_limits_in_words(options, words):
+    """Each limit that is set is said, and no other: the five minutes are gone when anything is set."""
+    assert plan_of(**options).limits == words
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"epochs": 4}, 0.25),
+        ({"max_steps": 100}, 0.3),
+        ({"minutes": 10}, 0.2),
+        ({"epochs": 4, "max_steps": 100, "minutes": 10}, 0.3),
+        ({"epochs": 1, "max_steps": 100}, 1),
+        ({"max_steps": 10}, 1),
+    ],
+)
+def test_the_furthest_limit_says_how_much_is_done(options, expected):
+    """After an epoch, 30 steps and 2 minutes, each limit has its share, the largest counts, and 1 is the most."""
+    assert plan_of(**options).fraction(epochs=1, steps=30, minutes=2) == pytest.approx(expected)
+
+
+def test_a_job_that_has_not_begun():
+    """Nothing is done at the beginning, whatever the limits."""
+    for options in ({}, {"epochs": 1}, {"max_steps": 1}, {"minutes": 0.1}):
+        assert plan_of(**options).fraction(epochs=0, steps=0, minutes=0) == 0
+
+
+@settings(deadline=None)
+@given(epochs=st.none() | st.integers(1, 1000), steps=st.none() | st.integers(1, 10**6), done=st.integers(0, 2000))
+def test_a_job_is_done_exactly_when_a_limit_is_reached(epochs, steps, done):
+    """The fraction is 1 from the limit on, and below it before."""
+    assume(epochs is not None or steps is not None)
+    fraction = plan_of(epochs=epochs, max_steps=steps).fraction(epochs=done, steps=done, minutes=1e9)
+    assert 0 <= fraction <= 1
+    assert (fraction == 1) == any(limit is not None and done >= limit for limit in (epochs, steps))
+
+
+def test_a_step_learns_from_the_tokens_of_all_windows():
+    """Streams times the window's length."""
+    assert plan_of(batch_size=16, unroll_steps=64).tokens_per_step == 1024
+
+
+@pytest.mark.parametrize("more", [{"batch_size": 32}, {"unroll_steps": 128}, {"lstm_state_size": 1000}, {"layers": 3}])
+def test_more_of_anything_takes_more_memory(more):
+    """The memory grows with each size, and begins above what TensorFlow takes alone."""
+    assert plan_of(**more).memory > plan_of().memory > 0.5e9
+    assert plan_of(100).memory > plan_of(50).memory
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"layers": 1, "lstm_state_size": 2}, "1 LSTM layer of 2 states, one-hot input, 145 parameters"),
+        (
+            {"layers": 2, "lstm_state_size": 500, "embedding_size": 64, "num_proj": 100},
+            "2 LSTM layers of 500 states, embedding of 64, projection to 100, 833,815 parameters",
+        ),
+        (
+            {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "use_fp16": True},
+            "1 LSTM layer of 2 states, one-hot input, layer norm, half precision, 165 parameters",
+        ),
+    ],
+)
+def test_the_model_in_words(options, words):
+    """Each part that the model has is said, and no other."""
+    assert plan_of(**options).describe_model() == words

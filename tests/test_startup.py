@@ -1,0 +1,83 @@
+import functools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from textgen.corpus.tokenizers import make_tokenizer
+from textgen.corpus.vocabulary import Vocabulary
+from textgen.generation import ModelFile, write_model
+from textgen.generation.model_file import expected_shapes
+
+HEAVY = {"tensorflow", "keras", "tensorboard", "google.cloud.aiplatform", "google.cloud.storage"}
+LIBRARIES = {"numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests"}
+"""What a help page can do without; what HEAVY lists, nothing but training may load."""
+
+SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
+
+
+def modules_after(body, cwd=None):
+    """The modules that a fresh interpreter has when it has run some lines."""
+    script = f"import sys\n{body}\nsys.__stderr__.write('\\n' + ' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=cwd)
+    assert run.returncode == 0, run.stderr
+    return set(run.stderr.split("\n")[-1].split())
+
+
+def loaded(command, *arguments, cwd=None):
+    """The modules that a command loads beyond those of a bare start, after it has ended with 0."""
+    body = f"from textgen.cli.{command} import main\nassert main({json.dumps(arguments)}) == 0"
+    return modules_after(body, cwd) - modules_at_bare_start()
+
+
+@functools.cache
+def modules_at_bare_start():
+    """Those of an interpreter that runs nothing: google-cloud puts an empty `google` into every one by a .pth file."""
+    return modules_after("")
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+@pytest.mark.parametrize("command", ["main", "train", "sample"])
+def test_help_and_version_load_nothing_heavy(command, flag):
+    """A help page or a version comes from the standard library alone."""
+    assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
+
+
+def test_the_package_loads_nothing_heavy():
+    """`import textgen` costs nothing: it brings only the version."""
+    names = modules_after("import textgen") - modules_at_bare_start()
+    assert {name for name in names if name.startswith("textgen")} == {"textgen", "textgen.version"}
+    assert names & (HEAVY | LIBRARIES) == set()
+
+
+def test_a_dry_run_loads_no_tensorflow(tmp_path):
+    """The plan is printed before anything heavy is loaded, word models and presets included."""
+    (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)
+    names = loaded("train", "text.txt", "--config", "demo", "--language_model=word", "--dry_run", cwd=tmp_path)
+    assert "textgen.planning" in names
+    assert names & HEAVY == set()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]
+
+
+def test_sampling_loads_no_tensorflow(tmp_path):
+    """A model file is opened and writes without TensorFlow, Keras or Google's libraries."""
+    vocabulary = Vocabulary(tokens=("", "[UNK]", "\n", "a", "b"), tokenizer=make_tokenizer("char"))
+    write_model(
+        tmp_path / "model.safetensors",
+        ModelFile(
+            tensors={
+                name: np.zeros(size, np.float32) for name, size in expected_shapes(SHAPE, vocabulary.size).items()
+            },
+            shape=SHAPE,
+            vocabulary=vocabulary,
+            scores={},
+            data_sha256="",
+            step=1,
+            textgen_version="0.1.0",
+        ),
+    )
+    names = loaded("sample", str(tmp_path), "--prompt", "ab", "--length", "20", cwd=tmp_path)
+    assert "numpy" in names
+    assert names & HEAVY == set()

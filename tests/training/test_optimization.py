@@ -1,0 +1,74 @@
+import keras
+import pytest
+
+from textgen.config import TrainingConfig
+from textgen.planning import Plan
+from textgen.training.optimization import LearningRate, learning_rate, make_optimizer
+from textgen.training.progress import Progress
+
+
+def test_the_learning_rate_falls_in_a_staircase():
+    """With lr_decay_steps the rate is multiplied after every so many steps, and stays between, whatever the total."""
+    config = TrainingConfig(learning_rate=0.8, lr_decay_steps=3, lr_decay_rate=0.5)
+    assert [learning_rate(config, step, 5) for step in range(8)] == [0.8] * 3 + [0.4] * 3 + [0.2] * 2
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
+    """Without lr_decay_steps the rate rises for a tenth of a short job, and ends at 3%; beyond the end it stays there."""
+    config = TrainingConfig(learning_rate=1.0)
+    rates = [learning_rate(config, step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(0.98, abs=0.01)
+    assert rates[50] == pytest.approx(0.515)
+    assert rates[100] == learning_rate(config, 500, 100) == pytest.approx(0.03)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_an_unknown_total_counts_as_far_away():
+    """While the total is not known the rate is the full one, after 100 steps of warm-up."""
+    config = TrainingConfig(learning_rate=1.0)
+    assert learning_rate(config, 49, None) == pytest.approx(0.5)
+    assert learning_rate(config, 10**6, None) == 1.0
+
+
+def test_the_total_of_a_timed_job_is_estimated_once():
+    """After 20 steps and 5% of the time, the time that is left becomes steps; later speeds change nothing."""
+    progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=20, run_steps=19, run_seconds=4.0, seconds=10.0)
+    rate = LearningRate(Plan(TrainingConfig(minutes=1), 5), progress)
+    totals = []
+    for run_steps, run_seconds in ((19, 4.0), (20, 4.0), (21, 40.0)):
+        progress.run_steps, progress.run_seconds = run_steps, run_seconds
+        rate.on_train_batch_end(0)
+        totals.append(progress.total_steps)
+    assert totals == [None, 20 + 50 * 20 / 4, 270]
+
+
+def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
+    """Epochs and max_steps give the total, the smaller of them; minutes beside them can only end it earlier."""
+    progress = Progress(steps_per_epoch=100, tokens_per_step=1)
+    LearningRate(Plan(TrainingConfig(epochs=3, max_steps=250), 5), progress)
+    assert progress.total_steps == 250
+    timed = Progress(steps_per_epoch=100, tokens_per_step=1, run_steps=20, run_seconds=4.0, seconds=4.0, step=20)
+    LearningRate(Plan(TrainingConfig(minutes=1, max_steps=30), 5), timed).on_train_batch_end(0)
+    assert timed.total_steps == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("adam", keras.optimizers.Adam),
+        ("adamw", keras.optimizers.AdamW),
+        ("rmsprop", keras.optimizers.RMSprop),
+        ("sgd", keras.optimizers.SGD),
+    ],
+)
+def test_every_name_gives_its_optimizer_with_clipping(name, expected):
+    """Each choice is Keras' optimizer of that name and clips the global norm."""
+    optimizer = make_optimizer(TrainingConfig(optimizer=name, clip_gradients=0.25))
+    assert type(optimizer) is expected
+    assert optimizer.global_clipnorm == 0.25
+
+
+def test_half_precision_scales_the_loss():
+    """Under use_fp16 the optimizer scales the loss, so that small gradients are not lost."""
+    assert isinstance(make_optimizer(TrainingConfig(use_fp16=True)), keras.optimizers.LossScaleOptimizer)

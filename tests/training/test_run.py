@@ -1,0 +1,147 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from textgen.errors import DataError
+from textgen.generation import load, read_model
+from textgen.jobs import CheckpointStore, JobState
+
+
+def last_tensors(job):
+    store = CheckpointStore(job.checkpoints)
+    return store.read(store.steps()[0]).tensors
+
+
+def test_a_tiny_training_leaves_a_whole_job_directory(run):
+    """One short run writes every file of the layout, and a model that samples."""
+    summary, job, said = run(max_steps=12, eval_steps=5)
+    names = {path.name for path in job.root.iterdir()}
+    assert names >= {
+        "config.yaml",
+        "state.json",
+        "checkpoints",
+        "model.safetensors",
+        "metrics.jsonl",
+        "samples.txt",
+        "logs",
+    }
+    assert not [path for path in job.root.rglob("*") if ".tmp" in path.name]
+    assert JobState.read(job.state).status == "finished"
+    assert len("".join(load(job.root).generate(length=30, seed=1))) == 30
+    assert said.count("validation: loss") == 3
+    assert summary["steps"] == 12
+    assert math.isclose(summary["valid_perplexity"], math.exp(summary["valid_loss"]))
+    assert math.isclose(summary["valid_bits_per_character"], summary["valid_loss"] / math.log(2))
+
+
+def test_evaluations_stand_on_their_grid_of_steps(run):
+    """Evaluation happens every eval_steps of an epoch, at its end and at the last step; metrics.jsonl has a line each."""
+    _, job, _ = run(max_steps=8, eval_steps=3)
+    lines = [json.loads(line) for line in job.metrics.read_text().splitlines()]
+    assert [line["steps"] for line in lines] == [3, 6, 8]
+    assert {"train_loss", "valid_loss", "learning_rate", "tokens_per_second", "seconds"} <= lines[0].keys()
+
+
+def test_training_learns(run):
+    """After some epochs of a small text, the validation loss is far below that of the first steps."""
+    summary, job, _ = run(max_steps=300, eval_steps=10, lstm_state_size=32, learning_rate=0.02)
+    first = json.loads(job.metrics.read_text().splitlines()[0])
+    assert summary["valid_loss"] < 0.5 * first["valid_loss"]
+
+
+@pytest.mark.parametrize("kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}])
+def test_a_run_in_two_parts_ends_where_one_run_does(run, kind):
+    """Stopped and gone on with, a job has the weights, slots, states and scores of an unbroken one.
+
+    The staircase keeps the learning rate from depending on the total, which differs in the first part.
+    """
+    kind = {"lr_decay_steps": 30, **kind}
+    whole, unbroken, _ = run("whole", max_steps=110, dropout=0.3, eval_steps=40, **kind)
+    run("parts", max_steps=47, dropout=0.3, eval_steps=40, **kind)
+    parted, broken, said = run("parts", max_steps=110, dropout=0.3, eval_steps=40, **kind)
+    assert "Going on from step 47" in said
+    expected, found = last_tensors(unbroken), last_tensors(broken)
+    assert expected.keys() == found.keys()
+    for name, tensor in expected.items():
+        np.testing.assert_allclose(found[name], tensor, atol=1e-6, err_msg=name)
+    assert math.isclose(parted["valid_loss"], whole["valid_loss"], rel_tol=1e-6)
+    assert parted["epochs"] == whole["epochs"]
+
+
+def test_other_values_go_on_with_the_same_model_and_are_said(run):
+    """New learning rate, dropout, window and optimizer go on from the same weights; each is named in one line."""
+    run(max_steps=6)
+    summary, _, said = run(max_steps=9, learning_rate=0.001, dropout=0.5, unroll_steps=12, optimizer="sgd")
+    assert summary["steps"] == 9
+    assert "learning_rate is now 0.001 (it was 0.004)" in said
+    assert "unroll_steps is now 12 (it was 10)" in said
+    assert "another unroll_steps: the epoch begins anew" in said
+    assert "another optimizer: it begins with fresh slots" in said
+
+
+def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
+    """A variable that the checkpoint lacks, a dropout's generator, is initialised, and that is said."""
+    run(max_steps=4, dropout=0.0)
+    _, _, said = run(max_steps=6, dropout=0.5)
+    assert "the checkpoint has no model/dropout_0" in said
+
+
+def test_the_best_model_is_the_one_exported(run):
+    """model.safetensors holds the weights with the lowest validation loss, with its scores."""
+    _, job, _ = run(max_steps=60, eval_steps=5, learning_rate=0.3, optimizer="rmsprop")
+    losses = {line["steps"]: line["valid_loss"] for line in map(json.loads, job.metrics.read_text().splitlines())}
+    model = read_model(job.model)
+    assert losses[model.step] == min(losses.values()) == pytest.approx(model.scores["valid_loss"])
+    assert model.step in CheckpointStore(job.checkpoints).steps()
+
+
+def test_tensorboard_gets_every_curve_and_the_sample(run):
+    """Both texts have loss, perplexity and bits per character over the job's steps; training also its rates and norm."""
+    _, job, _ = run(max_steps=25, eval_steps=10)
+    train = EventAccumulator(str(job.logs / "train")).Reload()
+    valid = EventAccumulator(str(job.logs / "validation")).Reload()
+    scores = {"loss", "perplexity", "bits_per_character"}
+    assert set(train.Tags()["tensors"]) == scores | {"learning_rate", "tokens_per_second", "gradient_norm"}
+    assert set(valid.Tags()["tensors"]) == scores | {"sample"}
+    assert [event.step for event in valid.Tensors("loss")] == [10, 20, 25]
+    assert train.Tensors("loss")[0].step == 10
+
+
+def test_a_word_model_trains_and_samples(run):
+    """Words, marks and spaces are tokens; bits per character are counted over characters."""
+    summary, job, _ = run(language_model="word", unroll_steps=5)
+    assert summary["valid_bits_per_character"] < summary["valid_loss"] / math.log(2) / 2
+    assert "".join(load(job.root).generate("The keeper", length=10, seed=2))
+
+
+def test_a_test_text_is_scored_at_the_end(run, tmp_path):
+    """A .test.txt beside the training text is scored once, when the job is finished."""
+    from textgen.config import TrainingConfig
+    from textgen.corpus import find_sources, open_corpus
+    from textgen.jobs import JobDirectory
+    from textgen.training import train
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    text = (tmp_path / "book.txt").read_text()
+    for part in ("train", "valid", "test"):
+        (folder / f"a.{part}.txt").write_text(text)
+    corpus = open_corpus(find_sources([], str(folder), "a"), language_model="char")
+    config = TrainingConfig(lstm_state_size=4, batch_size=2, unroll_steps=5, max_steps=2, sample_length=0)
+    from textgen.console import Console
+
+    job = JobDirectory(tmp_path / "tested")
+    summary = train(config, corpus, job, job.logs, Console())
+    assert summary["test_loss"] == pytest.approx(summary["valid_loss"])
+    assert not job.samples.exists()
+
+
+def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
+    """The error says how many tokens there are and what to lower."""
+    short = tmp_path / "short.txt"
+    short.write_text("A line.\nAnother line.\n")
+    with pytest.raises(DataError, match="lower --batch_size to"):
+        run(text=short, unroll_steps=5)

@@ -1,0 +1,73 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from textgen.config import TrainingConfig
+from textgen.training.run import compile_model
+from textgen.training.validation import Validator
+
+TOKENS = 7
+
+
+def oracle(model, ids):
+    """The nats of a text read as one stream, a token at a time."""
+    from textgen.corpus import Vocabulary, make_tokenizer
+    from textgen.generation import LSTMStep
+    from textgen.training.export import to_model_file
+
+    config = TrainingConfig(lstm_state_size=5, layers=2)
+    vocabulary = Vocabulary(("", "[UNK]", *"abcde"), make_tokenizer("char"))
+    step = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None))
+    state, nats = step.initial_state(), 0.0
+    for token, target in pairwise(ids):
+        logits, state = step(np.array([token]), state)
+        exact = logits[0].astype(np.float64)
+        nats += np.log(np.exp(exact - exact.max()).sum()) + exact.max() - exact[target]
+    return nats
+
+
+@pytest.fixture
+def model():
+    model = compile_model(TrainingConfig(lstm_state_size=5, layers=2, batch_size=3, unroll_steps=4), TOKENS)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+    return model
+
+
+@pytest.mark.parametrize("length", [2, 5, 6, 23])
+def test_one_stream_gives_the_nats_of_reading_a_token_at_a_time(model, length):
+    """With one stream the loss is exact: every token after the first is scored, from the state of all before it."""
+    ids = np.random.default_rng(length).integers(2, TOKENS, length).astype(np.uint8)
+    config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=1, unroll_steps=4)
+    scores = Validator(config, TOKENS, ids, characters=length)(model)
+    assert scores.tokens == length - 1
+    assert scores.nats == pytest.approx(oracle(model, ids), rel=1e-5)
+
+
+def test_several_streams_are_scored_each_on_its_own(model):
+    """With three streams the nats are those of the three parts."""
+    ids = np.random.default_rng(9).integers(2, TOKENS, 40).astype(np.uint8)
+    config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=3, unroll_steps=4)
+    scores = Validator(config, TOKENS, ids, characters=40)(model)
+    assert scores.tokens == 37
+    assert scores.nats == pytest.approx(sum(oracle(model, part) for part in np.array_split(ids, 3)), rel=1e-5)
+
+
+def test_validation_leaves_the_training_states_alone_and_repeats(model):
+    """The training streams' states are untouched, and a second pass gives the same scores."""
+    windows = {"tokens": np.full((3, 4), 3, np.int32), "keep": np.ones((3, 1), np.float32)}
+    model.predict_on_batch(windows)
+    before = [state.numpy() for state in model.get_layer("lstm_0").states]
+    ids = np.random.default_rng(9).integers(2, TOKENS, 40).astype(np.uint8)
+    validator = Validator(TrainingConfig(lstm_state_size=5, layers=2, batch_size=3, unroll_steps=4), TOKENS, ids, 40)
+    assert validator(model) == validator(model)
+    for old, new in zip(before, model.get_layer("lstm_0").states, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_the_share_of_unknown_tokens_is_counted(model):
+    """A text with [UNK] in it says so in its scores."""
+    ids = np.array([2, 1, 3, 1, 2, 3, 2, 2], np.uint8)
+    config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=1, unroll_steps=4)
+    assert Validator(config, TOKENS, ids, characters=16)(model).unknown_share == 0.25
