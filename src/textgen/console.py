@@ -80,15 +80,14 @@ class Console:
                 os.close(saved)
 
     def progress(self) -> Progress:
-        """A live line with a bar, for a terminal; its tasks carry the field `status`."""
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        """A live line for a terminal: a task's description and the time that is left, within 80 columns."""
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
         return Progress(
+            SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[status]}", markup=False),
-            TextColumn("left"),
             TimeRemainingColumn(compact=True),
+            TextColumn("left"),
             console=self.rich,
             transient=True,
         )

@@ -46,14 +46,14 @@ class Display(keras.callbacks.Callback):
         if self._console.is_terminal:
             self._live = self._console.progress()
             self._live.start()
-            self._task = self._live.add_task("training", total=1.0, status="first step")
+            self._task = self._live.add_task("preparing the first step", total=1.0)
             self._live.update(self._task, completed=self._fraction)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Shows the step, and what an evaluation found."""
         del batch, logs
         if self._live is not None and self._task is not None:
-            self._live.update(self._task, completed=self._fraction, status=self._status())
+            self._live.update(self._task, completed=self._fraction, description=self._status())
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
             self._console.say(f"{self._status()}  {self._fraction:.0%} done")
