@@ -68,7 +68,9 @@ def whole_program(config: TrainingConfig, corpus: Corpus, directory: Path) -> fl
     console = Console()
     console.rich = RichConsole(file=io.StringIO())
     job = JobDirectory(Path(tempfile.mkdtemp(dir=directory)))
-    return float(train(config, corpus, job, job.logs, console)["tokens_per_second"])
+    return float(
+        train(config, corpus, job, summary_dir=job.logs, ids_directory=directory, console=console)["tokens_per_second"]
+    )
 
 
 def main() -> None:
@@ -79,7 +81,6 @@ def main() -> None:
     print(f"{'state/layers/window/batch':27}{'bare stock Keras':>18}{'textgen-train':>16}{'ratio':>8}")
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        os.environ["TEXTGEN_CACHE"] = name
         for size, layers, window, batch in SHAPES:
             config = TrainingConfig(
                 lstm_state_size=size,

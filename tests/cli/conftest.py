@@ -17,15 +17,18 @@ from textgen.storage import bundled, write_atomic
 
 TEXT = bundled("data/story.txt").read_text(encoding="utf-8")[:6000]
 TINY = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 16, "max_steps": 5, "sample_length": 20}
-SUMMARY = {"steps": 7, "valid_loss": 1.25}
 
 
-def run_script(name, *arguments, **options):
+def run_installed(name, *arguments, stdout=subprocess.PIPE, text=True, **options):
     """Runs an installed command in another process."""
-    script = Path(sysconfig.get_path("scripts")) / name
-    return subprocess.run(
-        [sys.executable, str(script), *arguments], **{"check": False, "capture_output": True, "text": True, **options}
-    )
+    command = [sys.executable, str(Path(sysconfig.get_path("scripts")) / name), *arguments]
+    return subprocess.run(command, check=False, stdout=stdout, stderr=subprocess.PIPE, text=text, **options)
+
+
+@pytest.fixture(scope="session")
+def run_script():
+    """Runs an installed command: its name, its arguments, and what `subprocess.run` takes."""
+    return run_installed
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def trained(tmp_path_factory):
     (place / "tiny.yaml").write_text("".join(f"{name}: {value}\n" for name, value in TINY.items()))
     unstarted = Trained(place, "", "")
     cache = tmp_path_factory.mktemp("cache")
-    done = run_script(
+    done = run_installed(
         "textgen-train", *unstarted.command, "--json", cwd=place, env={**os.environ, "TEXTGEN_CACHE": str(cache)}
     )
     assert done.returncode == 0, done.stderr
@@ -71,13 +74,14 @@ class FakeTraining:
     """Stands in for `textgen.training`, so that no TensorFlow is needed; keeps what it was called with."""
 
     calls: list[Any] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
-    def train(self, config, corpus, job, summary_dir, console):
+    def train(self, config, corpus, job, *, summary_dir, ids_directory, console):  # noqa: ARG002 - as the real one
         self.calls.append(types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir))
         write_atomic(job.config, to_yaml(config))
         JobState("finished", steps=7, epochs=1, minutes=0.5, data_sha256=corpus.sha256).write(job.state)
-        write_atomic(job.metrics, json.dumps(SUMMARY) + "\n")
-        return SUMMARY
+        write_atomic(job.metrics, json.dumps(self.summary) + "\n")
+        return self.summary
 
 
 @pytest.fixture

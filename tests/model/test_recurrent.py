@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from textgen.model.recurrent import LSTM
+from textgen.model.recurrent import LSTM, ONE_HOT_DEVIATION
 
 BATCH, STEPS, WIDTH, UNITS = 3, 7, 5, 4
 WINDOWS = 3
@@ -164,7 +164,7 @@ def test_first_weights_are_as_keras_chooses_them_but_for_one_hot_input():
     layer.build((BATCH, STEPS), (BATCH, 1))
     bias = layer.bias.numpy().reshape(4, 64)
     np.testing.assert_array_equal(bias, np.array([0, 1, 0, 0])[:, None] * np.ones((4, 64)))
-    assert 0.9 < layer.kernel.numpy().std() < 1.1
+    assert layer.kernel.numpy().std() == pytest.approx(ONE_HOT_DEVIATION, rel=0.05)
 
 
 def test_a_layer_is_made_again_from_its_config():

@@ -31,12 +31,6 @@ class CapturedConsole(Console):
         return self.stream.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """Keeps the id arrays of a test to itself."""
-    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.fixture
 def book(tmp_path):
     """A text of 120 lines."""
@@ -59,7 +53,15 @@ def run(tmp_path, book):
         )
         directory = JobDirectory(Path(tmp_path / job))
         console = CapturedConsole()
-        summary = train(config, corpus, directory, directory.logs, console)
+        (tmp_path / "cache").mkdir(exist_ok=True)
+        summary = train(
+            config,
+            corpus,
+            directory,
+            summary_dir=directory.logs,
+            ids_directory=tmp_path / "cache",
+            console=console,
+        )
         return summary, directory, console.text
 
     return start

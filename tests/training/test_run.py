@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from textgen.errors import DataError
+from textgen.errors import DataError, DivergedError
 from textgen.generation import load, read_model
 from textgen.jobs import CheckpointStore, JobState
 
@@ -21,6 +21,7 @@ def test_a_tiny_training_leaves_a_whole_job_directory(run):
     names = {path.name for path in job.root.iterdir()}
     assert names >= {
         "config.yaml",
+        "vocabulary.json",
         "state.json",
         "checkpoints",
         "model.safetensors",
@@ -134,7 +135,7 @@ def test_a_test_text_is_scored_at_the_end(run, tmp_path):
     from textgen.console import Console
 
     job = JobDirectory(tmp_path / "tested")
-    summary = train(config, corpus, job, job.logs, Console())
+    summary = train(config, corpus, job, summary_dir=job.logs, ids_directory=tmp_path, console=Console())
     assert summary["test_loss"] == pytest.approx(summary["valid_loss"])
     assert not job.samples.exists()
 
@@ -145,3 +146,12 @@ def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
     short.write_text("A line.\nAnother line.\n")
     with pytest.raises(DataError, match="lower --batch_size to"):
         run(text=short, unroll_steps=5)
+
+
+def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
+    """A loss that is no finite number ends training in one line; no model and no checkpoint holds it."""
+    with pytest.raises(DivergedError, match="lower --learning_rate"):
+        run(max_steps=200, learning_rate=1000, weight_decay=100, save_minutes=1e-9)
+    store = CheckpointStore(tmp_path / "job" / "checkpoints")
+    assert all(np.isfinite(tensor).all() for step in store.steps() for tensor in store.read(step).tensors.values())
+    assert not (tmp_path / "job" / "metrics.jsonl").exists()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import shlex
 import sys
@@ -19,9 +17,9 @@ from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_na
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import Corpus, find_sources, open_corpus
-from textgen.jobs import JobDirectory
+from textgen.jobs import JobDirectory, as_json
 from textgen.planning import Plan
-from textgen.storage import bundled, make_directory, write_atomic
+from textgen.storage import bundled, cache_directory
 from textgen.version import __version__
 
 PROGRAM = "textgen-train"
@@ -89,15 +87,14 @@ def _train(arguments: Sequence[str]) -> None:
         )
         summary = last_evaluation(job) if command.json else {}
     else:
-        make_directory(job.root)
-        write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
+        ids_directory = cache_directory("ids")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with console.busy("loading TensorFlow"), console.silenced():
             from textgen.training import train
-        summary = train(config, corpus, job, summary_dir, console)
+        summary = train(config, corpus, job, summary_dir=summary_dir, ids_directory=ids_directory, console=console)
     _show_next_steps(console, job, summary_dir)
     if command.json:
-        sys.stdout.write(json.dumps({"job_dir": str(job.root), **summary}) + "\n")
+        sys.stdout.write(as_json({"job_dir": str(job.root), **summary}) + "\n")
 
 
 def _open_corpus(config: TrainingConfig) -> Corpus:
@@ -117,13 +114,11 @@ def _open_corpus(config: TrainingConfig) -> Corpus:
 
 def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, *, fresh: bool) -> None:
     config = plan.config
-    shown = dataclasses.asdict(config)
-    rate = "{learning_rate:g}".format(**shown)
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
         "vocabulary": f"{corpus.vocabulary.size - 2:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
         "model": plan.describe_model(),
-        "training": f"{config.batch_size} streams of {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {rate}, dropout {config.dropout:g}",
+        "training": f"{config.batch_size} streams of {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
         "until": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "job": f"{job.root} ({'goes on' if job.exists and not fresh else 'new'})",

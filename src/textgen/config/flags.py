@@ -40,6 +40,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         self._switches: set[str] = set()
+        self._converters: dict[str, Callable[[str], Any]] = {}
 
     def add_settings(self, config: type[Any]) -> None:
         """Adds a flag for each setting, under the heading of its group."""
@@ -74,8 +75,13 @@ class Parser(argparse.ArgumentParser):
             flags = [flag for action in self._actions for flag in action.option_strings]
             name = unknown[0].split("=")[0]
             raise UsageError(f"unknown argument {name}{nearest(name, flags)}; see {self.prog} --help")
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(namespace).items()}
-        return {name: value for name, value in values.items() if value != ()}
+        values = vars(namespace)
+        for name in self._converters.keys() & values.keys():
+            if values[name] == []:  # Python before 3.13 drops the value of --prompt=--
+                values[name] = self._converters[name]("--")
+        return {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value != []
+        }
 
     def error(self, message: str) -> NoReturn:
         """Raises argparse's own complaint as a `UsageError`."""
@@ -93,6 +99,7 @@ class Parser(argparse.ArgumentParser):
         if is_switch:
             self._switches.add(setting.name)
         metavar = "" if is_switch else option.metavar or ("|".join(option.choices or ()) or _METAVARS[option.kind])
+        self._converters[setting.name] = _converter(setting)
         group.add_argument(
             setting.flag, type=_converter(setting), default=argparse.SUPPRESS, metavar=metavar, help=text
         )

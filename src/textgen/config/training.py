@@ -183,6 +183,7 @@ class TrainingConfig:
         group="training",
         kind=float,
         above=0,
+        most=10_000_000,
         unit="minutes",
         help="Ends the job after so many minutes of training, those of earlier runs included, scoring not counted. Use it to spend the time you have.",
     )
@@ -197,6 +198,7 @@ class TrainingConfig:
         group="training",
         kind=float,
         above=0,
+        most=1000,
         help="The size of an update. Halve it when the loss jumps or stops falling.",
     )
     lr_decay_steps: int | None = option(
@@ -221,6 +223,7 @@ class TrainingConfig:
         group="training",
         kind=float,
         least=0,
+        most=1000,
         help="How strongly adamw pulls weights to zero, times the learning rate; other optimizers do not use it. Raise it with little text.",
     )
     clip_gradients: float | None = option(
@@ -228,6 +231,7 @@ class TrainingConfig:
         group="training",
         kind=float,
         above=0,
+        most=1_000_000,
         nullable=True,
         help="Scales the gradient down to this norm where it is larger; none leaves it. Lower it when the loss jumps.",
     )
@@ -254,6 +258,7 @@ class TrainingConfig:
         group="evaluation",
         kind=float,
         above=0,
+        most=10_000_000,
         unit="minutes",
         help="Saves a checkpoint at least this often; each scoring saves one, too. Lower it where the machine may stop at any time.",
     )

@@ -163,9 +163,9 @@ def _make_prefix(name: str) -> str:
 
 def _describe_missing(path: Path) -> errors.MissingError:
     """Makes the error for a path that is not there; it names the one that was likely meant."""
+    while not path.parent.is_dir():
+        path = path.parent
     folder = path.parent
-    if not folder.is_dir():
-        return _describe_missing(folder)
     close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - names are what is compared
     hint = f"did you mean {folder / close[0]}?" if close else "check the path"
     return errors.MissingError(f"there is no {path}: {hint}")

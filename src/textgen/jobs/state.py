@@ -55,7 +55,7 @@ class JobState:
                     raise TypeError(f"its {name} is {value!r}")
             if state.status not in get_args(Status):
                 raise ValueError(f"its status is {state.status!r}")
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise FormatError(
                 f"{path} is damaged: {error}; remove it, and training goes on from the checkpoint"
             ) from error

@@ -10,6 +10,10 @@ from keras import ops
 from textgen.model.cells import LayerNormLSTMCell, LSTMCell, ProjectedLSTMCell, normalise
 from textgen.model.tensorflow_ops import gather_rows, lstm_loop
 
+ONE_HOT_DEVIATION = 2.0
+"""Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
+as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""
+
 
 class LSTM(keras.layers.RNN):
     """An LSTM over windows of contiguous streams, for truncated BPTT.
@@ -52,8 +56,8 @@ class LSTM(keras.layers.RNN):
         """Makes the kernel W `(width, 4n)`, the bias b `(4n,)`, with `layer_norm` a scale `(4n,)`, and the cell's."""
         gates = 4 * self.units
         width = self.vocabulary_size or sequences_shape[-1]
-        # LeCun et al. (1998) scale first weights by the number of inputs that are summed: of one-hot inputs it is 1.
-        initializer = "glorot_uniform" if self.vocabulary_size is None else keras.initializers.RandomNormal(stddev=1.0)
+        one_hot = keras.initializers.RandomNormal(stddev=ONE_HOT_DEVIATION)
+        initializer = "glorot_uniform" if self.vocabulary_size is None else one_hot
         self.kernel = self.add_weight(shape=(width, gates), initializer=initializer, name="kernel")
         self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
         if self.layer_norm:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import tensorflow as tf
 
 from textgen.evaluation import Scores
 from textgen.training.progress import Progress
+
+_LARGEST_FLOAT32 = float(tf.float32.max)
 
 
 class Board(keras.callbacks.TensorBoard):
@@ -57,7 +58,7 @@ class Board(keras.callbacks.TensorBoard):
         named = {"loss": scores.loss, "perplexity": scores.perplexity, "bits_per_character": scores.bits_per_character}
         with writer.as_default():
             for name, value in {**named, **values}.items():
-                if math.isfinite(value):
+                if value <= _LARGEST_FLOAT32:
                     tf.summary.scalar(name, value, step=self._progress.step)
 
 

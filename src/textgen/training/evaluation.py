@@ -6,6 +6,7 @@ was not; the last step of a finished job belongs to it too.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from textgen.generation import ModelFile, TextGenerator, write_model
 from textgen.jobs import JobDirectory, append_metrics
 from textgen.model import LanguageModel
 from textgen.training.export import score_values, to_model_file
+from textgen.training.limits import diverged
 from textgen.training.progress import Progress
 from textgen.training.validation import Validator
 
@@ -72,10 +74,16 @@ class Evaluator(keras.callbacks.Callback):
         return on_grid or progress.status == "finished"
 
     def evaluate(self) -> None:
-        """Scores the model, keeps it if it is the best, writes a sample and a line of metrics."""
+        """Scores the model, keeps it if it is the best, writes a sample and a line of metrics.
+
+        Raises:
+            DivergedError: when the loss is no finite number; nothing is written.
+        """
         progress = self._progress
         with self._console.busy("evaluating"):
             scores = self._validator(self.model)
+        if not math.isfinite(scores.loss):
+            raise diverged(progress)
         progress.scores = scores
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step

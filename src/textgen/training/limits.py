@@ -1,13 +1,15 @@
-"""Ends training: at the job's limits, or when a signal asks for it."""
+"""Ends training: at the job's limits, when a signal asks for it, or when the loss is no longer a number."""
 
 from __future__ import annotations
 
+import math
 import signal
 from types import FrameType
 from typing import Any, Self
 
 import keras
 
+from textgen.errors import DivergedError
 from textgen.planning import Plan
 from textgen.training.progress import Progress
 
@@ -54,10 +56,16 @@ class StopAtLimits(keras.callbacks.Callback):
         self._progress = progress
         self._signals = signals
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Decides."""
-        del batch, logs
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Decides.
+
+        Raises:
+            DivergedError: before anything of this step is saved.
+        """
+        del batch
         progress = self._progress
+        if not all(map(math.isfinite, (logs or {}).values())):
+            raise diverged(progress)
         done = self._plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes)
         if done >= 1:
             progress.status = "finished"
@@ -65,3 +73,11 @@ class StopAtLimits(keras.callbacks.Callback):
             progress.status = "stopped"
         if progress.status != "running":
             self.model.stop_training = True
+
+
+def diverged(progress: Progress) -> DivergedError:
+    """The failure of a loss or a gradient that is infinite or no number."""
+    return DivergedError(
+        f"training diverged at step {progress.step}: the loss is no longer a finite number; lower --learning_rate or "
+        "--clip_gradients and run again, which goes on from the last checkpoint"
+    )

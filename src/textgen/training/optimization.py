@@ -28,7 +28,7 @@ _TIMED_SHARE = 0.05
 
 def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
     """The optimizer of a config, which clips the gradient's global norm before each update."""
-    common = {"learning_rate": config.learning_rate, "global_clipnorm": config.clip_gradients}
+    common = {"learning_rate": float(config.learning_rate), "global_clipnorm": config.clip_gradients}
     if config.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(**common, beta_2=_ADAM_BETA_2, weight_decay=config.weight_decay)
     elif config.optimizer == "adam":

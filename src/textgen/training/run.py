@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, encode, training_windows
-from textgen.errors import CancelledError, DataError, StoppedError, TextgenError
+from textgen.errors import CancelledError, StoppedError, TextgenError
 from textgen.generation import write_model
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.model import LanguageModel, build_model
 from textgen.planning import Plan
-from textgen.storage import cache_directory, write_atomic
+from textgen.storage import write_atomic
 from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints, resume
 from textgen.training.display import Display
@@ -34,7 +35,13 @@ from textgen.version import __version__
 
 
 def train(
-    config: TrainingConfig, corpus: Corpus, job: JobDirectory, summary_dir: Path, console: Console
+    config: TrainingConfig,
+    corpus: Corpus,
+    job: JobDirectory,
+    *,
+    summary_dir: Path,
+    ids_directory: Path,
+    console: Console,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, going on with what the job directory holds.
 
@@ -43,6 +50,7 @@ def train(
         corpus: the text.
         job: where everything is kept; made when missing.
         summary_dir: where TensorBoard's files go.
+        ids_directory: where the encoded text is cached.
         console: shows how it goes.
 
     Returns:
@@ -56,15 +64,21 @@ def train(
     """
     keras.utils.set_random_seed(config.seed)
     with Signals() as signals:
-        ids, valid_ids = _encode(corpus, corpus.train, console), _encode(corpus, corpus.valid, console)
+
+        def encoded(section: Section) -> np.ndarray:
+            with console.busy("encoding the text"):
+                return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
+
+        ids = encoded(corpus.train)
         streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
-        validator = _validator(config, corpus, valid_ids, corpus.valid)
+        validator = Validator(config, corpus.vocabulary.size, encoded(corpus.valid), corpus.valid.characters)
         characters_per_token = corpus.train.characters / len(ids)
 
         plan = Plan(config, corpus.vocabulary.size)
         progress = Progress(streams.steps_per_epoch, streams.tokens_per_step)
         model = compile_model(config, corpus.vocabulary.size)
         write_atomic(job.config, to_yaml(config))
+        write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
         store = CheckpointStore(job.checkpoints)
         continues = resume(model, progress, store, config, console)
 
@@ -103,7 +117,7 @@ def train(
 
     summary = metrics_record(progress, progress.scores) if progress.scores else {}
     if corpus.test is not None:
-        scores = _validator(config, corpus, _encode(corpus, corpus.test, console), corpus.test)(model)
+        scores = Validator(config, corpus.vocabulary.size, encoded(corpus.test), corpus.test.characters)(model)
         console.say(f"test text: {scores}")
         summary |= score_values(scores, "test")
     return summary
@@ -116,19 +130,6 @@ def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel
     # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
     model.compile(make_optimizer(config), loss, jit_compile=False)
     return model
-
-
-def _encode(corpus: Corpus, section: Section, console: Console) -> np.ndarray:
-    with console.busy("encoding the text"):
-        return encode(section, corpus.vocabulary, corpus.sha256, cache_directory("ids"))
-
-
-def _validator(config: TrainingConfig, corpus: Corpus, ids: np.ndarray, section: Section) -> Validator:
-    if len(ids) < 2:  # noqa: PLR2004 - a token to read and one to predict
-        raise DataError(
-            f"the validation text is too short: it has {len(ids)} tokens and needs 2; raise --valid_fraction, or give more text"
-        )
-    return Validator(config, corpus.vocabulary.size, ids, section.characters)
 
 
 def _identity(corpus: Corpus) -> dict[str, Any]:
