@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from textgen.config import TrainingConfig, settings
 from textgen.console import Console
 from textgen.jobs import Checkpoint, CheckpointStore
 from textgen.model import LanguageModel
+from textgen.training.limits import diverged
 from textgen.training.progress import Progress
 from textgen.training.state import capture, restore
 
@@ -72,15 +74,22 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         """Does nothing: one Keras epoch is the whole run, and its last step has been saved."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: Any) -> None:
-        """Writes a checkpoint of the step just made."""
+        """Writes a checkpoint of the step just made.
+
+        Raises:
+            DivergedError: when a number in it is not finite; nothing is written.
+        """
         del epoch, batch, logs
         progress = self._progress
+        tensors = capture(self.model)
+        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+            raise diverged(progress)
         facts = {
             **self._identity,
             "config": self._config.to_mapping(),
             "progress": {name: getattr(progress, name) for name in _KEPT_PROGRESS},
         }
-        self._store.write(Checkpoint(progress.step, capture(self.model), facts), progress.best_step)
+        self._store.write(Checkpoint(progress.step, tensors, facts), progress.best_step)
         self._last_save = time.monotonic()
         self._saved()
 
