@@ -65,7 +65,8 @@ def main() -> None:
             command = [
                 sys.executable,
                 "-m",
-                "textgen.cli.train",
+                "textgen",
+                "train",
                 str(path),
                 "--max_steps",
                 "200",

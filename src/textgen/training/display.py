@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 
@@ -20,7 +20,7 @@ PLAIN_LINE_SECONDS = 10.0
 
 
 class Display(keras.callbacks.Callback):
-    """Says where training stands.
+    """Says where training stands, while it is entered.
 
     Args:
         console: where it is said.
@@ -39,15 +39,21 @@ class Display(keras.callbacks.Callback):
         self._task: TaskID | None = None
         self._last_line = 0.0
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def __enter__(self) -> Self:
         """Starts the live line."""
-        del logs
         self._last_line = time.monotonic()
         if self._console.is_terminal:
             self._live = self._console.progress()
             self._live.start()
             self._task = self._live.add_task("preparing the first step", total=1.0)
             self._live.update(self._task, completed=self._fraction)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives the terminal back, also when training fails."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Shows the step, and what an evaluation found."""
@@ -61,17 +67,6 @@ class Display(keras.callbacks.Callback):
             self._console.say(f"step {self._progress.step}  validation: {self._progress.scores}", style="bold")
             if self._progress.sample:
                 self._console.say(_indent(self._progress.sample), style="dim")
-
-    def on_train_end(self, logs: Any = None) -> None:
-        """Ends the live line."""
-        del logs
-        self.close()
-
-    def close(self) -> None:
-        """Gives the terminal back, also when training fails."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
 
     @property
     def _fraction(self) -> float:

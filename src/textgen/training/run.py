@@ -62,62 +62,61 @@ def train(
         CancelledError: after SIGINT, likewise.
         TextgenError: when the text is too short, or a file cannot be read or written.
     """
+
+    def encoded(section: Section) -> np.ndarray:
+        with console.busy("encoding the text"):
+            return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
+
     keras.utils.set_random_seed(config.seed)
-    with Signals() as signals:
+    ids = encoded(corpus.train)
+    characters_per_token = corpus.train.characters / len(ids)
+    streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
+    vocabulary_size = corpus.vocabulary.size
+    validator = Validator(config, vocabulary_size, encoded(corpus.valid), corpus.valid.characters)
 
-        def encoded(section: Section) -> np.ndarray:
-            with console.busy("encoding the text"):
-                return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
+    write_atomic(job.config, to_yaml(config))
+    write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
+    model = compile_model(config, vocabulary_size)
+    progress = Progress(streams.steps_per_epoch, streams.tokens_per_step)
+    store = CheckpointStore(job.checkpoints)
+    continues = resume(model, progress, store, config, console)
+    windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
-        ids = encoded(corpus.train)
-        streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
-        validator = Validator(config, corpus.vocabulary.size, encoded(corpus.valid), corpus.valid.characters)
-        characters_per_token = corpus.train.characters / len(ids)
+    plan, signals = Plan(config, vocabulary_size), Signals()
+    evaluator = Evaluator(
+        config,
+        vocabulary=corpus.vocabulary,
+        data_sha256=corpus.sha256,
+        job=job,
+        progress=progress,
+        validator=validator,
+        console=console,
+    )
 
-        plan = Plan(config, corpus.vocabulary.size)
-        progress = Progress(streams.steps_per_epoch, streams.tokens_per_step)
-        model = compile_model(config, corpus.vocabulary.size)
-        write_atomic(job.config, to_yaml(config))
-        write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
-        store = CheckpointStore(job.checkpoints)
-        continues = resume(model, progress, store, config, console)
+    def note_state() -> None:
+        if progress.best_loss is None:
+            write_model(job.model, evaluator.model_file(None))
+        JobState(progress.status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(job.state)
 
-        def note_state() -> None:
-            if progress.best_loss is None:
-                write_model(job.model, evaluator.model_file(None))
-            JobState(progress.status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(job.state)
-
-        evaluator = Evaluator(
-            config,
-            vocabulary=corpus.vocabulary,
-            data_sha256=corpus.sha256,
-            job=job,
-            progress=progress,
-            validator=validator,
-            console=console,
-        )
-        display = Display(console, plan, progress, characters_per_token)
-        callbacks = [
-            Tracker(progress),
-            LearningRate(plan, progress),
-            StopAtLimits(plan, progress, signals),
-            evaluator,
-            SaveCheckpoints(store, config, _identity(corpus), progress, note_state),
-            Board(summary_dir, progress, characters_per_token),
-            display,
-        ]
-        windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
-        try:
-            # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
-            model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
-        finally:
-            display.close()
+    display = Display(console, plan, progress, characters_per_token)
+    callbacks = [
+        Tracker(progress),
+        LearningRate(plan, progress),
+        StopAtLimits(plan, progress, signals),
+        evaluator,
+        SaveCheckpoints(store, config, _identity(corpus), progress, note_state),
+        Board(summary_dir, progress, characters_per_token),
+        display,
+    ]
+    with signals, display:
+        # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
+        model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
     if progress.status == "stopped":
         raise _stopped(signals, progress)
 
     summary = metrics_record(progress, progress.scores) if progress.scores else {}
     if corpus.test is not None:
-        scores = Validator(config, corpus.vocabulary.size, encoded(corpus.test), corpus.test.characters)(model)
+        scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(model)
         console.say(f"test text: {scores}")
         summary |= score_values(scores, "test")
     return summary
