@@ -21,7 +21,8 @@ $(STAMP): $(LOCK) pyproject.toml
 	if [ -z "$$python" ]; then echo "make: error: textgen needs Python 3.11, 3.12 or 3.13; install one and run make again" >&2; exit 1; fi; \
 	echo "Setting up .venv with $$("$$python" --version); this downloads about 700 MB the first time" >&2; \
 	"$$python" -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@# --no-deps: the lock is complete, and older pips look beyond it for what a package asks of another with extras.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
