@@ -1,10 +1,13 @@
+import types
+
 import keras
 import pytest
 
 from textgen.config import TrainingConfig
 from textgen.planning import Plan
-from textgen.training.optimization import LearningRate, learning_rate, make_optimizer
+from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress
+from textgen.training.schedule import LearningRate, learning_rate
 
 
 def test_the_learning_rate_falls_in_a_staircase():
@@ -45,9 +48,13 @@ def test_the_total_of_a_timed_job_is_estimated_once():
 
 def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
     """Epochs and max_steps give the total, the smaller of them; minutes beside them can only end it earlier."""
-    progress = Progress(steps_per_epoch=100, tokens_per_step=1)
-    LearningRate(Plan(TrainingConfig(epochs=3, max_steps=250), 5), progress)
-    assert progress.total_steps == 250
+    for minutes in (None, 600):
+        progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=250)
+        config = TrainingConfig(epochs=3, max_steps=250, minutes=minutes, learning_rate=1.0)
+        rate = LearningRate(Plan(config, 5), progress)
+        rate.set_model(types.SimpleNamespace(optimizer=types.SimpleNamespace()))
+        rate.on_train_batch_begin(0)
+        assert progress.learning_rate == pytest.approx(0.03)
     timed = Progress(steps_per_epoch=100, tokens_per_step=1, run_steps=20, run_seconds=4.0, seconds=4.0, step=20)
     LearningRate(Plan(TrainingConfig(minutes=1, max_steps=30), 5), timed).on_train_batch_end(0)
     assert timed.total_steps == 30

@@ -53,7 +53,9 @@ def test_training_learns(run):
     assert summary["valid_loss"] < 0.5 * first["valid_loss"]
 
 
-@pytest.mark.parametrize("kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}])
+@pytest.mark.parametrize(
+    "kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"use_fp16": True}]
+)
 def test_a_run_in_two_parts_ends_where_one_run_does(run, kind):
     """Stopped and gone on with, a job has the weights, slots, states and scores of an unbroken one.
 
@@ -70,6 +72,8 @@ def test_a_run_in_two_parts_ends_where_one_run_does(run, kind):
         np.testing.assert_allclose(found[name], tensor, atol=1e-6, err_msg=name)
     assert math.isclose(parted["valid_loss"], whole["valid_loss"], rel_tol=1e-6)
     assert parted["epochs"] == whole["epochs"]
+    assert math.isclose(parted["train_loss"], whole["train_loss"], rel_tol=1e-4)
+    assert "begins anew" not in said
 
 
 def test_other_values_go_on_with_the_same_model_and_are_said(run):
@@ -155,3 +159,46 @@ def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
     store = CheckpointStore(tmp_path / "job" / "checkpoints")
     assert all(np.isfinite(tensor).all() for step in store.steps() for tensor in store.read(step).tensors.values())
     assert not (tmp_path / "job" / "metrics.jsonl").exists()
+
+
+def test_training_curves_are_written_however_close_evaluations_are(run):
+    """Evaluations that come before ten steps are together write the training text's curves too."""
+    _, job, _ = run(max_steps=10, eval_steps=3)
+    train = EventAccumulator(str(job.logs / "train")).Reload()
+    assert [event.step for event in train.Tensors("loss")] == [3, 6, 9, 10]
+
+
+def test_a_job_at_its_limit_makes_no_further_step(run):
+    """When state.json is lost, the checkpoint still says that the job is finished."""
+    _, job, _ = run(max_steps=5)
+    job.state.unlink()
+    summary, _, _ = run(max_steps=5)
+    assert summary == {}
+    assert CheckpointStore(job.checkpoints).steps() == [5]
+    assert JobState.read(job.state).status == "finished"
+
+
+def test_checkpoints_of_another_text_are_refused(run, tmp_path):
+    """A job never goes on with another text, even when state.json is lost."""
+    _, job, _ = run(max_steps=5)
+    job.state.unlink()
+    other = tmp_path / "other.txt"
+    other.write_text((tmp_path / "book.txt").read_text()[::-1])
+    with pytest.raises(DataError, match="another text"):
+        run(text=other, max_steps=9)
+
+
+def test_a_short_text_is_not_scored_more_than_it_is_learned(run, tmp_path):
+    """Of a text with a few steps an epoch, only every so many epoch ends are evaluated."""
+    short = tmp_path / "short.txt"
+    short.write_text((tmp_path / "book.txt").read_text()[:600])
+    _, job, _ = run(text=short, max_steps=150, sample_length=0)
+    assert len(job.metrics.read_text().splitlines()) in {2, 3}
+
+
+def test_a_state_file_says_running_while_training_runs(run):
+    """Whoever looks at a job meanwhile, or after a kill, sees that it was not finished."""
+    _, job, _ = run(max_steps=4)
+    with pytest.raises(DivergedError):
+        run(max_steps=200, learning_rate=1000, weight_decay=100)
+    assert JobState.read(job.state).status == "running"

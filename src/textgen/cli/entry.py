@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from textgen.console import report_failure
-from textgen.errors import CancelledError, TextgenError, from_os_error
+from textgen.errors import CancelledError, TextgenError, UnavailableError, from_os_error
 
 
 def run_command(program: str, command: Callable[[Sequence[str]], None], arguments: Sequence[str] | None) -> int:
@@ -35,6 +35,8 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
         return _fail(program, from_os_error(error, doing))
     except TextgenError as error:
         return _fail(program, error)
+    except MemoryError:
+        return _fail(program, UnavailableError("there is not enough memory; lower --batch_size or --lstm_state_size"))
     except KeyboardInterrupt:
         return _fail(program, CancelledError("stopped by Ctrl-C"))
     return code

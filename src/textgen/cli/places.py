@@ -40,6 +40,10 @@ def refuse_bucket(label: str, place: str) -> None:
 
 def _directory(flag: str, value: str) -> Path:
     refuse_bucket(flag, value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{flag} must be UTF-8, got {value!r}; name another place") from None
     path = Path(value)
     try:
         there = next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())

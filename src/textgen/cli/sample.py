@@ -57,7 +57,7 @@ def _sample(arguments: Sequence[str]) -> None:
     sys.stdout.write(prompt)
     for piece in pieces:
         sys.stdout.write(piece)
-        if live:
+        if live or "\n" in piece:
             sys.stdout.flush()
     sys.stdout.write("\n")
 

@@ -85,7 +85,7 @@ def _train(arguments: Sequence[str]) -> None:
             f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
             "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
         )
-        summary = last_evaluation(job) if command.json else {}
+        summary = {}
     else:
         ids_directory = cache_directory("ids")
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -94,6 +94,7 @@ def _train(arguments: Sequence[str]) -> None:
         summary = train(config, corpus, job, summary_dir=summary_dir, ids_directory=ids_directory, console=console)
     _show_next_steps(console, job, summary_dir)
     if command.json:
+        summary = summary or last_evaluation(job)
         sys.stdout.write(as_json({"job_dir": str(job.root), **summary}) + "\n")
 
 

@@ -34,13 +34,18 @@ class LanguageModel(keras.Model):
         with tf.GradientTape() as tape:
             logits = self(inputs, training=True)
             loss = self.compute_loss(inputs, targets, logits)
-            scaled = self.optimizer.scale_loss(loss)
+            scaled_loss = self.optimizer.scale_loss(loss)
         variables = self.trainable_variables
-        gradients = tape.gradient(scaled, variables)
+        gradients = tape.gradient(scaled_loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        values = {"loss": loss, "gradient_norm": tf.linalg.global_norm(gradients) * (loss / scaled)}
+        norm = tf.linalg.global_norm(gradients) / self.optimizer.scale_loss(1.0)
+        # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
+        known = tf.math.is_finite(norm)
         for metric in self.metrics:
-            metric.update_state(values[metric.name])
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(tf.where(known, norm, 0.0), sample_weight=tf.cast(known, norm.dtype))
         return dict(self.get_metrics_result())
 
 

@@ -10,6 +10,8 @@ from keras import ops
 from textgen.model.cells import LayerNormLSTMCell, LSTMCell, ProjectedLSTMCell, normalise
 from textgen.model.tensorflow_ops import gather_rows, lstm_loop
 
+FIRST_TOKEN_ID = 2
+"""The ids below are padding and `[UNK]`."""
 ONE_HOT_DEVIATION = 2.0
 """Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
 as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""
@@ -56,8 +58,7 @@ class LSTM(keras.layers.RNN):
         """Makes the kernel W `(width, 4n)`, the bias b `(4n,)`, with `layer_norm` a scale `(4n,)`, and the cell's."""
         gates = 4 * self.units
         width = self.vocabulary_size or sequences_shape[-1]
-        one_hot = keras.initializers.RandomNormal(stddev=ONE_HOT_DEVIATION)
-        initializer = "glorot_uniform" if self.vocabulary_size is None else one_hot
+        initializer = "glorot_uniform" if self.vocabulary_size is None else one_hot_kernel
         self.kernel = self.add_weight(shape=(width, gates), initializer=initializer, name="kernel")
         self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
         if self.layer_norm:
@@ -130,3 +131,9 @@ def forget_bias_one(shape: tuple[int, ...], dtype: Any = None) -> Any:
     """Zeros, with ones for the forget gate (Jozefowicz et al. 2015), as Keras' `unit_forget_bias`."""
     units = shape[0] // 4
     return ops.concatenate([ops.zeros((units,), dtype), ops.ones((units,), dtype), ops.zeros((2 * units,), dtype)])
+
+
+def one_hot_kernel(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """Normal numbers of deviation `ONE_HOT_DEVIATION`; zeros for padding and `[UNK]`, which a text may never train."""
+    trained = ops.cast(ops.arange(shape[0]) >= FIRST_TOKEN_ID, dtype or "float32")
+    return keras.random.normal(shape, stddev=ONE_HOT_DEVIATION, dtype=dtype) * trained[:, None]

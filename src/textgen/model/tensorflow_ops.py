@@ -1,4 +1,4 @@
-"""The operations that need TensorFlow itself; everything else in this package is written in `keras.ops`."""
+"""The layers' operations that need TensorFlow itself; the layers are written in `keras.ops`."""
 
 from __future__ import annotations
 

@@ -20,13 +20,11 @@ class Board(keras.callbacks.TensorBoard):
     Args:
         directory: where the files go, below `train/` and `validation/`.
         progress: where training stands.
-        characters_per_token: of the training text.
     """
 
-    def __init__(self, directory: Path, progress: Progress, characters_per_token: float) -> None:
+    def __init__(self, directory: Path, progress: Progress) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
         self._progress = progress
-        self._characters_per_token = characters_per_token
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Does nothing: profiling is not a part of this."""
@@ -35,14 +33,13 @@ class Board(keras.callbacks.TensorBoard):
         """Writes what the step has to say."""
         del batch
         progress = self._progress
-        if progress.reports and logs:
-            scores = Scores(progress.window_loss, 1, self._characters_per_token)
+        if logs and (progress.reports or progress.scores is not None or progress.status != "running"):
             values = {
                 "learning_rate": progress.learning_rate,
                 "tokens_per_second": progress.tokens_per_second,
                 "gradient_norm": float(logs["gradient_norm"]),
             }
-            self._write(self._train_writer, scores, values)
+            self._write(self._train_writer, progress.window_scores, values)
         if progress.scores is not None:
             self._write(self._val_writer, progress.scores, {})
             if progress.sample:

@@ -1,4 +1,4 @@
-"""Saves complete training states and finds them again; knows nothing of what they are scored."""
+"""Saves complete training states; knows nothing of what they are scored."""
 
 from __future__ import annotations
 
@@ -9,27 +9,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from textgen.config import TrainingConfig, settings
-from textgen.console import Console
+from textgen.config import TrainingConfig
 from textgen.jobs import Checkpoint, CheckpointStore
-from textgen.model import LanguageModel
 from textgen.training.limits import diverged
 from textgen.training.progress import Progress
-from textgen.training.state import capture, restore
-
-_STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
-"""With another value of these the streams are others, and neither position nor LSTM states fit them."""
-_LIMITS = ("epochs", "max_steps", "minutes")
-_KEPT_PROGRESS = (
-    "epoch",
-    "epoch_step",
-    "seconds",
-    "total_steps",
-    "best_loss",
-    "best_step",
-    "loss_sum",
-    "loss_steps",
-)
+from textgen.training.state import capture
 
 
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
@@ -87,52 +71,8 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         facts = {
             **self._identity,
             "config": self._config.to_mapping(),
-            "progress": {name: getattr(progress, name) for name in _KEPT_PROGRESS},
+            "progress": progress.kept(),
         }
         self._store.write(Checkpoint(progress.step, tensors, facts), progress.best_step)
         self._last_save = time.monotonic()
         self._saved()
-
-
-def resume(
-    model: LanguageModel, progress: Progress, store: CheckpointStore, config: TrainingConfig, console: Console
-) -> bool:
-    """Goes on from the newest checkpoint that verifies, if there is one.
-
-    Args:
-        model: compiled; its variables are set.
-        progress: set likewise.
-        store: where checkpoints lie.
-        config: the settings of this run; what differs from the checkpoint's is said in one line each.
-        console: says it.
-
-    Returns:
-        Whether the LSTM states are those of the position; otherwise the epoch begins anew from zero states.
-    """
-    checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
-    if checkpoint is None:
-        return False
-    before = checkpoint.facts["config"]
-    changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
-    same_optimizer = before.get("optimizer") == config.optimizer
-    missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not changed)
-    model.optimizer.iterations.assign(checkpoint.step)
-    progress.step = checkpoint.step
-    for name in _KEPT_PROGRESS:
-        setattr(progress, name, checkpoint.facts["progress"][name])
-
-    console.say(f"Going on from step {progress.step} (epoch {progress.epochs:.2f})")
-    for setting in settings(config):
-        old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
-        if setting.option.group == "training" and old != new:
-            console.say(f"  {setting.name} is now {new} (it was {old})")
-    if not same_optimizer:
-        console.say("  another optimizer: it begins with fresh slots")
-    if changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
-        progress.total_steps = None
-    if changed:
-        progress.epoch_step = 0
-        console.say(f"  another {' and '.join(changed)}: the epoch begins anew")
-    for name in missing:
-        console.say(f"  the checkpoint has no {name}: it begins anew")
-    return not changed and progress.epoch_step > 0

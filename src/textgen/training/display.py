@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 import keras
 
 from textgen.console import Console
-from textgen.evaluation import Scores
 from textgen.planning import Plan
 from textgen.training.progress import Progress
 
@@ -26,15 +25,13 @@ class Display(keras.callbacks.Callback):
         console: where it is said.
         plan: the limits, for the time that is left.
         progress: where training stands.
-        characters_per_token: of the training text.
     """
 
-    def __init__(self, console: Console, plan: Plan, progress: Progress, characters_per_token: float) -> None:
+    def __init__(self, console: Console, plan: Plan, progress: Progress) -> None:
         super().__init__()
         self._console = console
         self._plan = plan
         self._progress = progress
-        self._characters_per_token = characters_per_token
         self._live: LiveProgress | None = None
         self._task: TaskID | None = None
         self._last_line = 0.0
@@ -75,10 +72,11 @@ class Display(keras.callbacks.Callback):
 
     def _status(self) -> str:
         progress = self._progress
-        scores = Scores(progress.window_loss, 1, self._characters_per_token)
+        scores = progress.window_scores
+        unknown = f" ({scores.unknown_share:.3g} [UNK])" if scores.unknown_share else ""
         return (
             f"epoch {progress.epochs:.2f}  step {progress.step}  loss {scores.loss:.3f}  "
-            f"{scores.bits_per_character:.3f} bits/char  {progress.tokens_per_second:,.0f} tokens/s"
+            f"{scores.bits_per_character:.3f} bits/char{unknown}  {progress.tokens_per_second:,.0f} tokens/s"
         )
 
 

@@ -1,6 +1,6 @@
 """Evaluates on the grid of steps: scores, the best model's export, a sample, a line of metrics.
 
-The grid is fixed, epoch ends and every `eval_steps`, so that a run that was interrupted scores the same steps as one that
+The grid is fixed, epoch ends (of short texts every few) and every `eval_steps`, so that a run that was interrupted scores the same steps as one that
 was not; the last step of a finished job belongs to it too.
 """
 
@@ -25,6 +25,8 @@ from textgen.training.progress import Progress
 from textgen.training.validation import Validator
 
 SAMPLE_TEMPERATURE = 0.8
+_LEAST_STEPS_APART = 100
+"""Between two epoch ends that are evaluated: a short text would be scored more than it is learned."""
 
 
 class Evaluator(keras.callbacks.Callback):
@@ -63,17 +65,19 @@ class Evaluator(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Evaluates if the step is due."""
         del batch, logs
-        if self.is_due:
-            self.evaluate()
+        if self._is_due:
+            self._evaluate()
 
     @property
-    def is_due(self) -> bool:
+    def _is_due(self) -> bool:
         """Whether the step just made belongs to the grid."""
         progress, every = self._progress, self._config.eval_steps
-        on_grid = progress.epoch_step == 0 or (every is not None and progress.epoch_step % every == 0)
+        epochs_apart = -(-_LEAST_STEPS_APART // progress.steps_per_epoch)
+        ends_epoch = progress.epoch_step == 0 and progress.epoch % epochs_apart == 0
+        on_grid = ends_epoch or (every is not None and progress.epoch_step % every == 0)
         return on_grid or progress.status == "finished"
 
-    def evaluate(self) -> None:
+    def _evaluate(self) -> None:
         """Scores the model, keeps it if it is the best, writes a sample and a line of metrics.
 
         Raises:
@@ -88,7 +92,7 @@ class Evaluator(keras.callbacks.Callback):
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
             write_model(self._job.model, self.model_file(scores))
-        append_metrics(self._job.metrics, metrics_record(progress, scores))
+        append_metrics(self._job.metrics, metrics_record(progress))
         if self._config.sample_length:
             progress.sample = self._write_sample(scores)
 
@@ -120,18 +124,14 @@ class Evaluator(keras.callbacks.Callback):
         return text
 
 
-def metrics_record(progress: Progress, scores: Scores) -> dict[str, Any]:
-    """What metrics.jsonl and `--json` say of an evaluation.
-
-    Args:
-        progress: where training stands.
-        scores: of the validation text.
-    """
+def metrics_record(progress: Progress) -> dict[str, Any]:
+    """What metrics.jsonl and `--json` say of a step that was evaluated."""
+    assert progress.scores is not None, "only an evaluated step has scores"  # noqa: S101 - our own mistake
     return {
         "steps": progress.step,
         "epochs": round(progress.epochs, 4),
         "train_loss": progress.train_loss,
-        **score_values(scores),
+        **score_values(progress.scores),
         "learning_rate": progress.learning_rate,
         "tokens_per_second": round(progress.tokens_per_second, 1),
         "seconds": round(progress.seconds, 2),

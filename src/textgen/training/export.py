@@ -63,4 +63,5 @@ def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
         f"{part}_loss": scores.loss,
         f"{part}_perplexity": scores.perplexity,
         f"{part}_bits_per_character": scores.bits_per_character,
+        f"{part}_unknown_share": scores.unknown_share,
     }

@@ -64,7 +64,7 @@ class StopAtLimits(keras.callbacks.Callback):
         """
         del batch
         progress = self._progress
-        if not all(map(math.isfinite, (logs or {}).values())):
+        if not math.isfinite((logs or {})["loss"]):
             raise diverged(progress)
         done = self._plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes)
         if done >= 1:

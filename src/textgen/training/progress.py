@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ from textgen.evaluation import Scores
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
 
+_KEPT = ("step", "epoch", "epoch_step", "seconds", "total_steps", "best_loss", "best_step")
+
 
 @dataclass
 class Progress:
@@ -21,11 +24,13 @@ class Progress:
     Attributes:
         steps_per_epoch: of the training text.
         tokens_per_step: learned from in one step.
+        characters_per_token: of the training text.
+        unknown_share: the share of its tokens that are [UNK].
         step: updates made.
         epoch: whole passes over the text.
         epoch_step: updates since the epoch began.
         seconds: of training, evaluation and saving not counted.
-        total_steps: updates that the job will make, which the learning rate depends on; None until it is known.
+        total_steps: updates that a job limited by minutes will make, as estimated once; None until then.
         learning_rate: of the present step.
         best_loss: the lowest validation loss so far.
         best_step: its step.
@@ -42,6 +47,8 @@ class Progress:
 
     steps_per_epoch: int
     tokens_per_step: int
+    characters_per_token: float = 1.0
+    unknown_share: float = 0.0
     step: int = 0
     epoch: int = 0
     epoch_step: int = 0
@@ -80,6 +87,24 @@ class Progress:
         """Mean nats per token since the last evaluation; None when there was no step."""
         steps = self.loss_steps + self.window_steps
         return (self.loss_sum + self.window_loss * self.window_steps) / steps if steps else None
+
+    @property
+    def window_scores(self) -> Scores:
+        """Of the training text, over the present report window."""
+        return Scores(self.window_loss, 1, self.characters_per_token, self.unknown_share)
+
+    def kept(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as JSON values."""
+        values = {name: getattr(self, name) for name in _KEPT}
+        if self.scores is not None:
+            return {**values, "loss_sum": 0.0, "loss_steps": 0}
+        loss, steps = self.train_loss or 0.0, self.loss_steps + self.window_steps
+        return {**values, "loss_sum": loss * steps, "loss_steps": steps}
+
+    def take_over(self, kept: Mapping[str, Any]) -> None:
+        """Goes on from what a checkpoint kept; what it lacks stays as it is."""
+        for name in (*_KEPT, "loss_sum", "loss_steps"):
+            setattr(self, name, kept.get(name, getattr(self, name)))
 
     @property
     def reports(self) -> bool:

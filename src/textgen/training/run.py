@@ -16,21 +16,24 @@ from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, encode, training_windows
-from textgen.errors import CancelledError, StoppedError, TextgenError
+from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.generation import write_model
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.model import LanguageModel, build_model
 from textgen.planning import Plan
 from textgen.storage import write_atomic
 from textgen.training.board import Board
-from textgen.training.checkpointing import SaveCheckpoints, resume
+from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.display import Display
 from textgen.training.evaluation import Evaluator, metrics_record
 from textgen.training.export import score_values
 from textgen.training.limits import Signals, StopAtLimits
-from textgen.training.optimization import LearningRate, make_optimizer
+from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress, Tracker
-from textgen.training.validation import Validator
+from textgen.training.resuming import resume
+from textgen.training.schedule import LearningRate
+from textgen.training.state import restore
+from textgen.training.validation import Validator, unknown_share
 from textgen.version import __version__
 
 
@@ -55,7 +58,8 @@ def train(
 
     Returns:
         What `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
-        valid_bits_per_character, learning_rate, tokens_per_second, seconds; test_... too where there is a test text.
+        valid_bits_per_character, learning_rate, tokens_per_second, seconds; test_... of the best model too where
+        there is a test text. Empty when the job had reached its limits before.
 
     Raises:
         StoppedError: after SIGTERM, when the checkpoint is written.
@@ -69,7 +73,6 @@ def train(
 
     keras.utils.set_random_seed(config.seed)
     ids = encoded(corpus.train)
-    characters_per_token = corpus.train.characters / len(ids)
     streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
     vocabulary_size = corpus.vocabulary.size
     validator = Validator(config, vocabulary_size, encoded(corpus.valid), corpus.valid.characters)
@@ -77,9 +80,14 @@ def train(
     write_atomic(job.config, to_yaml(config))
     write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
     model = compile_model(config, vocabulary_size)
-    progress = Progress(streams.steps_per_epoch, streams.tokens_per_step)
+    progress = Progress(
+        streams.steps_per_epoch,
+        streams.tokens_per_step,
+        characters_per_token=corpus.train.characters / len(ids),
+        unknown_share=unknown_share(ids),
+    )
     store = CheckpointStore(job.checkpoints)
-    continues = resume(model, progress, store, config, console)
+    continues = resume(model, progress, store, config, data_sha256=corpus.sha256, console=console)
     windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
     plan, signals = Plan(config, vocabulary_size), Signals()
@@ -94,30 +102,44 @@ def train(
     )
 
     def note_state() -> None:
-        if progress.best_loss is None:
-            write_model(job.model, evaluator.model_file(None))
         JobState(progress.status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(job.state)
 
-    display = Display(console, plan, progress, characters_per_token)
+    def saved() -> None:
+        if progress.best_loss is None:
+            write_model(job.model, evaluator.model_file(None))
+        note_state()
+
+    display = Display(console, plan, progress)
     callbacks = [
         Tracker(progress),
         LearningRate(plan, progress),
         StopAtLimits(plan, progress, signals),
         evaluator,
-        SaveCheckpoints(store, config, _identity(corpus), progress, note_state),
-        Board(summary_dir, progress, characters_per_token),
+        SaveCheckpoints(store, config, _identity(corpus), progress, saved),
+        Board(summary_dir, progress),
         display,
     ]
+    if plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes) >= 1:
+        progress.status = "finished"
+        note_state()
+        return {}
+    note_state()
     with signals, display:
         # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
-        model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        try:
+            model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+        except tf.errors.ResourceExhaustedError as error:
+            raise UnavailableError(
+                "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
+            ) from error
     if progress.status == "stopped":
         raise _stopped(signals, progress)
 
-    summary = metrics_record(progress, progress.scores) if progress.scores else {}
-    if corpus.test is not None:
+    summary = metrics_record(progress)
+    if corpus.test is not None and progress.best_step is not None:
+        restore(model, store.read(progress.best_step).tensors, optimizer=False, states=False)
         scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(model)
-        console.say(f"test text: {scores}")
+        console.say(f"test text, with the best model: {scores}")
         summary |= score_values(scores, "test")
     return summary
 

@@ -52,7 +52,8 @@ def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimize
 
 def _variables(model: LanguageModel) -> dict[str, Any]:
     """Every variable by a name that is the same in each process: Keras' own paths count up within one."""
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # building a LossScaleOptimizer twice adds its variables twice
+        model.optimizer.build(model.trainable_variables)
     found: dict[str, Any] = {}
     for layer in model.layers:
         for index, variable in enumerate(layer.variables):

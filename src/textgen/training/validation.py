@@ -33,7 +33,7 @@ class Validator:
         self._ids = ids
         self._config = config
         self._characters_per_token = characters / len(ids)
-        self._unknown_share = float(np.count_nonzero(ids == _UNKNOWN_ID)) / len(ids)
+        self._unknown_share = unknown_share(ids)
         first = next(iter(self._windows()))
         streams, window = first.tokens.shape
         self._twin = build_model(config, vocabulary_size, streams=streams, window=window)
@@ -59,3 +59,8 @@ class Validator:
 
     def _windows(self) -> Iterator[ValidationWindow]:
         return validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps)
+
+
+def unknown_share(ids: np.ndarray) -> float:
+    """The share of a text's tokens that are `[UNK]`."""
+    return float(np.count_nonzero(ids == _UNKNOWN_ID)) / len(ids)

@@ -1,0 +1,75 @@
+"""The learning rate at each step, a function of the step and of the total number of steps.
+
+Where minutes limit the job, the total is an estimate, made once from the speed of the first steps and then kept in every
+checkpoint: only the end follows the clock.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+
+from textgen.config import TrainingConfig
+from textgen.planning import Plan
+from textgen.training.progress import Progress
+
+_WARM_UP_STEPS = 100
+_LAST_RATE = 0.03
+_TIMED_STEPS = 20
+_TIMED_SHARE = 0.05
+"""Of the time limit: by then the cosine has hardly begun to fall."""
+
+
+def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
+    """The learning rate of a step.
+
+    With `lr_decay_steps` the original's staircase, `learning_rate * lr_decay_rate ** (step // lr_decay_steps)`. Without,
+    a linear warm-up and then half a cosine down to 3% at the last step (Loshchilov and Hutter 2017, without restarts).
+
+    Args:
+        config: the settings.
+        step: updates made before.
+        total_steps: of the job; None while it is not known, which counts as far away.
+    """
+    if config.lr_decay_steps is not None:
+        return config.learning_rate * float(config.lr_decay_rate ** (step // config.lr_decay_steps))
+    total = total_steps or math.inf
+    warm_up = min(1.0, (step + 1) / min(_WARM_UP_STEPS, max(1.0, total / 10)))
+    cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+    return config.learning_rate * warm_up * (_LAST_RATE + (1 - _LAST_RATE) * cosine)
+
+
+class LearningRate(keras.callbacks.Callback):
+    """Sets the optimizer's learning rate before each step, and finds out the total number of steps.
+
+    Args:
+        plan: the settings, and the limits of the job.
+        progress: where training stands; `total_steps` and `learning_rate` are set.
+    """
+
+    def __init__(self, plan: Plan, progress: Progress) -> None:
+        super().__init__()
+        self._plan = plan
+        self._progress = progress
+        self._limit = plan.total_steps(progress.steps_per_epoch)
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Assigns the rate."""
+        del batch, logs
+        progress = self._progress
+        total_steps = progress.total_steps or self._limit
+        progress.learning_rate = learning_rate(self._plan.config, progress.step, total_steps)
+        self.model.optimizer.learning_rate = progress.learning_rate
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Estimates the total once the speed is known well enough."""
+        del batch, logs
+        progress, limit = self._progress, self._plan.config.time_limit
+        if progress.total_steps is not None or limit is None:
+            return
+        if progress.run_steps >= _TIMED_STEPS and progress.run_seconds >= _TIMED_SHARE * limit * 60:
+            left = max(0.0, limit * 60 - progress.seconds)
+            steps = progress.step + round(left * progress.run_steps / progress.run_seconds)
+            progress.total_steps = min(steps, self._limit or steps)
