@@ -2,11 +2,11 @@ import gzip
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus
+from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus, reading, section
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
@@ -36,19 +36,18 @@ def text_of(section):
 
 
 @given(
-    text=st.text(st.sampled_from("ab\n"), min_size=2).filter(lambda text: len(set(text)) > 1),
+    text=st.text(st.sampled_from("ab\n"), min_size=2),
     fraction=st.floats(0.01, 0.99),
 )
 def test_split(folder, text, fraction):
     """Validation is the last part, from the first line start at the fraction on, or exactly there if no line starts."""
-    opened = open_corpus(sources(folder, train=text), language_model="char", valid_fraction=fraction)
-    train, valid = text_of(opened.train), text_of(opened.valid)
-    assert train + valid == text
-    assert train
-    assert valid
     earliest = len(text) - max(int(len(text) * fraction), 1)
     starts = [place for place in range(earliest, len(text)) if text[place - 1] == "\n"]
-    assert len(train) == (starts[0] if starts else earliest)
+    cut = starts[0] if starts else earliest
+    assume(len(set(text[:cut])) > 1)
+    opened = open_corpus(sources(folder, train=text), language_model="char", valid_fraction=fraction)
+    assert (text_of(opened.train), text_of(opened.valid)) == (text[:cut], text[cut:])
+    assert text[cut:]
 
 
 def test_split_is_capped(folder, monkeypatch):
@@ -56,6 +55,27 @@ def test_split_is_capped(folder, monkeypatch):
     monkeypatch.setattr(corpus, "MAX_VALID_CHARACTERS", 20)
     opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
     assert text_of(opened.valid) == "one line\n" * 2
+    opened = open_corpus(sources(folder, train="one line\n" * 10 + "x" * 50), language_model="char")
+    assert text_of(opened.valid) == "x" * 14
+
+
+@pytest.mark.parametrize("model", ["char", "word"])
+@pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
+def test_read_twice(folder, monkeypatch, model, valid):
+    """A text is read through no more than twice, but for the first piece of it."""
+    read = 0
+    read_chunks = reading.read_chunks
+
+    def count(*arguments):
+        nonlocal read
+        for text in read_chunks(*arguments):
+            read += len(text)
+            yield text
+
+    monkeypatch.setattr(section, "read_chunks", count)
+    train = "a line\n" * 100_000
+    open_corpus(sources(folder, train=train, valid=valid), language_model=model)
+    assert read <= 2 * len(train + (valid or "")) + (1 << 17)
 
 
 @needs_corpora
@@ -145,6 +165,8 @@ def test_sha256(folder):
         ({"train": "abc", "test": ""}, "char", r"test\.txt is empty"),
         ({"train": "a"}, "char", r"train\.txt has only one distinct token"),
         ({"train": "aaaa"}, "char", r"train\.txt has only one distinct token"),
+        ({"train": "aaaa", "valid": "abc"}, "char", r"train\.txt has only one distinct token"),
+        ({"train": "aaaab"}, "char", r"train\.txt has only one distinct token"),
         ({"train": "\n\n\n"}, "word", r"train\.txt has only one distinct token"),
         ({"train": "to to\nto", "valid": "to", "vocabulary": "to"}, "word", "only one distinct token"),
         (

@@ -1,5 +1,6 @@
 import gzip
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,9 @@ def names(sources):
 
 
 def test_files(folder):
-    """Files come sorted, each once however it is written; the first named gives the prefix."""
+    """Files come in the order given, each once however it is written; the first named gives the prefix."""
     sources = find_sources(["b.txt", "notes.md", "a.txt", "./b.txt", str(folder / "a.txt")], None, None)
-    assert [path.name for path in sources.train] == ["a.txt", "b.txt", "notes.md"]
+    assert [path.name for path in sources.train] == ["b.txt", "notes.md", "a.txt"]
     assert (sources.prefix, sources.valid, sources.test, sources.vocabulary) == ("b", (), (), None)
 
 
@@ -80,6 +81,45 @@ def test_data_prefix_names_the_job():
     assert find_sources(["a.txt"], None, "My_Job.1").prefix == "My_Job.1"
     with pytest.raises(errors.UsageError, match="--data_prefix"):
         find_sources(["a.txt"], None, "my/job")
+
+
+@pytest.mark.usefixtures("folder")
+def test_order_of_folders_and_globs():
+    """Only what a folder or a glob gives is sorted; a file that comes twice stays in its first place."""
+    assert names(find_sources(["more/*.gz", "b.txt", "."], None, None)) == [
+        "more/d.txt.gz",
+        "b.txt",
+        "a.txt",
+        "more/c.txt",
+        "more/f[1].txt",
+    ]
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_folder_of_one_corpus(tmp_path, ending):
+    """A folder with one `*.train.txt` is that corpus, as a text and as data_dir; nothing is glued together."""
+    for name in [f"Jules.train.txt{ending}", "Jules.valid.txt", "Jules.vocab.txt", ".k.train.txt", "notes.txt"]:
+        (tmp_path / name).touch()
+    expected = Sources(
+        "jules",
+        (tmp_path / f"Jules.train.txt{ending}",),
+        (tmp_path / "Jules.valid.txt",),
+        (),
+        tmp_path / "Jules.vocab.txt",
+    )
+    assert find_sources([str(tmp_path)], None, None) == find_sources([], str(tmp_path), None) == expected
+    assert find_sources([f"{tmp_path}/"], None, "mine") == replace(expected, prefix="mine")
+    two = find_sources([str(tmp_path), str(tmp_path / "notes.txt")], None, None)
+    assert len(two.train) == 4
+
+
+def test_folder_of_several_corpora(tmp_path):
+    """Among several corpora the user must choose; the message names them and how."""
+    for name in ["k.train.txt", "j.train.txt", "j.train.txt.gz", "j.valid.txt"]:
+        (tmp_path / name).touch()
+    for texts, data_dir in [([str(tmp_path)], None), ([], str(tmp_path))]:
+        with pytest.raises(errors.UsageError, match=r"several corpora, j, k: .*--data_dir \S+ --data_prefix j,"):
+            find_sources(texts, data_dir, None)
 
 
 def test_corpus(tmp_path):

@@ -137,12 +137,12 @@ def test_spaced_prints_jules():
     assert [line for line in lines if line.startswith('"it\'s absurd!" cried stuart, who')]
 
 
-@pytest.mark.parametrize(("name", "start"), [("char", "\n"), ("word", "\n"), ("spaced", ".")])
-def test_start_is_one_token(name, start):
-    """What stands for a missing prompt is a single token of the tokenizer; equal settings make equal tokenizers."""
+@pytest.mark.parametrize(("name", "start"), [("char", "\n\n"), ("word", "\n\n"), ("spaced", ".")])
+def test_start_is_tokens_of_the_tokenizer(name, start):
+    """What stands for a missing prompt is what its text splits into; equal settings make equal tokenizers."""
     tokenizer = make_tokenizer(name)
-    assert (tokenizer.name, tokenizer.lowercase, tokenizer.start) == (name, False, start)
-    assert name == "spaced" or tokenizer.split(start) == [start]
+    assert (tokenizer.name, tokenizer.lowercase) == (name, False)
+    assert tokenizer.split(start) == list(tokenizer.start)
     assert tokenizer == make_tokenizer(name) != make_tokenizer(name, lowercase=True)
 
 

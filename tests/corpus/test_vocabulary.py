@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus import UNKNOWN, Section, Vocabulary, make_tokenizer
-from textgen.corpus.vocabulary import PADDING, build_vocabulary, count_tokens, read_vocabulary_file
+from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Section, Vocabulary, make_tokenizer
+from textgen.corpus.vocabulary import PADDING, count_tokens, keep_most_frequent, read_vocabulary_file
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
 
@@ -24,6 +24,10 @@ def section(folder, text, name="text.txt"):
     return Section((folder / name,), "utf-8", 0, len(text))
 
 
+def build_vocabulary(text, tokenizer, vocab_size=None):
+    return keep_most_frequent(count_tokens([text], tokenizer), tokenizer, vocab_size)
+
+
 def vocabulary_of(tokens, name="word"):
     return Vocabulary((PADDING, UNKNOWN, *tokens), make_tokenizer(name))
 
@@ -35,14 +39,45 @@ def test_ids():
     assert vocabulary.encode("the sky sea") == [2, 3, 1, 3, 4]
     assert vocabulary.ids(["sea", UNKNOWN]) == [4, 1]
     assert vocabulary.decode([0, 2, 3, 1, 0]) == "the [UNK]"
-    assert vocabulary.unknown("big the bad big sea wolf") == ["big", "bad", "wolf"]
+    assert vocabulary.unknown(["big", "the", "bad", "big", UNKNOWN]) == ["big", "bad"]
+
+
+def test_named_ids():
+    """The named ids are those of `[UNK]` and of the first token proper."""
+    vocabulary = vocabulary_of(["the"])
+    assert vocabulary.tokens[UNKNOWN_ID] == UNKNOWN
+    assert vocabulary.tokens[FIRST_TOKEN_ID] == "the"
 
 
 def test_decode_spaced():
     """The tokens of a spaced text come back as print."""
     vocabulary = vocabulary_of(["the", "sea", ","], "spaced")
     assert vocabulary.decode(vocabulary.encode("the sea , <unk>")) == "the sea, [UNK]"
-    assert vocabulary.unknown("the <unk> sky") == ["sky"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "tokens"),
+    [
+        ("the captain said,", ["the", "captain", "said", ","]),
+        ("the captain , said <unk>", ["the", "captain", ",", "said", UNKNOWN]),
+        ("Mr. Fogg.", ["Mr.", "Fogg", "."]),
+        ("don't it's", ["don", "'", "t", "it's"]),
+        ("(nautilus)", ["(", "nautilus", ")"]),
+        ("", []),
+    ],
+)
+def test_split_prompt_spaced(prompt, tokens):
+    """What a spaced vocabulary lacks is parted as words and marks, then at apostrophes; what it has stays whole."""
+    vocabulary = vocabulary_of(["the", "captain", "said", ",", "Mr.", "Fogg", ".", "don", "t", "'", "it's"], "spaced")
+    assert vocabulary.split_prompt(prompt) == tokens
+
+
+@given(text=TEXTS)
+@pytest.mark.parametrize("name", ["char", "word"])
+def test_split_prompt(name, text):
+    """For other vocabularies a prompt is parted as any text, whatever they lack."""
+    vocabulary = vocabulary_of(["the"], name)
+    assert vocabulary.split_prompt(text) == vocabulary.tokenizer.split(text)
 
 
 @given(text=TEXTS, lowercase=st.booleans())
@@ -50,11 +85,11 @@ def test_decode_spaced():
 def test_encode_and_decode(folder, name, text, lowercase):
     """A vocabulary of a whole text encodes it without unknown tokens, and decodes it exactly."""
     tokenizer = make_tokenizer(name, lowercase)
-    vocabulary = build_vocabulary([section(folder, text)], tokenizer)
+    vocabulary = build_vocabulary(section(folder, text), tokenizer)
     ids = vocabulary.encode(text)
     assert min(ids) >= 2
     assert vocabulary.decode(ids) == (text.lower() if lowercase else text)
-    assert vocabulary.unknown(text) == []
+    assert vocabulary.unknown(tokenizer.split(text)) == []
 
 
 @given(texts=st.lists(TEXTS, min_size=1, max_size=3), lowercase=st.booleans())
@@ -69,10 +104,10 @@ def test_counts(folder, name, texts, lowercase):
 def test_order(folder):
     """The most frequent tokens come first, ties in the order of code points; vocab_size keeps so many of them."""
     text = section(folder, "b b a a c\nZ")
-    assert build_vocabulary([text], make_tokenizer("word")).tokens[2:] == (" ", "a", "b", "\n", "Z", "c")
-    assert build_vocabulary([text], make_tokenizer("word"), 3).tokens[2:] == (" ", "a", "b")
-    assert build_vocabulary([text], make_tokenizer("char"), 1).tokens == (PADDING, UNKNOWN, " ")
-    assert build_vocabulary([section(folder, "x <unk> <unk>")], make_tokenizer("spaced")).tokens[2:] == ("x",)
+    assert build_vocabulary(text, make_tokenizer("word")).tokens[2:] == (" ", "a", "b", "\n", "Z", "c")
+    assert build_vocabulary(text, make_tokenizer("word"), 3).tokens[2:] == (" ", "a", "b")
+    assert build_vocabulary(text, make_tokenizer("char"), 1).tokens == (PADDING, UNKNOWN, " ")
+    assert build_vocabulary(section(folder, "x <unk> <unk>"), make_tokenizer("spaced")).tokens[2:] == ("x",)
 
 
 def test_json_round_trip():

@@ -1,11 +1,12 @@
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textgen.dataset import Streams, validation_windows
+from textgen.dataset import Streams, validation_shape, validation_windows
 from textgen.errors import DataError
 
 TEN = np.arange(10, 20, dtype=np.uint8)  # a text of ten characters, "abcdefghij"
@@ -39,6 +40,16 @@ def test_the_streams_of_ten_characters_by_hand():
     ]
 
 
+def test_a_window_is_set_aside_by_hand():
+    """Nine tokens would fill two steps of four exactly; a step fewer is made, so that epochs begin at any of 0 to 4."""
+    streams = Streams(TEN[:9], batch_size=2, unroll_steps=2, seed=1)
+    assert streams.steps_per_epoch == 1
+    assert {streams.offset(epoch) for epoch in range(100)} == set(range(5))
+    tokens, targets = streams.window(begin_at_one(streams), 0)
+    assert tokens.tolist() == [[11, 12], [13, 14]]
+    assert targets.tolist() == [[12, 13], [14, 15]]
+
+
 def test_the_whole_text_in_one_step_by_hand():
     """Three streams of three tokens take ten tokens whole: nothing is left out, and every epoch begins at 0."""
     streams = Streams(TEN, batch_size=3, unroll_steps=3, seed=1)
@@ -64,7 +75,8 @@ def test_an_epoch_of_windows_is_contiguous_text(size, seed, epoch):
     assert tokens.ravel().tolist() == list(range(begin, begin + tokens.size))
     np.testing.assert_array_equal(targets, tokens + 1)
     assert targets[-1, -1] < length
-    assert length - 1 - tokens.size < streams.tokens_per_step  # no further step would have fitted
+    # no further step would have fitted beside the window that is set aside
+    assert length - unroll_steps - tokens.size < streams.tokens_per_step
 
 
 @settings(deadline=None)
@@ -76,6 +88,17 @@ def test_epochs_begin_within_the_text(size, seed):
     streams = Streams(np.zeros(length, np.uint8), batch_size, unroll_steps, seed)
     room = length - 1 - streams.steps_per_epoch * streams.tokens_per_step
     assert all(0 <= streams.offset(epoch) <= room for epoch in range(20))
+
+
+@settings(deadline=None)
+@given(size=sizes)
+def test_windows_are_cut_at_as_many_places_as_they_are_long(size):
+    """Wherever the text has a window to spare, an epoch may begin at any of `unroll_steps` places or more."""
+    length, batch_size, unroll_steps = size
+    assume(length >= batch_size * unroll_steps + unroll_steps)
+    streams = Streams(np.zeros(length, np.uint8), batch_size, unroll_steps, seed=1)
+    offsets = {streams.offset(epoch) for epoch in range(1000)}
+    assert {offset % unroll_steps for offset in offsets} == set(range(unroll_steps))
 
 
 def test_over_some_epochs_every_token_is_learned():
@@ -100,7 +123,7 @@ def test_the_seed_decides_where_epochs_begin():
 @given(order=st.permutations([(epoch, step) for epoch in range(3) for step in range(4)]), seed=st.integers(0, 100))
 def test_a_window_depends_on_its_position_alone(order, seed):
     """In whatever order windows are asked for, by whichever object, each is the same."""
-    ids = np.random.default_rng(7).integers(0, 50, 67).astype(np.uint8)
+    ids = np.random.default_rng(7).integers(0, 50, 68).astype(np.uint8)
     straight = Streams(ids, 4, 4, seed)
     expected = {(epoch, step): straight.window(epoch, step) for epoch in range(3) for step in range(4)}
     streams = Streams(ids, 4, 4, seed)
@@ -171,6 +194,7 @@ def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, un
     windows = list(validation_windows(ids, batch_size, unroll_steps))
     streams = len(windows[0].tokens)
     assert 1 <= streams <= batch_size
+    assert validation_shape(length, batch_size, unroll_steps) == (streams, unroll_steps)
     for window in windows:
         assert window.tokens.shape == window.targets.shape == window.mask.shape == (streams, unroll_steps)
         assert window.keep.shape == (streams, 1)
@@ -188,3 +212,17 @@ def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, un
     assert not targets[~scored].any()
     assert sorted(tokens[:, 0].tolist() + targets[scored].tolist()) == ids.tolist()
     assert scored[:, -unroll_steps:].any()  # no window is all padding
+
+
+def test_validation_reads_a_window_at_a_time(tmp_path):
+    """However long the text on disk is, no more of it than a window is in memory."""
+    path = tmp_path / "ids"
+    path.write_bytes(bytes(2_000_000))
+    ids = np.memmap(path, np.uint8, mode="r")
+    tracemalloc.start()
+    try:
+        for window in validation_windows(ids, batch_size=10, unroll_steps=1000):
+            assert window.mask.shape == (10, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()

@@ -44,16 +44,16 @@ def test_whole_prompt_is_read(generator: TextGenerator, prompt: str, text: str) 
     assert write(generator, prompt) == text
 
 
-def test_no_prompt_starts_after_a_line_break(generator: TextGenerator) -> None:
-    """Without a prompt the model reads what its tokenizer names, for characters a line break."""
-    assert write(generator) == write(generator, "\n") == "abacabac"
+def test_no_prompt_starts_after_a_blank_line(generator: TextGenerator) -> None:
+    """Without a prompt the model reads what its tokenizer names, for characters a blank line."""
+    assert write(generator) == write(generator, "\n\n") == "abacabac"
 
 
 def test_no_prompt_without_line_break(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
     """Where the vocabulary lacks the line break, the first real token stands in."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", "x", "a", "b", "c"), tokenizer=make_tokenizer("char"))
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
-    assert write(generator) == write(generator, "x") == "abacabac"
+    assert write(generator) == write(generator, "xx") == "abacabac"
 
 
 def test_same_seed_same_text(random_generator: TextGenerator) -> None:
@@ -108,6 +108,19 @@ def test_unknown_tokens_are_an_error(generator: TextGenerator) -> None:
         generator.generate("axbéx")
 
 
+@pytest.mark.parametrize(("prompt", "same"), [("b\r\na", "b\na"), ("\ufeffba", "ba"), ("\ufeff", ""), ("a\r\n", "a\n")])
+def test_prompt_is_read_as_a_file(generator: TextGenerator, prompt: str, same: str) -> None:
+    """A leading byte order mark is dropped and CRLF read as LF, as in the text that the model learned from."""
+    assert write(generator, prompt) == write(generator, same)
+
+
+@pytest.mark.parametrize("prompt", ["a\rb", "a\ufeffb"])
+def test_other_marks_are_unknown(generator: TextGenerator, prompt: str) -> None:
+    """A lone CR, or a byte order mark elsewhere, is a character like any other."""
+    with pytest.raises(DataError, match="does not know"):
+        generator.generate(prompt)
+
+
 def test_long_list_of_unknown_tokens_is_cut(generator: TextGenerator) -> None:
     """At most ten unknown tokens are listed, the others counted."""
     with pytest.raises(DataError, match="'m' and 2 more;") as caught:
@@ -152,6 +165,16 @@ def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remember
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
     assert list(generator.generate("one", length=3, temperature=0)) == [" two", " one", " three"]
     assert write(generator, "one ", length=2) == "two one"
+
+
+def test_printed_prompt_of_a_spaced_model(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
+    """A spaced model reads marks that touch their word as it reads them apart; what is unknown is named alone."""
+    vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", ","), tokenizer=make_tokenizer("spaced"))
+    generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
+    assert write(generator, "two one,") == write(generator, "two one ,")
+    with pytest.raises(DataError, match="does not know 'three';"):
+        generator.generate("two three, one")
+    assert write(generator, "two three, one", oov="skip") == write(generator, "two , one")
 
 
 def test_load(tmp_path: Path, remembering_model: ModelFile) -> None:

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import itertools
 import json
 import os
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from textgen.errors import FormatError, MissingError, TextgenError
+from textgen.errors import AccessError, FormatError, InputOutputError, MissingError, TextgenError
 from textgen.jobs import Checkpoint, CheckpointStore
 from textgen.jobs.checkpoint import FORMAT_VERSION
 
@@ -126,19 +127,30 @@ def test_a_step_can_be_written_again(store):
     assert_same(store.newest(refuse), Checkpoint(10, {"x": np.zeros(1)}, {"later": True}))
 
 
-def test_going_on_from_an_older_one_keeps_what_it_writes(store):
-    """Where newer checkpoints are damaged, those written after them are the ones to stay."""
-    for step in (10, 20):
+@pytest.mark.parametrize("file", ["json", "safetensors"])
+@pytest.mark.parametrize("following", [60, 100, 110])
+def test_a_damaged_one_does_not_take_the_place_of_a_good_one(store, file, following):
+    """Going on from 50 because 100 is damaged, the next checkpoint leaves 50 beside it, and the damaged one goes."""
+    for step in (50, 100):
         store.write(checkpoint_of(step))
-    for step in (30, 40):
-        (store.directory / f"step-{step:08}.json").write_text("damaged")
-    for step in (12, 14, 16):
-        store.write(checkpoint_of(step))
-        passed_over: list[str] = []
-        assert_same(store.read(step), checkpoint_of(step))
-    store.write(checkpoint_of(25))
-    assert_same(store.newest(passed_over.append), checkpoint_of(25))
-    assert len(passed_over) == 2
+    (store.directory / f"step-00000100.{file}").write_text("damaged")
+    passed_over: list[str] = []
+    assert_same(store.newest(passed_over.append), checkpoint_of(50))
+    assert len(passed_over) == 1
+    assert store.steps() == [100, 50]  # nothing goes before another is written
+    store.write(checkpoint_of(following))
+    assert names(store) == names_of(50, following)
+    assert_same(store.newest(refuse), checkpoint_of(following))
+    assert_same(store.read(50), checkpoint_of(50))
+
+
+def test_what_a_killed_process_left_goes(store):
+    """A checkpoint half-written by a process that was killed is removed by the next one's write."""
+    store.write(checkpoint_of(10))
+    for name in (".step-00000020.safetensors.1.tmp", ".step-00000020.json.1.tmp"):
+        (store.directory / name).touch()
+    store.write(checkpoint_of(20))
+    assert names(store) == names_of(10, 20)
 
 
 @pytest.mark.parametrize("file", ["tensors", "manifest"])
@@ -229,10 +241,24 @@ def test_a_newer_format_is_refused(store):
     """A checkpoint of a later textgen says so and what helps, even where nothing else in it is understood."""
     store.write(checkpoint_of(10))
     path = store.directory / "step-00000010.json"
-    later = json.loads(path.read_text()) | {"format_version": FORMAT_VERSION + 1, "facts": "?"}
-    path.write_text(json.dumps(later))
-    with pytest.raises(FormatError, match=rf"has format {FORMAT_VERSION + 1}.*reads {FORMAT_VERSION}; upgrade textgen"):
-        store.read(10)
+    path.write_text(json.dumps({"format_version": FORMAT_VERSION + 1}))
+    for read in (lambda: store.read(10), lambda: store.newest(refuse)):
+        with pytest.raises(FormatError, match=f"has format {FORMAT_VERSION + 1}.*reads {FORMAT_VERSION}; upgrade"):
+            read()
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_what_the_system_refuses_to_read_is_not_passed_over(store, monkeypatch, number):
+    """Without permission, or where the disk fails, training does not go on from an older checkpoint by itself."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+
+    def fail(path):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises((AccessError, InputOutputError), match="step-00000020"):
+        store.newest(refuse)
 
 
 def test_other_files_are_left_alone(store):
@@ -251,13 +277,20 @@ class Killed(BaseException):
 
 
 @contextlib.contextmanager
-def failing_at(number: int, failure: BaseException) -> Iterator[None]:
-    """While entered, one operation on the disk fails, counted from 1 over all kinds of them."""
+def failing_at(number: int, failure: BaseException) -> Iterator[list[int]]:
+    """While entered, one operation on the disk fails, counted from 1 over all kinds of them; after a kill, all others.
+
+    Yields:
+        The numbers of those that failed.
+    """
     calls = itertools.count(1)
+    failed: list[int] = []
 
     def counted(operation: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **options: Any) -> Any:
-            if next(calls) == number:
+            call_number = next(calls)
+            if call_number == number or (failed and isinstance(failure, Killed)):
+                failed.append(call_number)
                 raise failure
             return operation(*arguments, **options)
 
@@ -266,7 +299,7 @@ def failing_at(number: int, failure: BaseException) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "open")):
             patch.setattr(owner, name, counted(getattr(owner, name)))
-        yield
+        yield failed
 
 
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), Killed()])
@@ -279,13 +312,11 @@ def test_a_write_that_fails_anywhere_leaves_the_older_ones(tmp_path, failure):
         store = CheckpointStore(tmp_path / str(number))
         for step in (10, 20):
             store.write(checkpoint_of(step))
-        try:
-            with failing_at(number, failure):
-                store.write(checkpoint_of(30))
-        except (TextgenError, Killed):
-            newest = store.steps()[0]
-        else:
+        with failing_at(number, failure) as failed, contextlib.suppress(TextgenError, Killed):
+            store.write(checkpoint_of(30))
+        if not failed:
             break
+        newest = store.steps()[0]
         assert newest in {20, 30}
         assert_same(store.newest(refuse), checkpoint_of(newest))
         assert set(store.steps()) >= ({10, 20} if newest == 20 else {20, 30})
@@ -293,6 +324,5 @@ def test_a_write_that_fails_anywhere_leaves_the_older_ones(tmp_path, failure):
             assert_same(store.read(step), checkpoint_of(step))
         store.write(checkpoint_of(40))
         assert_same(store.newest(refuse), checkpoint_of(40))
-        assert [name for name in names(store) if name.startswith("step-")] == names_of(newest, 40)
-        assert isinstance(failure, Killed) or names(store) == names_of(newest, 40)
+        assert names(store) == names_of(newest, 40)
     assert number > 11  # as many as operations: of a file open, fsync, replace and the directory's fsync, and removals

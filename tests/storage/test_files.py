@@ -31,6 +31,21 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
 
 
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    """Ctrl-C in the middle is passed on, the old content stays and the temporary file goes."""
+    path = tmp_path / "file.txt"
+    write_atomic(path, "old")
+
+    def interrupt(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomic(path, "new")
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
 def test_a_file_has_the_usual_permissions(tmp_path):
     """A written file is as readable as any other file of the user's."""
     plain = tmp_path / "plain"

@@ -28,7 +28,7 @@ class SamplingConfig:
         "",
         group="text",
         metavar="TEXT",
-        help="The text to continue; - reads it from standard input. Without one, the model begins a line of its own.",
+        help="The text to continue; - reads it from standard input. Without one, the model begins a paragraph of its own.",
     )
     length: int = option(
         400,

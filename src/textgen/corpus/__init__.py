@@ -16,10 +16,12 @@ from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
-from textgen.corpus.vocabulary import UNKNOWN, Vocabulary
+from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
 
 __all__ = [
+    "FIRST_TOKEN_ID",
     "UNKNOWN",
+    "UNKNOWN_ID",
     "Corpus",
     "Joiner",
     "Section",

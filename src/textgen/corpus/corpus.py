@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from textgen import errors
 from textgen.corpus.section import Section, read_files
 from textgen.corpus.tokenizers import UNKNOWN, make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
+from textgen.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Sequence
     from pathlib import Path
 
     from textgen.corpus.sources import Sources
+    from textgen.corpus.tokenizers import Tokenizer
 
 MAX_VALID_CHARACTERS = 1_000_000
 """The most that is cut off for validation: every evaluation passes over all of it, and more would not tell more."""
@@ -55,7 +55,7 @@ def open_corpus(
     valid_fraction: float = 0.1,
     encoding: str = "utf-8",
 ) -> Corpus:
-    """Parts a text into sections and makes its vocabulary; reads it through about twice.
+    """Parts a text into sections and makes its vocabulary; reads it through twice.
 
     Args:
         sources: the files.
@@ -72,107 +72,103 @@ def open_corpus(
 
     Raises:
         UsageError: an argument is out of range, or `vocab_size` meets a vocabulary file.
-        DataError: a file is not text or empty, a text has only one distinct token, or the vocabulary file is that of
-            another text.
+        DataError: a file is not text or empty, the training text has only one distinct token, or the vocabulary file is
+            that of another text.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, valid_fraction, vocabulary_file)
-    train, digest = _scan(sources.train, encoding)
-    digests = [digest]
-    if sources.valid:
-        valid, digest = _scan(sources.valid, encoding)
-        digests.append(digest)
-    else:
-        train, valid = _cut(train, valid_fraction)
-    test = None
-    if sources.test:
-        test, digest = _scan(sources.test, encoding)
-        digests.append(digest)
-    sections = [section for section in (train, valid, test) if section]
-    digests += [f"{section.start}-{section.stop}" for section in sections]
+    texts = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
+    train, valid = (
+        (texts[0].whole, texts[1].whole) if sources.valid else _cut(texts[0].whole, texts[0].tail, valid_fraction)
+    )
+    test = texts[-1].whole if sources.test else None
+    places = [f"{section.start}-{section.stop}" for section in (train, valid, test) if section]
+    sha256 = hashlib.sha256(" ".join([*(text.sha256 for text in texts), *places]).encode()).hexdigest()
 
     if vocabulary_file:
         vocabulary = _take_vocabulary(vocabulary_file, train, lowercase)
     else:
         tokenizer = make_tokenizer(language_model, lowercase)
-        counts = count_tokens(sections if language_model == "char" else [train], tokenizer)
-        vocabulary = keep_most_frequent(_check_variety(counts, train), tokenizer, vocab_size)
-    return Corpus(
-        sources.prefix, train, valid, test, vocabulary, hashlib.sha256(" ".join(digests).encode()).hexdigest()
-    )
+        _check_variety(train, tokenizer)
+        counts = count_tokens([text.whole for text in texts] if language_model == "char" else [train], tokenizer)
+        vocabulary = keep_most_frequent(counts, tokenizer, vocab_size)
+    return Corpus(sources.prefix, train, valid, test, vocabulary, sha256)
 
 
 def _check_arguments(
     language_model: str, vocab_size: int | None, valid_fraction: float, vocabulary_file: Path | None
 ) -> None:
     if language_model not in {"char", "word"}:
-        raise errors.UsageError(f"--language_model must be char or word, not {language_model!r}")
+        raise UsageError(f"--language_model must be char or word, not {language_model!r}")
     if vocab_size is not None and vocab_size < 1:
-        raise errors.UsageError(f"--vocab_size must be at least 1, not {vocab_size}: leave it out to keep every token")
+        raise UsageError(f"--vocab_size must be at least 1, not {vocab_size}: leave it out to keep every token")
     if not 0 < valid_fraction < 1:
-        raise errors.UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
+        raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
     if vocab_size is not None and vocabulary_file:
-        raise errors.UsageError(
+        raise UsageError(
             f"--vocab_size {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "
             f"leave the one out or take the other away"
         )
 
 
-def _scan(paths: Sequence[Path], encoding: str) -> tuple[Section, str]:
-    """Reads files through; returns all of their text as a section, with its hash."""
-    characters, digest = 0, hashlib.sha256()
+class _Scan(NamedTuple):
+    """What reading some files through tells: all of their text, its hash, and its end, where a cut may lie."""
+
+    whole: Section
+    sha256: str
+    tail: str
+
+
+def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
+    """Reads files through."""
+    characters, digest, tail = 0, hashlib.sha256(), ""
     for text in read_files(paths, encoding):
         characters += len(text)
         digest.update(text.encode())
-    return Section(tuple(paths), encoding, 0, characters), digest.hexdigest()
+        tail = (tail + text)[-MAX_VALID_CHARACTERS - 1 :]  # one more: the line end before the earliest cut
+    return _Scan(Section(tuple(paths), encoding, 0, characters), digest.hexdigest(), tail)
 
 
-def _cut(whole: Section, valid_fraction: float) -> tuple[Section, Section]:
+def _cut(whole: Section, tail: str, valid_fraction: float) -> tuple[Section, Section]:
     """Cuts a text into training and validation, where a line starts if possible."""
     total = whole.characters
     if total < 2:  # noqa: PLR2004
         raise _describe_monotony(whole)
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
-    start = _find_line_start(whole, total - valid_size) or total - valid_size
+    line_end = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
+    start = total - len(tail) + line_end + 1 if line_end >= 0 else total - valid_size
     return Section(whole.paths, whole.encoding, 0, start), Section(whole.paths, whole.encoding, start, total)
-
-
-def _find_line_start(whole: Section, position: int) -> int | None:
-    """Returns where the first line starts at or after a position, unless there is none but the end."""
-    behind = position - 1  # a line that starts at the position has its line end there
-    for text in Section(whole.paths, whole.encoding, behind, whole.stop).chunks():
-        if (line_end := text.find("\n")) >= 0:
-            start = behind + line_end + 1
-            return start if start < whole.stop else None
-        behind += len(text)
-    return None
 
 
 def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> Vocabulary:
     """Reads a vocabulary file; refuses one that does not go with the text."""
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
-    counts = _check_variety(count_tokens([train], vocabulary.tokenizer), train)
+    _check_variety(train, vocabulary.tokenizer)
+    counts = count_tokens([train], vocabulary.tokenizer)
     del counts[UNKNOWN]
     known = set(vocabulary.tokens)
     missing = [(token, count) for token, count in counts.most_common() if token not in known]
     share = sum(count for _, count in missing) / max(counts.total(), 1)
     if share > MAX_UNKNOWN_SHARE:
         examples = ", ".join(repr(token) for token, _ in missing[:5])
-        raise errors.DataError(
+        raise DataError(
             f"{path} lacks {share:.1%} of the tokens of the training text, such as {examples}; "
             f"at most {MAX_UNKNOWN_SHARE:.0%} may be missing: give the vocabulary file of this text, or take it away"
         )
     return vocabulary
 
 
-def _check_variety(counts: Counter[str], train: Section) -> Counter[str]:
-    """Refuses a text in which there is nothing to predict."""
-    if len(counts) < 2:  # noqa: PLR2004
-        raise _describe_monotony(train)
-    return counts
+def _check_variety(train: Section, tokenizer: Tokenizer) -> None:
+    """Refuses a text in which there is nothing to predict; reads no more of it than that takes."""
+    distinct: set[str] = set()
+    for chunk in train.chunks(1 << 16):
+        distinct.update(tokenizer.split(chunk))
+        if len(distinct) > 1:
+            return
+    raise _describe_monotony(train)
 
 
-def _describe_monotony(text: Section) -> errors.DataError:
-    return errors.DataError(
-        f"{text.paths[0]} has only one distinct token: a model has nothing to learn from it; give more text"
+def _describe_monotony(text: Section) -> DataError:
+    return DataError(
+        f"{text.paths[0]} has only one distinct token to train on: a model has nothing to learn from it; give more text"
     )

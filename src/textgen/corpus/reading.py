@@ -10,7 +10,7 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from textgen import errors
+from textgen.errors import DataError, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
         " ".encode(encoding)  # refuses what is no text encoding, such as base64
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
-        raise errors.UsageError(
+        raise UsageError(
             f"--encoding must be a text encoding that Python knows, not {encoding!r}: try utf-8, latin-1 or utf-16"
         ) from error
 
@@ -93,9 +93,9 @@ def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
                     block = stream.read(size)
         yield b""
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise errors.DataError(f"{path} is not a whole gzip file ({error}): fetch it again or unpack it") from error
+        raise DataError(f"{path} is not a whole gzip file ({error}): fetch it again or unpack it") from error
     except OSError as error:
-        raise errors.from_os_error(error, f"cannot read {path}") from error
+        raise from_os_error(error, f"cannot read {path}") from error
 
 
 def _refuse_wide_mark(path: Path, encoding: str, start: bytes) -> None:
@@ -104,7 +104,7 @@ def _refuse_wide_mark(path: Path, encoding: str, start: bytes) -> None:
         return
     for mark, name in _WIDE_MARKS.items():
         if start.startswith(mark):
-            raise errors.DataError(f"{path} begins with the byte order mark of {name}: add --encoding {name}")
+            raise DataError(f"{path} begins with the byte order mark of {name}: add --encoding {name}")
 
 
 class _NulError(UnicodeError):
@@ -122,7 +122,7 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
 
 def _describe_fault(
     path: Path, encoding: str, decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int, line: int
-) -> errors.DataError:
+) -> DataError:
     """Finds the fault in a block by decoding it again byte by byte.
 
     Args:
@@ -142,13 +142,13 @@ def _describe_fault(
         try:
             line += _decode(decoder, byte).count("\n")
         except _NulError:
-            return errors.DataError(
+            return DataError(
                 f"{path} is not text, it has NUL at byte {start} (line {line}): "
                 f"give a plain text file, or say how it is encoded, such as --encoding utf-16-le"
             )
         except UnicodeError:
             guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, "utf-8")
-            return errors.DataError(
+            return DataError(
                 f"{path} is not valid {encoding} at byte {start} (line {line}): "
                 f"save it as UTF-8 or say how it is encoded, such as --encoding {guess}"
             )

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textgen import errors
 from textgen.corpus.reading import read_chunks
+from textgen.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,4 +101,4 @@ def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) 
         for text in read_chunks(path, encoding, characters):
             yield text
         if not text:
-            raise errors.DataError(f"{path} is empty: give a file that holds text")
+            raise DataError(f"{path} is empty: give a file that holds text")

@@ -7,16 +7,17 @@ import glob
 import itertools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen import errors
+from textgen.errors import MissingError, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _ENDINGS = (".txt", ".txt.gz")
+_TRAIN = ".train.txt"
 
 
 @dataclass(frozen=True)
@@ -42,42 +43,46 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
     """Finds the files that the arguments speak of.
 
     Args:
-        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs.
-        data_dir: instead of texts, the folder of a corpus.
+        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs. A folder that is the only one, and holds
+            the `PREFIX.train.txt` of one corpus, stands for that corpus.
+        data_dir: instead of texts, the folder of a corpus; without `data_prefix` it is read as such a text.
         data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`,
             `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It
             names the job, too; with `texts` it does nothing else.
 
     Returns:
-        Files that exist and may be read; those of `texts` sorted, each once.
+        Files that exist and may be read; those of `texts` as they were given, each once, those of a folder or of a glob
+        sorted.
 
     Raises:
-        UsageError: the arguments contradict each other, or one cannot be read as a file.
+        UsageError: the arguments contradict each other, one cannot be read as a file, or a folder holds several
+            corpora.
         MissingError: a file is not there, or a folder holds no text.
         AccessError: a file may not be read.
     """
     if texts and data_dir:
-        raise errors.UsageError(f"the text is {texts[0]} and also --data_dir {data_dir}: give only one of them")
+        raise UsageError(f"the text is {texts[0]} and also --data_dir {data_dir}: give only one of them")
     arguments = [data_dir] if data_dir else texts
     if not arguments or not all(arguments):
-        raise errors.UsageError("a text is needed and none was named: give files, a folder or --data_dir")
+        raise UsageError("a text is needed and none was named: give files, a folder or --data_dir")
     for argument in arguments:
         if argument.startswith("gs://"):
-            raise errors.UsageError(f"cannot read {argument}: buckets are not read yet; copy the file here first")
+            raise UsageError(f"cannot read {argument}: buckets are not read yet; copy the file here first")
     if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
-        raise errors.UsageError(
+        raise UsageError(
             f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
         )
     try:
-        sources = (
-            _find_corpus(Path(data_dir), data_prefix)
-            if data_dir and data_prefix
-            else _find_texts(arguments, data_prefix)
-        )
+        if data_dir and data_prefix:
+            sources = _find_corpus(Path(data_dir), data_prefix)
+        elif len(arguments) == 1 and (found := _find_prefixes(Path(arguments[0]))):
+            sources = _find_only_corpus(Path(arguments[0]), found, data_prefix)
+        else:
+            sources = _find_texts(arguments, data_prefix)
         for path in (*sources.train, *sources.valid, *sources.test):
             path.open("rb").close()
     except OSError as error:
-        raise errors.from_os_error(error, f"cannot read {error.filename}") from error
+        raise from_os_error(error, f"cannot read {error.filename}") from error
     return sources
 
 
@@ -95,10 +100,29 @@ def _find_corpus(folder: Path, prefix: str) -> Sources:
         return Sources(prefix, train, find(f"{prefix}.valid"), find(f"{prefix}.test"), vocabulary)
     if whole := find(prefix):
         return Sources(prefix, whole, (), (), vocabulary)
-    raise errors.MissingError(
+    raise MissingError(
         f"there is no text of {prefix!r} in {folder}: looked for {prefix}.train.txt and {prefix}.txt, "
         f"each also with .gz; check --data_dir and --data_prefix"
     )
+
+
+def _find_prefixes(folder: Path) -> list[str]:
+    """Returns the names, sorted, of the corpora whose training text lies in a folder; none if it is no folder."""
+    if not folder.is_dir():
+        return []
+    names = (path.name.removesuffix(".gz") for path in folder.iterdir() if path.is_file())
+    stems = {name.removesuffix(_TRAIN) for name in names if name.endswith(_TRAIN) and not name.startswith(".")}
+    return sorted(stems)
+
+
+def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) -> Sources:
+    """Finds the one corpus of a folder; refuses several, which would be glued together."""
+    if len(found) > 1:
+        raise UsageError(
+            f"the folder {folder} holds several corpora, {', '.join(found)}: "
+            f"choose one, such as --data_dir {folder} --data_prefix {found[0]}, or name the files"
+        )
+    return replace(_find_corpus(folder, found[0]), prefix=prefix or _make_prefix(found[0]))
 
 
 def _find_texts(arguments: Sequence[str], prefix: str | None) -> Sources:
@@ -108,7 +132,7 @@ def _find_texts(arguments: Sequence[str], prefix: str | None) -> Sources:
         first = Path(arguments[0])
         prefix = _make_prefix(first.resolve().name if first.is_dir() else _stem(groups[0][0]))
     files: dict[Path, Path] = {}
-    for path in sorted(itertools.chain.from_iterable(groups)):
+    for path in itertools.chain.from_iterable(groups):
         files.setdefault(path.resolve(), path)
     return Sources(prefix, tuple(files.values()), (), (), None)
 
@@ -119,22 +143,18 @@ def _expand(argument: str) -> list[Path]:
     if path.is_dir():
         files = sorted(_texts_below(path))
         if not files:
-            raise errors.MissingError(
-                f"the folder {path} holds no *.txt or *.txt.gz file: name another, or name the files"
-            )
+            raise MissingError(f"the folder {path} holds no *.txt or *.txt.gz file: name another, or name the files")
         return files
     if path.is_file():
         return [path]
     if path.exists():
-        raise errors.UsageError(
-            f"{path} is not a file and can be read only once, if at all: save its text to a file first"
-        )
+        raise UsageError(f"{path} is not a file and can be read only once, if at all: save its text to a file first")
     if not re.search(r"[*?[]", argument):
         raise _describe_missing(path)
     matches = map(Path, glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
     files = sorted(match for match in matches if match.is_file())
     if not files:
-        raise errors.MissingError(f"no file matches {argument}: check the pattern and the folder it starts from")
+        raise MissingError(f"no file matches {argument}: check the pattern and the folder it starts from")
     return files
 
 
@@ -161,11 +181,11 @@ def _make_prefix(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "text"
 
 
-def _describe_missing(path: Path) -> errors.MissingError:
+def _describe_missing(path: Path) -> MissingError:
     """Makes the error for a path that is not there; it names the one that was likely meant."""
     while not path.parent.is_dir():
         path = path.parent
     folder = path.parent
     close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - names are what is compared
     hint = f"did you mean {folder / close[0]}?" if close else "check the path"
-    return errors.MissingError(f"there is no {path}: {hint}")
+    return MissingError(f"there is no {path}: {hint}")

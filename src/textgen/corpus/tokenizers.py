@@ -17,8 +17,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from textgen import errors
 from textgen.corpus.joiners import Joiner, SpacedJoiner
+from textgen.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,12 +40,12 @@ class Tokenizer(ABC):
     Attributes:
         lowercase: whether texts are lower-cased first; joining then gives the lower-cased text.
         name: `char`, `word` or `spaced`.
-        start: the token that a model reads when there is no prompt; a text begins behind it.
+        start: the tokens that a model reads when there is no prompt; a text begins behind them: a blank line, for lines.
     """
 
     lowercase: bool = False
     name: ClassVar[str]
-    start: ClassVar[str] = "\n"
+    start: ClassVar[tuple[str, ...]] = ("\n", "\n")
 
     def split(self, text: str) -> list[str]:
         """Parts a text into tokens."""
@@ -89,7 +89,7 @@ class SpacedTokenizer(Tokenizer):
     """Tokens are what white space parts; `<unk>` is `[UNK]`. Line ends are white space like any other."""
 
     name = "spaced"
-    start = "."
+    start = (".",)
 
     def _split(self, text: str) -> list[str]:
         return [UNKNOWN if token == "<unk>" else token for token in text.split()]  # noqa: S105 - no password
@@ -116,5 +116,5 @@ def make_tokenizer(name: str, lowercase: bool = False) -> Tokenizer:
         UsageError: there is no tokenizer of this name.
     """
     if name not in _TOKENIZERS:
-        raise errors.UsageError(f"there is no tokenizer {name!r}: choose one of {', '.join(_TOKENIZERS)}")
+        raise UsageError(f"there is no tokenizer {name!r}: choose one of {', '.join(_TOKENIZERS)}")
     return _TOKENIZERS[name](lowercase)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from textgen import errors
 from textgen.corpus.reading import read_chunks
 from textgen.corpus.tokenizers import UNKNOWN, Tokenizer, make_tokenizer
+from textgen.errors import DataError, FormatError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from textgen.corpus.section import Section
 
 __all__ = [
+    "FIRST_TOKEN_ID",
     "PADDING",
     "UNKNOWN",
+    "UNKNOWN_ID",
     "Vocabulary",
-    "build_vocabulary",
     "count_tokens",
     "keep_most_frequent",
     "read_vocabulary_file",
@@ -32,8 +34,14 @@ __all__ = [
 PADDING = ""
 """The token of id 0, which stands where a stream is over."""
 
-_UNKNOWN_ID = 1
+UNKNOWN_ID = 1
+"""The id of `[UNK]`."""
+
+FIRST_TOKEN_ID = 2
+"""The id of the first token proper, behind the padding and `[UNK]`."""
+
 _CODE_POINTS = 0x110000
+_WORDS_AND_MARKS = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Vocabulary:
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """Looks tokens up; those that are not there are `[UNK]`."""
         id_of = self._id_of
-        return [id_of.get(token, _UNKNOWN_ID) for token in tokens]
+        return [id_of.get(token, UNKNOWN_ID) for token in tokens]
 
     def encode(self, text: str) -> list[int]:
         """Turns a text into ids."""
@@ -70,9 +78,22 @@ class Vocabulary:
         """Turns ids into a text; the padding is nothing, an unknown token shows as `[UNK]`."""
         return self.tokenizer.join(self.tokens[number] for number in ids if number)
 
-    def unknown(self, text: str) -> list[str]:
-        """Returns the tokens of a text that are not here, each once, as they come."""
-        return list(dict.fromkeys(token for token in self.tokenizer.split(text) if token not in self._id_of))
+    def unknown(self, tokens: Iterable[str]) -> list[str]:
+        """Returns the tokens that are not here, each once, as they come."""
+        return list(dict.fromkeys(token for token in tokens if token not in self._id_of))
+
+    def split_prompt(self, text: str) -> list[str]:
+        """Parts a text that someone typed, in print, into tokens.
+
+        The text of a spaced vocabulary had its marks parted from its words before it came here, in a way of its own. So
+        what stands between spaces and is not here is parted as a word model does, and at last at the apostrophes:
+        `don't go,` -> `don`, `'`, `t`, `go`, `,`.
+        """
+        tokens = self.tokenizer.split(text)
+        if self.tokenizer.name == "spaced":
+            for split in (make_tokenizer("word").split, _WORDS_AND_MARKS.findall):
+                tokens = [part for token in tokens for part in ([token] if token in self._id_of else split(token))]
+        return tokens
 
     @cached_property
     def sha256(self) -> str:
@@ -114,15 +135,15 @@ class Vocabulary:
             raise _describe_damage("its tokenizer is not named, or lowercase is not true or false")
         try:
             vocabulary = cls(tuple(tokens), make_tokenizer(name, lowercase))
-        except errors.UsageError as error:
+        except UsageError as error:
             raise _describe_damage(str(error)) from error
         if content.get("sha256") != vocabulary.sha256:
             raise _describe_damage("its sha256 is not that of its tokens")
         return vocabulary
 
 
-def _describe_damage(what: str) -> errors.FormatError:
-    return errors.FormatError(f"the vocabulary cannot be used, {what}: restore the file, or train anew")
+def _describe_damage(what: str) -> FormatError:
+    return FormatError(f"the vocabulary cannot be used, {what}: restore the file, or train anew")
 
 
 def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[str]:
@@ -170,11 +191,6 @@ def keep_most_frequent(counts: Counter[str], tokenizer: Tokenizer, vocab_size: i
     return Vocabulary((PADDING, UNKNOWN, *ranked[:vocab_size]), tokenizer)
 
 
-def build_vocabulary(sections: Iterable[Section], tokenizer: Tokenizer, vocab_size: int | None = None) -> Vocabulary:
-    """Makes a vocabulary of the tokens that occur most in some texts; see `count_tokens` and `keep_most_frequent`."""
-    return keep_most_frequent(count_tokens(sections, tokenizer), tokenizer, vocab_size)
-
-
 def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-8") -> Vocabulary:
     """Reads a file that lists a token a line, in the order of their ids.
 
@@ -193,5 +209,5 @@ def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-
     lines = [line.strip() for line in (content.lower() if tokenizer.lowercase else content).split("\n")]
     tokens = dict.fromkeys(line for line in lines if line not in {PADDING, "<unk>", UNKNOWN, UNKNOWN.lower()})
     if not tokens:
-        raise errors.DataError(f"{path} lists no token: give one token a line, or do without a vocabulary file")
+        raise DataError(f"{path} lists no token: give one token a line, or do without a vocabulary file")
     return Vocabulary((PADDING, UNKNOWN, *tokens), tokenizer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from textgen.version import __version__
 
 CHUNK_CHARACTERS = 1 << 16
 """Long enough that the call of the layer costs nothing beside its work, short enough to work in parallel."""
+
+_ABANDONED_SECONDS = 24 * 60 * 60
+"""A temporary file that nobody has written to for so long is what a killed process left."""
 
 _SEPARATOR = "\0"
 """Parts the tokens handed to the layer; no text holds one, since reading refuses it."""
@@ -74,6 +78,7 @@ def _split(joined: Any) -> Any:
 
 def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
     """Writes the ids to a temporary file beside the path, which they take when all are on the disk."""
+    _remove_abandoned(path.parent)
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -102,6 +107,14 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(directory: Path) -> None:
+    """Removes the temporary files of killed processes; those of others at work stay."""
+    for path in directory.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()
 
 
 def data_options() -> tf.data.Options:

@@ -23,8 +23,10 @@ from textgen.errors import DataError
 class Streams:
     """The training windows of a text: each a pure function of seed, epoch and step.
 
-    What does not fill whole windows is left out of an epoch. Each epoch begins at another place, drawn from seed and
-    epoch, so that this is not always the same text and windows are not always cut at the same places.
+    Each epoch begins at another place, drawn from seed and epoch, so that windows are not always cut at the same places.
+    To leave room for that, up to a window's length of text is set aside before the rest is cut into whole windows: an
+    epoch begins at one of at least `unroll_steps` places. Only a text too short for that, even in one step, begins at
+    fewer. What an epoch leaves out is other text in other epochs.
 
     Attributes:
         ids: `(tokens,)`, unsigned integers.
@@ -59,7 +61,8 @@ class Streams:
     @property
     def steps_per_epoch(self) -> int:
         """The whole windows of each stream."""
-        return (len(self.ids) - 1) // (self.batch_size * self.unroll_steps)
+        spare = (len(self.ids) - self.unroll_steps) // self.tokens_per_step
+        return spare if spare > 0 else (len(self.ids) - 1) // self.tokens_per_step
 
     @property
     def tokens_per_step(self) -> int:
@@ -104,29 +107,39 @@ class ValidationWindow:
     keep: np.ndarray
 
 
+def validation_shape(tokens: int, batch_size: int, unroll_steps: int) -> tuple[int, int]:
+    """The shape of a text's validation windows.
+
+    Args:
+        tokens: the text's length.
+        batch_size: the most streams; a short text is folded into fewer, each at least a window long.
+        unroll_steps: the tokens of a window.
+
+    Returns:
+        `(streams, unroll_steps)`.
+    """
+    return max(1, min(batch_size, tokens // (unroll_steps + 1))), unroll_steps
+
+
 def validation_windows(ids: np.ndarray, batch_size: int, unroll_steps: int) -> Iterator[ValidationWindow]:
     """Folds a whole text into contiguous streams: every token after a stream's first is a target exactly once.
 
     Args:
-        ids: `(tokens,)`, at least two.
-        batch_size: the most streams; a short text is folded into fewer, each at least a window long.
+        ids: `(tokens,)`, at least two; read a window at a time.
+        batch_size: the most streams.
         unroll_steps: the tokens of a window.
 
     Yields:
-        The windows in order, all of the same shape.
+        The windows in order, all of the shape that `validation_shape` gives.
     """
-    streams = max(1, min(batch_size, len(ids) // (unroll_steps + 1)))
-    length = -(-len(ids) // streams)
-    padded = np.zeros((streams, -(-(length - 1) // unroll_steps) * unroll_steps + 1), np.int32)
-    known = np.zeros(padded.shape, np.float32)
-    for row, stream in enumerate(np.array_split(ids, streams)):
-        padded[row, : len(stream)] = stream
-        known[row, : len(stream)] = 1
-    for begin in range(0, padded.shape[1] - 1, unroll_steps):
-        end = begin + unroll_steps
-        yield ValidationWindow(
-            tokens=padded[:, begin:end],
-            targets=padded[:, begin + 1 : end + 1],
-            mask=known[:, begin + 1 : end + 1],
-            keep=np.full((streams, 1), begin > 0, np.float32),
-        )
+    shape = validation_shape(len(ids), batch_size, unroll_steps)
+    streams = np.array_split(ids, shape[0])  # views: the ids stay on disk until their window comes
+    for begin in range(0, len(streams[0]) - 1, unroll_steps):
+        padded = np.zeros((shape[0], unroll_steps + 1), np.int32)
+        mask = np.zeros(shape, np.float32)
+        for row, stream in enumerate(streams):
+            known = stream[begin : begin + unroll_steps + 1]  # never empty: streams differ by one token at most
+            padded[row, : len(known)] = known
+            mask[row, : len(known) - 1] = 1
+        keep = np.full((shape[0], 1), begin > 0, np.float32)
+        yield ValidationWindow(padded[:, :-1], padded[:, 1:], mask, keep)

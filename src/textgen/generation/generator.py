@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError
 from textgen.generation.model_file import ModelFile, read_model
 from textgen.generation.samplers import make_sampler
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with a prompt's tokens that the vocabulary lacks: refuse, leave them out, or read `[UNK]` instead."""
 
-_UNKNOWN = 1
-_FIRST_REAL = 2  # after the padding and [UNK], which are never written
 _MOST_LISTED = 10
 
 
@@ -70,7 +69,8 @@ class TextGenerator:
         """Writes a text, piece by piece.
 
         Args:
-            prompt: the text to continue; without one the text starts as after a line break.
+            prompt: the text to continue; without one the text starts as after a blank line. It is read as a file is:
+                without a byte order mark, CRLF as LF.
             length: how much to write, in tokens.
             temperature: below 1 the text is safer, above wilder; 0 always takes the likeliest token.
             seed: fixes the random numbers: the same seed gives the same text. None: another text every time.
@@ -90,9 +90,10 @@ class TextGenerator:
         if seed is not None and seed < 0:
             raise UsageError(f"seed must be at least 0, not {seed}; leave it out for another text every time")
         sampler = make_sampler(temperature)
+        prompt = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
         ids = self._read_prompt(prompt, oov)
         if not ids:
-            prompt, ids = "", [self._start_id()]
+            prompt, ids = "", self._start_ids()
         return self._write(prompt, ids, length, sampler, np.random.default_rng(seed))
 
     def _write(
@@ -106,7 +107,7 @@ class TextGenerator:
             _, state = self._step(np.array([known]), state)
         for _ in range(length):
             logits, state = self._step(np.array([token_id]), state)
-            logits[:, :_FIRST_REAL] = -np.inf
+            logits[:, :FIRST_TOKEN_ID] = -np.inf  # the padding and [UNK] are never written
             token_id = sampler(logits[0], rng)
             yield joiner.add(self._vocabulary.tokens[token_id])
 
@@ -114,7 +115,8 @@ class TextGenerator:
         """The ids of a prompt's tokens."""
         if oov not in get_args(OutOfVocabulary):
             raise UsageError(f"oov must be one of {', '.join(get_args(OutOfVocabulary))}, not {oov}")
-        unknown = self._vocabulary.unknown(prompt)
+        tokens = self._vocabulary.split_prompt(prompt)
+        unknown = self._vocabulary.unknown(tokens)
         if unknown and oov == "error":
             listed = ", ".join(map(repr, unknown[:_MOST_LISTED]))
             more = f" and {len(unknown) - _MOST_LISTED} more" if len(unknown) > _MOST_LISTED else ""
@@ -122,12 +124,11 @@ class TextGenerator:
                 f"the prompt must consist of tokens that the model knows, and it does not know {listed}{more}; "
                 "leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"
             )
-        tokens = self._vocabulary.tokenizer.split(prompt)
         if oov == "skip":
             tokens = [token for token in tokens if token not in unknown]
         return self._vocabulary.ids(tokens)
 
-    def _start_id(self) -> int:
-        """The id of what the model reads when there is no prompt."""
-        [token_id] = self._vocabulary.ids([self._vocabulary.tokenizer.start])
-        return _FIRST_REAL if token_id == _UNKNOWN else token_id
+    def _start_ids(self) -> list[int]:
+        """The ids of what the model reads when there is no prompt."""
+        ids = self._vocabulary.ids(self._vocabulary.tokenizer.start)
+        return [FIRST_TOKEN_ID if token_id == UNKNOWN_ID else token_id for token_id in ids]

@@ -27,7 +27,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from textgen.corpus.vocabulary import Vocabulary
+from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
 from textgen.errors import FormatError, MissingError, from_os_error
 from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
@@ -43,7 +43,6 @@ FORMAT = "textgen-lstm"
 FORMAT_VERSION = 1
 
 _GATES = 4
-_SPECIAL_TOKENS = 2  # the padding and [UNK]
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 
 
@@ -185,7 +184,7 @@ def _parse(opened: Any, metadata: Mapping[str, str]) -> ModelFile:
         )
     shape = _mapping(metadata, "shape")
     vocabulary = Vocabulary.from_json(_mapping(metadata, "vocabulary"))
-    if vocabulary.size <= _SPECIAL_TOKENS:
+    if vocabulary.size <= FIRST_TOKEN_ID:
         raise FormatError(f"its vocabulary holds no token that could be written; {_ADVICE}")
     scores = _mapping(metadata, "scores")
     step = metadata.get("step", "")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.errors import FormatError, TextgenError, from_os_error
+from textgen.errors import FormatError, MissingError, from_os_error
 from textgen.storage import read_text, remove, write_atomic
 
 if TYPE_CHECKING:
@@ -47,11 +47,13 @@ class CheckpointStore:
     """
 
     directory: Path
+    _passed_over: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def write(self, checkpoint: Checkpoint, best_step: int | None = None) -> None:
         """Writes a checkpoint, then removes all but the newest two and the best.
 
-        Newer checkpoints than this one stay: they could not be used when training went on from an older one.
+        The damaged ones that `newest` passed over are not counted, and go too. What killed processes left half-written
+        goes first, since a job has one trainer at a time.
 
         Args:
             checkpoint: what to keep.
@@ -63,13 +65,16 @@ class CheckpointStore:
         import numpy as np
         from safetensors.numpy import save
 
+        for abandoned in self.directory.glob(".step-*.tmp"):
+            remove(abandoned)
         # safetensors takes the memory as it lies, whatever the strides say.
         data = save({name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()})
         tensors, described = self._paths(checkpoint.step)
         remove(described)
         write_atomic(tensors, data)
         write_atomic(described, _describe(checkpoint.step, data, dict(checkpoint.facts)))
-        self._remove_older(checkpoint.step, best_step)
+        self._passed_over.discard(checkpoint.step)
+        self._remove_others(checkpoint.step, best_step)
 
     def steps(self) -> list[int]:
         """The steps that have a checkpoint, newest first."""
@@ -77,22 +82,26 @@ class CheckpointStore:
         return sorted((step for step in steps if step is not None), reverse=True)
 
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that verifies.
+        """The newest checkpoint that verifies; newer ones that are damaged or miss a file are passed over.
 
         Args:
-            passed_over: called with one line for each newer one that does not.
+            passed_over: called with one line for each of these.
 
         Returns:
             The checkpoint; None when there is none at all.
 
         Raises:
-            FormatError: when there are checkpoints and none verifies.
+            FormatError: when there are checkpoints and none verifies, or one is of a later textgen.
+            TextgenError: when the operating system refuses to read one.
         """
+        self._passed_over.clear()
         steps = self.steps()
         for step in steps:
+            _refuse_later(self._paths(step)[1])
             try:
                 return self.read(step)
-            except TextgenError as error:
+            except (FormatError, MissingError) as error:
+                self._passed_over.add(step)
                 passed_over(str(error))
         if steps:
             raise FormatError(f"no checkpoint in {self.directory} can be used; begin anew with --fresh")
@@ -108,16 +117,12 @@ class CheckpointStore:
         from safetensors.numpy import load
 
         tensors, described = self._paths(step)
+        _refuse_later(described)
         text = read_text(described)
         try:
-            manifest = json.loads(text)
-            version, facts = manifest["format_version"], manifest["facts"]
+            facts = json.loads(text)["facts"]
         except (ValueError, TypeError, KeyError) as error:
             raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense") from error
-        if version != FORMAT_VERSION:
-            raise FormatError(
-                f"the checkpoint {described} has format {version}, this textgen reads {FORMAT_VERSION}; upgrade textgen"
-            )
         try:
             data = tensors.read_bytes()
         except OSError as error:
@@ -129,12 +134,13 @@ class CheckpointStore:
         except SafetensorError as error:
             raise FormatError(f"the checkpoint {tensors} is damaged: {error}") from error
 
-    def _remove_older(self, newest: int, best: int | None) -> None:
-        """Removes what lies before a step, but the checkpoint before it and the best; also tensors left by a fault."""
-        kept = {*[step for step in self.steps() if step <= newest][:NEWEST_KEPT], best}
+    def _remove_others(self, newest: int, best: int | None) -> None:
+        """Removes what lies before a step, but the checkpoint before it and the best; also what a fault left."""
+        usable = [step for step in self.steps() if step <= newest and step not in self._passed_over]
+        kept = {*usable[:NEWEST_KEPT], best}
         for path in sorted(self.directory.glob("step-*")):  # a manifest before its tensors
             step = _step_of(path)
-            if step is not None and step <= newest and step not in kept:
+            if step is not None and (step <= newest or step in self._passed_over) and step not in kept:
                 remove(path)
 
     def _paths(self, step: int) -> tuple[Path, Path]:
@@ -146,6 +152,18 @@ def _step_of(path: Path) -> int | None:
     """The step that a file belongs to."""
     number = path.stem.removeprefix("step-")
     return int(number) if number.isdecimal() else None
+
+
+def _refuse_later(manifest: Path) -> None:
+    """Raises a FormatError where a manifest is of a later textgen; whether it is sound is not looked at."""
+    try:
+        version = json.loads(manifest.read_bytes())["format_version"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise FormatError(
+            f"the checkpoint {manifest} has format {version}, this textgen reads {FORMAT_VERSION}; upgrade textgen"
+        )
 
 
 def _describe(step: int, data: bytes, facts: Any) -> str:

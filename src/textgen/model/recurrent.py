@@ -7,11 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
+from textgen.corpus import FIRST_TOKEN_ID
 from textgen.model.cells import LayerNormLSTMCell, LSTMCell, ProjectedLSTMCell, normalise
 from textgen.model.tensorflow_ops import gather_rows, lstm_loop
 
-FIRST_TOKEN_ID = 2
-"""The ids below are padding and `[UNK]`."""
 ONE_HOT_DEVIATION = 2.0
 """Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
 as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""

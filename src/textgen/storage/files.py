@@ -23,7 +23,9 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         data: its whole content; text is written as UTF-8.
 
     Raises:
-        TextgenError: when the operating system refuses; the old file stays, no temporary file is left.
+        TextgenError: when the operating system refuses; the old file stays.
+
+    No temporary file is left, on Ctrl-C neither; only a killed process leaves one.
     """
     content = data.encode() if isinstance(data, str) else data
     make_directory(path.parent)
@@ -36,9 +38,10 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         temporary.replace(path)
         flush_directory(path.parent)
     except OSError as error:
+        raise from_os_error(error, f"cannot write {path}") from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise from_os_error(error, f"cannot write {path}") from error
 
 
 def flush_directory(directory: Path) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import keras
 import numpy as np
 from keras import ops
 
 from textgen.config import TrainingConfig
-from textgen.dataset import ValidationWindow, validation_windows
+from textgen.corpus import UNKNOWN_ID
+from textgen.dataset import validation_shape, validation_windows
 from textgen.evaluation import Scores
 from textgen.model import LanguageModel, build_model
-
-_UNKNOWN_ID = 1
 
 
 class Validator:
@@ -34,8 +31,7 @@ class Validator:
         self._config = config
         self._characters_per_token = characters / len(ids)
         self._unknown_share = unknown_share(ids)
-        first = next(iter(self._windows()))
-        streams, window = first.tokens.shape
+        streams, window = validation_shape(len(ids), config.batch_size, config.unroll_steps)
         self._twin = build_model(config, vocabulary_size, streams=streams, window=window)
         targets = keras.Input(batch_shape=(streams, window), dtype="int32", name="targets")
         nats = ops.sparse_categorical_crossentropy(targets, self._twin.output, from_logits=True)
@@ -50,17 +46,14 @@ class Validator:
         """
         self._twin.set_weights(model.get_weights())
         nats, tokens = 0.0, 0
-        for window in self._windows():
+        for window in validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps):
             inputs = {"tokens": window.tokens, "keep": window.keep, "targets": window.targets}
             scored = self._scorer.predict_on_batch(inputs)
             nats += float(np.sum(scored * window.mask, dtype=np.float64))
             tokens += int(window.mask.sum())
         return Scores(nats, tokens, self._characters_per_token, self._unknown_share)
 
-    def _windows(self) -> Iterator[ValidationWindow]:
-        return validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps)
-
 
 def unknown_share(ids: np.ndarray) -> float:
     """The share of a text's tokens that are `[UNK]`."""
-    return float(np.count_nonzero(ids == _UNKNOWN_ID)) / len(ids)
+    return float(np.count_nonzero(ids == UNKNOWN_ID)) / len(ids)
