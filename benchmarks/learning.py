@@ -2,7 +2,7 @@
 
 The text is split into its first 90% and last 10%; the validation text is read once, in 16 streams, the state carried.
 
-    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1]
+    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
 """
 
 import argparse
