@@ -132,7 +132,7 @@ def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
 def _cut(whole: Section, tail: str, valid_fraction: float) -> tuple[Section, Section]:
     """Cuts a text into training and validation, where a line starts if possible."""
     total = whole.characters
-    if total < 2:  # noqa: PLR2004
+    if total < 2:  # noqa: PLR2004 - one character for each part
         raise _describe_monotony(whole)
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
     line_end = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line

@@ -77,8 +77,6 @@ def train(
     vocabulary_size = corpus.vocabulary.size
     validator = Validator(config, vocabulary_size, encoded(corpus.valid), corpus.valid.characters)
 
-    write_atomic(job.config, to_yaml(config))
-    write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
     model = compile_model(config, vocabulary_size)
     progress = Progress(
         streams.steps_per_epoch,
@@ -88,6 +86,8 @@ def train(
     )
     store = CheckpointStore(job.checkpoints)
     continues = resume(model, progress, store, config, data_sha256=corpus.sha256, console=console)
+    write_atomic(job.config, to_yaml(config))
+    write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
     windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
     plan, signals = Plan(config, vocabulary_size), Signals()
