@@ -16,7 +16,7 @@ from textgen.cli.preset import preset_names, read_preset
 from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
-from textgen.corpus import Corpus, find_sources, open_corpus
+from textgen.corpus import FIRST_TOKEN_ID, Corpus, find_sources, open_corpus
 from textgen.jobs import JobDirectory, as_json
 from textgen.planning import Plan
 from textgen.storage import bundled, cache_directory
@@ -117,7 +117,7 @@ def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, 
     config = plan.config
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
-        "vocabulary": f"{corpus.vocabulary.size - 2:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
+        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
         "model": plan.describe_model(),
         "training": f"{config.batch_size} streams of {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
         "until": plan.limits,

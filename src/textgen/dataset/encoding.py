@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from textgen.corpus import Section, Vocabulary
+from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
 from textgen.errors import TextgenError, from_os_error
 from textgen.version import __version__
 
@@ -68,7 +68,7 @@ def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
         vocabulary: padding and `[UNK]`, which the layer adds itself, and then the tokens in id order.
     """
     return keras.layers.TextVectorization(
-        standardize=None, split=_split, output_mode="int", vocabulary=list(vocabulary.tokens[2:])
+        standardize=None, split=_split, output_mode="int", vocabulary=list(vocabulary.tokens[FIRST_TOKEN_ID:])
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import ops
 
-LAYER_NORM_EPSILON = 1e-5
+from textgen.generation.step import LAYER_NORM_EPSILON
 
 
 class LSTMCell(keras.layers.Layer):

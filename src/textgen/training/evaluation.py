@@ -89,12 +89,13 @@ class Evaluator(keras.callbacks.Callback):
         if not math.isfinite(scores.loss):
             raise diverged(progress)
         progress.scores = scores
+        model = self.model_file(scores)
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
-            write_model(self._job.model, self.model_file(scores))
+            write_model(self._job.model, model)
         append_metrics(self._job.metrics, metrics_record(progress))
         if self._config.sample_length:
-            progress.sample = self._write_sample(scores)
+            progress.sample = self._write_sample(model, scores)
 
     def model_file(self, scores: Scores | None) -> ModelFile:
         """The model's present weights as a model file."""
@@ -108,9 +109,9 @@ class Evaluator(keras.callbacks.Callback):
             scores=scores,
         )
 
-    def _write_sample(self, scores: Scores) -> str:
+    def _write_sample(self, model: ModelFile, scores: Scores) -> str:
         """Lets the present weights write, and adds the text to the job's samples."""
-        generator = TextGenerator(self.model_file(scores))
+        generator = TextGenerator(model)
         pieces = generator.generate(
             length=self._config.sample_length, temperature=SAMPLE_TEMPERATURE, seed=self._config.seed
         )
