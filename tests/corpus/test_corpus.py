@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus, reading, section
+from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus, open_sections, reading, section
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
@@ -155,6 +156,40 @@ def test_sha256(folder):
         digest(train="abc abc\nabc abc\n", test="b"),
     ]
     assert len({base, *others}) == 9
+
+
+@pytest.mark.parametrize(("valid", "test"), [(None, None), ("valid\n", None), (None, "test\n"), ("valid\n", "test\n")])
+def test_sections_alone(folder, valid, test):
+    """The sections and the hash of a corpus can be had without its vocabulary, and are the same."""
+    files = sources(folder, train="a line\n" * 20, valid=valid, test=test)
+    opened, sections = open_corpus(files, language_model="char"), open_sections(files)
+    assert (sections.train, sections.valid, sections.test) == (opened.train, opened.valid, opened.test)
+    assert sections.sha256 == opened.sha256
+    assert "".join(map(text_of, sections.texts)) == "a line\n" * 20 + (valid or "") + (test or "")
+
+
+def test_sha256_is_made_of_the_texts_and_the_places(folder):
+    """Job directories keep the hash: it is that of the texts' hashes, and of where the sections begin and end."""
+    digests = [hashlib.sha256(text).hexdigest() for text in (b"to be\nor not\n", b"caf\xc3\xa9")]
+    whole = hashlib.sha256(f"{digests[0]} 0-6 6-13".encode()).hexdigest()
+    assert open_sections(sources(folder, train="to be\nor not\n"), valid_fraction=0.6).sha256 == whole
+    parted = hashlib.sha256(f"{digests[0]} {digests[1]} 0-13 0-4".encode()).hexdigest()
+    assert open_sections(sources(folder, train="to be\nor not\n", valid="café")).sha256 == parted
+
+
+@pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
+def test_sections_are_read_once(folder, monkeypatch, valid):
+    """Without a vocabulary to count, a text is read through once."""
+    read = []
+    read_chunks = reading.read_chunks
+
+    def note(path, *arguments):
+        read.append(path.name)
+        yield from read_chunks(path, *arguments)
+
+    monkeypatch.setattr(section, "read_chunks", note)
+    open_sections(sources(folder, train="a line\n" * 100, valid=valid))
+    assert read == ["train.txt", "valid.txt"][: 1 if valid is None else 2]
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,24 @@ def test_spaced_splits_at_white_space():
     assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
 
 
+@given(text=TEXTS)
+@pytest.mark.parametrize("name", ["char", "word", "spaced"])
+def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
+    """It is the tokens with the separator between them, and its tokens are the same: twice plain is plain."""
+    for lowercase in (False, True):
+        tokenizer = make_tokenizer(name, lowercase)
+        plain = tokenizer.plain(text)
+        assert plain == tokenizer.separator.join(tokenizer.split(text))
+        assert tokenizer.plain(plain) == plain
+
+
+def test_plain_texts():
+    """A text stays as it is but for its case; only a spaced one gets one blank between its tokens."""
+    assert make_tokenizer("word").plain("It 's\n  late .") == "It 's\n  late ."
+    assert make_tokenizer("char", lowercase=True).plain("It 's\n  late .") == "it 's\n  late ."
+    assert make_tokenizer("spaced", lowercase=True).plain(" It 's\n  <unk> .\n") == "it 's [UNK] ."
+
+
 @pytest.mark.parametrize(
     ("spaced", "printed"),
     [

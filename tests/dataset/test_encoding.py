@@ -1,6 +1,5 @@
 import os
 import re
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -225,14 +224,3 @@ def test_a_directory_in_place_of_the_array_is_one_error(tmp_path, cache):
     (path / "something").mkdir(parents=True)
     with pytest.raises(TextgenError, match=path.name):
         encode(section, vocabulary, "text", cache)
-
-
-def test_what_a_killed_process_left_goes_after_a_day(tmp_path, cache):
-    """Writing an array removes temporary files that are older than a day; younger ones may be another's at work."""
-    old, young = cache / ".array.uint8.1.tmp", cache / ".array.uint8.2.tmp"
-    for path, hours in ((old, 25), (young, 23)):
-        path.touch()
-        os.utime(path, times=(time.time() - hours * 3600,) * 2)
-    encode(section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc"), "text", cache)
-    assert not old.exists()
-    assert young.exists()

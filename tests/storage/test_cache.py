@@ -1,4 +1,5 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("TEXTGEN_CACHE", "~/mine")
     assert cache_directory("ids") == tmp_path / "mine" / "ids"
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path, monkeypatch):
+    """Temporary files that are older than a day go; younger ones may be another's at work."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
+    old, young = (cache_directory("ids") / f".array.uint8.{number}.tmp" for number in (1, 2))
+    for path, hours in ((old, 25), (young, 23)):
+        path.touch()
+        os.utime(path, times=(time.time() - hours * 3600,) * 2)
+    cache_directory("ids")
+    assert not old.exists()
+    assert young.exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")

@@ -1,4 +1,4 @@
-"""Files -> text -> train, valid, test -> tokens -> vocabulary; knows nothing of arrays, models or TensorFlow.
+"""Files -> text -> train, valid, test -> tokens -> vocabulary; knows nothing of models or TensorFlow.
 
 - `sources`: which files
 - `reading`: bytes -> text
@@ -7,11 +7,14 @@
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
 - `corpus`: all of it together
+- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text stand in it; they load NumPy, and
+  are imported by name
 
-Text always passes through in pieces of about a million characters, so that a corpus may be larger than the memory.
+Text passes through in pieces of about a million characters, so that a corpus may be larger than the memory; only the copy
+index holds all of it.
 """
 
-from textgen.corpus.corpus import Corpus, open_corpus
+from textgen.corpus.corpus import Corpus, Sections, open_corpus, open_sections
 from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources
@@ -25,10 +28,12 @@ __all__ = [
     "Corpus",
     "Joiner",
     "Section",
+    "Sections",
     "Sources",
     "Tokenizer",
     "Vocabulary",
     "find_sources",
     "make_tokenizer",
     "open_corpus",
+    "open_sections",
 ]

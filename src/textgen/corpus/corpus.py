@@ -26,16 +26,35 @@ MAX_UNKNOWN_SHARE = 0.05
 
 
 @dataclass(frozen=True)
+class Sections:
+    """A text, parted by what its parts are for.
+
+    Attributes:
+        texts: all that was read: what `train`, `valid` and `test` are the whole or a part of.
+        train: what is learned from.
+        valid: what the model is scored with while it learns.
+        test: what it is scored with in the end, if anything.
+        sha256: the hash, in hex, of the texts and of where the sections begin and end.
+    """
+
+    texts: tuple[Section, ...]
+    train: Section
+    valid: Section
+    test: Section | None
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Corpus:
     """A text, ready to be learned.
 
     Attributes:
         prefix: names the job.
-        train: what is learned from.
-        valid: what the model is scored with while it learns.
-        test: what it is scored with in the end, if anything.
+        train: as in `Sections`.
+        valid: as in `Sections`.
+        test: as in `Sections`.
         vocabulary: the tokens.
-        sha256: the hash, in hex, of the texts of the sections and of where these begin.
+        sha256: as in `Sections`.
     """
 
     prefix: str
@@ -76,7 +95,36 @@ def open_corpus(
             that of another text.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
-    _check_arguments(language_model, vocab_size, valid_fraction, vocabulary_file)
+    _check_arguments(language_model, vocab_size, vocabulary_file)
+    sections = open_sections(sources, valid_fraction=valid_fraction, encoding=encoding)
+    train = sections.train
+    if vocabulary_file:
+        vocabulary = _take_vocabulary(vocabulary_file, train, lowercase)
+    else:
+        tokenizer = make_tokenizer(language_model, lowercase)
+        _check_variety(train, tokenizer)
+        counts = count_tokens(sections.texts if language_model == "char" else [train], tokenizer)
+        vocabulary = keep_most_frequent(counts, tokenizer, vocab_size)
+    return Corpus(sources.prefix, train, sections.valid, sections.test, vocabulary, sections.sha256)
+
+
+def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
+    """Parts a text into sections; reads it through once.
+
+    Args:
+        sources: the files.
+        valid_fraction: as in `open_corpus`.
+        encoding: as in `open_corpus`.
+
+    Returns:
+        The sections.
+
+    Raises:
+        UsageError: an argument is out of range.
+        DataError: a file is not text or empty, or there is nothing to part.
+    """
+    if not 0 < valid_fraction < 1:
+        raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
     texts = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
     train, valid = (
         (texts[0].whole, texts[1].whole) if sources.valid else _cut(texts[0].whole, texts[0].tail, valid_fraction)
@@ -84,26 +132,14 @@ def open_corpus(
     test = texts[-1].whole if sources.test else None
     places = [f"{section.start}-{section.stop}" for section in (train, valid, test) if section]
     sha256 = hashlib.sha256(" ".join([*(text.sha256 for text in texts), *places]).encode()).hexdigest()
-
-    if vocabulary_file:
-        vocabulary = _take_vocabulary(vocabulary_file, train, lowercase)
-    else:
-        tokenizer = make_tokenizer(language_model, lowercase)
-        _check_variety(train, tokenizer)
-        counts = count_tokens([text.whole for text in texts] if language_model == "char" else [train], tokenizer)
-        vocabulary = keep_most_frequent(counts, tokenizer, vocab_size)
-    return Corpus(sources.prefix, train, valid, test, vocabulary, sha256)
+    return Sections(tuple(text.whole for text in texts), train, valid, test, sha256)
 
 
-def _check_arguments(
-    language_model: str, vocab_size: int | None, valid_fraction: float, vocabulary_file: Path | None
-) -> None:
+def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
     if language_model not in {"char", "word"}:
         raise UsageError(f"--language_model must be char or word, not {language_model!r}")
     if vocab_size is not None and vocab_size < 1:
         raise UsageError(f"--vocab_size must be at least 1, not {vocab_size}: leave it out to keep every token")
-    if not 0 < valid_fraction < 1:
-        raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
     if vocab_size is not None and vocabulary_file:
         raise UsageError(
             f"--vocab_size {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "

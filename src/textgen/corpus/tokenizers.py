@@ -41,15 +41,27 @@ class Tokenizer(ABC):
         lowercase: whether texts are lower-cased first; joining then gives the lower-cased text.
         name: `char`, `word` or `spaced`.
         start: the tokens that a model reads when there is no prompt; a text begins behind them: a blank line, for lines.
+        separator: what stands between tokens in `plain`.
     """
 
     lowercase: bool = False
     name: ClassVar[str]
     start: ClassVar[tuple[str, ...]] = ("\n", "\n")
+    separator: ClassVar[str] = ""
 
     def split(self, text: str) -> list[str]:
         """Parts a text into tokens."""
-        return self._split(text.lower() if self.lowercase else text)
+        return self._split(self._settle(text))
+
+    def plain(self, text: str) -> str:
+        """Returns a text as its tokens stand in it, one behind the other: the form in which texts are searched for copies.
+
+        It is the text itself, lower-cased if texts are; a spaced text is its tokens, joined by `separator`.
+        """
+        return self._settle(text)
+
+    def _settle(self, text: str) -> str:
+        return text.lower() if self.lowercase else text
 
     @abstractmethod
     def _split(self, text: str) -> list[str]:
@@ -90,9 +102,14 @@ class SpacedTokenizer(Tokenizer):
 
     name = "spaced"
     start = (".",)
+    separator = " "
 
     def _split(self, text: str) -> list[str]:
         return [UNKNOWN if token == "<unk>" else token for token in text.split()]  # noqa: S105 - no password
+
+    def plain(self, text: str) -> str:
+        """Returns the tokens of a text joined by `separator`; see `Tokenizer.plain`."""
+        return self.separator.join(self.split(text))
 
     def joiner(self, before: str = "") -> Joiner:
         """Returns what joins tokens one by one, with spaces as in print, going on from the text `before`."""

@@ -6,10 +6,7 @@ again from the text at any time.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,13 +17,11 @@ import tensorflow as tf
 
 from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
 from textgen.errors import TextgenError, from_os_error
+from textgen.storage import open_atomic
 from textgen.version import __version__
 
 CHUNK_CHARACTERS = 1 << 16
 """Long enough that the call of the layer costs nothing beside its work, short enough to work in parallel."""
-
-_ABANDONED_SECONDS = 24 * 60 * 60
-"""A temporary file that nobody has written to for so long is what a killed process left."""
 
 _SEPARATOR = "\0"
 """Parts the tokens handed to the layer; no text holds one, since reading refuses it."""
@@ -55,7 +50,7 @@ def encode(section: Section, vocabulary: Vocabulary, text_sha256: str, directory
             _write(path, section, vocabulary, dtype)
         return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
     except OSError as error:
-        raise from_os_error(error, f"cannot keep the encoded text {path}") from error
+        raise from_os_error(error, f"cannot read the encoded text {path}") from error
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
@@ -77,8 +72,7 @@ def _split(joined: Any) -> Any:
 
 
 def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
-    """Writes the ids to a temporary file beside the path, which they take when all are on the disk."""
-    _remove_abandoned(path.parent)
+    """Writes the ids."""
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -94,27 +88,11 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
 
     texts = tf.data.Dataset.from_generator(chunks, output_signature=tf.TensorSpec((), tf.string))
     encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            for ids in encoded.as_numpy_iterator():
-                file.write(ids.astype(dtype).tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+    with open_atomic(path) as file:
+        for ids in encoded.as_numpy_iterator():
+            file.write(ids.astype(dtype).tobytes())
         if failures:
             raise failures[0]
-        temporary.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _remove_abandoned(directory: Path) -> None:
-    """Removes the temporary files of killed processes; those of others at work stay."""
-    for path in directory.glob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                path.unlink()
 
 
 def data_options() -> tf.data.Options:

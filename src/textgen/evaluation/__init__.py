@@ -1,5 +1,6 @@
-"""Numbers in, scores out; knows nothing of Keras."""
+"""Numbers and texts in, scores out; knows nothing of Keras."""
 
+from textgen.evaluation.novelty import Novelty, measure_novelty
 from textgen.evaluation.scores import Scores
 
-__all__ = ["Scores"]
+__all__ = ["Novelty", "Scores", "measure_novelty"]

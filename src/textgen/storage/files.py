@@ -1,4 +1,4 @@
-"""Reads and writes small local files, whole or not at all; knows nothing of what is in them.
+"""Reads and writes local files, whole or not at all; knows nothing of what is in them.
 
 Every failure of the operating system leaves here as a `TextgenError` that names the path.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from textgen.errors import FormatError, from_os_error
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Writes a file so that a reader finds the old content or the new, whatever happens in between.
-
-    The data goes to a temporary file in the same directory, is flushed to the disk (fsync) and renamed over the old
-    file; then the directory is flushed, so that the rename outlives a power cut.
+    """Writes a file at once, as `open_atomic` does.
 
     Args:
         path: the file; its directory is made when missing.
@@ -24,15 +23,33 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
     Raises:
         TextgenError: when the operating system refuses; the old file stays.
-
-    No temporary file is left, on Ctrl-C neither; only a killed process leaves one.
     """
-    content = data.encode() if isinstance(data, str) else data
     make_directory(path.parent)
+    with open_atomic(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def open_atomic(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file for writing so that a reader finds the old content or the new, whatever happens in between.
+
+    The data goes to a temporary file in the same directory. When the block has ended well it is flushed to the disk
+    (fsync) and renamed over the old file; then the directory is flushed, so that the rename outlives a power cut. No
+    temporary file is left, on Ctrl-C neither; only a killed process leaves one.
+
+    Args:
+        path: the file; its directory is there.
+
+    Yields:
+        The temporary file.
+
+    Raises:
+        TextgenError: when the operating system refuses; the old file stays.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

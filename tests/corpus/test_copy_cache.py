@@ -1,0 +1,201 @@
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textgen.corpus import Section, make_tokenizer
+from textgen.corpus.copy_cache import open_copy_index
+from textgen.corpus.copy_index import CopyIndex
+from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
+
+TEXT = "It was the best of times, it was the Worst of times,\nit was the age of wisdom ...\n"
+CHAR = make_tokenizer("char")
+
+
+def section_of(path, text=TEXT):
+    path.write_bytes(text.encode())
+    return Section((path,), "utf-8", 0, len(text))
+
+
+@pytest.fixture
+def section(tmp_path):
+    return section_of(tmp_path / "book.txt")
+
+
+@pytest.fixture
+def cache(tmp_path):
+    path = tmp_path / "copies"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """The texts of which an index is built from here on."""
+    texts: list[str] = []
+    build = CopyIndex.build
+
+    def note(text):
+        texts.append(text)
+        return build(text)
+
+    monkeypatch.setattr(CopyIndex, "build", note)
+    return texts
+
+
+def same(first, second):
+    return first.text == second.text and np.array_equal(first.keys, second.keys)
+
+
+@pytest.mark.parametrize(
+    ("name", "lowercase", "text"),
+    [
+        ("char", False, TEXT),
+        ("char", True, TEXT.lower()),
+        ("word", False, TEXT),
+        ("word", True, TEXT.lower()),
+        ("spaced", False, "It was the best of times, it was the Worst of times, it was the age of wisdom ..."),
+        ("spaced", True, "it was the best of times, it was the worst of times, it was the age of wisdom ..."),
+    ],
+)
+def test_the_text_is_that_of_the_tokens(section, cache, name, lowercase, text):
+    """Texts are compared as the tokenizer has them: in its case, and a spaced one with one blank between tokens."""
+    index = open_copy_index(section, make_tokenizer(name, lowercase), cache)
+    assert index.text == text
+    assert index.contains(text[3:40])
+    assert same(index, CopyIndex.build(text))
+
+
+@pytest.mark.parametrize("name", ["char", "word", "spaced"])
+def test_a_long_text_is_put_together(tmp_path, cache, name):
+    """A text that is read in many pieces is the same text, blank lines and all."""
+    text = "".join(f"line {number} of many\n{' ' * (number % 7)}\n" for number in range(4000))
+    index = open_copy_index(section_of(tmp_path / "long.txt", text), make_tokenizer(name), cache)
+    assert index.text == (" ".join(text.split()) if name == "spaced" else text)
+
+
+def test_only_the_section_counts(tmp_path, cache):
+    """What stands outside the section is not in the index."""
+    section = section_of(tmp_path / "book.txt")
+    index = open_copy_index(Section(section.paths, "utf-8", 3, 30), CHAR, cache)
+    assert index.text == TEXT[3:30]
+
+
+def test_the_second_call_takes_the_cache(section, cache, built):
+    """What is built once is not built again, whichever model asks, and cannot be written to."""
+    first = open_copy_index(section, CHAR, cache)
+    second = open_copy_index(section, make_tokenizer("word"), cache)
+    assert built == [TEXT]
+    assert same(first, second)
+    assert not second.keys.flags.writeable
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_another_text_has_another_index(tmp_path, cache, built):
+    """A text that has changed, by one letter or in its case, is never answered for from the old index."""
+    texts = [TEXT, TEXT.replace("wisdom", "Wisdom"), TEXT[:-1], TEXT.lower()]
+    for text in texts:
+        assert open_copy_index(section_of(tmp_path / "book.txt", text), CHAR, cache).text == text
+    assert built == texts
+    assert len(list(cache.iterdir())) == len(texts)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:0],
+        lambda content: content[:-1],
+        lambda content: content[:-8],
+        lambda content: content[8:],
+        lambda content: content + b"\0",
+        lambda content: bytes(len(content)),
+        lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
+        lambda content: content[:-1] + bytes([content[-1] ^ 128]),
+        lambda content: content[8:16] + content[:8] + content[16:],
+    ],
+    ids=[
+        "empty",
+        "cut",
+        "cut by a key",
+        "without its first",
+        "longer",
+        "zeros",
+        "a bit",
+        "a bit of the hash",
+        "disorder",
+    ],
+)
+def test_a_damaged_index_is_built_anew(section, cache, built, damage):
+    """A file that is not as it was written is noticed, and replaced by a good one."""
+    open_copy_index(section, CHAR, cache)
+    (path,) = cache.iterdir()
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
+    index = open_copy_index(section, CHAR, cache)
+    assert built == [TEXT, TEXT]
+    assert index.longest_copy("in the age of wisdom") == " the age of wisdom"
+    assert path.read_bytes() == good
+
+
+@pytest.mark.parametrize(("text", "longest"), [("", ""), ("a short", "a short"), ("sixteen letters.", "te")])
+def test_a_text_of_few_characters_has_an_index(tmp_path, cache, built, text, longest):
+    """A section with hardly a key, or none, is kept and found again like any other."""
+    section = Section(section_of(tmp_path / "a.txt", text or "abc").paths, "utf-8", 0, len(text))
+    for _ in range(2):
+        assert open_copy_index(section, CHAR, cache).longest_copy("a short text") == longest
+    assert built == [text]
+
+
+def test_a_text_that_cannot_be_read_is_its_own_error(section, cache):
+    """What is wrong with the text is said as the corpus says it, and nothing is kept."""
+    section.paths[0].write_bytes(b"It was\n\xff")
+    with pytest.raises(DataError, match=r"book\.txt is not valid utf-8 at byte 7 \(line 2\)"):
+        open_copy_index(section, CHAR, cache)
+    section.paths[0].unlink()
+    with pytest.raises(MissingError, match=r"cannot read .*book\.txt"):
+        open_copy_index(section, CHAR, cache)
+    assert not list(cache.iterdir())
+
+
+def test_a_cache_that_is_not_there_is_one_error(section, tmp_path):
+    """A directory that vanished, or a file in its place, is an expected failure that names the path."""
+    for directory in (tmp_path / "gone", section.paths[0], section.paths[0] / "below"):
+        with pytest.raises(TextgenError, match=rf"^cannot write {re.escape(str(directory))}[^\n]*$"):
+            open_copy_index(section, CHAR, directory)
+    assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_a_cache_without_permission_is_one_error(section, cache):
+    """A directory that may not be written says so."""
+    cache.chmod(0o500)
+    with pytest.raises(AccessError, match="check the permissions"):
+        open_copy_index(section, CHAR, cache)
+
+
+def test_a_directory_in_place_of_the_index_is_one_error(section, cache):
+    """An index that cannot be replaced is an expected failure."""
+    open_copy_index(section, CHAR, cache)
+    (path,) = cache.iterdir()
+    path.unlink()
+    (path / "something").mkdir(parents=True)
+    with pytest.raises(TextgenError, match=path.name):
+        open_copy_index(section, CHAR, cache)
+    assert list(cache.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("operation", ["replace", "fsync"])
+def test_a_disk_that_fails_leaves_nothing(section, cache, monkeypatch, operation):
+    """When the disk is full, the index does not get its name and the temporary file goes."""
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*{"replace": (Path, "replace"), "fsync": (os, "fsync")}[operation], fail)
+    with pytest.raises(InputOutputError, match="free some space"):
+        open_copy_index(section, CHAR, cache)
+    assert not list(cache.iterdir())
+    monkeypatch.undo()
+    assert open_copy_index(section, CHAR, cache).contains(TEXT)

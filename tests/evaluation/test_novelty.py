@@ -1,0 +1,114 @@
+import random
+import re
+
+import pytest
+
+from textgen.corpus import make_tokenizer
+from textgen.corpus.copy_index import CopyIndex
+from textgen.evaluation import Novelty, measure_novelty
+
+CHAR, WORD, SPACED = (make_tokenizer(name) for name in ("char", "word", "spaced"))
+TRAINING = (
+    "It was the best of times, it was the worst of times,\nit was the age of wisdom, it was the age of foolishness\n"
+)
+
+
+def novelty(text, tokenizer, training=TRAINING):
+    return measure_novelty(text, CopyIndex.build(tokenizer.plain(training)), tokenizer)
+
+
+def test_characters_by_hand():
+    """Of 45 characters, the first 42 copied, there are six spans of 40 in a row, and three of them are copied."""
+    text = TRAINING[7:49] + "XYZ"
+    assert novelty(text, CHAR) == Novelty(TRAINING[7:49], 3 / 6, 6, "40-character")
+
+
+def test_words_by_hand():
+    """Of eleven words there are four spans of eight; marks and white space between the words belong to them."""
+    #        1   2     3  4      5  6   7   8      9  10     11
+    text = 'the worst of times,\nit was the age of wisdom "Tell'
+    assert novelty(text, WORD) == Novelty("the worst of times,\nit was the age of wisdom", 3 / 4, 4, "8-word")
+    other_mark = text.replace(",\n", ";\n")  # stands in every span
+    assert novelty(other_mark, WORD) == Novelty("\nit was the age of wisdom", 0.0, 4, "8-word")
+
+
+def test_the_tokens_of_a_spaced_text_are_compared():
+    """Line ends of a spaced training text are white space, and its parted marks are no words."""
+    training = "he had come , saw it , and\nwent as ' quick ' as he\ncould"
+    text = "had come , saw it , and went as ' quick"
+    assert novelty(text, SPACED, training) == Novelty(text, 1.0, 1, "8-word")
+
+
+def test_a_text_is_measured_in_the_case_of_the_model():
+    """A model that lower-cases read the training text so, and what it wrote is compared with that."""
+    lower = make_tokenizer("char", lowercase=True)
+    assert novelty(TRAINING[:45].upper(), lower).copied_share == 1.0
+    assert novelty(TRAINING[:45].upper(), CHAR).copied_share == 0.0
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "text", "spans"),
+    [
+        (CHAR, "", 0),
+        (CHAR, "x" * 39, 0),
+        (CHAR, "x" * 40, 1),
+        (WORD, "", 0),
+        (WORD, "one two -- three, four\nfive six seven ...", 0),
+        (WORD, "one two -- three, four\nfive six seven ... don't", 1),
+        (SPACED, "one two - three , four five six seven .", 0),
+        (SPACED, "one two - three , four five six seven 's", 1),
+    ],
+)
+def test_the_number_of_spans(tokenizer, text, spans):
+    """A text with no span in it has the share 0."""
+    found = novelty(text, tokenizer)
+    assert (found.spans, found.copied_share) == (spans, 0.0)
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED])
+@pytest.mark.parametrize("seed", range(4))
+def test_spans_are_those_found_by_trying(tokenizer, seed):
+    """In a text stitched of pieces, the share is that of trying span by span."""
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
+    training = " ".join(rng.choices(words, k=2000))
+    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
+    text = tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
+    if tokenizer is CHAR:
+        spans = [text[start : start + 40] for start in range(len(text) - 39)]
+    else:
+        spans = re.findall(r"\b(?=(\w+(?:\s+\w+){7})\b)", text)
+    found = novelty(text, tokenizer, training)
+    assert found.spans == len(spans)
+    assert found.copied_share == pytest.approx(sum(span in training for span in spans) / len(spans))
+    assert 0 < found.copied_share < 1
+
+
+@pytest.mark.parametrize(
+    ("measured", "line"),
+    [
+        (
+            Novelty("and the captain of the ", 0.0305, 361, "40-character"),
+            "longest copied passage: 23 characters ('and the captain of the '), copied 40-character spans: 3.05% of 361",
+        ),
+        (
+            Novelty("a\n\x1b[2Jb", 0.00001, 100_000, "8-word"),
+            r"longest copied passage: 7 characters ('a\n\x1b[2Jb'), copied 8-word spans: 0.001% of 100000",
+        ),
+        (
+            Novelty("x", 0.0, 0, "8-word"),
+            "longest copied passage: 1 character ('x'), copied 8-word spans: none, the text is too short",
+        ),
+        (
+            Novelty("", 0.0, 0, "8-word"),
+            "longest copied passage: 0 characters, copied 8-word spans: none, the text is too short",
+        ),
+        (
+            Novelty("ab" * 60, 1.0, 81, "40-character"),
+            f"longest copied passage: 120 characters ('{'ab' * 50}'...), copied 40-character spans: 100% of 81",
+        ),
+    ],
+)
+def test_the_line_for_people(measured, line):
+    """One line, whatever was copied: nothing in it moves the cursor, and a long passage is cut."""
+    assert str(measured) == line

@@ -1,0 +1,156 @@
+import random
+
+import pytest
+
+from textgen.corpus import make_tokenizer
+from textgen.corpus.copy_index import Comparison, CopyIndex
+from textgen.errors import UsageError
+from textgen.generation.copy_guard import CopyGuard
+
+CHAR, WORD, SPACED = (make_tokenizer(name) for name in ("char", "word", "spaced"))
+WORDS = ["he", "said", "don't", "extraordinarily", "-", ",", "it", "was", "ten"]
+
+
+def make_training(tokenizer, seed):
+    """A text in which much comes again, and its tokens."""
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    phrases = [" ".join(rng.choices(WORDS, k=rng.randrange(2, 8))) for _ in range(12)]
+    training = tokenizer.plain("\n".join(rng.choices(phrases, k=60)))
+    return training, tokenizer.split(training)
+
+
+def breaks_limit(tokens, limit, training, tokenizer):
+    """Whether a passage of more than the limit that ends in the last token is in the training text: tries them all.
+
+    The last token of a spaced text has its blank with it.
+    """
+    *before, last = (token + tokenizer.separator for token in tokens)
+    start = len("".join(before))
+    text = "".join([*before, last])
+    return any(text[end - limit - 1 : end] in training for end in range(max(start, limit) + 1, len(text) + 1))
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED], ids=lambda tokenizer: tokenizer.name)
+@pytest.mark.parametrize("limit", [16, 17, 23, 40, 75])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_token_is_refused_if_it_makes_too_long_a_run_and_only_then(tokenizer, limit, seed):
+    """A writer that copies whenever it may is stopped exactly where trying every passage says so."""
+    training, tokens = make_training(tokenizer, seed)
+    guard = CopyGuard(CopyIndex.build(training), limit, tokenizer)
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    written: list[str] = []
+    place, refusals = 0, 0
+    while len(written) < 300:
+        token = tokens[place]
+        allowed = guard.allows(token)
+        assert allowed != breaks_limit([*written, token], limit, training, tokenizer)
+        if allowed:
+            guard.add(token)
+            written.append(token)
+            place = (place + 1) % len(tokens)
+        else:
+            refusals += 1
+            place = rng.randrange(len(tokens))
+            if refusals % 3 == 0:  # never in the text: the writer is not stuck
+                guard.add("@")
+                written.append("@")
+    text = tokenizer.separator.join(written)
+    assert refusals > 2
+    assert not any(text[start : start + limit + 1] in training for start in range(len(text) - limit))
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED], ids=lambda tokenizer: tokenizer.name)
+def test_a_run_that_begins_in_the_prompt_counts(tokenizer):
+    """A passage that is half prompt is copied all the same; without the prompt, only what is written counts."""
+    training, tokens = make_training(tokenizer, 1)
+    index = CopyIndex.build(training)
+    for begin in range(0, len(tokens) - 60, 7):
+        prompt, rest = tokens[begin : begin + 12], tokens[begin + 12 : begin + 60]
+        for before in (prompt[:0], prompt):
+            guard = CopyGuard(index, 30, tokenizer, before)
+            written = list(before)
+            for token in rest:
+                written.append(token)
+                assert guard.allows(token) != breaks_limit(written, 30, training, tokenizer)
+                guard.add(token)
+
+
+def test_a_prompt_that_is_one_long_run_only_must_not_go_on():
+    """What the user gives may be copied at any length; its first continuation may be any but the copied one."""
+    training = "the quick brown fox jumps over the lazy dog and runs away"
+    index = CopyIndex.build(training)
+    guard = CopyGuard(index, 16, CHAR, training[:50])
+    assert not guard.allows(training[50])
+    assert guard.allows("X")
+    assert CopyGuard(index, 16, CHAR, "X").allows("the quick brown ")
+    assert not CopyGuard(index, 16, CHAR, "X").allows("the quick brown f")
+
+
+def test_the_runs_within_a_long_token_count():
+    """A token that is longer than the limit is looked at everywhere, not only at its end."""
+    training = "-" * 40 + "!" + "x" * 10
+    guard = CopyGuard(CopyIndex.build(training), 20, WORD)
+    assert guard.allows("." * 100)
+    assert not guard.allows("." * 50 + "-" * 21 + "." * 50)
+    assert guard.allows("." * 50 + "-" * 20 + "." * 50 + "-" * 20)
+    guard.add("-" * 15)
+    assert guard.allows("-" * 5)
+    assert not guard.allows("-" * 6 + "." * 50)
+
+
+def test_a_run_of_just_the_limit_leaves_room_for_a_token():
+    """Between the tokens of a spaced text stands a blank, which no choice avoids: it is counted before, not too late."""
+    training = "the quick brown fox jumps over it"
+    guard = CopyGuard(CopyIndex.build(training), len("the quick brown fox"), SPACED)
+    for token in ["the", "quick", "brown"]:
+        assert guard.allows(token)
+        guard.add(token)
+    assert not guard.allows("fox")
+    assert guard.allows("dog")
+
+
+def test_what_is_asked_is_not_yet_written():
+    """Asking for tokens changes nothing, however many are asked for and whichever comes then."""
+    training = "it was the best of times"
+    guard = CopyGuard(CopyIndex.build(training), 16, WORD)
+    for token in ["it", " ", "was", " ", "the", " ", "best", " "]:
+        for other in ["it", "best of times", "!", token]:
+            guard.allows(other)
+        assert guard.allows(token)
+        guard.allows("worst")
+        guard.add(token)
+    assert not guard.allows("of")
+    guard.add("if")
+    assert guard.allows("best of times")
+
+
+def test_most_tokens_cost_no_look_up(monkeypatch):
+    """A run cannot grow faster than the text: with nothing copied, one look-up does for many characters."""
+    asked = []
+    copied_end = Comparison.copied_end
+
+    def note(comparison):
+        asked.append(comparison)
+        return copied_end(comparison)
+
+    monkeypatch.setattr(Comparison, "copied_end", note)
+    guard = CopyGuard(CopyIndex.build("a training text of no great length"), 50, CHAR)
+    for character in "something else altogether, " * 20:
+        assert guard.allows(character)
+        guard.add(character)
+    assert len(asked) <= 27 * 20 / (50 - 16)
+
+
+@pytest.mark.parametrize("limit", [15, 0, -1])
+def test_too_low_a_limit_is_refused(limit):
+    """Below 16 characters, nothing could be written; one line says so."""
+    with pytest.raises(UsageError, match=rf"^--max_copy must be at least 16 characters, got {limit}: [^\n]*$"):
+        CopyGuard(CopyIndex.build("a text"), limit, CHAR)
+
+
+def test_an_empty_training_text_forbids_nothing():
+    """Where nothing was learned, nothing can be copied."""
+    guard = CopyGuard(CopyIndex.build(""), 16, CHAR)
+    for character in "x" * 100:
+        assert guard.allows(character)
+        guard.add(character)
