@@ -408,10 +408,36 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--temperature=inf"], 2, "--temperature must be at least 0, got inf"),
         (["model", "--temperature=nan"], 2, "--temperature must be at least 0, got nan"),
         (["model", "--seed=-1"], 2, "--seed must be at least 0"),
+        (["model", "--top_k=0"], 2, "--top_k must be at least 1, got 0"),
+        (["model", "--top_p=0"], 2, "--top_p must be above 0 and at most 1, got 0.0"),
+        (["model", "--top_p=1.5"], 2, "--top_p must be above 0 and at most 1, got 1.5"),
+        (["model", "--min_p=2"], 2, "--min_p must be at least 0 and at most 1, got 2.0"),
+        (["model", "--min_p=-0.1"], 2, "--min_p must be at least 0"),
+        (["model", "--repetition_penalty=0.5"], 2, "--repetition_penalty must be at least 1"),
+        (["model", "--lines=0"], 2, "--lines must be at least 1, got 0"),
+        (["model", "--samples=0"], 2, "--samples must be at least 1, got 0"),
+        (["model", "--samples=none"], 2, "--samples must be a whole number, got 'none'"),
+        (["model", "--until="], 2, "--until must not be empty"),
+        (["model", "--until=a", "--until="], 2, "--until must not be empty"),
+        (["model", "--max_copy=5"], 2, "--max_copy must be at least 16, got 5"),
+        (["model", "--max_copy=40"], 66, "the training text of model is not known"),
+        (["model", "--novelty"], 66, "the training text of model is not known"),
+        (["model", "--interactive", "--max_copy=40"], 66, "the training text of model is not known"),
+        (["model", "--interactive", "--json"], 2, "--interactive and --json exclude each other"),
+        (["model", "--interactive", "--samples=2"], 2, "--interactive and --samples exclude each other"),
+        (["model", "--interactive", "--novelty"], 2, "--interactive and --novelty exclude each other"),
+        (["model", "--interactive", "--prompt=-"], 2, "--interactive and --prompt - exclude each other"),
         (["model", "--oov=skp"], 2, "--oov must be one of error, skip, unk, got 'skp'; did you mean skip?"),
         (["model", "--prompt"], 2, "--prompt: expected one argument"),
         (["model", "--prompt=a\0b"], 2, "--prompt must be text, got NUL"),
         (["model", "--prompt=\ud800"], 2, "lone surrogate"),
+        (["model", "--prompt=@"], 2, "--prompt @FILE must name a file, got ''"),
+        (["model", "--prompt=@empty"], 2, "--prompt @FILE must name a file, got 'empty'"),
+        (["model", "--prompt=@/dev/zero"], 2, "--prompt @FILE must name a file, got '/dev/zero'"),
+        (["model", "--prompt=@absent"], 66, "cannot read the prompt file absent: there is no such file"),
+        (["model", "--prompt=@good.txt/absent"], 66, "cannot read the prompt file good.txt/absent: there is no such file"),
+        (["model", "--prompt=@" + "x" * 300], 74, "File name too long"),
+        (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, and byte"),
         (["model", "--prompt=☃ sea Ω"], 65, "it does not know '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
         (["model", "--prompt=" + "".join(map(chr, range(0x400, 0x500)))], 65, "and 246 more"),
     ],
@@ -425,17 +451,45 @@ def test_a_sample_that_cannot_be_made_is_refused(arguments, code, message, refus
     Path("cut").write_bytes(content[:-100])
     Path("nothing").touch()
     Path("random").write_bytes(RANDOM)
-    Path("newer").write_bytes(content.replace(b'"format_version":"1"', b'"format_version":"9"'))
+    Path("newer").write_bytes(re.sub(rb"(format_version\W+)\d", rb"\g<1>9", content))
     save_file({"weights": np.zeros(3, np.float32)}, "other")
     found, line = refusal(sample.main, arguments)
     assert (found, message in line) == (code, True), line
 
 
-@pytest.mark.parametrize(("content", "code"), [(b"sea \xff", 2), ("☃".encode(), 65), (b"\0", 65)])
-def test_a_prompt_on_standard_input_that_cannot_be_read_is_refused(content, code, trained, refusal, monkeypatch):
-    """Standard input is held to the same rules as the flag."""
+@pytest.mark.parametrize("content", [b"sea \xff", "☃".encode(), b"\0"])
+def test_a_prompt_that_stands_elsewhere_is_held_to_the_same_rules(content, trained, refusal, monkeypatch):
+    """What is no text, or not the model's, is refused as from the flag, on standard input and in a file."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-    assert refusal(sample.main, [str(trained.job), "--prompt", "-"])[0] == code
+    Path("prompt").write_bytes(content)
+    for prompt in ("-", "@prompt"):
+        assert refusal(sample.main, [str(trained.job), "--prompt", prompt])[0] == 65
+
+
+@needs_permissions
+def test_a_prompt_file_that_may_not_be_read_is_refused(trained, refusal):
+    """No permission ends with 77."""
+    Path("mine").touch(0)
+    assert refusal(sample.main, [str(trained.job), "--prompt=@mine"])[0] == 77
+
+
+@pytest.mark.usefixtures("job")
+@pytest.mark.parametrize(
+    ("name", "content", "code", "message"),
+    [
+        ("book.txt", None, 66, "the training text is needed: there is no book.txt"),
+        ("book.txt", TEXT, 65, "book.txt is not the text that"),
+        (JOB / "config.yaml", None, 66, "is not known: there is no"),
+        (JOB / "config.yaml", "[", 78, "is not valid YAML"),
+    ],
+)
+def test_without_the_training_text_copies_cannot_be_found(name, content, code, message, refusal):
+    """Nothing is written where the text that the model learned from is gone or another; plain sampling does not mind."""
+    Path(name).unlink() if content is None else Path(name).write_text(content)
+    for flags in (["--novelty"], ["--max_copy=40"], ["--interactive", "--max_copy=40"]):
+        found, line = refusal(sample.main, [str(JOB), *flags])
+        assert (found, message in line) == (code, True), line
+    assert sample.main([str(JOB), "--length=5"]) == 0
 
 
 def outcome(command, arguments):
@@ -447,7 +501,7 @@ def outcome(command, arguments):
 
 FLAGS = [
     setting.flag
-    for each in (config.TrainingConfig, config.TrainCommand, config.SamplingConfig)
+    for each in (config.TrainingConfig, config.TrainCommand, config.SampleCommand, config.SamplingConfig)
     for setting in config.settings(each)
     if setting.option.positional is None
 ]

@@ -2,8 +2,8 @@ import dataclasses
 
 import pytest
 
-from textgen.config import TrainCommand, TrainingConfig, settings
-from textgen.config.flags import Parser, build
+from textgen.config import SampleCommand, SamplingConfig, TrainCommand, TrainingConfig, settings
+from textgen.config.flags import Parser, build, described
 from textgen.errors import UsageError
 
 
@@ -13,6 +13,14 @@ def parse(*arguments):
     parser.add_settings(TrainCommand)
     parser.add_help_and_version()
     return build(TrainingConfig, parser.parse(arguments))
+
+
+def parse_sampling(*arguments):
+    parser = Parser("textgen-sample", "textgen-sample JOB_DIR", "Writes.")
+    parser.add_settings(SampleCommand)
+    parser.add_settings(SamplingConfig)
+    values = parser.parse(["job", *arguments])
+    return build(SampleCommand, values), build(SamplingConfig, values)
 
 
 def test_every_setting_has_a_flag_that_takes_its_default():
@@ -25,7 +33,7 @@ def test_every_setting_has_a_flag_that_takes_its_default():
 
 def test_every_help_text_is_a_sentence():
     """Each help text ends as a sentence does and says when to change the setting or what it does."""
-    for config in (TrainingConfig, TrainCommand):
+    for config in (TrainingConfig, TrainCommand, SampleCommand, SamplingConfig):
         for setting in settings(config):
             assert setting.option.help.endswith(".")
             assert setting.option.help[0].isupper()
@@ -89,6 +97,65 @@ def test_a_wrong_argument_is_a_usage_error_that_says_why(arguments, message):
     with pytest.raises(UsageError, match=r"^[^\n]*$") as raised:
         parse(*arguments)
     assert message in str(raised.value)
+
+
+def test_two_configs_share_a_parser():
+    """Each config gets its own values, whichever flags come first."""
+    command, config = parse_sampling("--length=3", "--samples=2", "--top_k", "5", "--no-json", "--no-echo")
+    assert (command.model, command.samples, command.json, command.no_echo) == ("job", 2, False, True)
+    assert (config.length, config.top_k) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ()),
+        (["--until=end"], ("end",)),
+        (["--until", "end", "--length=3", "--until=The End"], ("end", "The End")),
+        (["--until=a", "--until=a"], ("a", "a")),
+        (["--until=--"], ("--",)),
+        (["--until=a", "--until=--", "--until=-"], ("a", "--", "-")),
+        (["--until=none"], ("none",)),
+        (["--until=a,b"], ("a,b",)),
+        (["--until=\n"], ("\n",)),
+    ],
+)
+def test_a_repeatable_flag_collects_its_values(arguments, expected):
+    """A flag that may come several times gives a tuple of texts, each as it was typed, in their order."""
+    assert parse_sampling(*arguments)[1].until == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--until="], "--until must not be empty"),
+        (["--until=a", "--until="], "--until must not be empty"),
+        (["--until=a", "--until=b\0"], "--until must be text, got NUL"),
+        (["--until"], "expected one argument"),
+    ],
+)
+def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):
+    """One wrong value among good ones is refused."""
+    with pytest.raises(UsageError) as raised:
+        parse_sampling(*arguments)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "none"),
+        ("", "none"),
+        ((), "none"),
+        (("The End", "\n"), r"'The End' '\n'"),
+        (True, "on"),
+        (1.0, "1"),
+        (3, "3"),
+    ],
+)
+def test_values_are_described_as_people_write_them(value, text):
+    """Help pages, tables and the interactive session show a value in the same words."""
+    assert described(value) == text
 
 
 def test_a_config_is_immutable():

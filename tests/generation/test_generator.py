@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from textgen.config import SamplingConfig
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
-from textgen.generation import TextGenerator, load, write_model
+from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
+from textgen.generation.generator import MOST_SIDE_BY_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,15 +151,105 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
     [
         ({"length": -1}, "length must be at least 0"),
         ({"temperature": -0.5}, "temperature must be"),
+        ({"top_k": 0}, "top_k must be at least 1"),
+        ({"top_p": 0}, "top_p must be above 0 and at most 1"),
+        ({"min_p": 1.5}, "min_p must be at least 0 and at most 1"),
+        ({"repetition_penalty": 0.5}, "repetition_penalty must be at least 1"),
+        ({"until": ""}, "until must not be empty"),
+        ({"lines": 0}, "lines must be at least 1"),
         ({"temperature": float("nan")}, "temperature must be"),
         ({"seed": -1}, "seed must be at least 0"),
-        ({"oov": "ignore"}, "oov must be one of error, skip, unk, not ignore"),
+        ({"oov": "ignore"}, "oov must be one of error, skip, unk, got .ignore."),
     ],
 )
 def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
     """An option that makes no sense is refused by name before a piece is asked for."""
     with pytest.raises(UsageError, match=message):
         generator.generate("a", **options)
+
+
+def test_until_a_text(generator: TextGenerator) -> None:
+    """The text ends where one of the texts of `until` is written, and not at one in the prompt."""
+    assert write(generator, "ac", until="ac") == "abac"
+    assert write(generator, "ba", until=["bb", "ab"]) == "cab"
+
+
+def test_so_many_lines(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> None:
+    """The text has as many lines as asked for; the last one's end is not written."""
+    tensors = {name: np.zeros_like(tensor) for name, tensor in make_model(plain).tensors.items()}
+    text = write(TextGenerator(make_model(plain, tensors)), lines=3, length=1000, temperature=1, seed=1)
+    assert text.count("\n") == 2
+
+
+def test_the_narrowest_choice_is_the_likeliest(random_generator: TextGenerator) -> None:
+    """With a single token to choose from, chance has no say."""
+    greedy = write(random_generator, "ab", length=50)
+    for narrow in ({"top_k": 1}, {"top_p": 1e-9}, {"min_p": 1.0}):
+        assert write(random_generator, "ab", length=50, temperature=1, **narrow) == greedy
+
+
+def test_repetition_penalty_counts_the_prompt(random_generator: TextGenerator) -> None:
+    """A high penalty keeps this model from what came in the prompt, as long as there is anything else."""
+    prompts = ["abc", "abca", "bac", "cab", "aabc"]
+    assert any(write(random_generator, prompt, length=1) != "\n" for prompt in prompts)
+    assert all(write(random_generator, prompt, length=1, repetition_penalty=100) == "\n" for prompt in prompts)
+
+
+SEVERAL = 5
+
+
+def samples(generator: TextGenerator, prompt: str = "ab", **settings: Any) -> list[Sample]:
+    """Writes some texts side by side, and returns them in their order."""
+    config = SamplingConfig(**({"length": 30, "temperature": 1, "seed": 3} | settings))
+    found = dict.fromkeys(sample for sample, _ in generator.write(prompt, config, samples=SEVERAL, scored=True))
+    return sorted(found, key=lambda sample: sample.seed)
+
+
+def test_samples_are_those_of_their_seeds(random_generator: TextGenerator) -> None:
+    """Texts that are written side by side are those that each seed gives alone, as far as each goes."""
+    texts = samples(random_generator, until=("cc",))
+    assert [sample.seed for sample in texts] == [3, 4, 5, 6, 7]
+    assert len({sample.tokens for sample in texts}) > 1
+    for sample in texts:
+        options: dict[str, Any] = {"length": 30, "temperature": 1, "seed": sample.seed, "until": "cc"}
+        assert sample.text == "".join(random_generator.generate("ab", **options))
+        assert sample.finish_reason == ("until" if sample.text.endswith("cc") else "length")
+
+
+def test_many_samples(random_generator: TextGenerator) -> None:
+    """More texts than are written side by side come all the same, each of its seed."""
+    config = SamplingConfig(length=3, seed=0, temperature=1)
+    pieces = list(random_generator.write("", config, samples=MOST_SIDE_BY_SIDE + 2))
+    assert len(pieces) == 3 * (MOST_SIDE_BY_SIDE + 2)
+    assert [sample.seed for sample, _ in pieces[-2:]] == [MOST_SIDE_BY_SIDE, MOST_SIDE_BY_SIDE + 1]
+    assert pieces[-1][0].text == "".join(random_generator.generate(length=3, seed=MOST_SIDE_BY_SIDE + 1, temperature=1))
+
+
+def test_a_length_of_zero_ends_each_sample(random_generator: TextGenerator) -> None:
+    """Each of the texts comes once, empty and ended."""
+    texts = samples(random_generator, length=0)
+    assert [(sample.text, sample.finish_reason, sample.bits_per_character) for sample in texts] == [
+        ("", "length", None)
+    ] * SEVERAL
+
+
+def test_bits_per_character(random_generator: TextGenerator) -> None:
+    """A text's score is what reading it afresh gives, whatever the settings it was written with."""
+    for sample in samples(random_generator, temperature=3, top_k=3, repetition_penalty=1.5):
+        run = LSTMStep(random_generator.model).start()
+        ids = random_generator.model.vocabulary.encode("ab" + sample.text)
+        nats = 0.0
+        for position, (token_id, next_id) in enumerate(pairwise(ids)):
+            logits = run(np.array([token_id]))[0].astype(np.float64)
+            if position >= 1:
+                nats += np.log(np.exp(logits).sum()) - logits[next_id]
+        assert sample.bits_per_character == pytest.approx(nats / math.log(2) / 30, rel=1e-4)
+
+
+def test_max_copy_wants_the_training_text(generator: TextGenerator) -> None:
+    """Without the text to compare with, copying cannot be limited: this is said before anything is written."""
+    with pytest.raises(UsageError, match="--max_copy needs the training text"):
+        generator.write("a", SamplingConfig(max_copy=20))
 
 
 def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:

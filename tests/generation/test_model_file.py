@@ -1,26 +1,33 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
+from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import AccessError, FormatError, MissingError
 from textgen.generation import read_model, write_model
-from textgen.generation.model_file import expected_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from textgen.generation import ModelFile
 
-    Change = Callable[[dict[str, str], dict[str, Any]], object]
+FIELDS = ("shape", "vocabulary", "scores", "data_sha256", "step", "textgen_version")
 
 
 @pytest.fixture
@@ -31,13 +38,27 @@ def path(tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, 
     return path
 
 
-def change(path: Path, how: Change) -> None:
-    """Rewrites a model file after a change to its metadata and tensors."""
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dictionary)
-    how(metadata, tensors)
-    save_file(tensors, path, metadata)
+@pytest.fixture
+def old_metadata(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> dict[str, str]:
+    """The metadata of a file of version 1."""
+    model = make_model(plain)
+    return {
+        "format": "textgen-lstm",
+        "format_version": "1",
+        "shape": json.dumps(model.shape),
+        "vocabulary": json.dumps(model.vocabulary.to_json()),
+        "scores": json.dumps(model.scores),
+        "data_sha256": model.data_sha256,
+        "step": str(model.step),
+        "textgen_version": model.textgen_version,
+    }
+
+
+def hash_by_definition(content: bytes) -> str:
+    """The hash that a file must name: the characters of the hash it does name are zeros."""
+    found = re.search(rb'\\"sha256\\":\\"([0-9a-f]{64})\\"', content)
+    assert found is not None
+    return hashlib.sha256(content[: found.start(1)] + b"0" * 64 + content[found.end(1) :]).hexdigest()
 
 
 def test_round_trip(tmp_path: Path, make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
@@ -49,7 +70,7 @@ def test_round_trip(tmp_path: Path, make_model: Callable[..., ModelFile], kind: 
     for name, tensor in model.tensors.items():
         np.testing.assert_array_equal(read.tensors[name], tensor)
         assert read.tensors[name].dtype == np.float32
-    for field in ("shape", "vocabulary", "scores", "data_sha256", "step", "textgen_version"):
+    for field in FIELDS:
         assert getattr(read, field) == getattr(model, field)
 
 
@@ -64,123 +85,165 @@ def test_numbers_become_float32(tmp_path: Path, make_model: Callable[..., ModelF
         assert read.tensors[name].dtype == np.float32
 
 
-def test_expected_shapes_of_everything_at_once() -> None:
-    """With every part in use, the names and shapes are those of the table in the module's docstring."""
-    shape = {"layers": 2, "lstm_state_size": 5, "embedding_size": 3, "num_proj": 2, "layer_norm": True}
-    norm = {"input_scale": (20,), "recurrent_scale": (20,), "state_scale": (5,), "state_offset": (5,)}
-    layer = {"recurrent_kernel": (2, 20), "bias": (20,), "projection": (5, 2), **norm}
-    assert expected_shapes(shape, 7) == {
-        "embedding": (7, 3),
-        "layers.0.kernel": (3, 20),
-        **{f"layers.0.{name}": size for name, size in layer.items()},
-        "layers.1.kernel": (2, 20),
-        **{f"layers.1.{name}": size for name, size in layer.items()},
-        "output.kernel": (2, 7),
-        "output.bias": (7,),
-    }
+@pytest.mark.parametrize("tokens", [("日", "é", "☃", "\\", '"', "\u2028", "\x1b", "😀"), ("\\u0041", "]}", "0" * 64)])
+def test_any_token_comes_back(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], tokens: tuple[str, ...]
+) -> None:
+    """Tokens that JSON or the search for the hash could stumble over are written and read like others."""
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
+    write_model(tmp_path / "m.safetensors", make_model(plain, vocabulary=vocabulary))
+    assert read_model(tmp_path / "m.safetensors").vocabulary == vocabulary
 
 
-def test_expected_shapes_of_a_plain_model() -> None:
-    """Without the optional parts, the first layer reads one-hot tokens and every later one the layer below."""
-    assert expected_shapes({"layers": 2, "lstm_state_size": 5}, 7) == {
-        "layers.0.kernel": (7, 20),
-        "layers.0.recurrent_kernel": (5, 20),
-        "layers.0.bias": (20,),
-        "layers.1.kernel": (5, 20),
-        "layers.1.recurrent_kernel": (5, 20),
-        "layers.1.bias": (20,),
-        "output.kernel": (5, 7),
-        "output.bias": (7,),
-    }
+def test_any_safetensors_reader_opens_it(path: Path) -> None:
+    """The library reads the same weights; the metadata has one entry, and that is JSON with the documented fields."""
+    ours, theirs = read_model(path).tensors, load_file(path)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        np.testing.assert_array_equal(ours[name], tensor)
+    with safe_open(path, framework="numpy") as file:
+        [(key, text)] = file.metadata().items()
+    assert key == "textgen"
+    assert json.loads(text).keys() == {"format", "format_version", "sha256", *FIELDS}
+    assert json.loads(text)["format_version"] == 2
 
 
-@pytest.mark.parametrize("field", ["layers", "lstm_state_size", "embedding_size", "num_proj"])
-@pytest.mark.parametrize("value", [0, -1, "4", 1.5, True])
-def test_impossible_sizes(plain: dict[str, Any], field: str, value: object) -> None:
-    """A field that counts something is a whole number of at least 1, and the refusal names the field."""
-    with pytest.raises(FormatError, match=f"{field} must be a whole number of at least 1"):
-        expected_shapes(plain | {field: value}, 6)
+def test_the_hash_is_that_of_the_whole_file(path: Path) -> None:
+    """The file names the hash of all its bytes, that of the hash itself being zeros; reading it says so."""
+    content = path.read_bytes()
+    assert read_model(path).sha256 == hash_by_definition(content)
+    assert content.count(read_model(path).sha256.encode()) == 1
 
 
-def edit_shape(**fields: object) -> Change:
-    return lambda metadata, _: metadata.update(shape=json.dumps(json.loads(metadata["shape"]) | fields))
+def test_the_hash_of_the_file_that_was_read_is_not_written(path: Path, tmp_path: Path) -> None:
+    """A model that was read and is written again gives the same file."""
+    model = read_model(path)
+    for same in (model, dataclasses.replace(model, sha256="f" * 64)):
+        write_model(tmp_path / "again", same)
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from textgen.generation import ModelFile, read_model, write_model
+model = read_model(Path(sys.argv[1]))
+shape, scores, tensors = (dict(reversed(part.items())) for part in (model.shape, model.scores, model.tensors))
+write_model(Path(sys.argv[2]), ModelFile(tensors, shape, model.vocabulary, scores, model.data_sha256, model.step, "0.1.0"))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1"])
+def test_the_bytes_depend_on_the_content_alone(path: Path, tmp_path: Path, hash_seed: str) -> None:
+    """Another process writes the same model as the same bytes, in whatever order tensors, shape and scores are given."""
+    other = tmp_path / "other"
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    subprocess.run([sys.executable, "-c", WRITE, str(path), str(other)], check=True, env=environment)
+    assert other.read_bytes() == path.read_bytes()
+
+
+def test_what_cannot_be_a_score_is_left_out(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any]
+) -> None:
+    """A perplexity beyond the largest float has no JSON; the model is written without it."""
+    scores = {"valid_loss": 1000.0, "valid_perplexity": np.inf, "valid_bits_per_character": np.nan}
+    write_model(tmp_path / "m", dataclasses.replace(make_model(plain), scores=scores))
+    assert read_model(tmp_path / "m").scores == {"valid_loss": 1000.0}
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("changes", "message"),
     [
-        (lambda metadata, _: metadata.clear(), "no textgen model"),
-        (lambda metadata, _: metadata.update(format="other"), "no textgen model"),
-        (lambda metadata, _: metadata.update(format_version="x"), "no textgen model"),
-        (lambda metadata, _: metadata.pop("shape"), "shape is missing or damaged"),
-        (lambda metadata, _: metadata.update(shape="[]"), "shape is missing or damaged"),
-        (lambda metadata, _: metadata.update(shape="{"), "shape is missing or damaged"),
-        (lambda metadata, _: metadata.update(vocabulary="null"), "vocabulary is missing or damaged"),
-        (lambda metadata, _: metadata.update(vocabulary="{}"), "cannot use"),
-        (lambda metadata, _: metadata.update(scores="1"), "scores is missing or damaged"),
-        (lambda metadata, _: metadata.update(step="-1"), "step must be a whole number"),
-        (edit_shape(layers=0), "layers must be a whole number of at least 1, not 0"),
-        (edit_shape(layers=3), "layers.2.bias is missing"),
-        (edit_shape(layers=1), "layers.1.bias has no place"),
-        (edit_shape(layer_norm=True), "layers.0.input_scale is missing"),
-        (edit_shape(lstm_state_size=5), r"layers.0.bias must have shape \(20,\), not \(16,\)"),
-        (lambda _, tensors: tensors.pop("output.kernel"), "output.kernel is missing"),
-        (lambda _, tensors: tensors.update(other=np.zeros(1, np.float32)), "other has no place"),
-        (lambda _, tensors: tensors.update({"output.bias": np.zeros(5, np.float32)}), r"shape \(6,\), not \(5,\)"),
-        (lambda _, tensors: tensors.update({"output.bias": np.zeros(6)}), "must hold F32 numbers, not F64"),
+        ({"shape": {"layers": 1}}, "its shape must say lstm_state_size"),
+        ({"shape": {"layers": 10**9, "lstm_state_size": 4}}, "its layers must be at least 1 and at most 64"),
+        ({"shape": {"layers": np.nan, "lstm_state_size": 4}}, "not JSON compliant"),
+        ({"vocabulary": Vocabulary(("", "[UNK]"), make_tokenizer("char"))}, "holds no token that could be written"),
+        ({"vocabulary": Vocabulary(("", "[UNK]", "\ud800"), make_tokenizer("char"))}, "surrogates not allowed"),
+        ({"vocabulary": Vocabulary(("", "[UNK]", "a", "a"), make_tokenizer("char"))}, "its vocabulary is damaged"),
+        ({"vocabulary": Vocabulary(("", "[UNK]", "\0"), make_tokenizer("char"))}, "NUL"),
+        ({"vocabulary": Vocabulary(("", "[UNK]", "x" * 10**8), make_tokenizer("word"))}, "header too large"),
+        (
+            {"vocabulary": Vocabulary(("", "[UNK]", "x" * 32_000_000), make_tokenizer("word"))},
+            "must take at most 32,000,000",
+        ),
+        ({"step": -1}, "its step must be a whole number from 0"),
+        ({"textgen_version": "0.1\n"}, "its textgen_version must be at most 64 printable characters"),
+        ({"data_sha256": None}, "its data_sha256 must be"),
+        ({"tensors": {}}, r"its tensor layers\.0\.bias is missing"),
     ],
 )
-def test_damage_is_refused(path: Path, how: Change, message: str) -> None:
-    """Metadata or tensors that do not belong together are refused on one line that names the file and the part."""
-    change(path, how)
-    with pytest.raises(FormatError, match=message) as caught:
+def test_what_could_not_be_read_is_not_written(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    """A model that reading would refuse is refused by name, and no file is left."""
+    with pytest.raises(FormatError, match=f"^cannot write .*{message}"):
+        write_model(tmp_path / "m.safetensors", dataclasses.replace(make_model(plain), **changes))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_weights_are_finite(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], number: float
+) -> None:
+    """A model with a weight that is no number, or infinite, is not written."""
+    model = make_model(plain)
+    model.tensors["layers.1.bias"][3] = number
+    with pytest.raises(FormatError, match=r"cannot write .*layers\.1\.bias holds numbers that are not finite"):
+        write_model(tmp_path / "m.safetensors", model)
+
+
+def test_version_1(path: Path, tmp_path: Path, old_metadata: dict[str, str]) -> None:
+    """A file of version 1 gives the same model as before; its hash is that of all its bytes."""
+    old, model = tmp_path / "old", read_model(path)
+    save_file(dict(model.tensors), old, old_metadata)
+    read = read_model(old)
+    for field in FIELDS:
+        assert getattr(read, field) == getattr(model, field)
+    for name, tensor in model.tensors.items():
+        np.testing.assert_array_equal(read.tensors[name], tensor)
+    assert read.sha256 == hashlib.sha256(old.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "other"}, "no textgen model"),
+        ({"format_version": "x"}, "no textgen model"),
+        ({"format_version": "0"}, "no textgen model"),
+        ({"format_version": "2"}, "no textgen model"),  # which would be version 2 without a hash
+        ({"format_version": "9" * 5000}, "no textgen model"),
+        ({"shape": "[]"}, "its shape is no JSON object"),
+        ({"shape": "{"}, "its shape is not sound JSON"),
+        ({"vocabulary": "{}"}, "its vocabulary is damaged"),
+        ({"scores": '{"valid_loss": NaN}'}, "its scores is not sound JSON"),
+        ({"step": "-1"}, "its step must be a whole number"),
+        ({"step": "7" * 5000}, "its step must be a whole number"),
+        ({"data_sha256": "\0"}, "its data_sha256 must be"),
+        ({"format_version": "12", "shape": "?"}, "it has format version 12, .* up to version 2; upgrade textgen"),
+    ],
+)
+def test_version_1_that_is_damaged(
+    path: Path, old_metadata: dict[str, str], changes: dict[str, str], message: str
+) -> None:
+    """The fields of version 1 are checked as those of version 2."""
+    save_file(dict(read_model(path).tensors), path, old_metadata | changes)
+    with pytest.raises(FormatError, match=message):
         read_model(path)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("keep", [0, 5, 100, -1])
-def test_truncated_file_is_refused(path: Path, keep: int) -> None:
-    """A file that was cut off anywhere is refused by name."""
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(FormatError, match=r"model\.safetensors"):
-        read_model(path)
-
-
-def test_other_file_is_refused(tmp_path: Path) -> None:
-    """A text is no model file."""
-    (tmp_path / "story.txt").write_text("Once upon a time. " * 100)
-    with pytest.raises(FormatError, match=r"story\.txt"):
-        read_model(tmp_path / "story.txt")
 
 
 def test_newer_format_asks_for_an_upgrade(path: Path) -> None:
     """A file of a later version says which it is, and what helps, even where nothing else in it is understood."""
-    change(path, lambda metadata, _: metadata.update(format_version="12", shape="?"))
-    with pytest.raises(FormatError, match=r"format version 12.*upgrade textgen"):
+    save_file({"?": np.zeros(1, np.int8)}, path, {"textgen": '{"format": "textgen-lstm", "format_version": 3}'})
+    with pytest.raises(FormatError, match=r"format version 3, .* up to version 2; upgrade textgen$"):
         read_model(path)
 
 
-def test_empty_vocabulary_is_refused(
-    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], vocabulary: Vocabulary
-) -> None:
-    """A model that knows no token but padding and `[UNK]` could never write anything."""
-    write_model(
-        tmp_path / "m.safetensors", make_model(plain, vocabulary=Vocabulary(("", "[UNK]"), vocabulary.tokenizer))
-    )
-    with pytest.raises(FormatError, match="holds no token that could be written"):
-        read_model(tmp_path / "m.safetensors")
-
-
-def test_tensors_that_do_not_fit_are_not_written(
-    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any]
-) -> None:
-    """What could not be read again is not written at all."""
-    tensors = dict(make_model(plain).tensors)
-    del tensors["output.bias"]
-    with pytest.raises(FormatError, match=r"cannot write .*output.bias is missing"):
-        write_model(tmp_path / "m.safetensors", make_model(plain, tensors))
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
+def test_another_safetensors_file(path: Path, metadata: dict[str, str] | None) -> None:
+    """A file with the weights of something else is told from a damaged one."""
+    save_file({"weights": np.zeros(3, np.float32)}, path, metadata)
+    with pytest.raises(FormatError, match="it is a safetensors file, but no textgen model"):
+        read_model(path)
 
 
 def test_job_directory_stands_for_its_model(path: Path) -> None:
@@ -206,3 +269,55 @@ def test_unreadable_file(path: Path) -> None:
     path.chmod(0)
     with pytest.raises(AccessError, match=r"model\.safetensors: Permission denied"):
         read_model(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc, for a socket with a short path")
+def test_what_is_no_regular_file(tmp_path: Path) -> None:
+    """A pipe, a socket, a device or a directory in the model's place is refused at once, and not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "model.safetensors").mkdir()
+    (tmp_path / "link").symlink_to("pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        descriptor = os.open(tmp_path, os.O_RDONLY)
+        listening.bind(f"/proc/self/fd/{descriptor}/socket")
+        os.close(descriptor)
+        for place in (tmp_path / "pipe", tmp_path / "link", tmp_path / "socket", Path("/dev/zero"), tmp_path):
+            with pytest.raises(FormatError, match=r"cannot use .*: it is not a regular file"):
+                read_model(place)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_file_that_is_replaced_meanwhile(path: Path, tmp_path: Path, in_place: bool) -> None:
+    """Whoever reads while another model takes the file's place gets one model or the other; in place, or a refusal."""
+    contents = []
+    model = read_model(path)
+    for number in (1, 2):
+        tensors = {name: np.full_like(tensor, number) for name, tensor in model.tensors.items()}
+        write_model(path, dataclasses.replace(model, tensors=tensors, step=number))
+        contents.append(path.read_bytes())
+    done = threading.Event()
+
+    def replace_again_and_again() -> None:
+        while not done.is_set():
+            for content in contents:
+                if in_place:
+                    path.write_bytes(content)
+                else:
+                    (tmp_path / "new").write_bytes(content)
+                    (tmp_path / "new").replace(path)
+
+    thread = threading.Thread(target=replace_again_and_again)
+    thread.start()
+    try:
+        for _ in range(300):
+            try:
+                read = read_model(path)
+            except FormatError:
+                assert in_place
+            else:
+                assert {float(number) for tensor in read.tensors.values() for number in np.unique(tensor)} == {
+                    read.step
+                }
+    finally:
+        done.set()
+        thread.join()

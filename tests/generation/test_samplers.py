@@ -1,125 +1,205 @@
 from __future__ import annotations
 
 import string
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.errors import UsageError
-from textgen.generation.samplers import Greedy, Sampler, Temperature, make_sampler
+from textgen.config import SamplingConfig
+from textgen.generation.samplers import (
+    Categorical,
+    Greedy,
+    MinP,
+    RepetitionPenalty,
+    Sampler,
+    Temperature,
+    TopK,
+    TopP,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 WORD = "sequentially"
 LETTERS = string.ascii_lowercase
 
 
-def next_letter(written: str, certainty: float) -> np.ndarray:
-    """The fake next step: of all the letters, the one that continues the word has a higher logit."""
-    logits = np.zeros(len(LETTERS), dtype=np.float32)
-    logits[LETTERS.index(WORD[len(written)])] = certainty
-    return logits
-
-
-def spell(sampler: Sampler, certainty: float, seed: int = 1) -> str:
-    rng = np.random.default_rng(seed)
+def spell(certainty: float, seed: int = 1, **settings: Any) -> str:
+    """Writes a word with a fake next step: of all letters, the one that continues the word has a higher logit."""
+    sampler, rng = Sampler(SamplingConfig(**settings)), np.random.default_rng(seed)
     written = ""
-    while len(written) < len(WORD):
-        written += LETTERS[sampler(next_letter(written, certainty), rng)]
+    for letter in WORD:
+        logits = np.zeros((1, len(LETTERS)), dtype=np.float32)
+        logits[0, LETTERS.index(letter)] = certainty
+        written += LETTERS[sampler(logits, sampler.noise(rng, logits.shape))[0]]
     return written
 
 
-def frequencies(sampler: Sampler, logits: np.ndarray, draws: int = 20_000) -> np.ndarray:
-    rng = np.random.default_rng(seed=1)
-    return np.bincount([sampler(logits, rng) for _ in range(draws)], minlength=len(logits)) / draws
+def logits_of(probabilities: Sequence[float], rows: int = 1) -> NDArray[np.float32]:
+    """The same logits in each row; a probability of 0 is forbidden."""
+    with np.errstate(divide="ignore"):
+        return np.tile(np.log(np.array(probabilities, dtype=np.float64)).astype(np.float32), (rows, 1))
 
 
-class Fixed(np.random.Generator):
-    """A generator whose random numbers are all the same."""
+def after(filter_: Any, probabilities: Sequence[float]) -> list[float]:
+    """The probabilities that a filter leaves, not normalised."""
+    logits = logits_of(probabilities)
+    filter_(logits)
+    return [round(float(probability), 6) for probability in np.exp(logits[0])]
 
-    def __init__(self, number: float) -> None:
-        super().__init__(np.random.PCG64(1))
-        self.number = number
 
-    def random(self, *_args: object, **_kwargs: object) -> float:  # type: ignore[override]
-        return self.number
+def frequencies(sampler: Any, probabilities: Sequence[float], draws: int = 20_000) -> NDArray[np.float64]:
+    """How often a sampler draws each token."""
+    logits, rng = logits_of(probabilities, 100), np.random.default_rng(1)
+    ids = np.concatenate([sampler(logits.copy(), sampler.noise(rng, logits.shape)) for _ in range(draws // 100)])
+    counted: NDArray[np.float64] = np.bincount(ids, minlength=len(probabilities)) / draws
+    return counted
 
 
 def test_greedy_spells_the_word() -> None:
-    """The likeliest letter is taken each time, by however little it leads."""
-    assert spell(Greedy(), certainty=0.001) == WORD
+    """At temperature 0 the likeliest letter is taken each time, by however little it leads."""
+    assert spell(certainty=0.001, temperature=0) == WORD
 
 
 def test_greedy_takes_the_lowest_id_of_equals() -> None:
     """Where several tokens are equally likely, the one with the lowest id wins."""
-    assert Greedy()(np.array([0.0, 3.0, 3.0, 1.0]), np.random.default_rng(1)) == 1
+    logits = np.array([[0, 3, 3, 1], [5, 5, 5, 5]], np.float32)
+    assert Greedy()(logits, np.zeros_like(logits)).tolist() == [1, 0]
 
 
-def test_cold_spells_the_word() -> None:
-    """Near temperature 0, drawing is as good as taking the likeliest."""
-    assert spell(Temperature(0.01), certainty=1) == WORD
+@pytest.mark.parametrize("settings", [{"temperature": 0.01}, {"top_k": 1}, {"top_p": 0.01}, {"min_p": 1}])
+def test_a_narrow_choice_spells_the_word(settings: dict[str, Any]) -> None:
+    """Near temperature 0, or with one token to choose from, drawing is as good as taking the likeliest."""
+    assert spell(certainty=1, **settings) == WORD
 
 
 def test_hot_does_not() -> None:
     """At a high temperature even a sure model babbles."""
-    assert spell(Temperature(1000), certainty=20) != WORD
+    assert spell(certainty=20, temperature=1000) != WORD
 
 
 def test_seed_fixes_the_draws() -> None:
     """The same seed draws the same letters, another seed others."""
-    assert spell(Temperature(1), 1, seed=3) == spell(Temperature(1), 1, seed=3) != spell(Temperature(1), 1, seed=4)
+    assert spell(1, seed=3) == spell(1, seed=3) != spell(1, seed=4)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1, 2])
 def test_temperature_frequencies(temperature: float) -> None:
     """Tokens come as often as softmax(logits / temperature) says."""
     probabilities = np.array([0.5, 0.3, 0.0, 0.2])
-    with np.errstate(divide="ignore"):
-        logits = np.log(probabilities).astype(np.float32)
     expected = probabilities ** (1 / temperature)
-    np.testing.assert_allclose(frequencies(Temperature(temperature), logits), expected / expected.sum(), atol=0.012)
+    found = frequencies(Sampler(SamplingConfig(temperature=temperature)), probabilities.tolist())
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=0.012)
+
+
+def test_rare_tokens_come_rarely() -> None:
+    """A token of one in two thousand comes about as often, among many others."""
+    probabilities = [1 / 2000] * 2000
+    counts = frequencies(Categorical(), probabilities, draws=200_000) * 200_000
+    assert 60 < counts.min() < counts.max() < 150
+    assert counts.std() == pytest.approx(10, rel=0.15)  # of a Poisson distribution with mean 100
+
+
+def test_noise_is_of_the_gumbel_distribution() -> None:
+    """Its mean is Euler's constant, its variance pi ** 2 / 6, and -log(-log(u)) has the share u below it."""
+    noise = Categorical.noise(np.random.default_rng(1), (100_000,))
+    assert noise.mean() == pytest.approx(0.5772, abs=0.02)
+    assert noise.var() == pytest.approx(1.6449, rel=0.03)
+    for share in (0.01, 0.5, 0.99):
+        assert (noise < -np.log(-np.log(share))).mean() == pytest.approx(share, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("k", "left"),
+    [(1, [0, 0.5, 0, 0]), (2, [0.2, 0.5, 0.2, 0]), (3, [0.2, 0.5, 0.2, 0]), (4, [0.2, 0.5, 0.2, 0.1]), (9, [0.2, 0.5, 0.2, 0.1])],
+)  # fmt: skip
+def test_top_k(k: int, left: list[float]) -> None:
+    """The k likeliest stay, and what is as likely as the last of them; more than there are keeps all."""
+    assert after(TopK(k), [0.2, 0.5, 0.2, 0.1]) == left
+
+
+@pytest.mark.parametrize(
+    ("p", "left"),
+    [(0.01, [0, 0.5, 0, 0]), (0.49, [0, 0.5, 0, 0]), (0.51, [0, 0.5, 0.3, 0]), (0.79, [0, 0.5, 0.3, 0]), (0.81, [0.15, 0.5, 0.3, 0]), (0.99, [0.15, 0.5, 0.3, 0.05])],
+)  # fmt: skip
+def test_top_p(p: float, left: list[float]) -> None:
+    """The fewest of the likeliest tokens stay that together have the probability p."""
+    assert after(TopP(p), [0.15, 0.5, 0.3, 0.05]) == left
+
+
+@pytest.mark.parametrize(
+    ("share", "left"), [(0.05, [0.3, 0.5, 0.15, 0.05]), (0.2, [0.3, 0.5, 0.15, 0]), (0.5, [0.3, 0.5, 0, 0]), (1, [0, 0.5, 0, 0])]
+)  # fmt: skip
+def test_min_p(share: float, left: list[float]) -> None:
+    """Tokens stay that have at least this share of the likeliest one's probability."""
+    assert after(MinP(share), [0.3, 0.5, 0.15, 0.05]) == left
+
+
+@pytest.mark.parametrize("filter_", [TopK(2), TopP(0.6), MinP(0.3), Temperature(0.5)])
+def test_filters_treat_each_row_by_itself(filter_: Any) -> None:
+    """Several rows are filtered as each is alone."""
+    rows = [[0.1, 0.2, 0.7], [0.3, 0.4, 0.3], [0.96, 0.02, 0.02]]
+    together = np.concatenate([logits_of(row) for row in rows])
+    filter_(together)
+    for row, probabilities in zip(together, rows, strict=True):
+        alone = logits_of(probabilities)
+        filter_(alone)
+        np.testing.assert_array_equal(row, alone[0])
+
+
+def test_repetition_penalty() -> None:
+    """Log-probabilities of what came lately are multiplied, once however often it came; a penalty of 2 squares."""
+    logits = logits_of([0.5, 0.4, 0.1], rows=2) + 7  # a constant means nothing
+    RepetitionPenalty(2)(logits, np.array([[-1, -1, 0, 0, 2], [-1, -1, -1, -1, -1]]))
+    np.testing.assert_allclose(np.exp(logits), [[0.25, 0.4, 0.01], [0.5, 0.4, 0.1]], rtol=1e-5)
+
+
+def test_repetition_penalty_holds_at_temperature_0() -> None:
+    """The greedy choice is made among the penalised tokens: so it need not say the same forever."""
+    sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=2))
+    assert sampler.window == 64
+    none = np.zeros((1, 3), np.float32)
+    assert sampler(logits_of([0.5, 0.4, 0.1]), none, np.array([[-1, 0]])).tolist() == [1]
+    assert sampler(logits_of([0.5, 0.4, 0.1]), none, np.array([[0, 1]])).tolist() == [0]
+
+
+def test_the_order_is_fixed() -> None:
+    """Top-p sees what the temperature has made and top-k has left: here the order decides what stays."""
+    probabilities = [0.4, 0.3, 0.2, 0.1]
+    # At temperature 0.5: 0.533, 0.3, 0.133, 0.033. Of the two that top_k leaves, the first has 0.64 of the probability.
+    found = frequencies(Sampler(SamplingConfig(temperature=0.5, top_k=2, top_p=0.6)), probabilities, 1000)
+    assert found.tolist() == [1, 0, 0, 0]
+    found = frequencies(Sampler(SamplingConfig(temperature=0.5, top_k=3, top_p=0.6)), probabilities, 1000)
+    assert found[0] > found[1] > 0 == found[2] == found[3]
 
 
 @given(
     logits=st.lists(st.floats(-1e4, 1e4, width=32) | st.just(-np.inf), min_size=1, max_size=8),
     best=st.floats(-1e4, 1e4, width=32),
     position=st.integers(0, 8),
-    temperature=st.sampled_from([5e-324, 0.1, 1, 1e300]),
-    number=st.sampled_from([0.0, 0.5, 1 - 2**-53]),
+    settings=st.fixed_dictionaries(
+        {
+            "temperature": st.sampled_from([0, 5e-324, 0.1, 1, 1e300]),
+            "top_k": st.sampled_from([None, 1, 3]),
+            "top_p": st.sampled_from([1e-300, 0.5, 1]),
+            "min_p": st.sampled_from([0, 1e-300, 0.5, 1]),
+            "repetition_penalty": st.sampled_from([1, 1.5, 100]),
+        }
+    ),
+    seed=st.integers(0, 1000),
 )
 def test_forbidden_tokens_never_come(
-    logits: list[float], best: float, position: int, temperature: float, number: float
+    logits: list[float], best: float, position: int, settings: dict[str, Any], seed: int
 ) -> None:
-    """A token with the logit -inf is not drawn, wherever it stands and whatever the random number."""
+    """A token with the logit -inf is not drawn, whatever the settings, and nothing warns."""
     logits.insert(position, best)
-    array = np.array(logits, dtype=np.float32)
-    for sampler in (Greedy(), Temperature(temperature)):
-        assert np.isfinite(array[sampler(array, Fixed(number))])
-
-
-def test_logits_are_not_modified() -> None:
-    """A sampler leaves the logits as they were."""
-    logits = np.array([1.0, 2.0, -np.inf], dtype=np.float32)
-    for sampler in (Greedy(), Temperature(0.5)):
-        sampler(logits, np.random.default_rng(1))
-        np.testing.assert_array_equal(logits, [1.0, 2.0, -np.inf])
-
-
-def test_make_sampler_chooses() -> None:
-    """Temperature 0 is greedy, any other is drawn at."""
-    assert isinstance(make_sampler(0), Greedy)
-    assert isinstance(make_sampler(0.8), Temperature)
-
-
-@pytest.mark.parametrize("temperature", [-0.1, float("nan"), float("inf")])
-def test_impossible_temperatures(temperature: float) -> None:
-    """A negative or endless temperature is refused by name."""
-    for make in (make_sampler, Temperature):
-        with pytest.raises(UsageError, match="temperature must be"):
-            make(temperature)
-
-
-def test_temperature_of_zero_is_greedy_only() -> None:
-    """The class itself, which divides by it, refuses temperature 0."""
-    with pytest.raises(UsageError, match="above 0"):
-        Temperature(0)
+    array = np.array([logits], dtype=np.float32)
+    recent = np.array([[-1, 0, len(logits) - 1]])
+    sampler = Sampler(SamplingConfig(**settings))
+    chosen = sampler(array.copy(), sampler.noise(np.random.default_rng(seed), array.shape), recent)
+    assert np.isfinite(array[0, chosen[0]])

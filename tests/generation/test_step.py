@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from textgen.generation import LSTMStep
-from textgen.generation.step import LAYER_NORM_EPSILON, sigmoid
+from textgen.generation import LSTMStep, layers
+from textgen.generation.layers import LAYER_NORM_EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,15 +69,22 @@ def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
     ]
 
 
+@pytest.fixture(params=["table", "embedding"])
+def first_layer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways from a token to the first layer: a table that may be as large as ours, and one that may not."""
+    if request.param == "embedding":
+        monkeypatch.setattr(layers, "MOST_TABLE_NUMBERS", 0)
+
+
+@pytest.mark.usefixtures("first_layer")
 def test_every_kind_follows_its_equations(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
     """Seven tokens give the logits of an implementation that adds up one number at a time in double precision."""
     model = make_model(kind)
-    step = LSTMStep(model)
-    state = step.initial_state()
+    run = LSTMStep(model).start()
     read: list[int] = []
     for token_id in [2, 3, 5, 3, 3, 1, 4]:
         read.append(token_id)
-        logits, state = step(np.array([token_id]), state)
+        logits = run(np.array([token_id]))
         np.testing.assert_allclose(logits[0], slow_logits(model, read), rtol=1e-4, atol=1e-5)
 
 
@@ -87,52 +94,53 @@ def test_one_hot_row_is_matrix_product(make_model: Callable[..., ModelFile], pla
     size = one_hot.vocabulary.size
     identity = {"embedding": np.eye(size, dtype=np.float32)}
     explicit = make_model(plain | {"embedding_size": size}, dict(one_hot.tensors) | identity)
-    first, second = LSTMStep(one_hot), LSTMStep(explicit)
-    ids = np.arange(size)
-    np.testing.assert_allclose(
-        first(ids, first.initial_state(size))[0], second(ids, second.initial_state(size))[0], rtol=1e-6
-    )
+    first, second = LSTMStep(one_hot).start(size), LSTMStep(explicit).start(size)
+    np.testing.assert_allclose(first(np.arange(size)), second(np.arange(size)), rtol=1e-6)
 
 
-def test_shapes_and_types(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """Logits are (batch, vocabulary size), h is (batch, num_proj or size), c is (batch, size), and all are float32."""
+@pytest.mark.usefixtures("first_layer")
+def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
+    """A text gets the same logits, (batch, vocabulary size) in float32, whether it is read alone or beside others."""
     model = make_model(kind)
     step = LSTMStep(model)
-    state = step.initial_state(batch=3)
-    logits, after = step(np.array([2, 3, 4]), state)
-    assert logits.shape == (3, model.vocabulary.size)
-    assert logits.dtype == np.float32
-    assert len(state) == len(after) == kind["layers"]
-    size = kind["lstm_state_size"]
-    for h, c in [*state, *after]:
-        assert (h.shape, c.shape) == ((3, kind["num_proj"] or size), (3, size))
-        assert h.dtype == c.dtype == np.float32
-
-
-def test_rows_are_independent(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """A text gets the same logits whether it is read alone or beside others."""
-    step = LSTMStep(make_model(kind))
     texts = np.array([[2, 3, 4], [5, 5, 5], [3, 2, 3]])
-    together = step.initial_state(batch=3)
-    alone = [step.initial_state() for _ in texts]
+    together, alone = step.start(batch=3), [step.start() for _ in texts]
     for column in range(3):
-        logits, together = step(texts[:, column], together)
+        logits = together(texts[:, column])
+        assert logits.shape == (3, model.vocabulary.size)
+        assert logits.dtype == np.float32
         for row in range(3):
-            expected, alone[row] = step(texts[row, column : column + 1], alone[row])
+            expected = alone[row](texts[row, column : column + 1])
+            assert expected.shape == (1, model.vocabulary.size)
             np.testing.assert_allclose(logits[row], expected[0], rtol=1e-5, atol=1e-6)
 
 
-def test_input_is_not_modified(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """A step leaves ids, state and weights alone, so that going on from an old state gives the same again."""
+@pytest.mark.usefixtures("first_layer")
+@pytest.mark.parametrize("rows", [[0], [2], [1, 1, 1, 1], [2, 0]])
+def test_selected_texts_go_on_from_their_states(
+    make_model: Callable[..., ModelFile], kind: dict[str, Any], rows: list[int]
+) -> None:
+    """Texts that are picked out, repeated or reordered go on as they would have, and leave the old run as it is."""
+    step = LSTMStep(make_model(kind))
+    old, untouched = step.start(batch=3), step.start(batch=3)
+    begin, go_on = np.array([2, 3, 4]), np.array([5, 4, 2])
+    old(begin)
+    untouched(begin)
+    selected = old.select(rows)
+    for ids in (go_on, begin):
+        np.testing.assert_allclose(selected(ids[rows]), untouched(ids)[rows], rtol=1e-5, atol=1e-6)
+    again = step.start(batch=3)
+    again(begin)
+    np.testing.assert_array_equal(old(go_on), again(go_on))
+
+
+def test_weights_are_not_modified(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
+    """Preparing the weights and reading leave the model file's tensors and the ids as they were."""
     model = make_model(kind)
-    step = LSTMStep(model)
     ids = np.array([3])
-    _, state = step(ids, step.initial_state())
-    arrays = [ids, *model.tensors.values(), *(array for pair in state for array in pair)]
+    arrays = [ids, *model.tensors.values()]
     before = [array.copy() for array in arrays]
-    first, _ = step(ids, state)
-    second, _ = step(ids, state)
-    np.testing.assert_array_equal(first, second)
+    LSTMStep(model).start()(ids)
     for array, copy in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -141,23 +149,9 @@ def test_extreme_weights_stay_finite(make_model: Callable[..., ModelFile], kind:
     """Sums in the thousands neither warn (a warning fails a test here) nor give anything but numbers."""
     model = make_model(kind)
     huge = make_model(kind, {name: 1000 * tensor for name, tensor in model.tensors.items()})
-    step = LSTMStep(huge)
-    state = step.initial_state()
+    run = LSTMStep(huge).start()
     for token_id in [2, 3, 4, 5]:
-        logits, state = step(np.array([token_id]), state)
-        assert np.isfinite(logits).all()
-
-
-@pytest.mark.parametrize(("z", "expected"), [(-1000, 0), (0, 0.5), (1000, 1)])
-def test_sigmoid_far_out(z: float, expected: float) -> None:
-    """The sigmoid of an extreme number is its limit, without a warning."""
-    assert sigmoid(np.array([z], dtype=np.float32))[0] == expected
-
-
-def test_sigmoid_everywhere() -> None:
-    """By way of tanh, the sigmoid is that of its definition."""
-    z = np.linspace(-20, 20, 401, dtype=np.float32)
-    np.testing.assert_allclose(sigmoid(z), [slow_sigmoid(float(number)) for number in z], atol=1e-7)
+        assert np.isfinite(run(np.array([token_id]))).all()
 
 
 def test_layer_norm_epsilon() -> None:

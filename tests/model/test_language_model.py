@@ -66,14 +66,12 @@ def test_the_numpy_step_gives_the_same_logits(kind):
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(scale=0.7, size=weight.shape) for weight in model.get_weights()])
     vocabulary = Vocabulary(("", "[UNK]", *"abcdefghi"), make_tokenizer("char"))
-    step = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None))
-    state = step.initial_state()
+    run = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None)).start()
     for _ in range(10):
         ids = rng.integers(TOKENS, size=(1, 100)).astype(np.int32)
         expected = model.predict_on_batch({"tokens": ids, "keep": np.ones((1, 1), np.float32)})
         for time in range(100):
-            logits, state = step(ids[:, time], state)
-            np.testing.assert_allclose(logits, expected[:, time], atol=1e-4)
+            np.testing.assert_allclose(run(ids[:, time]), expected[:, time], atol=1e-4)
 
 
 def test_the_loss_of_a_long_stream_is_that_of_its_windows():

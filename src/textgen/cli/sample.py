@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
-from textgen.config import SamplingConfig
+from textgen.config import SampleCommand, SamplingConfig
 from textgen.config.flags import Parser, build
-from textgen.errors import UsageError, from_os_error
+from textgen.errors import CancelledError
+
+if TYPE_CHECKING:
+    from textgen.corpus import Tokenizer
+    from textgen.corpus.copy_index import CopyIndex
+    from textgen.evaluation import Novelty
+    from textgen.generation import Sample
 
 PROGRAM = "textgen-sample"
-STANDARD_INPUT = "-"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    return run_command(PROGRAM, _sample, arguments)
+    return run_command(PROGRAM, _sample_until_stopped, arguments)
 
 
 def make_parser() -> Parser:
@@ -32,40 +37,74 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB_DIR [--prompt TEXT] [FLAGS]",
-        "Lets a trained model write. Only text goes to standard output, the prompt first, as it was given.",
-        f'example:\n  {PROGRAM} job/story-384-states-1-layers --prompt "The captain" --length 600\n\n'
+        "Lets a trained model write. Only text goes to standard output, the prompt first, as it was given; a line ---\n"
+        "stands between the texts of --samples. Ctrl-C ends it, and what was written stays.",
+        f'examples:\n  {PROGRAM} job/story-384-states-1-layers --prompt "The captain" --length 600\n'
+        f"  {PROGRAM} job/story-384-states-1-layers --prompt @opening.txt --samples 3 --seed 1 --json\n"
+        f"  {PROGRAM} job/story-384-states-1-layers --interactive\n\n"
+        "A prompt that itself begins with @, or is a single dash, comes through --prompt -.\n"
         "Dashes and underscores in flags are the same.",
     )
+    parser.add_settings(SampleCommand)
     parser.add_settings(SamplingConfig)
     parser.add_help_and_version()
     return parser
 
 
-def _sample(arguments: Sequence[str]) -> None:
-    config = build(SamplingConfig, make_parser().parse(arguments))
-    refuse_bucket("JOB_DIR", config.model)
-    prompt = _read_standard_input() if config.prompt == STANDARD_INPUT else config.prompt
+def _sample_until_stopped(arguments: Sequence[str]) -> None:
+    """Whoever presses Ctrl-C has read enough, and need not be told."""
+    try:
+        _sample(arguments)
+    except KeyboardInterrupt:
+        sys.exit(CancelledError.exit_code)
 
+
+def _sample(arguments: Sequence[str]) -> None:
+    values = make_parser().parse(arguments)
+    command, config = build(SampleCommand, values), build(SamplingConfig, values)
+
+    from textgen.cli.blas_threads import choose_blas_threads
+    from textgen.cli.places import refuse_bucket
+
+    refuse_bucket("JOB_DIR", command.model)
+    choose_blas_threads(command.model)
+
+    from textgen.cli.prompt_text import read_prompt
     from textgen.generation import load
 
-    pieces = load(config.model).generate(
-        prompt, length=config.length, temperature=config.temperature, seed=config.seed, oov=config.oov
-    )
-    # Bytes of the prompt that are not UTF-8 are surrogates in here, and go out as they came in.
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
-    live = sys.stdout.isatty()
-    sys.stdout.write(prompt)
-    for piece in pieces:
-        sys.stdout.write(piece)
-        if live or "\n" in piece:
-            sys.stdout.flush()
-    sys.stdout.write("\n")
+    generator = load(command.model)
+    prompt = read_prompt(command.prompt)
+
+    def open_copies() -> CopyIndex:
+        from textgen.cli.copies import open_copies
+
+        return open_copies(command.model, generator.model)
+
+    if command.interactive:
+        from textgen.cli.interactive import write_together
+
+        write_together(generator, config, open_copies, prompt, echo=not command.no_echo)
+        return
+
+    from textgen.cli.sample_output import write_json, write_plain
+
+    copies = open_copies() if command.novelty or config.max_copy is not None else None
+    pieces = generator.write(prompt, config, samples=command.samples, scored=command.json, copies=copies)
+    measure = None
+    if command.novelty and copies is not None:
+        measure = _measure_with(copies, generator.model.vocabulary.tokenizer)
+    if command.json:
+        write_json(pieces, generator.model.sha256, echo=not command.no_echo, measure=measure)
+    else:
+        write_plain(pieces, "" if command.no_echo else prompt, measure)
 
 
-def _read_standard_input() -> str:
-    try:
-        return sys.stdin.buffer.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"the prompt on standard input is not UTF-8 (byte {error.start}); convert it first") from error
-    except OSError as error:
-        raise from_os_error(error, "cannot read the prompt from standard input") from error
+def _measure_with(copies: CopyIndex, tokenizer: Tokenizer) -> Callable[[Sample], Novelty]:
+    from textgen.evaluation import measure_novelty
+
+    def measure(sample: Sample) -> Novelty:
+        # A piece is a token, of a spaced text with the blank that printing puts before it.
+        tokens = (piece.strip(tokenizer.separator) for piece in sample.pieces)
+        return measure_novelty(tokenizer.separator.join(tokens), copies, tokenizer)
+
+    return measure

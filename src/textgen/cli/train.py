@@ -13,17 +13,17 @@ from textgen.cli.entry import run_command
 from textgen.cli.existing_job import check_job, check_movable, last_evaluation
 from textgen.cli.places import find_places
 from textgen.cli.preset import preset_names, read_preset
+from textgen.cli.training_text import find_text
 from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
-from textgen.corpus import FIRST_TOKEN_ID, Corpus, find_sources, open_corpus
+from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
 from textgen.jobs import JobDirectory, as_json
 from textgen.planning import Plan
-from textgen.storage import bundled, cache_directory
+from textgen.storage import cache_directory
 from textgen.version import __version__
 
 PROGRAM = "textgen-train"
-STORY_PREFIX = "story"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,12 +99,8 @@ def _train(arguments: Sequence[str]) -> None:
 
 
 def _open_corpus(config: TrainingConfig) -> Corpus:
-    """The text that the config names, or the bundled story."""
-    texts, prefix = config.texts, config.data_prefix
-    if not texts and config.data_dir is None:
-        texts, prefix = (str(bundled("data/story.txt")),), prefix or STORY_PREFIX
     return open_corpus(
-        find_sources(texts, config.data_dir, prefix),
+        find_text(config),
         language_model=config.language_model,
         vocab_size=config.vocab_size,
         lowercase=config.lowercase,

@@ -1,4 +1,4 @@
-"""What `textgen-train` is asked to do with a config: settings of one call, which the job does not keep."""
+"""What commands are asked to do with a config: settings of one call, which nothing keeps."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
+from textgen.errors import UsageError
 
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """The call's own settings; the hyperparameters stand in `TrainingConfig`.
+    """What `textgen-train` is asked for beside the hyperparameters, which stand in `TrainingConfig`.
 
     Raises:
         UsageError: for a value that cannot be.
@@ -43,3 +44,69 @@ class TrainCommand:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+@dataclass(frozen=True)
+class SampleCommand:
+    """What `textgen-sample` is asked for beside how a text is written, which stands in `SamplingConfig`.
+
+    Raises:
+        UsageError: for a value that cannot be, or two that exclude each other.
+    """
+
+    model: str = option(
+        "",
+        group="model",
+        positional="one",
+        metavar="JOB_DIR",
+        help="The directory of a trained job, or the model file in it.",
+    )
+    prompt: str = option(
+        "",
+        group="text",
+        metavar="TEXT",
+        help="The text to continue; - reads it from standard input, @FILE from a file. Without one, the model begins a paragraph of its own.",
+    )
+    samples: int = option(
+        1,
+        group="text",
+        kind=int,
+        least=1,
+        help="How many texts to write. Each has its own seed, one more than the one before; they are written side by side, which is faster than one by one.",
+    )
+    no_echo: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Leaves the prompt out: only what the model wrote comes, in JSON too.",
+    )
+    json: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Writes a line of JSON for each text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character as the model sees it, and model, the hash of the model file. For scripts.",
+    )
+    interactive: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Writes together with you: a passage after each line that you type, /retry, /undo, /edit, /save; /help tells more.",
+    )
+    novelty: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Reports of each text the longest passage that is copied from the training text, and how much of it stands there: on standard error, or in the JSON. The training text must still be where it was.",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.interactive:
+            others = {"--json": self.json, "--samples": self.samples > 1, "--novelty": self.novelty}
+            for flag, given in others.items():
+                if given:
+                    raise UsageError(f"--interactive and {flag} exclude each other: it writes one text; leave one out")
+            if self.prompt == "-":
+                raise UsageError(
+                    "--interactive and --prompt - exclude each other: your lines come on standard input; name a file with --prompt @FILE"
+                )

@@ -41,15 +41,15 @@ class Parser(argparse.ArgumentParser):
         )
         self._switches: set[str] = set()
         self._converters: dict[str, Callable[[str], Any]] = {}
+        self._groups: dict[str, argparse._ArgumentGroup] = {}
 
     def add_settings(self, config: type[Any]) -> None:
         """Adds a flag for each setting, under the heading of its group."""
-        groups: dict[str, argparse._ArgumentGroup] = {}
         for setting in settings(config):
             heading = setting.option.group
-            if heading not in groups:
-                groups[heading] = self.add_argument_group(heading)
-            self._add(groups[heading], setting)
+            if heading not in self._groups:
+                self._groups[heading] = self.add_argument_group(heading)
+            self._add(self._groups[heading], setting)
 
     def add_help_and_version(self) -> None:
         """Adds what every command has."""
@@ -79,6 +79,8 @@ class Parser(argparse.ArgumentParser):
         for name in self._converters.keys() & values.keys():
             if values[name] == []:  # Python before 3.13 drops the value of --prompt=--
                 values[name] = self._converters[name]("--")
+            elif isinstance(values[name], list):
+                values[name] = [self._converters[name]("--") if value == [] else value for value in values[name]]
         return {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value != []
         }
@@ -101,7 +103,12 @@ class Parser(argparse.ArgumentParser):
         metavar = "" if is_switch else option.metavar or ("|".join(option.choices or ()) or _METAVARS[option.kind])
         self._converters[setting.name] = _converter(setting)
         group.add_argument(
-            setting.flag, type=_converter(setting), default=argparse.SUPPRESS, metavar=metavar, help=text
+            setting.flag,
+            action="append" if option.repeatable else "store",
+            type=_converter(setting),
+            default=argparse.SUPPRESS,
+            metavar=metavar,
+            help=text,
         )
 
     def _normalise(self, arguments: Sequence[str]) -> list[str]:
@@ -141,12 +148,14 @@ def _help_text(setting: Setting) -> str:
 
 
 def described(value: Any) -> str:
-    """A default as people would write it."""
+    """A setting's value as people would write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
         return f"{value:g}"
-    return "none" if value in {None, ""} else str(value)
+    if isinstance(value, tuple) and value:
+        return " ".join(map(repr, value))
+    return "none" if value in {None, "", ()} else str(value)
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:

@@ -29,6 +29,7 @@ class Option:
             checkpoint.
         in_every_job_name: the part stands in the job name even for the default.
         positional: an argument without a flag: `"one"`, or `"many"` for a tuple of them.
+        repeatable: the flag may come several times; the value is a tuple.
         metavar: how `--help` shows the value.
     """
 
@@ -45,6 +46,7 @@ class Option:
     job_part: Callable[[Any], str] | None = None
     in_every_job_name: bool = False
     positional: Literal["one", "many"] | None = None
+    repeatable: bool = False
     metavar: str | None = None
 
     @property

@@ -7,18 +7,8 @@
 
 from textgen.generation.generator import TextGenerator, load
 from textgen.generation.model_file import ModelFile, read_model, write_model
-from textgen.generation.samplers import Greedy, Sampler, Temperature, make_sampler
+from textgen.generation.sample import Sample
+from textgen.generation.samplers import Sampler
 from textgen.generation.step import LSTMStep
 
-__all__ = [
-    "Greedy",
-    "LSTMStep",
-    "ModelFile",
-    "Sampler",
-    "Temperature",
-    "TextGenerator",
-    "load",
-    "make_sampler",
-    "read_model",
-    "write_model",
-]
+__all__ = ["LSTMStep", "ModelFile", "Sample", "Sampler", "TextGenerator", "load", "read_model", "write_model"]

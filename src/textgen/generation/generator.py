@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError
+from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.model_file import ModelFile, read_model
-from textgen.generation.samplers import make_sampler
+from textgen.generation.sample import Sample, Writing
+from textgen.generation.samplers import Sampler
+from textgen.generation.side_by_side import SideBySide
 from textgen.generation.step import LSTMStep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from textgen.corpus.copy_index import CopyIndex
 
-    from textgen.generation.samplers import Sampler
-
-OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
-"""What to do with a prompt's tokens that the vocabulary lacks: refuse, leave them out, or read `[UNK]` instead."""
+MOST_SIDE_BY_SIDE = 64
+"""How many texts are written at the same time: with more, the states no longer stay in a core's cache."""
 
 _MOST_LISTED = 10
 
@@ -48,7 +52,7 @@ class TextGenerator:
         model: the model file.
 
     Example:
-        >>> generator = load("job/story-128-states-2-layers")
+        >>> generator = load("job/story-384-states-1-layers")
         >>> text = "".join(generator.generate("Once upon", length=100, seed=7))
     """
 
@@ -61,60 +65,115 @@ class TextGenerator:
         self,
         prompt: str = "",
         *,
-        length: int = 400,
-        temperature: float = 0.8,
-        seed: int | None = None,
-        oov: OutOfVocabulary = "error",
+        length: int = SamplingConfig.length,
+        until: str | Sequence[str] = SamplingConfig.until,
+        lines: int | None = SamplingConfig.lines,
+        temperature: float = SamplingConfig.temperature,
+        top_k: int | None = SamplingConfig.top_k,
+        top_p: float = SamplingConfig.top_p,
+        min_p: float = SamplingConfig.min_p,
+        repetition_penalty: float = SamplingConfig.repetition_penalty,
+        seed: int | None = SamplingConfig.seed,
+        oov: OutOfVocabulary = SamplingConfig.oov,
     ) -> Iterator[str]:
         """Writes a text, piece by piece.
 
         Args:
             prompt: the text to continue; without one the text starts as after a blank line. It is read as a file is:
                 without a byte order mark, CRLF as LF.
-            length: how much to write, in tokens.
+            length: how much to write at most, in tokens.
+            until: a text, or several, at whose first appearance the text ends; it is the last of it.
+            lines: after how many lines the text ends.
             temperature: below 1 the text is safer, above wilder; 0 always takes the likeliest token.
+            top_k: how many of the likeliest tokens to choose among.
+            top_p: the probability of the likeliest tokens to choose among; 1 is all.
+            min_p: the least probability of a token to choose, as a share of the likeliest one's.
+            repetition_penalty: above 1, what came lately comes less.
             seed: fixes the random numbers: the same seed gives the same text. None: another text every time.
-            oov: what to do with tokens of the prompt that the vocabulary lacks, see `OutOfVocabulary`. A prompt of
-                which nothing is left is as none.
+            oov: what to do with tokens of the prompt that the vocabulary lacks: refuse ("error"), leave them out ("skip"),
+                or read `[UNK]` instead ("unk"). A prompt of which nothing is left is as none.
 
         Returns:
-            The pieces, one for each of `length` tokens; the prompt is not among them.
+            The pieces, one for each of at most `length` tokens; the prompt is not among them.
 
         Raises:
             UsageError: when an argument makes no sense.
             DataError: when the vocabulary lacks tokens of the prompt and `oov` is "error". Both are raised here, before
                 the first piece is asked for.
         """
-        if length < 0:
-            raise UsageError(f"length must be at least 0 tokens, not {length}")
-        if seed is not None and seed < 0:
-            raise UsageError(f"seed must be at least 0, not {seed}; leave it out for another text every time")
-        sampler = make_sampler(temperature)
-        prompt = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
-        ids = self._read_prompt(prompt, oov)
-        if not ids:
-            prompt, ids = "", self._start_ids()
-        return self._write(prompt, ids, length, sampler, np.random.default_rng(seed))
+        config = SamplingConfig(
+            length=length,
+            until=(until,) if isinstance(until, str) else tuple(until),
+            lines=lines,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            oov=oov,
+        )
+        return (piece for sample, piece in self.write(prompt, config) if sample.pieces)
 
-    def _write(
-        self, prompt: str, ids: list[int], length: int, sampler: Sampler, rng: np.random.Generator
-    ) -> Iterator[str]:
-        """Reads the ids, at least one, and yields the pieces that follow."""
-        joiner = self._vocabulary.tokenizer.joiner(prompt)
-        state = self._step.initial_state()
-        *before, token_id = ids
-        for known in before:
-            _, state = self._step(np.array([known]), state)
-        for _ in range(length):
-            logits, state = self._step(np.array([token_id]), state)
-            logits[:, :FIRST_TOKEN_ID] = -np.inf  # the padding and [UNK] are never written
-            token_id = sampler(logits[0], rng)
-            yield joiner.add(self._vocabulary.tokens[token_id])
+    def write(
+        self,
+        prompt: str,
+        config: SamplingConfig,
+        *,
+        samples: int = 1,
+        scored: bool = False,
+        copies: CopyIndex | None = None,
+    ) -> Iterator[tuple[Sample, str]]:
+        """Writes texts side by side.
+
+        Args:
+            prompt: the text that each of them continues; see `generate`.
+            config: how they are written; the first has this seed, and each other one more than the one before.
+            samples: how many.
+            scored: whether to sum up the texts' `nats`, which takes some time.
+            copies: knows the training text; needed for the config's `max_copy`.
+
+        Returns:
+            Pieces, each with the text that it was added to, which has ended when its `finish_reason` is not None. At least
+            one piece comes for each text, an empty one where the length is 0.
+
+        Raises:
+            UsageError: when an argument makes no sense.
+            DataError: when the vocabulary lacks tokens of the prompt and `oov` is "error". Both are raised here, before
+                the first piece is asked for.
+        """
+        if config.max_copy is not None and copies is None:
+            raise UsageError(
+                "--max_copy needs the training text to compare with; leave it out, or name the job directory"
+            )
+        text = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
+        ids = self._read_prompt(text, config.oov)
+        if not ids:
+            text, ids = "", self._start_ids()
+        seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
+
+        def begin(sample: Sample) -> Writing:
+            tokens = [self._vocabulary.tokens[token_id] for token_id in ids] if text else []
+            guard = None
+            if config.max_copy is not None and copies is not None:
+                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, tokens)
+            return Writing(sample, config, self._vocabulary.tokenizer.joiner(text), guard)
+
+        def write_all() -> Iterator[tuple[Sample, str]]:
+            run = self._step.start()
+            for known in ids[:-1]:
+                run(np.array([known]))
+            for first in range(0, samples, MOST_SIDE_BY_SIDE):
+                block = range(first, min(first + MOST_SIDE_BY_SIDE, samples))
+                writings = [begin(Sample(prompt, seed + number)) for number in block]
+                yield from SideBySide(run, ids, self._vocabulary.tokens, Sampler(config), writings, scored=scored)
+
+        if config.length == 0:
+            return iter([(Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples)])
+        return write_all()
 
     def _read_prompt(self, prompt: str, oov: OutOfVocabulary) -> list[int]:
         """The ids of a prompt's tokens."""
-        if oov not in get_args(OutOfVocabulary):
-            raise UsageError(f"oov must be one of {', '.join(get_args(OutOfVocabulary))}, not {oov}")
         tokens = self._vocabulary.split_prompt(prompt)
         unknown = self._vocabulary.unknown(tokens)
         if unknown and oov == "error":

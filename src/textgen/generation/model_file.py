@@ -1,8 +1,8 @@
-"""The model file, the one file that sampling opens; knows nothing of how its numbers are used.
+r"""The model file, the one file that sampling opens; knows nothing of how its numbers are used.
 
-It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors; everything else lies in
-the header as text. With V tokens in the vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a
-layer's input (V for one-hot tokens, `embedding_size` for embedded ones, out above the first layer), the tensors are::
+It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. With V tokens in the
+vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens,
+`embedding_size` for embedded ones, out above the first layer), the tensors are::
 
     embedding                     (V, embedding_size)   with embedding_size
     layers.{i}.kernel             (d, 4n)               the gates in Keras' order: i, f, c, o
@@ -15,23 +15,34 @@ layer's input (V for one-hot tokens, `embedding_size` for embedded ones, out abo
     layers.{i}.state_offset       (n,)                  with layer_norm
     output.kernel                 (out, V)
     output.bias                   (V,)
+
+Everything else is a JSON object, which lies as text under the one key `textgen` of the header's metadata: one key,
+because safetensors writes several in any order, and the same model shall always be the same bytes. Its fields are
+`format` and `format_version`, `sha256`, and those of `ModelFile`. Version 1 had each field under a key of its own, and
+no `sha256`.
+
+`sha256` is the hash, in hex, of the whole file, in which the 64 characters of the hash itself count as 64 zeros (the
+character 0). So a change of any bit shows. It is no signature: whoever can write the file can write a fitting hash.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
+import io
+import os
+import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
-from textgen.errors import FormatError, MissingError, from_os_error
+from textgen.corpus import Vocabulary
+from textgen.errors import FormatError, MissingError, UnavailableError, from_os_error
+from textgen.generation.model_header import METADATA, parse_header, read_header, tensors_in_order
+from textgen.generation.model_metadata import NO_HASH, LaterVersionError, from_metadata, to_metadata
+from textgen.generation.model_shape import expected_shapes
 from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
-from textgen.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,11 +50,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = "textgen-lstm"
-FORMAT_VERSION = 1
+__all__ = ["ModelFile", "expected_shapes", "read_model", "write_model"]
 
-_GATES = 4
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +65,13 @@ class ModelFile:
         shape: the config fields that shape the model (`layers`, `lstm_state_size`, `embedding_size`, `num_proj`,
             `layer_norm`, `language_model`, ...), as JSON values; None where a part is not used.
         vocabulary: the tokens in id order, and how text is split into them and joined again.
-        scores: `valid_loss` (nats per token), `valid_perplexity`, `valid_bits_per_character`; may be empty.
+        scores: `valid_loss` (nats per token), `valid_perplexity`, `valid_bits_per_character`; may be empty. One that
+            is infinite is not written.
         data_sha256: the hash of the text it was trained on.
         step: the number of updates behind these weights.
         textgen_version: the version of textgen that trained it.
+        sha256: the hash that the file it was read from names, or for version 1 that of all its bytes; empty for a
+            model that was not read. It is not written.
     """
 
     tensors: Mapping[str, NDArray[np.float32]]
@@ -68,171 +81,160 @@ class ModelFile:
     data_sha256: str
     step: int
     textgen_version: str
+    sha256: str = ""
 
 
-def expected_shapes(shape: Mapping[str, Any], vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    """The tensors that a model of this shape consists of.
+class _Header(NamedTuple):
+    """What stands in front of the weights, checked.
 
-    Args:
-        shape: the config fields that shape the model, as in `ModelFile.shape`.
-        vocabulary_size: the number of tokens, padding and `[UNK]` included.
-
-    Returns:
-        The shape of each tensor by its name, from the first layer to the last.
-
-    Raises:
-        FormatError: when a field is missing or no size.
+    Attributes:
+        content: its bytes.
+        sha256: the hash that the file must have; None when it names none.
+        fields: the attributes of `ModelFile` that stand in it.
+        shapes: the shape of each tensor by its name, in the order in which they follow.
     """
-    state_size = _size(shape, "lstm_state_size")
-    projected_size = None if shape.get("num_proj") is None else _size(shape, "num_proj")
-    output_size = projected_size or state_size
-    gates = _GATES * state_size
 
-    shapes: dict[str, tuple[int, ...]] = {}
-    input_size = vocabulary_size
-    if shape.get("embedding_size") is not None:
-        input_size = _size(shape, "embedding_size")
-        shapes["embedding"] = (vocabulary_size, input_size)
-    for index in range(_size(shape, "layers")):
-        layer = f"layers.{index}"
-        shapes[f"{layer}.kernel"] = (input_size, gates)
-        shapes[f"{layer}.recurrent_kernel"] = (output_size, gates)
-        shapes[f"{layer}.bias"] = (gates,)
-        if projected_size is not None:
-            shapes[f"{layer}.projection"] = (state_size, projected_size)
-        if shape.get("layer_norm"):
-            shapes[f"{layer}.input_scale"] = (gates,)
-            shapes[f"{layer}.recurrent_scale"] = (gates,)
-            shapes[f"{layer}.state_scale"] = (state_size,)
-            shapes[f"{layer}.state_offset"] = (state_size,)
-        input_size = output_size
-    shapes["output.kernel"] = (output_size, vocabulary_size)
-    shapes["output.bias"] = (vocabulary_size,)
-    return shapes
+    content: bytes
+    sha256: str | None
+    fields: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
 
 
 def write_model(path: Path, model: ModelFile) -> None:
-    """Writes a model file, whole or not at all.
+    """Writes a model file, whole or not at all; the same model gives the same bytes.
 
     Args:
         path: the file; an old one is replaced.
         model: what to write; the tensors are stored as float32.
 
     Raises:
-        FormatError: when the tensors do not fit the model's shape and vocabulary.
+        FormatError: when the model is none that `read_model` would accept.
         TextgenError: when the operating system refuses.
     """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save
+
     tensors = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in model.tensors.items()}
+    fields = {name: value for name, value in vars(model).items() if name not in {"tensors", "sha256"}}
     try:
-        _check_shapes({name: tensor.shape for name, tensor in tensors.items()}, model.shape, model.vocabulary.size)
-    except FormatError as error:
+        data = save(tensors, to_metadata(fields))
+        at, sha256 = data.index(NO_HASH), hashlib.sha256(data).hexdigest()
+        data = b"".join([data[:at], sha256.encode(), memoryview(data)[at + len(NO_HASH) :]])
+        _read_header(io.BytesIO(data), len(data))
+        _refuse_infinite(tensors)
+    except (FormatError, SafetensorError, ValueError) as error:
         raise FormatError(f"cannot write {path}: {error}") from error
-    metadata = {
-        "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
-        "shape": json.dumps(dict(model.shape)),
-        "vocabulary": json.dumps(model.vocabulary.to_json()),
-        "scores": json.dumps(dict(model.scores)),
-        "data_sha256": model.data_sha256,
-        "step": str(model.step),
-        "textgen_version": model.textgen_version,
-    }
-    write_atomic(path, save(tensors, metadata))
+    write_atomic(path, data)
 
 
 def read_model(path: Path) -> ModelFile:
-    """Reads a model file.
+    """Reads a model file, which may be damaged or hostile.
+
+    The weights are loaded once the header is checked, and only once: the hash is that of the very bytes which are used,
+    so that it does not matter if the file is replaced meanwhile.
 
     Args:
         path: the file, or a job directory, whose `model.safetensors` is meant.
 
     Returns:
-        The model; its tensors have the names and shapes that its shape and vocabulary ask for.
+        The model; its tensors have the names and shapes that its shape and vocabulary ask for, and are finite.
 
     Raises:
         MissingError: when there is no such file, or the job directory holds no model yet.
         AccessError: when the file may not be read.
         FormatError: when it is no model file, is damaged, or was written by a newer textgen.
+        UnavailableError: when there is not enough memory for it.
     """
     file = path
     try:
         if path.is_dir():
             file = JobDirectory(path).model
-        with file.open("rb"):  # a missing file fails here, where the error says why; that of safe_open has no number
-            pass
-        with safe_open(file, framework="numpy") as opened:
-            return _parse(opened, opened.metadata() or {})
+        _regular_size(file.stat())
+        with open(file, "rb", opener=_without_waiting) as opened:
+            return _read(opened, _regular_size(os.fstat(opened.fileno())))
     except OSError as error:
         if isinstance(error, FileNotFoundError) and file != path:
             raise MissingError(f"{path} holds no model yet; train one with textgen-train") from error
         raise from_os_error(error, f"cannot read {file}") from error
-    except SafetensorError as error:
-        raise FormatError(f"cannot use {file}: it is damaged or no model file ({error}); {_ADVICE}") from error
+    except UnavailableError as error:
+        raise UnavailableError(f"cannot load {file}: {error}") from error
+    except LaterVersionError as error:
+        raise FormatError(f"cannot use {file}: {error}; upgrade textgen") from error
     except FormatError as error:
-        raise FormatError(f"cannot use {file}: {error}") from error
+        raise FormatError(f"cannot use {file}: {error}; {_ADVICE}") from error
 
 
-def _parse(opened: Any, metadata: Mapping[str, str]) -> ModelFile:
-    """Builds the model from an opened safetensors file; nothing large is loaded before all of it is checked."""
-    version = metadata.get("format_version", "")
-    if metadata.get("format") != FORMAT or not version.isdecimal():
-        raise FormatError(f"it is a safetensors file, but no textgen model; {_ADVICE}")
-    if int(version) > FORMAT_VERSION:
-        raise FormatError(
-            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}; "
-            "upgrade textgen"
-        )
-    shape = _mapping(metadata, "shape")
-    vocabulary = Vocabulary.from_json(_mapping(metadata, "vocabulary"))
-    if vocabulary.size <= FIRST_TOKEN_ID:
-        raise FormatError(f"its vocabulary holds no token that could be written; {_ADVICE}")
-    scores = _mapping(metadata, "scores")
-    step = metadata.get("step", "")
-    if not step.isdecimal():
-        raise FormatError(f"its step must be a whole number, not {step!r}; {_ADVICE}")
-
-    parts = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118 (not a dictionary)
-    for name, part in parts.items():
-        if part.get_dtype() != "F32":
-            raise FormatError(f"its tensor {name} must hold F32 numbers, not {part.get_dtype()}; {_ADVICE}")
-    _check_shapes({name: tuple(part.get_shape()) for name, part in parts.items()}, shape, vocabulary.size)
-    return ModelFile(
-        tensors={name: opened.get_tensor(name) for name in parts},
-        shape=shape,
-        vocabulary=vocabulary,
-        scores=scores,
-        data_sha256=metadata.get("data_sha256", ""),
-        step=int(step),
-        textgen_version=metadata.get("textgen_version", ""),
-    )
+def _regular_size(status: os.stat_result) -> int:
+    """The size of a file in bytes; what is none, such as a pipe, could keep us waiting for ever, and is refused."""
+    if not stat.S_ISREG(status.st_mode):
+        raise FormatError("it is not a regular file")
+    return status.st_size
 
 
-def _mapping(metadata: Mapping[str, str], key: str) -> dict[str, Any]:
-    """Reads the JSON object that stands in the header under a key."""
+def _without_waiting(path: str, flags: int) -> int:
+    """Opens a file, and a pipe that has taken its place meanwhile, without waiting for somebody to write into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _read(file: io.BufferedIOBase, size: int) -> ModelFile:
+    """Reads a file of so many bytes, header first."""
+    header = _read_header(file, size)
     try:
-        value = json.loads(metadata[key])
-    except (KeyError, ValueError):
-        value = None
-    if not isinstance(value, dict):
-        raise FormatError(f"its {key} is missing or damaged; {_ADVICE}")
-    return value
+        return _read_weights(file, header)
+    except MemoryError as error:
+        raise UnavailableError(
+            f"it has {size:,} bytes, for which there is not enough memory; free some, or train a smaller model"
+        ) from error
 
 
-def _check_shapes(found: Mapping[str, tuple[int, ...]], shape: Mapping[str, Any], vocabulary_size: int) -> None:
-    """Refuses tensors that are not exactly those of the declared shape."""
-    expected = expected_shapes(shape, vocabulary_size)
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
-            raise FormatError(f"its tensor {name} is missing; {_ADVICE}")
-        if name not in expected:
-            raise FormatError(f"its tensor {name} has no place in a model of its shape; {_ADVICE}")
-        if found[name] != expected[name]:
-            raise FormatError(f"its tensor {name} must have shape {expected[name]}, not {found[name]}; {_ADVICE}")
+def _read_header(file: io.BufferedIOBase, size: int) -> _Header:
+    """Reads and checks all that stands in front of the weights."""
+    try:
+        content = read_header(file, size)
+        entries = parse_header(content)
+        fields, sha256 = from_metadata(entries.pop(METADATA))
+        expected = expected_shapes(fields["shape"], fields["vocabulary"].size)
+        shapes = tensors_in_order(entries, expected, size - len(content))
+    except MemoryError as error:
+        raise FormatError("it is damaged or no model file (its header asks for more memory than there is)") from error
+    return _Header(content, sha256, fields, shapes)
 
 
-def _size(shape: Mapping[str, Any], field: str) -> int:
-    """Reads a field that counts something."""
-    value = shape.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise FormatError(f"its {field} must be a whole number of at least 1, not {value!r}; {_ADVICE}")
-    return value
+def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
+    """Reads the weights that follow a header, and checks the hash: that of the very bytes that are used.
+
+    Raises:
+        FormatError: when the hash is wrong or a weight is none.
+        MemoryError: when the hash is right, and the weights are more than there is memory for.
+    """
+    hashed = hashlib.sha256(_without_hash(header))
+    try:
+        tensors = {name: np.empty(shape, "<f4") for name, shape in header.shapes.items()}
+    except MemoryError:
+        tensors = {}
+    for name, tensor in tensors.items():
+        if file.readinto(tensor.data) < tensor.nbytes:
+            raise FormatError(f"it is damaged (it ends inside its tensor {name})")
+        hashed.update(tensor.reshape(-1).data)
+    while block := file.read(_BLOCK):  # nothing is left, unless there was no memory for the tensors
+        hashed.update(block)
+    if header.sha256 not in {None, hashed.hexdigest()}:
+        raise FormatError("it is damaged (its content does not have the sha256 that stands in it)")
+    if not tensors:
+        raise MemoryError
+    _refuse_infinite(tensors)
+    return ModelFile(tensors=tensors, sha256=hashed.hexdigest(), **header.fields)
+
+
+def _without_hash(header: _Header) -> bytes:
+    """The header with zeros for the hash."""
+    if header.sha256 is None:
+        return header.content
+    return header.content.replace(header.sha256.encode(), NO_HASH, 1)
+
+
+def _refuse_infinite(tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """Refuses weights that are infinite or no numbers."""
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise FormatError(f"its tensor {name} holds numbers that are not finite")

@@ -1,4 +1,4 @@
-"""One step of the LSTM, in NumPy: token ids and a state in, logits and the next state out; knows nothing of text.
+"""One step of the LSTM, in NumPy: token ids in, the logits of the next tokens out; knows nothing of text.
 
 The cell of Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000), for a layer
 that reads x and has the state (h, c)::
@@ -16,125 +16,145 @@ sqrt(variance(a) + epsilon) keeps the sums in range::
 
     i, f, g, o = split(LN(x W; input_scale) + LN(h U; recurrent_scale) + b)
     h' = sigmoid(o) * tanh(LN(c'; state_scale) + state_offset)
+
+A step of a small model is a few dozen calls of NumPy, so `layers` (where the weights are prepared) and this module make
+them few, and allocate nothing: what a token gives the first layer is one row of a table; each layer's input and state
+lie side by side, [x, 1, h], and meet kernel, bias and recurrent kernel in one product.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from textgen.generation.layers import Cell, LayerWeights, NormalisedCell, PlainCell, fold_input
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from textgen.generation.layers import Floats
     from textgen.generation.model_file import ModelFile
-
-LAYER_NORM_EPSILON = 1e-5
-"""What layer normalisation adds to a variance, so that equal numbers do not divide by zero."""
-
-Floats: TypeAlias = "NDArray[np.float32]"
-State: TypeAlias = "list[tuple[Floats, Floats]]"
-"""For each layer the pair (h, c): what it said last, (batch, num_proj or lstm_state_size), and what it remembers,
-(batch, lstm_state_size)."""
 
 
 class LSTMStep:
-    """The network of a model file, one token at a time.
-
-    A step has no memory of its own: the caller holds the state and may keep an old one, to continue from there again.
+    """The network of a model file, its weights prepared for reading one token at a time.
 
     Args:
         model: the model file.
 
     Example:
-        >>> step = LSTMStep(model)
-        >>> logits, state = step(np.array([5]), step.initial_state())
+        >>> run = LSTMStep(model).start()
+        >>> logits = run(np.array([5]))
     """
 
     def __init__(self, model: ModelFile) -> None:
         tensors = model.tensors
-        self._embedding = tensors.get("embedding")
-        self._layers = [_Layer(tensors, index) for index in range(model.shape["layers"])]
-        self._output_kernel = tensors["output.kernel"]
-        self._output_bias = tensors["output.bias"]
+        self.vocabulary_size = model.vocabulary.size
+        self.table, self.embedding = fold_input(tensors)
+        self.layers = [
+            LayerWeights(tensors, index, reads_table=index == 0 and self.table is not None)
+            for index in range(model.shape["layers"])
+        ]
+        self.output = np.vstack([tensors["output.kernel"], tensors["output.bias"]])
 
-    def initial_state(self, batch: int = 1) -> State:
-        """The state before the first token.
+    @cached_property
+    def table_by_column(self) -> Floats | None:
+        """The table with a column a token, from which those of a batch are taken."""
+        return None if self.table is None else np.ascontiguousarray(self.table.T)
+
+    def start(self, batch: int = 1) -> LSTMRun:
+        """Begins to read texts, with zero states.
 
         Args:
-            batch: how many texts are written side by side.
+            batch: how many, side by side.
 
         Returns:
-            Zeros, float32.
+            The run.
         """
-        return [layer.initial_state(batch) for layer in self._layers]
+        return LSTMRun(self, batch)
 
-    def __call__(self, ids: NDArray[np.integer], state: State) -> tuple[Floats, State]:
-        """Reads one token in each row of the batch.
+
+class LSTMRun:
+    """Texts that are being read side by side: their states, and the buffers that a step needs.
+
+    Inside, arrays have the features first and the batch last, (features, batch), or (features,) for one text, so that
+    each gate is one contiguous block.
+
+    Args:
+        step: the network.
+        batch: how many texts.
+    """
+
+    def __init__(self, step: LSTMStep, batch: int) -> None:
+        self._step = step
+        self._columns = () if batch == 1 else (batch,)
+        embedded = 0 if step.embedding is None else step.embedding.shape[1] + 1
+        size = embedded + sum(layer.output_size + 1 for layer in step.layers)
+        # embedded token, 1, h of the first layer, 1, h of the second, 1, ...: every layer finds [x, 1, h] in here.
+        self._chain = np.zeros((size, *self._columns), np.float32)
+        self._embedded = self._chain[: max(embedded - 1, 0)]
+        self._cells: list[Cell] = []
+        x, start = self._embedded, embedded
+        if embedded:
+            self._chain[embedded - 1] = 1
+        for layer in step.layers:
+            stop = start + layer.output_size
+            self._chain[stop] = 1
+            kind = NormalisedCell if layer.norm else PlainCell
+            whole = self._chain[start - len(x) - 1 if len(x) else start : stop]
+            self._cells.append(kind(layer, x, self._chain[start:stop], whole))
+            x, start = self._chain[start:stop], stop + 1
+        self._last = self._chain[start - len(x) - 1 : start].T
+        self._given = None if step.table is None or batch == 1 else np.empty((step.table.shape[1], batch), np.float32)
+        self._logits = np.empty((*self._columns, step.vocabulary_size), np.float32)
+        self._rows = self._logits.reshape(batch, step.vocabulary_size)
+
+    @np.errstate(over="ignore")  # exp(-z) of a gate that is firmly shut is infinite, and the gate 1 / (1 + inf) = 0
+    def __call__(self, ids: NDArray[np.integer]) -> Floats:
+        """Reads one token in each text.
 
         Args:
             ids: the token ids, integers, (batch,).
-            state: the state before these tokens; it is not modified.
 
         Returns:
-            The logits of the next token, float32, (batch, vocabulary size); and the state after these tokens.
+            The logits of the next tokens, float32, (batch, vocabulary size); a buffer that the next call overwrites.
         """
-        x: NDArray[Any] = ids if self._embedding is None else self._embedding[ids]
-        after: State = []
-        for layer, (h, c) in zip(self._layers, state, strict=True):
-            after.append(layer(x, h, c))
-            x = after[-1][0]
-        return x @ self._output_kernel + self._output_bias, after
+        given = self._look_up(ids)
+        for cell in self._cells:
+            cell(given)
+            given = None
+        np.dot(self._last, self._step.output, self._logits)
+        return self._rows
 
+    def select(self, rows: Sequence[int]) -> LSTMRun:
+        """Makes another run that goes on from the states of some texts.
 
-class _Layer:
-    """One layer: its weights, named as in the model file, and its equations."""
+        Args:
+            rows: which texts, in which order; one may come several times, to be continued in several ways.
 
-    def __init__(self, tensors: Mapping[str, Floats], index: int) -> None:
-        layer = f"layers.{index}"
-        self.kernel = tensors[f"{layer}.kernel"]
-        self.recurrent_kernel = tensors[f"{layer}.recurrent_kernel"]
-        self.bias = tensors[f"{layer}.bias"]
-        self.projection = tensors.get(f"{layer}.projection")
-        self.input_scale = tensors.get(f"{layer}.input_scale")
-        self.recurrent_scale = tensors.get(f"{layer}.recurrent_scale")
-        self.state_scale = tensors.get(f"{layer}.state_scale")
-        self.state_offset = tensors.get(f"{layer}.state_offset")
+        Returns:
+            The run; this one is not modified, and goes on by itself.
+        """
+        run = LSTMRun(self._step, len(rows))
+        for ours, theirs in zip(self._states, run._states, strict=True):
+            theirs[...] = ours.reshape(len(ours), -1)[:, rows].reshape(theirs.shape)
+        return run
 
-    def initial_state(self, batch: int) -> tuple[Floats, Floats]:
-        """The pair (h, c) before the first token."""
-        output_size, gates = self.recurrent_kernel.shape
-        return np.zeros((batch, output_size), np.float32), np.zeros((batch, gates // 4), np.float32)
+    @property
+    def _states(self) -> list[Floats]:
+        return [self._chain, *(cell.c for cell in self._cells)]
 
-    def __call__(self, x: NDArray[Any], h: Floats, c: Floats) -> tuple[Floats, Floats]:
-        """The pair (h, c) after the input x: vectors (batch, input size), or for one-hot vectors their ids (batch,)."""
-        # A one-hot vector times a matrix is one row of the matrix.
-        from_input = self.kernel[x] if x.ndim == 1 else x @ self.kernel
-        from_state = h @ self.recurrent_kernel
-        z = _norm(from_input, self.input_scale) + _norm(from_state, self.recurrent_scale) + self.bias
-        i, f, g, o = np.split(z, 4, axis=-1)
-
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        remembered = _norm(c, self.state_scale)
-        if self.state_offset is not None:
-            remembered = remembered + self.state_offset
-        h = sigmoid(o) * np.tanh(remembered)
-        return h if self.projection is None else h @ self.projection, c
-
-
-def sigmoid(z: Floats) -> Floats:
-    """1 / (1 + exp(-z)), by way of tanh, which does not overflow."""
-    tanh: Floats = np.tanh(0.5 * z)
-    return 0.5 * tanh + 0.5
-
-
-def _norm(a: Floats, scale: Floats | None) -> Floats:
-    """Layer normalisation over the last axis; without a scale, the layer has none."""
-    if scale is None:
-        return a
-    centred: Floats = a - a.mean(axis=-1, keepdims=True)
-    variance = np.square(centred).mean(axis=-1, keepdims=True)
-    deviation: Floats = np.sqrt(variance + np.float32(LAYER_NORM_EPSILON))
-    return scale * centred / deviation
+    def _look_up(self, ids: NDArray[np.integer]) -> Floats | None:
+        """Returns what the tokens give the first layer's gates; embeds them instead where there is no table."""
+        step = self._step
+        if step.table is None:
+            self._embedded[...] = step.embedding[ids].T.reshape(self._embedded.shape)  # type: ignore[index]
+            return None
+        if self._given is None:
+            row: Floats = step.table[ids[0]]
+            return row
+        # mode "clip" writes into the buffer at once; the ids are those of the vocabulary.
+        return step.table_by_column.take(ids, axis=1, out=self._given, mode="clip")  # type: ignore[union-attr]

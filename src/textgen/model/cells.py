@@ -19,7 +19,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from textgen.generation.step import LAYER_NORM_EPSILON
+from textgen.generation.layers import LAYER_NORM_EPSILON
 
 
 class LSTMCell(keras.layers.Layer):

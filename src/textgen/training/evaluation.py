@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from textgen.config import TrainingConfig
 from textgen.console import Console
@@ -81,15 +82,15 @@ class Evaluator(keras.callbacks.Callback):
         """Scores the model, keeps it if it is the best, writes a sample and a line of metrics.
 
         Raises:
-            DivergedError: when the loss is no finite number; nothing is written.
+            DivergedError: when the loss or a weight is no finite number; nothing is written.
         """
         progress = self._progress
         with self._console.busy("evaluating"):
             scores = self._validator(self.model)
-        if not math.isfinite(scores.loss):
+        model = self.model_file(scores)
+        if not math.isfinite(scores.loss) or not all(np.isfinite(tensor).all() for tensor in model.tensors.values()):
             raise diverged(progress)
         progress.scores = scores
-        model = self.model_file(scores)
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
             write_model(self._job.model, model)

@@ -1,8 +1,12 @@
-"""Logits in, the next token out; one sampler a file."""
+"""Logits in, the next tokens out; one class a file. `sampler` puts them together, in a fixed order."""
 
-from textgen.generation.samplers.factory import make_sampler
+from textgen.generation.samplers.categorical import Categorical
 from textgen.generation.samplers.greedy import Greedy
+from textgen.generation.samplers.min_p import MinP
+from textgen.generation.samplers.repetition_penalty import RepetitionPenalty
 from textgen.generation.samplers.sampler import Sampler
 from textgen.generation.samplers.temperature import Temperature
+from textgen.generation.samplers.top_k import TopK
+from textgen.generation.samplers.top_p import TopP
 
-__all__ = ["Greedy", "Sampler", "Temperature", "make_sampler"]
+__all__ = ["Categorical", "Greedy", "MinP", "RepetitionPenalty", "Sampler", "Temperature", "TopK", "TopP"]

@@ -14,10 +14,11 @@ class Greedy:
     """Takes the likeliest token; the one with the lowest id where several are.
 
     Example:
-        >>> Greedy()(np.array([0.1, 2.0, 0.3]), np.random.default_rng())
-        1
+        >>> Greedy()(np.array([[0.1, 2.0, 0.3]], np.float32), np.zeros((1, 3), np.float32))
+        array([1])
     """
 
-    def __call__(self, logits: NDArray[np.floating], rng: np.random.Generator) -> int:  # noqa: ARG002
-        """Takes the likeliest token; see `Sampler`."""
-        return int(np.argmax(logits))
+    def __call__(self, logits: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.intp]:  # noqa: ARG002
+        """Takes the likeliest token of each row; see `Chooser`."""
+        ids: NDArray[np.intp] = logits.argmax(axis=-1)
+        return ids

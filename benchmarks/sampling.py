@@ -1,0 +1,321 @@
+"""How fast is sampling? Start-up, memory and characters a second, beside NumPy written plainly, PyTorch and Keras.
+
+Every number is the best of several runs that take turns with those of its peers. One-hot models of 65 characters with
+random weights, temperature 0.8; each rate is measured in a process of its own, with one and with two BLAS threads.
+PyTorch is left out where it is not installed (`pip install torch`), and is no dependency of ours.
+
+    python benchmarks/sampling.py
+"""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+SIZES = ((128, 2), (512, 3))
+BATCH = 32
+ROUNDS = 15
+SECONDS = 0.15
+WARM_UP = 32
+CHARACTERS = 65
+TEMPERATURE = 0.8
+
+
+def write_random_model(path: Path, state_size: int, layers: int) -> None:
+    """Writes a model file with random weights."""
+    import numpy as np
+
+    from textgen.corpus import Vocabulary, make_tokenizer
+    from textgen.generation import ModelFile, write_model
+    from textgen.generation.model_file import expected_shapes
+
+    shape = {"language_model": "char", "layers": layers, "lstm_state_size": state_size}
+    tokens = ("", "[UNK]", *(chr(ord("!") + number) for number in range(CHARACTERS)))
+    vocabulary, rng = Vocabulary(tokens, make_tokenizer("char")), np.random.default_rng(1)
+    tensors = {
+        name: rng.normal(scale=0.1, size=size).astype(np.float32)
+        for name, size in expected_shapes(shape, vocabulary.size).items()
+    }
+    write_model(path, ModelFile(tensors, shape, vocabulary, {}, "", 1, ""))
+
+
+# What writes so many characters, by name; each is made for a model file.
+
+
+def textgen_stream(path: Path) -> Callable[[int], None]:
+    """Our generator, one text, in pieces."""
+    from textgen.generation import load
+
+    generator = load(path)
+
+    def write(count: int) -> None:
+        for _ in generator.generate("A", length=count, temperature=TEMPERATURE, seed=1):
+            pass
+
+    return write
+
+
+def textgen_batch(path: Path) -> Callable[[int], None]:
+    """Our generator, `BATCH` texts side by side."""
+    from textgen.config import SamplingConfig
+    from textgen.generation import load
+
+    generator = load(path)
+
+    def write(count: int) -> None:
+        config = SamplingConfig(length=max(1, count // BATCH), temperature=TEMPERATURE, seed=1)
+        for _ in generator.write("A", config, samples=BATCH):
+            pass
+
+    return write
+
+
+def naive(path: Path) -> Callable[[int], None]:
+    """Plain NumPy, with softmax and choice."""
+    import numpy as np
+    from naive_step import NaiveStep, sample
+
+    from textgen.generation import read_model
+
+    step, rng = NaiveStep(read_model(path)), np.random.default_rng(1)
+
+    def write(count: int) -> None:
+        token_id = 2
+        for _ in range(count):
+            token_id = sample(step(token_id), TEMPERATURE, rng)
+
+    return write
+
+
+def naive_with_our_sampler(path: Path) -> Callable[[int], None]:
+    """Plain NumPy for the step alone, and our sampler."""
+    import numpy as np
+    from naive_step import NaiveStep
+
+    from textgen.config import SamplingConfig
+    from textgen.generation import Sampler, read_model
+
+    step, rng = NaiveStep(read_model(path)), np.random.default_rng(1)
+    sampler = Sampler(SamplingConfig(temperature=TEMPERATURE))
+
+    def write(count: int) -> None:
+        token_id = 2
+        for number in range(count):
+            if number % 64 == 0:
+                noise = sampler.noise(rng, (64, 1, CHARACTERS + 2))
+            token_id = int(sampler(step(token_id)[np.newaxis], noise[number % 64])[0])
+
+    return write
+
+
+def torch_stream(path: Path) -> Callable[[int], None]:
+    """PyTorch's torch.nn.LSTM, a token a call."""
+    import torch
+
+    from textgen.generation import read_model
+
+    model = read_model(path)
+    torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
+    size, layers = model.shape["lstm_state_size"], model.shape["layers"]
+    weights = {name: torch.from_numpy(tensor.copy()) for name, tensor in model.tensors.items()}
+    lstm = torch.nn.LSTM(CHARACTERS + 2, size, layers)
+    with torch.no_grad():
+        for index in range(layers):
+            getattr(lstm, f"weight_ih_l{index}").copy_(weights[f"layers.{index}.kernel"].T)
+            getattr(lstm, f"weight_hh_l{index}").copy_(weights[f"layers.{index}.recurrent_kernel"].T)
+            getattr(lstm, f"bias_ih_l{index}").copy_(weights[f"layers.{index}.bias"])
+            getattr(lstm, f"bias_hh_l{index}").zero_()
+    one_hot = torch.eye(CHARACTERS + 2)
+
+    @torch.inference_mode()
+    def write(count: int) -> None:
+        state, token_id = None, 2
+        for _ in range(count):
+            out, state = lstm(one_hot[token_id][None, None], state)
+            logits = torch.addmv(weights["output.bias"], weights["output.kernel"].T, out[0, 0])
+            token_id = int(torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1))
+
+    return write
+
+
+def keras_predict(path: Path) -> Callable[[int], None]:
+    """Keras, a token a `predict` call."""
+    import numpy as np
+
+    model = _keras_model(path)
+    rng = np.random.default_rng(1)
+
+    def write(count: int) -> None:
+        from naive_step import sample
+
+        token_id = 2
+        for _ in range(count):
+            logits = model.predict(np.array([[token_id]]), verbose=0)[0, 0]
+            token_id = sample(logits, TEMPERATURE, rng)
+
+    return write
+
+
+def keras_loop(path: Path) -> Callable[[int], None]:
+    """Keras, the whole loop compiled by tf.function."""
+    import tensorflow as tf
+
+    model = _keras_model(path)
+
+    @tf.function
+    def loop(count: tf.Tensor) -> tf.Tensor:
+        token_id = tf.constant([[2]], tf.int64)
+        for _ in tf.range(count):
+            token_id = tf.random.categorical(model(token_id)[0] / TEMPERATURE, 1)
+        return token_id
+
+    def write(count: int) -> None:
+        loop(tf.constant(count))
+
+    return write
+
+
+def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
+    """Stock Keras layers with the weights of a model file."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from textgen.generation import read_model
+
+    threads = int(os.environ["OPENBLAS_NUM_THREADS"])
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    found = read_model(path)
+    inputs = keras.Input(batch_shape=(1, 1), dtype="int64")
+    size = CHARACTERS + 2
+    hidden = keras.layers.Embedding(size, size, embeddings_initializer="identity")(inputs)
+    for _ in range(found.shape["layers"]):
+        hidden = keras.layers.LSTM(found.shape["lstm_state_size"], return_sequences=True, stateful=True)(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(size)(hidden))
+    names = [
+        f"layers.{i}.{part}" for i in range(found.shape["layers"]) for part in ("kernel", "recurrent_kernel", "bias")
+    ]
+    model.set_weights([np.eye(size), *(found.tensors[name] for name in [*names, "output.kernel", "output.bias"])])
+    return model
+
+
+WRITERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
+    writer.__name__: writer
+    for writer in (
+        textgen_stream,
+        textgen_batch,
+        naive,
+        naive_with_our_sampler,
+        torch_stream,
+        keras_predict,
+        keras_loop,
+    )
+}
+HEAVY = ("torch_stream", "keras_predict", "keras_loop")
+
+
+def measure(path: Path, names: list[str]) -> dict[str, float]:
+    """Characters a second of some writers, which take turns: the best of each."""
+    writers = {name: WRITERS[name](path) for name in names}
+    counts, best = {}, dict.fromkeys(names, 0.0)
+    for name, write in writers.items():
+        write(WARM_UP)
+        began = time.perf_counter()
+        write(WARM_UP)
+        counts[name] = max(1, int(WARM_UP * SECONDS / (time.perf_counter() - began)))
+    for _ in range(ROUNDS):
+        for name, write in writers.items():
+            began = time.perf_counter()
+            write(counts[name])
+            best[name] = max(best[name], counts[name] / (time.perf_counter() - began))
+    return best
+
+
+def measure_apart(path: Path, threads: int, names: list[str]) -> dict[str, float]:
+    """`measure` in a process of its own, with so many BLAS threads."""
+    command = [sys.executable, __file__, "--measure", str(path), *names]
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+    rates: dict[str, float] = json.loads(output.splitlines()[-1])
+    return rates
+
+
+def seconds_to_first_character(path: Path) -> tuple[float, float]:
+    """Starts textgen-sample; the seconds until a character arrives, and the megabytes it took in the end."""
+    command = [str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), str(path), "--length=1"]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None  # noqa: S101
+        process.stdout.read(1)
+        seconds = time.perf_counter() - began
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+    return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
+
+
+def seconds_to_run(*command: str) -> float:
+    """The seconds a command takes."""
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def print_start(path: Path) -> None:
+    """Prints the lines on start-up and memory."""
+    sample = str(Path(sysconfig.get_path("scripts")) / "textgen-sample")
+    peers: dict[str, list[float]] = {"first": [], "numpy": [], "help": [], "pass": []}
+    megabytes = 0.0
+    for _ in range(ROUNDS):
+        seconds, megabytes = seconds_to_first_character(path)
+        peers["first"].append(seconds)
+        peers["numpy"].append(seconds_to_run(sys.executable, "-c", "import numpy"))
+        peers["help"].append(seconds_to_run(sample, "--help"))
+        peers["pass"].append(seconds_to_run(sys.executable, "-c", "pass"))
+    first, numpy, help_page, nothing = (min(peers[name]) * 1000 for name in ("first", "numpy", "help", "pass"))
+    print(f"first character of textgen-sample: {first:.0f} ms, {first / numpy:.1f} x `import numpy` ({numpy:.0f} ms)")
+    print(f"textgen-sample --help: {help_page:.0f} ms, {help_page / nothing:.1f} x `pass` ({nothing:.0f} ms)")
+    print(f"memory of textgen-sample: {megabytes:.0f} MB")
+
+
+def print_rates(path: Path, state_size: int, layers: int) -> None:
+    """Prints a table of characters a second for one model."""
+    light = [name for name in WRITERS if name not in HEAVY]
+    heavy = [name for name in HEAVY if name != "torch_stream" or find_spec("torch")]
+    rates = {threads: measure_apart(path, threads, light) for threads in (1, 2)}
+    for threads in (1, 2):
+        for name in heavy:
+            rates[threads] |= measure_apart(path, threads, [name])
+    print(f"\n{layers} layers of {state_size}, characters a second with 1 and 2 BLAS threads, and the best beside ours")
+    ours = max(rates[threads]["textgen_stream"] for threads in rates)
+    for name in [*light, *heavy]:
+        one, two = (rates[threads][name] for threads in (1, 2))
+        print(f"  {name:24}{one:>12,.0f}{two:>12,.0f}{max(one, two) / ours:>10.2f}")
+    for threads in (1, 2):
+        found = rates[threads]
+        plain, step = (found["textgen_stream"] / found[name] for name in ("naive", "naive_with_our_sampler"))
+        print(f"  {threads} threads: textgen_stream is {plain:.2f} x naive, {step:.2f} x naive_with_our_sampler")
+
+
+def main() -> None:
+    """Prints it all, or measures for another process of this script."""
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3:])))
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for state_size, layers in SIZES:
+            path = Path(directory) / f"{state_size}.safetensors"
+            write_random_model(path, state_size, layers)
+            if (state_size, layers) == SIZES[0]:
+                print_start(path)
+            print_rates(path, state_size, layers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Hands a text to the user's editor and takes it back; knows nothing of where the text comes from."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from textgen.errors import DataError, InputOutputError, TextgenError, UsageError, from_os_error
+
+
+def find_editor() -> str | None:
+    """The command that `VISUAL` or else `EDITOR` names; None when neither does."""
+    return os.environ.get("VISUAL") or os.environ.get("EDITOR") or None
+
+
+def edit(editor: str, text: str, accept: Callable[[str], None]) -> None:
+    """Opens a text in an editor, through a temporary file.
+
+    Args:
+        editor: the command, with any arguments of its own.
+        text: what is edited. In the file a line end stands behind it, as editors want it.
+        accept: takes the edited text, without that line end.
+
+    Raises:
+        UsageError: when the editor cannot be started.
+        InputOutputError: when it ends with a failure; nothing is accepted.
+        DataError: what `accept` raised, with the name of the file: that stays, so that no work is lost.
+    """
+    path = _write(text)
+    try:
+        _run(editor, path)
+        content = path.read_bytes().decode("utf-8", "surrogateescape")
+        accept(content.replace("\r\n", "\n").removesuffix("\n"))
+    except OSError as error:
+        raise from_os_error(error, f"cannot edit {path}") from error
+    except DataError as error:
+        raise DataError(f"{error}; what you wrote is kept in {path}") from error
+    except TextgenError:
+        path.unlink(missing_ok=True)
+        raise
+    path.unlink(missing_ok=True)
+
+
+def _write(text: str) -> Path:
+    try:
+        with tempfile.NamedTemporaryFile(prefix="textgen-", suffix=".txt", delete=False) as file:
+            file.write(f"{text}\n".encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise from_os_error(error, "cannot write a temporary file to edit") from error
+    return Path(file.name)
+
+
+def _run(editor: str, path: Path) -> None:
+    """Runs the editor to its end; Ctrl-C meanwhile is the editor's alone."""
+    try:
+        process = subprocess.Popen([*shlex.split(editor), str(path)])  # noqa: S603 - the user's own editor
+    except (OSError, ValueError) as error:
+        raise UsageError(f"VISUAL or EDITOR must name an editor, and {editor} cannot be started: {error}") from error
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    if code != 0:
+        raise InputOutputError(f"{editor} ended with {code}; the text stays as it was")

@@ -1,0 +1,243 @@
+"""The session of `textgen-sample --interactive`: lines and commands in, passages out; the text itself is a `Draft`.
+
+Text goes to standard output; remarks, errors and the prompt for input to standard error. So it works over pipes, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textgen.cli.draft import Draft
+from textgen.cli.editor import edit, find_editor
+from textgen.cli.places import refuse_bucket
+from textgen.cli.sample import PROGRAM
+from textgen.cli.sample_output import encode_output, put
+from textgen.config import SamplingConfig
+from textgen.config.flags import described
+from textgen.config.validation import nearest, shown
+from textgen.console import Console, report_failure
+from textgen.errors import TextgenError, UsageError, from_os_error
+from textgen.storage import write_atomic
+
+if TYPE_CHECKING:
+    from textgen.corpus.copy_index import CopyIndex
+    from textgen.generation import TextGenerator
+
+HELP = """\
+an empty line      continues the text
+any other line     is added to the text as it is, then the text goes on; a space first begins a new word
+//...              is a line that begins with one slash
+/retry             writes the last passage again, with another seed
+/undo              takes the last passage back, with what you added to it; again, the one before
+/edit              opens the text in $VISUAL or $EDITOR; without one, the lines that follow replace the last
+                   passage, up to a line with a single dot
+/set NAME VALUE    sets length, temperature, until, or another flag of how a text is written; without VALUE, to
+                   its default; without NAME, shows them all
+/temperature 1.2   is /set temperature 1.2, and so for the others
+/show              shows the whole text
+/save FILE         saves it in a new file; /save! FILE in place of one that is there
+/help              shows this page
+/quit              ends, as Ctrl-D does, the end of input
+Ctrl-C             stops the passage that is being written, and keeps what there is of it"""
+
+_INPUT_PROMPT = "> "
+_COMMAND_MARK = "/"
+_END_OF_LINES = "."
+_CHARACTERS_SHOWN = 60
+
+
+def write_together(
+    generator: TextGenerator,
+    config: SamplingConfig,
+    open_copies: Callable[[], CopyIndex],
+    prompt: str,
+    *,
+    echo: bool,
+) -> None:
+    """Runs a session, to its end.
+
+    Args:
+        generator: writes.
+        config: how, at first.
+        open_copies: opens the copy index of the training text, where it is needed.
+        prompt: what the text begins with; the first passage goes on from there at once.
+        echo: whether a passage is shown with what the user added to it.
+
+    Raises:
+        TextgenError: when the prompt cannot be continued. Later failures are told, and the session goes on.
+        KeyboardInterrupt: Ctrl-C while a line is awaited, from what is no terminal. On a terminal that does not end the
+            session: it may have been meant for the passage that has just ended.
+    """
+    session = Session(Draft(generator, config, open_copies), echo=echo)
+    session.begin(prompt.removeprefix("\ufeff").replace("\r\n", "\n"))
+    session.run()
+
+
+class Session:
+    """Obeys one line after the other.
+
+    Args:
+        draft: the text.
+        echo: whether a passage is shown with what the user added to it.
+    """
+
+    def __init__(self, draft: Draft, *, echo: bool) -> None:
+        self._draft = draft
+        self._echo = echo
+        self._console = Console()
+        self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._saved = ""
+        self._commands: dict[str, Callable[[], None]] = {
+            "retry": self._retry,
+            "undo": self._undo,
+            "edit": self._edit,
+            "show": self._show,
+            "help": self._help,
+            "quit": self._quit,
+        }
+        self._commands_with_value: dict[str, Callable[[str], None]] = {
+            "set": self._set,
+            "save": self._save,
+            "save!": self._save_over,
+        }
+
+    def begin(self, prompt: str) -> None:
+        """Prepares the streams, and writes the first passage where there is a prompt."""
+        encode_output("surrogateescape")
+        sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+        pieces = self._draft.write(prompt) if prompt else None
+        if self._is_terminal:
+            with contextlib.suppress(ImportError):
+                import readline  # noqa: F401 - gives `input` history and editing
+            self._console.say("An empty line continues the text, any other is added to it; /help tells more.")
+        if pieces is not None:
+            self._show_passage(pieces)
+
+    def run(self) -> None:
+        """Reads and obeys lines until there are no more."""
+        while True:
+            try:
+                self._obey(self._ask())
+            except EOFError:
+                break
+            except TextgenError as error:
+                report_failure(PROGRAM, str(error))
+            except KeyboardInterrupt:
+                if not self._is_terminal:
+                    raise
+                self._console.say("\n/quit or Ctrl-D ends.")
+        if self._is_terminal and self._draft.text != self._saved:
+            self._console.say("Not saved; /save FILE keeps a text.")
+
+    def _ask(self) -> str:
+        """The next line, without its end.
+
+        Raises:
+            EOFError: when there is none.
+        """
+        if sys.stdin.isatty() and not sys.stdout.isatty():
+            self._console.rich.print(_INPUT_PROMPT, end="")
+        try:
+            return input(_INPUT_PROMPT if self._is_terminal else "")
+        except EOFError:
+            put("\n" if self._is_terminal else "")
+            raise
+
+    def _obey(self, line: str) -> None:
+        if not line.startswith(_COMMAND_MARK):
+            self._show_passage(self._draft.write(line))
+            return
+        command = line.removeprefix(_COMMAND_MARK)
+        if command.startswith(_COMMAND_MARK):
+            self._show_passage(self._draft.write(command))
+            return
+        name, _, value = command.partition(" ")
+        value = value.strip()
+        settings = asdict(self._draft.config)
+        if name in self._commands_with_value:
+            self._commands_with_value[name](value)
+        elif name.replace("-", "_") in settings:
+            self._set(command)
+        elif name not in self._commands:
+            known = [*self._commands, *self._commands_with_value, *settings]
+            raise UsageError(f"there is no command {shown(line)}{nearest(name, known)}; /help lists them")
+        elif value:
+            raise UsageError(f"/{name} takes nothing behind it, got {shown(value)}; leave it out")
+        else:
+            self._commands[name]()
+
+    def _show_passage(self, pieces: Iterator[str]) -> None:
+        """Shows the last passage while it is written, until it ends or Ctrl-C stops it."""
+        with contextlib.suppress(KeyboardInterrupt):
+            put(self._draft.passages[-1].added if self._echo else "")
+            for piece in pieces:
+                put(piece)
+        put("\n")
+
+    def _retry(self) -> None:
+        self._show_passage(self._draft.retry())
+
+    def _undo(self) -> None:
+        self._draft.undo()
+        self._tell_end()
+
+    def _edit(self) -> None:
+        editor = find_editor() if self._is_terminal else None
+        if editor is not None:
+            edit(editor, self._draft.text, self._draft.replace)
+        else:
+            self._console.say("Write the last passage anew; a line with a single dot ends it.")
+            self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
+        self._tell_end()
+
+    def _set(self, assignment: str) -> None:
+        name, _, value = assignment.partition(" ")
+        name = name.replace("-", "_")
+        if name:
+            self._draft.set(name, value.strip() or None)
+        for each, setting in asdict(self._draft.config).items():
+            if not name or each == name:
+                self._console.say(f"{each} {described(setting)}")
+
+    def _show(self) -> None:
+        put(f"{self._draft.text}\n")
+
+    def _save(self, name: str) -> None:
+        self._save_in(name, replaces=False)
+
+    def _save_over(self, name: str) -> None:
+        self._save_in(name, replaces=True)
+
+    def _save_in(self, name: str, *, replaces: bool) -> None:
+        refuse_bucket("/save", name)
+        text = self._draft.text
+        try:
+            path = Path(name).expanduser()
+            if "\0" in name or path.is_dir():
+                raise UsageError(f"/save needs the name of a file, got {shown(name)}")
+            if not replaces and (path.exists() or path.is_symlink()):
+                raise UsageError(f"there is a file {path} already; /save! {name} replaces it, or name another")
+        except OSError as error:
+            raise from_os_error(error, f"cannot write {name}") from error
+        except RuntimeError as error:
+            raise UsageError(f"/save {name}: there is no such home directory; name another place") from error
+        write_atomic(path, (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape"))
+        self._saved = text
+        self._console.say(f"Saved {len(text):,} characters in {path}.")
+
+    def _help(self) -> None:
+        self._console.say(HELP)
+
+    def _quit(self) -> None:
+        raise EOFError
+
+    def _tell_end(self) -> None:
+        """Says how the text ends now, which stands nowhere else on the screen."""
+        text = self._draft.text
+        more = "..." if len(text) > _CHARACTERS_SHOWN else ""
+        self._console.say(f"The text ends: {more}{text[-_CHARACTERS_SHOWN:]!r}" if text else "The text is empty.")

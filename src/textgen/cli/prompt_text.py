@@ -1,0 +1,61 @@
+"""Finds the text that `--prompt` means, which can stand elsewhere; knows nothing of what a model makes of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from textgen.config.validation import shown
+from textgen.errors import DataError, UsageError, from_os_error
+
+STANDARD_INPUT = "-"
+FILE_MARK = "@"
+
+
+def read_prompt(prompt: str) -> str:
+    """Reads a prompt, to its last character.
+
+    Args:
+        prompt: what `--prompt` was given: the text itself, `-` for standard input, or `@` before the name of a file.
+
+    Returns:
+        The text as it stands there, with any byte order mark and CRLF.
+
+    Raises:
+        UsageError: when `@` names no file.
+        DataError: when it is not UTF-8.
+        TextgenError: when it cannot be read.
+    """
+    if prompt == STANDARD_INPUT:
+        return _read_standard_input()
+    if prompt.startswith(FILE_MARK):
+        return _read_file(prompt.removeprefix(FILE_MARK))
+    return prompt
+
+
+def _read_standard_input() -> str:
+    where = "the prompt on standard input"
+    try:
+        return _decode(sys.stdin.buffer.read(), where)
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {where}") from error
+
+
+def _read_file(name: str) -> str:
+    path = Path(name)
+    try:
+        is_readable = not path.exists() or path.is_file() or path.is_fifo()
+        if not name or not is_readable:
+            raise UsageError(
+                f"--prompt @FILE must name a file, got {shown(name)}; a prompt that itself begins with @ comes through --prompt -"
+            )
+        return _decode(path.read_bytes(), f"the prompt file {name}")
+    except OSError as error:
+        raise from_os_error(error, f"cannot read the prompt file {name}") from error
+
+
+def _decode(content: bytes, where: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} must be UTF-8, and byte {error.start} is not; convert it first") from error

@@ -1,0 +1,136 @@
+"""Writes texts to standard output, each as a whole and in their order; knows nothing of how they come about.
+
+They come side by side, a piece of each in turn. What belongs to the text whose turn it is goes out at once; the others
+keep what they have until theirs comes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from textgen.console import Console
+
+if TYPE_CHECKING:
+    from textgen.evaluation import Novelty
+    from textgen.generation import Sample
+
+SEPARATOR = "---"
+"""The line between two texts: a reader sees where the next begins, and an editor or script can split there."""
+
+
+def write_plain(
+    pieces: Iterable[tuple[Sample, str]], echo: str, measure: Callable[[Sample], Novelty] | None = None
+) -> None:
+    """Writes texts for people: each behind its prompt and with a line end, with a line `SEPARATOR` between them.
+
+    Args:
+        pieces: as `TextGenerator.write` yields them.
+        echo: what stands before each text: the prompt, or nothing.
+        measure: measures a text's novelty, which then goes to standard error as a line of its own.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; what was written has its line end.
+    """
+    encode_output("surrogateescape")
+    console = Console()
+    ended = False
+    try:
+        put(echo)
+        for sample, piece in in_turn(pieces):
+            if ended:
+                put(f"{SEPARATOR}\n{echo}")
+            put(piece)
+            ended = sample.finish_reason is not None
+            if ended:
+                put("\n")
+            if ended and measure is not None:
+                console.say(str(measure(sample)))
+    except KeyboardInterrupt:
+        if not ended:
+            put("\n")
+        raise
+
+
+def write_json(
+    pieces: Iterable[tuple[Sample, str]], model: str, *, echo: bool, measure: Callable[[Sample], Novelty] | None = None
+) -> None:
+    """Writes texts for scripts: a line of JSON for each, as soon as it and those before it have ended.
+
+    Args:
+        pieces: as `TextGenerator.write` yields them, of texts that are scored.
+        model: the hash of the model file.
+        echo: whether the prompt stands among the fields.
+        measure: measures a text's novelty, which then stands among the fields.
+    """
+    # JSON escapes a lone surrogate, a byte of the prompt that is not UTF-8, as Python does: \udcff.
+    encode_output("backslashreplace")
+    for sample, _ in in_turn(pieces):
+        if sample.finish_reason is None:
+            continue
+        bits = sample.bits_per_character
+        fields: dict[str, Any] = {
+            "text": sample.text,
+            "prompt": sample.prompt,
+            "seed": sample.seed,
+            "tokens": sample.tokens,
+            "finish_reason": sample.finish_reason,
+            "bits_per_character": bits if bits is not None and math.isfinite(bits) else None,
+            "model": model,
+        }
+        if not echo:
+            del fields["prompt"]
+        if measure is not None:
+            novelty = measure(sample)
+            fields["longest_copy"] = novelty.longest_copy
+            fields["longest_copy_characters"] = len(novelty.longest_copy)
+            fields["copied_share"] = novelty.copied_share
+            fields["spans"] = novelty.spans
+        put(json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
+    """Brings interleaved pieces in the order of their texts.
+
+    Args:
+        pieces: as `TextGenerator.write` yields them: of texts whose seeds follow one another.
+
+    Yields:
+        Pieces with their texts, all of a text before any of the next. Each text comes once with a `finish_reason`, at
+        last.
+    """
+    waiting: dict[int, Sample] = {}
+    turn: int | None = None
+    for sample, piece in pieces:
+        if turn is None:
+            turn = sample.seed
+        if sample.seed < turn:
+            continue  # the copy guard had ended it before its turn came, and nothing was added since
+        waiting[sample.seed] = sample
+        if sample.seed == turn:
+            yield sample, piece
+        while turn in waiting and waiting[turn].finish_reason is not None:
+            del waiting[turn]
+            turn += 1
+            if turn in waiting:
+                yield waiting[turn], waiting[turn].text
+
+
+def put(piece: str) -> None:
+    """Writes a piece to standard output, where it is seen at once on a terminal, and with its line in a pipe."""
+    sys.stdout.write(piece)
+    if "\n" in piece or sys.stdout.isatty():
+        sys.stdout.flush()
+
+
+def encode_output(errors: str) -> None:
+    """Makes standard output UTF-8, whatever the locale says.
+
+    Args:
+        errors: what becomes of the surrogates that stand for bytes of a prompt that are not UTF-8; `surrogateescape`
+            writes these bytes.
+    """
+    sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]

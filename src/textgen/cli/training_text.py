@@ -1,0 +1,71 @@
+"""Finds the text that a config speaks of, before training and again after it; knows nothing of what it is read for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textgen.config import TrainingConfig
+from textgen.config.yaml_text import from_yaml
+from textgen.corpus import Section, Sources, find_sources, open_sections
+from textgen.errors import DataError, FormatError, MissingError, UsageError
+from textgen.jobs import JobDirectory
+from textgen.storage import bundled, read_text
+
+STORY_PREFIX = "story"
+
+
+def find_text(config: TrainingConfig) -> Sources:
+    """The files that a config names, or the bundled story.
+
+    Raises:
+        TextgenError: as `find_sources`.
+    """
+    texts, prefix = config.texts, config.data_prefix
+    if not texts and config.data_dir is None:
+        texts, prefix = (str(bundled("data/story.txt")),), prefix or STORY_PREFIX
+    return find_sources(texts, config.data_dir, prefix)
+
+
+def open_training_text(model: Path, data_sha256: str) -> Section:
+    """Finds the text that a model was trained on; reads it through once.
+
+    Args:
+        model: a job directory, or the model file in one.
+        data_sha256: the hash of the text, as the model file has it.
+
+    Returns:
+        What the model learned from; the text for validation is not among it.
+
+    Raises:
+        MissingError: when there is no job directory, or the text is gone.
+        DataError: when the text is another by now.
+        FormatError: when the job's config is damaged.
+        TextgenError: when the text cannot be read.
+    """
+    job = JobDirectory(model if model.is_dir() else model.parent)
+    if not job.exists:
+        raise MissingError(
+            f"the training text of {model} is not known: there is no {job.config} that names it; "
+            "name the job directory that textgen-train made"
+        )
+    config = _read_config(job.config)
+    from_here = f"paths in {job.config} count from where textgen-train was run"
+    try:
+        sections = open_sections(find_text(config), valid_fraction=config.valid_fraction, encoding=config.encoding)
+    except MissingError as error:
+        raise MissingError(f"the training text is needed: {error}; {from_here}") from error
+    except (DataError, UsageError) as error:
+        raise DataError(f"the training text is needed, as it was in training: {error}; {from_here}") from error
+    if sections.sha256 != data_sha256:
+        raise DataError(
+            f"{sections.train.paths[0]} is not the text that {model} was trained on, or not all of it: "
+            f"restore the text that {job.config} names, or train again; {from_here}"
+        )
+    return sections.train
+
+
+def _read_config(path: Path) -> TrainingConfig:
+    try:
+        return TrainingConfig(**from_yaml(read_text(path), str(path)))
+    except UsageError as error:
+        raise FormatError(f"{path}: {error}; mend it, or train again") from error

@@ -1,0 +1,63 @@
+"""Decides where a text ends before its length is reached; knows nothing of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+FinishReason: TypeAlias = Literal["length", "until", "lines", "max_copy"]
+"""Why a text ended: it is as long as was asked for, the text of `until` was written, so many lines were, or every way to
+go on would have copied too much."""
+
+
+class Ending:
+    r"""Watches a text as it grows, and cuts the piece in which it ends.
+
+    Args:
+        until: texts at whose first appearance, anywhere in what is written, the text ends; it is the last of it.
+        lines: after how many lines it ends, without the last line break.
+
+    Example:
+        >>> ending = Ending(until=["end"])
+        >>> ending.cut("Here it e"), ending.cut("nds.")
+        (('Here it e', None), ('nd', 'until'))
+    """
+
+    def __init__(self, until: Sequence[str] = (), lines: int | None = None) -> None:
+        self._until = tuple(until)
+        self._lines_left = lines
+        self._reach = max(map(len, self._until), default=1) - 1
+        self._tail = ""  # as much of what was written as a text of `until` could begin in
+
+    def cut(self, piece: str) -> tuple[str, FinishReason | None]:
+        """Takes the next piece.
+
+        Args:
+            piece: what would be written next.
+
+        Returns:
+            What of it belongs to the text, and why the text ends there; None where it does not.
+        """
+        ends: list[tuple[int, FinishReason]] = []
+        text = self._tail + piece
+        found = [(position + len(end)) for end in self._until if (position := text.find(end)) >= 0]
+        if found:
+            ends.append((min(found) - len(self._tail), "until"))
+        line_end = self._find_last_line_end(piece)
+        if line_end >= 0:
+            ends.append((line_end, "lines"))
+        self._tail = text[-self._reach :] if self._reach else ""
+        if not ends:
+            return piece, None
+        length, reason = min(ends, key=lambda end: end[0])
+        return piece[:length], reason
+
+    def _find_last_line_end(self, piece: str) -> int:
+        """Counts line breaks; returns the place of the one that ends the last line, or -1."""
+        if self._lines_left is None:
+            return -1
+        place = -1
+        for _ in range(min(piece.count("\n"), self._lines_left)):
+            place = piece.find("\n", place + 1)
+            self._lines_left -= 1
+        return place if self._lines_left == 0 else -1

@@ -1,0 +1,208 @@
+"""The layers of the LSTM in NumPy: their weights, prepared once, and one step of each; knows nothing of tokens.
+
+The equations stand in `step`. Prepared means:
+
+- the gates stand in the order o, i, f, g, so that the three sigmoids are one block, and [i, f] * [g, c] is one product;
+- what leads to o, i and f is negated, since sigmoid(z) = 1 / (1 + exp(-z));
+- kernel, bias and recurrent kernel of a plain cell are one matrix, for the input [x, 1, h];
+- the mean that layer normalisation takes off x W is taken off the rows of W instead, once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy import add, dot, exp, multiply, reciprocal, tanh
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LAYER_NORM_EPSILON = 1e-5
+"""What layer normalisation adds to a variance, so that equal numbers do not divide by zero."""
+
+MOST_TABLE_NUMBERS = 1 << 24
+"""The most numbers (64 MB) in the table of an embedding that was multiplied by the first kernel; beyond, both are kept."""
+
+Floats: TypeAlias = "NDArray[np.float32]"
+
+
+class LayerWeights:
+    """The prepared weights of one layer.
+
+    Args:
+        tensors: those of the model file.
+        index: which layer.
+        reads_table: its input's share of the gates comes from a table (see `fold_input`): no kernel and no bias here.
+
+    Attributes:
+        state_size: n, `lstm_state_size`.
+        output_size: the size of h, `num_proj` or n.
+        norm: whether it is layer-normalised.
+        projection: P; None where there is none.
+        stacked: for a plain layer alone, what multiplies [x, 1, h], or h where it reads a table.
+        recurrent_kernel, recurrent_scale, state_scale, state_offset: for a layer-normalised layer alone.
+        kernel, input_scale, bias: for a layer-normalised layer that does not read a table.
+    """
+
+    def __init__(self, tensors: Mapping[str, Floats], index: int, *, reads_table: bool) -> None:
+        layer = f"layers.{index}."
+        kernel, bias = tensors[f"{layer}kernel"], tensors[f"{layer}bias"]
+        recurrent_kernel = tensors[f"{layer}recurrent_kernel"]
+        self.state_size = recurrent_kernel.shape[1] // 4
+        self.output_size = recurrent_kernel.shape[0]
+        self.projection = tensors.get(f"{layer}projection")
+        self.norm = f"{layer}state_scale" in tensors
+        if not self.norm:
+            parts = [recurrent_kernel] if reads_table else [kernel, bias[np.newaxis], recurrent_kernel]
+            self.stacked = _arrange(np.concatenate(parts))
+            return
+        self.recurrent_kernel = _centre(_order(recurrent_kernel))
+        self.recurrent_scale = _arrange(tensors[f"{layer}recurrent_scale"])
+        self.state_scale, self.state_offset = tensors[f"{layer}state_scale"], tensors[f"{layer}state_offset"]
+        if not reads_table:
+            self.kernel, self.bias = _centre(_order(kernel)), _arrange(bias)
+            self.input_scale = _arrange(tensors[f"{layer}input_scale"])
+
+
+def fold_input(tensors: Mapping[str, Floats]) -> tuple[Floats | None, Floats | None]:
+    """Prepares the way from a token to the first layer.
+
+    Args:
+        tensors: those of the model file.
+
+    Returns:
+        The table that has each token's share of the first layer's gates, bias included, (vocabulary size, 4n), and None;
+        or, where that would be too large, None and the embedding.
+    """
+    embedding, kernel = tensors.get("embedding"), tensors["layers.0.kernel"]
+    if embedding is not None:
+        if len(embedding) * kernel.shape[1] > MOST_TABLE_NUMBERS:
+            return None, embedding
+        kernel = embedding @ kernel
+    bias, scale = tensors["layers.0.bias"], tensors.get("layers.0.input_scale")
+    if scale is not None:
+        kernel = _centre(kernel)
+        kernel = kernel * (scale / np.sqrt(np.square(kernel).mean(axis=1, keepdims=True) + LAYER_NORM_EPSILON))
+    return _arrange(kernel + bias), None
+
+
+class Cell(ABC):
+    """A layer at work: its state, and the buffers of a step, (features, batch) or (features,) for one text.
+
+    Args:
+        weights: of the layer.
+        x: what it reads; empty where it reads a table.
+        h: where its output goes, and comes back from at the next step.
+        whole: the memory [x, 1, h], or h alone where it reads a table.
+
+    Attributes:
+        c: what it remembers.
+    """
+
+    def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
+        n, columns = weights.state_size, h.shape[1:]
+        self._weights, self._x, self._h, self._whole = weights, x, h, whole
+        self._z = np.empty((4 * n, *columns), np.float32)
+        gates = np.zeros((5 * n, *columns), np.float32)  # o, i, f, g, c
+        products = np.empty((2 * n, *columns), np.float32)
+        self.c = gates[4 * n :]
+        self._ones = np.ones((3 * n, *columns), np.float32)  # a number instead of an array takes NumPy twice as long
+        self._tanh_c = np.empty((n, *columns), np.float32)
+        self._output = self._h if weights.projection is None else np.empty((n, *columns), np.float32)
+        self._views = (
+            (self._z[: 3 * n], self._z[3 * n :], gates[: 3 * n], gates[3 * n : 4 * n]),
+            (gates[:n], gates[n : 3 * n], gates[3 * n :], products, products[:n], products[n:], self.c),
+        )
+
+    def __call__(self, given: Floats | None) -> None:
+        """Makes one step: reads x, h and c, and overwrites h and c.
+
+        Args:
+            given: the input's share of the gates, from the table; None when it is to be computed from x.
+        """
+        self._sum(given)
+        (z_sigmoids, z_g, sigmoids, g), (o, i_f, g_c, products, i_g, f_c, c) = self._views
+        exp(z_sigmoids, sigmoids)
+        add(sigmoids, self._ones, sigmoids)
+        reciprocal(sigmoids, sigmoids)
+        tanh(z_g, g)
+        multiply(i_f, g_c, products)
+        add(i_g, f_c, c)
+        tanh(self._exposed(), self._tanh_c)
+        multiply(o, self._tanh_c, self._output)
+        if self._weights.projection is not None:
+            dot(self._weights.projection.T, self._output, self._h)
+
+    @abstractmethod
+    def _sum(self, given: Floats | None) -> None:
+        """Writes the sums that lead to the gates into z."""
+
+    def _exposed(self) -> Floats:
+        """What of the memory the output gate lets out."""
+        return self.c
+
+
+class PlainCell(Cell):
+    """A layer without normalisation; see `Cell`."""
+
+    def _sum(self, given: Floats | None) -> None:
+        dot(self._weights.stacked.T, self._whole, self._z)
+        if given is not None:
+            add(self._z, given, self._z)
+
+
+class NormalisedCell(Cell):
+    """A layer-normalised layer; see `Cell`."""
+
+    def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
+        super().__init__(weights, x, h, whole)
+        # The weights go along the features: with a batch behind them, they need an axis for it.
+        shape = (-1, *(1 for _ in h.shape[1:]))
+        self._recurrent_scale = weights.recurrent_scale.reshape(shape)
+        if len(x):
+            self._input_scale, self._bias = weights.input_scale.reshape(shape), weights.bias.reshape(shape)
+        self._state_scale = weights.state_scale.reshape(shape)
+        self._state_offset = weights.state_offset.reshape(shape)
+
+    def _sum(self, given: Floats | None) -> None:
+        weights, z = self._weights, self._z
+        dot(weights.recurrent_kernel.T, self._h, z)
+        _normalise(z, self._recurrent_scale)
+        if given is None:
+            share: Floats = dot(weights.kernel.T, self._x)
+            _normalise(share, self._input_scale)
+            given = add(share, self._bias, share)
+        add(z, given, z)
+
+    def _exposed(self) -> Floats:
+        exposed: Floats = self.c - self.c.mean(axis=0)
+        _normalise(exposed, self._state_scale)
+        add(exposed, self._state_offset, exposed)
+        return exposed
+
+
+def _normalise(a: Floats, scale: Floats) -> None:
+    """Divides numbers whose mean over the first axis is 0 by their deviation and multiplies them by a scale, in place."""
+    variance = np.square(a).mean(axis=0)
+    multiply(a, scale / np.sqrt(variance + np.float32(LAYER_NORM_EPSILON)), a)
+
+
+def _order(a: Floats) -> Floats:
+    """Brings the gates along the last axis from Keras' order i, f, g, o into o, i, f, g."""
+    return np.roll(a, a.shape[-1] // 4, axis=-1)
+
+
+def _arrange(a: Floats) -> Floats:
+    """Orders the gates and negates what leads to the sigmoids."""
+    a = _order(a)
+    a[..., : a.shape[-1] // 4 * 3] *= -1
+    return a
+
+
+def _centre(a: Floats) -> Floats:
+    """Takes the mean over the last axis off."""
+    centred: Floats = a - a.mean(axis=-1, keepdims=True)
+    return centred

@@ -1,0 +1,176 @@
+"""The header of a safetensors file that may be damaged or hostile: parsed and checked; knows nothing of models.
+
+The file is 8 bytes with the header's length, little-endian; the header, a JSON object that tells of each tensor what it
+holds and where; and the tensors. The safetensors library is not asked to read it: its parser ends the whole process
+when memory runs out, which a header can bring about. So everything here is checked with Python's own means.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from textgen.config.validation import shown
+from textgen.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOST_BYTES = 32_000_000
+"""The longest header, which has room for the vocabulary of two million words. The safetensors library takes 100 MB; but a
+hostile header can make Python's parser fill 25 times its length."""
+
+METADATA = "__metadata__"
+"""The key of the header under which lies what is no tensor."""
+
+_LENGTH_BYTES = 8
+_FLOAT_BYTES = 4
+_MOST_DIGITS = 19
+"""Enough for the size of any file; Python takes long to read a number of millions of digits, where it may at all."""
+
+
+def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
+    """Reads a file up to where its tensors begin.
+
+    Args:
+        file: the file, at its beginning.
+        file_size: how many bytes it has.
+
+    Returns:
+        The header behind its length.
+
+    Raises:
+        FormatError: when the file does not begin as a safetensors file does.
+    """
+    length = file.read(_LENGTH_BYTES)
+    size = int.from_bytes(length, "little")
+    if size > MOST_BYTES:
+        raise FormatError(
+            f"it is damaged or no model file (its header must take at most {MOST_BYTES:,} bytes, not {size:,})"
+        )
+    if _LENGTH_BYTES + size > file_size:
+        raise FormatError("it is damaged or no model file (it ends inside its header)")
+    return length + file.read(size)
+
+
+def parse_header(header: bytes) -> dict[str, Any]:
+    """Parses what `read_header` read.
+
+    Returns:
+        What it says of each tensor by the tensor's name, and the metadata.
+
+    Raises:
+        FormatError: when it is no JSON object, or the metadata is no object of texts.
+    """
+    try:
+        text = header[_LENGTH_BYTES:].decode()
+    except UnicodeDecodeError as error:
+        raise FormatError("it is damaged or no model file (its header is not UTF-8)") from error
+    entries = parse_object(text, "header")
+    metadata = entries.setdefault(METADATA, {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise FormatError("it is damaged or no model file (its metadata must hold texts)")
+    return entries
+
+
+def parse_object(text: Any, part: str) -> dict[str, Any]:
+    """Parses a JSON object, more strictly than Python does.
+
+    Args:
+        text: the JSON; None, or anything else that is no text, is refused as well.
+        part: what it is, for the error.
+
+    Returns:
+        The object. There is no NaN and no infinity in it, which JSON does not have (RFC 8259, section 6), no key was
+        there twice, and no whole number has more than 19 digits.
+
+    Raises:
+        FormatError: when it is no such object, or asks for more memory or depth than there is.
+    """
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_twins,
+            parse_int=_parse_whole,
+            parse_float=_parse_finite,
+            parse_constant=_parse_finite,
+        )
+    except (TypeError, ValueError, RecursionError, MemoryError) as error:
+        raise FormatError(f"it is damaged or no model file (its {part} is not sound JSON)") from error
+    if not isinstance(value, dict):
+        raise FormatError(f"it is damaged or no model file (its {part} is no JSON object)")
+    return value
+
+
+def tensors_in_order(
+    entries: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], data_size: int
+) -> dict[str, tuple[int, ...]]:
+    """Checks that a file holds exactly the tensors that are expected, as float32, and nothing between or behind them.
+
+    Args:
+        entries: what the header says of each tensor.
+        expected: the shape of each tensor by its name.
+        data_size: how many bytes follow the header.
+
+    Returns:
+        `expected` in the order in which the tensors lie in the file.
+
+    Raises:
+        FormatError: when a tensor is missing, has no place, is of another shape or type, or lies where it should not.
+    """
+    if missing := expected.keys() - entries.keys():
+        raise FormatError(f"its tensor {min(missing)} is missing")
+    if foreign := entries.keys() - expected.keys():
+        raise FormatError(f"its tensor {shown(min(foreign))} has no place in a model of its shape")
+    for name, shape in expected.items():
+        _check_entry(name, entries[name], shape)
+    end = 0
+    ordered = dict(sorted(expected.items(), key=lambda item: entries[item[0]]["data_offsets"]))
+    for name, shape in ordered.items():
+        begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
+        if entries[name]["data_offsets"] != [begin, end]:
+            raise FormatError(f"it is damaged (its tensor {name} does not lie where the one before it ends)")
+    if end != data_size:
+        raise FormatError(f"it is damaged (it must have {end} bytes of weights, and has {data_size})")
+    return ordered
+
+
+def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
+    """Refuses what the header says of a tensor when that is not as expected; where the tensor lies is not looked at."""
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise FormatError(f"its tensor {name} must have a dtype, a shape and data_offsets, not {shown(entry)}")
+    if entry["dtype"] != "F32":
+        raise FormatError(f"its tensor {name} must hold F32 numbers, not {shown(entry['dtype'])}")
+    if not _are_whole(entry["shape"]) or tuple(entry["shape"]) != shape:
+        raise FormatError(f"its tensor {name} must have shape {list(shape)}, not {shown(entry['shape'])}")
+    if not _are_whole(entry["data_offsets"]):
+        raise FormatError(f"its tensor {name} must lie between two offsets, not {shown(entry['data_offsets'])}")
+
+
+def _are_whole(numbers: Any) -> bool:
+    """Whether these are whole numbers, which in Python true and 1.0 would equal."""
+    return isinstance(numbers, list) and all(type(number) is int for number in numbers)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes a JSON object of its members; which of two with the same key is meant, readers disagree on."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a key is there twice")
+    return members
+
+
+def _parse_whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
+def _parse_finite(text: str) -> float:
+    """Parses a number with a point or an exponent, or one of the words NaN and Infinity, which JSON does not have."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is not finite")
+    return number

@@ -1,0 +1,148 @@
+"""What a model file says of itself beside its weights, as text and as checked fields; knows nothing of tensors.
+
+The text may be damaged or hostile. Its versions are described in `model_file`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from textgen.config.validation import shown
+from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
+from textgen.errors import FormatError
+from textgen.generation.model_header import parse_object
+from textgen.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = "textgen-lstm"
+FORMAT_VERSION = 2
+
+NO_HASH = b"0" * 64
+"""What stands in the place of the file's hash until that is known."""
+
+_KEY = "textgen"
+_HASH = re.compile("[0-9a-f]{64}")
+_LONGEST_TEXT = 64
+_LAST_STEP = 2**63 - 1
+_NO_MODEL = "it is a safetensors file, but no textgen model"
+
+
+class LaterVersionError(Exception):
+    """The file is of a version that only a later textgen reads."""
+
+
+def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Makes the metadata of a file.
+
+    Args:
+        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step` and `textgen_version`, as in `ModelFile`.
+
+    Returns:
+        The only entry of the metadata, with `NO_HASH` for the hash, which is the first of its kind in there.
+
+    Raises:
+        ValueError: when a number is not finite, other than a score; that is left out.
+    """
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "sha256": NO_HASH.decode(),
+        **fields,
+        "shape": dict(sorted(fields["shape"].items())),
+        "vocabulary": fields["vocabulary"].to_json(),
+        "scores": {name: score for name, score in sorted(fields["scores"].items()) if math.isfinite(score)},
+    }
+    return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+
+
+def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
+    """Reads and checks the metadata of a file of any version.
+
+    Args:
+        metadata: all its entries.
+
+    Returns:
+        The fields that `to_metadata` takes; and the hash that the file must have, None when it names none.
+
+    Raises:
+        LaterVersionError: when only a later textgen reads it; nothing but the version is looked at.
+        FormatError: when it is not what a textgen wrote.
+    """
+    if _KEY in metadata:
+        content = parse_object(metadata[_KEY], "metadata")
+        _check_version(content.get("format"), content.get("format_version"), layout=2)
+        sha256 = content.get("sha256")
+        if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
+            raise FormatError(f"its sha256 must be 64 digits of hex, not {shown(sha256)}")
+        return _check_fields(content), sha256
+    _check_version(metadata.get("format"), _number(metadata.get("format_version")), layout=1)
+    parsed = {name: parse_object(metadata.get(name), name) for name in ("shape", "vocabulary", "scores")}
+    texts = {name: metadata.get(name, "") for name in ("data_sha256", "textgen_version")}
+    return _check_fields({**parsed, **texts, "step": _number(metadata.get("step"))}), None
+
+
+def _check_version(found: Any, version: Any, layout: int) -> None:
+    """Refuses a file of another format or version than the layout of its metadata is that of."""
+    if found != FORMAT or type(version) is not int:
+        raise FormatError(_NO_MODEL)
+    if version > FORMAT_VERSION:
+        raise LaterVersionError(
+            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}"
+        )
+    if version != layout:
+        raise FormatError(_NO_MODEL)
+
+
+def _number(text: str | None) -> int | None:
+    """Reads a whole number that version 1 wrote as text."""
+    return int(text) if text is not None and re.fullmatch("[0-9]{1,19}", text) else None
+
+
+def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Checks everything but the shape, whose fields go with the tensors; fields that no version had are passed over."""
+    for name in ("shape", "vocabulary", "scores"):
+        if not isinstance(content.get(name), dict):
+            raise FormatError(f"its {name} must be a JSON object, not {shown(content.get(name))}")
+    step = content.get("step")
+    if type(step) is not int or not 0 <= step <= _LAST_STEP:
+        raise FormatError(f"its step must be a whole number from 0 to {_LAST_STEP}, not {shown(step)}")
+    for name in ("data_sha256", "textgen_version"):
+        _check_text(name, content.get(name))
+    for name, score in content["scores"].items():
+        _check_text("name of a score", name)
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise FormatError(f"its score {name} must be a number, not {shown(score)}")
+    return {
+        "shape": content["shape"],
+        "vocabulary": _read_vocabulary(content["vocabulary"]),
+        "scores": content["scores"],
+        "data_sha256": content["data_sha256"],
+        "step": step,
+        "textgen_version": content["textgen_version"],
+    }
+
+
+def _check_text(name: str, text: Any) -> None:
+    """Refuses what could not be shown on a line; no lone surrogate and no NUL can be."""
+    if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
+        raise FormatError(f"its {name} must be at most {_LONGEST_TEXT} printable characters, not {shown(text)}")
+
+
+def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
+    """Reads a vocabulary that texts can be written with."""
+    try:
+        vocabulary = Vocabulary.from_json(content)
+        text = "".join(vocabulary.tokens)
+        text.encode()
+    except (FormatError, UnicodeEncodeError) as error:  # the first may quote a token, and that may be long
+        raise FormatError("its vocabulary is damaged") from error
+    if "\0" in text:
+        raise FormatError("its vocabulary has a token with NUL in it, which no text has")
+    if vocabulary.size <= FIRST_TOKEN_ID:
+        raise FormatError("its vocabulary holds no token that could be written")
+    return vocabulary

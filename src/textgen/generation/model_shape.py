@@ -1,0 +1,90 @@
+"""Which shapes a model can have and which tensors each asks for; knows nothing of files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textgen.config import Setting, TrainingConfig, settings
+from textgen.config.validation import check_value, shown
+from textgen.errors import FormatError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_GATES = 4
+_NEVER_LEFT_OUT = ("layers", "lstm_state_size")
+_IN_WORDS: dict[Any, str] = {int: "a whole number", bool: "true or false", str: "a short text"}
+_LONGEST_TEXT = 64
+
+
+def check_shape(shape: Mapping[str, Any]) -> None:
+    """Refuses a shape that no config could have, but for layer_norm beside num_proj, which is only never trained.
+
+    Args:
+        shape: the config fields that shape the model, as in `ModelFile.shape`; a field that is left out is not used.
+
+    Raises:
+        FormatError: when a field is missing or unknown, of another type, or beyond the limits of its setting.
+    """
+    known = {setting.name: setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint}
+    for name in _NEVER_LEFT_OUT:
+        if name not in shape:
+            raise FormatError(f"its shape must say {name}, and does not")
+    for name, value in shape.items():
+        if name not in known:
+            raise FormatError(f"its shape has the unknown field {shown(name)}")
+        _check_field(known[name], value)
+
+
+def expected_shapes(shape: Mapping[str, Any], vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    """The tensors that a model of this shape consists of.
+
+    Args:
+        shape: the config fields that shape the model, as in `ModelFile.shape`.
+        vocabulary_size: the number of tokens, padding and `[UNK]` included.
+
+    Returns:
+        The shape of each tensor by its name, from the first layer to the last.
+
+    Raises:
+        FormatError: when the shape is none, see `check_shape`.
+    """
+    check_shape(shape)
+    state_size, projected_size = shape["lstm_state_size"], shape.get("num_proj")
+    output_size = projected_size or state_size
+    gates = _GATES * state_size
+
+    shapes: dict[str, tuple[int, ...]] = {}
+    input_size = vocabulary_size
+    if shape.get("embedding_size") is not None:
+        input_size = shape["embedding_size"]
+        shapes["embedding"] = (vocabulary_size, input_size)
+    for index in range(shape["layers"]):
+        layer = f"layers.{index}"
+        shapes[f"{layer}.kernel"] = (input_size, gates)
+        shapes[f"{layer}.recurrent_kernel"] = (output_size, gates)
+        shapes[f"{layer}.bias"] = (gates,)
+        if projected_size is not None:
+            shapes[f"{layer}.projection"] = (state_size, projected_size)
+        if shape.get("layer_norm"):
+            shapes[f"{layer}.input_scale"] = (gates,)
+            shapes[f"{layer}.recurrent_scale"] = (gates,)
+            shapes[f"{layer}.state_scale"] = (state_size,)
+            shapes[f"{layer}.state_offset"] = (state_size,)
+        input_size = output_size
+    shapes["output.kernel"] = (output_size, vocabulary_size)
+    shapes["output.bias"] = (vocabulary_size,)
+    return shapes
+
+
+def _check_field(setting: Setting, value: Any) -> None:
+    """Refuses a value that its setting could not have; JSON has types, so nothing is converted."""
+    if value is None and setting.nullable:
+        return
+    kind = setting.option.kind
+    if type(value) is not kind or (isinstance(value, str) and len(value) > _LONGEST_TEXT):
+        raise FormatError(f"its {setting.name} must be {_IN_WORDS[kind]}, not {shown(value)}")
+    try:
+        check_value(setting, value)
+    except UsageError as error:
+        raise FormatError(f"its {str(error).removeprefix('--')}") from error
