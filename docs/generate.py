@@ -18,8 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import interactive, main, sample, train
-from textgen.config import SampleCommand, SamplingConfig, Setting, TrainCommand, TrainingConfig, job_name, settings
+from textgen.cli import export, interactive, main, sample, train
+from textgen.config import (
+    ExportCommand,
+    SampleCommand,
+    SamplingConfig,
+    Setting,
+    TrainCommand,
+    TrainingConfig,
+    job_name,
+    settings,
+)
 from textgen.config.flags import described
 from textgen.storage import bundled
 
@@ -31,6 +40,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen": main.main,
     "textgen-train": train.main,
     "textgen-sample": sample.main,
+    "textgen export": export.main,
 }
 _NO_LIMIT = 2**31 - 1
 """Where a setting ends for the sake of arithmetic alone, which nobody needs to read of."""
@@ -141,6 +151,12 @@ These are given as flags alone; a job does not keep them.
 ## Settings of `textgen-sample`
 
 {_settings_table([*settings(SampleCommand), *settings(SamplingConfig)])}
+
+## Settings of `textgen export`
+
+[Files for other runtimes](export.md) shows what comes of it.
+
+{_settings_table(settings(ExportCommand))}
 """
 
 

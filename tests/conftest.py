@@ -1,6 +1,13 @@
 import os
 
+import numpy as np
+import pytest
 from hypothesis import settings
+
+from textgen.corpus.tokenizers import make_tokenizer
+from textgen.corpus.vocabulary import Vocabulary
+from textgen.generation import ModelFile
+from textgen.generation.model_file import expected_shapes
 
 # Keras and TensorFlow write to the terminal when they are loaded; this must stand before any test imports them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -8,3 +15,37 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shared machine can be slow at any moment; tests make no claim about time.
 settings.register_profile("textgen", deadline=None)
 settings.load_profile("textgen")
+
+KINDS = {
+    "one-hot": {},
+    "embedded": {"embedding_size": 5},
+    "projected": {"num_proj": 3},
+    "projected and embedded": {"num_proj": 3, "embedding_size": 5, "layers": 3},
+    "layer-normalised": {"layer_norm": True},
+    "layer-normalised and embedded": {"layer_norm": True, "embedding_size": 5, "layers": 1},
+}
+"""What differs from two plain layers of one-hot tokens, one of each kind that training makes."""
+
+
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
+def any_kind(request):
+    """The fields of a shape, one of each kind that training makes."""
+    return request.param
+
+
+@pytest.fixture
+def random_model():
+    """A function that makes a model file with random weights, such that no state is ever far from what matters."""
+
+    def make(seed=1, **fields):
+        shape = {"language_model": "char", "layers": 2, "lstm_state_size": 8, "embedding_size": None, "num_proj": None}
+        shape |= {"layer_norm": False} | fields
+        vocabulary = Vocabulary(("", "[UNK]", "\n", *"abcdefghij"), make_tokenizer("char"))
+        rng = np.random.default_rng(seed)
+        tensors = {
+            name: rng.normal(size=size).astype(np.float32)
+            for name, size in expected_shapes(shape, vocabulary.size).items()
+        }
+        return ModelFile(tensors, shape, vocabulary, scores={}, data_sha256="", step=1, textgen_version="0.1.0")
+
+    return make

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
+from textgen.errors import FormatError
 
 TEXTS = [
     "[UNK]",
@@ -161,6 +162,21 @@ def test_silence_ends_when_the_body_fails(capfd, noise, failure):
         fail()
     assert raised.value is failure
     assert capfd.readouterr().err == noise.decode(errors="replace")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_an_expected_failure_brings_no_noise(capfd):
+    """Where the body fails with one of our own errors, which speaks for itself, what was hidden stays so."""
+    console = Console()
+
+    def fail():
+        with console.silenced():
+            os.write(2, b"noise\n")
+            raise FormatError
+
+    with pytest.raises(FormatError):
+        fail()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
 

@@ -35,11 +35,26 @@ def read_pins(lock):
 
 def declared(lock):
     """The requirements of pyproject.toml that a lock is made from."""
-    texts = [
-        *PROJECT["dependencies"],
-        *(text for extra in LOCKS[lock] for text in PROJECT["optional-dependencies"][extra]),
+    return [
+        *map(Requirement, PROJECT["dependencies"]),
+        *(wanted for extra in LOCKS[lock] for wanted in required(extra)),
     ]
-    return [Requirement(text) for text in texts]
+
+
+def required(extra):
+    """The requirements of an extra, which can name other extras of the project."""
+    for wanted in map(Requirement, PROJECT["optional-dependencies"][extra]):
+        if wanted.name == PROJECT["name"]:
+            yield from (below for other in wanted.extras for below in required(other))
+        else:
+            yield wanted
+
+
+def test_the_tests_have_every_runtime():
+    """What is installed to develop brings the extras of all formats that a model can be written in."""
+    wanted = {requirement.name for requirement in declared("dev")}
+    for extra in ("litert", "onnx"):
+        assert wanted >= {requirement.name for requirement in required(extra)}
 
 
 @lock_of

@@ -12,7 +12,10 @@ from textgen.generation import ModelFile, write_model
 from textgen.generation.model_file import expected_shapes
 
 HEAVY = {"tensorflow", "keras", "tensorboard", "google.cloud.aiplatform", "google.cloud.storage"}
-LIBRARIES = {"numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests"}
+LIBRARIES = {
+    *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests"),
+    *("ai_edge_litert", "onnx", "onnxruntime"),
+}
 """What a help page can do without; what HEAVY lists, nothing but training may load."""
 
 SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
@@ -39,7 +42,7 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample"])
+@pytest.mark.parametrize("command", ["main", "train", "sample", "export"])
 def test_help_and_version_load_nothing_heavy(command, flag):
     """A help page or a version comes from the standard library alone."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -61,8 +64,9 @@ def test_a_dry_run_loads_no_tensorflow(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]
 
 
-def test_sampling_loads_no_tensorflow(tmp_path):
-    """A model file is opened and writes without TensorFlow, Keras or Google's libraries."""
+@pytest.fixture
+def job(tmp_path):
+    """A directory with a model file."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", "\n", "a", "b"), tokenizer=make_tokenizer("char"))
     write_model(
         tmp_path / "model.safetensors",
@@ -78,6 +82,18 @@ def test_sampling_loads_no_tensorflow(tmp_path):
             textgen_version="0.1.0",
         ),
     )
-    names = loaded("sample", str(tmp_path), "--prompt", "ab", "--length", "20", cwd=tmp_path)
+    return tmp_path
+
+
+def test_sampling_loads_no_tensorflow(job):
+    """A model file is opened and writes without TensorFlow, Keras or Google's libraries."""
+    names = loaded("sample", str(job), "--prompt", "ab", "--length", "20", cwd=job)
     assert "numpy" in names
-    assert names & HEAVY == set()
+    assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
+
+
+def test_an_onnx_file_is_written_without_tensorflow(job):
+    """A format loads its own libraries alone: ONNX needs no Keras."""
+    names = loaded("export", str(job), "--format", "onnx", cwd=job)
+    assert "onnxruntime" in names
+    assert names & (HEAVY | {"ai_edge_litert"}) == set()

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from textgen.errors import TextgenError
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
@@ -60,7 +62,7 @@ class Console:
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
-        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails."""
+        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails unexpectedly."""
         file = self.rich.file
         _flush()
         with tempfile.TemporaryFile() as caught:
@@ -68,6 +70,8 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
+            except TextgenError:  # says in its one line what there is to know
+                raise
             except BaseException:
                 _flush()
                 caught.seek(0)

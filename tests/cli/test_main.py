@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from textgen import errors
-from textgen.cli import main, sample, train
+from textgen.cli import export, main, sample, train
 from textgen.cli.entry import run_command
 from textgen.version import __version__
 
@@ -36,10 +36,19 @@ def test_without_a_command_the_help_page_is_shown(capsys):
     assert alone == output_of(main.main, ["--help"], capsys)
     code, out, err = alone
     assert (code, err) == (0, "")
-    assert all(re.search(rf"^  {name} .*textgen-{name}", out, re.MULTILINE) for name in main.COMMANDS)
+    assert all(re.search(rf"^  {name} .*textgen-{name}", out, re.MULTILINE) for name in ("train", "sample"))
+    assert all(re.search(rf"^  {name} ", out, re.MULTILINE) for name in main.COMMANDS)
 
 
-@pytest.mark.parametrize("command", [main.main, train.main, sample.main])
+def test_export_is_a_command_of_textgen_alone(capsys):
+    """`textgen export` hands its arguments on, and calls itself so in its messages."""
+    code, out, err = output_of(main.main, ["export", "job", "--format=onix"], capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("textgen export: error: --format must be one of")
+    assert output_of(main.main, ["export", "--help"], capsys) == output_of(export.main, ["--help"], capsys)
+
+
+@pytest.mark.parametrize("command", [main.main, train.main, sample.main, export.main])
 def test_each_command_tells_its_version(command, capsys):
     """--version prints one line with the version."""
     assert output_of(command, ["--version"], capsys) == (0, f"textgen {__version__}\n", "")

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from textgen.config import SampleCommand, SamplingConfig, TrainCommand, TrainingConfig, settings
+from textgen.config import ExportCommand, SampleCommand, SamplingConfig, TrainCommand, TrainingConfig, settings
 from textgen.config.flags import Parser, build, described
 from textgen.errors import UsageError
 
@@ -33,7 +33,7 @@ def test_every_setting_has_a_flag_that_takes_its_default():
 
 def test_every_help_text_is_a_sentence():
     """Each help text ends as a sentence does and says when to change the setting or what it does."""
-    for config in (TrainingConfig, TrainCommand, SampleCommand, SamplingConfig):
+    for config in (TrainingConfig, TrainCommand, SampleCommand, SamplingConfig, ExportCommand):
         for setting in settings(config):
             assert setting.option.help.endswith(".")
             assert setting.option.help[0].isupper()
@@ -156,6 +156,20 @@ def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):
 def test_values_are_described_as_people_write_them(value, text):
     """Help pages, tables and the interactive session show a value in the same words."""
     assert described(value) == text
+
+
+def test_a_required_flag_must_be_given():
+    """A flag without a default is asked for by name, beside arguments in any place, and its help page says so."""
+    parser = Parser("textgen export", "textgen export JOB --format NAME", "Exports.")
+    parser.add_settings(ExportCommand)
+    for given in ([], ["job"]):
+        with pytest.raises(UsageError, match=r"arguments are required: .*--format;"):
+            parser.parse(given)
+    expected = ExportCommand(model="job", format="onnx")
+    assert build(ExportCommand, parser.parse(["--format", "onnx", "job"])) == expected
+    assert build(ExportCommand, parser.parse(["job", "--format=onnx"])) == expected
+    page = " ".join(parser.format_help().split())
+    assert "(must be given) --output" in page
 
 
 def test_a_config_is_immutable():

@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from textgen.errors import AccessError, FormatError, InputOutputError, MissingError
-from textgen.storage import read_text, write_atomic
+from textgen.storage import atomic_path, read_text, write_atomic
 
 
 def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path):
@@ -51,7 +51,46 @@ def test_a_file_has_the_usual_permissions(tmp_path):
     plain = tmp_path / "plain"
     plain.touch()
     write_atomic(tmp_path / "written", "x")
-    assert stat.S_IMODE((tmp_path / "written").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    with atomic_path(tmp_path / "moved") as temporary:
+        temporary.touch()
+    for name in ("written", "moved"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_a_library_writes_a_whole_file_to_a_path(tmp_path):
+    """What is written to the path that is lent is the file in the end; until then the old one is there."""
+    path = tmp_path / "deep" / "file.txt"
+    write_atomic(path, "old")
+    with atomic_path(path) as temporary:
+        assert temporary.name == path.name
+        temporary.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "raised"),
+    [
+        (OSError(28, "No space left on device"), InputOutputError),
+        (FormatError("no good"), FormatError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_a_library_that_fails_leaves_the_old_file(tmp_path, failure, raised):
+    """When the body fails in the middle, the old content stays and what was written goes."""
+    path = tmp_path / "file.txt"
+    write_atomic(path, "old")
+
+    def fail():
+        with atomic_path(path) as temporary:
+            temporary.write_text("new")
+            raise failure
+
+    with pytest.raises(raised):
+        fail()
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_what_the_system_refuses_becomes_an_error_that_names_the_path(tmp_path):

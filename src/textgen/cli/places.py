@@ -38,20 +38,58 @@ def refuse_bucket(label: str, place: str) -> None:
         raise UsageError(f"{label} must be a local path, got {place}: buckets are not used yet; name a directory here")
 
 
+def find_output(path: Path, suffix: str) -> Path:
+    """Checks that a file can be written where `--output`, or its default, says.
+
+    Args:
+        path: the file.
+        suffix: how its name must end.
+
+    Raises:
+        TextgenError: when its name ends otherwise, it is a directory, or may not be written there.
+    """
+    _check_utf8("--output", str(path))
+    if path.suffix != suffix:
+        raise UsageError(f"--output must end in {suffix} for this --format, got {path}; rename it")
+    there = _nearest("--output", path)
+    if there == path:
+        if path.is_dir():
+            raise UsageError(f"--output must be a file, got {path}, which is a directory; name a file in it")
+        there = path.parent
+    _check_writable("--output", path, there, "lie in a directory")
+    return path
+
+
 def _directory(flag: str, value: str) -> Path:
     refuse_bucket(flag, value)
+    _check_utf8(flag, value)
+    path = Path(value)
+    _check_writable(flag, path, _nearest(flag, path), "be a directory")
+    return path
+
+
+def _check_utf8(flag: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{flag} must be UTF-8, got {value!r}; name another place") from None
-    path = Path(value)
+
+
+def _nearest(flag: str, path: Path) -> Path:
+    """The path, or the nearest above it that exists."""
     try:
-        there = next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
+        return next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
+    except OSError as error:
+        raise from_os_error(error, f"cannot use {flag} {path}") from error
+
+
+def _check_writable(flag: str, path: Path, there: Path, rule: str) -> None:
+    """Refuses a path when what exists of it is no directory, or none that may be written to."""
+    try:
         is_directory = there.is_dir()
     except OSError as error:
         raise from_os_error(error, f"cannot use {flag} {path}") from error
     if not is_directory:
-        raise UsageError(f"{flag} must be a directory, got {path}, and {there} is none; name another place")
+        raise UsageError(f"{flag} must {rule}, got {path}, and {there} is none; name another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise AccessError(f"cannot write to {flag} {path}: no permission in {there}; name another place")
-    return path

@@ -1,6 +1,7 @@
 """Settings: declared once as dataclass fields, from which flags, YAML, job name and docs are made."""
 
 from textgen.config.command import SampleCommand, TrainCommand
+from textgen.config.export import ExportCommand
 from textgen.config.job_name import job_name, shape, with_job_name
 from textgen.config.option import Option, Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
@@ -8,6 +9,7 @@ from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "ExportCommand",
     "Option",
     "OutOfVocabulary",
     "SampleCommand",

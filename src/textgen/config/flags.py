@@ -107,6 +107,7 @@ class Parser(argparse.ArgumentParser):
             action="append" if option.repeatable else "store",
             type=_converter(setting),
             default=argparse.SUPPRESS,
+            required=option.required,
             metavar=metavar,
             help=text,
         )
@@ -140,7 +141,9 @@ def _help_text(setting: Setting) -> str:
     notes = []
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
-    if setting.option.positional is None:
+    if setting.option.required:
+        notes.append("must be given")
+    elif setting.option.positional is None:
         notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:
         notes.append("shapes the model")

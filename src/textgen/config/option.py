@@ -31,6 +31,7 @@ class Option:
         positional: an argument without a flag: `"one"`, or `"many"` for a tuple of them.
         repeatable: the flag may come several times; the value is a tuple.
         metavar: how `--help` shows the value.
+        required: a flag that must be given; its default means nothing.
     """
 
     help: str
@@ -48,6 +49,7 @@ class Option:
     positional: Literal["one", "many"] | None = None
     repeatable: bool = False
     metavar: str | None = None
+    required: bool = False
 
     @property
     def shapes_checkpoint(self) -> bool:

@@ -1,5 +1,6 @@
-"""Config -> functional Keras model; knows nothing of text, files or the fit loop."""
+"""Config or model file -> functional Keras model; knows nothing of text, files or the fit loop."""
 
 from textgen.model.language_model import LanguageModel, build_model
+from textgen.model.one_step import build_one_step
 
-__all__ = ["LanguageModel", "build_model"]
+__all__ = ["LanguageModel", "build_model", "build_one_step"]

@@ -2,6 +2,15 @@
 
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
-from textgen.storage.files import make_directory, open_atomic, read_text, remove, write_atomic
+from textgen.storage.files import atomic_path, make_directory, open_atomic, read_text, remove, write_atomic
 
-__all__ = ["bundled", "cache_directory", "make_directory", "open_atomic", "read_text", "remove", "write_atomic"]
+__all__ = [
+    "atomic_path",
+    "bundled",
+    "cache_directory",
+    "make_directory",
+    "open_atomic",
+    "read_text",
+    "remove",
+    "write_atomic",
+]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -59,6 +60,34 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Lets a library that wants a path write a file as `write_atomic` does.
+
+    When the body ends, what it wrote is flushed and renamed over the old file; when it fails, the old file stays.
+
+    Args:
+        path: the file; its directory is made when missing.
+
+    Yields:
+        Where to write: a path of the same name, in a temporary directory beside the file.
+
+    Raises:
+        TextgenError: when the operating system refuses, in the body too.
+    """
+    make_directory(path.parent)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent) as place:
+            temporary = Path(place, path.name)
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            flush_directory(path.parent)
+    except OSError as error:
+        raise from_os_error(error, f"cannot write {path}") from error
 
 
 def flush_directory(directory: Path) -> None:

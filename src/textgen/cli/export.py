@@ -1,0 +1,76 @@
+"""`textgen export`: writes a trained model for other runtimes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from textgen.cli.entry import run_command
+from textgen.cli.places import find_output, refuse_bucket
+from textgen.config import ExportCommand
+from textgen.config.flags import Parser, build
+from textgen.console import Console
+from textgen.errors import UsageError
+from textgen.jobs import JobDirectory
+
+PROGRAM = "textgen export"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen export`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _export, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen export`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} JOB --format keras|litert|onnx [--output PATH]",
+        "Writes a trained model as a file for another runtime, with its vocabulary beside it. The file makes one\n"
+        "step: from a token's id and the states to the logits of the next token and the next states. It is run\n"
+        "before it is kept, and refused where it differs from what textgen-sample does. Standard output has the\n"
+        "paths of the files, one a line.",
+        f"example:\n  {PROGRAM} job/story-384-states-1-layers --format onnx\n\n"
+        "docs/export.md shows how each file is used.",
+    )
+    parser.add_settings(ExportCommand)
+    parser.add_help_and_version()
+    return parser
+
+
+def _export(arguments: Sequence[str]) -> None:
+    command = build(ExportCommand, make_parser().parse(arguments))
+    refuse_bucket("JOB", command.model)
+    if command.output is not None:
+        refuse_bucket("--output", command.output)
+
+    from textgen.generation import read_model
+    from textgen.portable import FORMATS, check_installed, export_model
+
+    check_installed(command.format)
+    job = Path(command.model)
+    model = read_model(job)
+    source = JobDirectory(job).model if job.is_dir() else job
+    suffix = FORMATS[command.format].suffix
+    output = find_output(source.with_suffix(suffix) if command.output is None else Path(command.output), suffix)
+    if output.exists() and output.samefile(source):
+        raise UsageError(f"--output must be another file than {source}, which is the model itself; name another place")
+
+    console = Console()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with console.busy(f"writing {output}"), console.silenced():
+        exported = export_model(model, command.format, output)
+    console.say(
+        f"{output} has {output.stat().st_size / 1e3:,.0f} kB; run for a test, it gave the logits that textgen gives, "
+        f"to within {exported.difference:.1g}"
+    )
+    sys.stdout.write(f"{exported.model}\n{exported.vocabulary}\n")

@@ -1,0 +1,22 @@
+"""Writes and runs `.keras` files, which any backend of Keras 3 loads in its safe mode, without code of textgen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+
+from textgen.generation import ModelFile
+from textgen.model import build_one_step
+from textgen.portable.comparison import OneStep
+
+
+def write(model: ModelFile, path: Path) -> None:
+    """Writes a model to a file whose name ends in `.keras`."""
+    build_one_step(model).save(path)
+
+
+def open_step(path: Path) -> OneStep:
+    """Opens what `write` wrote."""
+    step: OneStep = keras.saving.load_model(path, compile=False, safe_mode=True).predict_on_batch
+    return step

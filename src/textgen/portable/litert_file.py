@@ -1,0 +1,22 @@
+"""Writes and runs LiteRT files, formerly TensorFlow Lite; their one signature has the names of `generation.signature`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ai_edge_litert.interpreter import Interpreter
+
+from textgen.generation import ModelFile
+from textgen.model import build_one_step
+from textgen.portable.comparison import OneStep
+
+
+def write(model: ModelFile, path: Path) -> None:
+    """Writes a model to a file whose name ends in `.tflite`."""
+    build_one_step(model).export(path, format="litert", verbose=False)
+
+
+def open_step(path: Path) -> OneStep:
+    """Opens what `write` wrote."""
+    runner = Interpreter(model_path=str(path)).get_signature_runner()
+    return lambda inputs: runner(**inputs)

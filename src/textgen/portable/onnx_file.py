@@ -1,0 +1,23 @@
+"""Writes and runs ONNX files; needs neither Keras nor TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+
+from textgen.generation import ModelFile
+from textgen.portable.comparison import OneStep
+from textgen.portable.onnx_graph import make_onnx_model
+
+
+def write(model: ModelFile, path: Path) -> None:
+    """Writes a model to a file."""
+    path.write_bytes(make_onnx_model(model).SerializeToString())
+
+
+def open_step(path: Path) -> OneStep:
+    """Opens what `write` wrote."""
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return lambda inputs: dict(zip(names, session.run(names, dict(inputs)), strict=True))

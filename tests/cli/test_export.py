@@ -1,0 +1,168 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from textgen.cli.export import main
+from textgen.generation import load
+from textgen.portable import writing
+
+SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+
+any_format = pytest.mark.parametrize(("name", "suffix"), SUFFIXES.items())
+needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+
+
+@pytest.fixture
+def job(trained, tmp_path, monkeypatch):
+    """A trained job in the current folder, `jobs/...`, beside `book.txt`."""
+    monkeypatch.chdir(tmp_path)
+    return trained.copy(tmp_path).job.relative_to(tmp_path)
+
+
+def files_here():
+    return {path: path.read_bytes() if path.is_file() else None for path in Path().rglob("*")}
+
+
+@pytest.fixture
+def refusal(capfd):
+    """A function that runs what must be refused, in one line and leaving nothing behind; returns code and line."""
+
+    def refuse(*arguments):
+        before = files_here()
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        assert (out, err.count("\n")) == ("", 1), err
+        assert files_here() == before
+        assert err.startswith("textgen export: error: ")
+        return code, err.removeprefix("textgen export: error: ")
+
+    return refuse
+
+
+@any_format
+def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job, run_script):
+    """Standard output has the two paths, a line each; standard error has one line, of size and check; nothing else."""
+    before = set(job.iterdir())
+    done = run_script("textgen", "export", str(job), "--format", name)
+    assert done.returncode == 0, done.stderr
+    model = job / f"model{suffix}"
+    written = [model, job / f"model{suffix}.vocabulary.json"]
+    assert done.stdout.splitlines() == list(map(str, written))
+    assert set(job.iterdir()) - before == set(written)
+    line = rf"{model} has \d+ kB; run for a test, it gave the logits that textgen gives, to within \de-\d+\n"
+    assert re.fullmatch(line, done.stderr)
+
+
+def test_a_file_that_is_there_is_replaced(job, capfd):
+    """The second export of a job writes the same paths again."""
+    (job / "model.onnx").write_text("old")
+    for _ in range(2):
+        assert main([str(job), "--format", "onnx"]) == 0
+        assert capfd.readouterr().out.splitlines()[0] == str(job / "model.onnx")
+    assert (job / "model.onnx").read_bytes() != b"old"
+
+
+def test_the_model_file_alone_is_enough(job, tmp_path, capfd):
+    """Of a model file that lies elsewhere under another name, the export lies beside it and is named after it."""
+    shutil.copy(job / "model.safetensors", tmp_path / "night.watch.safetensors")
+    assert main(["night.watch.safetensors", "--format=onnx"]) == 0
+    assert capfd.readouterr().out.split() == ["night.watch.onnx", "night.watch.onnx.vocabulary.json"]
+
+
+def test_the_output_is_where_it_was_asked_for(job, capfd):
+    """--output names the file; directories that are missing are made."""
+    assert main([str(job), "--format=onnx", "--output", "some/where/mine.onnx"]) == 0
+    assert capfd.readouterr().out.split() == ["some/where/mine.onnx", "some/where/mine.onnx.vocabulary.json"]
+    assert {path.name for path in Path("some/where").iterdir()} == {"mine.onnx", "mine.onnx.vocabulary.json"}
+
+
+@any_format
+def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, capfd):
+    """The code of docs/export.md, as it stands there, gives the text that the likeliest characters are."""
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    openings = {block.split("\n")[0].removeprefix("# ").lower(): block for block in blocks[:-1]}
+    assert set(openings) == set(SUFFIXES)
+    assert main([str(job), "--format", name]) == 0
+    code = openings[name] + blocks[-1].replace("model.onnx.vocabulary", f"model{suffix}.vocabulary")
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=job)
+    assert run.returncode == 0, run.stderr
+    expected = "".join(load(job).generate("The sea", length=200, temperature=0))
+    assert run.stdout == f"The sea{expected}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "required: "),
+        (["JOB"], 2, "the following arguments are required: --format"),
+        (["JOB", "--format=onix"], 2, "--format must be one of keras, litert, onnx, got 'onix'; did you mean onnx?"),
+        (["JOB", "--format="], 2, "--format must be one of"),
+        (["JOB", "--format=none"], 2, "--format must be one of"),
+        (["", "--format=onnx"], 2, "JOB must not be empty"),
+        (["a\0b", "--format=onnx"], 2, "JOB must be text, got NUL"),
+        (["JOB", "more", "--format=onnx"], 2, "unknown argument more"),
+        (["gs://bucket/job", "--format=onnx"], 2, "JOB must be a local path, got gs://bucket/job"),
+        (["absent", "--format=onnx"], 66, "cannot read absent: there is no such file"),
+        (["book.txt/absent", "--format=onnx"], 66, "there is no such file"),
+        (["empty", "--format=onnx"], 66, "empty holds no model yet"),
+        (["book.txt", "--format=onnx"], 78, "cannot use book.txt: it is damaged or no model file"),
+        (["\udcff", "--format=onnx"], 66, "there is no such file"),
+        (["JOB", "--format=onnx", "--output="], 2, "--output must not be empty"),
+        (["JOB", "--format=onnx", "--output=a\0b.onnx"], 2, "--output must be text, got NUL"),
+        (["JOB", "--format=onnx", "--output=gs://b/m.onnx"], 2, "--output must be a local path, got gs://b/m.onnx"),
+        (["JOB", "--format=onnx", "--output=m.keras"], 2, "--output must end in .onnx for this --format, got m.keras"),
+        (["JOB", "--format=keras", "--output=/dev/null"], 2, "--output must end in .keras for this --format"),
+        (["JOB", "--format=onnx", "--output=empty"], 2, "--output must end in .onnx"),
+        (["JOB", "--format=onnx", "--output=folder.onnx"], 2, "folder.onnx, which is a directory; name a file in it"),
+        (["JOB", "--format=onnx", "--output=book.txt/m.onnx"], 2, "must lie in a directory, got book.txt/m.onnx"),
+        (["JOB", "--format=onnx", "--output=broken/m.onnx"], 2, "and broken is none; name another place"),
+        (["JOB", "--format=onnx", f"--output={'x' * 300}.onnx"], 74, "File name too long"),
+        (["JOB", "--format=onnx", "--output=\udcff.onnx"], 2, "--output must be UTF-8"),
+        (["model.onnx", "--format=onnx"], 2, "--output must be another file than model.onnx, which is the model"),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments, code, message, job, refusal):
+    """Whatever is typed gives one line that says what is wrong, and changes nothing."""
+    for folder in ("empty", "folder.onnx"):
+        Path(folder).mkdir()
+    Path("broken").symlink_to("nowhere")
+    shutil.copy(job / "model.safetensors", "model.onnx")
+    found, line = refusal(*(job if argument == "JOB" else argument for argument in arguments))
+    assert (found, message in line) == (code, True), line
+
+
+@needs_permissions
+def test_a_place_that_may_not_be_written_to_is_refused(job, refusal):
+    """A directory without permission ends with 77, whether it was named or is the job's own."""
+    Path("mine").mkdir(mode=0o500)
+    assert refusal(job, "--format=onnx", "--output=mine/m.onnx")[0] == 77
+    job.chmod(0o500)
+    assert refusal(job, "--format=onnx")[0] == 77
+    job.chmod(0o700)
+
+
+@pytest.mark.parametrize(("name", "package"), [("onnx", "onnxruntime"), ("litert", "ai_edge_litert.interpreter")])
+def test_a_missing_extra_is_said_before_anything_is_read(name, package, refusal, tmp_path, monkeypatch):
+    """Without the extra the command ends with 69, and says what to install."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    code, line = refusal("absent", f"--format={name}")
+    assert code == 69
+    assert line.endswith(f"is not installed; in the clone of textgen, run pip install '.[{name}]'\n")
+
+
+@any_format
+def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch):
+    """When the written file is not exact enough, the command ends with 78 and keeps nothing of it, noise included."""
+    monkeypatch.setattr(writing, "TOLERANCE", 1e-30)
+    code, line = refusal(job, "--format", name)
+    assert code == 78
+    assert line.startswith(
+        f"cannot write {job / 'model'}{suffix}: run for a test, it gave logits that differ from those of the "
+    )
