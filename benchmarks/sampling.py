@@ -1,7 +1,8 @@
 """How fast is sampling? Start-up, memory and characters a second, beside NumPy written plainly, PyTorch and Keras.
 
-Every number is the best of several runs that take turns with those of its peers. One-hot models of 65 characters with
-random weights, temperature 0.8; each rate is measured in a process of its own, with one and with two BLAS threads.
+Every number is the best of several runs that take turns with those of its peers. Models of 65 characters, with an
+embedding as wide as the state, random weights, temperature 0.8. Rates are measured in processes of their own, with one and
+with two BLAS threads; a machine that is busy with other things does badly with two.
 PyTorch is left out where it is not installed (`pip install torch`), and is no dependency of ours.
 
     python benchmarks/sampling.py
@@ -27,7 +28,7 @@ CHARACTERS = 65
 TEMPERATURE = 0.8
 
 
-def write_random_model(path: Path, state_size: int, layers: int) -> None:
+def write_random_model(path: Path, state_size: int, layers: int, *, one_hot: bool) -> None:
     """Writes a model file with random weights."""
     import numpy as np
 
@@ -35,7 +36,12 @@ def write_random_model(path: Path, state_size: int, layers: int) -> None:
     from textgen.generation import ModelFile, write_model
     from textgen.generation.model_file import expected_shapes
 
-    shape = {"language_model": "char", "layers": layers, "lstm_state_size": state_size}
+    shape = {
+        "language_model": "char",
+        "layers": layers,
+        "lstm_state_size": state_size,
+        "embedding_size": None if one_hot else state_size,
+    }
     tokens = ("", "[UNK]", *(chr(ord("!") + number) for number in range(CHARACTERS)))
     vocabulary, rng = Vocabulary(tokens, make_tokenizer("char")), np.random.default_rng(1)
     tensors = {
@@ -124,20 +130,19 @@ def torch_stream(path: Path) -> Callable[[int], None]:
     torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
     size, layers = model.shape["lstm_state_size"], model.shape["layers"]
     weights = {name: torch.from_numpy(tensor.copy()) for name, tensor in model.tensors.items()}
-    lstm = torch.nn.LSTM(CHARACTERS + 2, size, layers)
+    lstm = torch.nn.LSTM(size, size, layers)
     with torch.no_grad():
         for index in range(layers):
             getattr(lstm, f"weight_ih_l{index}").copy_(weights[f"layers.{index}.kernel"].T)
             getattr(lstm, f"weight_hh_l{index}").copy_(weights[f"layers.{index}.recurrent_kernel"].T)
             getattr(lstm, f"bias_ih_l{index}").copy_(weights[f"layers.{index}.bias"])
             getattr(lstm, f"bias_hh_l{index}").zero_()
-    one_hot = torch.eye(CHARACTERS + 2)
 
     @torch.inference_mode()
     def write(count: int) -> None:
         state, token_id = None, 2
         for _ in range(count):
-            out, state = lstm(one_hot[token_id][None, None], state)
+            out, state = lstm(weights["embedding"][token_id][None, None], state)
             logits = torch.addmv(weights["output.bias"], weights["output.kernel"].T, out[0, 0])
             token_id = int(torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1))
 
@@ -185,7 +190,6 @@ def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
     """Stock Keras layers with the weights of a model file."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
-    import numpy as np
     import tensorflow as tf
 
     from textgen.generation import read_model
@@ -194,15 +198,15 @@ def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     found = read_model(path)
     inputs = keras.Input(batch_shape=(1, 1), dtype="int64")
-    size = CHARACTERS + 2
-    hidden = keras.layers.Embedding(size, size, embeddings_initializer="identity")(inputs)
+    size = found.shape["lstm_state_size"]
+    hidden = keras.layers.Embedding(CHARACTERS + 2, size)(inputs)
     for _ in range(found.shape["layers"]):
-        hidden = keras.layers.LSTM(found.shape["lstm_state_size"], return_sequences=True, stateful=True)(hidden)
-    model = keras.Model(inputs, keras.layers.Dense(size)(hidden))
+        hidden = keras.layers.LSTM(size, return_sequences=True, stateful=True)(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(CHARACTERS + 2)(hidden))
     names = [
         f"layers.{i}.{part}" for i in range(found.shape["layers"]) for part in ("kernel", "recurrent_kernel", "bias")
     ]
-    model.set_weights([np.eye(size), *(found.tensors[name] for name in [*names, "output.kernel", "output.bias"])])
+    model.set_weights([found.tensors[name] for name in ["embedding", *names, "output.kernel", "output.bias"]])
     return model
 
 
@@ -219,6 +223,7 @@ WRITERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
     )
 }
 HEAVY = ("torch_stream", "keras_predict", "keras_loop")
+NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
 
 
 def measure(path: Path, names: list[str]) -> dict[str, float]:
@@ -284,23 +289,30 @@ def print_start(path: Path) -> None:
     print(f"memory of textgen-sample: {megabytes:.0f} MB")
 
 
-def print_rates(path: Path, state_size: int, layers: int) -> None:
-    """Prints a table of characters a second for one model."""
+def print_rates(directory: Path, state_size: int, layers: int) -> None:
+    """Prints a table of characters a second for models of one size."""
+    path, one_hot = directory / "embedded.safetensors", directory / "one_hot.safetensors"
+    write_random_model(path, state_size, layers, one_hot=False)
+    write_random_model(one_hot, state_size, layers, one_hot=True)
     light = [name for name in WRITERS if name not in HEAVY]
     heavy = [name for name in HEAVY if name != "torch_stream" or find_spec("torch")]
     rates = {threads: measure_apart(path, threads, light) for threads in (1, 2)}
-    for threads in (1, 2):
+    ratios = {"embedding": rates, "one-hot": {threads: measure_apart(one_hot, threads, NAIVE) for threads in (1, 2)}}
+    for threads, found in rates.items():
         for name in heavy:
-            rates[threads] |= measure_apart(path, threads, [name])
-    print(f"\n{layers} layers of {state_size}, characters a second with 1 and 2 BLAS threads, and the best beside ours")
-    ours = max(rates[threads]["textgen_stream"] for threads in rates)
+            found.update(measure_apart(path, threads, [name]))
+    print(
+        f"\n{layers} layers of {state_size}, characters a second: with 1 and 2 BLAS threads, and the best beside ours"
+    )
+    ours = max(found["textgen_stream"] for found in rates.values())
     for name in [*light, *heavy]:
-        one, two = (rates[threads][name] for threads in (1, 2))
-        print(f"  {name:24}{one:>12,.0f}{two:>12,.0f}{max(one, two) / ours:>10.2f}")
-    for threads in (1, 2):
-        found = rates[threads]
-        plain, step = (found["textgen_stream"] / found[name] for name in ("naive", "naive_with_our_sampler"))
-        print(f"  {threads} threads: textgen_stream is {plain:.2f} x naive, {step:.2f} x naive_with_our_sampler")
+        one, two = (found[name] for found in rates.values())
+        print(f"  {name:24}{one:>12,.0f}{two:>12,.0f}{max(one, two) / ours:>10.3f}")
+    print("textgen_stream beside naive and naive_with_our_sampler, with as many BLAS threads")
+    for kind, of_kind in ratios.items():
+        for threads, found in of_kind.items():
+            beside = [found["textgen_stream"] / found[name] for name in ("naive", "naive_with_our_sampler")]
+            print(f"  {kind}, {threads}: " + " and ".join(f"{ratio:.2f} x" for ratio in beside))
 
 
 def main() -> None:
@@ -309,12 +321,11 @@ def main() -> None:
         print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3:])))
         return
     with tempfile.TemporaryDirectory() as directory:
+        small = Path(directory) / "small.safetensors"
+        write_random_model(small, *SIZES[0], one_hot=False)
+        print_start(small)
         for state_size, layers in SIZES:
-            path = Path(directory) / f"{state_size}.safetensors"
-            write_random_model(path, state_size, layers)
-            if (state_size, layers) == SIZES[0]:
-                print_start(path)
-            print_rates(path, state_size, layers)
+            print_rates(Path(directory), state_size, layers)
 
 
 if __name__ == "__main__":

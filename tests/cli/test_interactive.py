@@ -79,15 +79,20 @@ class Terminal:
     def type(self, text):
         os.write(self._file, text.encode())
 
-    def expect(self, pattern):
-        """Waits until a pattern is on the screen; returns its match, and forgets what stands up to its end."""
+    def expect(self, pattern, again=""):
+        """Waits until a pattern is on the screen, and forgets what stands up to its end.
+
+        While nothing comes, something can be typed again and again: readline sees Ctrl-C late that comes while it looks
+        at a key.
+        """
         until = time.monotonic() + PATIENCE
         while (found := re.search(pattern, self.seen)) is None:
             assert time.monotonic() < until, self.seen
             if select.select([self._file], [], [], 1)[0]:
                 self.seen += self._read()
+            else:
+                self.type(again)
         self.seen = self.seen[found.end() :]
-        return found
 
     def end(self):
         """Waits for the end; returns the exit code and what still came."""
@@ -413,11 +418,13 @@ def test_ctrl_c_at_the_prompt_of_a_terminal_loses_nothing(terminal):
     """It may have been meant for the passage that has just ended: it says how to end, and the text stays."""
     there = terminal("--prompt", "The sea")
     there.expect("The sea.{20}\n> $")
-    there.type("half a li\x03")
-    there.expect("/quit or Ctrl-D ends")
+    there.type("half a li")
+    there.expect("half a li")
+    there.type("\x03")
+    there.expect("/quit or Ctrl-D ends", again="\x03")
     there.expect("> $")
     there.type("/show\r")
-    there.expect("The sea.{20}\n> $")
+    there.expect("The sea.{20}\n> $", again="/show\r")  # a late Ctrl-C may have cleared the line
     there.type("/quit\r")
     assert there.end()[0] == 0
 

@@ -320,10 +320,13 @@ def interrupted(job, tmp_path):
                 text=True,
             ) as process,
         ):
-            while path.stat().st_size == 0 and process.poll() is None:
-                time.sleep(0.01)
-            process.send_signal(number)
-            _, err = process.communicate(timeout=60)
+            try:
+                while path.stat().st_size == 0 and process.poll() is None:
+                    time.sleep(0.01)
+                process.send_signal(number)
+                _, err = process.communicate(timeout=60)
+            finally:
+                process.kill()
         return process.returncode, path.read_text(), err
 
     return interrupt

@@ -63,11 +63,11 @@ def _sample(arguments: Sequence[str]) -> None:
     values = make_parser().parse(arguments)
     command, config = build(SampleCommand, values), build(SamplingConfig, values)
 
-    from textgen.cli.blas_threads import choose_blas_threads
+    from textgen.cli.blas_threads import use_one_blas_thread
     from textgen.cli.places import refuse_bucket
 
     refuse_bucket("JOB_DIR", command.model)
-    choose_blas_threads(command.model)
+    use_one_blas_thread()
 
     from textgen.cli.prompt_text import read_prompt
     from textgen.generation import load

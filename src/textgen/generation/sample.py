@@ -25,7 +25,6 @@ class Sample:
         prompt: what it continues.
         seed: of its random numbers.
         pieces: the text so far, a piece a token.
-        written: its tokens, as the vocabulary has them.
         nats: minus the log-probability of its tokens, as the model sees them, summed; stays 0 where nobody asked for it.
         finish_reason: why it ended; None while it is written.
     """
@@ -33,7 +32,6 @@ class Sample:
     prompt: str
     seed: int
     pieces: list[str] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
     nats: float = 0.0
     finish_reason: FinishReason | None = None
 
@@ -88,7 +86,6 @@ class Writing:
         if self.guard is not None:
             self.guard.add(token)
         sample.pieces.append(piece)
-        sample.written.append(token)
         if sample.finish_reason is None and len(sample.pieces) == self._length:
             sample.finish_reason = "length"
         return piece

@@ -51,10 +51,10 @@ class SideBySide:
         self._scored = scored
         recent = [-1] * sampler.window + list(prompt_ids)
         self._recent = np.tile(recent[len(recent) - sampler.window :], (len(writings), 1))
-        # Noise for the next steps, (texts, steps, vocabulary size). How many at once must not depend on how many texts
+        # Noise for the next steps, (steps, texts, vocabulary size). How many at once must not depend on how many texts
         # there are, or on when they end: each text's random numbers are to come in the same order.
-        self._noise = np.empty((len(writings), max(1, _NUMBERS_AT_ONCE // len(tokens)), len(tokens)), np.float32)
-        self._used = self._noise.shape[1]
+        self._noise = np.empty((max(1, _NUMBERS_AT_ONCE // len(tokens)), len(writings), len(tokens)), np.float32)
+        self._used = len(self._noise)
 
     def __iter__(self) -> Iterator[tuple[Sample, str]]:
         """Yields each piece with its text, until all have ended."""
@@ -84,12 +84,14 @@ class SideBySide:
 
     def _next_noise(self) -> NDArray[np.float32]:
         """The noise of the next step, (texts, vocabulary size)."""
-        if self._used == self._noise.shape[1]:
-            for writing, block in zip(self._writings, self._noise, strict=True):
-                block[...] = self._sampler.noise(writing.rng, block.shape)
+        steps, _, vocabulary_size = self._noise.shape
+        if self._used == steps:
+            for row, writing in enumerate(self._writings):
+                self._noise[:, row] = self._sampler.noise(writing.rng, (steps, vocabulary_size))
             self._used = 0
         self._used += 1
-        return self._noise[:, self._used - 1]
+        noise: NDArray[np.float32] = self._noise[self._used - 1]
+        return noise
 
     def _choose_again(self, seen: NDArray[np.float32]) -> None:
         """Replaces the tokens that would copy too much; ends the texts that have no other."""
@@ -119,4 +121,4 @@ class SideBySide:
         self._writings = [self._writings[row] for row in rows]
         if rows:
             self._run = self._run.select(rows)
-            self._ids, self._recent, self._noise = self._ids[rows], self._recent[rows], self._noise[rows]
+            self._ids, self._recent, self._noise = self._ids[rows], self._recent[rows], self._noise[:, rows]
