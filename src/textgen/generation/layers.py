@@ -105,17 +105,14 @@ class Cell(ABC):
     def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
         n, columns = weights.state_size, h.shape[1:]
         self._weights, self._x, self._h, self._whole = weights, x, h, whole
-        self._z = np.empty((4 * n, *columns), np.float32)
         gates = np.zeros((5 * n, *columns), np.float32)  # o, i, f, g, c
-        products = np.empty((2 * n, *columns), np.float32)
-        self.c = gates[4 * n :]
-        self._ones = np.ones((3 * n, *columns), np.float32)  # a number instead of an array takes NumPy twice as long
-        self._tanh_c = np.empty((n, *columns), np.float32)
+        self._z, self.c = gates[: 4 * n], gates[4 * n :]
+        # NumPy takes half a microsecond to make an array of a number; to read one of a batch takes longer.
+        self._one = np.float32(1) if columns else np.ones(3 * n, np.float32)
         self._output = self._h if weights.projection is None else np.empty((n, *columns), np.float32)
-        self._views = (
-            (self._z[: 3 * n], self._z[3 * n :], gates[: 3 * n], gates[3 * n : 4 * n]),
-            (gates[:n], gates[n : 3 * n], gates[3 * n :], products, products[:n], products[n:], self.c),
-        )
+        o_i_f, o, i_f, i, f = gates[: 3 * n], gates[:n], gates[n : 3 * n], gates[n : 2 * n], gates[2 * n : 3 * n]
+        g, g_c = gates[3 * n : 4 * n], gates[3 * n :]
+        self._views = o_i_f, o, i_f, i, f, g, g_c, self.c
 
     def __call__(self, given: Floats | None) -> None:
         """Makes one step: reads x, h and c, and overwrites h and c.
@@ -124,15 +121,15 @@ class Cell(ABC):
             given: the input's share of the gates, from the table; None when it is to be computed from x.
         """
         self._sum(given)
-        (z_sigmoids, z_g, sigmoids, g), (o, i_f, g_c, products, i_g, f_c, c) = self._views
-        exp(z_sigmoids, sigmoids)
-        add(sigmoids, self._ones, sigmoids)
-        reciprocal(sigmoids, sigmoids)
-        tanh(z_g, g)
-        multiply(i_f, g_c, products)
-        add(i_g, f_c, c)
-        tanh(self._exposed(), self._tanh_c)
-        multiply(o, self._tanh_c, self._output)
+        o_i_f, o, i_f, i, f, g, g_c, c = self._views
+        exp(o_i_f, o_i_f)
+        add(o_i_f, self._one, o_i_f)
+        reciprocal(o_i_f, o_i_f)
+        tanh(g, g)
+        multiply(i_f, g_c, i_f)  # i * g and f * c, in the places of i and f
+        add(i, f, c)
+        tanh(self._exposed(), g)
+        multiply(o, g, self._output)
         if self._weights.projection is not None:
             dot(self._weights.projection.T, self._output, self._h)
 

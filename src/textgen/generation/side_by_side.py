@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textgen.generation.step import LSTMRun
 
 
-_NUMBERS_AT_ONCE = 4096
+_NUMBERS_AT_ONCE = 2048
 
 
 class SideBySide:
