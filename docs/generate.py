@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import export, interactive, main, sample, train
+from textgen.cli import export, interactive, jobs, main, sample, train
+from textgen.cli import inspect as inspect_job
 from textgen.config import (
     ExportCommand,
+    InspectCommand,
+    JobsCommand,
     SampleCommand,
     SamplingConfig,
     Setting,
@@ -41,6 +44,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen-train": train.main,
     "textgen-sample": sample.main,
     "textgen export": export.main,
+    "textgen jobs": jobs.main,
+    "textgen inspect": inspect_job.main,
 }
 _NO_LIMIT = 2**31 - 1
 """Where a setting ends for the sake of arithmetic alone, which nobody needs to read of."""
@@ -157,6 +162,14 @@ These are given as flags alone; a job does not keep them.
 [Files for other runtimes](export.md) shows what comes of it.
 
 {_settings_table(settings(ExportCommand))}
+
+## Settings of `textgen jobs`
+
+{_settings_table(settings(JobsCommand))}
+
+## Settings of `textgen inspect`
+
+{_settings_table(settings(InspectCommand))}
 """
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from textgen.cli import train
-from textgen.config import ExportCommand, SampleCommand, SamplingConfig, TrainCommand, TrainingConfig, settings
+from textgen.config import (
+    ExportCommand,
+    InspectCommand,
+    JobsCommand,
+    SampleCommand,
+    SamplingConfig,
+    TrainCommand,
+    TrainingConfig,
+    settings,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -87,7 +96,8 @@ def test_every_setting_is_in_both_pages():
     """No setting is missing from the help pages or from the tables."""
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
-    for config in (TrainingConfig, TrainCommand, SampleCommand, SamplingConfig, ExportCommand):
+    commands = (TrainCommand, SampleCommand, ExportCommand, JobsCommand, InspectCommand)
+    for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables
             assert f"\n  {setting.label} " in help_pages

@@ -13,7 +13,7 @@ from textgen.generation.model_file import expected_shapes
 
 HEAVY = {"tensorflow", "keras", "tensorboard", "google.cloud.aiplatform", "google.cloud.storage"}
 LIBRARIES = {
-    *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests"),
+    *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests", "filelock"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
 }
 """What a help page can do without; what HEAVY lists, nothing but training may load."""
@@ -42,7 +42,7 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "export"])
+@pytest.mark.parametrize("command", ["main", "train", "sample", "export", "jobs", "inspect"])
 def test_help_and_version_load_nothing_heavy(command, flag):
     """A help page or a version comes from the standard library alone."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -90,6 +90,13 @@ def test_sampling_loads_no_tensorflow(job):
     names = loaded("sample", str(job), "--prompt", "ab", "--length", "20", cwd=job)
     assert "numpy" in names
     assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
+
+
+def test_looking_at_jobs_loads_no_tensorflow(job):
+    """Jobs are listed from their small files, without NumPy; what they hold is verified without TensorFlow."""
+    (job / "config.yaml").touch()
+    assert loaded("jobs", ".", cwd=job) & (HEAVY | {"numpy", "safetensors", "rich"}) == set()
+    assert loaded("inspect", ".", cwd=job) & HEAVY == set()
 
 
 def test_an_onnx_file_is_written_without_tensorflow(job):

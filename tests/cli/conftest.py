@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from textgen.config.yaml_text import to_yaml
-from textgen.jobs import JobState
+from textgen.jobs import JobState, is_locked
 from textgen.storage import bundled, write_atomic
 
 TEXT = bundled("data/story.txt").read_text(encoding="utf-8")[:6000]
@@ -77,7 +77,9 @@ class FakeTraining:
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
     def train(self, config, corpus, job, *, summary_dir, ids_directory, console):  # noqa: ARG002 - as the real one
-        self.calls.append(types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir))
+        call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
+        call.locked = is_locked(job)
+        self.calls.append(call)
         write_atomic(job.config, to_yaml(config))
         JobState("finished", steps=7, epochs=1, minutes=0.5, data_sha256=corpus.sha256).write(job.state)
         write_atomic(job.metrics, json.dumps(self.summary) + "\n")

@@ -1,5 +1,7 @@
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +9,7 @@ from textgen.cli.train import main
 from textgen.config import TrainingConfig, settings
 from textgen.config.yaml_text import from_yaml
 from textgen.corpus import Vocabulary
+from textgen.jobs import JobDirectory, is_locked, job_lock
 
 
 @pytest.fixture(autouse=True)
@@ -217,6 +220,37 @@ def test_fresh_without_a_job_just_begins(book, training, capsys):
     assert "The old job" not in capsys.readouterr().err
     assert {path.name for path in book.parent.iterdir()} == {"book.txt", "here"}
     assert len(training.calls) == 1
+
+
+def test_a_second_trainer_is_turned_away(book, no_training, capsys, tmp_path):
+    """It ends with 73 and one line that names the holder, loads and moves nothing, with --fresh neither."""
+    job = JobDirectory(Path("here"))
+    with job_lock(job, pytest.fail):
+        job.config.write_text("of the other trainer")
+        before = everything_below(tmp_path)
+        for arguments in (["book.txt", "--job_dir=here"], ["book.txt", "--job_dir=here", "--fresh"]):
+            assert main(arguments) == 73
+            out, err = capsys.readouterr()
+            assert (out, err.count("\n")) == ("", 1)
+            assert err.startswith("textgen-train: error: another trainer works in here: process ")
+            assert f"process {os.getpid()} on " in err
+            assert "name another --job_dir" in err
+        assert everything_below(tmp_path) == before
+
+
+def test_a_dry_run_needs_no_lock(book, plan, no_training):
+    """The plan of a job that is being trained is shown all the same."""
+    with job_lock(JobDirectory(Path("here")), pytest.fail):
+        assert plan("book.txt", "--job_dir=here")["job"] == "here (new)"
+
+
+def test_the_lock_is_held_while_it_trains(book, training):
+    """From before training begins to its end, for a new job, one that goes on and one that begins anew."""
+    for arguments in ([], ["--max_steps=9"], ["--fresh"]):
+        assert main(["book.txt", "--job_dir=here", *arguments]) == 0
+    assert [call.locked for call in training.calls] == [True, True, True]
+    assert not is_locked(JobDirectory(Path("here")))
+    assert not is_locked(JobDirectory(Path("here.1")))
 
 
 def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):

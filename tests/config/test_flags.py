@@ -2,7 +2,16 @@ import dataclasses
 
 import pytest
 
-from textgen.config import ExportCommand, SampleCommand, SamplingConfig, TrainCommand, TrainingConfig, settings
+from textgen.config import (
+    ExportCommand,
+    InspectCommand,
+    JobsCommand,
+    SampleCommand,
+    SamplingConfig,
+    TrainCommand,
+    TrainingConfig,
+    settings,
+)
 from textgen.config.flags import Parser, build, described
 from textgen.errors import UsageError
 
@@ -33,7 +42,8 @@ def test_every_setting_has_a_flag_that_takes_its_default():
 
 def test_every_help_text_is_a_sentence():
     """Each help text ends as a sentence does and says when to change the setting or what it does."""
-    for config in (TrainingConfig, TrainCommand, SampleCommand, SamplingConfig, ExportCommand):
+    commands = (TrainCommand, SampleCommand, ExportCommand, JobsCommand, InspectCommand)
+    for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert setting.option.help.endswith(".")
             assert setting.option.help[0].isupper()

@@ -20,6 +20,7 @@ def test_every_file_has_its_own_place_inside_the_directory(tmp_path):
         "config": "config.yaml",
         "vocabulary": "vocabulary.json",
         "state": "state.json",
+        "lock": "lock",
         "checkpoints": "checkpoints",
         "model": "model.safetensors",
         "metrics": "metrics.jsonl",
@@ -36,6 +37,18 @@ def test_a_job_exists_once_it_has_a_config(tmp_path):
     assert not JobDirectory(tmp_path / "nowhere").exists
     assert not make_job(tmp_path / "foreign", "readme.txt").exists
     assert make_job(tmp_path / "job").exists
+
+
+def test_a_lock_alone_is_no_job(tmp_path):
+    """A directory that holds only the file a trainer locks is as good as none: there is no job, and nothing to move."""
+    job = make_job(tmp_path / "job", "lock")
+    assert job.is_empty
+    assert not job.exists
+    assert job.move_aside() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["job"]
+    assert JobDirectory(tmp_path / "nowhere").is_empty
+    (job.root / "other").touch()
+    assert not job.is_empty
 
 
 def test_a_job_directory_is_immutable(tmp_path):

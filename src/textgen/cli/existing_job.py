@@ -69,7 +69,7 @@ def check_movable(job: JobDirectory) -> None:
     """
     if job.root.name in {"", ".."}:
         raise UsageError(f"--fresh cannot move {job.root} aside; give --job_dir the directory's own name")
-    if not job.exists and not job.vocabulary.exists() and job.root.exists() and any(job.root.iterdir()):
+    if not job.exists and not job.vocabulary.exists() and not job.is_empty:
         raise UsageError(f"--fresh moves a job aside, and {job.root} holds other things; name another --job_dir")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from textgen.cli import export, sample, train
+from textgen.cli import export, inspect, jobs, sample, train
 from textgen.cli.entry import run_command
 from textgen.config.flags import Parser
 from textgen.config.validation import nearest, shown
@@ -15,6 +15,8 @@ COMMANDS = {
     "train": (train.main, "Trains a model on text (textgen-train)."),
     "sample": (sample.main, "Lets a trained model write (textgen-sample)."),
     "export": (export.main, "Writes a trained model for other runtimes."),
+    "jobs": (jobs.main, "Lists jobs: how far each is, how good, how large."),
+    "inspect": (inspect.main, "Verifies what a job holds, and tells it."),
 }
 
 

@@ -18,7 +18,7 @@ from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_na
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
-from textgen.jobs import JobDirectory, as_json
+from textgen.jobs import JobDirectory, as_json, job_lock
 from textgen.planning import Plan
 from textgen.storage import cache_directory
 from textgen.version import __version__
@@ -73,25 +73,32 @@ def _train(arguments: Sequence[str]) -> None:
     check_enough_text(corpus, plan)
     if command.fresh:
         check_movable(job)
-    state = None if command.fresh else check_job(job, config, corpus)
-    _show_plan(console, plan, corpus, job, fresh=command.fresh)
     if command.dry_run:
+        if not command.fresh:
+            check_job(job, config, corpus)
+        _show_plan(console, plan, corpus, job, fresh=command.fresh)
         return
 
-    if command.fresh and (aside := job.move_aside()):
-        console.say(f"The old job is now {aside}")
-    if state is not None and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1:
-        console.say(
-            f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-            "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
-        )
-        summary = {}
-    else:
-        ids_directory = cache_directory("ids")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        with console.busy("loading TensorFlow"), console.silenced():
-            from textgen.training import train
-        summary = train(config, corpus, job, summary_dir=summary_dir, ids_directory=ids_directory, console=console)
+    if command.fresh:
+        with job_lock(job, console.warn):  # which goes with the old job
+            aside = job.move_aside()
+        if aside is not None:
+            console.say(f"The old job is now {aside}")
+    with job_lock(job, console.warn):
+        state = check_job(job, config, corpus)
+        _show_plan(console, plan, corpus, job)
+        if state is not None and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1:
+            console.say(
+                f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
+                "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
+            )
+            summary = {}
+        else:
+            ids_directory = cache_directory("ids")
+            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            with console.busy("loading TensorFlow"), console.silenced():
+                from textgen.training import train
+            summary = train(config, corpus, job, summary_dir=summary_dir, ids_directory=ids_directory, console=console)
     _show_next_steps(console, job, summary_dir)
     if command.json:
         summary = summary or last_evaluation(job)
@@ -109,7 +116,7 @@ def _open_corpus(config: TrainingConfig) -> Corpus:
     )
 
 
-def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, *, fresh: bool) -> None:
+def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, *, fresh: bool = False) -> None:
     config = plan.config
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",

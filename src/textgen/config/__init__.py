@@ -2,7 +2,9 @@
 
 from textgen.config.command import SampleCommand, TrainCommand
 from textgen.config.export import ExportCommand
+from textgen.config.inspection import InspectCommand
 from textgen.config.job_name import job_name, shape, with_job_name
+from textgen.config.listing import JobsCommand
 from textgen.config.option import Option, Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
 from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
@@ -10,6 +12,8 @@ from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 __all__ = [
     "DEFAULT_MINUTES",
     "ExportCommand",
+    "InspectCommand",
+    "JobsCommand",
     "Option",
     "OutOfVocabulary",
     "SampleCommand",

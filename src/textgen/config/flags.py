@@ -95,7 +95,10 @@ class Parser(argparse.ArgumentParser):
         if option.positional is not None:
             many = option.positional == "many"
             metavar = option.metavar or setting.name.upper()
-            group.add_argument(setting.name, nargs="*" if many else None, metavar=metavar, help=text)
+            nargs = "*" if many else "?" if setting.default else None
+            # Only what may be left out has a default that argparse would fill in.
+            default = argparse.SUPPRESS if nargs == "?" else None
+            group.add_argument(setting.name, nargs=nargs, default=default, metavar=metavar, help=text)
             return
         is_switch = option.kind is bool
         if is_switch:
@@ -143,7 +146,7 @@ def _help_text(setting: Setting) -> str:
         notes.append(f"in {setting.option.unit}")
     if setting.option.required:
         notes.append("must be given")
-    elif setting.option.positional is None:
+    elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:
         notes.append("shapes the model")

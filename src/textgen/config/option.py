@@ -28,7 +28,8 @@ class Option:
         job_part: given a value that differs from the default, its part of the job name; None when it does not shape the
             checkpoint.
         in_every_job_name: the part stands in the job name even for the default.
-        positional: an argument without a flag: `"one"`, or `"many"` for a tuple of them.
+        positional: an argument without a flag: `"one"`, which may be left out if it has a default, or `"many"` for a tuple
+            of them.
         repeatable: the flag may come several times; the value is a tuple.
         metavar: how `--help` shows the value.
         required: a flag that must be given; its default means nothing.

@@ -1,8 +1,25 @@
-"""The job directory that a run leaves: layout, state, checkpoints, metrics; knows nothing of Keras."""
+"""The job directory that a run leaves: layout, lock, state, checkpoints, metrics, listing; knows nothing of Keras."""
 
 from textgen.jobs.checkpoint import Checkpoint, CheckpointStore
 from textgen.jobs.directory import JobDirectory
+from textgen.jobs.inspection import CheckpointFacts, inspect_checkpoints
+from textgen.jobs.listing import JobFacts, job_facts, list_jobs
+from textgen.jobs.lock import is_locked, job_lock
 from textgen.jobs.metrics_log import append_metrics, as_json
 from textgen.jobs.state import JobState
 
-__all__ = ["Checkpoint", "CheckpointStore", "JobDirectory", "JobState", "append_metrics", "as_json"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointFacts",
+    "CheckpointStore",
+    "JobDirectory",
+    "JobFacts",
+    "JobState",
+    "append_metrics",
+    "as_json",
+    "inspect_checkpoints",
+    "is_locked",
+    "job_facts",
+    "job_lock",
+    "list_jobs",
+]

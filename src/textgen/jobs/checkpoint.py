@@ -81,6 +81,10 @@ class CheckpointStore:
         steps = (_step_of(path) for path in self.directory.glob("step-*.json"))
         return sorted((step for step in steps if step is not None), reverse=True)
 
+    def size(self, step: int) -> int:
+        """The bytes of a checkpoint's files, as far as they are there."""
+        return sum(path.stat().st_size for path in self._paths(step) if path.exists())
+
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that verifies; newer ones that are damaged or miss a file are passed over.
 

@@ -34,6 +34,11 @@ class JobDirectory:
         return self.root / "state.json"
 
     @property
+    def lock(self) -> Path:
+        """Locked while a trainer works here."""
+        return self.root / "lock"
+
+    @property
     def checkpoints(self) -> Path:
         """Complete training states."""
         return self.root / "checkpoints"
@@ -63,17 +68,26 @@ class JobDirectory:
         """Whether a run began here."""
         return self.config.exists()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is here but the file that a trainer locks, or no directory at all.
+
+        Raises:
+            OSError: when it is no directory, or may not be read.
+        """
+        return not self.root.exists() or all(path == self.lock for path in self.root.iterdir())
+
     def move_aside(self) -> Path | None:
         """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.
 
         Returns:
-            The new path; None when there was no directory.
+            The new path; None when there was nothing to move.
 
         Raises:
             UsageError: when the directory is the current one, which has no name here.
             TextgenError: when the operating system refuses.
         """
-        if not self.root.exists():
+        if self.is_empty:
             return None
         if not self.root.name:
             raise UsageError(

@@ -1,0 +1,133 @@
+"""`textgen inspect`: verifies what a job holds, and tells it."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textgen.cli.entry import run_command
+from textgen.cli.places import refuse_bucket
+from textgen.cli.sample_output import encode_output
+from textgen.config import InspectCommand
+from textgen.config.flags import Parser, build
+from textgen.errors import FormatError, MissingError, TextgenError, UsageError
+
+if TYPE_CHECKING:
+    from textgen.generation import ModelFile
+    from textgen.jobs import CheckpointFacts, JobDirectory
+
+PROGRAM = "textgen inspect"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen inspect`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _inspect, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen inspect`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} JOB",
+        "Reads every checkpoint of a job and its model file, verifies them, and tells what they hold. Ends with 78\n"
+        "when something is damaged; whether a job can go on all the same is said by which checkpoint is the newest\n"
+        "usable one.",
+    )
+    parser.add_settings(InspectCommand)
+    parser.add_help_and_version()
+    return parser
+
+
+def _inspect(arguments: Sequence[str]) -> None:
+    command = build(InspectCommand, make_parser().parse(arguments))
+    refuse_bucket("JOB", command.job)
+    path = Path(command.job)
+    if not path.exists():
+        raise MissingError(f"there is no job {path}; textgen jobs lists those there are")
+    if not path.is_dir():
+        raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
+
+    from textgen.jobs import CheckpointStore, JobDirectory, inspect_checkpoints, job_facts
+
+    job = JobDirectory(path)
+    checkpoints = inspect_checkpoints(CheckpointStore(job.checkpoints))
+    if not job.exists and not checkpoints and not job.model.exists():
+        raise MissingError(f"{path} holds no job: neither settings, nor checkpoints, nor a model; check the path")
+
+    encode_output("backslashreplace")
+    facts = job_facts(job)
+    _say(f"{path}: {facts.state}" + (f", {facts.steps:,} steps" if facts.problem is None else f": {facts.problem}"))
+    _say_checkpoints(checkpoints)
+    damaged = [facts.problem, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
+    if count := len([problem for problem in damaged if problem is not None]):
+        raise FormatError(f"{path} holds {count} damaged part{'s' if count > 1 else ''}; the lines above say which")
+
+
+def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
+    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+    _say("checkpoints:" if checkpoints else "checkpoints: none")
+    for checkpoint in checkpoints:
+        parts = [f"step {checkpoint.step:,}"]
+        if newest is checkpoint:
+            parts.append("newest usable")
+        if newest is not None and checkpoint.step == newest.best_step:
+            parts.append("best")
+        if checkpoint.problem is None:
+            epochs = "unknown" if checkpoint.epochs is None else f"{checkpoint.epochs:,}"
+            versions = [f"{name} {version}" for name, version in checkpoint.versions.items()]
+            parts += [f"epochs {epochs}", f"{checkpoint.tensors} tensors", f"{checkpoint.bytes:,} bytes", *versions]
+            parts.append("verified")
+        else:
+            parts += [f"{checkpoint.bytes:,} bytes", checkpoint.problem]
+        _say("  " + ", ".join(parts))
+
+
+def _say_model(job: JobDirectory) -> str | None:
+    """Tells what the model file holds; returns why it cannot be used, None when it can or there is none yet."""
+    from textgen.generation import read_model
+
+    if not job.model.exists():
+        _say("model file: none")
+        return None
+    try:
+        model = read_model(job.model)
+    except TextgenError as error:
+        _say(f"model file: {error}")
+        return str(error)
+    _say("model file:")
+    for name, text in _describe(model, job.model.stat().st_size).items():
+        _say(f"  {name:11}{text}")
+    return None
+
+
+def _describe(model: ModelFile, size: int) -> dict[str, str]:
+    """What a model file holds, by the names of the lines."""
+    shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
+    scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
+    if unknown := model.scores.get("valid_unknown_share"):
+        scores.append(f"not comparable: {100 * unknown:.3g}% of the tokens are [UNK]")
+    return {
+        "shape": ", ".join(shape),
+        "vocabulary": f"{model.vocabulary.size:,} token ids",
+        "scores": ", ".join(scores) or "none yet",
+        "step": f"{model.step:,}",
+        "textgen": model.textgen_version or "unknown",
+        "bytes": f"{size:,}",
+        "sha256": f"{model.sha256}, verified",
+    }
+
+
+def _say(line: str) -> None:
+    """Writes a line; what would break it or steer a terminal is written as an escape."""
+    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
+    sys.stdout.write(shown + "\n")

@@ -1,0 +1,106 @@
+"""`textgen jobs`: lists jobs, the last changed first."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textgen.cli.entry import run_command
+from textgen.cli.places import refuse_bucket
+from textgen.cli.sample_output import encode_output
+from textgen.config import JobsCommand
+from textgen.config.flags import Parser, build
+from textgen.console import Console
+
+if TYPE_CHECKING:
+    from textgen.jobs import JobFacts
+
+PROGRAM = "textgen jobs"
+_HEAD = ("job", "state", "loss", "bits per character", "size", "changed", "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen jobs`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _jobs, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen jobs`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} [DIR] [--json]",
+        "Lists the jobs in and below a directory, the last changed first: how far each is, the best score on the\n"
+        "validation text, its size on disk. A job is a directory with a config.yaml. What is damaged is said, and\n"
+        "hinders nothing else.",
+        "On a terminal it is a table; in a pipe a line has job, state, steps, loss, bits per character, bytes, time\n"
+        "of the last change and problem, with tabs between them and - for what there is not.",
+    )
+    parser.add_settings(JobsCommand)
+    parser.add_help_and_version()
+    return parser
+
+
+def _jobs(arguments: Sequence[str]) -> None:
+    command = build(JobsCommand, make_parser().parse(arguments))
+    refuse_bucket("DIR", command.directory)
+
+    from textgen.jobs import as_json, list_jobs
+
+    jobs = list_jobs(Path(command.directory))
+    encode_output("surrogateescape")
+    if not jobs:
+        Console().say(f"There is no job in or below {_shown(command.directory)}; textgen-train makes one.")
+    elif command.json:
+        lines = ({**dataclasses.asdict(job), "changed": _time(job)} for job in jobs)
+        sys.stdout.writelines(as_json(line) + "\n" for line in lines)
+    elif sys.stdout.isatty():
+        _write_table([_HEAD, *map(_row, jobs)])
+    else:
+        sys.stdout.writelines("\t".join(_fields(job)) + "\n" for job in jobs)
+
+
+def _row(job: JobFacts) -> tuple[str, ...]:
+    """A job for people."""
+    state = f"{job.state} at step {job.steps:,}" if job.state in {"running", "stopped"} else job.state
+    loss = "" if job.valid_loss is None else f"{job.valid_loss:.3f}"
+    bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
+    if bits and job.valid_unknown_share:
+        bits += f" (not comparable: {100 * job.valid_unknown_share:.3g}% [UNK])"
+    changed = _time(job)[:16]
+    return (_shown(job.job_dir), state, loss, bits, f"{job.bytes / 1e6:,.1f} MB", changed, _shown(job.problem or ""))
+
+
+def _fields(job: JobFacts) -> tuple[str, ...]:
+    """A job for scripts."""
+    scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
+    problem = _shown(job.problem or "-")
+    return (_shown(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
+
+
+def _write_table(rows: Iterable[tuple[str, ...]]) -> None:
+    rows = list(rows)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        sys.stdout.write(line.rstrip() + "\n")
+
+
+def _time(job: JobFacts) -> str:
+    """When it last changed, local time."""
+    return datetime.fromtimestamp(job.changed).astimezone().isoformat(" ", "seconds")
+
+
+def _shown(text: str) -> str:
+    """A text that stays on its line: a name can hold line breaks, tabs and what steers a terminal."""
+    return text if text.isprintable() else repr(text)

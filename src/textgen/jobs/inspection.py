@@ -1,0 +1,73 @@
+"""Says what each checkpoint of a job holds, and whether it verifies; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from textgen.errors import MissingError, TextgenError
+from textgen.jobs.checkpoint import CheckpointStore
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What a checkpoint holds.
+
+    Attributes:
+        step: updates made.
+        bytes: of its files.
+        problem: why it cannot be used, on one line; None when it verifies. What follows is known only then.
+        tensors: how many.
+        epochs: passes over the training text, whole ones.
+        best_step: the step of the best checkpoint when this one was written.
+        versions: of the programs that wrote it, by their names.
+    """
+
+    step: int
+    bytes: int
+    problem: str | None = None
+    tensors: int = 0
+    epochs: int | None = None
+    best_step: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def inspect_checkpoints(store: CheckpointStore) -> list[CheckpointFacts]:
+    """Reads and verifies every checkpoint, the newest first.
+
+    Args:
+        store: the checkpoints; a trainer may write there meanwhile.
+    """
+    return [facts for step in store.steps() if (facts := _inspect(store, step)) is not None]
+
+
+def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
+    """What one checkpoint holds; None when a trainer has removed it since it was listed."""
+    size = store.size(step)
+    try:
+        checkpoint = store.read(step)
+    except TextgenError as error:
+        if isinstance(error, MissingError) and step not in store.steps():
+            return None
+        return CheckpointFacts(step, size, problem=" ".join(str(error).split()))
+    facts = _mapping(checkpoint.facts)
+    progress = _mapping(facts.get("progress"))
+    versions = {name: str(version) for name, version in _mapping(facts.get("versions")).items()}
+    return CheckpointFacts(
+        step,
+        size,
+        tensors=len(checkpoint.tensors),
+        epochs=_whole(progress.get("epoch")),
+        best_step=_whole(progress.get("best_step")),
+        versions=versions,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """A JSON object; an empty one where there is something else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None

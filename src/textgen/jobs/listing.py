@@ -1,0 +1,152 @@
+"""Finds jobs and says how each stands: state, best score, size; opens no checkpoint and no model."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from textgen.config.yaml_text import from_yaml
+from textgen.errors import FormatError, TextgenError, from_os_error
+from textgen.jobs.directory import JobDirectory
+from textgen.jobs.lock import is_locked
+from textgen.jobs.state import JobState
+from textgen.storage import read_text
+
+_LATEST = 250_000_000_000.0
+"""In the year 9892: some file systems hold dates for which no calendar has a name."""
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """How a job stands.
+
+    Attributes:
+        job_dir: its directory.
+        state: `running` while a trainer holds the lock; else `stopped`, `finished`, or `damaged` where a file of it makes
+            no sense.
+        steps: updates made, as of the last checkpoint.
+        epochs: passes over the training text, whole ones.
+        minutes: of training.
+        valid_loss: nats per token of the best evaluation; None before the first.
+        valid_bits_per_character: of the same one.
+        valid_unknown_share: the share of the validation text's tokens that are `[UNK]`.
+        bytes: of all its files.
+        changed: when a file of it last changed, in seconds since 1970.
+        problem: what is damaged, on one line.
+    """
+
+    job_dir: str
+    state: Literal["running", "stopped", "finished", "damaged"]
+    steps: int = 0
+    epochs: int = 0
+    minutes: float = 0.0
+    valid_loss: float | None = None
+    valid_bits_per_character: float | None = None
+    valid_unknown_share: float | None = None
+    bytes: int = 0
+    changed: float = 0.0
+    problem: str | None = None
+
+
+def list_jobs(directory: Path) -> list[JobFacts]:
+    """The jobs in and below a directory, the last changed first.
+
+    Hidden directories are passed over, links are not followed, and what lies inside a job is none.
+
+    Args:
+        directory: where to look.
+
+    Raises:
+        TextgenError: when it cannot be read; what cannot be read below it is passed over.
+    """
+    try:
+        os.scandir(directory).close()
+    except OSError as error:
+        raise from_os_error(error, f"cannot look for jobs in {directory}") from error
+    facts = [job_facts(job) for job in _find(directory)]
+    return sorted(facts, key=lambda job: (-job.changed, job.job_dir))
+
+
+def job_facts(job: JobDirectory) -> JobFacts:
+    """How one job stands; what cannot be read makes it a damaged one."""
+    size, changed = _measure(job)
+    place: dict[str, Any] = {"job_dir": str(job.root), "bytes": size, "changed": changed}
+    try:
+        from_yaml(read_text(job.config), str(job.config))
+        state = JobState.read(job.state) if job.state.exists() else JobState("stopped")
+        best = _best_evaluation(job)
+    except (TextgenError, OSError) as error:
+        return JobFacts(**place, state="damaged", problem=" ".join(str(error).split()))
+    at_rest: Literal["finished", "stopped"] = "finished" if state.status == "finished" else "stopped"
+    return JobFacts(
+        **place,
+        state="running" if is_locked(job) else at_rest,
+        steps=state.steps,
+        epochs=state.epochs,
+        minutes=state.minutes,
+        valid_loss=_number(best, "valid_loss"),
+        valid_bits_per_character=_number(best, "valid_bits_per_character"),
+        valid_unknown_share=_number(best, "valid_unknown_share"),
+    )
+
+
+def _find(directory: Path) -> Iterator[JobDirectory]:
+    for folder, folders, names in os.walk(directory):
+        job = JobDirectory(Path(folder))
+        if job.config.name in names:
+            folders.clear()
+            yield job
+        folders[:] = [name for name in folders if not name.startswith(".")]
+
+
+def _measure(job: JobDirectory) -> tuple[int, float]:
+    """The bytes of all files, and when one last changed; the lock does not count, which every look at a job can touch."""
+    size, changed = 0, 0.0
+    for folder, _, names in os.walk(job.root):
+        for path in (Path(folder, name) for name in names):
+            try:
+                status = path.lstat()
+            except OSError:  # a trainer has removed it meanwhile
+                continue
+            size += status.st_size
+            if path != job.lock:
+                changed = max(changed, min(status.st_mtime, _LATEST))
+    return size, changed
+
+
+def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
+    """The line of metrics.jsonl with the lowest validation loss; empty when there is none.
+
+    Raises:
+        TextgenError: when it cannot be read, or a line makes no sense; the last may be one that is still being written.
+    """
+    if not job.metrics.exists():
+        return {}
+    best, least = {}, math.inf
+    for number, line in enumerate(read_text(job.metrics).splitlines(keepends=True), start=1):
+        if not line.endswith("\n"):
+            break
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            values = None
+        if not isinstance(values, dict):
+            raise FormatError(f"{job.metrics} is damaged in line {number}; remove that line")
+        loss = _number(values, "valid_loss")
+        if loss is not None and loss < least:
+            best, least = values, loss
+    return best
+
+
+def _number(values: dict[str, Any], name: str) -> float | None:
+    """A finite number of a JSON object; None where there is something else."""
+    try:
+        value = float(values[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None

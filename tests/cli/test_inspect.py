@@ -1,0 +1,141 @@
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textgen.cli.inspect import main
+from textgen.generation import read_model, write_model
+from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory
+
+
+@pytest.fixture
+def job(trained, tmp_path, monkeypatch):
+    """A trained job in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return JobDirectory(trained.copy(tmp_path).job.relative_to(tmp_path))
+
+
+@pytest.fixture
+def inspect(capsys):
+    """A function that inspects a directory: exit code, standard output, standard error."""
+
+    def run(path):
+        code = main([str(path)])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_it_tells_what_a_job_holds(job, inspect):
+    """State, checkpoints and model file are told on standard output; nothing is changed, and all is well."""
+    before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
+    code, out, err = inspect(job.root)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{job.root}: finished, 5 steps\ncheckpoints:\n")
+    [checkpoint] = re.findall(r"^  (step .*)$", out, re.MULTILINE)[:1]
+    assert checkpoint.startswith("step 5, newest usable, best, epochs ")
+    store = CheckpointStore(job.checkpoints)
+    size = sum(path.stat().st_size for path in job.checkpoints.glob("step-00000005.*"))
+    assert f", {len(store.read(5).tensors)} tensors, {size:,} bytes, textgen " in checkpoint
+    assert ", keras " in checkpoint
+    assert checkpoint.endswith(", verified")
+    model = read_model(job.model)
+    assert f"{model.sha256}, verified" in out
+    assert f"{model.vocabulary.size} token ids" in out
+    assert "lstm_state_size 8" in out
+    assert f"valid_loss {model.scores['valid_loss']:.4g}" in out
+    assert {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()} == before
+
+
+def test_a_score_that_compares_with_nothing_is_marked(tmp_path, random_model, inspect):
+    """Where the model was spared spelling unknown words, their share stands beside the bits per character."""
+    scores = {"valid_bits_per_character": 1.25, "valid_unknown_share": 0.015}
+    write_model(tmp_path / "model.safetensors", dataclasses.replace(random_model(), scores=scores))
+    _, out, _ = inspect(tmp_path)
+    assert "valid_bits_per_character 1.25, " in out
+    assert "not comparable: 1.5% of the tokens are [UNK]" in out
+
+
+def test_a_damaged_checkpoint_is_named_and_the_newest_usable_one_too(job, inspect):
+    """Everything is told before it ends with 78."""
+    store = CheckpointStore(job.checkpoints)
+    store.write(Checkpoint(6, {"a": np.zeros(3)}, {"progress": {"best_step": 5}}), best_step=5)
+    damaged = job.checkpoints / "step-00000006.safetensors"
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    code, out, err = inspect(job.root)
+    assert code == 78
+    assert err == f"textgen inspect: error: {job.root} holds 1 damaged part; the lines above say which\n"
+    first, second = re.findall(r"^  (step .*)$", out, re.MULTILINE)[:2]
+    assert re.match(r"step 6, \d+ bytes, the checkpoint .* is damaged", first)
+    assert second.startswith("step 5, newest usable, best, ")
+    assert "model file:\n" in out
+
+
+def test_every_damage_is_counted(job, inspect):
+    """A checkpoint without its tensors, a model file cut short and a state that makes no sense are three."""
+    (job.checkpoints / "step-00000005.safetensors").unlink()
+    job.model.write_bytes(job.model.read_bytes()[:-1])
+    job.state.write_text("{")
+    code, out, err = inspect(job.root)
+    assert code == 78
+    assert "holds 3 damaged parts" in err
+    assert "newest usable" not in out
+    assert "model file: cannot use " in out
+    assert f"{job.root}: damaged: " in out
+
+
+def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
+    """Neither a checkpoint nor a model is damage, and facts that a checkpoint lacks are none."""
+    job = JobDirectory(tmp_path)
+    job.config.touch()
+    code, out, err = inspect(tmp_path)
+    assert (code, err) == (0, "")
+    assert out == f"{tmp_path}: stopped, 0 steps\ncheckpoints: none\nmodel file: none\n"
+    CheckpointStore(job.checkpoints).write(Checkpoint(1, {}, {"versions": 3, "progress": []}))
+    code, out, _ = inspect(tmp_path)
+    assert code == 0
+    assert "step 1, newest usable, epochs unknown, 0 tensors, " in out
+
+
+def test_without_settings_the_rest_is_told(job, inspect):
+    """A job whose config is lost is damaged; its checkpoints and its model are still told."""
+    job.config.unlink()
+    code, out, _ = inspect(job.root)
+    assert code == 78
+    assert "cannot read " in out.splitlines()[0]
+    assert out.count(", verified\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("nowhere", 66, "there is no job nowhere"),
+        ("empty", 66, "empty holds no job"),
+        ("file", 2, "JOB must be the directory of a job"),
+        ("gs://bucket/job", 2, "JOB must be a local path"),
+        ("", 2, "JOB must not be empty"),
+    ],
+)
+@pytest.mark.usefixtures("job")
+def test_bad_input_is_one_line(name, code, message, inspect):
+    """What is no job is refused with its exit code, in one line."""
+    Path("empty").mkdir()
+    Path("file").touch()
+    found, out, err = inspect(name)
+    assert (found, out, err.count("\n")) == (code, "", 1)
+    assert err.startswith("textgen inspect: error: ")
+    assert message in err
+
+
+def test_a_model_alone_can_be_inspected(job, tmp_path, inspect):
+    """A directory that holds a model file and nothing else of a job lacks its settings, and is told so."""
+    (tmp_path / "alone").mkdir()
+    shutil.copy(job.model, tmp_path / "alone" / job.model.name)
+    code, out, _ = inspect("alone")
+    assert code == 78
+    assert "model file:\n" in out

@@ -1,0 +1,133 @@
+import json
+import os
+
+import pytest
+
+from textgen.errors import InputOutputError, MissingError
+from textgen.jobs import JobDirectory, JobState, job_lock, list_jobs
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that makes a job, changed at a second of 1970."""
+
+    def make_job(name, state=None, metrics=(), changed=1000):
+        job = JobDirectory(tmp_path / name)
+        job.root.mkdir(parents=True)
+        job.config.write_text("layers: 2\n")
+        if state is not None:
+            state.write(job.state)
+        job.metrics.write_text("".join(json.dumps(line) + "\n" for line in metrics))
+        touch(job, changed)
+        return job
+
+    return make_job
+
+
+def touch(job, changed):
+    for path in job.root.rglob("*"):
+        os.utime(path, (changed, changed))
+
+
+def names(tmp_path):
+    return [os.path.relpath(job.job_dir, tmp_path) for job in list_jobs(tmp_path)]
+
+
+def test_the_last_changed_comes_first_wherever_it_lies(make, tmp_path):
+    """Jobs are found below folders too; hidden folders, folders inside a job and those without a config are none."""
+    make("old", changed=1000)
+    make("deep/er/new", changed=3000)
+    make("middle", changed=2000)
+    make("middle/inner", changed=9000)
+    make(".hidden/job", changed=9000)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "locked").mkdir()
+    (tmp_path / "locked" / "lock").touch()
+    (tmp_path / "odd" / "config.yaml").mkdir(parents=True)
+    assert sorted(names(tmp_path)) == ["deep/er/new", "middle", "old"]
+    assert names(tmp_path)[-1] == "old"
+    assert [job.job_dir for job in list_jobs(tmp_path / "old")] == [str(tmp_path / "old")]
+
+
+def test_the_state_is_that_of_the_lock_and_else_that_of_the_file(make):
+    """Who holds the lock runs; what says that it runs and is not locked was killed, and is stopped."""
+    running = make("a", JobState("running", 5), changed=4000)
+    make("b", JobState("running", 6, epochs=2, minutes=1.5), changed=3000)
+    make("c", JobState("finished", 7), changed=2000)
+    make("d", changed=1000)
+    with job_lock(running, pytest.fail):
+        found = list_jobs(running.root.parent)
+    assert [(job.state, job.steps) for job in found] == [
+        ("running", 5),
+        ("stopped", 6),
+        ("finished", 7),
+        ("stopped", 0),
+    ]
+    assert (found[1].epochs, found[1].minutes) == (2, 1.5)
+    assert [job.changed for job in found] == [4000, 3000, 2000, 1000]
+
+
+def test_the_score_is_that_of_the_best_evaluation(make, tmp_path):
+    """The lowest loss counts, with the bits per character of the same line; a loss that is none is passed over."""
+    lines = [
+        {"valid_loss": 2.0, "valid_bits_per_character": 2.9, "valid_unknown_share": 0.0},
+        {"valid_loss": 1.5, "valid_bits_per_character": 2.2, "valid_unknown_share": 0.25},
+        {"valid_loss": None},
+        {"valid_loss": float("nan")},
+        {"valid_loss": 10**400},
+        {"valid_loss": [1]},
+        {"valid_loss": 1.75, "valid_bits_per_character": 2.5},
+    ]
+    job = make("a", metrics=lines)
+    with job.metrics.open("a") as file:
+        file.write('{"valid_loss": 0.')  # a trainer is writing it
+    [found] = list_jobs(tmp_path)
+    assert (found.valid_loss, found.valid_bits_per_character, found.valid_unknown_share) == (1.5, 2.2, 0.25)
+    assert found.problem is None
+
+
+def test_the_size_is_that_of_all_files(make, tmp_path):
+    """Files in folders of the job count; what a link leads to does not."""
+    job = make("a")
+    before = list_jobs(tmp_path)[0].bytes
+    assert before == len("layers: 2\n")
+    job.checkpoints.mkdir()
+    (job.checkpoints / "one").write_bytes(b"x" * 1000)
+    (tmp_path / "large").write_bytes(b"x" * 100_000)
+    (job.root / "link").symlink_to(tmp_path / "large")
+    assert before + 1000 < list_jobs(tmp_path)[0].bytes < before + 2000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("config.yaml", b"layers: [", "is not valid YAML"),
+        ("config.yaml", b"layers: many", "layers must be a whole number"),
+        ("config.yaml", b"\xff\xfe", "not UTF-8"),
+        ("state.json", b"{", "state.json is damaged"),
+        ("state.json", b'{"status": "asleep"}', "status is 'asleep'"),
+        ("metrics.jsonl", b"{}\nnonsense\n{}\n", "damaged in line 2"),
+        ("metrics.jsonl", b"[" * 100_000 + b"\n", "damaged in line 1"),
+    ],
+)
+def test_a_damaged_job_is_listed_with_the_reason(make, tmp_path, name, content, reason):
+    """One file that makes no sense makes that job a damaged one, and hinders no other."""
+    job = make("a")
+    make("b", JobState("finished", 7))
+    (job.root / name).write_bytes(content)
+    touch(job, 2000)
+    damaged, sound = list_jobs(tmp_path)
+    assert (damaged.job_dir, damaged.state) == (str(job.root), "damaged")
+    assert reason in str(damaged.problem)
+    assert "\n" not in str(damaged.problem)
+    assert damaged.bytes >= len(content)
+    assert sound.state == "finished"
+
+
+def test_a_directory_that_is_none_is_refused(tmp_path):
+    """What is missing, or a file, cannot be looked into."""
+    (tmp_path / "file").touch()
+    for name in ("nowhere", "file"):
+        with pytest.raises((MissingError, InputOutputError), match=r"^cannot look for jobs in "):
+            list_jobs(tmp_path / name)
+    assert list_jobs(tmp_path) == []
