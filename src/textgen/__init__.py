@@ -6,14 +6,15 @@
 
 The packages, in the order in which the data passes through them:
 
-- `storage`: local files, and the files that travel with the package
+- `storage`: local files, files in buckets, and the files that travel with the package
 - `corpus`: files -> text -> tokens -> vocabulary
 - `dataset`: text -> TextVectorization -> ids -> streams -> `tf.data` windows
 - `model`: configuration -> functional `keras.Model`
 - `training`: the fit loop, its callbacks, validation, checkpoints
 - `jobs`: the job directory that a run leaves
 - `generation`: the model file, the NumPy step, samplers; needs no TensorFlow
-- `evaluation`: sums of nats -> loss, perplexity, bits per character
+- `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied
+- `portable`: the model file -> files for other runtimes
 - `planning`: the plan of a run, arithmetic only
 - `config`, `console`, `errors`: settings, the terminal, failures
 - `cli`: one thin file a command
@@ -39,7 +40,7 @@ def load(path: str | Path) -> TextGenerator:
     """Opens a trained model to write text with; loads NumPy, and never TensorFlow.
 
     Args:
-        path: a job directory, or the model file in it.
+        path: a job directory, or the model file in it; a string that begins with `gs://` names one in a bucket.
 
     Returns:
         The generator; see `TextGenerator.generate`.

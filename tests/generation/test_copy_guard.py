@@ -2,10 +2,11 @@ import random
 
 import pytest
 
+from textgen.config import SamplingConfig, settings
 from textgen.corpus import make_tokenizer
 from textgen.corpus.copy_index import Comparison, CopyIndex
 from textgen.errors import UsageError
-from textgen.generation.copy_guard import CopyGuard
+from textgen.generation.copy_guard import LEAST_LIMIT, CopyGuard
 
 CHAR, WORD, SPACED = (make_tokenizer(name) for name in ("char", "word", "spaced"))
 WORDS = ["he", "said", "don't", "extraordinarily", "-", ",", "it", "was", "ten"]
@@ -154,3 +155,9 @@ def test_an_empty_training_text_forbids_nothing():
     for character in "x" * 100:
         assert guard.allows(character)
         guard.add(character)
+
+
+def test_the_least_limit_is_that_of_the_setting() -> None:
+    """What the setting allows, the guard can hold."""
+    (setting,) = (each for each in settings(SamplingConfig) if each.name == "max_copy")
+    assert setting.option.least == LEAST_LIMIT

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from textgen.config import SamplingConfig
+from textgen.corpus.copy_index import CopyIndex
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
@@ -150,6 +151,9 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
     ("options", "message"),
     [
         ({"length": -1}, "length must be at least 0"),
+        ({"length": 2.5}, "length must be a whole number, got 2.5"),
+        ({"temperature": None}, "temperature must be a number, got None"),
+        ({"top_k": 2.5}, "top_k must be a whole number"),
         ({"temperature": -0.5}, "temperature must be"),
         ({"top_k": 0}, "top_k must be at least 1"),
         ({"top_p": 0}, "top_p must be above 0 and at most 1"),
@@ -250,6 +254,39 @@ def test_max_copy_wants_the_training_text(generator: TextGenerator) -> None:
     """Without the text to compare with, copying cannot be limited: this is said before anything is written."""
     with pytest.raises(UsageError, match="--max_copy needs the training text"):
         generator.write("a", SamplingConfig(max_copy=20))
+
+
+def test_max_copy_counts_the_prompt_as_it_stands_there(generator: TextGenerator) -> None:
+    """What the model does not know of the prompt, and passes over, is part of the passage that is copied."""
+    prompt, training = "é" * 16, "é" * 16 + "abacabac"
+    config = SamplingConfig(length=8, temperature=0, max_copy=16, oov="skip")
+    text = prompt + "".join(piece for _, piece in generator.write(prompt, config, copies=CopyIndex.build(training)))
+    assert len(text) == 24
+    assert not any(text[end - 17 : end] in training for end in range(17, 25))
+
+
+def test_where_every_token_copies_the_text_ends(generator: TextGenerator) -> None:
+    """When each way to go on would copy too much, the text ends there, and what was not written costs nothing."""
+    prompt = "é" * 16
+    copies = CopyIndex.build("".join(prompt + token for token in "\nabc"))
+    config = SamplingConfig(length=8, max_copy=16, oov="skip", seed=1)
+    ((sample, piece),) = generator.write(prompt, config, scored=True, copies=copies)
+    assert (piece, sample.text, sample.tokens, sample.finish_reason) == ("", "", 0, "max_copy")
+    assert (sample.nats, sample.bits_per_character) == (0, None)
+
+
+def test_bits_of_a_text_that_ends_within_a_token(
+    make_model: Callable[..., ModelFile], remembering_model: ModelFile
+) -> None:
+    """Where `until` cuts a token, its bits are shared out among all of its characters."""
+    vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", "three"), tokenizer=make_tokenizer("spaced"))
+    generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
+    whole, cut = (
+        next(generator.write("one", SamplingConfig(length=1, seed=1, temperature=9, until=until), scored=True))[0]
+        for until in ((), ("t", "o", "."))
+    )
+    assert len(cut.text) < len(whole.text)
+    assert cut.bits_per_character == whole.bits_per_character
 
 
 def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:

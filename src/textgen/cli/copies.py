@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textgen.cli.places import refuse_bucket_with_copies
 from textgen.cli.training_text import open_training_text
 from textgen.console import Console
 from textgen.corpus.copy_cache import open_copy_index
@@ -30,6 +31,7 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
     Raises:
         TextgenError: as `open_training_text` and `open_copy_index`.
     """
+    refuse_bucket_with_copies(place)
     with Console().busy("reading the training text"):
         section = open_training_text(Path(place), model.data_sha256)
         return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies"))

@@ -36,7 +36,10 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
     except TextgenError as error:
         return _fail(program, error)
     except MemoryError:
-        return _fail(program, UnavailableError("there is not enough memory; lower --batch_size or --lstm_state_size"))
+        return _fail(
+            program,
+            UnavailableError("there is not enough memory; free some, or ask for a smaller model or for less at once"),
+        )
     except KeyboardInterrupt:
         return _fail(program, CancelledError("stopped by Ctrl-C"))
     return code

@@ -218,7 +218,7 @@ class Session:
         text = self._draft.text
         try:
             path = Path(name).expanduser()
-            if "\0" in name or path.is_dir():
+            if "\0" in name or (path.exists() and not path.is_file()):
                 raise UsageError(f"/save needs the name of a file, got {shown(name)}")
             if not replaces and (path.exists() or path.is_symlink()):
                 raise UsageError(f"there is a file {path} already; /save! {name} replaces it, or name another")
@@ -226,7 +226,10 @@ class Session:
             raise from_os_error(error, f"cannot write {name}") from error
         except RuntimeError as error:
             raise UsageError(f"/save {name}: there is no such home directory; name another place") from error
-        write_atomic(path, (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape"))
+        write_atomic(
+            path.resolve() if path.is_symlink() else path,
+            (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape"),
+        )
         self._saved = text
         self._console.say(f"Saved {len(text):,} characters in {path}.")
 

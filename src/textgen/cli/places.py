@@ -8,8 +8,7 @@ from pathlib import Path
 from textgen.config import TrainingConfig, with_job_name
 from textgen.errors import AccessError, UsageError, from_os_error
 from textgen.jobs import JobDirectory
-
-BUCKET = "gs://"
+from textgen.storage import is_bucket
 
 
 def find_places(config: TrainingConfig, name: str) -> tuple[JobDirectory, Path]:
@@ -34,8 +33,23 @@ def refuse_bucket(label: str, place: str) -> None:
     Raises:
         UsageError: for a place that begins with `gs://`.
     """
-    if place.startswith(BUCKET):
-        raise UsageError(f"{label} must be a local path, got {place}: buckets are not used yet; name a directory here")
+    if is_bucket(place):
+        raise UsageError(
+            f"{label} must be a local path, got {place}: buckets are not used here yet; name a directory here"
+        )
+
+
+def refuse_bucket_with_copies(place: str) -> None:
+    """Refuses a job in a bucket, beside which no training text is looked for.
+
+    Raises:
+        UsageError: for a place that begins with `gs://`.
+    """
+    if is_bucket(place):
+        raise UsageError(
+            f"--novelty and --max_copy find the training text only through a local job directory, got {place}; "
+            "copy the job here, or leave them out"
+        )
 
 
 def find_output(path: Path, suffix: str) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
@@ -64,15 +65,19 @@ def _sample(arguments: Sequence[str]) -> None:
     command, config = build(SampleCommand, values), build(SamplingConfig, values)
 
     from textgen.cli.blas_threads import use_one_blas_thread
-    from textgen.cli.places import refuse_bucket
+    from textgen.cli.places import refuse_bucket_with_copies
 
-    refuse_bucket("JOB_DIR", command.model)
+    if command.novelty or config.max_copy is not None:
+        refuse_bucket_with_copies(command.model)
     use_one_blas_thread()
 
     from textgen.cli.prompt_text import read_prompt
+    from textgen.console import Console
     from textgen.generation import load
+    from textgen.storage import is_bucket
 
-    generator = load(command.model)
+    with Console().busy(f"fetching {command.model}") if is_bucket(command.model) else nullcontext():
+        generator = load(command.model)
     prompt = read_prompt(command.prompt)
 
     def open_copies() -> CopyIndex:

@@ -59,7 +59,7 @@ class SampleCommand:
         group="model",
         positional="one",
         metavar="JOB_DIR",
-        help="The directory of a trained job, or the model file in it.",
+        help="The directory of a trained job, or the model file in it; gs://BUCKET/PATH opens one in Google Cloud Storage.",
     )
     prompt: str = option(
         "",

@@ -54,7 +54,7 @@ def check_settings(config: Any) -> None:
     """
     for setting in settings(config):
         value = getattr(config, setting.name)
-        if value is not None:
+        if value is not None or not setting.nullable:
             check_value(setting, value)
 
 
@@ -131,8 +131,12 @@ def _check_text(setting: Setting, text: str) -> None:
         raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; take it out")
 
 
-def _check_number(setting: Setting, value: float) -> None:
+def _check_number(setting: Setting, value: Any) -> None:
     option = setting.option
+    kinds = (int,) if option.kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        wanted = "a whole number" if option.kind is int else "a number"
+        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")
     limits = (
         ("at least", option.least, operator.ge),
         ("above", option.above, operator.gt),

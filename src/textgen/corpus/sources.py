@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.storage import is_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +67,7 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
     if not arguments or not all(arguments):
         raise UsageError("a text is needed and none was named: give files, a folder or --data_dir")
     for argument in arguments:
-        if argument.startswith("gs://"):
+        if is_bucket(argument):
             raise UsageError(f"cannot read {argument}: buckets are not read yet; copy the file here first")
     if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
         raise UsageError(

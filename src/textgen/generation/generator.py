@@ -13,7 +13,8 @@ from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError
 from textgen.generation.copy_guard import CopyGuard
-from textgen.generation.model_file import ModelFile, read_model
+from textgen.generation.model_file import ModelFile
+from textgen.generation.model_place import open_model
 from textgen.generation.sample import Sample, Writing
 from textgen.generation.samplers import Sampler
 from textgen.generation.side_by_side import SideBySide
@@ -32,15 +33,15 @@ def load(path: str | Path) -> TextGenerator:
     """Opens a trained model to write text with.
 
     Args:
-        path: a model file, or a job directory that holds one.
+        path: a model file, or a job directory that holds one; a string that begins with `gs://` names one in a bucket.
 
     Returns:
         The generator.
 
     Raises:
-        TextgenError: as `read_model`.
+        TextgenError: as `open_model`.
     """
-    return TextGenerator(read_model(Path(path)))
+    return TextGenerator(open_model(path))
 
 
 class TextGenerator:
@@ -147,16 +148,16 @@ class TextGenerator:
                 "--max_copy needs the training text to compare with; leave it out, or name the job directory"
             )
         text = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
+        before = self._vocabulary.split_prompt(text)  # with what the model does not know, since it stands there too
         ids = self._read_prompt(text, config.oov)
         if not ids:
             text, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
 
         def begin(sample: Sample) -> Writing:
-            tokens = [self._vocabulary.tokens[token_id] for token_id in ids] if text else []
             guard = None
             if config.max_copy is not None and copies is not None:
-                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, tokens)
+                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, before)
             return Writing(sample, config, self._vocabulary.tokenizer.joiner(text), guard)
 
         def write_all() -> Iterator[tuple[Sample, str]]:
@@ -169,7 +170,7 @@ class TextGenerator:
                 yield from SideBySide(run, ids, self._vocabulary.tokens, Sampler(config), writings, scored=scored)
 
         if config.length == 0:
-            return iter([(Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples)])
+            return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
         return write_all()
 
     def _read_prompt(self, prompt: str, oov: OutOfVocabulary) -> list[int]:

@@ -54,6 +54,8 @@ __all__ = ["ModelFile", "expected_shapes", "read_model", "write_model"]
 
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 _BLOCK = 1 << 20
+_LARGEST_WEIGHT = 1e12
+"""Far beyond what training gives, and low enough that no product of weights and states overflows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,7 @@ def write_model(path: Path, model: ModelFile) -> None:
     write_atomic(path, data)
 
 
-def read_model(path: Path) -> ModelFile:
+def read_model(path: Path, name: str | None = None) -> ModelFile:
     """Reads a model file, which may be damaged or hostile.
 
     The weights are loaded once the header is checked, and only once: the hash is that of the very bytes which are used,
@@ -135,6 +137,7 @@ def read_model(path: Path) -> ModelFile:
 
     Args:
         path: the file, or a job directory, whose `model.safetensors` is meant.
+        name: what messages call the file, when it was brought here from elsewhere; None is its path.
 
     Returns:
         The model; its tensors have the names and shapes that its shape and vocabulary ask for, and are finite.
@@ -155,13 +158,13 @@ def read_model(path: Path) -> ModelFile:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and file != path:
             raise MissingError(f"{path} holds no model yet; train one with textgen-train") from error
-        raise from_os_error(error, f"cannot read {file}") from error
+        raise from_os_error(error, f"cannot read {name or file}") from error
     except UnavailableError as error:
-        raise UnavailableError(f"cannot load {file}: {error}") from error
+        raise UnavailableError(f"cannot load {name or file}: {error}") from error
     except LaterVersionError as error:
-        raise FormatError(f"cannot use {file}: {error}; upgrade textgen") from error
+        raise FormatError(f"cannot use {name or file}: {error}; upgrade textgen") from error
     except FormatError as error:
-        raise FormatError(f"cannot use {file}: {error}; {_ADVICE}") from error
+        raise FormatError(f"cannot use {name or file}: {error}; {_ADVICE}") from error
 
 
 def _regular_size(status: os.stat_result) -> int:
@@ -234,7 +237,7 @@ def _without_hash(header: _Header) -> bytes:
 
 
 def _refuse_infinite(tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Refuses weights that are infinite or no numbers."""
+    """Refuses weights that are infinite or no numbers, or so large that sums of them could be."""
     for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise FormatError(f"its tensor {name} holds numbers that are not finite")
+        if not max(tensor.max(), -tensor.min()) <= _LARGEST_WEIGHT:  # NaN is not
+            raise FormatError(f"its tensor {name} holds numbers that are not finite, or beyond {_LARGEST_WEIGHT:g}")

@@ -26,6 +26,7 @@ class Sample:
         seed: of its random numbers.
         pieces: the text so far, a piece a token.
         nats: minus the log-probability of its tokens, as the model sees them, summed; stays 0 where nobody asked for it.
+        characters: of its tokens; more than those of the text where it ends within a token.
         finish_reason: why it ended; None while it is written.
     """
 
@@ -33,6 +34,7 @@ class Sample:
     seed: int
     pieces: list[str] = field(default_factory=list)
     nats: float = 0.0
+    characters: int = 0
     finish_reason: FinishReason | None = None
 
     @property
@@ -48,8 +50,7 @@ class Sample:
     @property
     def bits_per_character(self) -> float | None:
         """How unexpected the text is to the model that wrote it; None for an empty text."""
-        characters = sum(map(len, self.pieces))
-        return self.nats / math.log(2) / characters if characters else None
+        return self.nats / math.log(2) / self.characters if self.characters else None
 
 
 class Writing:
@@ -81,6 +82,7 @@ class Writing:
         """
         sample = self.sample
         piece = self._joiner.add(token)
+        sample.characters += len(piece)
         if self._ending is not None:
             piece, sample.finish_reason = self._ending.cut(piece)
         if self.guard is not None:

@@ -113,7 +113,8 @@ class SideBySide:
         total = best[:, 0] + np.log(np.exp(seen - best).sum(axis=-1))
         nats = total - np.take_along_axis(seen, self._ids[:, np.newaxis], axis=-1)[:, 0]
         for writing, cost in zip(self._writings, nats.tolist(), strict=True):
-            writing.sample.nats += cost
+            if writing.sample.finish_reason is None:
+                writing.sample.nats += cost
 
     def _drop_ended(self) -> None:
         """Goes on without the texts that have ended."""

@@ -1,5 +1,6 @@
-"""Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache."""
+"""Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
+from textgen.storage.buckets import fetch, is_bucket
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import atomic_path, make_directory, open_atomic, read_text, remove, write_atomic
@@ -8,6 +9,8 @@ __all__ = [
     "atomic_path",
     "bundled",
     "cache_directory",
+    "fetch",
+    "is_bucket",
     "make_directory",
     "open_atomic",
     "read_text",

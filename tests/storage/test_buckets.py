@@ -1,0 +1,246 @@
+import gc
+import http.server
+import json
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from textgen import errors
+from textgen.storage import buckets, fetch, is_bucket
+
+pytestmark = [
+    pytest.mark.cloud,
+    # Google's library leaves the answer to a download that failed unread, and its connection to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+DOWNLOAD = "/download/"
+"""How the path of a request for an object's bytes begins; those for its properties begin otherwise."""
+
+
+class Front(http.server.ThreadingHTTPServer):
+    """Stands before the server: keeps the paths that were asked for, and lets answers fail as a test wants.
+
+    `faults` holds functions of an answer's status, headers and body, one for each answer to come.
+    """
+
+    def __init__(self, behind):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behind = behind
+        self.paths = []
+        self.faults = []
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Front
+
+    def do_GET(self):
+        self.server.paths.append(self.path)
+        answer = get(self.server.behind + self.path)
+        if self.server.faults:
+            answer = self.server.faults.pop(0)(*answer)
+        status, headers, body = answer
+        if not self.path.startswith(DOWNLOAD):  # it names the address of the bytes
+            body = body.replace(self.server.behind.encode(), f"http://127.0.0.1:{self.server.server_port}".encode())
+        self.send_response(status)
+        for name in ("Content-Type", "X-Goog-Hash", "X-Goog-Generation"):
+            if name in headers:
+                self.send_header(name, headers[name])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        """Writes nothing."""
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def fail(status, message="out of order"):
+    """A fault: an answer as the service words its failures."""
+    body = json.dumps({"error": {"code": status, "message": message}}).encode()
+    return lambda *_: (status, {"Content-Type": "application/json"}, body)
+
+
+def keep(*answer):
+    """No fault."""
+    return answer
+
+
+def damage(status, headers, body):
+    """A fault: one bit of the body is another."""
+    return status, headers, bytes([body[0] ^ 1]) + body[1:]
+
+
+@pytest.fixture
+def front(bucket, storage_server, monkeypatch):
+    with Front(storage_server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        yield server
+        server.shutdown()
+        thread.join()
+    gc.collect()  # what is left of failed downloads goes here, and not in another test
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """A function that lists the names of what lies in the cache."""
+    return lambda: sorted(path.name for path in (tmp_path / "cache" / "buckets").glob("*"))
+
+
+def test_places_in_buckets_are_told_from_paths():
+    """What begins with gs:// is meant for a bucket, even where it is none that can be."""
+    assert [is_bucket(place) for place in ("gs://a/b", "gs://", "gs:/a/b", "job/gs://a", "")] == [
+        True,
+        True,
+        *3 * [False],
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 5000])
+def test_an_object_is_fetched_byte_by_byte(bucket, content):
+    """The file has the object's bytes, and its name ends as the object's does."""
+    bucket.blob("a b/☃.d/model.safetensors").upload_from_string(content)
+    path = fetch(f"gs://{bucket.name}/a b/☃.d/model.safetensors")
+    assert path.read_bytes() == content
+    assert path.suffix == ".safetensors"
+
+
+def test_an_object_is_downloaded_once(bucket, front):
+    """A second call asks for the generation alone, and gives the same file."""
+    bucket.blob("x").upload_from_string(b"one")
+    first = fetch(f"gs://{bucket.name}/x")
+    assert fetch(f"gs://{bucket.name}/x") == first
+    assert [path.startswith(DOWNLOAD) for path in front.paths] == [False, True, False]
+
+
+def test_a_replaced_object_is_fetched_anew(bucket, cached):
+    """After a new upload the new bytes come, the old file leaves the cache, and those of other objects stay."""
+    blob, other = bucket.blob("x"), bucket.blob("y")
+    blob.upload_from_string(b"one")
+    other.upload_from_string(b"other")
+    kept = fetch(f"gs://{bucket.name}/y")
+    old = fetch(f"gs://{bucket.name}/x")
+    blob.upload_from_string(b"two")
+    new = fetch(f"gs://{bucket.name}/x")
+    assert new.read_bytes() == b"two"
+    assert not old.exists()
+    assert cached() == sorted([kept.name, new.name])
+
+
+@pytest.mark.parametrize("name", ["absent", "x/absent"])
+def test_what_is_not_there_is_missing(bucket, name):
+    """An object that does not exist is one line that names it."""
+    bucket.blob("x").upload_from_string(b"one")
+    with pytest.raises(errors.MissingError, match=rf"^there is no gs://{bucket.name}/{name}; check [^\n]*$"):
+        fetch(f"gs://{bucket.name}/{name}")
+    with pytest.raises(errors.MissingError, match=r"^there is no gs://no-such-bucket/x; check [^\n]*$"):
+        fetch("gs://no-such-bucket/x")
+
+
+@pytest.mark.parametrize("before", [[], [keep]])
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (
+            401,
+            (errors.UnavailableError, "no valid credentials; log in with `gcloud auth application-default login`, or"),
+        ),
+        (403, (errors.AccessError, "you are not allowed[^\n]*; ask for the role Storage Object Viewer")),
+        (400, (errors.UnavailableError, "Google Cloud Storage refuses it: [^\n]*you are not allowed")),
+    ],
+)
+def test_a_refusal_is_one_line(bucket, front, before, status, refusal):
+    """No credentials and no permission are told apart, whichever request meets them."""
+    bucket.blob("x").upload_from_string(b"one")
+    front.faults = [*before, fail(status, "you are not allowed\nto")]
+    kind, message = refusal
+    with pytest.raises(kind, match=rf"^cannot read gs://{bucket.name}/x: [^\n]*{message}[^\n]*$"):
+        fetch(f"gs://{bucket.name}/x")
+
+
+def test_an_object_that_goes_meanwhile_is_missing(bucket, front, cached):
+    """Removed or replaced between the two requests: what to do is to try again."""
+    bucket.blob("x").upload_from_string(b"one")
+    front.faults = [keep, fail(404)]
+    with pytest.raises(errors.MissingError, match=r"replaced meanwhile; run the same command again$"):
+        fetch(f"gs://{bucket.name}/x")
+    assert cached() == []
+
+
+def test_a_passing_failure_is_not_noticed(bucket, front):
+    """A service that is out of order for a moment is asked again, for the generation as for the bytes."""
+    bucket.blob("x").upload_from_string(b"one")
+    front.faults = [fail(503), keep, fail(503)]
+    assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
+    assert [path.startswith(DOWNLOAD) for path in front.paths] == [False, False, True, True]
+
+
+def test_a_damaged_download_is_not_kept(bucket, front, cached):
+    """Bytes that do not have the object's checksum are refused, and the next call fetches them again."""
+    bucket.blob("x").upload_from_string(b"one")
+    front.faults = [keep, damage]
+    with pytest.raises(errors.InputOutputError, match=r"^cannot read [^\n]*: it arrived damaged; run [^\n]* again$"):
+        fetch(f"gs://{bucket.name}/x")
+    assert cached() == []
+    assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_network_that_is_down_is_one_line(bucket, front, cached, monkeypatch, answers):
+    """Nobody answers, from the start or after the first answer: it ends when patience does."""
+    monkeypatch.setattr(buckets, "_PATIENCE_SECONDS", 0.5)
+    bucket.blob("x").upload_from_string(b"one")
+    front.faults = [*answers * [keep], *99 * [fail(503)]]
+    with pytest.raises(errors.UnavailableError, match=r"cannot be reached \(\w+\); check the network"):
+        fetch(f"gs://{bucket.name}/x")
+    assert len(front.paths) > answers
+    front.shutdown()
+    front.server_close()
+    with pytest.raises(errors.UnavailableError, match=r"cannot be reached \(ConnectionError\); check the network"):
+        fetch(f"gs://{bucket.name}/x")
+    assert cached() == []
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("gs://", "gs://bucket", "gs://bucket/", "gs:///x", "gs://b/x", "gs://Bucket/x", "gs://-bucket/x", "gs://bu cket/x"),
+        *("gs://bucket/a\nb", "gs://bucket/a\0", "gs://bucket/\ud800", "gs://bucket/..", f"gs://bucket/{'é' * 513}", "bucket/x"),
+    ],
+)  # fmt: skip
+def test_a_uri_that_cannot_be_is_refused_without_asking(uri):
+    """No request is made for a bucket or an object that Cloud Storage would not take."""
+    with pytest.raises(errors.UsageError, match=r"^a place in a bucket must be [^\n]*$"):
+        fetch(uri)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(None, b"", b"{}", b"[]", b"1", b"{", b"\xff", b'{"type": "service_account"}', b'{"type": "authorized_user"}'),
+        *(b'{"type": "external_account"}', b'{"type": "x"}', b'{"type": []}'),
+    ],
+)
+def test_a_key_file_that_cannot_be_used_is_one_line(bucket, tmp_path, monkeypatch, content):
+    """What the user names as credentials is used or refused: nothing is asked anonymously in its place."""
+    path = tmp_path / "key.json"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")
+    with pytest.raises(
+        errors.UnavailableError, match=r"^cannot read gs://bucket/x: the credentials cannot be used [^\n]*$"
+    ):
+        fetch("gs://bucket/x")
