@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ModelFile", "expected_shapes", "read_model", "write_model"]
+__all__ = ["ModelFile", "expected_shapes", "overflows", "read_model", "write_model"]
 
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 _BLOCK = 1 << 20
@@ -236,8 +236,13 @@ def _without_hash(header: _Header) -> bytes:
     return header.content.replace(header.sha256.encode(), NO_HASH, 1)
 
 
+def overflows(tensor: NDArray[np.float32]) -> bool:
+    """Whether a weight is infinite or no number, or so large that sums of it could be."""
+    return not max(tensor.max(), -tensor.min()) <= _LARGEST_WEIGHT  # NaN is not
+
+
 def _refuse_infinite(tensors: Mapping[str, NDArray[np.float32]]) -> None:
-    """Refuses weights that are infinite or no numbers, or so large that sums of them could be."""
+    """Refuses weights that overflow."""
     for name, tensor in tensors.items():
-        if not max(tensor.max(), -tensor.min()) <= _LARGEST_WEIGHT:  # NaN is not
+        if overflows(tensor):
             raise FormatError(f"its tensor {name} holds numbers that are not finite, or beyond {_LARGEST_WEIGHT:g}")

@@ -10,7 +10,6 @@ import math
 from typing import Any
 
 import keras
-import numpy as np
 
 from textgen.config import TrainingConfig
 from textgen.console import Console
@@ -18,6 +17,7 @@ from textgen.corpus import Vocabulary
 from textgen.errors import from_os_error
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile, TextGenerator, write_model
+from textgen.generation.model_file import overflows
 from textgen.jobs import JobDirectory, append_metrics
 from textgen.model import LanguageModel
 from textgen.training.export import score_values, to_model_file
@@ -87,9 +87,9 @@ class Evaluator(keras.callbacks.Callback):
         progress = self._progress
         with self._console.busy("evaluating"):
             scores = self._validator(self.model)
-        model = self.model_file(scores)
-        if not math.isfinite(scores.loss) or not all(np.isfinite(tensor).all() for tensor in model.tensors.values()):
+        if not math.isfinite(scores.loss):
             raise diverged(progress)
+        model = self.model_file(scores)
         progress.scores = scores
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
@@ -99,9 +99,13 @@ class Evaluator(keras.callbacks.Callback):
             progress.sample = self._write_sample(model, scores)
 
     def model_file(self, scores: Scores | None) -> ModelFile:
-        """The model's present weights as a model file."""
+        """The model's present weights as a model file.
+
+        Raises:
+            DivergedError: when a weight is no number, or near to that.
+        """
         model: LanguageModel = self.model
-        return to_model_file(
+        file = to_model_file(
             model,
             self._config,
             self._vocabulary,
@@ -109,6 +113,9 @@ class Evaluator(keras.callbacks.Callback):
             step=self._progress.step,
             scores=scores,
         )
+        if any(map(overflows, file.tensors.values())):
+            raise diverged(self._progress)
+        return file
 
     def _write_sample(self, model: ModelFile, scores: Scores) -> str:
         """Lets the present weights write, and adds the text to the job's samples."""

@@ -76,8 +76,8 @@ class StopAtLimits(keras.callbacks.Callback):
 
 
 def diverged(progress: Progress) -> DivergedError:
-    """The failure of a loss or a gradient that is infinite or no number."""
+    """The failure of a loss or a weight that is infinite or no number."""
     return DivergedError(
-        f"training diverged at step {progress.step}: the loss is no longer a finite number; lower --learning_rate or "
+        f"training diverged at step {progress.step}: the loss or a weight is no longer a finite number; lower --learning_rate or "
         "--clip_gradients and run again, which goes on from the last checkpoint"
     )
