@@ -25,7 +25,6 @@ What stands further back no longer changes what an LSTM writes: word models make
 
 # Where a text can be cut so that the tokens of the rest are those of the whole: before white space behind something else.
 _CUT = re.compile(r"(?<=\S)\s")
-_MOST_LISTED = 10
 
 
 @dataclass
@@ -195,10 +194,8 @@ class Draft:
         before = vocabulary.unknown(vocabulary.split_prompt(self.text))
         unknown = [token for token in vocabulary.unknown(vocabulary.split_prompt(text)) if token not in before]
         if unknown:
-            listed = ", ".join(map(repr, unknown[:_MOST_LISTED]))
-            more = f" and {len(unknown) - _MOST_LISTED} more" if len(unknown) > _MOST_LISTED else ""
             raise DataError(
-                f"the model does not know {listed}{more}; set oov to skip to leave them out, or to unk to let it read [UNK] in their place"
+                f"the model does not know {vocabulary.listed(unknown)}; set oov to skip to leave them out, or to unk to let it read [UNK] in their place"
             )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
-from textgen.config.yaml_text import from_yaml
 from textgen.corpus import Corpus, Vocabulary
 from textgen.errors import DataError, FormatError, UsageError
 from textgen.jobs import JobDirectory, JobState
@@ -30,7 +30,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> JobS
     """
     if not job.exists:
         return None
-    before = _read_config(job)
+    before = read_config(job.config, "begin anew with --fresh")
     old, new = shape(before), shape(config)
     differing = [f"{name} {old[name]} and not {new[name]}" for name in new if old[name] != new[name]]
     if differing:
@@ -71,13 +71,6 @@ def check_movable(job: JobDirectory) -> None:
         raise UsageError(f"--fresh cannot move {job.root} aside; give --job_dir the directory's own name")
     if not job.exists and not job.vocabulary.exists() and not job.is_empty:
         raise UsageError(f"--fresh moves a job aside, and {job.root} holds other things; name another --job_dir")
-
-
-def _read_config(job: JobDirectory) -> TrainingConfig:
-    try:
-        return TrainingConfig(**from_yaml(read_text(job.config), str(job.config)))
-    except UsageError as error:
-        raise FormatError(f"{job.config}: {error}; mend it, or begin anew with --fresh") from error
 
 
 def _read_vocabulary(job: JobDirectory) -> Vocabulary:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig
-from textgen.config.yaml_text import from_yaml
 from textgen.corpus import Section, Sources, find_sources, open_sections
-from textgen.errors import DataError, FormatError, MissingError, UsageError
+from textgen.errors import DataError, MissingError, UsageError
 from textgen.jobs import JobDirectory
-from textgen.storage import bundled, read_text
+from textgen.storage import bundled
 
 STORY_PREFIX = "story"
 
@@ -48,7 +48,7 @@ def open_training_text(model: Path, data_sha256: str) -> Section:
             f"the training text of {model} is not known: there is no {job.config} that names it; "
             "name the job directory that textgen-train made"
         )
-    config = _read_config(job.config)
+    config = read_config(job.config, "train again")
     from_here = f"paths in {job.config} count from where textgen-train was run"
     try:
         sections = open_sections(find_text(config), valid_fraction=config.valid_fraction, encoding=config.encoding)
@@ -62,10 +62,3 @@ def open_training_text(model: Path, data_sha256: str) -> Section:
             f"restore the text that {job.config} names, or train again; {from_here}"
         )
     return sections.train
-
-
-def _read_config(path: Path) -> TrainingConfig:
-    try:
-        return TrainingConfig(**from_yaml(read_text(path), str(path)))
-    except UsageError as error:
-        raise FormatError(f"{path}: {error}; mend it, or train again") from error

@@ -41,6 +41,7 @@ FIRST_TOKEN_ID = 2
 """The id of the first token proper, behind the padding and `[UNK]`."""
 
 _CODE_POINTS = 0x110000
+_MOST_LISTED = 10
 _WORDS_AND_MARKS = re.compile(r"\w+|[^\w\s]")
 
 
@@ -81,6 +82,12 @@ class Vocabulary:
     def unknown(self, tokens: Iterable[str]) -> list[str]:
         """Returns the tokens that are not here, each once, as they come."""
         return list(dict.fromkeys(token for token in tokens if token not in self._id_of))
+
+    @staticmethod
+    def listed(tokens: list[str]) -> str:
+        """Names tokens for a message, ten of them at most: `'x', 'é' and 2 more`."""
+        more = f" and {len(tokens) - _MOST_LISTED} more" if len(tokens) > _MOST_LISTED else ""
+        return ", ".join(map(repr, tokens[:_MOST_LISTED])) + more
 
     def split_prompt(self, text: str) -> list[str]:
         """Parts a text that someone typed, in print, into tokens.

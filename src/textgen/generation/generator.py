@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 MOST_SIDE_BY_SIDE = 64
 """How many texts are written at the same time: with more, the states no longer stay in a core's cache."""
 
-_MOST_LISTED = 10
-
 
 def load(path: str | Path) -> TextGenerator:
     """Opens a trained model to write text with.
@@ -149,7 +147,7 @@ class TextGenerator:
             )
         text = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
         before = self._vocabulary.split_prompt(text)  # with what the model does not know, since it stands there too
-        ids = self._read_prompt(text, config.oov)
+        ids = self._read_prompt(before, config.oov)
         if not ids:
             text, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
@@ -173,15 +171,12 @@ class TextGenerator:
             return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
         return write_all()
 
-    def _read_prompt(self, prompt: str, oov: OutOfVocabulary) -> list[int]:
-        """The ids of a prompt's tokens."""
-        tokens = self._vocabulary.split_prompt(prompt)
+    def _read_prompt(self, tokens: list[str], oov: OutOfVocabulary) -> list[int]:
+        """The ids of those of a prompt's tokens that the model is to read."""
         unknown = self._vocabulary.unknown(tokens)
         if unknown and oov == "error":
-            listed = ", ".join(map(repr, unknown[:_MOST_LISTED]))
-            more = f" and {len(unknown) - _MOST_LISTED} more" if len(unknown) > _MOST_LISTED else ""
             raise DataError(
-                f"the prompt must consist of tokens that the model knows, and it does not know {listed}{more}; "
+                f"the prompt must consist of tokens that the model knows, and it does not know {self._vocabulary.listed(unknown)}; "
                 "leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"
             )
         if oov == "skip":
