@@ -16,7 +16,7 @@ The packages, in the order in which the data passes through them:
 - `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied
 - `portable`: the model file -> files for other runtimes
 - `planning`: the plan of a run, arithmetic only
-- `config`, `console`, `errors`: settings, the terminal, failures
+- `config`, `console`, `signals`, `errors`: settings, the terminal, Ctrl-C and SIGTERM, failures
 - `cli`: one thin file a command
 
 Importing this package imports nothing heavy.

@@ -70,7 +70,7 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
-            except TextgenError:  # says in its one line what there is to know
+            except (TextgenError, KeyboardInterrupt):  # end in one line that says what there is to know
                 raise
             except BaseException:
                 _flush()

@@ -76,7 +76,7 @@ class FakeTraining:
     calls: list[Any] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
-    def train(self, config, corpus, job, *, summary_dir, ids_directory, console):  # noqa: ARG002 - as the real one
+    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console):  # noqa: ARG002 - as the real one
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
         call.locked = is_locked(job)
         self.calls.append(call)

@@ -8,6 +8,7 @@ from textgen.generation import LSTMStep
 from textgen.model import build_model
 from textgen.planning import Plan
 from textgen.training.export import to_model_file
+from textgen.training.state import capture_model
 
 KINDS = [
     {},
@@ -66,7 +67,7 @@ def test_the_numpy_step_gives_the_same_logits(kind):
     rng = np.random.default_rng(3)
     model.set_weights([rng.normal(scale=0.7, size=weight.shape) for weight in model.get_weights()])
     vocabulary = Vocabulary(("", "[UNK]", *"abcdefghi"), make_tokenizer("char"))
-    run = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None)).start()
+    run = LSTMStep(to_model_file(capture_model(model), config, vocabulary, data_sha256="", step=0, scores=None)).start()
     for _ in range(10):
         ids = rng.integers(TOKENS, size=(1, 100)).astype(np.int32)
         expected = model.predict_on_batch({"tokens": ids, "keep": np.ones((1, 1), np.float32)})

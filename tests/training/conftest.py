@@ -8,6 +8,7 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import find_sources, open_corpus
 from textgen.jobs import JobDirectory
+from textgen.signals import Signals
 from textgen.training import train
 
 SENTENCES = [
@@ -54,14 +55,16 @@ def run(tmp_path, book):
         directory = JobDirectory(Path(tmp_path / job))
         console = CapturedConsole()
         (tmp_path / "cache").mkdir(exist_ok=True)
-        summary = train(
-            config,
-            corpus,
-            directory,
-            summary_dir=directory.logs,
-            ids_directory=tmp_path / "cache",
-            console=console,
-        )
+        with Signals() as signals:
+            summary = train(
+                config,
+                corpus,
+                directory,
+                summary_dir=directory.logs,
+                ids_directory=tmp_path / "cache",
+                signals=signals,
+                console=console,
+            )
         return summary, directory, console.text
 
     return start

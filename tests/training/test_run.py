@@ -127,6 +127,7 @@ def test_a_test_text_is_scored_at_the_end(run, tmp_path):
     from textgen.config import TrainingConfig
     from textgen.corpus import find_sources, open_corpus
     from textgen.jobs import JobDirectory
+    from textgen.signals import Signals
     from textgen.training import train
 
     folder = tmp_path / "data"
@@ -139,7 +140,10 @@ def test_a_test_text_is_scored_at_the_end(run, tmp_path):
     from textgen.console import Console
 
     job = JobDirectory(tmp_path / "tested")
-    summary = train(config, corpus, job, summary_dir=job.logs, ids_directory=tmp_path, console=Console())
+    with Signals() as signals:
+        summary = train(
+            config, corpus, job, summary_dir=job.logs, ids_directory=tmp_path, signals=signals, console=Console()
+        )
     assert summary["test_loss"] == pytest.approx(summary["valid_loss"])
     assert not job.samples.exists()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from textgen.config import TrainingConfig
-from textgen.training.run import compile_model
+from textgen.training.attempt import compile_model
 from textgen.training.validation import Validator
 
 TOKENS = 7
@@ -15,10 +15,11 @@ def oracle(model, ids):
     from textgen.corpus import Vocabulary, make_tokenizer
     from textgen.generation import LSTMStep
     from textgen.training.export import to_model_file
+    from textgen.training.state import capture_model
 
     config = TrainingConfig(lstm_state_size=5, layers=2)
     vocabulary = Vocabulary(("", "[UNK]", *"abcde"), make_tokenizer("char"))
-    run = LSTMStep(to_model_file(model, config, vocabulary, data_sha256="", step=0, scores=None)).start()
+    run = LSTMStep(to_model_file(capture_model(model), config, vocabulary, data_sha256="", step=0, scores=None)).start()
     nats = 0.0
     for token, target in pairwise(ids):
         exact = run(np.array([token]))[0].astype(np.float64)

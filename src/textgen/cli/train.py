@@ -20,6 +20,7 @@ from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
 from textgen.jobs import JobDirectory, as_json, job_lock
 from textgen.planning import Plan
+from textgen.signals import Signals
 from textgen.storage import cache_directory
 from textgen.version import __version__
 
@@ -59,6 +60,11 @@ def make_parser() -> Parser:
 
 
 def _train(arguments: Sequence[str]) -> None:
+    with Signals() as signals:
+        _run(arguments, signals)
+
+
+def _run(arguments: Sequence[str], signals: Signals) -> None:
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
     preset = {} if command.config is None else read_preset(command.config)
@@ -87,7 +93,11 @@ def _train(arguments: Sequence[str]) -> None:
     with job_lock(job, console.warn):
         state = check_job(job, config, corpus)
         _show_plan(console, plan, corpus, job)
-        if state is not None and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1:
+        if (
+            state is not None
+            and state.status == "finished"
+            and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1
+        ):
             console.say(
                 f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
                 "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
@@ -96,9 +106,21 @@ def _train(arguments: Sequence[str]) -> None:
         else:
             ids_directory = cache_directory("ids")
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+            if config.deterministic:
+                os.environ["TF_ENABLE_ONEDNN_OPTS"] = (
+                    "1"  # one choice for all runs, and TensorFlow's own on most machines
+                )
             with console.busy("loading TensorFlow"), console.silenced():
                 from textgen.training import train
-            summary = train(config, corpus, job, summary_dir=summary_dir, ids_directory=ids_directory, console=console)
+            summary = train(
+                config,
+                corpus,
+                job,
+                summary_dir=summary_dir,
+                ids_directory=ids_directory,
+                signals=signals,
+                console=console,
+            )
     _show_next_steps(console, job, summary_dir)
     if command.json:
         summary = summary or last_evaluation(job)

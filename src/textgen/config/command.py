@@ -29,6 +29,12 @@ class TrainCommand:
         kind=bool,
         help="Begins anew: moves the job that is there aside, instead of going on with it.",
     )
+    allow_changed_data: bool = option(
+        False,
+        group="this run",
+        kind=bool,
+        help="Goes on with a job though its text has changed, with the vocabulary it has: what is not in it is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
+    )
     dry_run: bool = option(
         False,
         group="this run",

@@ -235,6 +235,14 @@ class TrainingConfig:
         nullable=True,
         help="Scales the gradient down to this norm where it is larger; none leaves it. Lower it when the loss jumps.",
     )
+    max_rollbacks: int = option(
+        2,
+        group="training",
+        kind=int,
+        least=0,
+        most=100,
+        help="How often a job whose loss is no longer a number goes back to its last checkpoint by itself, with half the learning rate. 0 ends it at once; raise it for a long run that nobody watches.",
+    )
     seed: int = option(
         1,
         group="training",
@@ -242,6 +250,12 @@ class TrainingConfig:
         least=0,
         most=2**31 - 1,
         help="Fixes the random numbers: first weights, dropout, and where an epoch's windows begin. Change it to see how much a result owes to chance.",
+    )
+    deterministic: bool = option(
+        False,
+        group="training",
+        kind=bool,
+        help="Fixes how numbers are added up, too: the same command on the same machine then gives the same model to the last bit, interrupted or not, if epochs or steps are its limit. Turn it on to compare runs; it may take a little longer.",
     )
 
     eval_steps: int | None = option(
@@ -252,6 +266,15 @@ class TrainingConfig:
         unit="steps",
         most=2**31 - 1,
         help="Scores the model on the validation text after every so many steps of an epoch, and not only at an epoch's end. Set it when an epoch takes long.",
+    )
+    save_steps: int | None = option(
+        None,
+        group="evaluation",
+        kind=int,
+        least=1,
+        unit="steps",
+        most=2**31 - 1,
+        help="Saves a checkpoint after every so many steps of an epoch, without scoring. Set it where checkpoints are to stand at steps you know.",
     )
     save_minutes: float = option(
         5.0,

@@ -3,9 +3,10 @@
 from textgen.jobs.checkpoint import Checkpoint, CheckpointStore
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.inspection import CheckpointFacts, inspect_checkpoints
+from textgen.jobs.json_line import as_json
 from textgen.jobs.listing import JobFacts, job_facts, list_jobs
 from textgen.jobs.lock import is_locked, job_lock
-from textgen.jobs.metrics_log import append_metrics, as_json
+from textgen.jobs.log_file import LogFile
 from textgen.jobs.state import JobState
 
 __all__ = [
@@ -15,7 +16,7 @@ __all__ = [
     "JobDirectory",
     "JobFacts",
     "JobState",
-    "append_metrics",
+    "LogFile",
     "as_json",
     "inspect_checkpoints",
     "is_locked",

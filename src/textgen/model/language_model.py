@@ -39,13 +39,16 @@ class LanguageModel(keras.Model):
         gradients = tape.gradient(scaled_loss, variables)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         norm = tf.linalg.global_norm(gradients) / self.optimizer.scale_loss(1.0)
-        # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
-        known = tf.math.is_finite(norm)
+        weight = 1.0
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
+            known = tf.math.is_finite(norm)
+            norm, weight = tf.where(known, norm, 0.0), tf.cast(known, norm.dtype)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
             else:
-                metric.update_state(tf.where(known, norm, 0.0), sample_weight=tf.cast(known, norm.dtype))
+                metric.update_state(norm, sample_weight=weight)
         return dict(self.get_metrics_result())
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from textgen.evaluation import Scores
 from textgen.training.progress import Progress
@@ -24,20 +27,43 @@ class Board(keras.callbacks.TensorBoard):
 
     def __init__(self, directory: Path, progress: Progress) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
+        self._directory = directory
         self._progress = progress
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps."""
+        progress = self._progress
+        if progress.step > 0:
+            first = progress.step + (progress.scores is None)  # evaluated only now: that step is written anew
+            start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
+            for name in ("train", "validation"):
+                writer = EventFileWriter(str(self._directory / name))
+                writer.add_event(start)
+                writer.close()
+        super().on_train_begin(logs)
+        if progress.scores is not None:
+            self._write_step()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Does nothing: profiling is not a part of this."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Writes what the step has to say."""
-        del batch
+        del batch, logs
+        self._write_step()
+
+    def flush(self) -> None:
+        """Hands all that was written to the operating system."""
+        self._train_writer.flush()
+        self._val_writer.flush()
+
+    def _write_step(self) -> None:
         progress = self._progress
-        if logs and (progress.reports or progress.scores is not None or progress.status != "running"):
+        if progress.reports or progress.scores is not None:
             values = {
                 "learning_rate": progress.learning_rate,
                 "tokens_per_second": progress.tokens_per_second,
-                "gradient_norm": float(logs["gradient_norm"]),
+                "gradient_norm": progress.gradient_norm,
             }
             self._write(self._train_writer, progress.window_scores, values)
         if progress.scores is not None:
@@ -45,7 +71,6 @@ class Board(keras.callbacks.TensorBoard):
             if progress.sample:
                 with self._val_writer.as_default():
                     tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
-            self._val_writer.flush()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Does nothing: every value has been written with its step."""

@@ -1,4 +1,4 @@
-"""Saves complete training states; knows nothing of what they are scored."""
+"""Saves what a run has made: results, the complete training state, how far the job is; knows nothing of what they are scored."""
 
 from __future__ import annotations
 
@@ -10,69 +10,114 @@ import keras
 import numpy as np
 
 from textgen.config import TrainingConfig
+from textgen.console import Console
+from textgen.errors import InputOutputError, TextgenError
 from textgen.jobs import Checkpoint, CheckpointStore
 from textgen.training.limits import diverged
 from textgen.training.progress import Progress
+from textgen.training.results import Results
 from textgen.training.state import capture
 
 
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
-    """Saves after each evaluation, every `save_minutes`, and when training stops.
+    """Saves after each evaluation, every `save_steps`, every `save_minutes`, and when training stops.
 
     Of Keras' ModelCheckpoint it keeps the place in the fit loop: Keras decides when to save by batches within an epoch
     and writes in place, and its files lack the dropout generators, the LSTM states and the position in the text.
 
+    A disk that is full, or fails, ends training only with the last save: until then it goes on, and the next save tries
+    again.
+
     Args:
         store: where checkpoints lie.
+        results: what is written first, so that a checkpoint knows how long the logs were.
         config: the settings, kept in each checkpoint.
         identity: what else each checkpoint is to say of its run.
         progress: where training stands.
-        saved: called after each save.
+        before: called before each save.
+        after: called after each that succeeds.
+        console: told what could not be saved.
     """
 
     def __init__(
         self,
         store: CheckpointStore,
+        results: Results,
         config: TrainingConfig,
         identity: Mapping[str, Any],
         progress: Progress,
-        saved: Callable[[], None],
+        *,
+        before: Callable[[], None],
+        after: Callable[[], None],
+        console: Console,
     ) -> None:
         # ModelCheckpoint demands a path of its own formats, which _save_model never uses.
         super().__init__(filepath=str(store.directory / "unused.keras"))
         self._store = store
+        self._results = results
         self._config = config
         self._identity = identity
         self._progress = progress
-        self._saved = saved
+        self._before = before
+        self._after = after
+        self._console = console
         self._last_save = time.monotonic()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Saves what an evaluation found that an earlier run left out."""
+        if self._progress.scores is not None:
+            self._save_model(self._progress.epoch, None, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Saves if it is time."""
-        progress = self._progress
+        progress, every = self._progress, self._config.save_steps
+        on_grid = every is not None and progress.epoch_step % every == 0
         overdue = time.monotonic() - self._last_save >= self._config.save_minutes * 60
-        if progress.scores is not None or progress.status != "running" or overdue:
+        if progress.scores is not None or progress.status != "running" or on_grid or overdue:
             self._save_model(progress.epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Does nothing: one Keras epoch is the whole run, and its last step has been saved."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: Any) -> None:
-        """Writes a checkpoint of the step just made.
+        """Writes results and a checkpoint of the step just made.
 
         Raises:
             DivergedError: when a number in it is not finite; nothing is written.
+            InputOutputError: when the operating system refuses, and there is no later save.
         """
         del epoch, batch, logs
         progress = self._progress
         tensors = capture(self.model)
         if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
             raise diverged(progress)
+        self._before()
+        failures = [error for write in (self._results.write, lambda: self._write(tensors)) if (error := _try(write))]
+        self._last_save = time.monotonic()
+        if failures and progress.status != "running":
+            raise InputOutputError(
+                f"not everything of step {progress.step}, the last, is saved: {failures[0]}"
+            ) from failures[0]
+        if failures:
+            self._console.warn(
+                f"not everything of step {progress.step} is saved; training goes on, and the next save tries again: {failures[0]}"
+            )
+
+    def _write(self, tensors: Mapping[str, np.ndarray]) -> None:
         facts = {
             **self._identity,
             "config": self._config.to_mapping(),
-            "progress": progress.kept(),
+            "progress": self._progress.kept(),
+            "results": self._results.kept(),
         }
-        self._store.write(Checkpoint(progress.step, tensors, facts), progress.best_step)
-        self._last_save = time.monotonic()
-        self._saved()
+        self._store.write(Checkpoint(self._progress.step, tensors, facts), self._progress.best_step)
+        self._after()
+
+
+def _try(write: Callable[[], None]) -> TextgenError | None:
+    """What a write fails with."""
+    try:
+        write()
+    except TextgenError as error:
+        return error
+    return None

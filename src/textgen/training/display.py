@@ -52,6 +52,11 @@ class Display(keras.callbacks.Callback):
             self._live.stop()
             self._live = None
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Shows what an evaluation found that an earlier run left out."""
+        del logs
+        self._show_scores()
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Shows the step, and what an evaluation found."""
         del batch, logs
@@ -60,6 +65,9 @@ class Display(keras.callbacks.Callback):
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
             self._console.say(f"{self._status()}  {self._fraction:.0%} done")
+        self._show_scores()
+
+    def _show_scores(self) -> None:
         if self._progress.scores is not None:
             self._console.say(f"step {self._progress.step}  validation: {self._progress.scores}", style="bold")
             if self._progress.sample:

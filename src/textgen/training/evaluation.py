@@ -1,28 +1,29 @@
-"""Evaluates on the grid of steps: scores, the best model's export, a sample, a line of metrics.
+"""Evaluates on the grid of steps: scores, the best model, a sample, a line of metrics; writes nothing itself.
 
 The grid is fixed, epoch ends (of short texts every few) and every `eval_steps`, so that a run that was interrupted scores the same steps as one that
-was not; the last step of a finished job belongs to it too.
+was not; the last step of a finished job belongs to it too. A signal cuts an evaluation short, and the next run begins with it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from textgen.config import TrainingConfig
 from textgen.console import Console
-from textgen.corpus import Vocabulary
-from textgen.errors import from_os_error
 from textgen.evaluation import Scores
-from textgen.generation import ModelFile, TextGenerator, write_model
+from textgen.generation import ModelFile, TextGenerator
 from textgen.generation.model_file import overflows
-from textgen.jobs import JobDirectory, append_metrics
-from textgen.model import LanguageModel
-from textgen.training.export import score_values, to_model_file
+from textgen.signals import Interrupted, Signals
+from textgen.training.export import score_values
 from textgen.training.limits import diverged
 from textgen.training.progress import Progress
+from textgen.training.results import Results
+from textgen.training.state import capture_model
 from textgen.training.validation import Validator
 
 SAMPLE_TEMPERATURE = 0.8
@@ -35,68 +36,82 @@ class Evaluator(keras.callbacks.Callback):
 
     Args:
         config: the settings.
-        vocabulary: of the text.
-        data_sha256: identifies the text.
-        job: where the results go.
+        to_file: makes a model file of the model's tensors, the step and its scores.
+        results: gets what is to be written.
         progress: where training stands.
         validator: scores the validation text.
-        console: shows them.
+        signals: those received.
+        console: shows that it takes a while.
     """
 
     def __init__(
         self,
         config: TrainingConfig,
         *,
-        vocabulary: Vocabulary,
-        data_sha256: str,
-        job: JobDirectory,
+        to_file: Callable[[Mapping[str, np.ndarray], int, Scores | None], ModelFile],
+        results: Results,
         progress: Progress,
         validator: Validator,
+        signals: Signals,
         console: Console,
     ) -> None:
         super().__init__()
         self._config = config
-        self._vocabulary = vocabulary
-        self._data_sha256 = data_sha256
-        self._job = job
+        self._to_file = to_file
+        self._results = results
         self._progress = progress
         self._validator = validator
+        self._signals = signals
         self._console = console
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Evaluates if an earlier run was stopped before it could."""
+        del logs
+        if self.is_due:
+            self._evaluate()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Evaluates if the step is due."""
         del batch, logs
-        if self._is_due:
+        if self.is_due:
             self._evaluate()
 
     @property
-    def _is_due(self) -> bool:
-        """Whether the step just made belongs to the grid."""
+    def is_due(self) -> bool:
+        """Whether the last step belongs to the grid and has no scores yet."""
         progress, every = self._progress, self._config.eval_steps
+        if progress.step in {0, progress.scored_step}:
+            return False
         epochs_apart = -(-_LEAST_STEPS_APART // progress.steps_per_epoch)
         ends_epoch = progress.epoch_step == 0 and progress.epoch % epochs_apart == 0
         on_grid = ends_epoch or (every is not None and progress.epoch_step % every == 0)
         return on_grid or progress.status == "finished"
 
     def _evaluate(self) -> None:
-        """Scores the model, keeps it if it is the best, writes a sample and a line of metrics.
+        """Scores the model, lets it write a sample, and notes whether it is the best; or stops, when a signal is there.
 
         Raises:
-            DivergedError: when the loss or a weight is no finite number; nothing is written.
+            DivergedError: when the loss or a weight is no finite number; nothing is noted.
         """
         progress = self._progress
-        with self._console.busy("evaluating"):
-            scores = self._validator(self.model)
-        if not math.isfinite(scores.loss):
-            raise diverged(progress)
-        model = self.model_file(scores)
-        progress.scores = scores
+        try:
+            with self._console.busy("evaluating"):
+                scores = self._validator(self.model, self._signals.check)
+                if not math.isfinite(scores.loss):
+                    raise diverged(progress)
+                model = self.model_file(scores)
+                sample = self._sample(model)
+        except Interrupted:
+            progress.status = "stopped"
+            self.model.stop_training = True
+            return
+        progress.scores, progress.scored_step, progress.sample = scores, progress.step, sample
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step = scores.loss, progress.step
-            write_model(self._job.model, model)
-        append_metrics(self._job.metrics, metrics_record(progress))
-        if self._config.sample_length:
-            progress.sample = self._write_sample(model, scores)
+            self._results.add_model(model)
+        self._results.add_metrics(metrics_record(progress))
+        if sample:
+            self._results.add_sample(f"step {progress.step}, epoch {progress.epochs:.2f}, {scores}", sample)
 
     def model_file(self, scores: Scores | None) -> ModelFile:
         """The model's present weights as a model file.
@@ -104,33 +119,23 @@ class Evaluator(keras.callbacks.Callback):
         Raises:
             DivergedError: when a weight is no number, or near to that.
         """
-        model: LanguageModel = self.model
-        file = to_model_file(
-            model,
-            self._config,
-            self._vocabulary,
-            data_sha256=self._data_sha256,
-            step=self._progress.step,
-            scores=scores,
-        )
+        file = self._to_file(capture_model(self.model), self._progress.step, scores)
         if any(map(overflows, file.tensors.values())):
             raise diverged(self._progress)
         return file
 
-    def _write_sample(self, model: ModelFile, scores: Scores) -> str:
-        """Lets the present weights write, and adds the text to the job's samples."""
+    def _sample(self, model: ModelFile) -> str:
+        """What the present weights write."""
+        if not self._config.sample_length:
+            return ""
+        pieces = []
         generator = TextGenerator(model)
-        pieces = generator.generate(
+        for piece in generator.generate(
             length=self._config.sample_length, temperature=SAMPLE_TEMPERATURE, seed=self._config.seed
-        )
-        text = "".join(pieces).strip("\n")
-        heading = f"step {self._progress.step}, epoch {self._progress.epochs:.2f}, {scores}"
-        try:
-            with self._job.samples.open("a", encoding="utf-8") as file:
-                file.write(f"--- {heading}\n{text}\n\n")
-        except OSError as error:
-            raise from_os_error(error, f"cannot write {self._job.samples}") from error
-        return text
+        ):
+            self._signals.check()
+            pieces.append(piece)
+        return "".join(pieces).strip("\n")
 
 
 def metrics_record(progress: Progress) -> dict[str, Any]:
@@ -142,6 +147,6 @@ def metrics_record(progress: Progress) -> dict[str, Any]:
         "train_loss": progress.train_loss,
         **score_values(progress.scores),
         "learning_rate": progress.learning_rate,
-        "tokens_per_second": round(progress.tokens_per_second, 1),
+        "tokens_per_second": round(progress.tokens_per_second, 1) or None,
         "seconds": round(progress.seconds, 2),
     }

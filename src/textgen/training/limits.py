@@ -1,44 +1,15 @@
-"""Ends training: at the job's limits, when a signal asks for it, or when the loss is no longer a number."""
+"""Ends training: at the job's limits, when a signal asks for it, or when the loss or the gradient is no longer a number."""
 
 from __future__ import annotations
 
 import math
-import signal
-from types import FrameType
-from typing import Any, Self
 
 import keras
 
 from textgen.errors import DivergedError
 from textgen.planning import Plan
+from textgen.signals import Signals
 from textgen.training.progress import Progress
-
-
-class Signals:
-    """While entered, SIGINT and SIGTERM are noted and training stops after the step; a second SIGINT stops at once.
-
-    Attributes:
-        received: the first signal that came.
-    """
-
-    def __init__(self) -> None:
-        self.received: signal.Signals | None = None
-        self._before: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        if self.received is not None and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = self.received or signal.Signals(number)
 
 
 class StopAtLimits(keras.callbacks.Callback):
@@ -47,7 +18,7 @@ class StopAtLimits(keras.callbacks.Callback):
     Args:
         plan: the limits.
         progress: where training stands.
-        signals: those received.
+        signals: only noted from the first step on, to end after a step.
     """
 
     def __init__(self, plan: Plan, progress: Progress, signals: Signals) -> None:
@@ -62,22 +33,24 @@ class StopAtLimits(keras.callbacks.Callback):
         Raises:
             DivergedError: before anything of this step is saved.
         """
-        del batch
+        del batch, logs
         progress = self._progress
-        if not math.isfinite((logs or {})["loss"]):
+        self._signals.hold()
+        if not (math.isfinite(progress.window_loss) and math.isfinite(progress.gradient_norm)):
             raise diverged(progress)
         done = self._plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes)
-        if done >= 1:
-            progress.status = "finished"
-        elif self._signals.received is not None:
+        if self._signals.received is not None:
             progress.status = "stopped"
+        elif done >= 1:
+            progress.status = "finished"
         if progress.status != "running":
             self.model.stop_training = True
 
 
 def diverged(progress: Progress) -> DivergedError:
-    """The failure of a loss or a weight that is infinite or no number."""
+    """The failure of a loss, a gradient or a weight that is infinite or no number."""
+    again = f", {progress.rollbacks} times with half the learning rate of the time before" if progress.rollbacks else ""
     return DivergedError(
-        f"training diverged at step {progress.step}: the loss or a weight is no longer a finite number; lower --learning_rate or "
-        "--clip_gradients and run again, which goes on from the last checkpoint"
+        f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer a finite number; "
+        "lower --learning_rate or --clip_gradients and run again, which goes on from the last checkpoint"
     )

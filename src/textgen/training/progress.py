@@ -8,13 +8,26 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
+import numpy as np
 
 from textgen.evaluation import Scores
 
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
 
-_KEPT = ("step", "epoch", "epoch_step", "seconds", "total_steps", "best_loss", "best_step")
+_KEPT = (
+    "step",
+    "epoch",
+    "epoch_step",
+    "seconds",
+    "total_steps",
+    "learning_rate",
+    "rollbacks",
+    "scored_step",
+    "best_loss",
+    "best_step",
+)
+_AVERAGES = ("window_steps", "window_loss", "gradient_norm", "loss_sum", "loss_steps")
 
 
 @dataclass
@@ -32,6 +45,8 @@ class Progress:
         seconds: of training, evaluation and saving not counted.
         total_steps: updates that a job limited by minutes will make, as estimated once; None until then.
         learning_rate: of the present step.
+        rollbacks: how often the job has gone back to a checkpoint after its loss was no longer a number.
+        scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far.
         best_step: its step.
         status: `stopped` or `finished` when training ends with this step.
@@ -41,6 +56,7 @@ class Progress:
         run_seconds: how long they took.
         window_steps: updates in the present report window.
         window_loss: their mean loss.
+        gradient_norm: the mean norm of their gradients, before clipping.
         loss_sum: the losses of the report windows since the last evaluation, added up.
         loss_steps: how many they are.
     """
@@ -55,6 +71,8 @@ class Progress:
     seconds: float = 0.0
     total_steps: int | None = None
     learning_rate: float = 0.0
+    rollbacks: int = 0
+    scored_step: int | None = None
     best_loss: float | None = None
     best_step: int | None = None
     status: Literal["running", "stopped", "finished"] = "running"
@@ -64,6 +82,7 @@ class Progress:
     run_seconds: float = 0.0
     window_steps: int = 0
     window_loss: float = 0.0
+    gradient_norm: float = 0.0
     loss_sum: float = 0.0
     loss_steps: int = 0
 
@@ -95,15 +114,12 @@ class Progress:
 
     def kept(self) -> dict[str, Any]:
         """What a checkpoint keeps, as JSON values."""
-        values = {name: getattr(self, name) for name in _KEPT}
-        if self.scores is not None:
-            return {**values, "loss_sum": 0.0, "loss_steps": 0}
-        loss, steps = self.train_loss or 0.0, self.loss_steps + self.window_steps
-        return {**values, "loss_sum": loss * steps, "loss_steps": steps}
+        values = {name: getattr(self, name) for name in (*_KEPT, *_AVERAGES)}
+        return values if self.scores is None else {**values, **dict.fromkeys(_AVERAGES, 0)}
 
     def take_over(self, kept: Mapping[str, Any]) -> None:
         """Goes on from what a checkpoint kept; what it lacks stays as it is."""
-        for name in (*_KEPT, "loss_sum", "loss_steps"):
+        for name in (*_KEPT, *_AVERAGES):
             setattr(self, name, kept.get(name, getattr(self, name)))
 
     @property
@@ -115,7 +131,8 @@ class Progress:
 class Tracker(keras.callbacks.Callback):
     """Counts steps, epochs and the time spent training; stands first in the list of callbacks.
 
-    Keras' metrics are running means; they begin anew with every report window, and after an evaluation.
+    Keras' metrics are running means; they begin anew with every report window, and after an evaluation. When a job goes
+    on within a window they go on too, though `fit` resets them after its first callbacks.
 
     Args:
         progress: what to keep up to date.
@@ -125,6 +142,22 @@ class Tracker(keras.callbacks.Callback):
         super().__init__()
         self.progress = progress
         self._began = 0.0
+        self._accumulated: list[Any] = []
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Looks at the metrics before `fit` resets them."""
+        del logs
+        self._accumulated = [np.array(variable.numpy()) for variable in self._accumulators]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Puts them back."""
+        del epoch, logs
+        for variable, value in zip(self._accumulators, self._accumulated, strict=True):
+            variable.assign(value)
+
+    @property
+    def _accumulators(self) -> list[Any]:
+        return [variable for metric in self.model.metrics for variable in metric.variables]
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Closes a full report window and starts the clock."""
@@ -144,6 +177,7 @@ class Tracker(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Counts the step."""
         del batch
+        logs = logs or {}
         progress = self.progress
         elapsed = time.monotonic() - self._began
         progress.seconds += elapsed
@@ -155,4 +189,5 @@ class Tracker(keras.callbacks.Callback):
         if progress.epoch_step == progress.steps_per_epoch:
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
         progress.window_steps += 1
-        progress.window_loss = float((logs or {})["loss"])
+        progress.window_loss = float(logs["loss"])
+        progress.gradient_norm = float(logs["gradient_norm"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from textgen.config import TrainingConfig, settings
 from textgen.console import Console
 from textgen.errors import DataError
-from textgen.jobs import CheckpointStore
+from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
 from textgen.training.progress import Progress
 from textgen.training.state import restore
@@ -18,54 +21,65 @@ _LIMITS = ("epochs", "max_steps", "minutes")
 def resume(
     model: LanguageModel,
     progress: Progress,
-    store: CheckpointStore,
+    checkpoint: Checkpoint,
     config: TrainingConfig,
     *,
     data_sha256: str,
+    allow_changed_data: bool,
     console: Console,
 ) -> bool:
-    """Goes on from the newest checkpoint that verifies, if there is one.
+    """Goes on from a checkpoint.
 
     Args:
         model: compiled; its variables are set.
         progress: set likewise.
-        store: where checkpoints lie.
+        checkpoint: where to go on.
         config: the settings of this run; what differs from the checkpoint's is said in one line each.
         data_sha256: identifies the text of this run.
+        allow_changed_data: whether it may be another text.
         console: says it.
 
     Returns:
         Whether the LSTM states are those of the position; otherwise the epoch begins anew from zero states.
 
     Raises:
-        DataError: when the checkpoint is of another text.
-        FormatError: when there are checkpoints and none can be used.
+        DataError: when the checkpoint is of another text, and may not be.
     """
-    checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
-    if checkpoint is None:
-        return False
-    if checkpoint.facts["data_sha256"] != data_sha256:
+    other_text = checkpoint.facts["data_sha256"] != data_sha256
+    if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoints in {store.directory} are of another text; name another --job_dir or begin anew with --fresh"
+            f"the checkpoint of step {checkpoint.step} is of another text; name another --job_dir, begin anew with --fresh, "
+            "or go on with the text as it is now with --allow_changed_data"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
     same_optimizer = before.get("optimizer") == config.optimizer
-    missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not changed)
+    missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not (changed or other_text))
     progress.take_over(checkpoint.facts["progress"])
 
     console.say(f"Going on from step {progress.step} (epoch {progress.epochs:.2f})")
+    _say_settings(config, before, console)
+    if not same_optimizer:
+        console.say("  another optimizer: it begins with fresh slots")
+    if before.get("learning_rate") != config.learning_rate:
+        progress.rollbacks = 0
+    if other_text or changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
+        progress.total_steps = None
+    if other_text:
+        progress.best_loss = progress.best_step = progress.scored_step = None
+        console.say("  another text: the epoch begins anew, and so does the search for the best model")
+    elif changed:
+        console.say(f"  another {' and '.join(changed)}: the epoch begins anew")
+    if other_text or changed:
+        progress.epoch_step = 0
+    for name in missing:
+        console.say(f"  the checkpoint has no {name}: it begins anew")
+    return not (other_text or changed) and progress.epoch_step > 0
+
+
+def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
+    """Says which settings have another value than before."""
     for setting in settings(config):
         old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
         if setting.option.group in {"training", "evaluation"} and old != new:
             console.say(f"  {setting.name} is now {new} (it was {old})")
-    if not same_optimizer:
-        console.say("  another optimizer: it begins with fresh slots")
-    if changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
-        progress.total_steps = None
-    if changed:
-        progress.epoch_step = 0
-        console.say(f"  another {' and '.join(changed)}: the epoch begins anew")
-    for name in missing:
-        console.say(f"  the checkpoint has no {name}: it begins anew")
-    return not changed and progress.epoch_step > 0

@@ -1,8 +1,7 @@
-"""Trains a model on a corpus in a job directory: puts the parts together and starts the fit loop."""
+"""Trains a model on a corpus in a job directory: encodes the text, makes attempts to fit until one ends well, scores the test text."""
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
 from typing import Any
@@ -12,27 +11,17 @@ import numpy as np
 import tensorflow as tf
 
 from textgen.config import TrainingConfig
-from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
-from textgen.dataset import Streams, encode, training_windows
-from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError
-from textgen.generation import write_model
-from textgen.jobs import CheckpointStore, JobDirectory, JobState
-from textgen.model import LanguageModel, build_model
-from textgen.planning import Plan
-from textgen.storage import write_atomic
-from textgen.training.board import Board
-from textgen.training.checkpointing import SaveCheckpoints
-from textgen.training.display import Display
-from textgen.training.evaluation import Evaluator, metrics_record
-from textgen.training.export import score_values
-from textgen.training.limits import Signals, StopAtLimits
-from textgen.training.optimization import make_optimizer
-from textgen.training.progress import Progress, Tracker
-from textgen.training.resuming import resume
-from textgen.training.schedule import LearningRate
-from textgen.training.state import restore
+from textgen.dataset import Streams, encode
+from textgen.errors import DivergedError
+from textgen.generation import read_model
+from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory
+from textgen.signals import Signals
+from textgen.training.arithmetic import fix_kernels, fix_threads
+from textgen.training.attempt import Attempt, Run
+from textgen.training.evaluation import metrics_record
+from textgen.training.export import score_values, take_weights
 from textgen.training.validation import Validator, unknown_share
 from textgen.version import __version__
 
@@ -44,7 +33,9 @@ def train(
     *,
     summary_dir: Path,
     ids_directory: Path,
+    signals: Signals,
     console: Console,
+    allow_changed_data: bool = False,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, going on with what the job directory holds.
 
@@ -54,7 +45,9 @@ def train(
         job: where everything is kept; made when missing.
         summary_dir: where TensorBoard's files go.
         ids_directory: where the encoded text is cached.
+        signals: what SIGINT and SIGTERM do; entered.
         console: shows how it goes.
+        allow_changed_data: whether the job may go on with another text.
 
     Returns:
         What `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -64,6 +57,7 @@ def train(
     Raises:
         StoppedError: after SIGTERM, when the checkpoint is written.
         CancelledError: after SIGINT, likewise.
+        DivergedError: when going back to the last checkpoint has not helped.
         TextgenError: when the text is too short, or a file cannot be read or written.
     """
 
@@ -71,86 +65,74 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
-    keras.utils.set_random_seed(config.seed)
-    ids = encoded(corpus.train)
-    streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
-    vocabulary_size = corpus.vocabulary.size
-    validator = Validator(config, vocabulary_size, encoded(corpus.valid), corpus.valid.characters)
-
-    model = compile_model(config, vocabulary_size)
-    progress = Progress(
-        streams.steps_per_epoch,
-        streams.tokens_per_step,
-        characters_per_token=corpus.train.characters / len(ids),
-        unknown_share=unknown_share(ids),
-    )
     store = CheckpointStore(job.checkpoints)
-    continues = resume(model, progress, store, config, data_sha256=corpus.sha256, console=console)
-    write_atomic(job.config, to_yaml(config))
-    write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
-    windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
-
-    plan, signals = Plan(config, vocabulary_size), Signals()
-    evaluator = Evaluator(
-        config,
-        vocabulary=corpus.vocabulary,
-        data_sha256=corpus.sha256,
+    checkpoint = _newest(store, console)
+    identity = _identity(corpus)
+    if config.deterministic:
+        before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
+        identity["arithmetic"] = fix_threads(before, console.warn)
+    keras.utils.set_random_seed(config.seed)
+    ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
+    if config.deterministic:
+        fix_kernels()
+    vocabulary_size = corpus.vocabulary.size
+    run = Run(
+        config=config,
+        corpus=corpus,
+        streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
+        unknown_share=unknown_share(ids),
+        validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
-        progress=progress,
-        validator=validator,
+        store=store,
+        summary_dir=summary_dir,
+        identity=identity,
+        allow_changed_data=allow_changed_data,
+        signals=signals,
         console=console,
     )
-
-    def note_state() -> None:
-        JobState(progress.status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(job.state)
-
-    def saved() -> None:
-        if progress.best_loss is None:
-            write_model(job.model, evaluator.model_file(None))
-        note_state()
-
-    display = Display(console, plan, progress)
-    callbacks = [
-        Tracker(progress),
-        LearningRate(plan, progress),
-        StopAtLimits(plan, progress, signals),
-        evaluator,
-        SaveCheckpoints(store, config, _identity(corpus), progress, saved),
-        Board(summary_dir, progress),
-        display,
-    ]
-    if plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes) >= 1:
-        progress.status = "finished"
-        note_state()
-        return {}
-    note_state()
-    with signals, display:
-        # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
-        try:
-            model.fit(windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
-        except tf.errors.ResourceExhaustedError as error:
-            raise UnavailableError(
-                "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
-            ) from error
+    attempt = _fit(run, checkpoint)
+    progress = attempt.progress
     if progress.status == "stopped":
-        raise _stopped(signals, progress)
-
+        raise signals.error(f"stopped at step {progress.step}, which is saved; run the same command again to go on")
+    if progress.scores is None:
+        return {}
     summary = metrics_record(progress)
-    if corpus.test is not None and progress.best_step is not None:
-        restore(model, store.read(progress.best_step).tensors, optimizer=False, states=False)
-        scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(model)
+    if corpus.test is not None:
+        take_weights(attempt.model, read_model(job.model))
+        scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(attempt.model)
         console.say(f"test text, with the best model: {scores}")
         summary |= score_values(scores, "test")
     return summary
 
 
-def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel:
-    """The model of a config, ready to fit."""
-    model = build_model(config, vocabulary_size)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
-    model.compile(make_optimizer(config), loss, jit_compile=False)
-    return model
+def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
+    """Trains; where the loss is no longer a number, again from the last checkpoint, with half the learning rate.
+
+    Returns:
+        The attempt that did not diverge.
+
+    Raises:
+        DivergedError: when the last one allowed did.
+    """
+    attempt = Attempt(run, checkpoint, rollbacks=0)
+    while True:
+        try:
+            attempt.fit()
+        except DivergedError:
+            rollbacks = attempt.progress.rollbacks + 1
+            if rollbacks > run.config.max_rollbacks:
+                raise
+            run.console.warn(
+                f"training diverged at step {attempt.progress.step}: it goes back to the last checkpoint and on with half the "
+                f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
+            )
+            attempt = Attempt(run, _newest(run.store, run.console), rollbacks)
+        else:
+            return attempt
+
+
+def _newest(store: CheckpointStore, console: Console) -> Checkpoint | None:
+    return store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
 
 
 def _identity(corpus: Corpus) -> dict[str, Any]:
@@ -165,8 +147,3 @@ def _identity(corpus: Corpus) -> dict[str, Any]:
             "python": platform.python_version(),
         },
     }
-
-
-def _stopped(signals: Signals, progress: Progress) -> TextgenError:
-    text = f"stopped at step {progress.step}, which is saved; run the same command again to go on"
-    return CancelledError(text) if signals.received and signals.received.name == "SIGINT" else StoppedError(text)

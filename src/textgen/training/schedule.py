@@ -42,7 +42,7 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) ->
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Sets the optimizer's learning rate before each step, and finds out the total number of steps.
+    """Sets the optimizer's learning rate before each step, halved for each rollback, and finds out the total of steps.
 
     Args:
         plan: the settings, and the limits of the job.
@@ -60,7 +60,8 @@ class LearningRate(keras.callbacks.Callback):
         del batch, logs
         progress = self._progress
         total_steps = progress.total_steps or self._limit
-        progress.learning_rate = learning_rate(self._plan.config, progress.step, total_steps)
+        halved = 0.5**progress.rollbacks
+        progress.learning_rate = halved * learning_rate(self._plan.config, progress.step, total_steps)
         self.model.optimizer.learning_rate = progress.learning_rate
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -1,6 +1,7 @@
 """Takes the complete state of a Keras model apart into named arrays, and puts it together again.
 
-Keras' own checkpoints leave out the dropout generators and the LSTM states; these are here. Knows nothing of files.
+Keras' own checkpoints leave out the dropout generators, the LSTM states and the running means of the metrics; these are
+here. Knows nothing of files.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ def capture(model: LanguageModel) -> dict[str, np.ndarray]:
         model: compiled.
 
     Returns:
-        Copies by name, below `model/`, `optimizer/` and `states/`.
+        Copies by name, below `model/`, `optimizer/`, `states/` and `metrics/`.
     """
-    return {name: np.array(variable.numpy()) for name, variable in _variables(model).items()}
+    return _copy(_variables(model))
+
+
+def capture_model(model: LanguageModel) -> dict[str, np.ndarray]:
+    """The part of it below `model/`, weights and dropout generators, of a model that need not be compiled."""
+    return _copy(_model_variables(model))
 
 
 def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimizer: bool, states: bool) -> list[str]:
@@ -50,16 +56,29 @@ def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimize
     return missing
 
 
+def _copy(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: np.array(variable.numpy()) for name, variable in variables.items()}
+
+
+def _model_variables(model: LanguageModel) -> dict[str, Any]:
+    return {
+        f"model/{layer.name}/{index}/{variable.name}": variable
+        for layer in model.layers
+        for index, variable in enumerate(layer.variables)
+    }
+
+
 def _variables(model: LanguageModel) -> dict[str, Any]:
     """Every variable by a name that is the same in each process: Keras' own paths count up within one."""
     if not model.optimizer.built:  # building a LossScaleOptimizer twice adds its variables twice
         model.optimizer.build(model.trainable_variables)
-    found: dict[str, Any] = {}
+    found = _model_variables(model)
     for layer in model.layers:
-        for index, variable in enumerate(layer.variables):
-            found[f"model/{layer.name}/{index}/{variable.name}"] = variable
         for index, state in enumerate(getattr(layer, "states", None) or ()):
             found[f"states/{layer.name}/{index}"] = state
+    for metric in model.metrics:
+        for variable in metric.variables:
+            found[f"metrics/{metric.name}/{variable.name}"] = variable
     for index, variable in enumerate(model.optimizer.variables):
         found[f"optimizer/{index}/{variable.name}"] = variable
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import ops
@@ -38,19 +40,30 @@ class Validator:
         self._scorer = keras.Model({**self._twin.input, "targets": targets}, nats)
         self._scorer.compile(jit_compile=False)
 
-    def __call__(self, model: LanguageModel) -> Scores:
+    def __call__(self, model: LanguageModel, check: Callable[[], None] = lambda: None) -> Scores:
         """Scores the text with a model's present weights.
 
         Args:
             model: of the same config.
+            check: called before each window; what it raises ends the scoring.
         """
         self._twin.set_weights(model.get_weights())
         nats, tokens = 0.0, 0
         for window in validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps):
+            check()
             inputs = {"tokens": window.tokens, "keep": window.keep, "targets": window.targets}
             scored = self._scorer.predict_on_batch(inputs)
             nats += float(np.sum(scored * window.mask, dtype=np.float64))
             tokens += int(window.mask.sum())
+        return self.scores(nats, tokens)
+
+    def scores(self, nats: float, tokens: int = 1) -> Scores:
+        """The scores of this text.
+
+        Args:
+            nats: the loss, summed over the tokens.
+            tokens: how many they are.
+        """
         return Scores(nats, tokens, self._characters_per_token, self._unknown_share)
 
 

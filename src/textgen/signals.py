@@ -1,0 +1,78 @@
+"""What SIGINT and SIGTERM do to a command that must lose nothing; knows nothing of what the command does.
+
+At first a signal ends the command at once, as there is nothing to lose. While it holds signals back they are only noted,
+for it to end where it can end well. A second SIGINT ends it at once in any case.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from textgen.errors import CancelledError, StoppedError, TextgenError
+
+
+class Interrupted(Exception):  # noqa: N818 - no failure
+    """A signal came while something went on that can be done again."""
+
+
+class Signals:
+    """While entered, SIGINT ends as a `CancelledError` and SIGTERM as a `StoppedError`.
+
+    Attributes:
+        received: the first signal that came.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._held = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own.
+        if self.received is not None and error is not None and not isinstance(error, (TextgenError, SystemExit)):
+            raise self.error("stopped; run the same command again to go on with what is saved") from None
+
+    def hold(self) -> None:
+        """From now on a signal is only noted.
+
+        Raises:
+            KeyboardInterrupt: when one came before, and what it interrupted went on all the same.
+        """
+        if self.received is not None and not self._held:
+            raise KeyboardInterrupt
+        self._held = True
+
+    def release(self) -> None:
+        """From now on a signal ends the command at once again."""
+        self._held = False
+
+    def check(self) -> None:
+        """Raises Interrupted when a signal was noted."""
+        if self.received is not None:
+            raise Interrupted
+
+    def error(self, text: str) -> TextgenError:
+        """What the command ends with: a `CancelledError` after SIGINT, else a `StoppedError`.
+
+        Args:
+            text: what to say.
+        """
+        return (CancelledError if self.received is signal.SIGINT else StoppedError)(text)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        at_once = not self._held or (self.received is not None and number == signal.SIGINT)
+        self.received = self.received or signal.Signals(number)
+        if at_once:
+            raise KeyboardInterrupt

@@ -1,0 +1,216 @@
+"""One attempt to train: a model is built, goes on from a checkpoint, and is fitted until a limit, a signal or a fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from textgen.config import TrainingConfig
+from textgen.config.yaml_text import to_yaml
+from textgen.console import Console
+from textgen.corpus import Corpus
+from textgen.dataset import Streams, training_windows
+from textgen.errors import UnavailableError
+from textgen.evaluation import Scores
+from textgen.generation import ModelFile
+from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
+from textgen.model import LanguageModel, build_model
+from textgen.planning import Plan
+from textgen.signals import Signals
+from textgen.storage import write_atomic
+from textgen.training.best_model import mend_best_model
+from textgen.training.board import Board
+from textgen.training.checkpointing import SaveCheckpoints
+from textgen.training.display import Display
+from textgen.training.evaluation import Evaluator
+from textgen.training.export import to_model_file
+from textgen.training.limits import StopAtLimits
+from textgen.training.optimization import make_optimizer
+from textgen.training.progress import Progress, Tracker
+from textgen.training.results import Results
+from textgen.training.resuming import resume
+from textgen.training.schedule import LearningRate
+from textgen.training.validation import Validator
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all attempts of a run have in common.
+
+    Attributes:
+        config: the settings.
+        corpus: the text.
+        streams: the windows of its training section.
+        unknown_share: the share of that section's tokens that are [UNK].
+        validator: scores its validation section.
+        job: where everything is kept.
+        store: the job's checkpoints.
+        summary_dir: where TensorBoard's files go.
+        identity: what a checkpoint is to say of the run beside settings and progress.
+        allow_changed_data: whether the job may go on with another text.
+        signals: what SIGINT and SIGTERM do.
+        console: shows how it goes.
+    """
+
+    config: TrainingConfig
+    corpus: Corpus
+    streams: Streams
+    unknown_share: float
+    validator: Validator
+    job: JobDirectory
+    store: CheckpointStore
+    summary_dir: Path
+    identity: Mapping[str, Any]
+    allow_changed_data: bool
+    signals: Signals
+    console: Console
+
+
+class Attempt:
+    """A model that stands where it is to go on.
+
+    Args:
+        run: what all attempts have in common.
+        checkpoint: where to go on; None begins from the beginning.
+        rollbacks: how often the job has gone back to a checkpoint, where the checkpoint does not know it yet.
+
+    Attributes:
+        model: compiled.
+        progress: where training stands.
+
+    Raises:
+        TextgenError: when the checkpoint does not fit, or a file cannot be written.
+    """
+
+    def __init__(self, run: Run, checkpoint: Checkpoint | None, rollbacks: int) -> None:
+        self._run = run
+        config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
+        keras.utils.set_random_seed(config.seed)
+        self.model = compile_model(config, corpus.vocabulary.size)
+        self.progress = progress = Progress(
+            streams.steps_per_epoch,
+            streams.tokens_per_step,
+            characters_per_token=corpus.train.characters / len(streams.ids),
+            unknown_share=run.unknown_share,
+        )
+        continues = False
+        if checkpoint is not None:
+            continues = resume(
+                self.model,
+                progress,
+                checkpoint,
+                config,
+                data_sha256=corpus.sha256,
+                allow_changed_data=run.allow_changed_data,
+                console=run.console,
+            )
+        progress.rollbacks = max(progress.rollbacks, rollbacks)
+        write_atomic(job.config, to_yaml(config))
+        write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
+        self._results = self._take_over_results(checkpoint)
+        self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
+
+    def fit(self) -> None:
+        """Trains until a limit or a signal; `progress.status` says which. Does nothing at a limit that was reached before.
+
+        Raises:
+            DivergedError: when the loss, the gradient or a weight is no longer a finite number.
+            TextgenError: when the last save fails, or the memory does not suffice.
+        """
+        run, progress = self._run, self.progress
+        plan = Plan(run.config, run.corpus.vocabulary.size)
+        evaluator = Evaluator(
+            run.config,
+            to_file=self._to_file,
+            results=self._results,
+            progress=progress,
+            validator=run.validator,
+            signals=run.signals,
+            console=run.console,
+        )
+        if plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes) >= 1:
+            progress.status = "finished"
+        self._note_state()
+        if progress.status == "finished" and not evaluator.is_due:
+            return
+        board = Board(run.summary_dir, progress)
+
+        def prepare_save() -> None:
+            if progress.best_loss is None:
+                self._results.add_model(evaluator.model_file(None))
+            board.flush()
+
+        save = SaveCheckpoints(
+            run.store,
+            self._results,
+            run.config,
+            run.identity,
+            progress,
+            before=prepare_save,
+            after=self._note_state,
+            console=run.console,
+        )
+        display = Display(run.console, plan, progress)
+        steps = [Tracker(progress), LearningRate(plan, progress), StopAtLimits(plan, progress, run.signals)]
+        try:
+            with display:
+                self._fit([*steps, evaluator, board, save, display])
+        except tf.errors.ResourceExhaustedError as error:
+            raise UnavailableError(
+                "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
+            ) from error
+        finally:
+            run.signals.release()
+
+    def _fit(self, callbacks: list[keras.callbacks.Callback]) -> None:
+        """Runs the fit loop; no step of it where only the last evaluation is missing."""
+        if self.progress.status == "finished":
+            around = keras.callbacks.CallbackList(callbacks, model=self.model)
+            around.on_train_begin()
+            around.on_train_end()
+        else:
+            # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
+            self.model.fit(self._windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
+
+    def _take_over_results(self, checkpoint: Checkpoint | None) -> Results:
+        """The results so far: what a killed trainer left beyond the checkpoint goes, a model file that is lost is made anew."""
+        run, progress = self._run, self.progress
+        results = Results(run.job)
+        state = JobState.read(run.job.state) if run.job.state.exists() else None
+        was_killed = state is not None and (state.status == "running" or state.steps != progress.step)
+        results.take_over({} if checkpoint is None else checkpoint.facts.get("results", {}), cut=was_killed)
+        best = mend_best_model(run.job.model, run.store, progress, self._to_best_file, run.console)
+        if best is not None:
+            results.add_model(best)
+            results.write()
+        return results
+
+    def _to_best_file(self, tensors: Mapping[str, np.ndarray], step: int, loss: float) -> ModelFile:
+        return self._to_file(tensors, step, self._run.validator.scores(loss))
+
+    def _to_file(self, tensors: Mapping[str, np.ndarray], step: int, scores: Scores | None) -> ModelFile:
+        run = self._run
+        return to_model_file(
+            tensors, run.config, run.corpus.vocabulary, data_sha256=run.corpus.sha256, step=step, scores=scores
+        )
+
+    def _note_state(self) -> None:
+        progress = self.progress
+        state = JobState(progress.status, progress.step, progress.epoch, progress.minutes, self._run.corpus.sha256)
+        state.write(self._run.job.state)
+
+
+def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel:
+    """The model of a config, ready to fit."""
+    model = build_model(config, vocabulary_size)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
+    model.compile(make_optimizer(config), loss, jit_compile=False)
+    return model

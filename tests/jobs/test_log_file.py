@@ -1,0 +1,100 @@
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textgen.errors import InputOutputError, MissingError
+from textgen.jobs import LogFile
+
+
+def entry(number):
+    return f"entry {number} é\n"
+
+
+def text_of(numbers):
+    return "".join(map(entry, numbers))
+
+
+def test_entries_are_added_to_those_of_earlier_runs(tmp_path):
+    """A job that goes on writes on in the same file, in order."""
+    path = tmp_path / "log"
+    for number in range(3):
+        log = LogFile(path)
+        log.add(entry(number))
+        log.write()
+        log.write()
+    assert path.read_text(encoding="utf-8") == text_of(range(3))
+
+
+@given(saved=st.integers(0, 5), made=st.integers(0, 5), torn=st.integers(0, 12))
+def test_after_a_kill_no_entry_stands_twice_or_is_missing(tmp_path_factory, saved, made, torn):
+    """Whatever came after the checkpoint, a torn entry too, goes; the trainer that goes on from there writes it anew."""
+    path = tmp_path_factory.mktemp("log") / "log"
+    log = LogFile(path)
+    for number in range(saved):
+        log.add(entry(number))
+        log.write()
+    kept = log.kept()
+    for number in range(saved, saved + made):
+        log.add(entry(number))
+        log.write()
+    with path.open("ab") as file:
+        file.write(entry(saved + made).encode()[:torn])
+
+    resumed = LogFile(path)
+    resumed.take_over(kept, cut=True)
+    for number in range(saved, 8):
+        resumed.add(entry(number))
+        resumed.write()
+    assert path.read_text(encoding="utf-8") == text_of(range(8))
+
+
+def test_what_could_not_be_written_travels_in_the_checkpoint(tmp_path):
+    """An entry that the disk refused is written by whoever goes on."""
+    path = tmp_path / "gone" / "log"
+    log = LogFile(path)
+    log.add(entry(1))
+    with pytest.raises(MissingError, match="cannot write"):
+        log.write()
+    path.parent.mkdir()
+    resumed = LogFile(path)
+    resumed.take_over(log.kept(), cut=True)
+    resumed.add(entry(2))
+    resumed.write()
+    assert path.read_text(encoding="utf-8") == text_of([1, 2])
+
+
+def test_without_a_kill_what_people_added_stays(tmp_path):
+    """Notes in a log of a job that had ended are nobody's to cut."""
+    path = tmp_path / "log"
+    log = LogFile(path)
+    log.add(entry(1))
+    log.write()
+    kept = log.kept()
+    with path.open("a") as file:
+        file.write("my note\n")
+    LogFile(path).take_over(kept, cut=False)
+    assert path.read_text(encoding="utf-8") == entry(1) + "my note\n"
+
+
+def test_a_shortened_log_is_left_as_it_is(tmp_path):
+    """Whoever empties a log gets no zeros in its place."""
+    path = tmp_path / "log"
+    path.write_text("x")
+    LogFile(path).take_over({"bytes": 100, "pending": ""}, cut=True)
+    assert path.read_text() == "x"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
+def test_what_the_system_refuses_is_one_error_and_tried_again(tmp_path):
+    """A full disk is named and loses no entry: the next write has it."""
+    path = tmp_path / "log"
+    path.symlink_to("/dev/full")
+    log = LogFile(path)
+    log.add(entry(1))
+    with pytest.raises(InputOutputError, match=r"cannot write .*log: No space left"):
+        log.write()
+    path.unlink()
+    log.write()
+    assert path.read_text(encoding="utf-8") == entry(1)
