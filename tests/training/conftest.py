@@ -1,3 +1,4 @@
+import contextlib
 import io
 from pathlib import Path
 
@@ -21,11 +22,20 @@ SENTENCES = [
 
 
 class CapturedConsole(Console):
-    """A console that keeps what is said."""
+    """A console that keeps what is said, and calls a function with the number of each evaluation when that begins."""
 
-    def __init__(self):
+    def __init__(self, at_evaluation):
+        self.at_evaluation = at_evaluation
+        self.evaluations = 0
         self.stream = io.StringIO()
         self.rich = RichConsole(file=self.stream, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def busy(self, text):
+        if text == "evaluating":
+            self.evaluations += 1
+            self.at_evaluation(self.evaluations)
+        yield
 
     @property
     def text(self):
@@ -42,9 +52,12 @@ def book(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, book):
-    """A function that trains a tiny model and returns summary, job directory and what was said."""
+    """A function that trains a tiny model and returns summary, job directory and what was said.
 
-    def start(job="job", text=book, **values):
+    What is said until a failure stands in its `said`.
+    """
+
+    def start(job="job", text=book, at_evaluation=lambda _: None, allow_changed_data=False, **values):
         small = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 10, "sample_length": 20, "max_steps": 6}
         config = TrainingConfig(**{**small, **values})
         corpus = open_corpus(
@@ -53,7 +66,7 @@ def run(tmp_path, book):
             valid_fraction=config.valid_fraction,
         )
         directory = JobDirectory(Path(tmp_path / job))
-        console = CapturedConsole()
+        console = CapturedConsole(at_evaluation)
         (tmp_path / "cache").mkdir(exist_ok=True)
         with Signals() as signals:
             summary = train(
@@ -64,6 +77,7 @@ def run(tmp_path, book):
                 ids_directory=tmp_path / "cache",
                 signals=signals,
                 console=console,
+                allow_changed_data=allow_changed_data,
             )
         return summary, directory, console.text
 

@@ -140,7 +140,7 @@ class Attempt:
         self._note_state()
         if progress.status == "finished" and not evaluator.is_due:
             return
-        board = Board(run.summary_dir, progress)
+        board = Board(run.summary_dir, progress, run.console)
 
         def prepare_save() -> None:
             if progress.best_loss is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +13,44 @@ import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from textgen.console import Console
 from textgen.evaluation import Scores
 from textgen.training.progress import Progress
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
+_TEXTS = ("train", "validation")
 
 
 class Board(keras.callbacks.TensorBoard):
     """Keras' TensorBoard callback with the step of the job on the x axis, since one Keras epoch is the whole run.
 
+    Its writers are its own: a file to which the disk refused a part is torn, and the next event begins another file.
+
     Args:
         directory: where the files go, below `train/` and `validation/`.
         progress: where training stands.
+        console: told when something could not be written.
     """
 
-    def __init__(self, directory: Path, progress: Progress) -> None:
+    def __init__(self, directory: Path, progress: Progress, console: Console) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
         self._directory = directory
         self._progress = progress
+        self._console = console
+        self._open: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps."""
+        del logs
         progress = self._progress
         if progress.step > 0:
             first = progress.step + (progress.scores is None)  # evaluated only now: that step is written anew
             start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
-            for name in ("train", "validation"):
-                writer = EventFileWriter(str(self._directory / name))
-                writer.add_event(start)
-                writer.close()
-        super().on_train_begin(logs)
+            with self._warning():
+                for text in _TEXTS:
+                    writer = EventFileWriter(str(self._directory / text))
+                    writer.add_event(start)
+                    writer.close()
         if progress.scores is not None:
             self._write_step()
 
@@ -50,38 +60,67 @@ class Board(keras.callbacks.TensorBoard):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Writes what the step has to say."""
         del batch, logs
-        self._write_step()
+        if self._progress.reports or self._progress.scores is not None:
+            self._write_step()
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Does nothing: every value has been written with its step."""
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Closes the files."""
+        del logs
+        with self._warning():
+            for writer in self._open.values():
+                writer.close()
+        self._open.clear()
 
     def flush(self) -> None:
         """Hands all that was written to the operating system."""
-        self._train_writer.flush()
-        self._val_writer.flush()
+        with self._warning():
+            for writer in self._open.values():
+                writer.flush()
 
     def _write_step(self) -> None:
         progress = self._progress
-        if progress.reports or progress.scores is not None:
+        with self._warning():
             values = {
                 "learning_rate": progress.learning_rate,
                 "tokens_per_second": progress.tokens_per_second,
                 "gradient_norm": progress.gradient_norm,
             }
-            self._write(self._train_writer, progress.window_scores, values)
-        if progress.scores is not None:
-            self._write(self._val_writer, progress.scores, {})
-            if progress.sample:
-                with self._val_writer.as_default():
-                    tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
+            self._write("train", progress.window_scores, values)
+            if progress.scores is not None:
+                self._write("validation", progress.scores, {})
+                if progress.sample:
+                    with self._writer("validation").as_default():
+                        tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Does nothing: every value has been written with its step."""
-
-    def _write(self, writer: Any, scores: Scores, values: dict[str, float]) -> None:
+    def _write(self, text: str, scores: Scores, values: dict[str, float]) -> None:
         """Writes the scores, under the same names for both texts, and further values."""
         named = {"loss": scores.loss, "perplexity": scores.perplexity, "bits_per_character": scores.bits_per_character}
-        with writer.as_default():
+        with self._writer(text).as_default():
             for name, value in {**named, **values}.items():
                 if value <= _LARGEST_FLOAT32:
                     tf.summary.scalar(name, value, step=self._progress.step)
+
+    def _writer(self, text: str) -> Any:
+        """The writer of a text, opened at its first use."""
+        if text not in self._open:
+            self._open[text] = tf.summary.create_file_writer(str(self._directory / text))
+        return self._open[text]
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        """Warns when the operating system refuses; curves are not worth the end of training.
+
+        Keras would take some of TensorFlow's errors for the end of the data.
+        """
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            self._open.clear()
+            reason = getattr(error, "message", None) or error
+            self._console.warn(f"TensorBoard lacks what was to be written at step {self._progress.step}: {reason}")
 
 
 def _as_markdown(text: str) -> str:

@@ -1,0 +1,66 @@
+import json
+import resource
+
+import pytest
+
+from textgen.errors import InputOutputError
+from textgen.jobs import CheckpointStore, JobState
+
+SETTINGS = {"max_steps": 30, "eval_steps": 5, "sample_length": 200}
+
+
+@pytest.fixture
+def full_disk():
+    """Makes functions of an evaluation's number: from the first number on, until before the last, no file can grow.
+
+    The kernel refuses such writes as it does on a full disk, TensorBoard's too; no file that training writes is so small.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def between(first, last=10**9):
+        def at_evaluation(number):
+            limit = 100 if first <= number < last else before[0]
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+
+        return at_evaluation
+
+    yield between
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def newest(job):
+    store = CheckpointStore(job.checkpoints)
+    return {name: tensor.tobytes() for name, tensor in store.read(store.steps()[0]).tensors.items()}
+
+
+def steps_of(job):
+    return [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]
+
+
+def test_training_goes_on_while_the_disk_is_full(run, full_disk):
+    """Each save that fails is a warning; with space again the job is as if nothing had been."""
+    _, undisturbed, _ = run("undisturbed", **SETTINGS)
+    _, job, said = run("job", at_evaluation=full_disk(2, 4), **SETTINGS)
+    assert said.count("the next save tries again: cannot write") == 2
+    assert "TensorBoard lacks what was to be written at step 10" in said
+    assert JobState.read(job.state).status == "finished"
+    assert newest(job) == newest(undisturbed)
+    assert job.samples.read_text() == undisturbed.samples.read_text()
+    assert job.model.read_bytes() == undisturbed.model.read_bytes()
+    assert steps_of(job) == steps_of(undisturbed)
+
+
+def test_a_last_save_that_fails_is_an_error_and_the_one_before_stays(run, full_disk, tmp_path):
+    """The job goes on from there once there is space, and ends where an undisturbed one does."""
+    _, undisturbed, _ = run("undisturbed", **SETTINGS)
+    with pytest.raises(InputOutputError, match="not everything of step 30, the last, is saved: cannot write"):
+        run("job", at_evaluation=full_disk(5), **SETTINGS)
+    assert CheckpointStore(tmp_path / "job" / "checkpoints").steps()[0] == 20
+
+    full_disk(1, last=1)(1)
+    _, job, said = run("job", **SETTINGS)
+    assert "Going on from step 20" in said
+    assert newest(job) == newest(undisturbed)
+    assert job.samples.read_text() == undisturbed.samples.read_text()
+    assert steps_of(job) == steps_of(undisturbed)
+    assert not list(job.root.rglob("*.tmp"))

@@ -1,0 +1,52 @@
+import math
+
+import pytest
+
+from textgen.errors import DivergedError
+from textgen.jobs import CheckpointStore, JobState
+
+DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, "save_steps": 20, "max_steps": 200}
+"""Each step multiplies weights by 1 - 0.05 * 60 = -2, which soon is no number; with half the rate by -0.5."""
+
+
+def newest(job):
+    store = CheckpointStore(job.checkpoints)
+    return store.read(store.steps()[0])
+
+
+def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning_rate(run):
+    """It ends as a job that has learned, says what it did, and keeps the halved rate when it goes on later."""
+    summary, job, said = run(**DIVERGES)
+    assert said.count("with half the learning rate (1 of at most 2 times)") == 1
+    assert "Going on from step 20" in said
+    assert summary["steps"] == 200
+    assert math.isfinite(summary["valid_loss"])
+    assert summary["learning_rate"] == 0.025
+    assert JobState.read(job.state).status == "finished"
+
+    summary, _, said = run(**{**DIVERGES, "max_steps": 220})
+    assert "diverged" not in said
+    assert summary["learning_rate"] == 0.025
+
+
+def test_before_the_first_checkpoint_it_begins_anew(run):
+    """There is nothing to go back to but the beginning."""
+    summary, _, said = run(**{**DIVERGES, "save_steps": None})
+    assert "(1 of at most 2 times)" in said
+    assert "Going on" not in said
+    assert summary["learning_rate"] == 0.025
+
+
+def test_another_learning_rate_is_taken_as_it_is(run):
+    """Who lowers the rate by hand does not get it halved."""
+    run(**DIVERGES)
+    summary, _, _ = run(**{**DIVERGES, "learning_rate": 0.001, "max_steps": 220})
+    assert summary["learning_rate"] == 0.001
+
+
+@pytest.mark.parametrize(("allowed", "said"), [(0, ""), (2, ", 2 times with half the learning rate")])
+def test_it_gives_up_after_so_many_times(run, allowed, said):
+    """Then the failure says how often, and what to change."""
+    settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
+    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower --learning_rate"):
+        run(**settings)
