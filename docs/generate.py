@@ -143,6 +143,13 @@ not the default:
 
 The prefix is `data_prefix`, or else the name of the first file or folder in small letters, digits and dashes.
 
+## A text that has changed
+
+A job whose text is not what it was is refused, so that nobody mixes two texts by mistake. `--allow_changed_data` goes on
+with the text as it is now. The vocabulary stays that of the job, as the ids of its tokens are part of what the model has
+learned: tokens that it lacks are read as `[UNK]`, and a text with more than 5% of them is refused. From then on the text
+is the job's own, and the next run needs the flag no more, unless a vocabulary file lists other tokens than the job has.
+
 ## Settings of `textgen-train`
 
 {tables}

@@ -129,6 +129,26 @@ def test_more_of_anything_takes_more_memory(more):
     assert plan_of(100).memory > plan_of(50).memory
 
 
+@pytest.mark.parametrize(("optimizer", "copies"), [("adam", 3), ("adamw", 3), ("rmsprop", 2), ("sgd", 1)])
+def test_the_bytes_of_a_checkpoint_by_hand(optimizer, copies):
+    """Each of 145 weights with what the optimizer keeps of it, and h and c of 3 streams; a job keeps three of them."""
+    plan = plan_of(layers=1, lstm_state_size=2, batch_size=3, optimizer=optimizer)
+    assert plan.checkpoint_bytes == 4 * (145 * copies + 3 * (2 + 2))
+    assert plan.disk == 3 * plan.checkpoint_bytes
+
+
+def test_a_projection_makes_h_smaller():
+    """With 2 layers of 5 states projected to 3, the states of 7 streams are 7 x 2 x (5 + 3) numbers."""
+    plan = plan_of(layers=2, lstm_state_size=5, num_proj=3, batch_size=7, optimizer="sgd")
+    assert plan.checkpoint_bytes == 4 * (plan.parameters + 7 * 2 * (5 + 3))
+
+
+def test_an_optimizer_that_keeps_less_takes_less_memory():
+    """One number less of each weight is four bytes."""
+    adam, rmsprop, sgd = (plan_of(optimizer=name) for name in ("adam", "rmsprop", "sgd"))
+    assert adam.memory - rmsprop.memory == rmsprop.memory - sgd.memory == 4 * adam.parameters
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

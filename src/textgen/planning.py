@@ -1,4 +1,4 @@
-"""The plan of a run: sizes of the model and of memory, and what ends it; arithmetic only."""
+"""The plan of a run: sizes of the model, in memory and on disk, and what ends it; arithmetic only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from textgen.config import TrainingConfig
 
 _FLOAT_BYTES = 4
-_COPIES_OF_WEIGHTS = 4
-"""Weights, gradients, and the optimizer's two slots."""
+_WEIGHTS_AND_GRADIENTS = 2
+_OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
+"""The numbers that an optimizer keeps of each weight: Adam both moments, RMSprop the mean square, and sgd, without
+momentum, nothing."""
+_CHECKPOINTS = 3
+"""Those that a job keeps: the newest two and the best."""
 _ACTIVATIONS_PER_CELL = 14
 """Per cell and token, what the backward pass keeps: gates, their inputs, states, outputs."""
 _COPIES_OF_LOGITS = 3
@@ -51,10 +55,23 @@ class Plan:
     @property
     def memory(self) -> int:
         """About how many bytes training takes, TensorFlow included."""
-        weights = self.parameters * _COPIES_OF_WEIGHTS
+        weights = self.parameters * (_WEIGHTS_AND_GRADIENTS + _OPTIMIZER_SLOTS[self.config.optimizer])
         cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
         activations = self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
         return _TENSORFLOW_BYTES + _FLOAT_BYTES * (weights + activations)
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """About how many bytes a checkpoint takes: weights, the optimizer's slots, and h and c of every stream."""
+        config = self.config
+        weights = self.parameters * (1 + _OPTIMIZER_SLOTS[config.optimizer])
+        width_of_states = config.lstm_state_size + (config.num_proj or config.lstm_state_size)
+        return _FLOAT_BYTES * (weights + config.batch_size * config.layers * width_of_states)
+
+    @property
+    def disk(self) -> int:
+        """About how many bytes the checkpoints take that a job keeps."""
+        return _CHECKPOINTS * self.checkpoint_bytes
 
     @property
     def limits(self) -> str:

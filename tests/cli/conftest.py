@@ -76,11 +76,14 @@ class FakeTraining:
     calls: list[Any] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
-    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console):  # noqa: ARG002 - as the real one
+    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console, allow_changed_data):
+        del ids_directory, signals, console  # arguments as those of the real one
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
+        call.allow_changed_data = allow_changed_data
         call.locked = is_locked(job)
         self.calls.append(call)
         write_atomic(job.config, to_yaml(config))
+        write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json()))
         JobState("finished", steps=7, epochs=1, minutes=0.5, data_sha256=corpus.sha256).write(job.state)
         write_atomic(job.metrics, json.dumps(self.summary) + "\n")
         return self.summary

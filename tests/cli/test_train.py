@@ -93,7 +93,7 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
 
 
 def test_the_plan_says_what_a_run_would_be(book, plan):
-    """Text, vocabulary, model, training, limits, memory and job directory are there."""
+    """Text, vocabulary, model, training, limits, memory, disk and job directory are there."""
     lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9")
     text = book.read_text()
     cut = text.index("\n", len(text) * 9 // 10 - 1) + 1
@@ -105,6 +105,8 @@ def test_the_plan_says_what_a_run_would_be(book, plan):
     assert lines["model"] == f"1 LSTM layer of 8 states, one-hot input, {parameters:,} parameters"
     assert lines["until"] == "9 steps"
     assert re.fullmatch(r"about \d+\.\d GB", lines["memory"])
+    checkpoints = 3 * 4 * (3 * parameters + 4 * (8 + 8))
+    assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB of checkpoints"
     assert lines["job"] == "job/book-8-states-1-layers (new)"
 
 

@@ -7,7 +7,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus import UNKNOWN, Sources, corpus, find_sources, open_corpus, open_sections, reading, section
+from textgen.corpus import (
+    UNKNOWN,
+    Sources,
+    Vocabulary,
+    corpus,
+    find_sources,
+    make_tokenizer,
+    open_corpus,
+    open_sections,
+    reading,
+    replace_vocabulary,
+    section,
+)
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
@@ -223,6 +235,60 @@ def test_vocabulary_file_may_lack_a_little(folder):
     """Up to a twentieth of the tokens may be missing, `<unk>` not counted."""
     texts = {"train": "to " * 95 + "be " * 5 + "<unk> " * 50, "valid": "to", "vocabulary": "to"}
     assert open_corpus(sources(folder, **texts), language_model="word").vocabulary.tokens[2:] == ("to",)
+
+
+def vocabulary_of(tokens, name="char"):
+    return Vocabulary(("", UNKNOWN, *tokens), make_tokenizer(name))
+
+
+def test_another_vocabulary_leaves_the_text_as_it_is(folder):
+    """Ids are those of the vocabulary that is given, what it lacks is `[UNK]`, and nothing else changes."""
+    opened = open_corpus(sources(folder, train="ab" * 49 + "c!", valid="abc"), language_model="char")
+    given_one = vocabulary_of("ca?b")
+    replaced, lacking = replace_vocabulary(opened, given_one, Path("v"), "mend it")
+    assert replaced.vocabulary is given_one
+    assert replaced.vocabulary.encode("abc!") == [3, 5, 2, 1]
+    assert lacking == 0.01
+    assert (replaced.train, replaced.valid, replaced.test) == (opened.train, opened.valid, opened.test)
+    assert (replaced.prefix, replaced.sha256) == (opened.prefix, opened.sha256)
+
+
+def test_only_the_training_text_is_counted(folder):
+    """The text for validation may hold what it likes; the share is that of the tokens to learn."""
+    opened = open_corpus(sources(folder, train="abab", valid="xyz"), language_model="char")
+    assert replace_vocabulary(opened, vocabulary_of("ab"), Path("v"), "mend it")[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("train", "vocabulary", "message"),
+    [
+        ("ab" * 47 + "cccccc", vocabulary_of("ab"), "v lacks 6.0% of the tokens of the training text, such as 'c'"),
+        ("to be, to", vocabulary_of(["to", "be"], "spaced"), "v lacks 33.3% of the tokens of the training text, such as 'be,'"),
+        ("to to to to", vocabulary_of(["to", "be"], "spaced"), "only one distinct token"),
+    ],
+)  # fmt: skip
+def test_a_vocabulary_of_another_text_is_refused(folder, train, vocabulary, message):
+    """One that lacks too much of the training text, parted as the vocabulary wants it, or leaves nothing to predict."""
+    model = "char" if vocabulary.tokenizer.name == "char" else "word"
+    opened = open_corpus(sources(folder, train=train, valid=train), language_model=model)
+    with pytest.raises(errors.DataError) as caught:
+        replace_vocabulary(opened, vocabulary, Path("v"), "mend it")
+    assert message in str(caught.value)
+
+
+def test_what_vocab_size_leaves_out_may_be_missing_from_another_vocabulary_too(folder):
+    """Of 100 characters the text's own two leave 20 out: another two may leave out 25, and not 26."""
+
+    def lacking(text):
+        opened = open_corpus(sources(folder, train=text, valid="a"), language_model="char", vocab_size=2)
+        assert opened.vocabulary.tokens[2:] == ("a", "b")
+        return replace_vocabulary(opened, vocabulary_of("ac"), Path("v"), "mend it")[1]
+
+    assert lacking("a" * 60 + "b" * 20 + "c" * 15 + "d" * 5) == 0.25
+    with pytest.raises(
+        errors.DataError, match=r"lacks 26\.0% .* such as 'b', 'd'; at most 25% may be missing: mend it"
+    ):
+        lacking("a" * 60 + "b" * 20 + "c" * 14 + "d" * 6)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,25 @@ def test_checkpoints_of_another_text_are_refused(run, tmp_path):
         run(text=other, max_steps=9)
 
 
+def test_a_changed_text_is_learned_when_that_is_allowed(run, book):
+    """The same model goes on with the text as it is now: the epoch and the search for the best model begin anew."""
+    run(max_steps=5)
+    book.write_text(book.read_text().replace("grey sheets", "sheets grey"))
+    summary, job, said = run(max_steps=9, allow_changed_data=True)
+    assert "Going on from step 5" in said
+    assert "another text: the epoch begins anew, and so does the search for the best model" in said
+    assert read_model(job.model).step == summary["steps"] == 9
+    run(max_steps=12)
+
+
+def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
+    """Though a changed text is allowed: its ids would mean other tokens."""
+    run(max_steps=5)
+    book.write_text(book.read_text().replace("N", "Q"))
+    with pytest.raises(DataError, match="another vocabulary"):
+        run(max_steps=9, allow_changed_data=True)
+
+
 def test_a_short_text_is_not_scored_more_than_it_is_learned(run, tmp_path):
     """Of a text with a few steps an epoch, only every so many epoch ends are evaluated."""
     short = tmp_path / "short.txt"

@@ -1,53 +1,76 @@
-"""Decides whether a run may go on with the job directory it finds; loads nothing heavy, so that a refusal comes at once."""
+"""Decides whether a run may go on with the job it finds, and with which vocabulary; loads nothing heavy, so that a refusal comes at once."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
-from textgen.corpus import Corpus, Vocabulary
-from textgen.errors import DataError, FormatError, UsageError
+from textgen.corpus import Corpus, Vocabulary, replace_vocabulary
+from textgen.errors import DataError, FormatError, MissingError, UsageError
 from textgen.jobs import JobDirectory, JobState
 from textgen.storage import read_text
 
 
-def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> JobState | None:
+@dataclass(frozen=True)
+class Found:
+    """What a run goes on with.
+
+    Attributes:
+        corpus: the text, with the vocabulary of the job.
+        state: how far the job is; None when it has not begun.
+        remark: what is to be said of the text, if anything.
+    """
+
+    corpus: Corpus
+    state: JobState | None = None
+    remark: str = ""
+
+
+def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allow_changed_data: bool = False) -> Found:
     """Checks that a job directory, if there is one, belongs to this model and this text.
 
     Args:
         job: the directory.
         config: the settings of this run.
-        corpus: its text.
+        corpus: its text, with the vocabulary that the text alone gives.
+        allow_changed_data: whether the job may go on with another text than it has, or one of another vocabulary.
 
     Returns:
-        How far the job is; None when it has not begun.
+        What to go on with.
 
     Raises:
         FormatError: when the job has another shape, or its files are damaged.
-        DataError: when it was trained on another text.
+        MissingError: when the text has changed, and the job's vocabulary is gone.
+        DataError: when the job was trained on another text; also when that is allowed, but its vocabulary lacks too much
+            of this one.
     """
     if not job.exists:
-        return None
-    before = read_config(job.config, "begin anew with --fresh")
-    old, new = shape(before), shape(config)
-    differing = [f"{name} {old[name]} and not {new[name]}" for name in new if old[name] != new[name]]
-    if differing:
-        raise FormatError(
-            f"{job.root} holds a model of another shape, with {', '.join(differing)}; "
-            "name another --job_dir, or begin anew with --fresh"
-        )
+        return Found(corpus)
+    _check_shape(job, config)
     state = JobState.read(job.state) if job.state.exists() else None
-    if state is not None and state.data_sha256 != corpus.sha256:
+    vocabulary = _read_vocabulary(job) if job.vocabulary.exists() else None
+    changed = _find_change(corpus, state, vocabulary)
+    if changed and not allow_changed_data:
         raise DataError(
-            f"{job.root} was trained on another text; name another --job_dir or --data_prefix, or begin anew with --fresh"
+            f"{job.root} was trained on another {changed}; name another --job_dir or --data_prefix, begin anew with "
+            "--fresh, or go on with the text as it is now with --allow_changed_data"
         )
-    if job.vocabulary.exists() and _read_vocabulary(job).sha256 != corpus.vocabulary.sha256:
-        raise DataError(
-            f"{job.root} has another vocabulary; name another --job_dir or --data_prefix, or begin anew with --fresh"
+    if changed and vocabulary is None:
+        raise MissingError(
+            f"{job.root} was trained on another {changed}, and {job.vocabulary}, to read this one with, is gone; "
+            "restore it, or begin anew with --fresh"
         )
-    return state
+    if vocabulary is None or (not changed and vocabulary.sha256 == corpus.vocabulary.sha256):
+        return Found(corpus, state)
+    advice = "give a text more like the one that the job began with, or begin anew with --fresh"
+    corpus, lacking = replace_vocabulary(corpus, vocabulary, job.vocabulary, advice)
+    if not changed:
+        return Found(corpus, state)
+    share = f"; {100 * lacking:.3g}% of the tokens are unknown to it and read as [UNK]" if lacking else ""
+    return Found(corpus, state, f"The {changed} has changed: the job goes on with the vocabulary it has{share}")
 
 
 def last_evaluation(job: JobDirectory) -> dict[str, Any]:
@@ -71,6 +94,33 @@ def check_movable(job: JobDirectory) -> None:
         raise UsageError(f"--fresh cannot move {job.root} aside; give --job_dir the directory's own name")
     if not job.exists and not job.vocabulary.exists() and not job.is_empty:
         raise UsageError(f"--fresh moves a job aside, and {job.root} holds other things; name another --job_dir")
+
+
+def _check_shape(job: JobDirectory, config: TrainingConfig) -> None:
+    before = read_config(job.config, "begin anew with --fresh")
+    old, new = shape(before), shape(config)
+    differing = [f"{name} {old[name]} and not {new[name]}" for name in new if old[name] != new[name]]
+    if differing:
+        raise FormatError(
+            f"{job.root} holds a model of another shape, with {', '.join(differing)}; "
+            "name another --job_dir, or begin anew with --fresh"
+        )
+
+
+def _find_change(
+    corpus: Corpus, state: JobState | None, vocabulary: Vocabulary | None
+) -> Literal["text", "vocabulary"] | None:
+    """What of the text is not as the job has it.
+
+    A text that was changed on purpose once is the job's own from then on, though its own vocabulary is not that of the
+    job; so the next run needs no leave for it. Only a vocabulary file can change while the text does not.
+    """
+    if state is not None and state.data_sha256 != corpus.sha256:
+        return "text"
+    if vocabulary is None or vocabulary.sha256 == corpus.vocabulary.sha256:
+        return None
+    from_file = "spaced" in {vocabulary.tokenizer.name, corpus.vocabulary.tokenizer.name}
+    return "vocabulary" if state is None or from_file else None
 
 
 def _read_vocabulary(job: JobDirectory) -> Vocabulary:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from textgen.config import TrainingConfig, with_job_name
-from textgen.errors import AccessError, UsageError, from_os_error
+from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error
 from textgen.jobs import JobDirectory
+from textgen.planning import Plan
 from textgen.storage import is_bucket
 
 
@@ -72,6 +74,36 @@ def find_output(path: Path, suffix: str) -> Path:
         there = path.parent
     _check_writable("--output", path, there, "lie in a directory")
     return path
+
+
+def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
+    """Checks that the checkpoints of a run have room.
+
+    Args:
+        directory: where they go; it need not be there.
+        plan: of the run.
+        kept: the bytes of those that lie there. They count as room, but not before a newer one is written.
+
+    Raises:
+        InputOutputError: when the disk is too full.
+        TextgenError: when the operating system does not say.
+    """
+    from rich.filesize import decimal
+
+    there = _nearest("--job_dir", directory)
+    try:
+        space = shutil.disk_usage(there)
+    except OSError as error:
+        raise from_os_error(error, f"cannot ask how much space is free in {there}") from error
+    needed = max(plan.disk - kept, plan.checkpoint_bytes)
+    # A file system without a size of its own, as some in a network are, says 0 for all.
+    if space.total and space.free < needed:
+        have = f", of which {decimal(kept)} are there" if kept else ""
+        raise InputOutputError(
+            f"the disk of {directory} has {decimal(space.free)} free and needs {decimal(needed)}: three checkpoints of "
+            f"this job take {decimal(plan.disk)}{have}; free some space, name a --job_dir on another disk, or lower "
+            "--lstm_state_size or --layers"
+        )
 
 
 def _directory(flag: str, value: str) -> Path:

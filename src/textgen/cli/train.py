@@ -10,15 +10,15 @@ from pathlib import Path
 
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
-from textgen.cli.existing_job import check_job, check_movable, last_evaluation
-from textgen.cli.places import find_places
+from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
+from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.training_text import find_text
 from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
-from textgen.jobs import JobDirectory, as_json, job_lock
+from textgen.jobs import CheckpointStore, JobDirectory, JobState, as_json, job_lock
 from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import cache_directory
@@ -75,14 +75,13 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         corpus = _open_corpus(config)
     name = job_name(config, corpus.prefix)
     job, summary_dir = find_places(config, name)
-    plan = Plan(config, corpus.vocabulary.size)
-    check_enough_text(corpus, plan)
     if command.fresh:
         check_movable(job)
+    fresh = command.fresh and not job.is_empty
+    if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
+        found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        if not command.fresh:
-            check_job(job, config, corpus)
-        _show_plan(console, plan, corpus, job, fresh=command.fresh)
+        _show_plan(console, plan, found, job, fresh=fresh)
         return
 
     if command.fresh:
@@ -91,13 +90,10 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         if aside is not None:
             console.say(f"The old job is now {aside}")
     with job_lock(job, console.warn):
-        state = check_job(job, config, corpus)
-        _show_plan(console, plan, corpus, job)
-        if (
-            state is not None
-            and state.status == "finished"
-            and plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes) >= 1
-        ):
+        found, plan = _prepare(config, corpus, job, command)
+        _show_plan(console, plan, found, job)
+        state = found.state
+        if state is not None and _is_finished(plan, state):
             console.say(
                 f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
                 "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
@@ -114,12 +110,13 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
                 from textgen.training import train
             summary = train(
                 config,
-                corpus,
+                found.corpus,
                 job,
                 summary_dir=summary_dir,
                 ids_directory=ids_directory,
                 signals=signals,
                 console=console,
+                allow_changed_data=command.allow_changed_data,
             )
     _show_next_steps(console, job, summary_dir)
     if command.json:
@@ -138,8 +135,38 @@ def _open_corpus(config: TrainingConfig) -> Corpus:
     )
 
 
-def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, *, fresh: bool = False) -> None:
-    config = plan.config
+def _prepare(
+    config: TrainingConfig, corpus: Corpus, job: JobDirectory, command: TrainCommand, *, fresh: bool = False
+) -> tuple[Found, Plan]:
+    """What a run is going to be; refuses what cannot be, before anything heavy is loaded.
+
+    Args:
+        config: the settings.
+        corpus: the text, with the vocabulary that it alone gives.
+        job: where the run works.
+        command: what else is asked for.
+        fresh: whether a job that is there will be moved aside.
+    """
+    found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
+    plan = Plan(config, found.corpus.vocabulary.size)
+    check_enough_text(found.corpus, plan)
+    if fresh:
+        check_free_space(job.root.parent, plan, kept=0)
+    elif found.state is None or not _is_finished(plan, found.state):
+        store = CheckpointStore(job.checkpoints)
+        check_free_space(job.checkpoints, plan, kept=sum(map(store.size, store.steps())))
+    return found, plan
+
+
+def _is_finished(plan: Plan, state: JobState) -> bool:
+    done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
+    return state.status == "finished" and done >= 1
+
+
+def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *, fresh: bool = False) -> None:
+    from rich.filesize import decimal
+
+    config, corpus = plan.config, found.corpus
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
@@ -147,11 +174,14 @@ def _show_plan(console: Console, plan: Plan, corpus: Corpus, job: JobDirectory, 
         "training": f"{config.batch_size} streams of {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
         "until": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
+        "disk": f"about {decimal(plan.disk)} of checkpoints",
         "job": f"{job.root} ({'goes on' if job.exists and not fresh else 'new'})",
     }
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
         console.say(f"  {name:11}{text}")
+    if found.remark:
+        console.say(found.remark)
 
 
 def _show_next_steps(console: Console, job: JobDirectory, summary_dir: Path) -> None:

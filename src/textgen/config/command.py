@@ -33,13 +33,13 @@ class TrainCommand:
         False,
         group="this run",
         kind=bool,
-        help="Goes on with a job though its text has changed, with the vocabulary it has: what is not in it is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
+        help="Goes on with a job though its text has changed. Its vocabulary stays: what it lacks, at most 5% of the tokens, is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
     )
     dry_run: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Prints the plan, with text, vocabulary, model, memory and job directory, and trains nothing.",
+        help="Prints the plan, with text, vocabulary, model, memory, disk space and job directory, and trains nothing.",
     )
     json: bool = option(
         False,

@@ -6,6 +6,7 @@
 - `tokenizers`: text <-> tokens
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
+- `coverage`: how much of a text a vocabulary lacks
 - `corpus`: all of it together
 - `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text stand in it; they load NumPy, and
   are imported by name
@@ -14,7 +15,7 @@ Text passes through in pieces of about a million characters, so that a corpus ma
 index holds all of it.
 """
 
-from textgen.corpus.corpus import Corpus, Sections, open_corpus, open_sections
+from textgen.corpus.corpus import Corpus, Sections, open_corpus, open_sections, replace_vocabulary
 from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources
@@ -36,4 +37,5 @@ __all__ = [
     "make_tokenizer",
     "open_corpus",
     "open_sections",
+    "replace_vocabulary",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from textgen.corpus.coverage import check_coverage, share_lacking
 from textgen.corpus.section import Section, read_files
-from textgen.corpus.tokenizers import UNKNOWN, make_tokenizer
+from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
 from textgen.errors import DataError, UsageError
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 MAX_VALID_CHARACTERS = 1_000_000
 """The most that is cut off for validation: every evaluation passes over all of it, and more would not tell more."""
-
-MAX_UNKNOWN_SHARE = 0.05
-"""The share of the tokens that a vocabulary file may lack: beyond it, it is not the file of this text."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,30 @@ def open_corpus(
     return Corpus(sources.prefix, train, sections.valid, sections.test, vocabulary, sections.sha256)
 
 
+def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
+    """Lets a text be read with a vocabulary that is not its own; reads the training section through once.
+
+    Where the text's own vocabulary leaves tokens out, as `vocab_size` makes it, the other may leave out as many.
+
+    Args:
+        corpus: the text.
+        vocabulary: what to read it with. Tokens that it lacks become `[UNK]`.
+        path: where it stands, for the error.
+        advice: what to do about it, likewise.
+
+    Returns:
+        The same text with this vocabulary, and the share of its training tokens that it lacks.
+
+    Raises:
+        DataError: the vocabulary is that of another text.
+    """
+    _check_variety(corpus.train, vocabulary.tokenizer)
+    counts, own = count_tokens([corpus.train], vocabulary.tokenizer), corpus.vocabulary
+    spared = share_lacking(counts, own) if own.tokenizer == vocabulary.tokenizer else 0.0
+    lacking = check_coverage(counts, vocabulary, path, advice, spared=spared)
+    return replace(corpus, vocabulary=vocabulary), lacking
+
+
 def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
     """Parts a text into sections; reads it through once.
 
@@ -181,16 +203,7 @@ def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> Vocabulary:
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
     _check_variety(train, vocabulary.tokenizer)
     counts = count_tokens([train], vocabulary.tokenizer)
-    del counts[UNKNOWN]
-    known = set(vocabulary.tokens)
-    missing = [(token, count) for token, count in counts.most_common() if token not in known]
-    share = sum(count for _, count in missing) / max(counts.total(), 1)
-    if share > MAX_UNKNOWN_SHARE:
-        examples = ", ".join(repr(token) for token, _ in missing[:5])
-        raise DataError(
-            f"{path} lacks {share:.1%} of the tokens of the training text, such as {examples}; "
-            f"at most {MAX_UNKNOWN_SHARE:.0%} may be missing: give the vocabulary file of this text, or take it away"
-        )
+    check_coverage(counts, vocabulary, path, "give the vocabulary file of this text, or take it away")
     return vocabulary
 
 

@@ -108,6 +108,7 @@ class Attempt:
                 checkpoint,
                 config,
                 data_sha256=corpus.sha256,
+                vocabulary_sha256=corpus.vocabulary.sha256,
                 allow_changed_data=run.allow_changed_data,
                 console=run.console,
             )

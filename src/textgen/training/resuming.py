@@ -25,6 +25,7 @@ def resume(
     config: TrainingConfig,
     *,
     data_sha256: str,
+    vocabulary_sha256: str,
     allow_changed_data: bool,
     console: Console,
 ) -> bool:
@@ -36,6 +37,7 @@ def resume(
         checkpoint: where to go on.
         config: the settings of this run; what differs from the checkpoint's is said in one line each.
         data_sha256: identifies the text of this run.
+        vocabulary_sha256: identifies its vocabulary.
         allow_changed_data: whether it may be another text.
         console: says it.
 
@@ -43,13 +45,18 @@ def resume(
         Whether the LSTM states are those of the position; otherwise the epoch begins anew from zero states.
 
     Raises:
-        DataError: when the checkpoint is of another text, and may not be.
+        DataError: when the checkpoint is of another text, and may not be, or has other token ids.
     """
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
             f"the checkpoint of step {checkpoint.step} is of another text; name another --job_dir, begin anew with --fresh, "
             "or go on with the text as it is now with --allow_changed_data"
+        )
+    if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
+        raise DataError(
+            f"the checkpoint of step {checkpoint.step} has another vocabulary, and the job's vocabulary.json is not its own; "
+            "restore that file, name another --job_dir, or begin anew with --fresh"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
