@@ -66,6 +66,7 @@ def test_spaced_splits_at_white_space():
 
 
 @given(text=TEXTS)
+@example(text="<UNK>")
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
     """It is the tokens with the separator between them, and its tokens are the same: twice plain is plain."""

@@ -105,7 +105,8 @@ class SpacedTokenizer(Tokenizer):
     separator = " "
 
     def _split(self, text: str) -> list[str]:
-        return [UNKNOWN if token == "<unk>" else token for token in text.split()]  # noqa: S105 - no password
+        unknown = {"<unk>", self._settle(UNKNOWN)}
+        return [UNKNOWN if token in unknown else token for token in text.split()]
 
     def plain(self, text: str) -> str:
         """Returns the tokens of a text joined by `separator`; see `Tokenizer.plain`."""
