@@ -1,4 +1,6 @@
 import os
+import shutil
+import subprocess
 import uuid
 
 import numpy as np
@@ -50,6 +52,35 @@ def bucket(storage_server, tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     with Client(project="test") as client:
         yield client.create_bucket(f"bucket-{uuid.uuid4()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of its own, of one mebibyte."""
+    if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root may mount a small disk")
+    place = tmp_path / "small"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={1 << 20}", "tmpfs", str(place)]
+    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - where it lies differs
+
+
+@pytest.fixture
+def fill(small_disk):
+    """A function that leaves so many bytes free on the small disk, rounded up to whole pages."""
+    page = os.sysconf("SC_PAGESIZE")
+
+    def leave(free):
+        filler = small_disk / "filler"
+        filler.unlink(missing_ok=True)
+        filler.write_bytes(bytes((shutil.disk_usage(small_disk).free - free) // page * page))
+        assert free <= shutil.disk_usage(small_disk).free < free + page
+
+    return leave
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))

@@ -314,7 +314,8 @@ LINES = st.one_of(
     st.builds(
         "/{} {}".format,
         st.sampled_from([*SamplingConfig.__dataclass_fields__, "set", "undo", "save", "x"]),
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/.~")) | st.sampled_from(["0", "1", "-1", "none", "nan", "1e999"]),
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/.~"))
+        | st.sampled_from(["0", "1", "-1", "none", "nan", "1e999"]),
     ),
 )
 

@@ -1,7 +1,6 @@
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from textgen.corpus import find_sources, open_corpus
 from textgen.errors import InputOutputError, MissingError
 from textgen.planning import Plan
 
-SMALL_DISK = 1 << 20
 PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 PLAN = Plan(TrainingConfig(lstm_state_size=128, batch_size=1, optimizer="sgd"), 300)
 """Of (300 + 128 + 1) x 4 x 128 + (128 + 1) x 300 weights and 2 x 128 states: a checkpoint of 1,034,416 bytes."""
@@ -25,21 +23,6 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A folder that is a disk of its own, of one mebibyte."""
-    if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root may mount a small disk")
-    place = tmp_path / "small"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "tmpfs", str(place)]
-    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - where it lies differs
-
-
-@pytest.fixture
 def linked(trained, tmp_path, small_disk, monkeypatch):
     """A trained job whose checkpoints lie on the small disk, in the current folder."""
     copy = trained.copy(tmp_path / "here")
@@ -47,13 +30,6 @@ def linked(trained, tmp_path, small_disk, monkeypatch):
     (copy.job / "checkpoints").symlink_to(small_disk / "checkpoints")
     monkeypatch.chdir(copy.place)
     return copy
-
-
-def fill(disk, free):
-    """Leaves so many bytes free, rounded up to whole pages."""
-    with (disk / "filler").open("wb") as file:
-        file.write(bytes((shutil.disk_usage(disk).free - free) // PAGE * PAGE))
-    assert free <= shutil.disk_usage(disk).free < free + PAGE
 
 
 def everything_below(folder):
@@ -83,38 +59,38 @@ def test_a_disk_without_room_for_three_checkpoints_is_refused(book, small_disk, 
     assert list(small_disk.iterdir()) == []
 
 
-def test_the_link_of_the_checkpoints_leads_to_the_disk(linked, small_disk, training, capsys):
+def test_the_link_of_the_checkpoints_leads_to_the_disk(linked, small_disk, fill, training, capsys):
     """Not the job's directory is asked but what its checkpoints lie in."""
     assert main([*linked.command, "--max_steps=8"]) == 0
-    fill(small_disk, 0)
+    fill(0)
     assert "has 0 bytes free" in refused(capsys, [*linked.command, "--max_steps=9"])
     assert len(training.calls) == 1
 
 
-def test_checkpoints_that_are_there_count_as_room(linked, small_disk, training, capsys):
+def test_checkpoints_that_are_there_count_as_room(linked, small_disk, fill, training, capsys):
     """With one of three there, room for two more is enough; with room for less than that it is refused."""
     [size] = [path.stat().st_size for path in (small_disk / "checkpoints").glob("*.safetensors")]
-    fill(small_disk, 2 * size)
+    fill(2 * size)
     assert main([*linked.command, "--max_steps=8"]) == 0
-    fill(small_disk, 3 * size // 2)
+    fill(3 * size // 2)
     line = refused(capsys, [*linked.command, "--max_steps=9"])
     assert re.search(
         r"needs \d\d\.\d kB: three checkpoints of this job take \d+\.\d kB, of which \d\d\.\d kB are there;", line
     )
 
 
-def test_a_finished_job_needs_no_room(linked, small_disk, no_training, capsys):
+def test_a_finished_job_needs_no_room(linked, small_disk, fill, no_training, capsys):
     """There is nothing to save, and to say so takes no space."""
-    fill(small_disk, 0)
+    fill(0)
     assert main(linked.command) == 0
     assert "This job is finished" in capsys.readouterr().err
     assert main([*linked.command, "--dry_run"]) == 0
 
 
-def test_fresh_needs_room_beside_the_old_job(linked, small_disk, no_training, capsys):
+def test_fresh_needs_room_beside_the_old_job(linked, small_disk, fill, no_training, capsys):
     """The old checkpoints stay, so they are no room; and the old job is where it was when that is refused."""
     shutil.move(linked.job, small_disk / "job")
-    fill(small_disk, PAGE)
+    fill(PAGE)
     arguments = [*linked.command, f"--job_dir={small_disk / 'job'}", "--fresh"]
     before = everything_below(small_disk)
     for dry_run in ([], ["--dry_run"]):
@@ -134,11 +110,11 @@ def test_a_model_for_which_no_disk_is_large_enough_is_refused(book, no_training,
     assert f"needs {terabytes:.1f} TB: three checkpoints of this job take {terabytes:.1f} TB;" in line
 
 
-def test_at_least_one_checkpoint_must_have_room(small_disk):
+def test_at_least_one_checkpoint_must_have_room(small_disk, fill):
     """However many are there, a new one is written before an old one goes."""
     assert PLAN.checkpoint_bytes == 1_034_416
     check_free_space(small_disk, PLAN, kept=10**9)
-    fill(small_disk, 1_034_416 - PAGE)
+    fill(1_034_416 - PAGE)
     with pytest.raises(InputOutputError, match=r"free and needs 1\.0 MB: .* take 3\.1 MB, of which 1\.0 GB are there"):
         check_free_space(small_disk, PLAN, kept=10**9)
 
