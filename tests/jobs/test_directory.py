@@ -13,6 +13,14 @@ def make_job(path, name="config.yaml"):
     return JobDirectory(path)
 
 
+def test_what_killed_trainers_left_half_written_goes(tmp_path):
+    """Nothing else does, whatever its name is like."""
+    for name in (".config.yaml.12.tmp", ".model.safetensors.9.tmp", "config.yaml", ".mine.tmp", "config.yaml.tmp"):
+        (tmp_path / name).touch()
+    JobDirectory(tmp_path).remove_abandoned()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.tmp", "config.yaml", "config.yaml.tmp"]
+
+
 def test_every_file_has_its_own_place_inside_the_directory(tmp_path):
     """The layout is the documented one, and no two things share a path."""
     job = JobDirectory(tmp_path / "job")

@@ -2,7 +2,7 @@ import json
 import shutil
 
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from textgen.generation import read_model
 from textgen.jobs import CheckpointStore
@@ -58,15 +58,18 @@ def test_what_goes_on_after_a_kill_is_the_unbroken_run(run, killed, settings):
     assert curve(job, "train", "gradient_norm") == curve(whole, "train", "gradient_norm")
 
 
-def test_lines_after_the_last_checkpoint_do_not_stand_twice(run, killed, tmp_path):
-    """Killed between the lines of an evaluation and its checkpoint, the next run makes these lines again."""
+def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, tmp_path):
+    """Killed between the lines and points of evaluations and their checkpoint, the next run makes these again."""
     whole = killed(3)
     later = tmp_path / "killed"
     for name in ("metrics.jsonl", "samples.txt"):
         (later / name).write_bytes((whole.root / name).read_bytes()[:-3])
+    shutil.copytree(whole.logs, later / "logs", dirs_exist_ok=True)
     _, job, _ = run("killed", **SETTINGS)
     assert lines_of(job) == lines_of(whole)
     assert job.samples.read_text() == whole.samples.read_text()
+    for text in ("train", "validation"):
+        assert curve(job, text, "loss") == curve(whole, text, "loss")
 
 
 @pytest.mark.parametrize("fault", ["lost", "torn", "of a later step"])

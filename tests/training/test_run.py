@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from textgen.errors import DataError, DivergedError
 from textgen.generation import load, read_model

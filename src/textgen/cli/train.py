@@ -90,6 +90,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         if aside is not None:
             console.say(f"The old job is now {aside}")
     with job_lock(job, console.warn):
+        job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
         _show_plan(console, plan, found, job)
         state = found.state

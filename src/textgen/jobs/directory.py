@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.errors import UsageError, from_os_error
+from textgen.storage import remove
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,16 @@ class JobDirectory:
             OSError: when it is no directory, or may not be read.
         """
         return not self.root.exists() or all(path == self.lock for path in self.root.iterdir())
+
+    def remove_abandoned(self) -> None:
+        """Removes what killed trainers left half-written; for the trainer that holds the lock.
+
+        Raises:
+            TextgenError: when the operating system refuses.
+        """
+        for path in (self.config, self.vocabulary, self.state, self.model):
+            for abandoned in self.root.glob(f".{path.name}.*.tmp"):
+                remove(abandoned)
 
     def move_aside(self) -> Path | None:
         """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.

@@ -40,17 +40,19 @@ class Board(keras.callbacks.TensorBoard):
         self._open: dict[str, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps."""
+        """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps.
+
+        The first trainer says so, too, as TensorBoard takes the first such event of all for no new start.
+        """
         del logs
         progress = self._progress
-        if progress.step > 0:
-            first = progress.step + (progress.scores is None)  # evaluated only now: that step is written anew
-            start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
-            with self._warning():
-                for text in _TEXTS:
-                    writer = EventFileWriter(str(self._directory / text))
-                    writer.add_event(start)
-                    writer.close()
+        first = progress.step + (progress.scores is None)  # evaluated only now: that step is written anew
+        start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
+        with self._warning():
+            for text in _TEXTS:
+                writer = EventFileWriter(str(self._directory / text))
+                writer.add_event(start)
+                writer.close()
         if progress.scores is not None:
             self._write_step()
 
