@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -105,3 +107,18 @@ def test_handlers_are_as_before_afterwards():
     with Signals():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_process_ends_changes_nothing(number):
+    """The exit code is that of the work, which is done."""
+    program = (
+        "import os, sys\n"
+        "from textgen.signals import Signals\n"
+        f"class Slow:\n    def __del__(self): os.kill(os.getpid(), {int(number)})\n"
+        "slow = Slow()\n"
+        "with Signals(): pass\n"
+        "sys.exit(3)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert (ended.returncode, ended.stderr) == (3, b"")

@@ -6,11 +6,14 @@ for it to end where it can end well. A second SIGINT ends it at once in any case
 
 from __future__ import annotations
 
+import atexit
 import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from textgen.errors import CancelledError, StoppedError, TextgenError
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):  # noqa: N818 - no failure
@@ -30,7 +33,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _HANDLED:
             self._before[number] = signal.signal(number, self._receive)
         return self
 
@@ -39,6 +42,7 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        atexit.register(_ignore_all)
         # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own.
         if self.received is not None and error is not None and not isinstance(error, (TextgenError, SystemExit)):
             raise self.error("stopped; run the same command again to go on with what is saved") from None
@@ -76,3 +80,9 @@ class Signals:
         self.received = self.received or signal.Signals(number)
         if at_once:
             raise KeyboardInterrupt
+
+
+def _ignore_all() -> None:
+    """Keeps signals from a process whose work is done: TensorFlow takes a moment to go, and the exit code is decided."""
+    for number in _HANDLED:
+        signal.signal(number, signal.SIG_IGN)
