@@ -25,10 +25,12 @@ class Signals:
 
     Attributes:
         received: the first signal that came.
+        advice: how to go on, for the error.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self.advice = "run the same command again to go on"
         self._held = False
         self._before: dict[signal.Signals, Any] = {}
 
@@ -45,7 +47,7 @@ class Signals:
         atexit.register(_ignore_all)
         # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own.
         if self.received is not None and error is not None and not isinstance(error, (TextgenError, SystemExit)):
-            raise self.error("stopped; run the same command again to go on with what is saved") from None
+            raise self.error("stopped") from None
 
     def hold(self) -> None:
         """From now on a signal is only noted.
@@ -70,9 +72,9 @@ class Signals:
         """What the command ends with: a `CancelledError` after SIGINT, else a `StoppedError`.
 
         Args:
-            text: what to say.
+            text: what to say before the advice.
         """
-        return (CancelledError if self.received is signal.SIGINT else StoppedError)(text)
+        return (CancelledError if self.received is signal.SIGINT else StoppedError)(f"{text}; {self.advice}")
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame

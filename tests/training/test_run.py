@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from textgen.errors import DataError, DivergedError
+from textgen.errors import DataError, DivergedError, MissingError
 from textgen.generation import load, read_model
 from textgen.jobs import CheckpointStore, JobState
 
@@ -91,7 +91,7 @@ def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
     """A variable that the checkpoint lacks, a dropout's generator, is initialised, and that is said."""
     run(max_steps=4, dropout=0.0)
     _, _, said = run(max_steps=6, dropout=0.5)
-    assert "the checkpoint has no model/dropout_0" in said
+    assert "dropout begins with fresh random numbers" in said
 
 
 def test_the_best_model_is_the_one_exported(run):
@@ -225,3 +225,21 @@ def test_a_state_file_says_running_while_training_runs(run):
     with pytest.raises(DivergedError):
         run(max_steps=200, learning_rate=1000, weight_decay=100)
     assert JobState.read(job.state).status == "running"
+
+
+def test_a_job_whose_checkpoints_are_gone_does_not_begin_anew_over_its_results(run, tmp_path):
+    """A disk that is not mounted must not cost the job: nothing is written."""
+    _, job, _ = run(max_steps=5)
+    job.checkpoints.rename(tmp_path / "elsewhere")
+    before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
+    with pytest.raises(MissingError, match=r"is at step 5, and there are no checkpoints in .*; restore them"):
+        run(max_steps=9)
+    assert {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()} == before
+
+
+def test_other_streams_are_not_scored_before_a_step(run):
+    """An epoch that begins anew has not ended."""
+    run(max_steps=5, eval_steps=4)
+    _, job, _ = run(max_steps=9, batch_size=3, eval_steps=4)
+    steps = [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]
+    assert steps == [4, 5, 9]

@@ -88,6 +88,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         with job_lock(job, console.warn):  # which goes with the old job
             aside = job.move_aside()
         if aside is not None:
+            signals.advice = "run the same command without --fresh to go on"
             console.say(f"The old job is now {aside}")
     with job_lock(job, console.warn):
         job.remove_abandoned()
@@ -121,8 +122,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
             )
     _show_next_steps(console, job, summary_dir)
     if command.json:
-        summary = summary or last_evaluation(job)
-        sys.stdout.write(as_json({"job_dir": str(job.root), **summary}) + "\n")
+        sys.stdout.write(as_json({"job_dir": str(job.root), **last_evaluation(job), **summary}) + "\n")
 
 
 def _open_corpus(config: TrainingConfig) -> Corpus:

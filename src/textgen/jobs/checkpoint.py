@@ -77,8 +77,22 @@ class CheckpointStore:
         self._remove_others(checkpoint.step, best_step)
 
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, newest first."""
-        steps = (_step_of(path) for path in self.directory.glob("step-*.json"))
+        """The steps that have a checkpoint, newest first.
+
+        Raises:
+            FormatError: when something else than a directory is in the way.
+            TextgenError: when the operating system refuses to look; checkpoints that cannot be seen are not none.
+        """
+        try:
+            steps = [_step_of(path) for path in self.directory.iterdir() if path.match("step-*.json")]
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError as error:
+            raise FormatError(
+                f"{self.directory} must be a directory of checkpoints and is none; move it away"
+            ) from error
+        except OSError as error:
+            raise from_os_error(error, f"cannot look for checkpoints in {self.directory}") from error
         return sorted((step for step in steps if step is not None), reverse=True)
 
     def size(self, step: int) -> int:

@@ -33,6 +33,8 @@ class LogFile:
     def write(self) -> None:
         """Puts the entries on the disk, all or none; what fails is kept for the next time.
 
+        They begin on a line of their own, whoever cut the last one.
+
         Raises:
             TextgenError: when the operating system refuses.
         """
@@ -40,8 +42,11 @@ class LogFile:
             return
         rest = self._pending.encode()
         try:
-            with self.path.open("ab", buffering=0) as file:
-                size = file.tell()
+            with self.path.open("a+b", buffering=0) as file:
+                size = file.seek(0, os.SEEK_END)
+                if size:
+                    file.seek(size - 1)
+                    rest = rest if file.read(1) == b"\n" else b"\n" + rest
                 try:
                     while rest:
                         rest = rest[file.write(rest) :]

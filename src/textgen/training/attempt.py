@@ -138,7 +138,7 @@ class Attempt:
         )
         if plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes) >= 1:
             progress.status = "finished"
-        self._note_state()
+        self.note_state()
         if progress.status == "finished" and not evaluator.is_due:
             return
         board = Board(run.summary_dir, progress, run.console)
@@ -155,7 +155,7 @@ class Attempt:
             run.identity,
             progress,
             before=prepare_save,
-            after=self._note_state,
+            after=self.note_state,
             console=run.console,
         )
         display = Display(run.console, plan, progress)
@@ -169,6 +169,21 @@ class Attempt:
             ) from error
         finally:
             run.signals.release()
+
+    def note_state(self, *, tested: bool = False) -> None:
+        """Writes how far the job is; one with a test text is not finished before that is scored.
+
+        Args:
+            tested: whether it is.
+
+        Raises:
+            TextgenError: when the operating system refuses.
+        """
+        progress, corpus = self.progress, self._run.corpus
+        status = progress.status
+        if status == "finished" and corpus.test is not None and not tested:
+            status = "running"
+        JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(self._run.job.state)
 
     def _fit(self, callbacks: list[keras.callbacks.Callback]) -> None:
         """Runs the fit loop; no step of it where only the last evaluation is missing."""
@@ -185,7 +200,10 @@ class Attempt:
         run, progress = self._run, self.progress
         results = Results(run.job)
         state = JobState.read(run.job.state) if run.job.state.exists() else None
-        was_killed = state is not None and (state.status == "running" or state.steps != progress.step)
+        if state is None:
+            was_killed = checkpoint is not None
+        else:
+            was_killed = state.status == "running" or state.steps != progress.step
         results.take_over({} if checkpoint is None else checkpoint.facts.get("results", {}), cut=was_killed)
         best = mend_best_model(run.job.model, run.store, progress, self._to_best_file, run.console)
         if best is not None:
@@ -201,11 +219,6 @@ class Attempt:
         return to_model_file(
             tensors, run.config, run.corpus.vocabulary, data_sha256=run.corpus.sha256, step=step, scores=scores
         )
-
-    def _note_state(self) -> None:
-        progress = self.progress
-        state = JobState(progress.status, progress.step, progress.epoch, progress.minutes, self._run.corpus.sha256)
-        state.write(self._run.job.state)
 
 
 def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel:

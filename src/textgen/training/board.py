@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from textgen.training.progress import Progress
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
 _TEXTS = ("train", "validation")
+_NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
+"""What TensorFlow adds to a message of the operating system."""
 
 
 class Board(keras.callbacks.TensorBoard):
@@ -38,6 +41,7 @@ class Board(keras.callbacks.TensorBoard):
         self._progress = progress
         self._console = console
         self._open: dict[str, Any] = {}
+        self._fails = False
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps.
@@ -113,7 +117,7 @@ class Board(keras.callbacks.TensorBoard):
 
     @contextlib.contextmanager
     def _warning(self) -> Iterator[None]:
-        """Warns when the operating system refuses; curves are not worth the end of training.
+        """Warns once when the operating system begins to refuse; curves are not worth the end of training.
 
         Keras would take some of TensorFlow's errors for the end of the data.
         """
@@ -121,8 +125,15 @@ class Board(keras.callbacks.TensorBoard):
             yield
         except (OSError, tf.errors.OpError) as error:
             self._open.clear()
-            reason = getattr(error, "message", None) or error
-            self._console.warn(f"TensorBoard lacks what was to be written at step {self._progress.step}: {reason}")
+            if not self._fails:
+                reason = _NODE.sub("", getattr(error, "message", None) or str(error))
+                self._console.warn(
+                    f"TensorBoard gets no curves from step {self._progress.step} on, until {self._directory} can be "
+                    f"written to: {reason}"
+                )
+            self._fails = True
+        else:
+            self._fails = False
 
 
 def _as_markdown(text: str) -> str:

@@ -49,8 +49,12 @@ class StopAtLimits(keras.callbacks.Callback):
 
 def diverged(progress: Progress) -> DivergedError:
     """The failure of a loss, a gradient or a weight that is infinite or no number."""
-    again = f", {progress.rollbacks} times with half the learning rate of the time before" if progress.rollbacks else ""
+    again = (
+        f" with {progress.learning_rate:.3g} as the learning rate, halved {progress.rollbacks} x"
+        if progress.rollbacks
+        else ""
+    )
     return DivergedError(
         f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer a finite number; "
-        "lower --learning_rate or --clip_gradients and run again, which goes on from the last checkpoint"
+        "lower --learning_rate, --weight_decay or --clip_gradients and run again, which goes on from the last checkpoint"
     )

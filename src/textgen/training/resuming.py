@@ -73,14 +73,15 @@ def resume(
     if other_text or changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
         progress.total_steps = None
     if other_text:
-        progress.best_loss = progress.best_step = progress.scored_step = None
+        progress.best_loss = progress.best_step = None
         console.say("  another text: the epoch begins anew, and so does the search for the best model")
     elif changed:
-        console.say(f"  another {' and '.join(changed)}: the epoch begins anew")
+        console.say(f"  another {', '.join(changed)}: the epoch begins anew")
     if other_text or changed:
         progress.epoch_step = 0
-    for name in missing:
-        console.say(f"  the checkpoint has no {name}: it begins anew")
+        progress.scored_step = progress.step  # looks like the end of an epoch, and is none
+    if any("seed_generator" in name for name in missing):
+        console.say("  dropout begins with fresh random numbers")
     return not (other_text or changed) and progress.epoch_step > 0
 
 
@@ -89,4 +90,11 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
     for setting in settings(config):
         old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
         if setting.option.group in {"training", "evaluation"} and old != new:
-            console.say(f"  {setting.name} is now {new} (it was {old})")
+            console.say(f"  {setting.name} is now {_shown(new)} (it was {_shown(old)})")
+
+
+def _shown(value: Any) -> str:
+    """A value as the flags have it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)

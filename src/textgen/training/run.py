@@ -14,9 +14,9 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, encode
-from textgen.errors import DivergedError
+from textgen.errors import DivergedError, MissingError
 from textgen.generation import read_model
-from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory
+from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
 from textgen.training.arithmetic import fix_kernels, fix_threads
 from textgen.training.attempt import Attempt, Run
@@ -52,7 +52,7 @@ def train(
     Returns:
         What `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
         valid_bits_per_character, learning_rate, tokens_per_second, seconds; test_... of the best model too where
-        there is a test text. Empty when the job had reached its limits before.
+        there is a test text, and nothing else when the job had reached its limits before.
 
     Raises:
         StoppedError: after SIGTERM, when the checkpoint is written.
@@ -66,7 +66,7 @@ def train(
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
     store = CheckpointStore(job.checkpoints)
-    checkpoint = _newest(store, console)
+    checkpoint = _newest(job, store, console)
     identity = _identity(corpus)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
@@ -93,15 +93,14 @@ def train(
     attempt = _fit(run, checkpoint)
     progress = attempt.progress
     if progress.status == "stopped":
-        raise signals.error(f"stopped at step {progress.step}, which is saved; run the same command again to go on")
-    if progress.scores is None:
-        return {}
-    summary = metrics_record(progress)
+        raise signals.error(f"stopped at step {progress.step}, which is saved")
+    summary = {} if progress.scores is None else metrics_record(progress)
     if corpus.test is not None:
         take_weights(attempt.model, read_model(job.model))
         scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(attempt.model)
         console.say(f"test text, with the best model: {scores}")
         summary |= score_values(scores, "test")
+        attempt.note_state(tested=True)
     return summary
 
 
@@ -126,13 +125,25 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
                 f"training diverged at step {attempt.progress.step}: it goes back to the last checkpoint and on with half the "
                 f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
             )
-            attempt = Attempt(run, _newest(run.store, run.console), rollbacks)
+            attempt = Attempt(run, _newest(run.job, run.store, run.console), rollbacks)
         else:
             return attempt
 
 
-def _newest(store: CheckpointStore, console: Console) -> Checkpoint | None:
-    return store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
+def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
+    """The checkpoint to go on from; None for a job that has made none.
+
+    Raises:
+        MissingError: when it has made some, and they are gone: it would begin anew over its own results.
+        TextgenError: when none can be used, or the operating system refuses.
+    """
+    checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
+    if checkpoint is None and job.state.exists() and (steps := JobState.read(job.state).steps):
+        raise MissingError(
+            f"{job.root} is at step {steps}, and there are no checkpoints in {store.directory}; restore them, "
+            "or begin anew with --fresh"
+        )
+    return checkpoint
 
 
 def _identity(corpus: Corpus) -> dict[str, Any]:
