@@ -1,6 +1,6 @@
 # textgen's commands. Everything installs into .venv from the hash-pinned locks; nothing else on the machine changes.
 
-.PHONY: help setup demo test check format docs lock clean
+.PHONY: help setup demo test check chaos format docs lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -40,6 +40,9 @@ check: setup ## Format, lint, import contracts, types, then the tests
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
+
+chaos: setup ## Kills trainers at random moments for half an hour; OPTIONS="--help" shows how to do a part
+	$(BIN)/python -m tests.chaos $(OPTIONS)
 
 format: setup ## Formats the code and mends what the linter can
 	$(BIN)/ruff format .

@@ -1,0 +1,46 @@
+"""Spreads trials over kinds and runs some kinds side by side; knows nothing of where the results are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.chaos.kinds import Kind
+from tests.chaos.tally import Share, Tally
+from tests.chaos.trials import Trials
+
+
+def run_campaign(
+    kinds: Sequence[Kind],
+    total: Share,
+    place: Path,
+    *,
+    seed: int,
+    workers: int,
+    report: Callable[[Tally], None],
+) -> list[Tally]:
+    """Runs the trials of several kinds.
+
+    Args:
+        kinds: which.
+        total: what they are to endure together.
+        place: where the jobs go, a folder a kind.
+        seed: fixes all that is drawn.
+        workers: how many kinds run at the same time.
+        report: called after each job.
+
+    Returns:
+        What each has endured.
+    """
+    shares = zip(*(_spread(count, len(kinds)) for count in (total.kills, total.terms, total.locks)), strict=True)
+    trials = [
+        Trials(kind, Share(*share), place / kind.name, seed, report) for kind, share in zip(kinds, shares, strict=True)
+    ]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(Trials.run, trials))
+
+
+def _spread(count: int, parts: int) -> list[int]:
+    """A count in parts that differ by one at most: 5, 3 -> [2, 2, 1]."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
