@@ -148,7 +148,7 @@ def test_silence_hides_what_libraries_write(capfd):
 @pytest.mark.parametrize(
     "noise", [b"the reason\n", b"the reason without a line end", b"\xff no text \xfe\n", b"x" * 10**6]
 )
-@pytest.mark.parametrize("failure", [RuntimeError("failed"), KeyboardInterrupt()])
+@pytest.mark.parametrize("failure", [RuntimeError("failed"), SystemExit(1)])
 def test_silence_ends_when_the_body_fails(capfd, noise, failure):
     """Where the body raises, what was hidden is shown, once and at once, and the failure goes on."""
     console = Console()
@@ -166,16 +166,17 @@ def test_silence_ends_when_the_body_fails(capfd, noise, failure):
     assert capfd.readouterr().err == "after\n"
 
 
-def test_an_expected_failure_brings_no_noise(capfd):
-    """Where the body fails with one of our own errors, which speaks for itself, what was hidden stays so."""
+@pytest.mark.parametrize("failure", [FormatError("damaged"), KeyboardInterrupt()])
+def test_an_expected_failure_brings_no_noise(capfd, failure):
+    """Where the body fails with one of our own errors, which speaks for itself, or by Ctrl-C, what was hidden stays so."""
     console = Console()
 
     def fail():
         with console.silenced():
             os.write(2, b"noise\n")
-            raise FormatError
+            raise failure
 
-    with pytest.raises(FormatError):
+    with pytest.raises(type(failure)):
         fail()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "after\n"
