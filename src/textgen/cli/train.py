@@ -87,8 +87,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if command.fresh:
         with job_lock(job, console.warn):  # which goes with the old job
             aside = job.move_aside()
+        signals.advice = "run the same command without --fresh to go on"
         if aside is not None:
-            signals.advice = "run the same command without --fresh to go on"
             console.say(f"The old job is now {aside}")
     with job_lock(job, console.warn):
         job.remove_abandoned()
