@@ -15,7 +15,7 @@ def tallies(tmp_path_factory):
     """What both have endured, side by side."""
     place = tmp_path_factory.mktemp("chaos")
     share = Share(kills=4, terms=2, locks=2)
-    return run_campaign(TRIED, share, place, seed=1, workers=2, report=lambda _: None)
+    return run_campaign(TRIED, share, place, seed=2, workers=2, report=lambda _: None)
 
 
 @pytest.mark.parametrize("number", range(len(TRIED)), ids=[kind.name for kind in TRIED])

@@ -27,7 +27,7 @@ MOST_FAILURES = 3
 _ANYWHERE, _WHILE_SAVING = 0.15, 0.35
 """The share of the kills that fall at any moment of the process, and of those that wait for a half-written checkpoint."""
 
-_LONGEST_TRAINING = 0.4
+_LONGEST_TRAINING = 0.25
 """The share of a job's training that a process makes before it is killed, at most."""
 
 _LONGEST_BETWEEN_TRAINERS = 3.0
@@ -94,7 +94,7 @@ class Trials:
     def _make_job(self, job: JobDirectory) -> None:
         """Interrupts a job a few times, leaves it to its end, and compares."""
         ended = False
-        least = 0 if self._tally.left.locks else 1  # where two trainers may race for a new directory
+        least = 0 if self._tally.left.locks else 2  # where two trainers may race for a new directory
         for _ in range(self._rng.integers(least, MOST_INTERRUPTIONS, endpoint=True)):
             left = self._tally.left
             if ended or left.kills + left.terms == 0:

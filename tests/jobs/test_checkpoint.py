@@ -154,19 +154,19 @@ def test_what_a_killed_process_left_goes(store):
 
 
 @pytest.mark.parametrize("file", ["tensors", "manifest"])
-def test_every_damaged_bit_is_noticed(store, file):
-    """Wherever in the newest checkpoint a bit is flipped, the one before is used, with a reason that names the file."""
+def test_a_damaged_bit_of_any_byte_is_noticed(store, file):
+    """In whichever byte of the newest checkpoint a bit is flipped, the one before is used, with a reason that names the file."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
     path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
     sound = path.read_bytes()
-    for place, position in enumerate(np.linspace(0, len(sound) - 1, 60).astype(int)):
+    for position in range(len(sound)):
         damaged = bytearray(sound)
-        damaged[position] ^= 1 << place % 8
+        damaged[position] ^= 1 << position % 8
         path.write_bytes(damaged)
         reasons: list[str] = []
         assert_same(store.newest(reasons.append), checkpoint_of(10))
-        assert len(reasons) == 1, (position, place % 8)
+        assert len(reasons) == 1, position
         assert "step-00000020" in reasons[0]
         assert "\n" not in reasons[0]
     path.write_bytes(sound)
@@ -180,7 +180,7 @@ def test_every_truncation_is_noticed(store, file):
         store.write(checkpoint_of(step))
     path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
     sound = path.read_bytes()
-    for content in [*(sound[:size] for size in np.linspace(0, len(sound) - 1, 30).astype(int)), sound + b"\n"]:
+    for content in [*(sound[:size] for size in range(len(sound))), sound + b"\n"]:
         path.write_bytes(content)
         reasons: list[str] = []
         assert_same(store.newest(reasons.append), checkpoint_of(10))
