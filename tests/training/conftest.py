@@ -8,7 +8,7 @@ from rich.console import Console as RichConsole
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import find_sources, open_corpus
-from textgen.jobs import JobDirectory
+from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.signals import Signals
 from textgen.training import train
 
@@ -82,3 +82,20 @@ def run(tmp_path, book):
         return summary, directory, console.text
 
     return start
+
+
+@pytest.fixture
+def last_tensors():
+    """A function of a job that reads the tensors of its newest checkpoint."""
+
+    def read(job):
+        store = CheckpointStore(job.checkpoints)
+        return store.read(store.steps()[0]).tensors
+
+    return read
+
+
+@pytest.fixture
+def last_bytes(last_tensors):
+    """A function of a job: those tensors bit by bit."""
+    return lambda job: {name: tensor.tobytes() for name, tensor in last_tensors(job).items()}

@@ -3,15 +3,10 @@ import math
 import pytest
 
 from textgen.errors import DivergedError
-from textgen.jobs import CheckpointStore, JobState
+from textgen.jobs import JobState
 
 DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, "save_steps": 20, "max_steps": 200}
 """Each step multiplies weights by 1 - 0.05 * 60 = -2, which soon is no number; with half the rate by -0.5."""
-
-
-def newest(job):
-    store = CheckpointStore(job.checkpoints)
-    return store.read(store.steps()[0])
 
 
 def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning_rate(run):

@@ -7,12 +7,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 
 from textgen.errors import DataError, DivergedError, MissingError
 from textgen.generation import load, read_model
-from textgen.jobs import CheckpointStore, JobState
-
-
-def last_tensors(job):
-    store = CheckpointStore(job.checkpoints)
-    return store.read(store.steps()[0]).tensors
+from textgen.jobs import Checkpoint, CheckpointStore, JobState
 
 
 def test_a_tiny_training_leaves_a_whole_job_directory(run):
@@ -56,7 +51,7 @@ def test_training_learns(run):
 @pytest.mark.parametrize(
     "kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"use_fp16": True}]
 )
-def test_a_run_in_two_parts_ends_where_one_run_does(run, kind):
+def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     """Stopped and gone on with, a job has the weights, slots, states and scores of an unbroken one.
 
     The staircase keeps the learning rate from depending on the total, which differs in the first part.
@@ -92,6 +87,17 @@ def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
     run(max_steps=4, dropout=0.0)
     _, _, said = run(max_steps=6, dropout=0.5)
     assert "dropout begins with fresh random numbers" in said
+
+
+def test_a_variable_that_the_checkpoint_lacks_begins_anew(run):
+    """It is initialised, and named."""
+    _, job, _ = run(max_steps=4)
+    store = CheckpointStore(job.checkpoints)
+    kept = store.read(4)
+    [name] = [name for name in kept.tensors if name.startswith("model/output/") and name.endswith("/bias")]
+    store.write(Checkpoint(4, {other: kept.tensors[other] for other in kept.tensors if other != name}, kept.facts))
+    _, _, said = run(max_steps=6)
+    assert f"the checkpoint has no {name}: it begins anew" in said
 
 
 def test_the_best_model_is_the_one_exported(run):

@@ -85,6 +85,7 @@ class Board(keras.callbacks.TensorBoard):
         with self._warning():
             for writer in self._open.values():
                 writer.flush()
+            self._fails = self._fails and not self._open
 
     def _write_step(self) -> None:
         progress = self._progress
@@ -132,8 +133,6 @@ class Board(keras.callbacks.TensorBoard):
                     f"written to: {reason}"
                 )
             self._fails = True
-        else:
-            self._fails = False
 
 
 def _as_markdown(text: str) -> str:

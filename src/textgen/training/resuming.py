@@ -60,8 +60,9 @@ def resume(
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
+    restarts = other_text or bool(changed)
     same_optimizer = before.get("optimizer") == config.optimizer
-    missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not (changed or other_text))
+    missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not restarts)
     progress.take_over(checkpoint.facts["progress"])
 
     console.say(f"Going on from step {progress.step} (epoch {progress.epochs:.2f})")
@@ -70,19 +71,18 @@ def resume(
         console.say("  another optimizer: it begins with fresh slots")
     if before.get("learning_rate") != config.learning_rate:
         progress.rollbacks = 0
-    if other_text or changed or any(before.get(name) != getattr(config, name) for name in _LIMITS):
+    if restarts or any(before.get(name) != getattr(config, name) for name in _LIMITS):
         progress.total_steps = None
     if other_text:
         progress.best_loss = progress.best_step = None
         console.say("  another text: the epoch begins anew, and so does the search for the best model")
     elif changed:
         console.say(f"  another {', '.join(changed)}: the epoch begins anew")
-    if other_text or changed:
+    if restarts:
         progress.epoch_step = 0
         progress.scored_step = progress.step  # looks like the end of an epoch, and is none
-    if any("seed_generator" in name for name in missing):
-        console.say("  dropout begins with fresh random numbers")
-    return not (other_text or changed) and progress.epoch_step > 0
+    _say_missing(missing, console)
+    return not restarts and progress.epoch_step > 0
 
 
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
@@ -91,6 +91,16 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
         old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
         if setting.option.group in {"training", "evaluation"} and old != new:
             console.say(f"  {setting.name} is now {_shown(new)} (it was {_shown(old)})")
+
+
+def _say_missing(names: list[str], console: Console) -> None:
+    """Says which variables the checkpoint lacks; those of dropout, which another setting brings, in one line."""
+    generators = [name for name in names if "seed_generator" in name]
+    if generators:
+        console.say("  dropout begins with fresh random numbers")
+    for name in names:
+        if name not in generators:
+            console.say(f"  the checkpoint has no {name}: it begins anew")
 
 
 def _shown(value: Any) -> str:
