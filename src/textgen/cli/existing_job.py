@@ -50,7 +50,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     if not job.exists:
         return Found(corpus)
     _check_shape(job, config)
-    state = JobState.read(job.state) if job.state.exists() else None
+    state = JobState.find(job.state)
     vocabulary = _read_vocabulary(job) if job.vocabulary.exists() else None
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:

@@ -105,9 +105,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
             ids_directory = cache_directory("ids")
             os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
             if config.deterministic:
-                os.environ["TF_ENABLE_ONEDNN_OPTS"] = (
-                    "1"  # one choice for all runs, and TensorFlow's own on most machines
-                )
+                # One choice for all runs, and TensorFlow's own on most machines.
+                os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
             with console.busy("loading TensorFlow"), console.silenced():
                 from textgen.training import train
             summary = train(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.errors import FormatError, MissingError, from_os_error
-from textgen.storage import read_text, remove, write_atomic
+from textgen.storage import read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +65,7 @@ class CheckpointStore:
         import numpy as np
         from safetensors.numpy import save
 
-        for abandoned in self.directory.glob(".step-*.tmp"):
-            remove(abandoned)
+        remove_abandoned(self.directory, "step-*")
         # safetensors takes the memory as it lies, whatever the strides say.
         data = save({name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()})
         tensors, described = self._paths(checkpoint.step)

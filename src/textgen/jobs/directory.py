@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.errors import UsageError, from_os_error
-from textgen.storage import remove
+from textgen.storage import remove_abandoned
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ class JobDirectory:
             TextgenError: when the operating system refuses.
         """
         for path in (self.config, self.vocabulary, self.state, self.model):
-            for abandoned in self.root.glob(f".{path.name}.*.tmp"):
-                remove(abandoned)
+            remove_abandoned(self.root, path.name)
 
     def move_aside(self) -> Path | None:
         """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.

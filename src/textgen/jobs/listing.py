@@ -78,7 +78,7 @@ def job_facts(job: JobDirectory) -> JobFacts:
     place: dict[str, Any] = {"job_dir": str(job.root), "bytes": size, "changed": changed}
     try:
         from_yaml(read_text(job.config), str(job.config))
-        state = JobState.read(job.state) if job.state.exists() else JobState("stopped")
+        state = JobState.find(job.state) or JobState("stopped")
         best = _best_evaluation(job)
     except (TextgenError, OSError) as error:
         return JobFacts(**place, state="damaged", problem=" ".join(str(error).split()))

@@ -42,6 +42,15 @@ class JobState:
         write_atomic(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
     @classmethod
+    def find(cls, path: Path) -> JobState | None:
+        """Reads what `write` wrote; None when there is no file.
+
+        Raises:
+            TextgenError: as `read`.
+        """
+        return cls.read(path) if path.exists() else None
+
+    @classmethod
     def read(cls, path: Path) -> JobState:
         """Reads what `write` wrote.
 

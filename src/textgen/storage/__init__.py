@@ -3,7 +3,15 @@
 from textgen.storage.buckets import fetch, is_bucket
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
-from textgen.storage.files import atomic_path, make_directory, open_atomic, read_text, remove, write_atomic
+from textgen.storage.files import (
+    atomic_path,
+    make_directory,
+    open_atomic,
+    read_text,
+    remove,
+    remove_abandoned,
+    write_atomic,
+)
 
 __all__ = [
     "atomic_path",
@@ -15,5 +23,6 @@ __all__ = [
     "open_atomic",
     "read_text",
     "remove",
+    "remove_abandoned",
     "write_atomic",
 ]

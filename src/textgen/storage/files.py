@@ -127,6 +127,20 @@ def read_text(path: Path) -> str:
         raise FormatError(f"cannot read {path}: byte {error.start} is not UTF-8; is it the right file?") from error
 
 
+def remove_abandoned(directory: Path, pattern: str) -> None:
+    """Removes what killed processes left half-written; for whoever knows that nobody writes there now.
+
+    Args:
+        directory: where the files are, or were to be; it need not be there.
+        pattern: of the files' names, as `Path.glob` has it.
+
+    Raises:
+        TextgenError: when the operating system refuses.
+    """
+    for abandoned in directory.glob(f".{pattern}.*.tmp"):
+        remove(abandoned)
+
+
 def remove(path: Path) -> None:
     """Removes a file if it is there.
 

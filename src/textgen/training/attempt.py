@@ -199,7 +199,7 @@ class Attempt:
         """The results so far: what a killed trainer left beyond the checkpoint goes, a model file that is lost is made anew."""
         run, progress = self._run, self.progress
         results = Results(run.job)
-        state = JobState.read(run.job.state) if run.job.state.exists() else None
+        state = JobState.find(run.job.state)
         if state is None:
             was_killed = checkpoint is not None
         else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -58,7 +57,7 @@ def take_weights(model: LanguageModel, file: ModelFile) -> None:
     restore(model, {name: file.tensors[named] for name, named in names.items() if named}, optimizer=False, states=False)
 
 
-def score_values(scores: Scores, part: str = "valid") -> dict[str, Any]:
+def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
     """The scores under the names by which logs and files know them.
 
     Args:

@@ -71,7 +71,6 @@ def train(
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn)
-    keras.utils.set_random_seed(config.seed)
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
@@ -138,9 +137,9 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
         TextgenError: when none can be used, or the operating system refuses.
     """
     checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
-    if checkpoint is None and job.state.exists() and (steps := JobState.read(job.state).steps):
+    if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
-            f"{job.root} is at step {steps}, and there are no checkpoints in {store.directory}; restore them, "
+            f"{job.root} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
             "or begin anew with --fresh"
         )
     return checkpoint
