@@ -88,7 +88,7 @@ def test_an_error_without_a_number_has_a_reason_too(error):
     """Libraries raise OSErrors of their own; what they say, or at least what they are, is passed on."""
     found = from_os_error(error, "cannot read it")
     assert type(found) is InputOutputError
-    assert str(found) == f"cannot read it: {str(error) or type(error).__name__}"
+    assert str(found) == f"cannot read it: {str(error) or type(error).__name__}; try again, or choose another place"
 
 
 def raised_texts(tree: ast.Module) -> list[str]:

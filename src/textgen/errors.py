@@ -113,4 +113,4 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
         return AccessError(f"{doing}: {reason}; check the permissions or choose another place")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return InputOutputError(f"{doing}: {reason}; free some space and run the same command again")
-    return InputOutputError(f"{doing}: {reason}")
+    return InputOutputError(f"{doing}: {reason}; try again, or choose another place")

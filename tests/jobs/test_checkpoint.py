@@ -1,5 +1,6 @@
 import contextlib
 import errno
+import io
 import itertools
 import json
 import os
@@ -280,6 +281,8 @@ class Killed(BaseException):
 def failing_at(number: int, failure: BaseException) -> Iterator[list[int]]:
     """While entered, one operation on the disk fails, counted from 1 over all kinds of them; after a kill, all others.
 
+    A write that fails has written half.
+
     Yields:
         The numbers of those that failed.
     """
@@ -296,9 +299,30 @@ def failing_at(number: int, failure: BaseException) -> Iterator[list[int]]:
 
         return call
 
+    class CountedFile(io.BufferedWriter):
+        def write(self, data: Any) -> int:
+            half = len(data) // 2
+            super().write(data[:half])
+            rest: int = write(super().write, data[half:])
+            return half + rest
+
+        def flush(self) -> None:
+            flush(super().flush)
+
+    write, flush = counted(lambda do, data: do(data)), counted(lambda do: do())
+
+    def open_counted(path: Path, mode: str) -> CountedFile:
+        assert mode == "wb"
+        return CountedFile(io.FileIO(path, "w"))
+
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "unlink"), (Path, "open")):
-            patch.setattr(owner, name, counted(getattr(owner, name)))
+        patch.setattr(Path, "open", open_counted)
+        for owner, names_of_operations in (
+            (os, ("open", "fsync")),
+            (Path, ("open", "mkdir", "iterdir", "glob", "replace", "unlink")),
+        ):
+            for name in names_of_operations:
+                patch.setattr(owner, name, counted(getattr(owner, name)))
         yield failed
 
 
@@ -325,4 +349,4 @@ def test_a_write_that_fails_anywhere_leaves_the_older_ones(tmp_path, failure):
         store.write(checkpoint_of(40))
         assert_same(store.newest(refuse), checkpoint_of(40))
         assert names(store) == names_of(newest, 40)
-    assert number > 11  # as many as operations: of a file open, fsync, replace and the directory's fsync, and removals
+    assert number > 25  # as many as operations: each file's mkdir, open, write, flush, fsync and so on, and removals

@@ -195,7 +195,12 @@ def test_what_the_system_refuses_is_one_error(job, monkeypatch):
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(filelock, "lock_descriptor", fail)
-    with pytest.raises(InputOutputError, match=r"^cannot lock .*lock: Input/output error$"), job_lock(job, pytest.fail):
+    with (
+        pytest.raises(
+            InputOutputError, match=r"^cannot lock .*lock: Input/output error; try again, or choose another place$"
+        ),
+        job_lock(job, pytest.fail),
+    ):
         pytest.fail("it went on")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.errors import FormatError, MissingError, from_os_error
-from textgen.storage import read_text, remove, remove_abandoned, write_atomic
+from textgen.storage import find, read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,8 +95,15 @@ class CheckpointStore:
         return sorted((step for step in steps if step is not None), reverse=True)
 
     def size(self, step: int) -> int:
-        """The bytes of a checkpoint's files, as far as they are there."""
-        return sum(path.stat().st_size for path in self._paths(step) if path.exists())
+        """The bytes of a checkpoint's files, as far as they are there.
+
+        Raises:
+            TextgenError: when the operating system refuses to look.
+        """
+        try:
+            return sum(path.stat().st_size for path in self._paths(step) if path.exists())
+        except OSError as error:
+            raise from_os_error(error, f"cannot look at the checkpoint of step {step} in {self.directory}") from error
 
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
         """The newest checkpoint that verifies; newer ones that are damaged or miss a file are passed over.
@@ -155,7 +162,7 @@ class CheckpointStore:
         """Removes what lies before a step, but the checkpoint before it and the best; also what a fault left."""
         usable = [step for step in self.steps() if step <= newest and step not in self._passed_over]
         kept = {*usable[:NEWEST_KEPT], best}
-        for path in sorted(self.directory.glob("step-*")):  # a manifest before its tensors
+        for path in find(self.directory, "step-*"):  # a manifest before its tensors
             step = _step_of(path)
             if step is not None and (step <= newest or step in self._passed_over) and step not in kept:
                 remove(path)

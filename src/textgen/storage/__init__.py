@@ -5,6 +5,7 @@ from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import (
     atomic_path,
+    find,
     make_directory,
     open_atomic,
     read_text,
@@ -18,6 +19,7 @@ __all__ = [
     "bundled",
     "cache_directory",
     "fetch",
+    "find",
     "is_bucket",
     "make_directory",
     "open_atomic",

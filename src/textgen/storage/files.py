@@ -127,6 +127,22 @@ def read_text(path: Path) -> str:
         raise FormatError(f"cannot read {path}: byte {error.start} is not UTF-8; is it the right file?") from error
 
 
+def find(directory: Path, pattern: str) -> list[Path]:
+    """The files of a directory whose names match a pattern, sorted.
+
+    Args:
+        directory: where to look; it need not be there.
+        pattern: as `Path.glob` has it.
+
+    Raises:
+        TextgenError: when the operating system refuses.
+    """
+    try:
+        return sorted(directory.glob(pattern))
+    except OSError as error:
+        raise from_os_error(error, f"cannot look into {directory}") from error
+
+
 def remove_abandoned(directory: Path, pattern: str) -> None:
     """Removes what killed processes left half-written; for whoever knows that nobody writes there now.
 
@@ -137,7 +153,7 @@ def remove_abandoned(directory: Path, pattern: str) -> None:
     Raises:
         TextgenError: when the operating system refuses.
     """
-    for abandoned in directory.glob(f".{pattern}.*.tmp"):
+    for abandoned in find(directory, f".{pattern}.*.tmp"):
         remove(abandoned)
 
 
