@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from textgen import errors
-from textgen.storage import buckets, fetch, is_bucket
+from textgen.storage import fetch, is_bucket, service
 
 pytestmark = [
     pytest.mark.cloud,
@@ -95,8 +95,8 @@ def front(bucket, storage_server, monkeypatch):
 
 @pytest.fixture
 def cached(tmp_path):
-    """A function that lists the names of what lies in the cache."""
-    return lambda: sorted(path.name for path in (tmp_path / "cache" / "buckets").glob("*"))
+    """A function that lists the files that lie in the cache."""
+    return lambda: sorted(path for path in (tmp_path / "cache" / "buckets").rglob("*") if path.is_file())
 
 
 def test_places_in_buckets_are_told_from_paths():
@@ -126,17 +126,17 @@ def test_an_object_is_downloaded_once(bucket, front):
 
 
 def test_a_replaced_object_is_fetched_anew(bucket, cached):
-    """After a new upload the new bytes come, the old file leaves the cache, and those of other objects stay."""
+    """After a new upload the new bytes come in the place of the old, and those of other objects stay."""
     blob, other = bucket.blob("x"), bucket.blob("y")
     blob.upload_from_string(b"one")
     other.upload_from_string(b"other")
     kept = fetch(f"gs://{bucket.name}/y")
-    old = fetch(f"gs://{bucket.name}/x")
+    assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
     blob.upload_from_string(b"two")
     new = fetch(f"gs://{bucket.name}/x")
     assert new.read_bytes() == b"two"
-    assert not old.exists()
-    assert cached() == sorted([kept.name, new.name])
+    assert kept.read_bytes() == b"other"
+    assert cached() == sorted([kept, new])
 
 
 @pytest.mark.parametrize("name", ["absent", "x/absent"])
@@ -174,7 +174,9 @@ def test_an_object_that_goes_meanwhile_is_missing(bucket, front, cached):
     """Removed or replaced between the two requests: what to do is to try again."""
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [keep, fail(404)]
-    with pytest.raises(errors.MissingError, match=r"replaced meanwhile; run the same command again$"):
+    with pytest.raises(
+        errors.MissingError, match=r"replaced meanwhile; check its name and run the same command again$"
+    ):
         fetch(f"gs://{bucket.name}/x")
     assert cached() == []
 
@@ -200,7 +202,7 @@ def test_a_damaged_download_is_not_kept(bucket, front, cached):
 @pytest.mark.parametrize("answers", [0, 1])
 def test_a_network_that_is_down_is_one_line(bucket, front, cached, monkeypatch, answers):
     """Nobody answers, from the start or after the first answer: it ends when patience does."""
-    monkeypatch.setattr(buckets, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(service, "_PATIENCE_SECONDS", 0.5)
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [*answers * [keep], *99 * [fail(503)]]
     with pytest.raises(errors.UnavailableError, match=r"cannot be reached \(\w+\); check the network"):

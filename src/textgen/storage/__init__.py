@@ -1,6 +1,7 @@
 """Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
-from textgen.storage.buckets import fetch, is_bucket
+from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
+from textgen.storage.buckets import bucket_region, fetch, fetch_argument, fetch_directory, upload_once
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import (
@@ -13,12 +14,26 @@ from textgen.storage.files import (
     remove_abandoned,
     write_atomic,
 )
+from textgen.storage.lease import Holder, Lease
+from textgen.storage.mirror import Mirror, Upload
+from textgen.storage.uris import below, is_bucket
 
 __all__ = [
+    "NOT_THERE",
+    "BucketDirectory",
+    "Holder",
+    "Lease",
+    "Mirror",
+    "StoredObject",
+    "Upload",
     "atomic_path",
+    "below",
+    "bucket_region",
     "bundled",
     "cache_directory",
     "fetch",
+    "fetch_argument",
+    "fetch_directory",
     "find",
     "is_bucket",
     "make_directory",
@@ -26,5 +41,6 @@ __all__ = [
     "read_text",
     "remove",
     "remove_abandoned",
+    "upload_once",
     "write_atomic",
 ]

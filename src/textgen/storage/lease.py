@@ -1,0 +1,147 @@
+"""A lease on a place of a bucket: one holder at a time; knows nothing of what the holder does there.
+
+The object `lock` names who works there. Its holder writes it anew every third of the lease, each time over the generation
+written before; so whoever sees a generation stand still for a whole lease knows that the holder is gone, without
+comparing clocks, and takes over by writing over just that generation. It is never removed: it also says whose local copy
+of the place is the newest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from textgen.errors import LockedError, TextgenError
+from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory
+
+LOCK = "lock"
+
+_LEASE_SECONDS = 60.0
+_RENEWALS = 3
+"""In the time of a lease."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease.
+
+    Attributes:
+        name: the same again after a restart, so that the lease is taken over at once.
+        copy: of its local copy of the place.
+        description: for people.
+        held: whether it works there now.
+    """
+
+    name: str
+    copy: str
+    description: str
+    held: bool = True
+
+
+class Lease:
+    """While entered, this process holds the lease; a thread renews it.
+
+    Args:
+        uri: of the place.
+        holder: this process.
+        waiting: called with one line before it waits for the lease of another to run out.
+        lost: called, in that thread, with what to end with when another has taken the lease over.
+
+    Attributes:
+        copy_before: the local copy of the last holder, which is the newest; None for a new place.
+
+    Raises:
+        LockedError: when another holds the lease, and renews it.
+        TextgenError: as `BucketDirectory`.
+    """
+
+    def __init__(
+        self, uri: str, holder: Holder, waiting: Callable[[str], None], lost: Callable[[TextgenError], None]
+    ) -> None:
+        self.copy_before: str | None = None
+        self._directory = BucketDirectory(uri)
+        self._holder = holder
+        self._waiting = waiting
+        self._lost = lost
+        self._generation = NOT_THERE
+        self._writing = threading.Lock()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._directory)
+            self._take()
+            self._thread.start()
+            self._close = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+        with self._close, contextlib.suppress(TextgenError):  # the next holder waits a little, that is all
+            self._write(held=False)
+
+    def renew(self) -> None:
+        """Makes sure that the lease is still this process'.
+
+        Raises:
+            LockedError: when another has taken it over.
+            TextgenError: as `BucketDirectory`; it may still be this process'.
+        """
+        self._write(held=True)
+
+    def _take(self) -> None:
+        found = self._directory.read(LOCK)
+        if found is not None:
+            content, facts = found
+            before = _parse(content)
+            self.copy_before = before.copy
+            if before.held and before.name != self._holder.name:
+                self._wait(facts.generation, before.description)
+            self._generation = facts.generation
+        self.renew()
+
+    def _wait(self, generation: int, other: str) -> None:
+        """Waits until a lease has run out."""
+        place = self._directory.uri
+        self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
+        end = time.monotonic() + _LEASE_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LEASE_SECONDS / _RENEWALS))
+            found = self._directory.read(LOCK)
+            if found is None or found[1].generation != generation:
+                raise LockedError(
+                    f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+                )
+
+    def _keep(self) -> None:
+        while not self._end.wait(_LEASE_SECONDS / _RENEWALS):
+            try:
+                self.renew()
+            except LockedError as error:
+                self._lost(error)
+                return
+            except TextgenError:  # the network; until it is back nobody else can take the lease over unseen
+                continue
+
+    def _write(self, *, held: bool) -> None:
+        content = json.dumps(asdict(replace(self._holder, held=held))).encode()
+        with self._writing:
+            self._generation = self._directory.write(LOCK, content, self._generation).generation
+
+
+def _parse(content: bytes) -> Holder:
+    """The holder that a lock names; nobody where it makes no sense."""
+    try:
+        return Holder(**json.loads(content))
+    except (ValueError, TypeError, RecursionError):
+        return Holder(name="", copy="", description="somebody unknown", held=False)

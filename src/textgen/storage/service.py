@@ -1,0 +1,98 @@
+"""Speaks with Google Cloud Storage: credentials, patience, and its failures as a `TextgenError`; knows nothing of what is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Client
+
+ANSWER_SECONDS = 20.0
+"""How long a single request may stay without a byte."""
+
+_PATIENCE_SECONDS = 60.0
+"""How long a request is repeated that the network or the service let down."""
+
+_KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+
+LOG_IN = f"log in with `gcloud auth application-default login`, or name a service account's key file in {_KEY_FILE}"
+
+
+def patience() -> dict[str, Any]:
+    """The arguments by which a request to the service waits for its answer and is repeated."""
+    from google.cloud.storage.retry import DEFAULT_RETRY
+
+    return {"timeout": ANSWER_SECONDS, "retry": DEFAULT_RETRY.with_timeout(_PATIENCE_SECONDS)}
+
+
+def make_client() -> Client:
+    """A client with the user's credentials, or without any when there are none; a project is not asked for."""
+    from google.auth.exceptions import DefaultCredentialsError
+    from google.cloud.storage import Client
+
+    # Otherwise a thread asks for the bucket's properties too, for traces that nobody collects.
+    os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
+    try:
+        return Client(project=None)
+    except DefaultCredentialsError:
+        if os.environ.get(_KEY_FILE):
+            raise
+        return Client.create_anonymous_client()
+    except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file that holds something else altogether
+        raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def translated(doing: str, role: str) -> Iterator[None]:
+    """Translates what Google's libraries and the network raise into the tree of `textgen.errors`.
+
+    Args:
+        doing: what is tried, with the URI, such as `"cannot read gs://books/a.txt"`.
+        role: what the credentials need for it, by Google's name.
+    """
+    from google.api_core import exceptions as api
+    from google.auth import exceptions as auth
+    from google.cloud.storage.exceptions import DataCorruption
+
+    try:
+        yield
+    except api.NotFound as error:
+        raise MissingError(
+            f"{doing}: it is not there, or was replaced meanwhile; check its name and run the same command again"
+        ) from error
+    except (api.Unauthorized, auth.InvalidOperation) as error:
+        raise UnavailableError(f"{doing}: it is not public, and there are no valid credentials; {LOG_IN}") from error
+    except api.Forbidden as error:
+        raise AccessError(f"{doing}: {_said(error)}; ask for the role {role}") from error
+    except DataCorruption as error:
+        raise InputOutputError(f"{doing}: it arrived damaged; run the same command again") from error
+    except (api.RetryError, auth.TransportError) as error:
+        raise _unreachable(doing, error) from error
+    except auth.GoogleAuthError as error:
+        raise UnavailableError(f"{doing}: the credentials cannot be used ({_said(error)}); {LOG_IN}") from error
+    except api.GoogleAPIError as error:
+        raise UnavailableError(f"{doing}: Google Cloud Storage refuses it: {_said(error)}") from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's, not the network's
+            raise
+        raise _unreachable(doing, error) from error
+
+
+def _unreachable(doing: str, error: Exception) -> UnavailableError:
+    cause = getattr(error, "cause", None) or error
+    return UnavailableError(
+        f"{doing}: Google Cloud Storage cannot be reached ({type(cause).__name__}); "
+        "check the network and run the same command again"
+    )
+
+
+def _said(error: Exception) -> str:
+    """What an error says, on one line of reasonable length."""
+    return textwrap.shorten(re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error)), 200)

@@ -1,0 +1,60 @@
+"""Names places in buckets, `gs://BUCKET/PATH`, and checks them as far as that goes without asking anybody."""
+
+from __future__ import annotations
+
+import re
+
+from textgen.errors import UsageError
+
+SCHEME = "gs://"
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+"""What Cloud Storage takes for a bucket: 3 to 63 characters, and with dots up to 222 (its documentation, "Bucket names")."""
+
+_MOST_OBJECT_BYTES = 1024
+"""What Cloud Storage takes for an object's name (its documentation, "Object names")."""
+
+
+def is_bucket(place: str) -> bool:
+    """Whether a place is meant to lie in a bucket."""
+    return place.startswith(SCHEME)
+
+
+def split_directory(uri: str) -> tuple[str, str]:
+    """The bucket, and how the names of the objects begin that lie in a directory of it.
+
+    Raises:
+        UsageError: for a URI that cannot be.
+    """
+    if uri.removeprefix(SCHEME).rstrip("/").count("/"):
+        bucket, name = split(uri.rstrip("/"))
+        return bucket, f"{name}/"
+    return split(f"{uri.rstrip('/')}/x")[0], ""
+
+
+def split(uri: str) -> tuple[str, str]:
+    """The bucket and the object that a URI names.
+
+    Raises:
+        UsageError: for a URI that cannot be.
+    """
+    bucket, _, name = uri.removeprefix(SCHEME).partition("/")
+    if not is_bucket(uri) or not _BUCKET.fullmatch(bucket):
+        raise UsageError(
+            f"a place in a bucket must be gs://BUCKET/PATH, the bucket in 3 or more of a-z, 0-9, '.', '_' and '-', got {uri}"
+        )
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        raise UsageError(f"a place in a bucket must be UTF-8, got {uri!r}; name another") from None
+    if not 0 < size <= _MOST_OBJECT_BYTES or re.search(r"[\0\r\n]", name) or name in {".", ".."}:
+        raise UsageError(
+            f"a place in a bucket must be gs://BUCKET/PATH, the path in one line of 1 to {_MOST_OBJECT_BYTES} bytes, "
+            f"got {uri!r}"
+        )
+    return bucket, name
+
+
+def below(directory: str, name: str) -> str:
+    """The URI of what lies in a directory of a bucket."""
+    return f"{directory.rstrip('/')}/{name}"
