@@ -1,12 +1,15 @@
+import gc
 import os
 import shutil
 import subprocess
+import threading
 import uuid
 
 import numpy as np
 import pytest
 from hypothesis import settings
 
+from tests.storage_front import Front
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile
@@ -37,10 +40,14 @@ def storage_server():
 
     server = FakeGCSServer()
     server.start()
-    log = server._process.stderr
-    yield os.environ.pop("STORAGE_EMULATOR_HOST")
-    server.stop()
-    log.close()
+    with server._process.stderr as log:
+        reader = threading.Thread(
+            target=log.read
+        )  # a pipe that nobody reads would be full one day, and the server stand still
+        reader.start()
+        yield os.environ.pop("STORAGE_EMULATOR_HOST")
+        server.stop()
+        reader.join()
 
 
 @pytest.fixture
@@ -52,6 +59,19 @@ def bucket(storage_server, tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     with Client(project="test") as client:
         yield client.create_bucket(f"bucket-{uuid.uuid4()}")
+
+
+@pytest.fixture
+def front(bucket, storage_server, monkeypatch):
+    """What stands before that Cloud Storage, for faults and to see what was asked."""
+    with Front(storage_server) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.address)
+        yield server
+        server.shutdown()
+        thread.join()
+    gc.collect()  # what is left of failed downloads goes here, and not in another test
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ for it to end where it can end well. A second SIGINT ends it at once in any case
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import signal
 from types import FrameType, TracebackType
@@ -30,6 +31,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
+        self._failure: TextgenError | None = None
         self.advice = "run the same command again to go on"
         self._held = False
         self._before: dict[signal.Signals, Any] = {}
@@ -68,12 +70,19 @@ class Signals:
         if self.received is not None:
             raise Interrupted
 
+    def fail(self, failure: TextgenError) -> None:
+        """Ends the command as SIGTERM does, but with a failure of its own; for another thread to call."""
+        self._failure = failure
+        _thread.interrupt_main(signal.SIGTERM)
+
     def error(self, text: str) -> TextgenError:
-        """What the command ends with: a `CancelledError` after SIGINT, else a `StoppedError`.
+        """What the command ends with: a `CancelledError` after SIGINT, else a `StoppedError`; or what `fail` was given.
 
         Args:
             text: what to say before the advice.
         """
+        if self._failure is not None:
+            return self._failure
         return (CancelledError if self.received is signal.SIGINT else StoppedError)(f"{text}; {self.advice}")
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -1,12 +1,6 @@
-import gc
-import http.server
-import json
-import threading
-import urllib.error
-import urllib.request
-
 import pytest
 
+from tests.storage_front import damage, fail, keep
 from textgen import errors
 from textgen.storage import fetch, is_bucket, service
 
@@ -18,79 +12,6 @@ pytestmark = [
 
 DOWNLOAD = "/download/"
 """How the path of a request for an object's bytes begins; those for its properties begin otherwise."""
-
-
-class Front(http.server.ThreadingHTTPServer):
-    """Stands before the server: keeps the paths that were asked for, and lets answers fail as a test wants.
-
-    `faults` holds functions of an answer's status, headers and body, one for each answer to come.
-    """
-
-    def __init__(self, behind):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.behind = behind
-        self.paths = []
-        self.faults = []
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Front
-
-    def do_GET(self):
-        self.server.paths.append(self.path)
-        answer = get(self.server.behind + self.path)
-        if self.server.faults:
-            answer = self.server.faults.pop(0)(*answer)
-        status, headers, body = answer
-        if not self.path.startswith(DOWNLOAD):  # it names the address of the bytes
-            body = body.replace(self.server.behind.encode(), f"http://127.0.0.1:{self.server.server_port}".encode())
-        self.send_response(status)
-        for name in ("Content-Type", "X-Goog-Hash", "X-Goog-Generation"):
-            if name in headers:
-                self.send_header(name, headers[name])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        """Writes nothing."""
-
-
-def get(url):
-    try:
-        with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
-            return answer.status, answer.headers, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers, error.read()
-
-
-def fail(status, message="out of order"):
-    """A fault: an answer as the service words its failures."""
-    body = json.dumps({"error": {"code": status, "message": message}}).encode()
-    return lambda *_: (status, {"Content-Type": "application/json"}, body)
-
-
-def keep(*answer):
-    """No fault."""
-    return answer
-
-
-def damage(status, headers, body):
-    """A fault: one bit of the body is another."""
-    return status, headers, bytes([body[0] ^ 1]) + body[1:]
-
-
-@pytest.fixture
-def front(bucket, storage_server, monkeypatch):
-    with Front(storage_server) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
-        yield server
-        server.shutdown()
-        thread.join()
-    gc.collect()  # what is left of failed downloads goes here, and not in another test
 
 
 @pytest.fixture

@@ -55,12 +55,12 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:
         raise DataError(
-            f"{job.root} was trained on another {changed}; name another --job_dir or --data_prefix, begin anew with "
+            f"{job} was trained on another {changed}; name another --job_dir or --data_prefix, begin anew with "
             "--fresh, or go on with the text as it is now with --allow_changed_data"
         )
     if changed and vocabulary is None:
         raise MissingError(
-            f"{job.root} was trained on another {changed}, and {job.vocabulary}, to read this one with, is gone; "
+            f"{job} was trained on another {changed}, and {job.vocabulary}, to read this one with, is gone; "
             "restore it, or begin anew with --fresh"
         )
     if vocabulary is None or (not changed and vocabulary.sha256 == corpus.vocabulary.sha256):
@@ -102,7 +102,7 @@ def _check_shape(job: JobDirectory, config: TrainingConfig) -> None:
     differing = [f"{name} {old[name]} and not {new[name]}" for name in new if old[name] != new[name]]
     if differing:
         raise FormatError(
-            f"{job.root} holds a model of another shape, with {', '.join(differing)}; "
+            f"{job} holds a model of another shape, with {', '.join(differing)}; "
             "name another --job_dir, or begin anew with --fresh"
         )
 

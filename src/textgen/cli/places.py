@@ -1,4 +1,4 @@
-"""Decides where a run's files go, and refuses places that cannot be; writes nothing."""
+"""Decides where a run's files go, and refuses places that cannot be; makes none of them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,29 @@ from pathlib import Path
 
 from textgen.config import TrainingConfig, with_job_name
 from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error
-from textgen.jobs import JobDirectory
+from textgen.jobs import JobPlace, job_place
 from textgen.planning import Plan
-from textgen.storage import is_bucket
+from textgen.storage import BucketDirectory, is_bucket
 
 
-def find_places(config: TrainingConfig, name: str) -> tuple[JobDirectory, Path]:
-    """The job directory, and the directory of TensorBoard's files.
+def find_places(config: TrainingConfig, name: str, worker: str | None) -> tuple[JobPlace, str | None]:
+    """Where the job lives, and where TensorBoard's files go; None for the job's own directory for them.
 
     Args:
         config: the settings.
         name: the job's.
+        worker: as `job_place` has it.
 
     Raises:
-        TextgenError: when one of them is or lies below a file, or may not be written to.
+        TextgenError: when one of them is or lies below a file, may not be written to, or cannot be a place in a bucket.
     """
-    job = JobDirectory(_directory("--job_dir", with_job_name(config.job_dir, name)))
+    job = with_job_name(config.job_dir, name)
+    _check_directory("--job_dir", job)
     if config.summary_dir is None:
-        return job, job.logs
-    return job, _directory("--summary_dir", with_job_name(config.summary_dir, name))
+        return job_place(job, worker), None
+    summaries = with_job_name(config.summary_dir, name)
+    _check_directory("--summary_dir", summaries)
+    return job_place(job, worker), summaries
 
 
 def refuse_bucket(label: str, place: str) -> None:
@@ -106,12 +110,13 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
         )
 
 
-def _directory(flag: str, value: str) -> Path:
-    refuse_bucket(flag, value)
+def _check_directory(flag: str, value: str) -> None:
     _check_utf8(flag, value)
+    if is_bucket(value):
+        BucketDirectory(value)
+        return
     path = Path(value)
     _check_writable(flag, path, _nearest(flag, path), "be a directory")
-    return path
 
 
 def _check_utf8(flag: str, value: str) -> None:

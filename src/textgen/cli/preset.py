@@ -8,7 +8,7 @@ from typing import Any
 from textgen.config.validation import nearest
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import MissingError, UsageError, from_os_error
-from textgen.storage import bundled, read_text
+from textgen.storage import bundled, fetch, is_bucket, read_text
 
 
 def preset_names() -> list[str]:
@@ -25,6 +25,8 @@ def read_preset(name: str) -> dict[str, Any]:
     Raises:
         TextgenError: when there is neither, or it cannot be used.
     """
+    if is_bucket(name):
+        return from_yaml(read_text(fetch(name)), name)
     path, presets = Path(name), preset_names()
     try:
         if not path.exists() or (path.is_dir() and name in presets):

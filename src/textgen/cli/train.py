@@ -6,22 +6,23 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
+from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import find_text
-from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name
+from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
-from textgen.jobs import CheckpointStore, JobDirectory, JobState, as_json, job_lock
+from textgen.errors import UsageError
+from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
 from textgen.planning import Plan
 from textgen.signals import Signals
-from textgen.storage import cache_directory
+from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
 
 PROGRAM = "textgen-train"
@@ -65,16 +66,15 @@ def _train(arguments: Sequence[str]) -> None:
 
 
 def _run(arguments: Sequence[str], signals: Signals) -> None:
-    values = make_parser().parse(arguments)
-    command = build(TrainCommand, values)
-    preset = {} if command.config is None else read_preset(command.config)
-    config = build(TrainingConfig, {**preset, **values})
-
+    environment = CloudEnvironment.read(os.environ)
+    command, config = _settings(arguments, environment)
     console = Console()
     with console.busy("reading the text"):
         corpus = _open_corpus(config)
     name = job_name(config, corpus.prefix)
-    job, summary_dir = find_places(config, name)
+    place, summaries = find_places(config, name, environment.worker)
+    with console.busy("looking for the job"):
+        job = place.look()
     if command.fresh:
         check_movable(job)
     fresh = command.fresh and not job.is_empty
@@ -84,13 +84,13 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         _show_plan(console, plan, found, job, fresh=fresh)
         return
 
+    events = Events(console.say, console.warn, signals.fail, signals.hold)
     if command.fresh:
-        with job_lock(job, console.warn):  # which goes with the old job
-            aside = job.move_aside()
+        aside = place.move_aside(events)
         signals.advice = "run the same command without --fresh to go on"
         if aside is not None:
             console.say(f"The old job is now {aside}")
-    with job_lock(job, console.warn):
+    with place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
         _show_plan(console, plan, found, job)
@@ -119,9 +119,24 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
                 console=console,
                 allow_changed_data=command.allow_changed_data,
             )
-    _show_next_steps(console, job, summary_dir)
+        if environment.model_dir is not None:
+            copy_to(job.model, below(environment.model_dir, job.model.name))
+        result = {"job_dir": str(job), **last_evaluation(job), **summary} if command.json else {}
+    _show_next_steps(console, str(job), summaries or below(str(job), job.logs.name))
     if command.json:
-        sys.stdout.write(as_json({"job_dir": str(job.root), **last_evaluation(job), **summary}) + "\n")
+        sys.stdout.write(as_json(result) + "\n")
+
+
+def _settings(arguments: Sequence[str], environment: CloudEnvironment) -> tuple[TrainCommand, TrainingConfig]:
+    """What is asked for; flags win over the preset, and that over the environment."""
+    values = make_parser().parse(arguments)
+    command = build(TrainCommand, values)
+    if command.fresh and environment.job_id is not None:
+        raise UsageError(
+            "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
+        )
+    preset = {} if command.config is None else read_preset(command.config)
+    return command, build(TrainingConfig, {**environment.settings, **preset, **values})
 
 
 def _open_corpus(config: TrainingConfig) -> Corpus:
@@ -175,7 +190,7 @@ def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *,
         "until": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} of checkpoints",
-        "job": f"{job.root} ({'goes on' if job.exists and not fresh else 'new'})",
+        "job": f"{job} ({'goes on' if job.exists and not fresh else 'new'})",
     }
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
@@ -184,7 +199,7 @@ def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *,
         console.say(found.remark)
 
 
-def _show_next_steps(console: Console, job: JobDirectory, summary_dir: Path) -> None:
+def _show_next_steps(console: Console, job: str, summaries: str) -> None:
     console.say("Next:")
-    console.say(f"  textgen-sample {shlex.quote(str(job.root))}")
-    console.say(f"  tensorboard --logdir {shlex.quote(str(summary_dir))}")
+    console.say(f"  textgen-sample {shlex.quote(job)}")
+    console.say(f"  tensorboard --logdir {shlex.quote(summaries)}")

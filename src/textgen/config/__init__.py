@@ -1,5 +1,6 @@
 """Settings: declared once as dataclass fields, from which flags, YAML, job name and docs are made."""
 
+from textgen.config.cloud_environment import CloudEnvironment
 from textgen.config.command import SampleCommand, TrainCommand
 from textgen.config.export import ExportCommand
 from textgen.config.inspection import InspectCommand
@@ -11,6 +12,7 @@ from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "CloudEnvironment",
     "ExportCommand",
     "InspectCommand",
     "JobsCommand",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.errors import MissingError, UsageError, from_os_error
-from textgen.storage import is_bucket
+from textgen.storage import fetch_argument, is_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,8 +44,8 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
     """Finds the files that the arguments speak of.
 
     Args:
-        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs. A folder that is the only one, and holds
-            the `PREFIX.train.txt` of one corpus, stands for that corpus.
+        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs, also in buckets. A folder that is the
+            only one, and holds the `PREFIX.train.txt` of one corpus, stands for that corpus.
         data_dir: instead of texts, the folder of a corpus; without `data_prefix` it is read as such a text.
         data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`,
             `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It
@@ -66,16 +66,14 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
     arguments = [data_dir] if data_dir else texts
     if not arguments or not all(arguments):
         raise UsageError("a text is needed and none was named: give files, a folder or --data_dir")
-    for argument in arguments:
-        if is_bucket(argument):
-            raise UsageError(f"cannot read {argument}: buckets are not read yet; copy the file here first")
     if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
         raise UsageError(
             f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
         )
+    arguments = [fetch_argument(argument, _ENDINGS) if is_bucket(argument) else argument for argument in arguments]
     try:
         if data_dir and data_prefix:
-            sources = _find_corpus(Path(data_dir), data_prefix)
+            sources = _find_corpus(Path(arguments[0]), data_prefix)
         elif len(arguments) == 1 and (found := _find_prefixes(Path(arguments[0]))):
             sources = _find_only_corpus(Path(arguments[0]), found, data_prefix)
         else:

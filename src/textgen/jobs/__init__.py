@@ -7,14 +7,17 @@ from textgen.jobs.json_line import as_json
 from textgen.jobs.listing import JobFacts, job_facts, list_jobs
 from textgen.jobs.lock import is_locked, job_lock
 from textgen.jobs.log_file import LogFile
+from textgen.jobs.place import Events, JobPlace, job_place
 from textgen.jobs.state import JobState
 
 __all__ = [
     "Checkpoint",
     "CheckpointFacts",
     "CheckpointStore",
+    "Events",
     "JobDirectory",
     "JobFacts",
+    "JobPlace",
     "JobState",
     "LogFile",
     "as_json",
@@ -22,5 +25,6 @@ __all__ = [
     "is_locked",
     "job_facts",
     "job_lock",
+    "job_place",
     "list_jobs",
 ]

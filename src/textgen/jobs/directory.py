@@ -15,9 +15,15 @@ class JobDirectory:
 
     Attributes:
         root: the directory.
+        uri: of the directory in a bucket that this one is the local copy of.
     """
 
     root: Path
+    uri: str | None = None
+
+    def __str__(self) -> str:
+        """Where the user has it."""
+        return self.uri or str(self.root)
 
     @property
     def config(self) -> Path:
@@ -63,6 +69,11 @@ class JobDirectory:
     def logs(self) -> Path:
         """TensorBoard's files, unless the config says elsewhere."""
         return self.root / "logs"
+
+    @property
+    def small_files(self) -> tuple[Path, ...]:
+        """What tells how the job stands."""
+        return (self.config, self.vocabulary, self.state, self.metrics)
 
     @property
     def exists(self) -> bool:

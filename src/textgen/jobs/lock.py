@@ -86,7 +86,7 @@ def _take(job: JobDirectory, warn: Callable[[str], None]) -> int:
         if descriptor is not None:
             return descriptor
     raise LockedError(
-        f"another trainer works in {job.root}: {_read_holder(job.lock) or 'a process that has just begun'}; "
+        f"another trainer works in {job}: {_read_holder(job.lock) or 'a process that has just begun'}; "
         "wait for its end or stop it, or name another --job_dir"
     )
 

@@ -1,7 +1,7 @@
 """Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
-from textgen.storage.buckets import bucket_region, fetch, fetch_argument, fetch_directory, upload_once
+from textgen.storage.buckets import bucket_region, copy_to, fetch, fetch_argument, fetch_directory, upload_once
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import (
@@ -31,6 +31,7 @@ __all__ = [
     "bucket_region",
     "bundled",
     "cache_directory",
+    "copy_to",
     "fetch",
     "fetch_argument",
     "fetch_directory",

@@ -159,7 +159,8 @@ class BucketDirectory:
             except NotFound:
                 return
             except PreconditionFailed as error:
-                raise _changed(uri) from error
+                if self.find(name) is not None:
+                    raise _changed(uri) from error
 
     def copy(self, name: str, target: BucketDirectory) -> None:
         """Copies an object, within the service, to the same name in another place, unless it is there already."""

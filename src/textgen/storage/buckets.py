@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from textgen.errors import MissingError, TextgenError, from_os_error
+from textgen.errors import MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 from textgen.storage.cache import cache_directory
-from textgen.storage.files import remove
+from textgen.storage.files import remove, write_atomic
 from textgen.storage.service import make_client, patience, translated
-from textgen.storage.uris import SCHEME, below, split
+from textgen.storage.uris import SCHEME, below, is_bucket, split
 
 _LONGEST_NAME = 200
 """In characters: of names that could be too long for a local disk, the end is kept."""
@@ -92,15 +92,18 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
         names: of the objects to bring; None for all.
 
     Returns:
-        The names of those that were brought; whatever else is in the directory stays.
+        The names of those that are there now; whatever else is in the directory stays.
 
     Raises:
         TextgenError: as `fetch`; a place where nothing lies is empty.
     """
     with BucketDirectory(uri) as directory:
         found = directory.list()
-        wanted = [name for name in found if _is_plain(name) and (names is None or name in set(names))]
-        return [name for name in wanted if _bring(directory, name, found[name], place / name)]
+        asked = found.keys() if names is None else set(names)
+        wanted = [name for name in found if _is_plain(name) and name in asked]
+        for name in wanted:
+            _bring(directory, name, found[name], place / name)
+    return wanted
 
 
 def upload_once(path: Path, directory: str) -> str:
@@ -129,6 +132,25 @@ def upload_once(path: Path, directory: str) -> str:
         if place.find(name) is None and place.upload(name, path, NOT_THERE) is None:
             raise MissingError(f"{path} is gone; restore it and run the same command again")
     return below(directory, name)
+
+
+def copy_to(path: Path, place: str) -> None:
+    """Copies a small file to a path, or to an object of a bucket, over what is there.
+
+    Raises:
+        TextgenError: when it cannot be read or written.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {path}") from error
+    if not is_bucket(place):
+        write_atomic(Path(place), content)
+        return
+    bucket, name = split(place)
+    with BucketDirectory(f"{SCHEME}{bucket}") as directory:
+        before = directory.find(name)
+        directory.write(name, content, NOT_THERE if before is None else before.generation)
 
 
 def bucket_region(bucket: str) -> str:
@@ -164,13 +186,12 @@ def _cached(uri: str, kind: str) -> Path:
     return cache_directory("buckets") / key / (PurePosixPath(uri).name[-_LONGEST_NAME:] or "object")
 
 
-def _bring(directory: BucketDirectory, name: str, facts: StoredObject, path: Path) -> bool:
-    """Brings an object unless its content is there already; whether it was brought."""
-    with contextlib.suppress(TextgenError, OSError):
+def _bring(directory: BucketDirectory, name: str, facts: StoredObject, path: Path) -> None:
+    """Brings an object unless its content is there already."""
+    with contextlib.suppress(OSError):
         if path.stat().st_size == facts.size and crc32c(path) == facts.crc32c:
-            return False
+            return
     directory.download(name, path)
-    return True
 
 
 def _is_plain(name: str) -> bool:

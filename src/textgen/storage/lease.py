@@ -12,6 +12,7 @@ import contextlib
 import json
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from types import TracebackType
@@ -32,8 +33,8 @@ class Holder:
     """Who holds a lease.
 
     Attributes:
-        name: the same again after a restart, so that the lease is taken over at once.
-        copy: of its local copy of the place.
+        name: the same again after a restart, so that the lease is taken over at once; empty where the local copy tells.
+        copy: names its local copy of the place, which only it uses; empty where it has none.
         description: for people.
         held: whether it works there now.
     """
@@ -54,7 +55,7 @@ class Lease:
         lost: called, in that thread, with what to end with when another has taken the lease over.
 
     Attributes:
-        copy_before: the local copy of the last holder, which is the newest; None for a new place.
+        goes_on: whether the last holder had the very local copy that this one has, so that it is the newest.
 
     Raises:
         LockedError: when another holds the lease, and renews it.
@@ -64,7 +65,7 @@ class Lease:
     def __init__(
         self, uri: str, holder: Holder, waiting: Callable[[str], None], lost: Callable[[TextgenError], None]
     ) -> None:
-        self.copy_before: str | None = None
+        self.goes_on = False
         self._directory = BucketDirectory(uri)
         self._holder = holder
         self._waiting = waiting
@@ -90,6 +91,11 @@ class Lease:
         with self._close, contextlib.suppress(TextgenError):  # the next holder waits a little, that is all
             self._write(held=False)
 
+    @property
+    def copy(self) -> str:
+        """The local copy of this holder: where it does not go on, a name that none had before."""
+        return self._holder.copy
+
     def renew(self) -> None:
         """Makes sure that the lease is still this process'.
 
@@ -104,10 +110,13 @@ class Lease:
         if found is not None:
             content, facts = found
             before = _parse(content)
-            self.copy_before = before.copy
-            if before.held and before.name != self._holder.name:
+            self.goes_on = bool(before.copy) and before.copy == self._holder.copy
+            is_same = self.goes_on or (bool(before.name) and before.name == self._holder.name)
+            if before.held and not is_same:
                 self._wait(facts.generation, before.description)
             self._generation = facts.generation
+        if not self.goes_on:
+            self._holder = replace(self._holder, copy=uuid.uuid4().hex)
         self.renew()
 
     def _wait(self, generation: int, other: str) -> None:

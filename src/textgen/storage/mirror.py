@@ -141,7 +141,10 @@ class Mirror:
         """Uploads what has changed, then removes what is gone."""
         uploads = list(self._scan())
         changed = [upload for upload in uploads if self._differs(upload)]
-        gone = {name for name in self._there if self._disposable(name)} - {upload.name for upload in uploads}
+        names = {upload.name for upload in uploads}
+        # Nothing goes without a successor: if all are gone, somebody has emptied the local directory.
+        replaced = any(map(self._disposable, names))
+        gone = {name for name in self._there if replaced and self._disposable(name)} - names
         if not changed and not gone:
             return
         self._check()

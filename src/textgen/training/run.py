@@ -139,7 +139,7 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
-            f"{job.root} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
+            f"{job} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
             "or begin anew with --fresh"
         )
     return checkpoint

@@ -1,0 +1,226 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from textgen import errors
+from textgen.jobs import Events, JobState, job_place
+from textgen.storage import lease, mirror
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+STEPS = [10, 20, 30, 40]
+
+
+@pytest.fixture
+def machine(bucket, tmp_path, monkeypatch):
+    """A function that changes to a machine of a given name, with a disk of its own; the clock runs fast."""
+    monkeypatch.setattr(mirror, "_INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.5)
+
+    def change(name):
+        monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / name))
+
+    change("first")
+    return change
+
+
+@pytest.fixture
+def uri(bucket, machine):
+    return f"gs://{bucket.name}/jobs/book"
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def events(said):
+    return Events(said.append, pytest.fail, lambda failure: pytest.fail(str(failure)), lambda: None)
+
+
+def work(job, step):
+    """Leaves what a trainer does."""
+    job.checkpoints.mkdir(parents=True, exist_ok=True)
+    job.logs.mkdir(exist_ok=True)
+    for path in (job.config, job.vocabulary, job.model):
+        path.write_text(f"{path.name} of {step}")
+    for path in (job.metrics, job.samples, job.logs / f"events.{step}"):
+        with path.open("a") as file:
+            file.write(f"{step}\n")
+    for kind in ("safetensors", "json"):
+        (job.checkpoints / f"step-{step:08}.{kind}").write_text(f"{kind} of {step}")
+    for old in sorted(job.checkpoints.glob("*.json"))[:-2]:
+        old.unlink()
+        old.with_suffix(".safetensors").unlink()
+    JobState("stopped", steps=step).write(job.state)
+
+
+def files(job, *, logs=True):
+    paths = (path.relative_to(job.root) for path in job.root.rglob("*") if path.is_file())
+    return {
+        str(path): (job.root / path).read_text()
+        for path in paths
+        if path != Path("lock") and (logs or path.parts[0] != "logs")
+    }
+
+
+def in_bucket(bucket):
+    blobs = bucket.list_blobs(prefix="jobs/book/")
+    found = {blob.name.removeprefix("jobs/book/"): blob.download_as_bytes().decode() for blob in blobs}
+    del found["lock"]
+    return found
+
+
+def test_the_bucket_has_what_the_trainer_left(uri, events, bucket):
+    """All files, TensorBoard's too, and no checkpoint more."""
+    with job_place(uri).open(events) as job:
+        assert str(job) == uri
+        assert files(job) == {}
+        for step in STEPS:
+            work(job, step)
+    assert in_bucket(bucket) == files(job)
+    assert sum("checkpoints/" in name for name in in_bucket(bucket)) == 4
+
+
+def test_another_machine_goes_on_with_what_the_bucket_has(uri, events, machine, bucket, said):
+    """All that a trainer needs is restored; curves stay in the bucket, where new ones join them."""
+    with job_place(uri).open(events) as first:
+        work(first, 10)
+    machine("second")
+    with job_place(uri).open(events) as job:
+        assert job.root != first.root
+        assert files(job) == files(first, logs=False)
+        work(job, 20)
+    assert said == [f"restoring 8 files from {uri}"]
+    assert {"logs/events.10", "logs/events.20"} < set(in_bucket(bucket))
+
+
+def test_the_same_machine_keeps_what_had_not_arrived(uri, events, front, said):
+    """A trainer that was killed in an outage left more on its disk than in the bucket: the next one there goes on with that."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    work(job, 20)
+    with job_place(uri).open(events) as again:
+        assert files(again)["state.json"] == job.state.read_text()
+        assert JobState.read(again.state).steps == 20
+    assert said == []
+
+
+def test_a_stale_copy_gives_way_to_what_another_machine_did(uri, events, machine, bucket):
+    """The bucket decides; what is left here of an older state goes."""
+    with job_place(uri).open(events) as first:
+        work(first, 10)
+    machine("second")
+    with job_place(uri).open(events) as second:
+        for step in STEPS[1:]:
+            work(second, step)
+    machine("first")
+    (first.root / "checkpoints" / "step-00000015.json").write_text("never uploaded")
+    with job_place(uri).open(events) as job:
+        assert job.root == first.root
+        assert files(job) == files(second, logs=False)
+    assert in_bucket(bucket)["state.json"] == second.state.read_text()
+
+
+def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, machine, monkeypatch):
+    """A kill in the middle of it leaves nothing that the next run would go on with."""
+    with job_place(uri).open(events) as first:
+        work(first, 10)
+    machine("second")
+    from textgen.jobs import place
+
+    def break_off(*_):
+        raise errors.InputOutputError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, "write_atomic", break_off)
+        with pytest.raises(errors.InputOutputError, match="killed"), job_place(uri).open(events):
+            pytest.fail("it began")
+    half = job_place(uri)._directory("jobs")  # type: ignore[attr-defined]
+    half.state.unlink()
+    with job_place(uri).open(events) as job:
+        assert files(job) == files(first, logs=False)
+
+
+def test_a_bucket_that_was_emptied_is_a_new_job(uri, events, bucket):
+    """Who removes a job from the bucket does not find it again."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    for blob in bucket.list_blobs(prefix="jobs/"):
+        blob.delete()
+    with job_place(uri).open(events) as job:
+        assert files(job) == {}
+
+
+def test_a_local_directory_that_is_emptied_empties_no_bucket(uri, events, bucket):
+    """Whatever cleans the cache in the middle of a run takes no checkpoint from the bucket."""
+    import shutil
+    import time
+
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+        while "state.json" not in in_bucket(bucket):
+            time.sleep(0.05)
+        kept = in_bucket(bucket)
+        shutil.rmtree(job.checkpoints)
+    assert in_bucket(bucket) == kept
+
+
+def test_a_look_reads_what_tells_how_the_job_stands(uri, events, machine):
+    """No checkpoint is downloaded, nothing is locked, and what has gone since the last look is gone here too."""
+    assert not job_place(uri).look().exists
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+        job.metrics.unlink()
+    machine("second")
+    seen = job_place(uri).look()
+    assert files(seen) == {path.name: path.read_text() for path in (job.config, job.vocabulary, job.state)}
+    assert str(seen) == uri
+    job_place(uri).move_aside(events)
+    assert files(job_place(uri).look()) == {}
+
+
+def test_a_job_is_moved_aside_within_the_bucket(uri, events, bucket, said):
+    """To the first free name, with all that is in it; the old place is empty, here too."""
+    for expected in (None, f"{uri}.1", f"{uri}.2"):
+        assert job_place(uri).move_aside(events) == expected
+        with job_place(uri).open(events) as job:
+            assert files(job) == {}
+            work(job, 10)
+    moved = {blob.name.removeprefix("jobs/book.1/") for blob in bucket.list_blobs(prefix="jobs/book.1/")}
+    assert moved == set(files(job))
+    assert said == []
+
+
+def test_two_trainers_do_not_meet(uri, events, machine):
+    """On one machine by the kernel's lock, on two by the lease; the message names the place that the user knows."""
+    with job_place(uri).open(events):
+        with pytest.raises(errors.LockedError, match=rf"another trainer works in {uri}: process \d+ on "):
+            job_place(uri).open(events).__enter__()
+        machine("second")
+        with pytest.raises(errors.LockedError, match=rf"another trainer works in {uri}: process \d+ on "):
+            job_place(uri).open(events).__enter__()
+
+
+def test_a_job_of_the_cloud_is_taken_over_by_its_restart(uri, events, machine, bucket, said):
+    """The same worker on a fresh machine neither waits nor is refused."""
+    with job_place(uri, "job 7").open(events) as job:
+        work(job, 10)
+    held = json.loads(bucket.blob("jobs/book/lock").download_as_bytes()) | {"held": True}
+    bucket.blob("jobs/book/lock").upload_from_string(json.dumps(held))
+    machine("second")
+    with job_place(uri, "job 7").open(events) as again:
+        assert JobState.read(again.state).steps == 10
+    assert said == [f"restoring 8 files from {uri}"]
+
+
+@pytest.mark.parametrize("uri", ["gs://", "gs://b/job", "gs:///job", "gs://Bucket/job", "gs://bucket/a\nb"])
+def test_a_place_that_cannot_be_is_refused_without_asking(uri):
+    """In one line."""
+    with pytest.raises(errors.UsageError, match=r"^a place in a bucket must be [^\n]*$"):
+        job_place(uri)

@@ -1,0 +1,184 @@
+import os
+
+import pytest
+
+from textgen import errors
+from textgen.storage import NOT_THERE, BucketDirectory, bucket_region, fetch_argument, fetch_directory, upload_once
+
+pytestmark = [
+    pytest.mark.cloud,
+    # Google's library leaves the answer to a request that failed unread, and its connection to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+LARGE = 9 << 20
+"""More than Google's library sends in one request."""
+
+
+@pytest.fixture
+def directory(bucket, front):
+    with BucketDirectory(f"gs://{bucket.name}/a/job") as directory:
+        yield directory
+
+
+def test_objects_are_listed_by_their_names_below_the_place(directory, bucket):
+    """Those of other places are not among them, also not of one whose name begins alike; sizes and checksums are the service's."""
+    for name in ("a/job/x", "a/job/deep/y", "a/job2/z", "a/w"):
+        bucket.blob(name).upload_from_string(name.encode())
+    found = directory.list()
+    assert list(found) == ["deep/y", "x"]
+    assert found["x"].size == 7
+    assert found["x"].crc32c == bucket.get_blob("a/job/x").crc32c
+    with BucketDirectory(f"gs://{bucket.name}") as whole:
+        assert set(whole.list()) == {"a/job/x", "a/job/deep/y", "a/job2/z", "a/w"}
+
+
+@pytest.mark.parametrize("size", [0, 10, LARGE])
+def test_a_file_goes_to_the_bucket_and_comes_back(directory, tmp_path, size):
+    """Byte by byte, in one request or in several."""
+    content = os.urandom(size)
+    (tmp_path / "file").write_bytes(content)
+    written = directory.upload("file", tmp_path / "file", NOT_THERE)
+    assert written == directory.find("file") == directory.list()["file"]
+    directory.download("file", tmp_path / "deep" / "copy")
+    assert (tmp_path / "deep" / "copy").read_bytes() == content
+    assert directory.read("file") == (content, written)
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+def test_what_another_has_written_is_not_overwritten(directory, bucket, tmp_path, size):
+    """A write over a generation that is no longer there is refused, and so is one of a new object that is not new."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(size))
+    first = directory.upload("file", path, NOT_THERE)
+    bucket.blob("a/job/file").upload_from_string(b"another's")
+    for generation in (first.generation, NOT_THERE):
+        with pytest.raises(errors.LockedError, match=r"^another process has written gs://\S+/a/job/file meanwhile"):
+            directory.upload("file", path, generation)
+    with pytest.raises(errors.LockedError, match="meanwhile"):
+        directory.remove("file", first.generation)
+    assert bucket.get_blob("a/job/file").download_as_bytes() == b"another's"
+
+
+@pytest.mark.parametrize(("size", "fate"), [(10, "lose"), (10, "hang up"), (10, "refuse"), (LARGE, "refuse")])
+def test_a_write_that_is_repeated_counts_once(directory, front, tmp_path, size, fate):
+    """Where the answer was lost the library asks again and finds the generation gone: but what is there is our own write."""
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(size))
+    fates = [fate]
+    front.rule = lambda method, _: fates.pop() if fates and method in {"POST", "PUT"} else None
+    written = directory.upload("file", path, NOT_THERE)
+    assert not fates
+    assert directory.read("file") == (path.read_bytes(), written)
+
+
+def test_removing_twice_is_no_failure(directory):
+    """An object that is gone, perhaps by a request whose answer was lost, is what was asked for."""
+    written = directory.write("x", b"x", NOT_THERE)
+    for _ in range(2):
+        directory.remove("x", written.generation)
+    assert directory.find("x") is None
+
+
+def test_a_file_that_goes_meanwhile_is_left_out(directory, tmp_path):
+    """A checkpoint can be removed between the look at its directory and its upload."""
+    assert directory.upload("x", tmp_path / "absent", NOT_THERE) is None
+
+
+def test_a_copy_within_the_bucket_overwrites_nothing(directory, bucket):
+    """What is there already stays as it is."""
+    directory.write("x", b"one", NOT_THERE)
+    directory.write("y", b"two", NOT_THERE)
+    bucket.blob("a/other/y").upload_from_string(b"mine")
+    with BucketDirectory(f"gs://{bucket.name}/a/other") as target:
+        directory.copy("x", target)
+        assert set(target.list()) == {"x", "y"}
+
+
+def test_a_bucket_that_is_not_there_is_one_line(directory):
+    """Whatever is asked for names the place and says what to check."""
+    with BucketDirectory("gs://no-such-bucket/job") as nowhere:
+        assert nowhere.find("x") is None
+        with pytest.raises(errors.MissingError, match=r"^cannot list gs://no-such-bucket/job: it is not there"):
+            nowhere.list()
+        with pytest.raises(errors.MissingError, match=r"^cannot write gs://no-such-bucket/job/x: it is not there"):
+            nowhere.write("x", b"x", NOT_THERE)
+    with pytest.raises(errors.MissingError, match=r"^cannot ask where gs://no-such-bucket lies: it is not there"):
+        bucket_region("no-such-bucket")
+
+
+def test_a_bucket_says_where_it_lies(bucket):
+    """In the words that --region has."""
+    assert bucket_region(bucket.name) == "us-central1"
+
+
+def test_a_file_is_uploaded_once_for_each_content(bucket, front, tmp_path):
+    """The same content lies there once, under its own name; another content beside it."""
+    path = tmp_path / "my book.txt"
+    path.write_text("one")
+    place = f"gs://{bucket.name}/data/"
+    first = upload_once(path, place)
+    assert first.startswith(place)
+    assert first.endswith("/my book.txt")
+    asked = len(front.requests)
+    assert upload_once(path, place) == first
+    assert {method for method, _ in front.requests[asked:]} == {"GET"}
+    path.write_text("two")
+    assert upload_once(path, place) != first
+    assert len(list(bucket.list_blobs(prefix="data/"))) == 2
+
+
+def test_a_directory_is_brought_without_what_is_there(bucket, front, tmp_path):
+    """Only what differs is downloaded; names that would lead out of the directory are left alone."""
+    for name in ("job/x", "job/deep/y", "job/../z"):
+        bucket.blob(name).upload_from_string(name.encode())
+    uri, place = f"gs://{bucket.name}/job", tmp_path / "home"
+    assert fetch_directory(uri, place) == ["deep/y", "x"]
+    assert {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()} == {"deep/y", "x"}
+    bucket.blob("job/x").upload_from_string(b"new")
+    del front.paths[:]
+    assert fetch_directory(uri, place, ["x"]) == ["x"]
+    assert fetch_directory(uri, place) == ["deep/y", "x"]
+    assert (place / "x").read_bytes() == b"new"
+    assert len([path for path in front.paths if "/download/" in path]) == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("texts/book.txt", ["book.txt"]),
+        ("texts", ["book.txt", "more/part.txt.gz"]),
+        ("texts/", ["book.txt", "more/part.txt.gz"]),
+        ("texts/*.txt", ["book.txt"]),
+        ("texts/**/part*", ["more/part.txt.gz"]),
+    ],
+)
+def test_an_argument_in_a_bucket_stands_for_the_same_here(bucket, argument, expected):
+    """A file, a folder or a glob becomes a path or a glob of the local disk, with the names of the bucket."""
+    import glob
+    from pathlib import Path
+
+    for name in ("texts/book.txt", "texts/more/part.txt.gz", "texts/picture.png"):
+        bucket.blob(name).upload_from_string(name.encode())
+    found = fetch_argument(f"gs://{bucket.name}/{argument}", (".txt", ".txt.gz"))
+    assert Path(found).name == Path(argument).name
+    place = Path(found)
+    files = glob.glob(found, recursive=True) if "*" in found else [place] if place.is_file() else place.rglob("*")  # noqa: PTH207
+    assert sorted(Path(file).name for file in files if Path(file).is_file()) == sorted(
+        Path(name).name for name in expected
+    )
+
+
+def test_what_has_gone_from_a_folder_goes_here_too(bucket):
+    """A text that is no longer in the bucket is no longer learned from."""
+    for name in ("texts/a.txt", "texts/b.txt"):
+        bucket.blob(name).upload_from_string(b"text")
+    from pathlib import Path
+
+    place = Path(fetch_argument(f"gs://{bucket.name}/texts", (".txt",)))
+    bucket.blob("texts/a.txt").delete()
+    assert Path(fetch_argument(f"gs://{bucket.name}/texts", (".txt",))) == place
+    assert [path.name for path in place.iterdir()] == ["b.txt"]
+    bucket.blob("texts/b.txt").delete()
+    with pytest.raises(errors.MissingError, match=r"^there is no gs://\S+/texts, and no .txt file below it; check"):
+        fetch_argument(f"gs://{bucket.name}/texts", (".txt",))

@@ -1,0 +1,124 @@
+import threading
+
+import pytest
+
+from textgen import errors
+from textgen.storage import BucketDirectory, Holder, Lease, lease
+
+pytestmark = [
+    pytest.mark.cloud,
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
+
+
+@pytest.fixture
+def uri(bucket, monkeypatch):
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
+    return f"gs://{bucket.name}/job"
+
+
+class Kept(Lease):
+    """A lease that keeps what it says."""
+
+    def __init__(self, uri, name="", copy="", lost=None):
+        self.said: list[str] = []
+
+        def fail(failure):
+            pytest.fail(str(failure))
+
+        super().__init__(uri, Holder(name, copy, f"worker {name or copy}"), waiting=self.said.append, lost=lost or fail)
+
+
+def test_a_new_place_is_taken_at_once(uri):
+    """Nobody is waited for; the local copy gets a name that none had."""
+    with Kept(uri) as first:
+        assert not first.goes_on
+        assert first.copy
+        assert first.said == []
+
+
+def test_a_place_that_was_left_in_order_is_taken_at_once(uri):
+    """By the same local copy, which is the newest, or by another, which is not."""
+    with Kept(uri) as first:
+        pass
+    with Kept(uri, copy=first.copy) as second:
+        assert second.goes_on
+        assert second.copy == first.copy
+    with Kept(uri, copy="another") as third:
+        assert not third.goes_on
+        assert third.copy not in {first.copy, "another"}
+        assert third.said == []
+
+
+def test_a_second_holder_is_refused_and_told_who_works_there(uri):
+    """It waits no longer than until it sees the lease renewed."""
+    with Kept(uri, "one"):
+        second = Kept(uri, "two")
+        with pytest.raises(errors.LockedError, match=rf"^another trainer works in {uri}: worker one; wait for its end"):
+            second.__enter__()
+        assert second.said == [f"waiting up to 1 seconds for worker one, who may still work in {uri}"]
+
+
+def abandon(taken):
+    """Ends a lease as a kill would: nothing is written any more."""
+    taken._end.set()
+    taken._thread.join()
+    taken._directory.__exit__(None, None, None)
+
+
+def test_the_lease_of_a_killed_holder_runs_out(uri):
+    """Another waits for it and takes over; its local copy is not the newest."""
+    first = Kept(uri, "one").__enter__()
+    abandon(first)
+    with Kept(uri, "two") as second:
+        assert len(second.said) == 1
+        assert not second.goes_on
+
+
+@pytest.mark.parametrize("by", ["name", "copy"])
+def test_the_same_holder_takes_over_at_once(uri, by):
+    """After a kill a restart is not locked out: a job of the cloud is known by its name, a machine by its local copy."""
+    first = Kept(uri, "job 1").__enter__()
+    abandon(first)
+    with Kept(uri, "job 1") if by == "name" else Kept(uri, copy=first.copy) as second:
+        assert second.said == []
+        assert second.goes_on == (by == "copy")
+
+
+def test_who_loses_the_lease_is_told(uri):
+    """A holder that was away for long finds another's lease at its next renewal."""
+    told = threading.Event()
+    failures = []
+
+    def lost(failure):
+        failures.append(failure)
+        told.set()
+
+    with Kept(uri, "job 1", lost=lost) as first:
+        with Kept(uri, "job 1"):  # a restart of the same, while the old one still lives
+            assert told.wait(30)
+        assert isinstance(failures[0], errors.LockedError)
+        with pytest.raises(errors.LockedError, match="another process has written"):
+            first.renew()
+
+
+def test_an_outage_does_not_end_a_lease(uri, front, monkeypatch):
+    """While nobody can reach the service nobody else can take over; afterwards the lease is renewed."""
+    from textgen.storage import service
+
+    monkeypatch.setattr(service, "_PATIENCE_SECONDS", 0.1)
+    with Kept(uri, "one") as first:
+        front.rule = lambda *_: "refuse"
+        with pytest.raises(errors.UnavailableError):
+            first.renew()
+        front.rule = lambda *_: None
+        first.renew()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"name": "x"}'])
+def test_a_lock_that_makes_no_sense_keeps_nobody_out(uri, content):
+    """It cannot be a living holder's: that one would write it anew."""
+    with BucketDirectory(uri) as directory:
+        directory.write("lock", content, 0)
+    with Kept(uri) as first:
+        assert not first.goes_on

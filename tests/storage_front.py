@@ -1,0 +1,132 @@
+"""A server that stands before the Cloud Storage of the tests: it keeps what was asked, and lets requests fail as a test wants.
+
+It also holds requests to the generations that they name, where the server behind it does not: when an object is removed, or
+uploaded in parts.
+"""
+
+import http.server
+import json
+import socket
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+
+KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
+
+
+class Front(http.server.ThreadingHTTPServer):
+    """Passes requests on.
+
+    `paths` are those that were asked for with GET, `requests` all, as pairs of method and path. `faults` holds functions of
+    an answer's status, headers and body, one for each answer to come. `rule`, called with each method and path, says what
+    becomes of a request: "refuse" answers 503 in its place, "hang up" closes the connection, "lose" passes it on and closes
+    the connection without the answer; None lets it pass.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, behind):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behind = behind
+        self.paths = []
+        self.requests = []
+        self.faults = []
+        self.rule: Callable[[str, str], str | None] = lambda *_: None
+        self.writing = threading.Lock()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, request, client_address):
+        """Says nothing of clients that hang up."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    server: Front
+
+    def answer(self):
+        server, method = self.server, self.command
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        server.requests.append((method, self.path))
+        if method == "GET":
+            server.paths.append(self.path)
+        fate = server.rule(method, self.path)
+        if fate == "hang up":
+            self.hang_up()
+            return
+        if fate == "refuse":
+            status, headers, content = fail(503)()
+        else:
+            with server.writing:
+                status, headers, content = self.pass_on(body)
+        if fate == "lose":
+            self.hang_up()
+            return
+        if server.faults:
+            status, headers, content = server.faults.pop(0)(status, headers, content)
+        if "/download/" not in self.path:  # it names the address of the bytes
+            content = content.replace(server.behind.encode(), server.address.encode())
+        self.send_response(status)
+        for name in KEPT:
+            if name in headers:
+                self.send_header(name, headers[name].replace(server.behind, server.address))
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server asks for
+
+    def pass_on(self, body):
+        if self.breaks_a_condition(body):
+            return fail(412, "At least one of the pre-conditions you specified did not hold.")()
+        kept = {name: self.headers[name] for name in ("Content-Type", "Content-Range", "Range") if self.headers[name]}
+        return ask(self.server.behind + self.path, self.command, body, kept)
+
+    def breaks_a_condition(self, body):
+        """Whether a request names a generation that is not there, where the server behind would not look."""
+        path, _, query = self.path.partition("?")
+        given = urllib.parse.parse_qs(query)
+        named = given.get("ifGenerationMatch")
+        if named is None or (self.command != "DELETE" and given.get("uploadType") != ["resumable"]):
+            return False
+        if self.command != "DELETE":
+            path = f"{path.removeprefix('/upload')}/{urllib.parse.quote(json.loads(body)['name'], safe='')}"
+        status, _, found = ask(self.server.behind + path, "GET", b"", {})
+        return int(json.loads(found)["generation"] if status == 200 else 0) != int(named[0])
+
+    def hang_up(self):
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, *arguments):
+        """Writes nothing."""
+
+
+def ask(url, method, body, headers):
+    """What a server answers: status, headers and body."""
+    request = urllib.request.Request(url, body if method in {"POST", "PUT"} else None, headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers, error.read()
+
+
+def fail(status, message="out of order"):
+    """A fault: an answer as the service words its failures."""
+    body = json.dumps({"error": {"code": status, "message": message}}).encode()
+    return lambda *_: (status, {"Content-Type": "application/json"}, body)
+
+
+def keep(*answer):
+    """No fault."""
+    return answer
+
+
+def damage(status, headers, body):
+    """A fault: one bit of the body is another."""
+    return status, headers, bytes([body[0] ^ 1]) + body[1:]
