@@ -17,7 +17,7 @@ from typing import Self
 from textgen.errors import InputOutputError, LockedError, TextgenError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 
-_INTERVAL_SECONDS = 10.0
+_INTERVAL_SECONDS = 2.0
 """Between two looks at the files."""
 
 _LAST_PATIENCE_SECONDS = 600.0
@@ -117,7 +117,7 @@ class Mirror:
                 if time.monotonic() > end:
                     self._failure = InputOutputError(f"{failure}; {self._advice}")
                     return
-                time.sleep(_INTERVAL_SECONDS / 10)
+                time.sleep(_INTERVAL_SECONDS)
         except LockedError as error:
             self._failure = error
 

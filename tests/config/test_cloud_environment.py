@@ -1,0 +1,51 @@
+import pytest
+
+from textgen.config import CloudEnvironment
+
+VERTEX = {
+    "CLOUD_ML_JOB_ID": "123",
+    "AIP_CHECKPOINT_DIR": "gs://bucket/job/book/checkpoints/",
+    "AIP_TENSORBOARD_LOG_DIR": "gs://bucket/job/book/logs/",
+    "AIP_MODEL_DIR": "gs://bucket/job/book/model/",
+    "CLUSTER_SPEC": '{"cluster": {}, "task": {"type": "workerpool0", "index": 0}}',
+}
+
+
+def test_a_job_of_vertex_ai_is_read():
+    """The job directory is the parent of the checkpoints'; slashes at the end go."""
+    found = CloudEnvironment.read(VERTEX)
+    assert found == CloudEnvironment(
+        job_id="123",
+        replica="workerpool0-0",
+        job_dir="gs://bucket/job/book",
+        summary_dir="gs://bucket/job/book/logs",
+        model_dir="gs://bucket/job/book/model",
+        cluster_spec=VERTEX["CLUSTER_SPEC"],
+    )
+    assert found.settings == {"job_dir": "gs://bucket/job/book", "summary_dir": "gs://bucket/job/book/logs"}
+    assert found.worker == "Vertex AI job 123, replica workerpool0-0"
+
+
+def test_elsewhere_nothing_is_set():
+    """Neither places nor a worker; what is empty counts as not set."""
+    assert CloudEnvironment.read({}) == CloudEnvironment()
+    assert CloudEnvironment.read(dict.fromkeys(VERTEX, "")) == CloudEnvironment()
+    assert CloudEnvironment().settings == {}
+    assert CloudEnvironment().worker is None
+
+
+def test_checkpoints_of_another_name_are_the_job_directory_itself():
+    """Who sets the variable by hand means the place."""
+    assert CloudEnvironment.read({"AIP_CHECKPOINT_DIR": "gs://bucket/mine/"}).job_dir == "gs://bucket/mine"
+
+
+@pytest.mark.parametrize("cluster", ["", "{", "[]", "1", "null", '{"task": 1}', '{"task": {"type": "chief"}}'])
+def test_a_cluster_that_makes_no_sense_is_no_failure(cluster):
+    """It says nothing that one machine needs to know."""
+    assert CloudEnvironment.read({"TF_CONFIG": cluster}).replica == "0"
+
+
+def test_of_several_machines_each_has_its_name():
+    """TF_CONFIG goes before CLUSTER_SPEC."""
+    environment = {**VERTEX, "TF_CONFIG": '{"task": {"type": "worker", "index": "3"}}'}
+    assert CloudEnvironment.read(environment).replica == "worker-3"
