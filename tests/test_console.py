@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -38,7 +39,7 @@ def _plain_environment(monkeypatch):
 
 def run(body: str, **options) -> "subprocess.CompletedProcess[str]":
     """Runs some lines with a console in another process."""
-    script = f"from textgen.console import Console, report_failure\n{textwrap.dedent(body)}"
+    script = f"from textgen.console import Console, report_failure\nfrom textgen.errors import FormatError\n{textwrap.dedent(body)}"
     return subprocess.run(
         [sys.executable, "-c", script], check=False, text=True, encoding="utf-8", capture_output=True, **options
     )
@@ -97,7 +98,7 @@ def test_standard_output_stays_clean():
         console.warn("careful")
         with console.busy("working"):
             pass
-        report_failure("textgen", "failed")
+        report_failure("textgen", FormatError("failed"))
     """)
     assert result.stdout == ""
     assert result.stderr == "[UNK]\nwarning: careful\ntextgen: error: failed\n"
@@ -207,12 +208,13 @@ def test_without_a_standard_error_nothing_fails():
     """Where standard error is closed, nothing is written, least of all to standard output."""
     script = """if True:
         from textgen.console import Console, report_failure
+        from textgen.errors import FormatError
         console = Console()
         console.say("x")
         console.warn("y")
         with console.busy("z"), console.silenced():
             print("result")
-        report_failure("textgen", "failed")
+        report_failure("textgen", FormatError("failed"))
     """
     result = subprocess.run(
         ["/bin/sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, script], check=False, text=True, capture_output=True
@@ -222,7 +224,7 @@ def test_without_a_standard_error_nothing_fails():
 
 def test_a_failure_is_one_line(capsys):
     """Whatever white space a message has, the failure is one line that names the program."""
-    report_failure("textgen-train", "cannot read a\nb.txt:\tno [such] file\n")
+    report_failure("textgen-train", FormatError("cannot read a\nb.txt:\tno [such] file\n"))
     assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
 
 
@@ -230,4 +232,48 @@ def test_a_failure_is_one_line(capsys):
 @given(message=st.text(st.characters(), max_size=30))
 def test_any_failure_can_be_reported(message):
     """Even a message that the terminal's encoding cannot show, or a file name that is no text, is no second failure."""
-    report_failure("textgen", message)
+    report_failure("textgen", FormatError(message))
+
+
+CLOUD = {"CLOUD_ML_JOB_ID": "7"}
+
+
+def test_a_job_of_the_cloud_writes_entries_for_its_log():
+    """Each line is JSON with severity, message and time, and the figures that belong to it; nothing is written beside."""
+    result = run(
+        """
+        console = Console()
+        console.say("[UNK]", style="bold", fields={"step": 7, "loss": 1.5})
+        console.warn("careful")
+        with console.busy("working"):
+            pass
+        report_failure("textgen-train", FormatError("of a\\nconfig"))
+        """,
+        env={**os.environ, **CLOUD},
+    )
+    entries = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [entry.pop("time")[:2] for entry in entries] == ["20", "20", "20"]
+    assert entries == [
+        {"severity": "INFO", "message": "[UNK]", "step": 7, "loss": 1.5},
+        {"severity": "WARNING", "message": "careful"},
+        {
+            "severity": "ERROR",
+            "message": "textgen-train: FormatError: of a config",
+            "error": "FormatError",
+            "exit_code": 78,
+        },
+    ]
+
+
+def test_a_crash_in_a_job_of_the_cloud_is_one_entry():
+    """A log would tear the traceback into lines; elsewhere Python shows it as it does."""
+    script = "from textgen.console import report_crashes; report_crashes('textgen-train'); 1 / 0"
+    for environment in ({}, CLOUD):
+        command = [sys.executable, "-c", script]
+        result = subprocess.run(command, check=False, text=True, capture_output=True, env={**os.environ, **environment})
+        assert result.returncode == 1
+        assert "ZeroDivisionError" in result.stderr
+        if environment:
+            assert json.loads(result.stderr)["severity"] == "CRITICAL"
+        else:
+            assert result.stderr.startswith("Traceback")

@@ -1,4 +1,4 @@
-"""The only writer to standard error: rich on a terminal, plain lines in a pipe.
+"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a job of the cloud.
 
 Knows nothing of what is said. Rich is imported at the first use, so that `--help` and sampling do without it.
 """
@@ -6,19 +6,25 @@ Knows nothing of what is said. Rich is imported at the first use, so that `--hel
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
+import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, TextIO, cast
 
 from textgen.errors import TextgenError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
+
+_NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
 
 
 class Console:
@@ -41,13 +47,25 @@ class Console:
         """Whether somebody looks on."""
         return self.rich.is_terminal
 
-    def say(self, text: str = "", style: str | None = None) -> None:
-        """Writes a line."""
-        self.rich.print(text, style=style, markup=False)
+    def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
+        """Writes a line.
+
+        Args:
+            text: the line.
+            style: as rich names it.
+            fields: figures of the line that a log of the cloud is to keep as such; elsewhere only the text is written.
+        """
+        if _in_cloud_job() and not self.is_terminal:
+            _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
+        else:
+            self.rich.print(text, style=style, markup=False)
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
-        self.say(f"warning: {text}", style="yellow")
+        if _in_cloud_job() and not self.is_terminal:
+            _write_entry(cast("TextIO", self.rich.file), "WARNING", text)
+        else:
+            self.say(f"warning: {text}", style="yellow")
 
     @contextlib.contextmanager
     def busy(self, text: str) -> Iterator[None]:
@@ -97,11 +115,39 @@ class Console:
         )
 
 
-def report_failure(program: str, message: str) -> None:
+def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
+    line, kind = " ".join(str(error).split()), type(error).__name__
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{program}: error: {' '.join(message.split())}\n")
-        sys.stderr.flush()
+        if _in_cloud_job() and not sys.stderr.isatty():
+            fields: dict[str, float | str] = {"error": kind, "exit_code": error.exit_code}
+            _write_entry(sys.stderr, "ERROR", f"{program}: {kind}: {line}", fields)
+        else:
+            sys.stderr.write(f"{program}: error: {line}\n")
+            sys.stderr.flush()
+
+
+def report_crashes(program: str) -> None:
+    """From now on a failure that nobody expects leaves its traceback as one entry, where a log of the cloud reads it."""
+
+    def write(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        text = "".join(traceback.format_exception(kind, error, trace))
+        _write_entry(sys.stderr, "CRITICAL", f"{program}: {text}")
+
+    if _in_cloud_job() and sys.stderr is not None and not sys.stderr.isatty():
+        sys.excepthook = write
+
+
+def _in_cloud_job() -> bool:
+    """Whether this is a training job of Vertex AI, which reads lines of JSON as log entries."""
+    return bool(os.environ.get("CLOUD_ML_JOB_ID"))
+
+
+def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
+    """Writes an entry of a log (Cloud Logging's documentation, "Structured logging")."""
+    entry = {"severity": severity, "message": text, "time": datetime.now(UTC).isoformat(), **fields}
+    stream.write(json.dumps(entry) + "\n")
+    stream.flush()
 
 
 def _flush() -> None:

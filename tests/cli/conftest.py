@@ -76,10 +76,11 @@ class FakeTraining:
     calls: list[Any] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
-    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console, allow_changed_data):
+    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console, device, allow_changed_data):
         del ids_directory, signals, console  # arguments as those of the real one
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
         call.allow_changed_data = allow_changed_data
+        call.device = device
         call.locked = is_locked(job)
         self.calls.append(call)
         write_atomic(job.config, to_yaml(config))

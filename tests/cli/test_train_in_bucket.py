@@ -183,3 +183,34 @@ def wait_until_past(step, bucket, process):
     while newest_step(bucket) <= step:
         assert process.poll() is None, process.communicate()
         time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "code"),
+    [(["--layers=0"], "UsageError", 2), (["--colour=red"], "UsageError", 2), (["absent.txt"], "MissingError", 66)],
+)
+def test_a_job_that_cannot_be_ends_before_tensorflow_is_loaded(tmp_path, arguments, kind, code):
+    """Each restart costs seconds; the entry for the log names the class, and its message what to do."""
+    guard = tmp_path / "tensorflow.py"
+    guard.write_text("raise SystemExit('TensorFlow was loaded')")
+    environment = {"CLOUD_ML_JOB_ID": "7", "PYTHONPATH": str(tmp_path)}
+    found, out, err = run(*arguments, cache=tmp_path / "cache", **environment)
+    assert (found, out) == (code, "")
+    entry = json.loads(err.splitlines()[-1])
+    assert (entry["severity"], entry["error"], entry["exit_code"]) == ("ERROR", kind, code)
+    assert entry["message"].startswith(f"textgen-train: {kind}: ")
+
+
+def test_the_log_of_a_job_has_figures(text, tmp_path):
+    """Each evaluation is an entry with the step and the losses; the device stands among the first."""
+    code, _, err = run(
+        text, *SETTINGS, "--max_steps=84", "--job_dir=local", cache=tmp_path / "cache", CLOUD_ML_JOB_ID="7"
+    )
+    assert code == 0, err
+    entries = [json.loads(line) for line in err.splitlines()]
+    assert {entry["severity"] for entry in entries} == {"INFO"}
+    assert any(entry["message"].startswith("Training on ") for entry in entries)
+    scored = next(entry for entry in entries if "valid_loss" in entry)
+    assert scored["step"] == 84
+    assert 0 < scored["valid_loss"] < 10
+    assert 0 < scored["loss"] < 10

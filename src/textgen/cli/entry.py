@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from textgen.console import report_failure
+from textgen.console import report_crashes, report_failure
 from textgen.errors import CancelledError, TextgenError, UnavailableError, from_os_error
 
 
@@ -23,6 +23,7 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
         The exit code.
     """
     _open_missing_streams()
+    report_crashes(program)
     try:
         code = _call(command, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -54,7 +55,7 @@ def _call(command: Callable[[Sequence[str]], None], arguments: Sequence[str]) ->
 
 
 def _fail(program: str, error: TextgenError) -> int:
-    report_failure(program, str(error))
+    report_failure(program, error)
     return error.exit_code
 
 

@@ -126,7 +126,7 @@ class Session:
             except EOFError:
                 break
             except TextgenError as error:
-                report_failure(PROGRAM, str(error))
+                report_failure(PROGRAM, error)
             except KeyboardInterrupt:
                 if not self._is_terminal:
                     raise

@@ -6,6 +6,8 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
@@ -69,6 +71,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     environment = CloudEnvironment.read(os.environ)
     command, config = _settings(arguments, environment)
     console = Console()
+    if environment.cluster_spec is not None:
+        console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = _open_corpus(config)
     name = job_name(config, corpus.prefix)
@@ -102,22 +106,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
             )
             summary = {}
         else:
-            ids_directory = cache_directory("ids")
-            os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-            if config.deterministic:
-                # One choice for all runs, and TensorFlow's own on most machines.
-                os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-            with console.busy("loading TensorFlow"), console.silenced():
-                from textgen.training import train
-            summary = train(
-                config,
-                found.corpus,
-                job,
-                summary_dir=summary_dir,
-                ids_directory=ids_directory,
-                signals=signals,
-                console=console,
-                allow_changed_data=command.allow_changed_data,
+            summary = _load_and_train(
+                config, found, job, summary_dir=summary_dir, command=command, signals=signals, console=console
             )
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
@@ -171,6 +161,37 @@ def _prepare(
         store = CheckpointStore(job.checkpoints)
         check_free_space(job.checkpoints, plan, kept=sum(map(store.size, store.steps())))
     return found, plan
+
+
+def _load_and_train(
+    config: TrainingConfig,
+    found: Found,
+    job: JobDirectory,
+    *,
+    summary_dir: Path,
+    command: TrainCommand,
+    signals: Signals,
+    console: Console,
+) -> dict[str, Any]:
+    """Loads TensorFlow, quietly, and trains; what `train` returns."""
+    ids_directory = cache_directory("ids")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if config.deterministic:
+        # One choice for all runs, and TensorFlow's own on most machines.
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+    with console.busy("loading TensorFlow"), console.silenced():
+        from textgen.training import train
+    return train(
+        config,
+        found.corpus,
+        job,
+        summary_dir=summary_dir,
+        ids_directory=ids_directory,
+        signals=signals,
+        console=console,
+        device=command.device,
+        allow_changed_data=command.allow_changed_data,
+    )
 
 
 def _is_finished(plan: Plan, state: JobState) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
@@ -34,6 +35,12 @@ class TrainCommand:
         group="this run",
         kind=bool,
         help="Goes on with a job though its text has changed. Its vocabulary stays: what it lacks, at most 5% of the tokens, is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
+    )
+    device: Literal["auto", "cpu", "gpu"] = option(
+        "auto",
+        group="this run",
+        choices=("auto", "cpu", "gpu"),
+        help="What to train on. auto takes a GPU where TensorFlow sees one; gpu ends at once where it sees none, rather than train slowly on a machine that is paid for.",
     )
     dry_run: bool = option(
         False,

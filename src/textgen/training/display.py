@@ -64,14 +64,28 @@ class Display(keras.callbacks.Callback):
             self._live.update(self._task, completed=self._fraction, description=self._status())
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:
             self._last_line = time.monotonic()
-            self._console.say(f"{self._status()}  {self._fraction:.0%} done")
+            self._console.say(f"{self._status()}  {self._fraction:.0%} done", fields=self._figures())
         self._show_scores()
 
     def _show_scores(self) -> None:
         if self._progress.scores is not None:
-            self._console.say(f"step {self._progress.step}  validation: {self._progress.scores}", style="bold")
+            scores = self._progress.scores
+            text = f"step {self._progress.step}  validation: {scores}"
+            figures = {**self._figures(), "valid_loss": scores.loss, "valid_perplexity": scores.perplexity}
+            self._console.say(text, style="bold", fields=figures)
             if self._progress.sample:
                 self._console.say(_indent(self._progress.sample), style="dim")
+
+    def _figures(self) -> dict[str, float]:
+        """What a log in the cloud keeps beside the text."""
+        progress = self._progress
+        return {
+            "step": progress.step,
+            "epoch": progress.epochs,
+            "loss": progress.window_scores.loss,
+            "learning_rate": progress.learning_rate,
+            "tokens_per_second": progress.tokens_per_second,
+        }
 
     @property
     def _fraction(self) -> float:

@@ -20,6 +20,7 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
 from textgen.training.arithmetic import fix_kernels, fix_threads
 from textgen.training.attempt import Attempt, Run
+from textgen.training.device import Device, choose_device
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
 from textgen.training.validation import Validator, unknown_share
@@ -35,6 +36,7 @@ def train(
     ids_directory: Path,
     signals: Signals,
     console: Console,
+    device: Device = "auto",
     allow_changed_data: bool = False,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, going on with what the job directory holds.
@@ -47,6 +49,7 @@ def train(
         ids_directory: where the encoded text is cached.
         signals: what SIGINT and SIGTERM do; entered.
         console: shows how it goes.
+        device: what to train on.
         allow_changed_data: whether the job may go on with another text.
 
     Returns:
@@ -58,6 +61,7 @@ def train(
         StoppedError: after SIGTERM, when the checkpoint is written.
         CancelledError: after SIGINT, likewise.
         DivergedError: when going back to the last checkpoint has not helped.
+        UnavailableError: when the device is not there, or the model does not fit in its memory.
         TextgenError: when the text is too short, or a file cannot be read or written.
     """
 
@@ -65,6 +69,7 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
+    console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus)

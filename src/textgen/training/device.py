@@ -1,0 +1,75 @@
+"""Chooses the device that a run trains on and says what it is; knows nothing of what is trained."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from textgen.errors import UnavailableError
+
+Device = Literal["auto", "cpu", "gpu"]
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+"""What NVIDIA's kernel module says of itself."""
+
+
+def choose_device(device: Device) -> str:
+    """Makes TensorFlow use a kind of device; must come before its first operation.
+
+    Args:
+        device: `cpu` hides every GPU, `gpu` wants one, `auto` takes one where there is one.
+
+    Returns:
+        What it is, in words.
+
+    Raises:
+        UnavailableError: when a GPU is wanted and TensorFlow sees none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    build: Mapping[str, Any] = tf.sysconfig.get_build_info()
+    if device == "gpu" and not gpus:
+        reason = (
+            f"this TensorFlow is built for CUDA {build['cuda_version']}: check the driver, and that tensorflow[and-cuda] is installed"
+            if build.get("cuda_version")
+            else "this TensorFlow is built without CUDA: install textgen[gpu]"
+        )
+        raise UnavailableError(f"--device is gpu, and TensorFlow sees none; {reason}, or use --device auto")
+    if device == "cpu":
+        try:
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError:  # TensorFlow has begun: a caller of its own, and not the command
+            return "what TensorFlow has begun with"
+        gpus = []
+    if not gpus:
+        return f"the CPU, {os.cpu_count() or 1} cores"
+    return describe_gpus([tf.config.experimental.get_device_details(gpu) for gpu in gpus], build, _read_driver())
+
+
+def describe_gpus(details: list[dict[str, Any]], build: Mapping[str, Any], driver: str) -> str:
+    """What the GPUs are, in words, such as `1 x NVIDIA L4 (compute capability 8.9), driver 550.54, CUDA 12.5.1, cuDNN 9`.
+
+    Args:
+        details: of each, as `tf.config.experimental.get_device_details` has them.
+        build: as `tf.sysconfig.get_build_info` has it.
+        driver: what the driver says of itself; may be empty.
+    """
+    first = details[0]
+    capability = ".".join(map(str, first.get("compute_capability") or ("unknown",)))
+    version = re.search(r"Kernel Module.*?\s(\d+(?:\.\d+)+)", driver)
+    return (
+        f"{len(details)} x {first.get('device_name', 'GPU')} (compute capability {capability}), "
+        f"driver {version[1] if version else 'unknown'}, CUDA {build.get('cuda_version', 'unknown')}, "
+        f"cuDNN {build.get('cudnn_version', 'unknown')}"
+    )
+
+
+def _read_driver() -> str:
+    try:
+        return _DRIVER.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
