@@ -20,6 +20,7 @@ from typing import Any
 from textgen import errors
 from textgen.cli import export, interactive, jobs, main, sample, train
 from textgen.cli import inspect as inspect_job
+from textgen.cli.vertex import main as vertex_main
 from textgen.config import (
     ExportCommand,
     InspectCommand,
@@ -33,11 +34,18 @@ from textgen.config import (
     settings,
 )
 from textgen.config.flags import described
+from textgen.config.vertex import VertexConfig
+from textgen.config.vertex_jobs import SubmitCommand, VertexFile
 from textgen.storage import bundled
 
 DOCS = Path(__file__).parent
 WIDTH = 100
 """Columns of a help page."""
+
+
+def _of_vertex(name: str) -> Callable[[Sequence[str]], int]:
+    return lambda arguments: vertex_main.main([name, *arguments])
+
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen": main.main,
@@ -46,6 +54,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen inspect": inspect_job.main,
+    "textgen vertex": vertex_main.main,
+    **{f"textgen vertex {name}": _of_vertex(name) for name in vertex_main.COMMANDS.known},
 }
 _NO_LIMIT = 2**31 - 1
 """Where a setting ends for the sake of arithmetic alone, which nobody needs to read of."""
@@ -177,6 +187,14 @@ These are given as flags alone; a job does not keep them.
 ## Settings of `textgen inspect`
 
 {_settings_table(settings(InspectCommand))}
+
+## Settings of `textgen vertex`
+
+These can also stand in `vertex.yaml` in the current folder, or in the file that `--vertex_config` names: the keys are the
+names of the flags without `--`, and `labels` is a list. [Training on Vertex AI](google-cloud.md) shows how they are used.
+`textgen vertex submit` and `textgen vertex yaml` take the settings of `textgen-train` too.
+
+{_settings_table([*settings(VertexConfig), *settings(VertexFile), *settings(SubmitCommand)])}
 """
 
 

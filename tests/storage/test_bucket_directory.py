@@ -3,7 +3,16 @@ import os
 import pytest
 
 from textgen import errors
-from textgen.storage import NOT_THERE, BucketDirectory, bucket_region, fetch_argument, fetch_directory, upload_once
+from textgen.storage import (
+    NOT_THERE,
+    BucketDirectory,
+    bucket_region,
+    fetch,
+    fetch_argument,
+    fetch_directory,
+    name_by_content,
+    upload_once,
+)
 
 pytestmark = [
     pytest.mark.cloud,
@@ -112,20 +121,28 @@ def test_a_bucket_says_where_it_lies(bucket):
     assert bucket_region(bucket.name) == "us-central1"
 
 
-def test_a_file_is_uploaded_once_for_each_content(bucket, front, tmp_path):
-    """The same content lies there once, under its own name; another content beside it."""
+def test_a_file_is_uploaded_once(bucket, front, tmp_path):
+    """What lies there under a name that says which content is meant is not sent again."""
     path = tmp_path / "my book.txt"
     path.write_text("one")
-    place = f"gs://{bucket.name}/data/"
-    first = upload_once(path, place)
-    assert first.startswith(place)
-    assert first.endswith("/my book.txt")
-    asked = len(front.requests)
-    assert upload_once(path, place) == first
-    assert {method for method, _ in front.requests[asked:]} == {"GET"}
-    path.write_text("two")
-    assert upload_once(path, place) != first
-    assert len(list(bucket.list_blobs(prefix="data/"))) == 2
+    uri = f"gs://{bucket.name}/data/{name_by_content([path])}/my book.txt"
+    for methods in ({"GET", "POST"}, {"GET"}):
+        upload_once(path, uri)
+        assert {method for method, _ in front.requests} == methods
+        front.requests.clear()
+    assert fetch(uri).read_text() == "one"
+
+
+def test_another_content_has_another_name(tmp_path):
+    """Each byte counts, and where one file ends and the next begins; the files' own names do not."""
+    names = set()
+    for texts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "d"]):
+        paths = [tmp_path / f"{number}.txt" for number in range(len(texts))]
+        for path, text in zip(paths, texts, strict=True):
+            path.write_text(text)
+        names.add(name_by_content(paths))
+        assert name_by_content(paths) in names
+    assert len(names) == 4
 
 
 def test_a_directory_is_brought_without_what_is_there(bucket, front, tmp_path):

@@ -15,11 +15,11 @@ from textgen.cli.existing_job import Found, check_job, check_movable, last_evalu
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
-from textgen.cli.training_text import find_text
+from textgen.cli.training_text import open_text
 from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
-from textgen.corpus import FIRST_TOKEN_ID, Corpus, open_corpus
+from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
 from textgen.planning import Plan
@@ -74,7 +74,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if environment.cluster_spec is not None:
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
-        corpus = _open_corpus(config)
+        corpus = open_text(config)
     name = job_name(config, corpus.prefix)
     place, summaries = find_places(config, name, environment.worker)
     with console.busy("looking for the job"):
@@ -127,17 +127,6 @@ def _settings(arguments: Sequence[str], environment: CloudEnvironment) -> tuple[
         )
     preset = {} if command.config is None else read_preset(command.config)
     return command, build(TrainingConfig, {**environment.settings, **preset, **values})
-
-
-def _open_corpus(config: TrainingConfig) -> Corpus:
-    return open_corpus(
-        find_text(config),
-        language_model=config.language_model,
-        vocab_size=config.vocab_size,
-        lowercase=config.lowercase,
-        valid_fraction=config.valid_fraction,
-        encoding=config.encoding,
-    )
 
 
 def _prepare(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig
-from textgen.corpus import Section, Sources, find_sources, open_sections
+from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.jobs import JobDirectory
 from textgen.storage import bundled
@@ -24,6 +24,22 @@ def find_text(config: TrainingConfig) -> Sources:
     if not texts and config.data_dir is None:
         texts, prefix = (str(bundled("data/story.txt")),), prefix or STORY_PREFIX
     return find_sources(texts, config.data_dir, prefix)
+
+
+def open_text(config: TrainingConfig) -> Corpus:
+    """Reads the text that a config names through once.
+
+    Raises:
+        TextgenError: when it is not there, or is no text.
+    """
+    return open_corpus(
+        find_text(config),
+        language_model=config.language_model,
+        vocab_size=config.vocab_size,
+        lowercase=config.lowercase,
+        valid_fraction=config.valid_fraction,
+        encoding=config.encoding,
+    )
 
 
 def open_training_text(model: Path, data_sha256: str) -> Section:

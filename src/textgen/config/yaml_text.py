@@ -10,12 +10,13 @@ from textgen.config.validation import check_value, convert, nearest, shown
 from textgen.errors import FormatError, UsageError
 
 
-def from_yaml(text: str, source: str) -> dict[str, Any]:
+def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dict[str, Any]:
     """The settings that a YAML text names, converted and checked one by one.
 
     Args:
         text: the YAML; a mapping from setting names to values. Dashes are accepted for underscores.
         source: what to call it in an error.
+        config: the dataclass of the settings.
 
     Raises:
         FormatError: when it is not YAML, not a mapping, or names an unknown setting or a wrong value.
@@ -33,14 +34,14 @@ def from_yaml(text: str, source: str) -> dict[str, Any]:
         return {}
     if not isinstance(mapping, dict):
         raise FormatError(f"{source} must hold lines such as 'layers: 2', got a {type(mapping).__name__}")
-    known = {setting.name: setting for setting in settings(TrainingConfig)}
+    known = {setting.name: setting for setting in settings(config)}
     values = {}
     for key, raw in mapping.items():
         name = key.replace("-", "_") if isinstance(key, str) else shown(key)
         if name not in known:
             raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
         try:
-            value = convert(known[name], raw)
+            value = tuple(raw) if known[name].option.repeatable and isinstance(raw, list) else convert(known[name], raw)
             if value is not None:
                 check_value(known[name], value)
             values[name] = value

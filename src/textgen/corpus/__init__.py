@@ -18,7 +18,7 @@ index holds all of it.
 from textgen.corpus.corpus import Corpus, Sections, open_corpus, open_sections, replace_vocabulary
 from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
-from textgen.corpus.sources import Sources, find_sources
+from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
 from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
 
@@ -37,5 +37,6 @@ __all__ = [
     "make_tokenizer",
     "open_corpus",
     "open_sections",
+    "prefix_of",
     "replace_vocabulary",
 ]

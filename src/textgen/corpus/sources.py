@@ -85,6 +85,16 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
     return sources
 
 
+def prefix_of(arguments: Sequence[str]) -> str:
+    """What names a job by its texts, as far as their names tell: a file's name without its ending, or a folder's.
+
+    Args:
+        arguments: as `find_sources` takes them; they need not be there.
+    """
+    name = Path(arguments[0].rstrip("/")).name
+    return _make_prefix(_stem(Path(name)) if name.endswith(_ENDINGS) else name)
+
+
 def _find_corpus(folder: Path, prefix: str) -> Sources:
     """Finds `{prefix}.train.txt` with its companions, or else `{prefix}.txt`."""
 

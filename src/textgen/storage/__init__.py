@@ -1,7 +1,15 @@
 """Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
-from textgen.storage.buckets import bucket_region, copy_to, fetch, fetch_argument, fetch_directory, upload_once
+from textgen.storage.buckets import (
+    bucket_region,
+    copy_to,
+    fetch,
+    fetch_argument,
+    fetch_directory,
+    name_by_content,
+    upload_once,
+)
 from textgen.storage.bundled import bundled
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import (
@@ -38,6 +46,7 @@ __all__ = [
     "find",
     "is_bucket",
     "make_directory",
+    "name_by_content",
     "open_atomic",
     "read_text",
     "remove",

@@ -6,7 +6,7 @@ import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from textgen.errors import MissingError, from_os_error
@@ -14,7 +14,7 @@ from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredO
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import remove, write_atomic
 from textgen.storage.service import make_client, patience, translated
-from textgen.storage.uris import SCHEME, below, is_bucket, split
+from textgen.storage.uris import SCHEME, is_bucket, split
 
 _LONGEST_NAME = 200
 """In characters: of names that could be too long for a local disk, the end is kept."""
@@ -106,32 +106,36 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
     return wanted
 
 
-def upload_once(path: Path, directory: str) -> str:
-    """Brings a file into a directory of a bucket, unless its very content is there.
+def upload_once(path: Path, uri: str) -> None:
+    """Brings a file into a bucket, unless there is such an object; for names that say which content is meant.
 
     Args:
         path: the file.
-        directory: the place of the bucket; the object lies in a folder there that is named after the content.
-
-    Returns:
-        The object's URI.
+        uri: of the object.
 
     Raises:
         TextgenError: as `BucketDirectory`, or when the file cannot be read.
     """
-    content = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                content.update(block)
-    except OSError as error:
-        raise from_os_error(error, f"cannot read {path}") from error
-    own = re.sub(r"[\0-\x1f\x7f]", "_", path.name.encode(errors="replace").decode())
-    name = f"{content.hexdigest()[:16]}/{own}"
-    with BucketDirectory(directory) as place:
+    bucket, name = split(uri)
+    with BucketDirectory(f"{SCHEME}{bucket}") as place:
         if place.find(name) is None and place.upload(name, path, NOT_THERE) is None:
             raise MissingError(f"{path} is gone; restore it and run the same command again")
-    return below(directory, name)
+
+
+def name_by_content(paths: Sequence[Path]) -> str:
+    """A short name for files, which another content would change.
+
+    Raises:
+        TextgenError: when one cannot be read.
+    """
+    content = hashlib.sha256()
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                content.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise from_os_error(error, f"cannot read {path}") from error
+    return content.hexdigest()[:16]
 
 
 def copy_to(path: Path, place: str) -> None:

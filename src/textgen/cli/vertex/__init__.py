@@ -1,0 +1,1 @@
+"""`textgen vertex`: one thin file a command."""

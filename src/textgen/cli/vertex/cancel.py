@@ -1,0 +1,50 @@
+"""`textgen vertex cancel`: ends a job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textgen.cli.entry import run_command
+from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.flags import Parser, build
+from textgen.config.vertex_jobs import JobCommand
+from textgen.config.vertex_tools import job_id
+from textgen.console import Console
+
+PROGRAM = "textgen vertex cancel"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen vertex cancel`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _cancel, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen vertex cancel`."""
+    parser = Parser(
+        PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Ends a job; what it has saved stays, and submit goes on with it."
+    )
+    parser.add_settings(JobCommand)
+    add_vertex_settings(parser)
+    parser.add_help_and_version()
+    return parser
+
+
+def _cancel(arguments: Sequence[str]) -> None:
+    values = make_parser().parse(arguments)
+    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
+    config.require("project", "region")
+    console = Console()
+    with console.busy(f"cancelling job {job}"):
+        from textgen.cloud.job_service import JobService
+
+        with JobService(config) as service:
+            service.cancel(job)
+    console.say(f"Job {job} is being cancelled; textgen vertex status {job} tells when it has ended.")

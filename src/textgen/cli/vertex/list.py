@@ -1,0 +1,71 @@
+"""`textgen vertex list`: lists jobs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textgen.cli.entry import run_command
+from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.flags import Parser
+from textgen.console import Console
+
+PROGRAM = "textgen vertex list"
+_COLUMNS = ("job", "state", "created", "name", "job directory")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen vertex list`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _list, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen vertex list`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} [FLAGS]",
+        "Lists the newest hundred jobs of a project in a region, the newest first. In a pipe a line has job, state, time,\n"
+        "name and job directory, with tabs between them.",
+    )
+    add_vertex_settings(parser)
+    parser.add_help_and_version()
+    return parser
+
+
+def _list(arguments: Sequence[str]) -> None:
+    config = read_vertex_config(make_parser().parse(arguments))
+    config.require("project", "region")
+    console = Console()
+    with console.busy("asking Vertex AI for jobs"):
+        from textgen.cloud.job_service import JobService
+
+        with JobService(config) as service:
+            rows = [_row(job) for job in service.list()]
+    if not rows:
+        console.say(f"There is no job in {config.region} of {config.project}; textgen vertex submit starts one.")
+    elif sys.stdout.isatty():
+        from rich.console import Console as RichConsole
+        from rich.table import Table
+
+        table = Table(*_COLUMNS, box=None)
+        for row in rows:
+            table.add_row(*row)
+        RichConsole(markup=False, highlight=False).print(table)
+    else:
+        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
+
+
+def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
+    from textgen.cloud.watching import state_of
+
+    output = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", "")
+    name = " ".join(str(job.get("displayName", "")).split())
+    return str(job["name"]).rsplit("/", 1)[-1], state_of(job), str(job.get("createTime", "")), name, output

@@ -1,0 +1,165 @@
+"""Makes the request for a cloud job from what `submit` and `yaml` are given; uploads nothing and starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from textgen.cli.enough_text import check_enough_text
+from textgen.cli.existing_job import check_job
+from textgen.cli.preset import read_preset
+from textgen.cli.training_text import STORY_PREFIX, find_text, open_text
+from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.cloud.job_spec import make_job
+from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
+from textgen.config.flags import Parser, build
+from textgen.config.vertex import VertexConfig
+from textgen.corpus import Corpus, Sources, prefix_of
+from textgen.errors import UsageError
+from textgen.jobs import job_place
+from textgen.planning import Plan
+from textgen.storage import below, is_bucket, name_by_content
+
+_NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
+_LONGEST_DISPLAY_NAME = 128
+
+
+@dataclass(frozen=True)
+class Request:
+    """A job that could be started.
+
+    Attributes:
+        vertex: where it runs.
+        place: of the job directory.
+        uploads: the files that the bucket needs first, each with its URI.
+        job: the CustomJob.
+        corpus: the text; None where it lies in a bucket and nobody is to be asked.
+        config: the settings of the training.
+        command: what else is asked for.
+    """
+
+    vertex: VertexConfig
+    place: str
+    uploads: tuple[tuple[Path, str], ...]
+    job: dict[str, Any]
+    corpus: Corpus | None
+    config: TrainingConfig
+    command: TrainCommand
+
+
+def add_request_settings(parser: Parser) -> None:
+    """Adds the flags that `make_request` understands."""
+    parser.add_settings(TrainingConfig)
+    parser.add_settings(TrainCommand)
+    add_vertex_settings(parser)
+
+
+def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
+    """Reads the settings and the text, and makes the checks that textgen-train makes of them.
+
+    Args:
+        values: of the flags that were given.
+        offline: whether nobody is to be asked: a text in a bucket is then not looked at.
+
+    Raises:
+        TextgenError: for what textgen-train would refuse, too, and for a place or a machine that cannot be.
+    """
+    vertex = read_vertex_config(values)
+    vertex.require("project", "region", "bucket", "image")
+    command = build(TrainCommand, values)
+    preset = {} if command.config is None else read_preset(command.config)
+    config = build(TrainingConfig, {**preset, **values})
+    named = (config.data_dir,) if config.data_dir is not None else config.texts
+    uploads: list[tuple[Path, str]] = []
+    if offline and any(map(is_bucket, named)):
+        corpus, prefix = None, config.data_prefix or prefix_of(named)
+        texts = _as_given(config)
+    else:
+        corpus = open_text(config)
+        check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
+        prefix = corpus.prefix
+        texts, uploads = _uploaded(config, find_text(config), below(vertex.bucket_uri, "textgen/data"))
+    name = job_name(config, prefix)
+    place = _in_bucket("--job_dir", config.job_dir, vertex, name)
+    if config.summary_dir is not None:
+        config = replace(config, summary_dir=_in_bucket("--summary_dir", config.summary_dir, vertex, name))
+    arguments = [*texts, *_arguments(config, command)]
+    job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
+    return Request(vertex, place, tuple(uploads), job, corpus, config, command)
+
+
+def check_existing(request: Request) -> None:
+    """Checks that the job directory in the bucket, if there is one, belongs to this model and this text.
+
+    Raises:
+        TextgenError: when it does not, or the bucket cannot be read.
+    """
+    if request.corpus is not None and not request.command.fresh:
+        job = job_place(request.place).look()
+        check_job(job, request.config, request.corpus, allow_changed_data=request.command.allow_changed_data)
+
+
+def _in_bucket(flag: str, place: str, vertex: VertexConfig, name: str) -> str:
+    """Where a place of textgen-train lies in the cloud: a relative path counts from a folder of the bucket."""
+    path = with_job_name(place, name).rstrip("/")
+    if is_bucket(path):
+        return path
+    if path.startswith("/") or ".." in path.split("/"):
+        raise UsageError(
+            f"{flag} of a cloud job must be gs://BUCKET/PATH, or a path that counts from {vertex.bucket_uri}/textgen, got {place}"
+        )
+    return below(vertex.bucket_uri, f"textgen/{path}")
+
+
+def _as_given(config: TrainingConfig) -> list[str]:
+    texts = [f"--data_dir={config.data_dir}"] if config.data_dir is not None else list(config.texts)
+    return [*texts, *([f"--data_prefix={config.data_prefix}"] if config.data_prefix else [])]
+
+
+def _uploaded(config: TrainingConfig, sources: Sources, directory: str) -> tuple[list[str], list[tuple[Path, str]]]:
+    """How the container names the texts, and which files the bucket needs for it."""
+    if config.data_dir is None and not config.texts:
+        return ([] if sources.prefix == STORY_PREFIX else [f"--data_prefix={sources.prefix}"]), []
+    named = (config.data_dir,) if config.data_dir is not None else config.texts
+    if all(map(is_bucket, named)):
+        return _as_given(config), []
+    if any(map(is_bucket, named)):
+        raise UsageError("the texts must all lie in a bucket or all here, got some of each; copy them to one side")
+    vocabulary = () if sources.vocabulary is None else (sources.vocabulary,)
+    together = (*sources.train, *sources.valid, *sources.test, *vocabulary)
+    stem = sources.train[0].name.removesuffix(".gz").removesuffix(".txt")
+    first = stem.removesuffix(".train")
+    if first != stem or (config.data_dir is not None and config.data_prefix is not None):
+        folder = below(directory, name_by_content(together))
+        uploads = [(path, below(folder, path.name)) for path in together]
+        return [f"--data_dir={folder}", f"--data_prefix={first}"], uploads
+    uploads = [(path, below(directory, f"{name_by_content([path])}/{_plain(path.name)}")) for path in together]
+    return [*(uri for _, uri in uploads), f"--data_prefix={sources.prefix}"], uploads
+
+
+def _plain(name: str) -> str:
+    """A file's name as an object can have it."""
+    readable = name.encode(errors="replace").decode()
+    return "".join(mark if mark.isprintable() else "_" for mark in readable)
+
+
+def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
+    """The settings that differ from the defaults, as flags."""
+    flags = [
+        f"--{setting.name}={_text(value)}"
+        for setting in settings(config)
+        if setting.name not in _NAMED_BY_US and (value := getattr(config, setting.name)) != setting.default
+    ]
+    if command.allow_changed_data:
+        flags.append("--allow_changed_data=true")
+    if command.device != "auto":
+        flags.append(f"--device={command.device}")
+    return flags
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "none" if value is None else str(value)

@@ -1,0 +1,39 @@
+"""Finds where in Google Cloud a command works: flags, then `vertex.yaml`; asks nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from textgen.config.flags import Parser, build
+from textgen.config.vertex import VertexConfig
+from textgen.config.vertex_jobs import VertexFile
+from textgen.config.yaml_text import from_yaml
+from textgen.errors import MissingError
+from textgen.storage import read_text
+
+_FILE = Path("vertex.yaml")
+
+
+def add_vertex_settings(parser: Parser) -> None:
+    """Adds the flags that `read_vertex_config` understands."""
+    parser.add_settings(VertexConfig)
+    parser.add_settings(VertexFile)
+
+
+def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
+    """The settings that flags and the file give.
+
+    Args:
+        values: of the flags that were given.
+
+    Raises:
+        TextgenError: when the file cannot be used, or a value cannot be.
+    """
+    named = build(VertexFile, values).vertex_config
+    file = _FILE if named is None else Path(named)
+    if named is not None and not file.exists():
+        raise MissingError(f"there is no --vertex_config {named}; check the path")
+    kept = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
+    return build(VertexConfig, {**kept, **values})

@@ -1,0 +1,59 @@
+"""`textgen vertex status`: tells how a job stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from textgen.cli.entry import run_command
+from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.flags import Parser, build
+from textgen.config.vertex_jobs import JobCommand
+from textgen.config.vertex_tools import job_id
+from textgen.console import Console
+
+PROGRAM = "textgen vertex status"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen vertex status`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _status, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen vertex status`."""
+    parser = Parser(
+        PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Tells a job's state, times, place and, when it failed, the reason."
+    )
+    parser.add_settings(JobCommand)
+    add_vertex_settings(parser)
+    parser.add_help_and_version()
+    return parser
+
+
+def _status(arguments: Sequence[str]) -> None:
+    values = make_parser().parse(arguments)
+    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
+    config.require("project", "region")
+    with Console().busy(f"asking Vertex AI for job {job}"):
+        from textgen.cloud.job_service import get
+        from textgen.cloud.watching import state_of
+
+        found = get(config, job)
+    lines = {
+        "job": found.get("displayName", ""),
+        "state": state_of(found),
+        "created": found.get("createTime", ""),
+        "started": found.get("startTime", ""),
+        "ended": found.get("endTime", ""),
+        "job directory": found.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
+        "error": " ".join(str(found.get("error", {}).get("message", "")).split()),
+    }
+    sys.stdout.writelines(f"{name}: {text}\n" for name, text in lines.items() if text)

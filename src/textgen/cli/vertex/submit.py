@@ -1,0 +1,177 @@
+"""`textgen vertex submit`: starts textgen-train as a job of Vertex AI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from textgen.cli.entry import run_command
+from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
+from textgen.cloud.failures import explain, shorten
+from textgen.config import TrainCommand
+from textgen.config.flags import Parser, build
+from textgen.config.vertex import VertexConfig
+from textgen.config.vertex_jobs import SubmitCommand
+from textgen.console import Console
+from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
+from textgen.jobs import Events, job_place
+from textgen.storage import bucket_region, upload_once
+
+PROGRAM = "textgen vertex submit"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen vertex submit`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _submit, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen vertex submit`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} [TEXT ...] [FLAGS]",
+        "Starts textgen-train, with the same flags, as a job of Vertex AI. Texts that lie here are uploaded first, once.\n"
+        "The job is checked as textgen-train would check it before anything is made. The same command goes on with the\n"
+        "same job. Project, region, bucket, image and machine can stand in vertex.yaml.",
+        f"examples:\n  {PROGRAM} my-book.txt --project my-project --region europe-west4 --bucket my-bucket \\\n"
+        f"    --image europe-west4-docker.pkg.dev/my-project/textgen/textgen:1 --spot\n"
+        f"  {PROGRAM} my-book.txt --minutes 60 --wait     # with all that in vertex.yaml\n\n"
+        "docs/google-cloud.md begins with an empty project.",
+    )
+    parser.add_settings(SubmitCommand)
+    add_request_settings(parser)
+    parser.add_help_and_version()
+    return parser
+
+
+def _submit(arguments: Sequence[str]) -> None:
+    values = make_parser().parse(arguments)
+    command = build(SubmitCommand, values)
+    console = Console()
+    with console.busy("reading the text"):
+        request = make_request(values, offline=build(TrainCommand, values).dry_run)
+    _show(console, request)
+    if request.command.dry_run:
+        return
+    with console.busy("asking the bucket"):
+        _check_region(request.vertex)
+        check_existing(request)
+    with console.busy("loading Vertex AI's client"):
+        from textgen.cloud.job_service import JobService
+    with JobService(request.vertex) as service:
+        _bring(console, request)
+        with console.busy("starting the job"):
+            job = service.create(request.job)
+        job_id = str(job["name"]).rsplit("/", 1)[-1]
+        _show_next_steps(console, request.vertex, job_id)
+        if command.wait:
+            _wait(console, lambda: service.get(job_id), request.vertex, job_id)
+
+
+def _show(console: Console, request: Request) -> None:
+    """Every resource that is made."""
+    from rich.filesize import decimal
+
+    spec = request.job["jobSpec"]
+    pool, scheduling = spec["workerPoolSpecs"][0], spec["scheduling"]
+    machine = pool["machineSpec"]
+    accelerator = machine.get("acceleratorType")
+    lines = [
+        ("job", f"{request.job['displayName']} in {request.vertex.region} of {request.vertex.project}"),
+        (
+            "machine",
+            machine["machineType"] + (f" with {machine['acceleratorCount']} x {accelerator}" if accelerator else ""),
+        ),
+        (
+            "scheduling",
+            f"{scheduling.get('strategy', 'on demand')}, ends after {request.vertex.max_hours:g} hours in any case",
+        ),
+        ("image", pool["containerSpec"]["imageUri"]),
+        ("arguments", " ".join(pool["containerSpec"]["args"])),
+        ("job directory", request.place),
+    ]
+    lines += [(name, spec[key]) for name, key in _OPTIONAL.items() if key in spec]
+    if "labels" in request.job:
+        lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
+    lines += [("upload", f"{path} ({decimal(path.stat().st_size)}) to {uri}") for path, uri in request.uploads]
+    for name, text in lines:
+        console.say(f"  {name:14}{text}")
+
+
+_OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
+
+
+def _check_region(vertex: VertexConfig) -> None:
+    """Refuses a bucket from which each byte would cross a continent."""
+    from textgen.cloud.regions import holds
+
+    location = bucket_region(vertex.bucket_uri.removeprefix("gs://"))
+    if holds(location, str(vertex.region)) is False:
+        raise UsageError(
+            f"--bucket {vertex.bucket_uri} lies in {location}, and the job would run in {vertex.region}; "
+            "name a bucket there, or --region"
+        )
+
+
+def _bring(console: Console, request: Request) -> None:
+    """Uploads what the job reads, and makes room where it begins anew."""
+
+    def lost(failure: TextgenError) -> None:
+        console.warn(str(failure))
+
+    if request.command.fresh:
+        aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))
+        if aside is not None:
+            console.say(f"The old job is now {aside}")
+    for path, uri in request.uploads:
+        with console.busy(f"uploading {path}"):
+            upload_once(path, uri)
+
+
+def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str) -> None:
+    flags = f"--project {vertex.project} --region {vertex.region}"
+    if os.path.exists("vertex.yaml"):  # noqa: PTH110 - a name, no path of ours
+        flags = ""
+    console.say(f"Started job {job_id}")
+    console.say(
+        f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
+    )
+    console.say("Next:")
+    for step in ("status", "logs", "cancel", "fetch"):
+        console.say(f"  textgen vertex {step} {job_id} {flags}".rstrip())
+
+
+def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None:
+    from textgen.cloud.watching import state_of, wait_for_end
+
+    try:
+        job = wait_for_end(get, lambda state: console.say(f"Job {job_id} is {state}"))
+    except KeyboardInterrupt:
+        raise CancelledError(f"stopped waiting; job {job_id} goes on, textgen vertex cancel {job_id} ends it") from None
+    raise_if_failed(job, state_of(job), vertex, job_id)
+
+
+def raise_if_failed(job: Mapping[str, Any], state: str, vertex: VertexConfig, job_id: str) -> None:
+    """Raises what a job's end means, unless it is a good one.
+
+    Raises:
+        TextgenError: for a job that has not succeeded.
+    """
+    if state == "SUCCEEDED":
+        return
+    said = str(job.get("error", {}).get("message", ""))
+    if state == "FAILED":
+        known = explain(said, vertex)
+        raise known or UnavailableError(
+            f"job {job_id} failed: {shorten(said) or 'no reason is given'}; textgen vertex logs {job_id} shows what it said"
+        )
+    reason = "its time was over: raise --max_hours" if state == "EXPIRED" else f"it is {state}"
+    raise StoppedError(f"job {job_id} has ended before its goal, {reason}; the same command goes on with it")

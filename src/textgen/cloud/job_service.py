@@ -1,0 +1,173 @@
+"""Creates, reads, lists and cancels custom jobs of Vertex AI, as JSON objects; knows nothing of what they run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from textgen.cloud.failures import explain, shorten
+from textgen.cloud.rest import find_credentials, said, translated
+from textgen.config.vertex import VertexConfig
+from textgen.errors import MissingError, UnavailableError
+
+if TYPE_CHECKING:
+    from google.cloud.aiplatform_v1 import JobServiceClient
+
+_ANSWER_SECONDS = 60.0
+_MOST_LISTED = 100
+_ROLE = "Vertex AI User"
+
+
+class JobService:
+    """The job service of a project in a region; to be entered, for its connection.
+
+    A method raises, besides what it says, an `AccessError` when the credentials do not allow it, and an
+    `UnavailableError` when there are none, a quota is used up, no machine is free, or the service cannot be reached.
+
+    Args:
+        config: with project and region.
+    """
+
+    def __init__(self, config: VertexConfig) -> None:
+        config.require("project", "region")
+        self._config = config
+        self._parent = f"projects/{config.project}/locations/{config.region}"
+        self._client: JobServiceClient | None = None
+
+    def __enter__(self) -> Self:
+        from google.api_core.client_options import ClientOptions
+        from google.cloud.aiplatform_v1 import JobServiceClient
+
+        endpoint = self._config.api_endpoint or f"{self._config.region}-aiplatform.googleapis.com"
+        self._client = JobServiceClient(
+            credentials=find_credentials(), transport="rest", client_options=ClientOptions(api_endpoint=endpoint)
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.transport.close()  # type: ignore[no-untyped-call]
+            self._client = None
+
+    def create(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Starts a job.
+
+        Args:
+            job: a CustomJob, as `textgen.cloud.job_spec` makes it.
+
+        Returns:
+            The job as the service has it, with its name and state.
+        """
+        from google.cloud.aiplatform_v1 import CustomJob
+        from google.protobuf import json_format
+
+        message = CustomJob()
+        json_format.ParseDict(dict(job), CustomJob.pb(message))
+        with self._translated("cannot start the job"):
+            return _as_json(self._connected.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
+
+    def get(self, job_id: str) -> dict[str, Any]:
+        """A job as it is now.
+
+        Raises:
+            MissingError: when there is none with this id.
+        """
+        with self._translated(f"cannot read job {job_id}"), self._found(job_id):
+            return _as_json(self._connected.get_custom_job(name=self._name(job_id), **_retried()))
+
+    def list(self) -> list[dict[str, Any]]:
+        """The newest hundred jobs, the newest first."""
+        from google.cloud.aiplatform_v1 import ListCustomJobsRequest
+
+        with self._translated("cannot list the jobs"):
+            request = ListCustomJobsRequest(parent=self._parent, page_size=_MOST_LISTED)
+            found = islice(self._connected.list_custom_jobs(request, **_retried()), _MOST_LISTED)
+            return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
+
+    def cancel(self, job_id: str) -> None:
+        """Asks for the end of a job, which gets a moment to save.
+
+        Raises:
+            MissingError: when there is none with this id.
+        """
+        with self._translated(f"cannot cancel job {job_id}"), self._found(job_id):
+            self._connected.cancel_custom_job(name=self._name(job_id), **_retried())
+
+    @property
+    def _connected(self) -> JobServiceClient:
+        if self._client is None:
+            raise RuntimeError("enter it first")
+        return self._client
+
+    def _name(self, job_id: str) -> str:
+        return f"{self._parent}/customJobs/{job_id}"
+
+    @contextlib.contextmanager
+    def _found(self, job_id: str) -> Iterator[None]:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            yield
+        except NotFound as error:
+            raise MissingError(
+                f"there is no job {job_id} in {self._config.region} of {self._config.project}; "
+                "textgen vertex list shows those there are, --region another region's"
+            ) from error
+
+    @contextlib.contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        from google.api_core import exceptions as api
+
+        with translated(doing, _ROLE):
+            try:
+                yield
+            except (api.TooManyRequests, api.Forbidden, api.BadRequest, api.NotFound) as error:
+                if (known := explain(said(error), self._config)) is not None:
+                    raise known from error
+                if isinstance(error, api.BadRequest):
+                    raise UnavailableError(
+                        f"{doing}: Vertex AI refuses it: {shorten(said(error))}; correct it and try again"
+                    ) from error
+                raise
+
+
+def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
+    """A job as it is now; as `JobService.get`, for one question."""
+    with JobService(config) as service:
+        return service.get(job_id)
+
+
+_PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
+"""Of a request that may not be repeated: two jobs would be paid for."""
+
+
+def _retried() -> dict[str, Any]:
+    """Of a request that may be repeated."""
+    from google.api_core.exceptions import (
+        BadGateway,
+        GatewayTimeout,
+        InternalServerError,
+        ServiceUnavailable,
+        TooManyRequests,
+    )
+    from google.api_core.retry import Retry, if_exception_type
+    from requests.exceptions import ConnectionError as NoConnection
+
+    passing = (BadGateway, GatewayTimeout, InternalServerError, ServiceUnavailable, TooManyRequests, NoConnection)
+    return {
+        "timeout": _ANSWER_SECONDS,
+        "retry": Retry(if_exception_type(*passing), initial=0.5, timeout=_ANSWER_SECONDS),
+    }
+
+
+def _as_json(job: Any) -> dict[str, Any]:
+    from google.cloud.aiplatform_v1 import CustomJob
+    from google.protobuf import json_format
+
+    found: dict[str, Any] = json_format.MessageToDict(CustomJob.pb(job))
+    return found

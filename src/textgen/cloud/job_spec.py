@@ -1,0 +1,78 @@
+"""Describes a training job as Vertex AI's CustomJob; asks nobody and knows nothing of what the container does."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from textgen.cloud.machines import find_machine
+from textgen.config.vertex import VertexConfig
+
+_BOOT_DISK = {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100}
+_FLEX_START_WAIT = "86400s"
+
+
+def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: str) -> dict[str, Any]:
+    """A CustomJob, in JSON's names (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
+
+    Args:
+        config: the place and the machine.
+        name: shown in lists.
+        arguments: of `textgen-train`, in the container; unless they name a device, a GPU that is paid for must be seen.
+        output: the place of the job directory, from which Vertex AI makes `AIP_CHECKPOINT_DIR` and others.
+
+    Returns:
+        What is sent to Vertex AI, and whose `jobSpec` stands in a file for gcloud.
+    """
+    machine = find_machine(config)
+    on_machine: dict[str, Any] = {"machineType": machine.type}
+    if machine.accelerator is not None:
+        on_machine |= {"acceleratorType": machine.accelerator, "acceleratorCount": machine.count}
+        if not any(argument.startswith("--device=") for argument in arguments):
+            arguments = [*arguments, "--device=gpu"]
+    spec: dict[str, Any] = {
+        "workerPoolSpecs": [
+            {
+                "machineSpec": on_machine,
+                "replicaCount": 1,
+                "diskSpec": _BOOT_DISK,
+                "containerSpec": {"imageUri": config.image, "args": list(arguments)},
+            }
+        ],
+        "scheduling": _scheduling(config),
+        "baseOutputDirectory": {"outputUriPrefix": output},
+    }
+    named = {
+        "serviceAccount": config.service_account,
+        "network": config.network,
+        "tensorboard": config.tensorboard,
+    }
+    spec |= {key: value for key, value in named.items() if value is not None}
+    job: dict[str, Any] = {"displayName": name, "jobSpec": spec}
+    if config.labels:
+        job["labels"] = dict(label.split("=", 1) for label in config.labels)
+    return job
+
+
+def gcloud_command(config: VertexConfig, job: dict[str, Any], file: str) -> str:
+    """The command that creates the same job from a file that holds its `jobSpec`."""
+    words = [
+        *("gcloud", "ai", "custom-jobs", "create", f"--project={config.project}", f"--region={config.region}"),
+        *(f"--display-name={job['displayName']}", f"--config={file}"),
+    ]
+    if "labels" in job:
+        words.append("--labels=" + ",".join(f"{key}={value}" for key, value in job["labels"].items()))
+    return shlex.join(words)
+
+
+def _scheduling(config: VertexConfig) -> dict[str, Any]:
+    scheduling: dict[str, Any] = {
+        "timeout": f"{config.max_hours * 3600:.0f}s",
+        "restartJobOnWorkerRestart": True,
+    }
+    if config.spot:
+        scheduling["strategy"] = "SPOT"
+    if config.flex_start:
+        scheduling |= {"strategy": "FLEX_START", "maxWaitDuration": _FLEX_START_WAIT}
+    return scheduling

@@ -1,0 +1,221 @@
+"""Asks those of Google's services for which textgen installs no client; knows nothing of what is asked for.
+
+Credentials, connections and repeats are those of Google's libraries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
+from textgen.storage.service import LOG_IN
+
+if TYPE_CHECKING:
+    from google.auth.credentials import Credentials
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
+_ANSWER_SECONDS = 20.0
+"""How long a single request may stay without a byte."""
+
+_PATIENCE_SECONDS = 90.0
+"""How long a request is repeated that the network or the service let down; Logging counts its quota by the minute."""
+
+_DISABLED = "SERVICE_DISABLED"
+"""The reason that Google gives when a project has not enabled the service that is asked."""
+
+
+class DisabledError(UnavailableError):
+    """A service that is not enabled in the project that is billed for the question."""
+
+
+def find_credentials() -> Credentials:
+    """The user's credentials, as Google's libraries look for them; nothing is asked of anybody but the machine.
+
+    Raises:
+        UnavailableError: when there are none, or they are none that can be.
+    """
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # that a user's have no quota project: an error says it where it matters
+            credentials, _ = google.auth.default(scopes=[_SCOPE])
+    except DefaultCredentialsError as error:
+        raise UnavailableError(f"there are no credentials ({_shorten(str(error))}); {LOG_IN}") from error
+    # Others for a key file that holds something else altogether.
+    except (GoogleAuthError, AttributeError, OSError, TypeError, ValueError) as error:
+        raise UnavailableError(f"the credentials cannot be used ({_shorten(str(error))}); {LOG_IN}") from error
+    return credentials
+
+
+def check_credentials(credentials: Credentials) -> None:
+    """Fetches a token, which shows whether credentials are good.
+
+    Raises:
+        UnavailableError: when they are not, or Google cannot be reached.
+    """
+    import requests
+    from google.auth.transport.requests import Request
+
+    with translated("cannot log in", role=""), requests.Session() as session:
+        credentials.refresh(Request(session))  # type: ignore[no-untyped-call]
+
+
+class Services:
+    """Google's services as the user may use them; to be entered, for its connections.
+
+    Args:
+        credentials: the user's.
+    """
+
+    def __init__(self, credentials: Credentials) -> None:
+        from google.auth.transport.requests import AuthorizedSession
+
+        self._session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.close()  # type: ignore[no-untyped-call]
+
+    def ask(
+        self,
+        doing: str,
+        role: str,
+        method: str,
+        url: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        accept: str = "application/json",
+    ) -> dict[str, Any]:
+        """Makes a request that may be repeated.
+
+        Args:
+            doing: what is tried, for messages, such as `"cannot read the log"`.
+            role: what the credentials need for it, by Google's name.
+            method: of HTTP.
+            url: without the query.
+            query: what follows the question mark.
+            body: sent as JSON.
+            accept: the kinds of answer, by their media types.
+
+        Returns:
+            The answer's JSON object; empty for an answer without one.
+
+        Raises:
+            MissingError: when it is not there.
+            DisabledError: when the service is not enabled.
+            AccessError: when the credentials do not allow it.
+            UnavailableError: when the credentials cannot be used, the service cannot be reached, or refuses.
+        """
+        from google.api_core.retry import Retry, if_exception_type
+
+        def send() -> dict[str, Any]:
+            response = self._session.request(  # type: ignore[no-untyped-call]
+                method, url, params=query, json=body, headers={"Accept": accept}, timeout=_ANSWER_SECONDS
+            )
+            if not response.ok:
+                from google.api_core.exceptions import from_http_response
+
+                raise from_http_response(response)  # type: ignore[no-untyped-call]
+            try:
+                answer = response.json()
+            except ValueError:
+                return {}
+            return answer if isinstance(answer, dict) else {}
+
+        retry = Retry(if_exception_type(*_passing()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
+        with translated(doing, role):
+            answer: dict[str, Any] = retry(send)()
+            return answer
+
+
+def _passing() -> tuple[type[Exception], ...]:
+    """The failures after which the same request can succeed."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth.exceptions import TransportError
+
+    return (
+        *(api.TooManyRequests, api.InternalServerError, api.BadGateway, api.ServiceUnavailable, api.GatewayTimeout),
+        *(requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError),
+        TransportError,
+    )
+
+
+@contextlib.contextmanager
+def translated(doing: str, role: str) -> Iterator[None]:
+    """Translates what Google's libraries and the network raise into the tree of `textgen.errors`."""
+    import requests
+    from google.api_core import exceptions as api
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    try:
+        yield
+    except api.NotFound as error:
+        raise MissingError(f"{doing}: it is not there; check the names") from error
+    except api.Unauthorized as error:
+        raise UnavailableError(f"{doing}: the credentials are not accepted; {LOG_IN}") from error
+    except api.Forbidden as error:
+        raise _forbidden(doing, role, error) from error
+    except api.RetryError as error:
+        raise _unreachable(doing, error.cause or error) from error
+    except TransportError as error:
+        raise _unreachable(doing, error) from error
+    except GoogleAuthError as error:
+        raise UnavailableError(f"{doing}: the credentials cannot be used ({_shorten(str(error))}); {LOG_IN}") from error
+    except api.GoogleAPIError as error:
+        raise UnavailableError(f"{doing}: Google refuses it: {said(error)}") from error
+    except requests.exceptions.RequestException as error:
+        raise _unreachable(doing, error) from error
+
+
+def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
+    text = said(error)
+    if "quota project" in text:
+        return DisabledError(
+            f"{doing}: the credentials name no project to be billed for the question; "
+            "run `gcloud auth application-default set-quota-project PROJECT`"
+        )
+    if error.reason == _DISABLED:
+        facts = error.metadata or {}
+        service, project = facts.get("service", "SERVICE"), facts.get("consumer", "projects/PROJECT").split("/")[-1]
+        return DisabledError(
+            f"{doing}: {service} is not enabled; run `gcloud services enable {service} --project {project}` "
+            "and wait a few minutes"
+        )
+    return AccessError(f"{doing}: {text}; ask for the role {role}")
+
+
+def _unreachable(doing: str, error: Exception) -> UnavailableError:
+    from google.api_core.exceptions import GoogleAPICallError
+
+    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
+    why = said(error) if isinstance(error, GoogleAPICallError) else type(inner).__name__
+    return UnavailableError(
+        f"{doing}: Google cannot be reached ({why}); check the network and run the same command again"
+    )
+
+
+def said(error: Exception) -> str:
+    """What a service says, without the request that the library puts before it."""
+    return _shorten(re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error)))
+
+
+def _shorten(text: str) -> str:
+    """On one line of reasonable length, and without a full stop, as more follows."""
+    return textwrap.shorten(text, 200).rstrip(".")

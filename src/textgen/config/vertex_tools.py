@@ -1,0 +1,114 @@
+"""What the commands around a cloud job are asked for, but for where it runs: that stands in `VertexConfig`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from textgen.config.option import option
+from textgen.config.validation import check_settings, shown
+from textgen.errors import UsageError
+
+_JOB = re.compile(r"(projects/[^/]+/locations/[^/]+/customJobs/)?([0-9]{1,20})", re.ASCII)
+
+
+def job_id(job: str) -> str:
+    """The id of a custom job, from the id or the resource's whole name.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    found = _JOB.fullmatch(job)
+    if found is None:
+        raise UsageError(
+            f"JOB must be a custom job's id, a number such as 1234567890123456789, got {shown(job)}; "
+            "textgen vertex list shows those there are"
+        )
+    return found.group(2)
+
+
+def named(config: Any, field: str) -> str:
+    """A setting that a command cannot do without.
+
+    Args:
+        config: a `VertexConfig`.
+        field: of it, which may be None.
+
+    Raises:
+        UsageError: when it is.
+    """
+    value = getattr(config, field)
+    if not value:
+        raise UsageError(f"no {field} is named: give --{field}, or write it into vertex.yaml")
+    return str(value)
+
+
+@dataclass(frozen=True)
+class LogsCommand:
+    """Which job's log to show. Immutable, and valid once it exists.
+
+    Raises:
+        UsageError: for a value that cannot be.
+    """
+
+    job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
+    follow: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Goes on with what comes, until the job ends.",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        job_id(self.job)
+
+
+@dataclass(frozen=True)
+class FetchCommand:
+    """Which job to bring home, and where to. Immutable, and valid once it exists.
+
+    Raises:
+        UsageError: for a value that cannot be.
+    """
+
+    job: str = option(
+        "",
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="The id of a custom job, or the place of a job directory: gs://BUCKET/PATH.",
+    )
+    output: str | None = option(
+        None,
+        group="files",
+        metavar="DIR",
+        help="Where to put it. An earlier state of the same job there is brought up to date; anything else is refused. none is job/NAME, with the name that it has in the bucket.",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.job.startswith("gs://"):
+            job_id(self.job)
+        if self.output is not None and self.output.startswith("gs://"):
+            raise UsageError(f"--output must be a local directory, got {self.output}; name one here")
+
+
+@dataclass(frozen=True)
+class BuildCommand:
+    """Whether to run what builds the image, or to print it. Immutable, and valid once it exists.
+
+    Raises:
+        UsageError: for a value that cannot be.
+    """
+
+    run: bool = option(
+        False,
+        group="build",
+        kind=bool,
+        help="Runs the commands in place of printing them.",
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)

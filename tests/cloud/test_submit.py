@@ -1,0 +1,369 @@
+import json
+import socket
+import time
+
+import pytest
+import yaml
+from google.cloud.aiplatform_v1 import JobState
+
+from tests.cloud.conftest import REGION
+from tests.cloud.google_stand_in import refusal
+from textgen.cli import main
+from textgen.cli.vertex import submit
+from textgen.config import TrainingConfig
+from textgen.config.flags import build
+from textgen.jobs import JobState as State
+from textgen.jobs import job_place
+
+pytestmark = pytest.mark.cloud
+
+NAME = "book-8-states-1-layers"
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """A clock on which waiting takes no time."""
+    from textgen.cloud import watching
+
+    monkeypatch.setattr(watching, "_FIRST_PAUSE_SECONDS", 0.01)
+
+
+def vertex_command(*arguments):
+    return main.main(["vertex", *arguments])
+
+
+def submitted(bucket, *arguments):
+    """Submits a small model on the text of the folder."""
+    return vertex_command("submit", "book.txt", "--lstm_state_size=8", f"--bucket={bucket.name}", *arguments)
+
+
+def names(bucket):
+    return sorted(blob.name for blob in bucket.list_blobs())
+
+
+def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys):
+    """The request, field by field; the text is in the bucket under a name of its content, and the follow-up is said."""
+    labels = ["--labels", "team=writers", "--labels=stage=draft"]
+    assert submitted(bucket, "--spot", "--dropout=0.3", "--no-layer_norm", "--max_hours=2", *labels) == 0
+    (text,) = names(bucket)
+    assert bucket.blob(text).download_as_text() == (folder / "book.txt").read_text()
+    assert vertex.created == [
+        {
+            "displayName": NAME,
+            "labels": {"team": "writers", "stage": "draft"},
+            "jobSpec": {
+                "workerPoolSpecs": [
+                    {
+                        "machineSpec": {
+                            "machineType": "g2-standard-8",
+                            "acceleratorType": "NVIDIA_L4",
+                            "acceleratorCount": 1,
+                        },
+                        "replicaCount": "1",
+                        "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
+                        "containerSpec": {
+                            "imageUri": f"{REGION}-docker.pkg.dev/my-project/textgen/textgen:1",
+                            "args": [
+                                f"gs://{bucket.name}/{text}",
+                                "--data_prefix=book",
+                                "--lstm_state_size=8",
+                                "--dropout=0.3",
+                                "--device=gpu",
+                            ],
+                        },
+                    }
+                ],
+                "scheduling": {"timeout": "7200s", "restartJobOnWorkerRestart": True, "strategy": "SPOT"},
+                "baseOutputDirectory": {"outputUriPrefix": f"gs://{bucket.name}/textgen/job/{NAME}"},
+            },
+        }
+    ]
+    err = capsys.readouterr().err
+    (job,) = vertex.jobs
+    job_id = job.rsplit("/", 1)[1]
+    assert f"Started job {job_id}\n" in err
+    assert f"  textgen vertex fetch {job_id}\n" in err
+
+
+def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
+    """A second job reads what the first one brought."""
+    for uploads in (1, 0):
+        front.requests.clear()
+        assert submitted(bucket) == 0
+        assert sum(method == "POST" for method, _ in front.requests) == uploads
+
+
+def test_a_corpus_with_its_own_split_stays_together(folder, vertex, bucket):
+    """Training, validation and vocabulary lie in one folder of the bucket, under their names."""
+    text = (folder / "book.txt").read_text()
+    (folder / "jules").mkdir()
+    for part in ("train", "valid"):
+        (folder / "jules" / f"jules.{part}.txt").write_text(text)
+    for arguments in (["jules"], ["--data_dir=jules", "--data_prefix=jules"]):
+        assert vertex_command("submit", *arguments, f"--bucket={bucket.name}") == 0
+    assert len(names(bucket)) == 2
+    place = f"gs://{bucket.name}/{names(bucket)[0].rsplit('/', 1)[0]}"
+    for job in vertex.created:
+        args = job["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+        assert args == [f"--data_dir={place}", "--data_prefix=jules", "--device=gpu"]
+
+
+def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
+    """It is checked, as textgen-train would, and passed on as it was given."""
+    bucket.blob("texts/book.txt").upload_from_filename(folder / "book.txt")
+    uri = f"gs://{bucket.name}/texts/book.txt"
+    assert vertex_command("submit", uri, f"--bucket={bucket.name}", "--machine=cpu") == 0
+    assert vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"] == [uri]
+    assert names(bucket) == ["texts/book.txt"]
+
+
+def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
+    """Parsed by textgen-train, the arguments give the settings that submit was given."""
+    from textgen.cli.train import make_parser
+
+    given = ["--layers=2", "--embedding_size=16", "--deterministic", "--learning_rate=2e-3", "--epochs=3"]
+    assert submitted(bucket, *given, "--summary_dir=curves/%JOB%", "--config=demo", "--job_dir=mine/%JOB%") == 0
+    args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+    config = build(TrainingConfig, make_parser().parse(args))
+    name = "book-8-states-2-layers-16-embed"
+    assert (config.layers, config.embedding_size, config.deterministic) == (2, 16, True)
+    assert (config.learning_rate, config.epochs, config.lstm_state_size) == (2e-3, 3, 8)
+    assert config.summary_dir == f"gs://{bucket.name}/textgen/curves/{name}"
+    place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
+    assert place == f"gs://{bucket.name}/textgen/mine/{name}"
+
+
+class NoSocket(socket.socket):
+    """A machine without a network."""
+
+    def __init__(self, *_, **__):
+        pytest.fail("the network was used")
+
+
+@pytest.fixture
+def alone(monkeypatch, tmp_path):
+    """Neither network nor credentials."""
+    monkeypatch.setattr(socket, "socket", NoSocket)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
+
+
+@pytest.mark.parametrize("text", ["book.txt", "gs://my-bucket/book.txt"])
+def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
+    """It prints every resource that would be made."""
+    arguments = [text, "--lstm_state_size=8", "--bucket=my-bucket", "--labels=team=writers", "--spot"]
+    assert vertex_command("submit", *arguments, "--dry_run") == 0
+    err = capsys.readouterr().err
+    for line in (
+        f"job           {NAME} in {REGION} of my-project",
+        "machine       g2-standard-8 with 1 x NVIDIA_L4",
+        "scheduling    SPOT, ends after 24 hours in any case",
+        f"job directory gs://my-bucket/textgen/job/{NAME}",
+        "labels        team=writers",
+        *(["upload        book.txt (6.0 kB) to gs://my-bucket/textgen/data/"] if text == "book.txt" else []),
+    ):
+        assert line in err
+
+
+def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
+    """Standard output is the file, standard error the commands, the upload first."""
+    assert vertex_command("yaml", "book.txt", "--lstm_state_size=8", "--bucket=my-bucket") == 0
+    out, err = capsys.readouterr()
+    spec = yaml.safe_load(out)
+    upload, create = err.splitlines()
+    assert upload.startswith("gcloud storage cp --no-clobber book.txt gs://my-bucket/textgen/data/")
+    assert spec["workerPoolSpecs"][0]["containerSpec"]["args"][0] == upload.split()[-1]
+    assert create == (
+        f"gcloud ai custom-jobs create --project=my-project --region={REGION} --display-name={NAME} --config=job.yaml"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--project=My"], 2, "--project must be a project's id"),
+        (["--image=textgen"], 2, "--image must begin with its registry"),
+        (["--machine_type=n2-standard-8", "--accelerator=NVIDIA_L4"], 2, "takes no GPU"),
+        (["--tensorboard=projects/p/locations/l/tensorboards/1"], 2, "--tensorboard needs --service_account"),
+        (
+            ["--job_dir=/job/mine"],
+            2,
+            "--job_dir of a cloud job must be gs://BUCKET/PATH, or a path that counts from gs://",
+        ),
+        (["--summary_dir=../logs"], 2, "--summary_dir of a cloud job must be gs://BUCKET/PATH"),
+        (["--layers=0"], 2, "--layers must be at least 1"),
+        (["--batch_size=5000"], 65, "the training text is too short"),
+        (["absent.txt"], 66, "there is no absent.txt"),
+        (["--region=europe-west4"], 2, "lies in us-central1, and the job would run in europe-west4"),
+        (["--bucket=no-such-bucket"], 66, "cannot ask where gs://no-such-bucket lies: it is not there"),
+        (["--vertex_config=absent.yaml"], 66, "there is no --vertex_config absent.yaml"),
+        (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it is not there"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_made(
+    folder, google, vertex, bucket, capsys, arguments, code, message
+):
+    """One line; no object, no job."""
+    texts = [] if any("//no-such" in argument or argument == "absent.txt" for argument in arguments) else ["book.txt"]
+    assert vertex_command("submit", *texts, f"--bucket={bucket.name}", *arguments) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("textgen vertex submit: error: ")
+    assert message in last
+    assert vertex.created == []
+    assert names(bucket) == []
+
+
+def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
+    """As textgen-train would, but before a machine is paid for."""
+    with job_place(f"gs://{bucket.name}/mine").open(quiet()) as job:
+        job.config.write_text("layers: 2\n")
+        State("stopped", steps=1).write(job.state)
+    assert submitted(bucket, f"--job_dir=gs://{bucket.name}/mine") == 78
+    assert (
+        f"gs://{bucket.name}/mine holds a model of another shape, with lstm_state_size 384 and not 8, layers 2"
+        in capsys.readouterr().err.splitlines()[-1]
+    )
+    assert vertex.created == []
+
+
+def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
+    """The container, which Vertex AI may start again and again, is not told to."""
+    with job_place(f"gs://{bucket.name}/textgen/job/{NAME}").open(quiet()) as job:
+        job.config.write_text("layers: 2\n")
+    assert submitted(bucket, "--fresh") == 0
+    assert f"The old job is now gs://{bucket.name}/textgen/job/{NAME}.1\n" in capsys.readouterr().err
+    assert not any(
+        "fresh" in word for word in vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+    )
+
+
+def quiet():
+    from textgen.jobs import Events
+
+    return Events(lambda _: None, lambda _: None, lambda _: None, lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "message"),
+    [
+        (
+            refusal(
+                429,
+                "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_nvidia_l4_gpus",
+            ),
+            69,
+            "the quota aiplatform.googleapis.com/custom_model_training_nvidia_l4_gpus of us-central1 is used up",
+        ),
+        (
+            refusal(403, "Permission 'aiplatform.customJobs.create' denied on resource"),
+            77,
+            "ask for the role Vertex AI User",
+        ),
+        (
+            refusal(
+                403, "x is not enabled", "SERVICE_DISABLED", service="aiplatform.googleapis.com", consumer="projects/p"
+            ),
+            69,
+            "gcloud services enable aiplatform.googleapis.com",
+        ),
+        (refusal(400, 'Machine type "g2-standard-8" is not supported.'), 2, "us-central1 cannot run this"),
+        (
+            refusal(400, "You do not have permission to act as service account"),
+            77,
+            "ask for the role Service Account User",
+        ),
+        (refusal(400, "something new"), 69, "Vertex AI refuses it: something new"),
+        (refusal(401, "who are you"), 69, "log in with `gcloud auth application-default login`"),
+    ],
+)
+def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer, code, message):
+    """With the next step."""
+    vertex.refusals += 3 * [answer]  # Google's library asks again with a new token
+    assert submitted(bucket) == code
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("textgen vertex submit: error: ")
+    assert message in last
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "code", "message"),
+    [
+        ("SUCCEEDED", "", 0, "is SUCCEEDED"),
+        ("FAILED", "The replica workerpool0-0 exited with a non-zero status of 78.", 69, "textgen vertex logs"),
+        ("FAILED", "Resources are insufficient in region: us-central1.", 69, "wait for one with --flex_start"),
+        ("FAILED", "Failed to pull image us-central1-docker.pkg.dev/x", 66, "textgen vertex build --run"),
+        ("EXPIRED", "", 75, "raise --max_hours"),
+        ("CANCELLED", "", 75, "it is CANCELLED"),
+    ],
+)
+def test_waiting_ends_with_the_job(folder, vertex, bucket, capsys, at_once, state, error, code, message):
+    """Whatever its end is."""
+    vertex.runner = lambda _: (getattr(JobState, f"JOB_STATE_{state}"), error)
+    assert submitted(bucket, "--wait") == code
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_ctrl_c_ends_the_waiting_and_not_the_job(folder, vertex, bucket, capsys, monkeypatch):
+    """And says how the job is ended."""
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupt)
+    assert submitted(bucket, "--wait") == 130
+    (job,) = vertex.jobs.values()
+    assert job.state == JobState.JOB_STATE_PENDING
+    assert "goes on, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_jobs_are_listed_told_and_ended(folder, vertex, bucket, capsys):
+    """By their ids, or whole names."""
+    assert vertex_command("list") == 0
+    assert "There is no job in us-central1 of my-project" in capsys.readouterr().err
+    for _ in range(2):
+        assert submitted(bucket) == 0
+    first, second = (name.rsplit("/", 1)[1] for name in vertex.jobs)
+    capsys.readouterr()
+    assert vertex_command("list") == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[0] for row in rows] == [second, first]
+    assert {row[1] for row in rows} == {"PENDING"}
+    assert vertex_command("cancel", first) == 0
+    assert vertex_command("status", next(iter(vertex.jobs))) == 0
+    out = capsys.readouterr().out
+    assert "state: CANCELLED\n" in out
+    assert f"job directory: gs://{bucket.name}/textgen/job/{NAME}\n" in out
+
+
+@pytest.mark.parametrize("command", ["status", "cancel"])
+def test_a_job_that_is_not_there_is_one_line(folder, vertex, capsys, command):
+    """So is what is no id."""
+    assert vertex_command(command, "123") == 66
+    assert "there is no job 123 in us-central1 of my-project; textgen vertex list" in capsys.readouterr().err
+    assert vertex_command(command, "book") == 2
+    assert "JOB must be a custom job's id" in capsys.readouterr().err
+
+
+def test_without_credentials_it_is_one_line(folder, google, bucket, monkeypatch, tmp_path, capsys):
+    """It says how to log in."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
+    assert vertex_command("list") == 69
+    assert "gcloud auth application-default login" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
+    """A mistake in vertex.yaml is one line that names the file."""
+    (folder / "vertex.yaml").write_text("projct: my-project\n")
+    assert vertex_command("list") == 78
+    assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
+    (folder / "vertex.yaml").write_text("project: My\n")
+    assert vertex_command("list") == 2
+
+
+def test_labels_of_the_file_are_a_list(folder, vertex, bucket):
+    """As they come several times on the command line."""
+    with (folder / "vertex.yaml").open("a") as file:
+        file.write("labels: [team=writers, stage=draft]\n")
+    assert submitted(bucket) == 0
+    assert vertex.created[0]["labels"] == {"team": "writers", "stage": "draft"}
+    assert json.dumps(vertex.created[0]["labels"])
+    assert submit.PROGRAM == "textgen vertex submit"

@@ -1,0 +1,68 @@
+import pytest
+
+from textgen.config.vertex import VertexConfig
+from textgen.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"project": "My Project"}, "--project must be a project's id, 6 to 30 of a-z, 0-9 and '-', got 'My Project'"),
+        ({"project": "123456789012"}, "got a project's number; `gcloud projects list` shows it"),
+        ({"region": "europe"}, "--region must be a region, such as europe-west4, got 'europe'"),
+        ({"region": "us-central1-a"}, "--region must be a region"),
+        ({"bucket": "My Bucket"}, "--bucket must be a bucket's name"),
+        ({"image": "textgen"}, "--image must begin with its registry"),
+        ({"image": "textgen:1"}, "--image must begin with its registry"),
+        ({"service_account": "me"}, "--service_account must be a service account's e-mail address"),
+        ({"tensorboard": "board", "service_account": "a@b.c"}, "--tensorboard must be projects/PROJECT/"),
+        (
+            {"tensorboard": "projects/p/locations/l/tensorboards/1"},
+            "--tensorboard needs --service_account: the job writes to it",
+        ),
+        ({"network": "default"}, "--network must be projects/NUMBER/global/networks/NAME"),
+        ({"labels": ("a",)}, "--labels must be KEY=VALUE"),
+        ({"labels": ("Key=value",)}, "--labels must be KEY=VALUE"),
+        ({"labels": ("a=b", "a=c")}, "--labels must have each key once"),
+        ({"spot": True, "flex_start": True}, "--spot and --flex_start exclude each other"),
+        ({"max_hours": 0.0}, "--max_hours must be above 0"),
+        ({"max_hours": 200.0}, "at most 168"),
+        ({"machine": "tpu"}, "--machine must be one of cpu, t4, l4, a100, h100, 8xa100, got 'tpu'"),
+        ({"count": 0}, "--count must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(given, message):
+    """In one line that names the flag, the rule and what was given."""
+    with pytest.raises(UsageError) as caught:
+        VertexConfig(**given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "europe-west4-docker.pkg.dev/my-project/textgen/textgen",
+        "europe-west4-docker.pkg.dev/example.com/my-project/textgen/textgen:1.0",
+        "gcr.io/my-project/textgen@sha256:abcdef",
+        "docker.io/library/textgen:latest",
+    ],
+)
+def test_an_image_has_a_registry(image):
+    """Artifact Registry's, or any other."""
+    assert VertexConfig(image=image).image == image
+
+
+def test_a_bucket_may_be_given_as_a_uri():
+    """People copy it from the console, where it has the scheme."""
+    assert (
+        VertexConfig(bucket="gs://my-bucket").bucket_uri
+        == VertexConfig(bucket="my-bucket").bucket_uri
+        == "gs://my-bucket"
+    )
+
+
+def test_what_a_command_needs_is_named_together():
+    """One line for all that is missing, with where it can stand."""
+    with pytest.raises(UsageError, match=r"^not named: --project, --image; .*vertex.yaml in this folder$"):
+        VertexConfig(region="europe-west4").require("project", "region", "image")
