@@ -5,11 +5,9 @@ import signal
 import subprocess
 import sys
 import sysconfig
-import time
 from pathlib import Path
 
 import pytest
-from safetensors.numpy import load
 
 from textgen.cli import train
 from textgen.jobs import job_place
@@ -44,42 +42,6 @@ def run(*arguments, cache, **environment):
     return process.returncode, out, err
 
 
-@pytest.mark.slow
-def test_a_job_that_moves_from_machine_to_machine_ends_as_one_that_never_stopped(text, bucket, tmp_path):
-    """Killed, restarted elsewhere, asked to end, restarted elsewhere again: the same model, bit for bit.
-
-    As in Vertex AI, where the job has the same name on each machine and finds its places in the environment.
-    """
-    code, _, err = run(text, *SETTINGS, "--job_dir=local", cache=tmp_path / "cache")
-    assert code == 0, err
-    undisturbed = (tmp_path / "local" / "model.safetensors").read_bytes()
-
-    place = f"gs://{bucket.name}/job/{NAME}"
-    environment = {
-        "CLOUD_ML_JOB_ID": "7",
-        "AIP_CHECKPOINT_DIR": f"{place}/checkpoints/",
-        "AIP_TENSORBOARD_LOG_DIR": f"{place}/logs/",
-        "AIP_MODEL_DIR": f"{place}/model/",
-    }
-    reached = [0]
-    for number, code in ((signal.SIGKILL, -9), (signal.SIGTERM, 75)):
-        with start(text, *SETTINGS, cache=tmp_path / number.name, **environment) as process:
-            wait_until_past(reached[-1], bucket, process)
-            process.send_signal(number)
-            _, err = process.communicate(timeout=300)
-        assert process.returncode == code, err
-        assert "Traceback" not in err
-        reached.append(newest_step(bucket))
-    code, out, err = run(text, *SETTINGS, "--json", cache=tmp_path / "last", **environment)
-    assert code == 0, err
-    assert f"Going on from step {reached[-1]} " in err
-    assert json.loads(out)["job_dir"] == place
-    for name in ("model.safetensors", "model/model.safetensors"):
-        assert tensors(bucket.blob(f"job/{NAME}/{name}").download_as_bytes()) == tensors(undisturbed)
-    events = [blob.name for blob in bucket.list_blobs(prefix=f"job/{NAME}/logs/validation/")]
-    assert len(events) >= 3  # of three machines
-
-
 def test_sigterm_waits_for_the_last_upload(text, bucket, tmp_path):
     """What a preempted trainer has saved is in the bucket when it has ended, whatever the clock of its uploads."""
     place = f"gs://{bucket.name}/job/{NAME}"
@@ -93,18 +55,6 @@ def test_sigterm_waits_for_the_last_upload(text, bucket, tmp_path):
     step = int(rest.split("stopped at step ")[1].split(",")[0].replace(",", ""))
     assert newest_step(bucket) == step
     assert json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())["steps"] == step
-
-
-def test_the_job_of_another_machine_is_not_disturbed(text, bucket, tmp_path):
-    """A second trainer is turned away with 73 before TensorFlow is loaded."""
-    place = f"gs://{bucket.name}/job/{NAME}"
-    with start(text, *SETTINGS, f"--job_dir={place}", cache=tmp_path / "first") as process:
-        wait_until_past(0, bucket, process)
-        code, _, err = run(text, *SETTINGS, f"--job_dir={place}", cache=tmp_path / "second")
-        process.kill()
-        process.communicate()
-    assert code == 73, err
-    assert f"another trainer works in {place}: process {process.pid} on " in err.splitlines()[-1]
 
 
 def test_a_text_that_is_not_there_is_one_line(text, bucket, training, capsys):
@@ -168,21 +118,10 @@ def test_a_job_of_vertex_ai_does_not_begin_anew(text, training, monkeypatch, cap
     assert "--fresh would begin anew whenever Vertex AI restarts the job" in capsys.readouterr().err
 
 
-def tensors(content):
-    return {key: value.tobytes() for key, value in load(content).items()}
-
-
 def newest_step(bucket):
     """The step of the newest checkpoint in the bucket; 0 where there is none."""
     names = [Path(blob.name) for blob in bucket.list_blobs(prefix=f"job/{NAME}/checkpoints/")]
     return max((int(name.stem.removeprefix("step-")) for name in names if name.suffix == ".json"), default=0)
-
-
-def wait_until_past(step, bucket, process):
-    """Waits until a later checkpoint is in the bucket."""
-    while newest_step(bucket) <= step:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
