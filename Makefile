@@ -1,6 +1,6 @@
 # textgen's commands. Everything installs into .venv from the hash-pinned locks; nothing else on the machine changes.
 
-.PHONY: help setup demo test check chaos format docs lock clean
+.PHONY: help setup demo test check chaos container format docs lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -44,6 +44,9 @@ check: setup ## Format, lint, import contracts, types, then the tests
 chaos: setup ## Kills trainers at random moments for half an hour; OPTIONS="--help" shows how to do a part
 	$(BIN)/python -m tests.chaos $(OPTIONS)
 
+container: ## Builds the container, trains three steps in it and lets the model write; installs nothing
+	@tests/container/check.sh
+
 format: setup ## Formats the code and mends what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -51,10 +54,15 @@ format: setup ## Formats the code and mends what the linter can
 docs: setup ## Writes the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
+LOCK_COMMAND := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+
 lock: setup ## Renews the locks from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements/base.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra dev -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --extra gpu -o requirements/gpu.txt
+	$(LOCK_COMMAND) pyproject.toml -o requirements/base.txt
+	$(LOCK_COMMAND) pyproject.toml --extra dev -o requirements/dev.txt
+	$(LOCK_COMMAND) pyproject.toml --extra gpu -o requirements/gpu.txt
+	@# With the versions of the first: what is trained with and what is sampled with are the same.
+	$(LOCK_COMMAND) --group sample --constraint requirements/base.txt -o requirements/sample.txt
+	$(LOCK_COMMAND) --group build -o requirements/build.txt
 
 clean: ## Removes .venv and what the tools left
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds both targets of the Dockerfile and tries them: three steps of training, and the text that the model then writes.
+# Installs nothing. BASE_IMAGE and BUILD_OPTIONS reach the builder; TENSORFLOW is cpu unless it is set.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+missing() {
+  echo "make container: error: $1" >&2
+  exit 69
+}
+
+command -v hadolint > /dev/null || missing "hadolint is not installed; get it from https://github.com/hadolint/hadolint"
+builder=""
+for candidate in docker podman buildah; do
+  if "$candidate" info > /dev/null 2>&1; then builder=$candidate; break; fi
+done
+[ -n "$builder" ] || missing "none of docker, podman and buildah is installed and works; install one of them"
+
+hadolint Dockerfile
+
+work=$(mktemp -d)
+trap 'rm -rf "$work" 2> /dev/null || true' EXIT # with docker, what the container made belongs to another user
+options=(--build-arg "TENSORFLOW=${TENSORFLOW:-cpu}")
+[ -z "${BASE_IMAGE:-}" ] || options+=(--build-arg "BASE_IMAGE=$BASE_IMAGE")
+read -ra more <<< "${BUILD_OPTIONS:-}"
+for target in sample train; do
+  "$builder" build "${options[@]}" "${more[@]}" --target "$target" --tag "textgen:$target" .
+done
+
+# run TARGET MOUNT ARGUMENT...: runs an image's command as its user, in Vertex AI's environment, with a directory of ours as
+# /home/textgen/work. buildah runs no entry point, which is named here in its place.
+run() {
+  local target=$1 mount=$2 place=/home/textgen/work
+  shift 2
+  local given=(--volume "$mount:$place" --env "AIP_MODEL_DIR=$place/model/"
+    --env "AIP_CHECKPOINT_DIR=$place/job/checkpoints/" --env "AIP_TENSORBOARD_LOG_DIR=$place/job/logs/")
+  if [ "$builder" = buildah ]; then
+    local container
+    container=$(buildah from "textgen:$target")
+    buildah run --isolation chroot "${given[@]}" "$container" -- "textgen-$target" "$@"
+    buildah rm "$container" > /dev/null
+  else
+    "$builder" run --rm "${given[@]}" "textgen:$target" "$@"
+  fi
+}
+
+chmod 777 "$work" # the image's user is another than ours
+run train "$work" --max_steps 3 --lstm_state_size 16 --sample_length 20
+test -f "$work/job/state.json"
+cmp "$work/job/model.safetensors" "$work/model/model.safetensors"
+[ "$(stat -c %u "$work/job/state.json")" = 1000 ] || missing "the container does not run as its user"
+[ "$(run sample "$work" /home/textgen/work/model/model.safetensors --length 40 --seed 1 | wc -m)" -gt 40 ]
+
+case $builder in
+  buildah) buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' ;;
+  *) "$builder" images textgen ;;
+esac
