@@ -6,12 +6,16 @@ import sys
 import numpy as np
 import pytest
 
+from textgen.cli.vertex import main as vertex
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
 from textgen.generation.model_file import expected_shapes
 
-HEAVY = {"tensorflow", "keras", "tensorboard", "google.cloud.aiplatform", "google.cloud.storage"}
+HEAVY = {
+    *("tensorflow", "keras", "tensorboard"),
+    *("google.cloud.aiplatform", "google.cloud.aiplatform_v1", "google.cloud.storage"),
+}
 LIBRARIES = {
     *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests", "filelock"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
@@ -46,6 +50,20 @@ def modules_at_bare_start():
 def test_help_and_version_load_nothing_heavy(command, flag):
     """A help page or a version comes from the standard library alone."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
+
+
+@pytest.mark.parametrize("command", ["", *vertex.COMMANDS.known])
+def test_help_on_the_cloud_loads_nothing_heavy(command):
+    """Google's client takes seconds to load, and is not needed to tell what a command does."""
+    assert loaded("main", "vertex", *filter(None, [command]), "--help") & (HEAVY | LIBRARIES) == set()
+
+
+def test_a_dry_run_of_a_cloud_job_loads_no_client(tmp_path):
+    """What is shown comes from the description alone."""
+    (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)
+    place = ["--project=my-project", "--region=europe-west4", "--bucket=my-bucket", "--image=gcr.io/my-project/textgen"]
+    for command in (["submit", "--dry_run"], ["yaml"]):
+        assert loaded("main", "vertex", *command, "text.txt", *place, cwd=tmp_path) & HEAVY == set()
 
 
 def test_the_package_loads_nothing_heavy():

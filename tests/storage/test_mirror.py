@@ -188,6 +188,19 @@ def test_what_never_arrives_is_an_error(place, local, told, front, monkeypatch):
     assert told.warnings[-1].endswith("; it is all here")
 
 
+def test_ctrl_c_ends_it_at_once(place, local, told, bucket, front):
+    """A second one, when the first has brought what there was to save: nobody waits for an outage to end."""
+    with pytest.raises(KeyboardInterrupt), follow(place, local, told):
+        (local / "x").write_bytes(b"one")
+        front.rule = lambda *_: "refuse"
+        raise KeyboardInterrupt
+    assert told.lost == []
+    for thread in threading.enumerate():
+        if thread.name == "mirror":
+            thread.join()
+    assert all(warning.startswith("uploads to ") for warning in told.warnings)
+
+
 def test_another_writer_ends_it(place, local, told, bucket):
     """What somebody else wrote is not overwritten; the body is told, and its own failure goes before."""
     (local / "x").write_bytes(b"one")

@@ -87,6 +87,8 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end.set()
+        if kind is KeyboardInterrupt:  # at once: the lease runs out
+            return
         self._thread.join()
         with self._close, contextlib.suppress(TextgenError):  # the next holder waits a little, that is all
             self._write(held=False)

