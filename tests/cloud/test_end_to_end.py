@@ -85,7 +85,7 @@ def tensors(content):
 
 
 def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket, tmp_path, capfd):
-    """SIGTERM, then SIGKILL, each followed by a new machine: the weights are those of an undisturbed run, bit for bit."""
+    """SIGTERM, then SIGKILL, each followed by a new machine, then fetched: the weights of an undisturbed run, bit for bit."""
     machines = Machines(tmp_path, bucket, [signal.SIGTERM, signal.SIGKILL])
     vertex.runner = machines.run
     arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=cpu"]
@@ -101,8 +101,10 @@ def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket
     home = tensors((folder / "home" / "model.safetensors").read_bytes())
     assert tensors(bucket.blob(f"textgen/job/{NAME}/model.safetensors").download_as_bytes()) == home
     assert tensors(bucket.blob(f"textgen/job/{NAME}/model/model.safetensors").download_as_bytes()) == home
+    assert main.main(["vertex", "fetch", next(iter(vertex.jobs)).rsplit("/", 1)[1]]) == 0
+    assert tensors((folder / "job" / NAME / "model.safetensors").read_bytes()) == home
     capfd.readouterr()
-    for model in (place, "home"):
+    for model in (f"job/{NAME}", place):
         assert sample.main([model, "--seed=1", "--length=50"]) == 0
     out = capfd.readouterr().out
     assert out[: len(out) // 2] == out[len(out) // 2 :]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings, shown
@@ -26,22 +25,6 @@ def job_id(job: str) -> str:
             "textgen vertex list shows those there are"
         )
     return found.group(2)
-
-
-def named(config: Any, field: str) -> str:
-    """A setting that a command cannot do without.
-
-    Args:
-        config: a `VertexConfig`.
-        field: of it, which may be None.
-
-    Raises:
-        UsageError: when it is.
-    """
-    value = getattr(config, field)
-    if not value:
-        raise UsageError(f"no {field} is named: give --{field}, or write it into vertex.yaml")
-    return str(value)
 
 
 @dataclass(frozen=True)

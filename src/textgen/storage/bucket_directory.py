@@ -77,11 +77,11 @@ class BucketDirectory:
             self._connected = None
 
     def list(self) -> dict[str, StoredObject]:
-        """The objects below, by name, sorted."""
+        """The objects below, by name, sorted; without those whose name would lead out of a local directory."""
         with translated(f"cannot list {self.uri}", _READER):
             blobs = self._client.list_blobs(self._bucket_name, prefix=self._prefix, **patience())
             found = {blob.name.removeprefix(self._prefix): _facts(blob) for blob in blobs}
-        return {name: found[name] for name in sorted(found) if name}
+        return {name: found[name] for name in sorted(found) if _stays_inside(name)}
 
     def find(self, name: str) -> StoredObject | None:
         """What a single object is; None when it is not there, or there is no such bucket."""
@@ -225,6 +225,11 @@ def _crc32c(file: BinaryIO, size: int) -> str:
         checksum.update(block)
         left -= len(block)
     return base64.b64encode(checksum.digest()).decode()
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether an object's name is a path below its directory; a bucket can hold any."""
+    return all(part not in {"", ".", ".."} for part in name.split("/"))
 
 
 def _facts(blob: Blob) -> StoredObject:

@@ -70,7 +70,7 @@ def fetch_argument(argument: str, endings: tuple[str, ...]) -> str:
         pattern = f"/{begun}{argument[wildcard.start() :]}"
     place = _cached(folder, "folder")
     with BucketDirectory(folder) as directory:
-        found = {name: facts for name, facts in directory.list().items() if name.endswith(endings) and _is_plain(name)}
+        found = {name: facts for name, facts in directory.list().items() if name.endswith(endings)}
         if not found:
             raise MissingError(
                 f"there is no {argument}, and no {' or '.join(endings)} file below it; check the names of the bucket and of the file"
@@ -100,7 +100,7 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
     with BucketDirectory(uri) as directory:
         found = directory.list()
         asked = found.keys() if names is None else set(names)
-        wanted = [name for name in found if _is_plain(name) and name in asked]
+        wanted = [name for name in found if name in asked]
         for name in wanted:
             _bring(directory, name, found[name], place / name)
     return wanted
@@ -196,8 +196,3 @@ def _bring(directory: BucketDirectory, name: str, facts: StoredObject, path: Pat
         if path.stat().st_size == facts.size and crc32c(path) == facts.crc32c:
             return
     directory.download(name, path)
-
-
-def _is_plain(name: str) -> bool:
-    """Whether an object's name is a path that stays in its directory; there are others, such as those with `..`."""
-    return all(part not in {"", ".", ".."} for part in name.split("/"))

@@ -14,6 +14,10 @@ COMMANDS = Commands(
         "status": Command("textgen.cli.vertex.status", "Tells how a job stands."),
         "list": Command("textgen.cli.vertex.list", "Lists the jobs of a project."),
         "cancel": Command("textgen.cli.vertex.cancel", "Ends a job."),
+        "logs": Command("textgen.cli.vertex.logs", "Shows what a job has written."),
+        "fetch": Command("textgen.cli.vertex.fetch", "Brings a job's directory home."),
+        "build": Command("textgen.cli.vertex.build", "Shows, or runs, what builds and pushes the image."),
+        "doctor": Command("textgen.cli.vertex.doctor", "Looks whether all is there that a job needs."),
         "yaml": Command("textgen.cli.vertex.yaml", "Writes a job as a file for gcloud."),
     },
 )

@@ -1,0 +1,67 @@
+"""`textgen vertex fetch`: brings a job directory home."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from textgen.cli.entry import run_command
+from textgen.cli.sample_output import encode_output, put
+from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.flags import Parser, build
+from textgen.config.vertex_tools import FetchCommand, job_id
+from textgen.console import Console
+from textgen.storage import is_bucket
+
+PROGRAM = "textgen vertex fetch"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen vertex fetch`.
+
+    Args:
+        arguments: without the names of the program and of the command; None for the process' own.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _fetch, arguments)
+
+
+def make_parser() -> Parser:
+    """The parser of `textgen vertex fetch`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} JOB|gs://BUCKET/PATH [--output DIR] [FLAGS]",
+        "Brings the directory of a job home, so that textgen-sample works; the job may still run, and what is here of\n"
+        "it is brought up to date. Standard output has the command to go on with.",
+    )
+    parser.add_settings(FetchCommand)
+    add_vertex_settings(parser)
+    parser.add_help_and_version()
+    return parser
+
+
+def _fetch(arguments: Sequence[str]) -> None:
+    values = make_parser().parse(arguments)
+    command = build(FetchCommand, values)
+    config = read_vertex_config(values)
+
+    from textgen.cloud.fetching import fetch_job, job_directory, local_directory
+
+    console = Console()
+    uri = command.job
+    if not is_bucket(uri):
+        with console.busy(f"asking Vertex AI for job {uri}"):
+            from textgen.cloud import job_service
+
+            uri = job_directory(job_service.get(config, job_id(uri)))
+    target = local_directory(uri) if command.output is None else Path(command.output)
+    with console.busy(f"fetching {uri}"):
+        job = fetch_job(uri, target, console.say, console.warn).job
+    if not job.model.exists():
+        console.say(f"It has no model file yet, so {job.root} cannot write; fetch again when the job has evaluated.")
+        return
+    encode_output("surrogateescape")
+    put(shlex.join(["textgen-sample", str(job.root)]) + "\n")

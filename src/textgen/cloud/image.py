@@ -1,0 +1,124 @@
+"""Names container images and makes the commands that build and push one; knows nothing of what is in it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from textgen.config.validation import shown
+from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError, UsageError
+
+_IMAGE = re.compile(
+    r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+([._/-]+[a-z0-9]+)*)"
+    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+"""The grammar of Docker's documentation, "docker image tag", for names that begin with a registry."""
+
+_GOOGLE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
+
+EXAMPLE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A container image's name.
+
+    Attributes:
+        host: the registry.
+        path: of the image in it.
+        tag: None for none, which means `latest`.
+        digest: of the very image; None where the tag says which.
+    """
+
+    host: str
+    path: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Takes a name apart.
+
+        Raises:
+            UsageError: for a name that cannot be, or one without a registry.
+        """
+        found = _IMAGE.fullmatch(name)
+        if found is None:
+            raise UsageError(f"--image must be REGISTRY/PATH:TAG, such as {EXAMPLE}, got {shown(name)}")
+        return cls(found["host"], found["path"], found["tag"], found["digest"])
+
+    @property
+    def is_googles(self) -> bool:
+        """Whether it lies in a registry of Google's, which takes Google's credentials; no other may see them."""
+        return _GOOGLE.fullmatch(self.host) is not None
+
+    @property
+    def manifest_url(self) -> str:
+        """Where the registry tells what the image is (OCI Distribution Specification, "Pulling manifests")."""
+        return f"https://{self.host}/v2/{self.path}/manifests/{self.digest or self.tag or 'latest'}"
+
+
+def build_commands(name: str, checkout: Path) -> list[list[str]]:
+    """The commands that build the training image from a checkout, and push it.
+
+    Args:
+        name: of the image.
+        checkout: the directory of textgen's source.
+
+    Raises:
+        UsageError: for a name that cannot be built.
+        MissingError: when the directory holds no checkout.
+    """
+    if Image.parse(name).digest is not None:
+        raise UsageError(f"--image must have a tag and no digest to be built, such as {EXAMPLE}, got {shown(name)}")
+    if not ((checkout / "Dockerfile").is_file() and (checkout / "src" / "textgen").is_dir()):
+        raise MissingError(
+            f"cannot build from {checkout.resolve()}: textgen's Dockerfile is not there; "
+            "run this in a clone of textgen's repository"
+        )
+    # What Vertex AI runs, whatever this machine is.
+    kind = ["--platform", "linux/amd64", "--target", "train", "--build-arg", "TENSORFLOW=gpu"]
+    return [["docker", "build", *kind, "--tag", name, "."], ["docker", "push", name]]
+
+
+def login_hint(name: str) -> str | None:
+    """The command after which docker may push to the registry; None where that is not Google's."""
+    image = Image.parse(name)
+    return shlex.join(["gcloud", "auth", "configure-docker", image.host]) if image.is_googles else None
+
+
+def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Callable[[str], None]) -> None:
+    """Runs commands one after the other; what they write goes where textgen's own output goes.
+
+    Args:
+        commands: as `build_commands` makes them.
+        checkout: where they run.
+        announce: called with each before it runs.
+
+    Raises:
+        UnavailableError: when docker is not installed.
+        AccessError: when it cannot be started.
+        InputOutputError: when one of them fails.
+    """
+    for command in commands:
+        program = shutil.which(command[0])
+        if program is None:
+            raise UnavailableError(
+                f"{command[0]} is not installed; install it, or run what textgen vertex build prints where it is"
+            )
+        announce(shlex.join(command))
+        try:
+            code = subprocess.run([program, *command[1:]], cwd=checkout, check=False).returncode  # noqa: S603 - our own command
+        except OSError as error:
+            raise AccessError(f"cannot start {program}: {error.strerror or error}; check the installation") from error
+        if code != 0:
+            raise InputOutputError(
+                f"`{' '.join(command[:2])}` ended with {code}; its own lines above say why, and the same command goes on "
+                "with what is built"
+            )

@@ -1,0 +1,231 @@
+import json
+import re
+
+import pytest
+
+from tests.cloud.google_stand_in import ACCOUNT, TOKEN, refusal
+from textgen.cli.vertex.doctor import main
+from textgen.cloud import rest
+
+pytestmark = pytest.mark.cloud
+
+PROJECT = "GET cloudresourcemanager.googleapis.com/v3/projects/my-project"
+VERTEX = "GET europe-west4-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west4/customJobs"
+BUCKET = "GET storage.googleapis.com/storage/v1/b/my-bucket"
+MAY = f"{BUCKET}/iam/testPermissions"
+IAM = "iam.googleapis.com/v1/projects/-/serviceAccounts/runner@my-project.iam.gserviceaccount.com"
+MANIFEST = "HEAD europe-west4-docker.pkg.dev/v2/my-project/textgen/train/manifests/1"
+
+FLAGS = {
+    "project": "my-project",
+    "region": "europe-west4",
+    "bucket": "my-bucket",
+    "image": "europe-west4-docker.pkg.dev/my-project/textgen/train:1",
+    "service_account": "runner@my-project.iam.gserviceaccount.com",
+}
+IN_THE_BUCKET = [f"storage.objects.{what}" for what in ("create", "delete", "get", "list")]
+WELL = {
+    PROJECT: (200, {"projectId": "my-project", "displayName": "My project", "state": "ACTIVE"}),
+    VERTEX: (200, {"customJobs": []}),
+    MAY: (200, {"permissions": IN_THE_BUCKET}),
+    BUCKET: (200, {"name": "my-bucket", "location": "EUROPE-WEST4"}),
+    f"GET {IAM}": (200, {"email": FLAGS["service_account"]}),
+    f"POST {IAM}:testIamPermissions": (200, {"permissions": ["iam.serviceAccounts.actAs"]}),
+    MANIFEST: (200, {}),
+}
+SUBJECTS = ("credentials", "project", "Vertex AI", "bucket", "bucket's region", "service account", "image")
+
+
+@pytest.fixture
+def google(google, monkeypatch):
+    monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    google.answers |= WELL
+    return google
+
+
+@pytest.fixture
+def examine(google, capsys, tmp_path, monkeypatch):
+    """A function that runs the command; gives its exit code, and what it says of each subject."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(**flags):
+        given = {name: value for name, value in (FLAGS | flags).items() if value is not None}
+        code = main([f"--{name}={value}" for name, value in given.items()])
+        written = capsys.readouterr()
+        lines = written.out.splitlines()
+        assert tuple(line[:16].rstrip() for line in lines) == SUBJECTS
+        assert "Traceback" not in written.err
+        assert len(written.err.splitlines()) == (0 if code == 0 else 1)
+        return code, {subject: line[17:] for subject, line in zip(SUBJECTS, lines, strict=True)}
+
+    return run
+
+
+def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
+    """Real addresses of the real services are asked, with the user's credentials."""
+    code, found = examine()
+    assert code == 0
+    assert all(text.startswith("ok: ") for text in found.values())
+    assert found["credentials"] == f"ok: of the service account {ACCOUNT}"
+    assert found["project"] == "ok: my-project (My project)"
+    assert {f"{request.method} {request.host}{request.path}" for request in google.requests} == WELL.keys()
+    assert {request.headers["authorization"] for request in google.requests} == {f"Bearer {TOKEN}"}
+    assert "application/vnd.oci.image.index.v1+json" in google.requests[-1].headers["accept"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "subject", "code", "text"),
+    [
+        (PROJECT, refusal(403, "denied"), "project", 77, "there is no project with the id my-project, or you have no part in it; check --project, or ask its owner for the role Vertex AI User"),
+        (PROJECT, (200, {"state": "DELETE_REQUESTED"}), "project", 66, "the project my-project is being deleted; restore it with `gcloud projects undelete my-project`, or name another"),
+        (VERTEX, refusal(403, "off", "SERVICE_DISABLED", service="aiplatform.googleapis.com", consumer="projects/my-project"), "Vertex AI", 69, "cannot list jobs in europe-west4: aiplatform.googleapis.com is not enabled; run `gcloud services enable aiplatform.googleapis.com --project my-project` and wait a few minutes"),
+        (VERTEX, refusal(403, "Permission aiplatform.customJobs.list denied."), "Vertex AI", 77, "cannot list jobs in europe-west4: Permission aiplatform.customJobs.list denied; ask for the role Vertex AI User"),
+        (VERTEX, refusal(404, "none"), "Vertex AI", 66, "Vertex AI has no region europe-west4, or you may not see it; name another --region, such as us-central1"),
+        (VERTEX, refusal(503, "try later"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google cannot be reached (try later); check the network and run the same command again"),
+        (VERTEX, refusal(400, "no such\nthing"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google refuses it: no such thing"),
+        (MAY, refusal(404, "none"), "bucket", 66, "there is no bucket my-bucket; check --bucket, or make it with `gcloud storage buckets create gs://my-bucket --location=europe-west4 --project=my-project`"),
+        (MAY, (200, {"permissions": IN_THE_BUCKET[1:]}), "bucket", 77, "gs://my-bucket does not grant you storage.objects.create; ask for the role Storage Object User on it"),
+        (MAY, (200, {}), "bucket", 77, f"gs://my-bucket does not grant you {', '.join(IN_THE_BUCKET)}; ask for the role Storage Object User on it"),
+        (BUCKET, refusal(403, "denied"), "bucket's region", 77, "cannot ask where gs://my-bucket lies: denied; ask for the role Storage Legacy Bucket Reader"),
+        (BUCKET, (200, {"location": "US-EAST1"}), "bucket's region", 2, "gs://my-bucket lies in us-east1 and the job would run in europe-west4; name --region us-east1 or a bucket in europe-west4"),
+        (BUCKET, (200, {"location": "US"}), "bucket's region", 2, "gs://my-bucket lies in us, which does not hold europe-west4; name a --region in us or a bucket in europe-west4"),
+        (f"GET {IAM}", refusal(404, "none"), "service account", 66, "there is no service account runner@my-project.iam.gserviceaccount.com; check --service_account, or see `gcloud iam service-accounts list --project my-project`"),
+        (f"GET {IAM}", (200, {"disabled": True}), "service account", 69, "the service account runner@my-project.iam.gserviceaccount.com is disabled; run `gcloud iam service-accounts enable runner@my-project.iam.gserviceaccount.com`"),
+        (f"POST {IAM}:testIamPermissions", (200, {}), "service account", 77, "you may not run jobs as runner@my-project.iam.gserviceaccount.com; ask for the role Service Account User on it"),
+        (MANIFEST, refusal(404, "none"), "image", 66, f"there is no image {FLAGS['image']}; check --image, or make it with `textgen vertex build --run`"),
+        (MANIFEST, refusal(403, "denied"), "image", 77, f"there is no image {FLAGS['image']}, or you may not read it; check --image, or ask for the role Artifact Registry Reader"),
+        (MANIFEST, refusal(401, "who"), "image", 69, f"cannot read the image {FLAGS['image']}: the credentials are not accepted; log in with"),
+    ],
+)  # fmt: skip
+def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code, text):
+    """One thing that is wrong is one line, and its exit code is the command's; what does not depend on it is still ok."""
+    google.answers[asked] = answer
+    ended, found = examine()
+    assert ended == code
+    assert found[subject].startswith(text)
+    assert [name for name in SUBJECTS if not found[name].startswith(("ok: ", "not checked: "))] == [subject]
+
+
+def test_what_depends_on_a_failure_is_not_checked(google, examine):
+    """Without its base a check would only say the same again; the first failure gives the exit code."""
+    google.answers[PROJECT] = refusal(403, "denied")
+    google.answers[MAY] = refusal(404, "none")
+    code, found = examine()
+    assert code == 77
+    assert found["Vertex AI"] == "not checked: it needs the project"
+    assert found["bucket's region"] == "not checked: it needs the bucket"
+    assert not google.asked("europe-west4-aiplatform.googleapis.com")
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "subject", "text"),
+    [
+        (PROJECT, refusal(403, "off", "SERVICE_DISABLED", service="cloudresourcemanager.googleapis.com", consumer="projects/1"), "project", "cannot be told: whether my-project is there: cannot see the project my-project: cloudresourcemanager.googleapis.com is not enabled; run"),
+        (PROJECT, refusal(403, "The API requires a quota project, which is not set by default."), "project", "cannot be told: whether my-project is there: cannot see the project my-project: the credentials name no project to be billed"),
+        (f"GET {IAM}", refusal(403, "denied"), "service account", "cannot be told: whether runner@my-project.iam.gserviceaccount.com is there: "),
+        (BUCKET, (200, {"location": "EUR4"}), "bucket's region", "cannot be told: whether eur4, where gs://my-bucket lies, holds europe-west4"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subject, text):
+    """A permission that a job does not need, or a service that it does not use, may be missing."""
+    google.answers[asked] = answer
+    code, found = examine()
+    assert code == 0
+    assert found[subject].startswith(text)
+
+
+def test_a_bucket_in_several_regions_is_remarked(google, examine):
+    """It works, and another would be better."""
+    google.answers[BUCKET] = (200, {"location": "EU"})
+    code, found = examine()
+    assert code == 0
+    assert (
+        found["bucket's region"]
+        == "ok: eu, which holds europe-west4; a bucket in europe-west4 alone costs less and is nearer"
+    )
+
+
+@pytest.mark.parametrize("missing", ["project", "region", "bucket", "image"])
+def test_what_is_not_named_is_said(examine, missing):
+    """A setting that a job cannot do without says how to give it."""
+    code, found = examine(**{missing: None})
+    assert code == 2
+    assert any(
+        text.startswith(f"not named: --{missing}; give them, or write them into vertex.yaml") for text in found.values()
+    )
+
+
+def test_no_service_account_is_well(google, examine):
+    """Vertex AI has one of its own."""
+    code, found = examine(service_account=None)
+    assert code == 0
+    assert found["service account"].startswith("ok: none is named")
+    assert not google.asked("iam.googleapis.com")
+
+
+@pytest.mark.parametrize(
+    "image", ["registry.example/train:1", "docker.pkg.dev.example/a/b", "evil-docker.pkg.dev.example/a/b"]
+)
+def test_credentials_go_to_no_other_registry(google, examine, image):
+    """Google's token is for Google's registries; of others nothing can be told."""
+    code, found = examine(image=image)
+    assert code == 0
+    assert found["image"].startswith(f"cannot be told: whether {image} is there: ")
+    assert not [request for request in google.requests if request.host.endswith(".example")]
+
+
+def test_no_credentials_are_one_line(google, examine, monkeypatch):
+    """The rest needs them."""
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
+    code, found = examine()
+    assert code == 69
+    assert re.match(
+        r"there are no credentials \(.*\); log in with `gcloud auth application-default login`", found["credentials"]
+    )
+    assert {found[subject] for subject in SUBJECTS[1:] if subject != "bucket's region"} == {
+        "not checked: it needs the credentials"
+    }
+    assert not google.requests
+
+
+def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
+    """A key that was revoked, or a login that has run out."""
+    google.answers["token"] = (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
+    code, found = examine()
+    assert code == 69
+    assert re.match(
+        r"cannot log in: the credentials cannot be used \(.*Invalid JWT Signature.*\); log in", found["credentials"]
+    )
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "1", '{"type": "service_account"}', '{"type": []}'])
+def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, content):
+    """What the user names as credentials is used or refused."""
+    (tmp_path / "google" / "key.json").write_text(content)
+    code, found = examine()
+    assert code == 69
+    assert "; log in with `gcloud auth application-default login`" in found["credentials"]
+
+
+def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path):
+    """Those of `gcloud auth application-default login` may."""
+    user = {
+        "type": "authorized_user",
+        "client_id": "1",
+        "client_secret": "2",
+        "refresh_token": "3",
+        "quota_project_id": "my-project",
+    }
+    (tmp_path / "google" / "key.json").write_text(json.dumps(user | {"account": "ann@example.com"}))
+    assert examine()[1]["credentials"] == "ok: of ann@example.com"
+    (tmp_path / "google" / "key.json").write_text(json.dumps(user))
+    assert examine()[1]["credentials"] == "ok: they do not say whose"
+
+
+def test_no_network_is_one_line(google, examine, monkeypatch):
+    """Nobody answers."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    code, found = examine()
+    assert code == 69
+    assert re.match(r"cannot log in: Google cannot be reached \(\w+\); check the network", found["credentials"])

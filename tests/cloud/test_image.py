@@ -1,0 +1,172 @@
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from textgen.cli.vertex.build import main
+from textgen.cloud.image import Image
+
+IMAGE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
+BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORFLOW=gpu --tag {IMAGE} ."
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """What is looked at of a clone, as the current directory."""
+    (tmp_path / "src" / "textgen").mkdir(parents=True)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def docker(checkout, monkeypatch):
+    """A function that puts a program called docker first on PATH: a script that keeps how it was called."""
+    (checkout / "bin").mkdir()
+    program = checkout / "bin" / "docker"
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+
+    def install(*lines):
+        program.write_text("\n".join(["#!/bin/sh", 'echo docker "$@" >> calls', *lines]) + "\n")
+        program.chmod(0o755)
+        return checkout / "calls"
+
+    return install
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        (IMAGE, ("europe-west4-docker.pkg.dev", "my-project/textgen/textgen-train", "1", None)),
+        ("gcr.io/p/a", ("gcr.io", "p/a", None, None)),
+        (f"gcr.io/p/a:t@sha256:{'0' * 64}", ("gcr.io", "p/a", "t", f"sha256:{'0' * 64}")),
+        ("registry.example:5000/a/b_c:V-1.2", ("registry.example:5000", "a/b_c", "V-1.2", None)),
+    ],
+)
+def test_a_name_is_taken_apart(name, parts):
+    """Registry, path, tag and digest."""
+    image = Image.parse(name)
+    assert (image.host, image.path, image.tag, image.digest) == parts
+    assert image.manifest_url == f"https://{parts[0]}/v2/{parts[1]}/manifests/{parts[3] or parts[2] or 'latest'}"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("europe-west4-docker.pkg.dev", True),
+        ("gcr.io", True),
+        ("eu.gcr.io", True),
+        ("docker.pkg.dev", False),
+        ("evil.gcr.io.example", False),
+        ("a.b-docker.pkg.dev", False),
+        ("gcr.io:8080", False),
+    ],
+)
+def test_googles_registries_are_known(host, expected):
+    """Only to these Google's credentials may go."""
+    assert Image.parse(f"{host}/a/b").is_googles is expected
+
+
+def test_the_commands_are_printed(checkout, capsys):
+    """Standard output can be run by a shell; how docker logs in is said beside it."""
+    assert main([f"--image={IMAGE}"]) == 0
+    written = capsys.readouterr()
+    assert written.out == f"{BUILD}\ndocker push {IMAGE}\n"
+    assert "gcloud auth configure-docker europe-west4-docker.pkg.dev\n" in written.err
+
+
+def test_another_registry_has_its_own_login(checkout, capsys):
+    """What gcloud knows is Google's alone."""
+    assert main(["--image=registry.example/a:1"]) == 0
+    assert "gcloud" not in capsys.readouterr().err
+
+
+def test_run_runs_what_is_printed(docker, capfd):
+    """One after the other, in the checkout; their output is seen as it comes."""
+    calls = docker('echo "its output: $1"', 'echo "its complaint: $1" >&2')
+    assert main([f"--image={IMAGE}", "--run"]) == 0
+    assert calls.read_text().splitlines() == [BUILD, f"docker push {IMAGE}"]
+    written = capfd.readouterr()
+    assert written.out == "its output: build\nits output: push\n"
+    assert "its complaint: build\n" in written.err
+    assert shlex.join(shlex.split(BUILD)) in written.err
+
+
+@pytest.mark.parametrize(("failing", "called"), [("build", 1), ("push", 2)])
+def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
+    """With its exit code; nothing is run after it."""
+    calls = docker(f'[ "$1" = {failing} ] && exit 42', "exit 0")
+    assert main([f"--image={IMAGE}", "--run"]) == 74
+    assert len(calls.read_text().splitlines()) == called
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"textgen vertex build: error: `docker {failing}` ended with 42; ")
+
+
+def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
+    """It is said what to do; printing needs no docker."""
+    monkeypatch.setenv("PATH", str(checkout))
+    assert main([f"--image={IMAGE}", "--run"]) == 69
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(
+        "textgen vertex build: error: docker is not installed; install it, or run what textgen vertex build prints"
+    )
+    assert main([f"--image={IMAGE}"]) == 0
+
+
+def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
+    """A file that is no program."""
+    docker()
+    (checkout / "bin" / "docker").write_bytes(b"\x7fELF")
+    assert main([f"--image={IMAGE}", "--run"]) == 77
+    assert "cannot start " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_ctrl_c_ends_the_build_too(docker, checkout):
+    """As on a terminal, where both get the signal: one line, and 130."""
+    docker(
+        "echo begun",
+        "exec cat",
+    )
+    script = f"import sys\nfrom textgen.cli.vertex.build import main\nsys.exit(main(['--image={IMAGE}', '--run']))"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines()[-1] == "textgen vertex build: error: stopped by Ctrl-C"
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("missing", ["Dockerfile", "src"])
+def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
+    """Some other project's Dockerfile is not taken for ours."""
+    (checkout / missing).rename(checkout / "elsewhere")
+    assert main([f"--image={IMAGE}"]) == 66
+    error = capsys.readouterr().err
+    assert error.startswith(f"textgen vertex build: error: cannot build from {checkout}: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ([], "not named: --image; give them, or write them into vertex.yaml"),
+        (["--image=train"], "--image must begin with its registry, such as "),
+        (["--image=gcr.io/a//b:c:d"], "--image must be REGISTRY/PATH:TAG, such as "),
+        ([f"--image={IMAGE}@sha256:{'0' * 64}"], "--image must have a tag and no digest to be built"),
+        (["--image=gcr.io/a; rm -rf /"], "--image must begin with its registry, such as "),
+    ],
+)
+def test_an_image_that_cannot_be_is_refused(checkout, capsys, arguments, text):
+    """Before anything runs."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1

@@ -1,0 +1,298 @@
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.cloud.google_stand_in import refusal
+from textgen import errors
+from textgen.cli.vertex.logs import main
+from textgen.cloud import logs, rest
+from textgen.cloud.logs import follow_log, read_log
+from textgen.cloud.rest import Services, find_credentials
+
+pytestmark = pytest.mark.cloud
+
+LOGGING = "POST logging.googleapis.com/v2/entries:list"
+JOB = "GET europe-west4-aiplatform.googleapis.com/v1/projects/my-project/locations/europe-west4/customJobs/123"
+FLAGS = ["123", "--project=my-project", "--region=europe-west4"]
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Log:
+    """A job's log in Cloud Logging: `entries` are those that can be found now."""
+
+    def __init__(self):
+        self.entries = []
+
+    def add(self, text, written=0.0, received=None, **fields):
+        """Adds a line that was written, and received, so many seconds after `BEGIN`."""
+        entry = {"textPayload": text} if isinstance(text, str) else {"jsonPayload": text}
+        entry["timestamp"] = stamp(written)
+        entry["receiveTimestamp"] = stamp(written if received is None else received)
+        entry["insertId"] = f"id-{len(self.entries)}"
+        entry["logName"] = "projects/my-project/logs/workerpool0-0"
+        self.entries.append(entry | fields)
+
+    def answer(self, request):
+        """As `entries.list` answers: in order of time, page by page."""
+        asked = request.json
+        condition = re.fullmatch(
+            r'resource\.type="ml_job" AND resource\.labels\.job_id="123"( AND receiveTimestamp>="(.+)")?',
+            asked["filter"],
+        )
+        assert condition
+        assert asked["resourceNames"] == ["projects/my-project"]
+        assert asked["orderBy"] == "timestamp asc"
+        since = datetime.fromisoformat(condition[2]) if condition[2] else BEGIN
+        found = [entry for entry in self.entries if datetime.fromisoformat(entry["receiveTimestamp"]) >= since]
+        found.sort(key=lambda entry: entry["timestamp"])
+        begin = int(asked.get("pageToken", 0))
+        page: dict[str, object] = {"entries": found[begin : begin + asked["pageSize"]]}
+        if begin + asked["pageSize"] < len(found):
+            page["nextPageToken"] = str(begin + asked["pageSize"])
+        return 200, page
+
+
+def stamp(seconds):
+    """A time as Google writes it, with nine digits after the second."""
+    return (BEGIN + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"
+
+
+@pytest.fixture
+def google(google, monkeypatch):
+    monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(logs, "_INTERVAL_SECONDS", 0.0)
+    return google
+
+
+@pytest.fixture
+def log(google):
+    log = Log()
+    google.answers[LOGGING] = log.answer
+    return log
+
+
+@pytest.fixture
+def services(google):
+    with Services(find_credentials()) as services:
+        yield services
+
+
+def job(state):
+    return 200, {"name": JOB.partition("v1/")[2], "displayName": "job", "state": f"JOB_STATE_{state}"}
+
+
+def test_lines_come_in_the_order_of_their_times(services, log, google, monkeypatch):
+    """However many pages they take; each page is asked for once."""
+    monkeypatch.setattr(logs, "_PAGE", 3)
+    for number in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7):
+        log.add(f"line {number}", number)
+    assert [line.message for line in read_log(services, "my-project", "123")] == [
+        f"line {number}" for number in range(10)
+    ]
+    assert len(google.requests) == 4
+
+
+def test_an_empty_page_is_not_the_end(services, google):
+    """Cloud Logging may answer before it has found anything, and say that there is more to ask for."""
+    pages = [{"nextPageToken": "more"}, {"entries": [{"textPayload": "x", "timestamp": stamp(0)}]}]
+    google.answers[LOGGING] = lambda _: (200, pages.pop(0))
+    assert [line.message for line in read_log(services, "my-project", "123")] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "severity", "message"),
+    [
+        ({"textPayload": "plain\n", "severity": "ERROR"}, "ERROR", "plain"),
+        ({"textPayload": "no severity"}, "DEFAULT", "no severity"),
+        ({"jsonPayload": {"message": "step 5", "step": 5, "loss": 1.5}, "severity": "INFO"}, "INFO", "step 5"),
+        ({"jsonPayload": {"step": 5}}, "DEFAULT", '{"step": 5}'),
+        ({"jsonPayload": {"message": {"é": 1}}}, "DEFAULT", '{"message": {"é": 1}}'),
+        ({"protoPayload": {"@type": "x"}}, "DEFAULT", '{"@type": "x"}'),
+        ({}, "DEFAULT", "{}"),
+    ],
+)
+def test_of_each_kind_of_entry_its_message_is_shown(services, google, fields, severity, message):
+    """A text is itself, the job's own JSON lines are their message, anything else is the JSON."""
+    google.answers[LOGGING] = (200, {"entries": [{"timestamp": stamp(1.5), **fields}]})
+    (line,) = read_log(services, "my-project", "123")
+    assert (line.severity, line.message) == (severity, message)
+    assert line.time == BEGIN + timedelta(seconds=1.5)
+
+
+def test_following_shows_what_comes_until_the_end(services, log, google):
+    """What was there, what comes, what comes late, and what arrives after the end; nothing twice."""
+    log.add("first", 0)
+    late = iter(
+        [
+            lambda: log.add("second", 10),
+            lambda: log.add("late", 5, received=11),
+            lambda: log.add("same time", 10),
+            lambda: None,
+            lambda: log.add("last", 12, received=30),
+        ]
+    )
+    looks = 0
+
+    def has_ended():
+        nonlocal looks
+        looks += 1
+        return looks > 2
+
+    def look(request):
+        next(late, lambda: None)()
+        return log.answer(request)
+
+    google.answers[LOGGING] = look
+    lines = [line.message for line in follow_log(services, "my-project", "123", has_ended)]
+    assert lines == ["first", "second", "late", "same time", "last"]
+    assert looks == 3
+
+
+def test_a_job_that_is_silent_for_long_is_not_left(services, log):
+    """Training says nothing between two evaluations; only its end ends the following."""
+    looks = 0
+
+    def has_ended():
+        nonlocal looks
+        looks += 1
+        if looks == 20:
+            log.add("at last", 100)
+        return looks > 20
+
+    assert [line.message for line in follow_log(services, "my-project", "123", has_ended)] == ["at last"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_following_shows_each_line_once(services, log, google, seed):
+    """Whatever the order in which lines are received, and found, as long as each is found within the overlap."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    waiting = []
+    for number in range(150):
+        received = chance.uniform(0, 300)
+        found = received + chance.choice([0, 1, chance.uniform(0, 110)])
+        waiting.append((found, f"line {number}", received - chance.choice([0, chance.uniform(0, 400)]), received))
+    waiting.sort(reverse=True)
+    now = 0.0
+
+    def has_ended():
+        return now > 420
+
+    def look(request):
+        nonlocal now
+        now += 10
+        while waiting and waiting[-1][0] <= now:
+            _, text, written, received = waiting.pop()
+            log.add(text, written, received)
+        return log.answer(request)
+
+    google.answers[LOGGING] = look
+    lines = [line.message for line in follow_log(services, "my-project", "123", has_ended)]
+    assert sorted(lines) == sorted(f"line {number}" for number in range(150))
+    assert all("receiveTimestamp" in request.json["filter"] for request in google.requests[15:])
+
+
+def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatch):
+    """As are other failures that pass."""
+    monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 20.0)
+    log.add("x")
+    answers = [refusal(429, "quota"), refusal(503, "later"), log.answer]
+
+    def answer(request):
+        given = answers.pop(0)
+        return given(request) if callable(given) else given
+
+    google.answers[LOGGING] = answer
+    assert [line.message for line in read_log(services, "my-project", "123")] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (refusal(403, "Permission denied."), errors.AccessError, "Permission denied; ask for the role Logs Viewer"),
+        (refusal(403, "off", "SERVICE_DISABLED", service="logging.googleapis.com"), errors.UnavailableError, "logging.googleapis.com is not enabled"),
+        (refusal(429, "Quota exceeded for 'Read requests per minute'"), errors.UnavailableError, "Google cannot be reached (Quota exceeded"),
+        (refusal(500, "x"), errors.UnavailableError, "Google cannot be reached (x)"),
+    ],
+)  # fmt: skip
+def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
+    """With what to do, and the exit code of its kind."""
+    google.answers[LOGGING] = answer
+    assert main(FLAGS) == kind.exit_code
+    error = capsys.readouterr().err
+    assert error.startswith("textgen vertex logs: error: cannot read the log of job 123: ")
+    assert text in error
+    assert error.count("\n") == 1
+
+
+def test_the_command_prints_lines(log, capsys, monkeypatch):
+    """Time, severity, message; what would steer a terminal is shown as an escape."""
+    log.add({"message": "step 5, loss 1.5", "step": 5}, 1, severity="INFO")
+    log.add("red \x1b[31m\ttab\nsecond line", 2, severity="ERROR")
+    assert main(FLAGS) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    time = (BEGIN + timedelta(seconds=1)).astimezone().isoformat(" ")
+    assert first == f"{time} INFO step 5, loss 1.5"
+    assert second.endswith(" ERROR red \\x1b[31m\ttab")
+    assert third == "second line"
+
+
+def test_a_job_without_lines_says_so(google, log, capsys):
+    """It may not have begun; one that does not exist is missing."""
+    google.answers[JOB] = job("PENDING")
+    assert main(FLAGS) == 0
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 tells how it stands.\n"
+    del google.answers[JOB]
+    assert main(FLAGS) == 66
+    assert main([*FLAGS, "--follow"]) == 66
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+@pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
+def test_following_ends_with_the_job(google, log, capsys, end):
+    """Whatever the end."""
+    log.add("x")
+    states = iter([job("PENDING"), job("RUNNING"), job(end)])
+    google.answers[JOB] = lambda _: next(states)
+    assert main([*FLAGS, "--follow"]) == 0
+    assert capsys.readouterr().out.endswith(" DEFAULT x\n")
+    assert next(states, None) is None
+
+
+def test_ctrl_c_ends_following_in_one_line(google, log):
+    """The lines so far have come through the pipe as they came."""
+    log.add("x")
+    google.answers[JOB] = job("RUNNING")
+    script = f"import sys\nfrom textgen.cli.vertex.logs import main\nsys.exit(main({json.dumps([*FLAGS, '--follow'])}))"
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().endswith(" DEFAULT x\n")
+        process.send_signal(signal.SIGINT)
+        rest, error = process.communicate(timeout=60)
+    assert (process.returncode, rest, error) == (130, "", "textgen vertex logs: error: stopped by Ctrl-C\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["abc", "--project=my-project"], "JOB must be a custom job's id, a number such as"),
+        (['1" OR resource.type="x', "--project=my-project"], "JOB must be a custom job's id"),
+        (["123"], "not named: --project, --region; give them, or write them into vertex.yaml"),
+        ([], "the following arguments are required: JOB"),
+    ],
+)
+def test_bad_input_is_refused_without_asking(google, capsys, arguments, text):
+    """One line, before anything is loaded; an id cannot change the filter."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+    assert google.requests == []
