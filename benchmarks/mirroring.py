@@ -49,11 +49,13 @@ def storage() -> Iterator[None]:
     with server._process.stderr as log:  # noqa: SLF001 - a pipe that nobody reads would be full one day
         reader = threading.Thread(target=log.read)
         reader.start()
-        with Client(project="benchmark") as client:
-            client.create_bucket(BUCKET)
-        yield
-        server.stop()
-        reader.join()
+        try:
+            with Client(project="benchmark") as client:
+                client.create_bucket(BUCKET)
+            yield
+        finally:
+            server.stop()
+            reader.join()
 
 
 def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
@@ -75,8 +77,10 @@ def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
 def print_end(place: str) -> None:
     """Sends SIGTERM to a job with a large checkpoint, and waits until it has ended, which is when all is in the bucket."""
     command = [sys.executable, _TRAIN, f"--job_dir=gs://{BUCKET}/large", *LARGE]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place) as process:
-        while not newest(f"{place}/cache/jobs"):
+    cache = Path(place, "large")
+    environment = {**os.environ, "TEXTGEN_CACHE": str(cache)}
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place, env=environment) as process:
+        while not list(cache.rglob("step-*.json")):
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         began = time.perf_counter()
@@ -91,11 +95,6 @@ def print_end(place: str) -> None:
         f"SIGTERM to the last byte of a checkpoint of {last.size / 1e6:.0f} MB in the bucket: {seconds:.1f} s",
         flush=True,
     )
-
-
-def newest(place: str) -> str:
-    """The newest checkpoint's manifest below a directory; empty when there is none."""
-    return max((path.name for path in Path(place).rglob("step-*.json")), default="")
 
 
 if __name__ == "__main__":

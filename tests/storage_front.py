@@ -8,10 +8,13 @@ import http.server
 import json
 import socket
 import threading
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
+
+STALL_SECONDS = 0.5
 
 KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
 
@@ -21,8 +24,8 @@ class Front(http.server.ThreadingHTTPServer):
 
     `paths` are those that were asked for with GET, `requests` all, as pairs of method and path. `faults` holds functions of
     an answer's status, headers and body, one for each answer to come. `rule`, called with each method and path, says what
-    becomes of a request: "refuse" answers 503 in its place, "hang up" closes the connection, "lose" passes it on and closes
-    the connection without the answer; None lets it pass.
+    becomes of a request: "refuse" answers 503 in its place, "hang up" closes the connection, "stall" answers nothing for so
+    long that the client gives up, "lose" passes it on and closes the connection without the answer; None lets it pass.
     """
 
     daemon_threads = True
@@ -54,7 +57,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if method == "GET":
             server.paths.append(self.path)
         fate = server.rule(method, self.path)
-        if fate == "hang up":
+        if fate in {"hang up", "stall"}:
+            time.sleep(STALL_SECONDS if fate == "stall" else 0)
             self.hang_up()
             return
         if fate == "refuse":

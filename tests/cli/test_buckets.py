@@ -1,7 +1,7 @@
 import pytest
 
 import textgen
-from textgen.cli import sample
+from textgen.cli import export, sample
 
 pytestmark = pytest.mark.cloud
 
@@ -44,3 +44,11 @@ def test_what_is_no_model_is_refused_by_its_uri(bucket, capsys, place, code, mes
     assert out == ""
     assert err.startswith("textgen-sample: error: " + message.replace("{}", bucket.name))
     assert err.count("\n") == 1
+
+
+def test_a_model_in_a_bucket_is_exported_here(uploaded, tmp_path, monkeypatch, capsys):
+    """The file for the other runtime lies in the current folder, under the job's name."""
+    monkeypatch.chdir(tmp_path)
+    assert export.main([uploaded, "--format=onnx"]) == 0
+    assert "book.onnx" in capsys.readouterr().out.splitlines()
+    assert (tmp_path / "book.onnx").exists()

@@ -107,7 +107,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["", "--format=onnx"], 2, "JOB must not be empty"),
         (["a\0b", "--format=onnx"], 2, "JOB must be text, got NUL"),
         (["JOB", "more", "--format=onnx"], 2, "unknown argument more"),
-        (["gs://bucket/job", "--format=onnx"], 2, "JOB must be a local path, got gs://bucket/job"),
+        (["gs://b/job", "--format=onnx"], 2, "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["absent", "--format=onnx"], 66, "cannot read absent: there is no such file"),
         (["book.txt/absent", "--format=onnx"], 66, "there is no such file"),
         (["empty", "--format=onnx"], 66, "empty holds no model yet"),

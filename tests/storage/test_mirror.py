@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.storage_front import STALL_SECONDS
 from textgen import errors
 from textgen.storage import BucketDirectory, Mirror, Upload, fetch_directory, mirror, service
 
@@ -131,9 +132,10 @@ def test_files_arrive_in_the_order_of_the_scan(place, local, told, front):
 
 
 def test_failures_of_a_third_of_the_requests_lose_nothing(place, local, told, front, monkeypatch):
-    """Refusals, hang-ups and lost answers, also of writes that went through: everything arrives."""
+    """Refusals, hang-ups, time-outs and lost answers, also of writes that went through: everything arrives."""
     monkeypatch.setattr(service, "_PATIENCE_SECONDS", 30.0)
-    fates = itertools.cycle(["refuse", None, None, "hang up", None, None, "lose", None, None])
+    monkeypatch.setattr(service, "ANSWER_SECONDS", STALL_SECONDS / 2)
+    fates = itertools.cycle([fate for bad in ("refuse", "hang up", "stall", "lose") for fate in (bad, None, None)])
     with follow(place, local, told):
         front.rule = lambda *_: next(fates)
         for number in range(6):

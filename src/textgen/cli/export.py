@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from textgen.cli.entry import run_command
 from textgen.cli.places import find_output, refuse_bucket
@@ -14,6 +14,7 @@ from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.errors import UsageError
 from textgen.jobs import JobDirectory
+from textgen.storage import is_bucket
 
 PROGRAM = "textgen export"
 
@@ -49,20 +50,18 @@ def make_parser() -> Parser:
 
 def _export(arguments: Sequence[str]) -> None:
     command = build(ExportCommand, make_parser().parse(arguments))
-    refuse_bucket("JOB", command.model)
     if command.output is not None:
         refuse_bucket("--output", command.output)
 
-    from textgen.generation import read_model
+    from textgen.generation.model_place import open_model
     from textgen.portable import FORMATS, check_installed, export_model
 
     check_installed(command.format)
-    job = Path(command.model)
-    model = read_model(job)
-    source = JobDirectory(job).model if job.is_dir() else job
+    model = open_model(command.model)
+    source = _beside(command.model)
     suffix = FORMATS[command.format].suffix
     output = find_output(source.with_suffix(suffix) if command.output is None else Path(command.output), suffix)
-    if output.exists() and output.samefile(source):
+    if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"--output must be another file than {source}, which is the model itself; name another place")
 
     console = Console()
@@ -74,3 +73,11 @@ def _export(arguments: Sequence[str]) -> None:
         f"to within {exported.difference:.1g}"
     )
     sys.stdout.write(f"{exported.model}\n{exported.vocabulary}\n")
+
+
+def _beside(place: str) -> Path:
+    """The model file, beside which the exported one goes; for one in a bucket, its name in the current folder."""
+    if is_bucket(place):
+        return Path(PurePosixPath(place).name)
+    path = Path(place)
+    return JobDirectory(path).model if path.is_dir() else path

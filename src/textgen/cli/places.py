@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def refuse_bucket(label: str, place: str) -> None:
     """
     if is_bucket(place):
         raise UsageError(
-            f"{label} must be a local path, got {place}: buckets are not used here yet; name a directory here"
+            f"{label} must be a local path, got {place}; name one, and bring a job home with textgen vertex fetch {shlex.quote(place)} first"
         )
 
 
