@@ -166,6 +166,22 @@ def test_an_outage_delays_uploads_and_nothing_else(place, local, told, bucket, f
     assert ends == f"uploads to {place} go on"
 
 
+def test_a_look_that_fails_is_made_again(place, local, told, bucket):
+    """Whatever goes wrong in the thread, uploads do not end unseen."""
+    failures = [PermissionError(13, "Permission denied"), ValueError("a fault of ours")]
+
+    def scan():
+        if failures:
+            raise failures.pop()
+        return [Upload("x", local / "x")]
+
+    (local / "x").write_bytes(b"one")
+    with follow(place, local, told, scan=scan):
+        wait_for(lambda: contents(bucket) == {"x": b"one"})
+        wait_for(lambda: len(told.warnings) == 2)
+    assert "ValueError: a fault of ours" in told.warnings[0]
+
+
 def test_an_outage_at_the_end_is_waited_out(place, local, told, bucket, front):
     """The last uploads are tried for as long as ten minutes."""
     with follow(place, local, told):

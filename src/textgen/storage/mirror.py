@@ -92,9 +92,9 @@ class Mirror:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_abandoned = kind is KeyboardInterrupt
         self._end.set()
-        if kind is KeyboardInterrupt:
-            self._is_abandoned = True
+        if self._is_abandoned:
             return
         with self._close:
             self._thread.join()
@@ -133,7 +133,9 @@ class Mirror:
             self._update()
         except LockedError:
             raise
-        except TextgenError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it may not end the uploads unseen
+            if not isinstance(error, TextgenError):
+                error = InputOutputError(f"cannot look for uploads: {type(error).__name__}: {error}")
             if not self._delayed and not self._is_abandoned:
                 self._warn(f"uploads to {self._directory.uri} wait, nothing is lost: {error}")
             self._delayed = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,7 +71,7 @@ def _submit(arguments: Sequence[str]) -> None:
         with console.busy("starting the job"):
             job = service.create(request.job)
         job_id = str(job["name"]).rsplit("/", 1)[-1]
-        _show_next_steps(console, request.vertex, job_id)
+        _show_next_steps(console, request.vertex, job_id, values)
         if command.wait:
             _wait(console, lambda: service.get(job_id), request.vertex, job_id)
 
@@ -136,17 +136,15 @@ def _bring(console: Console, request: Request) -> None:
             upload_once(path, uri)
 
 
-def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str) -> None:
-    flags = f"--project {vertex.project} --region {vertex.region}"
-    if os.path.exists("vertex.yaml"):  # noqa: PTH110 - a name, no path of ours
-        flags = ""
+def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values: Mapping[str, Any]) -> None:
     console.say(f"Started job {job_id}")
     console.say(
         f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
     )
     console.say("Next:")
+    given = [f"--{name}={values[name]}" for name in ("vertex_config", "project", "region") if name in values]
     for step in ("status", "logs", "cancel", "fetch"):
-        console.say(f"  textgen vertex {step} {job_id} {flags}".rstrip())
+        console.say("  " + shlex.join(["textgen", "vertex", step, job_id, *given]))
 
 
 def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None:
@@ -156,10 +154,10 @@ def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None
         job = wait_for_end(get, lambda state: console.say(f"Job {job_id} is {state}"))
     except KeyboardInterrupt:
         raise CancelledError(f"stopped waiting; job {job_id} goes on, textgen vertex cancel {job_id} ends it") from None
-    raise_if_failed(job, state_of(job), vertex, job_id)
+    _raise_if_failed(job, state_of(job), vertex, job_id)
 
 
-def raise_if_failed(job: Mapping[str, Any], state: str, vertex: VertexConfig, job_id: str) -> None:
+def _raise_if_failed(job: Mapping[str, Any], state: str, vertex: VertexConfig, job_id: str) -> None:
     """Raises what a job's end means, unless it is a good one.
 
     Raises:
