@@ -35,7 +35,7 @@ from textgen.config import (
 )
 from textgen.config.flags import described
 from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_jobs import SubmitCommand, VertexFile
+from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.storage import bundled
 
 DOCS = Path(__file__).parent

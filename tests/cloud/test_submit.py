@@ -242,6 +242,12 @@ def quiet():
     return Events(lambda _: None, lambda _: None, lambda _: None, lambda: None)
 
 
+def test_gpus_that_nothing_uses_are_said(folder, capsys):
+    """Eight of them cost as eight, and one is trained on."""
+    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine=8xa100", "--dry_run") == 0
+    assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
+
+
 @pytest.mark.parametrize(
     ("answer", "code", "message"),
     [

@@ -10,7 +10,7 @@ from textgen.cli.entry import run_command
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_tools import FetchCommand, job_id
+from textgen.config.vertex_command import FetchCommand, job_id
 from textgen.console import Console
 from textgen.storage import is_bucket
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_jobs import VertexFile
+from textgen.config.vertex_command import VertexFile
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import MissingError
 from textgen.storage import read_text

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_jobs import JobCommand
-from textgen.config.vertex_tools import job_id
+from textgen.config.vertex_command import JobCommand, job_id
 from textgen.console import Console
 
 PROGRAM = "textgen vertex status"

@@ -12,7 +12,7 @@ from textgen.cloud.failures import explain, shorten
 from textgen.config import TrainCommand
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_jobs import SubmitCommand
+from textgen.config.vertex_command import SubmitCommand
 from textgen.console import Console
 from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.jobs import Events, job_place
@@ -104,6 +104,8 @@ def _show(console: Console, request: Request) -> None:
     lines += [("upload", f"{path} ({decimal(path.stat().st_size)}) to {uri}") for path, uri in request.uploads]
     for name, text in lines:
         console.say(f"  {name:14}{text}")
+    if machine.get("acceleratorCount", 1) > 1:
+        console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
 
 
 _OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
