@@ -197,6 +197,17 @@ def test_a_job_is_moved_aside_within_the_bucket(uri, events, bucket, said):
     assert said == []
 
 
+def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):
+    """Nothing of the old job is lost, also not what an outage has kept on this machine."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    work(job, 20)
+    kept = files(job)
+    assert job_place(uri).move_aside(events) == f"{uri}.1"
+    blobs = bucket.list_blobs(prefix="jobs/book.1/")
+    assert {blob.name.removeprefix("jobs/book.1/"): blob.download_as_bytes().decode() for blob in blobs} == kept
+
+
 def test_two_trainers_do_not_meet(uri, events, machine):
     """On one machine by the kernel's lock, on two by the lease; the message names the place that the user knows."""
     with job_place(uri).open(events):

@@ -140,31 +140,26 @@ class BucketPlace:
         with self._held(events) as (job, lease):
             if not lease.goes_on:
                 self._restore(job, lease, events)
-            with Mirror(
-                self.uri,
-                lambda: _scan(job),
-                disposable=lambda name: name.startswith(_CHECKPOINTS),
-                check=lease.renew,
-                warn=events.warn,
-                lost=events.lost,
-                advice=f"it is all in {job.root}; run the same command again on this machine",
-            ):
+            with self._mirror(job, lease, events):
                 yield job
                 events.finish()
 
     def move_aside(self, events: Events) -> str | None:
         """As `JobPlace`; copies within the bucket, then removes."""
-        with self._held(events) as (job, _), BucketDirectory(self.uri) as directory:
-            names = [name for name in directory.list() if name != _LOCK]
-            if not names:
+        with self._held(events) as (job, lease), BucketDirectory(self.uri) as directory:
+            if lease.goes_on:
+                with self._mirror(job, lease, events):  # what an outage has kept here
+                    pass
+            there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
+            if not there:
                 return None
             aside = self._free_place()
             with BucketDirectory(aside) as target:
-                for name in names:
+                for name in there:
                     directory.copy(name, target)
             config = job.config.relative_to(job.root).as_posix()
-            for name in sorted(names, key=lambda name: name == config):  # what is left of it is a job to the end
-                directory.remove(name, directory.list()[name].generation)
+            for name in sorted(there, key=lambda name: name == config):  # what is left of it is a job to the end
+                directory.remove(name, there[name].generation)
             self._forget(job)
         return aside
 
@@ -180,6 +175,18 @@ class BucketPlace:
             )
             with Lease(self.uri, holder, waiting=events.say, lost=events.lost) as lease:
                 yield job, lease
+
+    def _mirror(self, job: JobDirectory, lease: Lease, events: Events) -> Mirror:
+        """What brings the local copy to the bucket."""
+        return Mirror(
+            self.uri,
+            lambda: _scan(job),
+            disposable=lambda name: name.startswith(_CHECKPOINTS),
+            check=lease.renew,
+            warn=events.warn,
+            lost=events.lost,
+            advice=f"it is all in {job.root}; run the same command again on this machine",
+        )
 
     def _restore(self, job: JobDirectory, lease: Lease, events: Events) -> None:
         """Makes the local copy like the bucket's, which somebody else has changed since, or nobody here has seen."""
