@@ -59,4 +59,4 @@ def _doctor(arguments: Sequence[str]) -> None:
         sys.stdout.flush()
     errors = [finding.error for finding in findings if finding.error is not None]
     if errors:
-        raise type(errors[0])(f"{len(errors)} of {len(findings)} looks failed; the lines above say what to do")
+        raise type(errors[0])(f"{len(errors)} of {len(findings)} checks failed; the lines above say what to do")
