@@ -75,6 +75,19 @@ def test_the_lease_of_a_killed_holder_runs_out(uri):
         assert not second.goes_on
 
 
+def test_a_lease_that_is_given_back_meanwhile_is_taken(uri):
+    """Who waits while the other ends in order is not turned away for the other's last word."""
+    first = Kept(uri, "one").__enter__()
+
+    class Second(Kept):
+        def _wait(self, generation, other):
+            first.__exit__(None, None, None)
+            return super()._wait(generation, other)
+
+    with Second(uri, "two") as second:
+        assert len(second.said) == 1
+
+
 @pytest.mark.parametrize("by", ["name", "copy"])
 def test_the_same_holder_takes_over_at_once(uri, by):
     """After a kill a restart is not locked out: a job of the cloud is known by its name, a machine by its local copy."""

@@ -114,25 +114,32 @@ class Lease:
             before = _parse(content)
             self.goes_on = bool(before.copy) and before.copy == self._holder.copy
             is_same = self.goes_on or (bool(before.name) and before.name == self._holder.name)
-            if before.held and not is_same:
-                self._wait(facts.generation, before.description)
             self._generation = facts.generation
+            if before.held and not is_same:
+                self._generation = self._wait(facts.generation, before.description)
         if not self.goes_on:
             self._holder = replace(self._holder, copy=uuid.uuid4().hex)
         self.renew()
 
-    def _wait(self, generation: int, other: str) -> None:
-        """Waits until a lease has run out."""
+    def _wait(self, generation: int, other: str) -> int:
+        """Waits until a lease has run out, or is given back; the generation that is then there."""
         place = self._directory.uri
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
         end = time.monotonic() + _LEASE_SECONDS
         while (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _LEASE_SECONDS / _RENEWALS))
             found = self._directory.read(LOCK)
-            if found is None or found[1].generation != generation:
-                raise LockedError(
-                    f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
-                )
+            if found is None:
+                return NOT_THERE
+            content, facts = found
+            if facts.generation == generation:
+                continue
+            if not _parse(content).held:
+                return facts.generation
+            raise LockedError(
+                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+            )
+        return generation
 
     def _keep(self) -> None:
         while not self._end.wait(_LEASE_SECONDS / _RENEWALS):
