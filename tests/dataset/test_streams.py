@@ -158,11 +158,9 @@ def test_validation_windows_of_ten_characters_by_hand():
     assert first.tokens.tolist() == [[10, 11, 12], [15, 16, 17]]
     assert first.targets.tolist() == [[11, 12, 13], [16, 17, 18]]
     assert first.mask.tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert first.keep.tolist() == [[0], [0]]
     assert second.tokens.tolist() == [[13, 14, 0], [18, 19, 0]]
     assert second.targets.tolist() == [[14, 0, 0], [19, 0, 0]]
     assert second.mask.tolist() == [[1, 0, 0], [1, 0, 0]]
-    assert second.keep.tolist() == [[1], [1]]
 
 
 def test_uneven_validation_streams_by_hand():
@@ -197,10 +195,8 @@ def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, un
     assert validation_shape(length, batch_size, unroll_steps) == (streams, unroll_steps)
     for window in windows:
         assert window.tokens.shape == window.targets.shape == window.mask.shape == (streams, unroll_steps)
-        assert window.keep.shape == (streams, 1)
         assert window.tokens.dtype == window.targets.dtype == np.int32
-        assert window.mask.dtype == window.keep.dtype == np.float32
-    assert [window.keep.tolist() for window in windows] == [[[float(i > 0)]] * streams for i in range(len(windows))]
+        assert window.mask.dtype == np.float32
 
     tokens, targets, mask = (
         np.concatenate([getattr(window, name) for window in windows], axis=1) for name in ("tokens", "targets", "mask")

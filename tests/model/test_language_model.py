@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.corpus import Vocabulary, make_tokenizer
@@ -28,8 +29,16 @@ def small(**kind):
 
 def inputs(config, seed=0):
     ids = np.random.default_rng(seed).integers(TOKENS, size=(config.batch_size, config.unroll_steps + 1))
-    keep = np.ones((config.batch_size, 1), np.float32)
-    return {"tokens": ids[:, :-1].astype(np.int32), "keep": keep}, ids[:, 1:].astype(np.int32)
+    return ids[:, :-1].astype(np.int32), ids[:, 1:].astype(np.int32)
+
+
+def learn(model, tokens, targets, steps=1):
+    """Makes steps on the same window through the model's own train function; the metrics after the last."""
+    keep = np.ones((len(tokens), 1), np.float32)
+    windows = tf.data.Dataset.from_tensors(({"tokens": tokens, "keep": keep}, targets)).repeat()
+    model.next_rates = [float(model.optimizer.learning_rate)] * steps
+    model.make_train_function()
+    return {name: float(value) for name, value in model.train_function(iter(windows)).items()}
 
 
 def compiled(config):
@@ -46,8 +55,7 @@ def test_gradients_reach_every_weight(kind):
     model = compiled(config)
     before = model.get_weights()
     windows, targets = inputs(config)
-    model.train_on_batch(windows, targets)
-    model.train_on_batch(windows, targets)  # a recurrent kernel's first gradient is 0 where the state begins at 0
+    learn(model, windows, targets, steps=2)  # a recurrent kernel's first gradient is 0 where the state begins at 0
     for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True):
         assert np.abs(new - old).max() > 0, weight.path
 
@@ -70,7 +78,7 @@ def test_the_numpy_step_gives_the_same_logits(kind):
     run = LSTMStep(to_model_file(capture_model(model), config, vocabulary, data_sha256="", step=0, scores=None)).start()
     for _ in range(10):
         ids = rng.integers(TOKENS, size=(1, 100)).astype(np.int32)
-        expected = model.predict_on_batch({"tokens": ids, "keep": np.ones((1, 1), np.float32)})
+        expected = model.predict_on_batch(ids)
         for time in range(100):
             np.testing.assert_allclose(run(ids[:, time]), expected[:, time], atol=1e-4)
 
@@ -82,9 +90,8 @@ def test_the_loss_of_a_long_stream_is_that_of_its_windows():
     short = build_model(parts, TOKENS, streams=2, window=5)
     short.set_weights(long.get_weights())
     ids = np.random.default_rng(5).integers(TOKENS, size=(2, 50)).astype(np.int32)
-    keep = np.ones((2, 1), np.float32)
-    expected = long.predict_on_batch({"tokens": ids, "keep": keep})
-    found = [short.predict_on_batch({"tokens": ids[:, begin : begin + 5], "keep": keep}) for begin in range(0, 50, 5)]
+    expected = long.predict_on_batch(ids)
+    found = [short.predict_on_batch(ids[:, begin : begin + 5]) for begin in range(0, 50, 5)]
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
 
 
@@ -116,9 +123,55 @@ def test_the_gradient_norm_is_that_before_clipping():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     clipped.compile(keras.optimizers.SGD(1.0, global_clipnorm=1e-6), loss, jit_compile=False)
     windows, targets = inputs(config)
-    model.fit(windows, targets, batch_size=2, verbose=0)
+    learn(model, windows, targets)
     before = clipped.get_weights()
-    history = clipped.fit(windows, targets, batch_size=2, verbose=0).history
+    logs = learn(clipped, windows, targets)
     moved = np.sqrt(sum(np.sum((new - old) ** 2) for new, old in zip(clipped.get_weights(), before, strict=True)))
     assert moved < 1e-5
-    assert history["gradient_norm"][0] > 1e-2
+    assert logs["gradient_norm"] > 1e-2
+
+
+def test_streams_whose_text_does_not_go_on_begin_at_zero():
+    """Where keep is 0 a stream's states are zero; those of the others stay."""
+    config = small(layers=2, num_proj=3)
+    model = build_model(config, TOKENS)
+    model.predict_on_batch(inputs(config)[0])
+
+    def states():
+        return [state.numpy().copy() for layer in model.layers for state in getattr(layer, "states", None) or ()]
+
+    before = states()
+    model.keep_states(np.array([[0], [1]], np.float32))
+    after = states()
+    assert len(after) == 4
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(new[0], 0)
+        np.testing.assert_array_equal(new[1], old[1])
+        assert np.abs(old).min() > 0
+
+
+def test_steps_made_in_one_call_are_those_made_one_by_one():
+    """Weights and metrics are the same to the last bit, however many steps a call makes, each at its own rate."""
+    config = small()
+    at_once, one_by_one = compiled(config), compiled(config)
+    one_by_one.set_weights(at_once.get_weights())
+    keep = np.ones((2, 1), np.float32)
+    batches = [inputs(config, seed) for seed in range(4)]
+    rates = [1.0, 0.5, 0.25, 0.125]
+
+    def windows():
+        for tokens, targets in batches:
+            yield {"tokens": tokens, "keep": keep}, targets
+
+    signature = (
+        {"tokens": tf.TensorSpec((2, 5), tf.int32), "keep": tf.TensorSpec((2, 1))},
+        tf.TensorSpec((2, 5), tf.int32),
+    )
+    for model, calls in ((at_once, [rates]), (one_by_one, [[rate] for rate in rates])):
+        iterator = iter(tf.data.Dataset.from_generator(windows, output_signature=signature))
+        model.make_train_function()
+        for model.next_rates in calls:
+            logs = model.train_function(iterator)
+        assert float(logs["loss"]) > 0
+    for ours, theirs in zip(at_once.get_weights(), one_by_one.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,117 +1,196 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from textgen.model.recurrent import LSTM, ONE_HOT_DEVIATION
+from textgen.model import tensorflow_ops
+from textgen.model.cell_lstm import CellLSTM
+from textgen.model.fast_lstm import FastLSTM
+from textgen.model.tensorflow_ops import Loop, choose_loop
+from textgen.model.token_lstm import ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
 
-BATCH, STEPS, WIDTH, UNITS = 3, 7, 5, 4
+BATCH, STEPS, WIDTH, UNITS = 5, 7, 6, 4
+VOCABULARY = 9
 WINDOWS = 3
+STATEFUL = {"return_sequences": True, "stateful": True}
+CELLS = [{}, {"projection_size": 3}]
+LOOPS = [Loop(parts, compiled) for parts, compiled in itertools.product((1, 2, 3), (False, True))]
+
+
+@pytest.fixture(autouse=True)
+def run_loops_as(monkeypatch):
+    """A function that fixes how loops run, whatever the machine and the shape."""
+
+    def fix(loop):
+        monkeypatch.setattr("textgen.model.hoisted.choose_loop", lambda *_: loop)
+
+    return fix
 
 
 def random(*shape):
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
-def ones(batch=BATCH):
-    return np.ones((batch, 1), np.float32)
-
-
 def randomise(layer):
     """Gives every weight a value that no initializer would."""
     rng = np.random.default_rng(7)
     layer.set_weights([rng.normal(scale=0.5, size=weight.shape) for weight in layer.get_weights()])
-
-
-def built(**kwargs):
-    layer = LSTM(UNITS, **kwargs)
-    ids = kwargs.get("vocabulary_size")
-    layer.build((BATCH, STEPS) if ids else (BATCH, STEPS, WIDTH), (BATCH, 1))
-    randomise(layer)
     return layer
 
 
-def stock_twin(layer, width):
-    """Keras' own LSTM with the same weights, whose order is kernel, recurrent kernel, bias."""
-    stock = keras.layers.LSTM(UNITS, return_sequences=True, stateful=True)
-    stock.build((BATCH, STEPS, width))
-    stock.set_weights([layer.kernel.numpy(), layer.cell.recurrent_kernel.numpy(), layer.bias.numpy()])
-    return stock
+def built(layer, shape=(BATCH, STEPS, WIDTH)):
+    layer.build(shape)
+    return randomise(layer)
 
 
-def test_outputs_and_states_equal_stock_keras_over_several_windows():
-    """With the same weights, outputs and carried states are those of keras.layers.LSTM(stateful=True)."""
-    layer = built()
-    stock = stock_twin(layer, WIDTH)
-    for window in range(WINDOWS):
-        text = random(BATCH, STEPS, WIDTH) + window
-        np.testing.assert_allclose(layer(text, ones()), stock(text), atol=1e-5)
-    for ours, theirs in zip(layer.states, stock.states, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+def assert_equal(ours, theirs, inputs, targets):
+    """Outputs, states and gradients of two layers are the same over several windows.
+
+    Args:
+        ours: the layer under test.
+        theirs: one whose results are known.
+        inputs: for each window, what is given to ours and to theirs.
+        targets: pairs of variables whose gradients are to be the same.
+    """
+    upstream = random(BATCH, STEPS, ours.compute_output_shape((BATCH, STEPS, WIDTH))[-1])
+    for our_input, their_input in inputs:
+        with tf.GradientTape(persistent=True) as tape:
+            watched = [tf.constant(our_input), tf.constant(their_input)]
+            tape.watch([tensor for tensor in watched if tensor.dtype.is_floating])
+            found, expected = ours(watched[0]), theirs(watched[1])
+            losses = [tf.reduce_sum(output * upstream) for output in (found, expected)]
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        for one, other in targets:
+            mine, known = (
+                tape.gradient(loss, variable.value) for loss, variable in zip(losses, (one, other), strict=True)
+            )
+            assert isinstance(mine, tf.Tensor), (
+                "the rows of a repeated id must be summed before the optimizer sees them"
+            )
+            known = tf.convert_to_tensor(known)
+            np.testing.assert_allclose(mine, known, rtol=1e-4, atol=1e-4 * np.abs(known).max())
+        if watched[0].dtype.is_floating:
+            mine, known = (tape.gradient(loss, tensor) for loss, tensor in zip(losses, watched, strict=True))
+            np.testing.assert_allclose(mine, known, rtol=1e-4, atol=1e-5)
+    for mine, known in zip(ours.states, theirs.states, strict=True):
+        np.testing.assert_allclose(mine, known, atol=1e-5)
 
 
-def test_gradients_equal_stock_keras():
-    """The written-out gradient of every weight and of the input is the one that TensorFlow derives for stock Keras."""
-    layer = built()
-    stock = stock_twin(layer, WIDTH)
-    text = tf.constant(random(BATCH, STEPS, WIDTH))
-    upstream = random(BATCH, STEPS, UNITS)
-
-    def gradients(call, weights):
-        with tf.GradientTape() as tape:
-            tape.watch(text)
-            outputs = call(text)
-            loss = tf.reduce_sum(outputs * upstream)
-        return tape.gradient(loss, [*weights, text])
-
-    layer(text, ones())
-    stock(text)
-    ours = gradients(lambda inputs: layer(inputs, ones()), [layer.kernel, layer.cell.recurrent_kernel, layer.bias])
-    theirs = gradients(stock, stock.trainable_weights)
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+def vectors():
+    return [(window, window) for window in (random(BATCH, STEPS, WIDTH) + number for number in range(WINDOWS))]
 
 
-def test_ids_give_what_one_hot_vectors_give():
-    """A first layer that looks rows of its kernel up equals stock Keras on one-hot vectors, gradients included."""
-    vocabulary = 6
-    layer = built(vocabulary_size=vocabulary)
-    stock = stock_twin(layer, vocabulary)
-    ids = np.random.default_rng(1).integers(vocabulary, size=(BATCH, STEPS)).astype(np.int32)
-    with tf.GradientTape(persistent=True) as tape:
-        ours = tf.reduce_sum(layer(ids, ones()) ** 2)
-        theirs = tf.reduce_sum(stock(tf.one_hot(ids, vocabulary)) ** 2)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
-    dense = tape.gradient(ours, layer.kernel)
-    assert isinstance(dense, tf.Tensor), "repeated ids must be summed before the optimizer sees them"
-    np.testing.assert_allclose(dense, tape.gradient(theirs, stock.trainable_weights[0]), rtol=1e-4, atol=1e-5)
+def tokens():
+    return np.random.default_rng(1).integers(VOCABULARY, size=(BATCH, STEPS)).astype(np.int32)
 
 
-@pytest.mark.parametrize("kind", [{}, {"layer_norm": True}, {"projection_size": 2}])
+@pytest.mark.parametrize("loop", LOOPS)
+def test_the_fast_layer_equals_stock_keras(run_loops_as, loop):
+    """With the same weights, outputs, states and gradients are keras.layers.LSTM's, in one to three parts, compiled or not."""
+    run_loops_as(loop)
+    ours, stock = built(FastLSTM(UNITS, **STATEFUL)), built(keras.layers.LSTM(UNITS, **STATEFUL))
+    assert_equal(ours, stock, vectors(), list(zip(ours.trainable_weights, stock.trainable_weights, strict=True)))
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("kind", CELLS)
+def test_layers_of_other_cells_equal_keras_rnn_of_the_cell(run_loops_as, kind, loop):
+    """Outputs, states and gradients are those of keras.layers.RNN, which runs the cell step by step."""
+    run_loops_as(loop)
+    ours = built(CellLSTM(UNITS, **kind, **STATEFUL))
+    known = keras.layers.RNN(CellLSTM(UNITS, **kind).cell, **STATEFUL)
+    known.build((BATCH, STEPS, WIDTH))
+    known.set_weights(ours.get_weights())
+    assert_equal(ours, known, vectors(), list(zip(ours.trainable_weights, known.trainable_weights, strict=True)))
+
+
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, 100])
+@pytest.mark.parametrize("loop", LOOPS[2:4])
+def test_one_hot_tokens_equal_stock_keras_on_one_hot_vectors(run_loops_as, vocabulary, loop):
+    """Rows of the kernel are looked up, in a table or one by one, with the gradients of one-hot vectors."""
+    run_loops_as(loop)
+    ours = built(TokenLSTM(UNITS, vocabulary_size=vocabulary, **STATEFUL), (BATCH, STEPS))
+    stock = keras.layers.LSTM(UNITS, **STATEFUL)
+    stock.build((BATCH, STEPS, vocabulary))
+    stock.set_weights(ours.get_weights())
+    inputs = [(tokens(), keras.ops.one_hot(tokens(), vocabulary).numpy())] * WINDOWS
+    assert_equal(ours, stock, inputs, list(zip(ours.trainable_weights, stock.trainable_weights, strict=True)))
+
+
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, 100])
+@pytest.mark.parametrize("kind", [None, *CELLS])
+def test_embedded_tokens_equal_the_layer_over_an_embedding(kind, vocabulary):
+    """The embedding may be multiplied by the kernel before it is looked up: outputs and gradients stay those of two layers."""
+    options = {"vocabulary_size": vocabulary, "embedding_size": WIDTH, **STATEFUL}
+    ours = TokenLSTM(UNITS, **options) if kind is None else TokenCellLSTM(UNITS, **kind, **options)
+    ours = built(ours, (BATCH, STEPS))
+    embedding = keras.layers.Embedding(vocabulary, WIDTH, weights=[ours.embedding.numpy()])
+    layer = (
+        keras.layers.LSTM(UNITS, **STATEFUL)
+        if kind is None
+        else keras.layers.RNN(CellLSTM(UNITS, **kind).cell, **STATEFUL)
+    )
+    layer.build((BATCH, STEPS, WIDTH))
+    layer.set_weights(ours.get_weights()[1:])
+    known = keras.Sequential([embedding, layer])
+    known.states = layer.states
+    pairs = zip(ours.trainable_weights, [embedding.embeddings, *layer.trainable_weights], strict=True)
+    embedding(tokens())
+    assert_equal(ours, known, [(tokens(), tokens())] * WINDOWS, list(pairs))
+
+
+@pytest.mark.parametrize("kind", [None, *CELLS])
 def test_the_state_goes_on_from_window_to_window(kind):
     """One long window gives what its parts give one after the other, for every kind of cell."""
+    make = (lambda: FastLSTM(UNITS, **STATEFUL)) if kind is None else (lambda: CellLSTM(UNITS, **kind, **STATEFUL))
     long = random(BATCH, 2 * STEPS, WIDTH)
-    whole = LSTM(UNITS, **kind)
-    whole.build(long.shape, (BATCH, 1))
-    parts = built(**kind)
-    whole.set_weights(parts.get_weights())
-    expected = whole(long, ones())
-    found = [parts(long[:, :STEPS], ones()), parts(long[:, STEPS:], ones())]
+    whole, parts = built(make(), long.shape), built(make())
+    expected = whole(long)
+    found = [parts(long[:, :STEPS]), parts(long[:, STEPS:])]
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [{}, {"layer_norm": True}, {"projection_size": 2}])
-def test_keep_resets_the_streams_whose_text_does_not_go_on(kind):
-    """Where keep is 0 a stream begins as in a fresh layer; the others go on."""
-    layer, fresh = built(**kind), built(**kind)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"go_backwards": True},
+        {"activation": "relu"},
+        {"recurrent_activation": "hard_sigmoid"},
+        {"use_bias": False},
+        {"unroll": True},
+        {"return_state": True},
+        {"return_sequences": False},
+    ],
+)
+def test_the_fast_layer_takes_every_argument_of_keras_s(arguments):
+    """It stands in for keras.layers.LSTM wherever that stands: arguments it has no fast way for give Keras' results."""
+    ours, stock = built(FastLSTM(UNITS, **arguments)), built(keras.layers.LSTM(UNITS, **arguments))
     text = random(BATCH, STEPS, WIDTH)
-    first = layer(text, ones())
-    keep = np.array([[0], [1], [0]], np.float32)
-    second = layer(text, keep)
-    expected = fresh(text, ones())
-    np.testing.assert_allclose(second[0], expected[0], atol=1e-6)
-    np.testing.assert_allclose(second[2], expected[2], atol=1e-6)
-    assert np.abs(second[1] - first[1]).max() > 1e-3
+    for found, expected in zip(keras.tree.flatten(ours(text)), keras.tree.flatten(stock(text)), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert FastLSTM.from_config(stock.get_config()).get_config() == {**stock.get_config()}
+
+
+def test_a_mask_is_obeyed():
+    """Masked steps are left out, as Keras leaves them out."""
+    ours, stock = built(FastLSTM(UNITS)), built(keras.layers.LSTM(UNITS))
+    text, mask = random(BATCH, STEPS, WIDTH), np.arange(STEPS) < np.arange(2, 2 + BATCH)[:, None]
+    np.testing.assert_allclose(ours(text, mask=mask), stock(text, mask=mask), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [None, *CELLS])
+def test_half_precision_stays_near_single(kind):
+    """Under mixed_float16 every kind of layer gives its single precision results to a few thousandths."""
+    make = FastLSTM if kind is None else CellLSTM
+    half, single = (
+        built(make(UNITS, dtype=policy, **(kind or {}), **STATEFUL)) for policy in ("mixed_float16", "float32")
+    )
+    text = random(BATCH, STEPS, WIDTH)
+    found, expected = half(text), single(text)
+    assert found.dtype == tf.float16
+    np.testing.assert_allclose(np.float32(found), expected, atol=0.02)
 
 
 def normalised(values):
@@ -122,10 +201,14 @@ def sigmoid(values):
     return 1 / (1 + np.exp(-values))
 
 
+def named(layer):
+    return {weight.name: np.float64(weight.numpy()) for weight in layer.weights}
+
+
 def test_layer_norm_equals_the_formula_of_the_paper():
     """The layer-normalised cell is equations 20 to 22 of Ba et al. (2016), written out here in NumPy."""
-    layer = built(layer_norm=True)
-    weights = {weight.name: np.float64(weight.numpy()) for weight in layer.weights}
+    layer = built(CellLSTM(UNITS, **STATEFUL))
+    weights = named(layer)
     text = random(BATCH, STEPS, WIDTH)
     h, c = np.zeros((BATCH, UNITS)), np.zeros((BATCH, UNITS))
     expected = []
@@ -139,13 +222,13 @@ def test_layer_norm_equals_the_formula_of_the_paper():
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = sigmoid(o) * np.tanh(weights["state_scale"] * normalised(c) + weights["state_offset"])
         expected.append(h)
-    np.testing.assert_allclose(layer(text, ones()), np.stack(expected, axis=1), atol=1e-5)
+    np.testing.assert_allclose(layer(text), np.stack(expected, axis=1), atol=1e-5)
 
 
 def test_projection_equals_the_formula_of_the_paper():
     """The projected cell feeds P times its output back, after Sak et al. (2014), written out here in NumPy."""
-    layer = built(projection_size=2)
-    weights = {weight.name: np.float64(weight.numpy()) for weight in layer.weights}
+    layer = built(CellLSTM(UNITS, projection_size=2, **STATEFUL))
+    weights = named(layer)
     text = random(BATCH, STEPS, WIDTH)
     h, c = np.zeros((BATCH, 2)), np.zeros((BATCH, UNITS))
     expected = []
@@ -155,20 +238,57 @@ def test_projection_equals_the_formula_of_the_paper():
         c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
         h = (sigmoid(o) * np.tanh(c)) @ weights["projection"]
         expected.append(h)
-    np.testing.assert_allclose(layer(text, ones()), np.stack(expected, axis=1), atol=1e-5)
+    np.testing.assert_allclose(layer(text), np.stack(expected, axis=1), atol=1e-5)
 
 
 def test_first_weights_are_as_keras_chooses_them_but_for_one_hot_input():
     """The forget gate's bias starts at 1, the others at 0; a one-hot kernel has the scale of one input."""
-    layer = LSTM(64, vocabulary_size=50)
-    layer.build((BATCH, STEPS), (BATCH, 1))
-    bias = layer.bias.numpy().reshape(4, 64)
-    np.testing.assert_array_equal(bias, np.array([0, 1, 0, 0])[:, None] * np.ones((4, 64)))
-    assert layer.kernel.numpy().std() == pytest.approx(ONE_HOT_DEVIATION, rel=0.05)
+    for layer in (TokenLSTM(64, vocabulary_size=50), TokenCellLSTM(64, vocabulary_size=50)):
+        layer.build((BATCH, STEPS))
+        bias = layer.cell.bias.numpy().reshape(4, 64)
+        np.testing.assert_array_equal(bias, np.array([0, 1, 0, 0])[:, None] * np.ones((4, 64)))
+        kernel = layer.cell.kernel.numpy()
+        assert kernel.std() == pytest.approx(ONE_HOT_DEVIATION, rel=0.05)
+        np.testing.assert_array_equal(kernel[:2], 0)
 
 
-def test_a_layer_is_made_again_from_its_config():
+@pytest.mark.parametrize(
+    "layer",
+    [
+        FastLSTM(UNITS, name="second", **STATEFUL),
+        TokenLSTM(UNITS, vocabulary_size=9, name="first", **STATEFUL),
+        TokenLSTM(UNITS, vocabulary_size=9, embedding_size=3),
+        CellLSTM(UNITS, projection_size=3),
+        TokenCellLSTM(UNITS, vocabulary_size=9, embedding_size=2),
+    ],
+)
+def test_a_layer_is_made_again_from_its_config(layer):
     """get_config holds every argument of the constructor."""
-    layer = LSTM(UNITS, vocabulary_size=9, projection_size=3, name="first")
-    again = LSTM.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
+    config = layer.get_config()
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+    assert "cell" not in config
+
+
+def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch):
+    """A part for each core, fewer where a part would have fewer than eight streams; XLA below 512 states."""
+    monkeypatch.setattr(tensorflow_ops, "_cores", lambda: 4)
+    monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
+    assert [choose_loop(384, size).parts for size in (1, 8, 15, 16, 31, 32, 500)] == [1, 1, 1, 2, 3, 4, 4]
+    assert choose_loop(511, 16).compiled
+    assert not choose_loop(512, 16).compiled
+
+
+def test_without_a_compiler_the_loops_run_uncompiled(monkeypatch):
+    """A build of TensorFlow that has no compiler for its CPU trains all the same."""
+    monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: False)
+    assert not choose_loop(64, 16).compiled
+
+
+def test_a_gpu_leaves_the_plain_cell_to_keras(monkeypatch):
+    """Where there is a GPU the work goes to Keras' own loop, which is the one that uses cuDNN."""
+    monkeypatch.setattr("textgen.model.fast_lstm.has_gpu", lambda: True)
+    layer = built(FastLSTM(UNITS, **STATEFUL))
+    assert not layer.runs_hoisted(random(BATCH, STEPS, WIDTH), None)
+    monkeypatch.setattr("textgen.model.hoisted.run_in_parts", None)
+    layer(random(BATCH, STEPS, WIDTH))

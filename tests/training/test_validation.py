@@ -56,8 +56,7 @@ def test_several_streams_are_scored_each_on_its_own(model):
 
 def test_validation_leaves_the_training_states_alone_and_repeats(model):
     """The training streams' states are untouched, and a second pass gives the same scores."""
-    windows = {"tokens": np.full((3, 4), 3, np.int32), "keep": np.ones((3, 1), np.float32)}
-    model.predict_on_batch(windows)
+    model.predict_on_batch(np.full((3, 4), 3, np.int32))
     before = [state.numpy() for state in model.get_layer("lstm_0").states]
     ids = np.random.default_rng(9).integers(2, TOKENS, 40).astype(np.uint8)
     validator = Validator(TrainingConfig(lstm_state_size=5, layers=2, batch_size=3, unroll_steps=4), TOKENS, ids, 40)

@@ -98,13 +98,11 @@ class ValidationWindow:
         tokens: `(streams, unroll_steps)` int32, padded with 0.
         targets: likewise.
         mask: `(streams, unroll_steps)` float32, 1 where the target is to be scored.
-        keep: `(streams, 1)` float32, 0 in the first window.
     """
 
     tokens: np.ndarray
     targets: np.ndarray
     mask: np.ndarray
-    keep: np.ndarray
 
 
 def validation_shape(tokens: int, batch_size: int, unroll_steps: int) -> tuple[int, int]:
@@ -141,5 +139,4 @@ def validation_windows(ids: np.ndarray, batch_size: int, unroll_steps: int) -> I
             known = stream[begin : begin + unroll_steps + 1]  # never empty: streams differ by one token at most
             padded[row, : len(known)] = known
             mask[row, : len(known) - 1] = 1
-        keep = np.full((shape[0], 1), begin > 0, np.float32)
-        yield ValidationWindow(padded[:, :-1], padded[:, 1:], mask, keep)
+        yield ValidationWindow(padded[:, :-1], padded[:, 1:], mask)

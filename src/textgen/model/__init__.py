@@ -1,6 +1,6 @@
 """Config or model file -> functional Keras model; knows nothing of text, files or the fit loop."""
 
-from textgen.model.language_model import LanguageModel, build_model
+from textgen.model.language_model import MOST_STEPS_PER_CALL, LanguageModel, build_model
 from textgen.model.one_step import build_one_step
 
-__all__ = ["LanguageModel", "build_model", "build_one_step"]
+__all__ = ["MOST_STEPS_PER_CALL", "LanguageModel", "build_model", "build_one_step"]

@@ -2,54 +2,109 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from textgen.config import TrainingConfig
-from textgen.model.recurrent import LSTM
-from textgen.model.tensorflow_ops import gather_rows
+from textgen.model.cell_lstm import CellLSTM
+from textgen.model.fast_lstm import FastLSTM
+from textgen.model.tensorflow_ops import has_gpu, make_update
+from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
-
-class TokenEmbedding(keras.layers.Embedding):
-    """`keras.layers.Embedding` with a dense gradient (see `gather_rows`)."""
-
-    def call(self, inputs: Any) -> Any:
-        """Looks up `(batch_size, unroll_steps)` int32 ids: `(batch_size, unroll_steps, embedding_size)`."""
-        return gather_rows(ops.cast(self.embeddings, self.compute_dtype), inputs)
+MOST_STEPS_PER_CALL = 10
+"""Those that one call of TensorFlow makes at most."""
 
 
 class LanguageModel(keras.Model):
-    """A functional model that also keeps the gradient's norm, before clipping, as a metric."""
+    """A functional model whose `fit` makes several steps in one call of TensorFlow, each at its own learning rate.
+
+    It also keeps the gradient's norm, before clipping, as a metric.
+
+    Attributes:
+        next_rates: the learning rates of the steps that the next call makes, one for each, at most `MOST_STEPS_PER_CALL`; a
+            callback sets them.
+    """
+
+    train_function: Callable[[Any], dict[str, Any]] | None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
+        self.next_rates: list[float] = []
+
+    def make_train_function(self, force: bool = False) -> None:
+        """Makes what `fit` calls with its iterator, whose elements `train_step` takes.
+
+        Args:
+            force: whether to make it anew.
+        """
+        if self.train_function is not None and not force:
+            return
+        if not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        self._update = make_update(self.optimizer, self.trainable_variables)
+
+        @tf.function(reduce_retracing=True, autograph=False)
+        def run(iterator: Any, rates: Any, steps: Any) -> dict[str, Any]:
+            def step(count: Any) -> Any:
+                self.optimizer.learning_rate.assign(rates[count])
+                self.train_step(next(iterator))
+                return count + 1
+
+            tf.while_loop(lambda count: count < steps, step, [0], parallel_iterations=1)
+            return dict(self.get_metrics_result())
+
+        def train_function(iterator: Any) -> dict[str, Any]:
+            rates = np.zeros(MOST_STEPS_PER_CALL, np.float32)
+            rates[: len(self.next_rates)] = self.next_rates
+            logs: dict[str, Any] = run(iterator, tf.constant(rates), tf.constant(len(self.next_rates)))
+            return logs
+
+        self.train_function = train_function
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Makes one update on a batch `(inputs, targets)` and returns the metrics so far."""
-        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        """Makes one update and returns the metrics so far.
+
+        Args:
+            data: a dict of tokens, `(batch_size, unroll_steps)` int32, and keep, `(batch_size, 1)` float32, which is 1
+                where a stream's text goes on from the window before and 0 where not; and targets, as tokens.
+        """
+        inputs, targets = data
+        self.keep_states(inputs["keep"])
         with tf.GradientTape() as tape:
-            logits = self(inputs, training=True)
-            loss = self.compute_loss(inputs, targets, logits)
+            logits = self(inputs["tokens"], training=True)
+            loss = self.compute_loss(inputs["tokens"], targets, logits)
             scaled_loss = self.optimizer.scale_loss(loss)
-        variables = self.trainable_variables
-        gradients = tape.gradient(scaled_loss, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        norm = tf.linalg.global_norm(gradients) / self.optimizer.scale_loss(1.0)
-        weight = 1.0
-        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
-            # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
-            known = tf.math.is_finite(norm)
-            norm, weight = tf.where(known, norm, 0.0), tf.cast(known, norm.dtype)
+        norm, known = self._update(tape.gradient(scaled_loss, self.trainable_variables))
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)
             else:
-                metric.update_state(norm, sample_weight=weight)
+                metric.update_state(norm, sample_weight=known)
         return dict(self.get_metrics_result())
+
+    def keep_states(self, keep: Any) -> None:
+        """Lets the states of some streams go on, and the others begin at zero.
+
+        Args:
+            keep: 1 or 0 for each stream, `(batch_size, 1)`.
+        """
+        for layer in self._recurrent_layers:
+            for state in layer.states:
+                state.assign(state * keras.ops.cast(keep, state.dtype))
+
+    def reset_states(self) -> None:
+        """Lets the states of all streams begin at zero."""
+        for layer in self._recurrent_layers:
+            layer.reset_state()
+
+    @property
+    def _recurrent_layers(self) -> list[keras.layers.RNN]:
+        return [layer for layer in self.layers if isinstance(layer, keras.layers.RNN)]
 
 
 def build_model(
@@ -57,8 +112,8 @@ def build_model(
 ) -> LanguageModel:
     """The model of a config: tokens in, logits out, the state carried from call to call.
 
-    Inputs are a dict of `tokens`, `(batch_size, unroll_steps)` int32, and `keep`, `(batch_size, 1)` float32 (see
-    `LSTM.call`); the output is `(batch_size, unroll_steps, vocabulary_size)` float32 logits under any precision policy.
+    The input is `(batch_size, unroll_steps)` int32; the output is `(batch_size, unroll_steps, vocabulary_size)` float32
+    logits under any precision policy.
 
     Args:
         config: the settings.
@@ -66,25 +121,27 @@ def build_model(
         streams: the batch size, when it is not the config's: a twin for validation has as many as it needs.
         window: likewise for the unroll steps.
     """
-    shape = (streams or config.batch_size, window or config.unroll_steps)
     policy = "mixed_float16" if config.use_fp16 else "float32"
+    shape = (streams or config.batch_size, window or config.unroll_steps)
     tokens = keras.Input(batch_shape=shape, dtype="int32", name="tokens")
-    keep = keras.Input(batch_shape=(shape[0], 1), dtype="float32", name="keep")
     hidden = tokens
-    if config.embedding_size is not None:
-        hidden = TokenEmbedding(vocabulary_size, config.embedding_size, dtype=policy, name="embedding")(hidden)
     for index in range(config.layers):
-        reads_ids = index == 0 and config.embedding_size is None
-        layer = LSTM(
-            config.lstm_state_size,
-            vocabulary_size=vocabulary_size if reads_ids else None,
-            projection_size=config.num_proj,
-            layer_norm=config.layer_norm,
-            dtype=policy,
-            name=f"lstm_{index}",
-        )
-        hidden = layer(hidden, keep)
+        hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
             hidden = keras.layers.Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
     logits = keras.layers.Dense(vocabulary_size, dtype="float32", name="output")(hidden)
-    return LanguageModel({"tokens": tokens, "keep": keep}, logits, name="textgen")
+    return LanguageModel(tokens, logits, name="textgen")
+
+
+def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy: str) -> keras.layers.RNN:
+    """One of the recurrent layers; the first reads tokens."""
+    plain = not config.layer_norm and config.num_proj is None
+    options: dict[str, Any] = {"return_sequences": True, "stateful": True, "dtype": policy, "name": f"lstm_{index}"}
+    if plain:
+        options["use_cudnn"] = has_gpu() or "auto"  # True: Keras refuses to run anything slower there
+    else:
+        options["projection_size"] = config.num_proj
+    if index == 0:
+        options |= {"vocabulary_size": vocabulary_size, "embedding_size": config.embedding_size}
+        return (TokenLSTM if plain else TokenCellLSTM)(config.lstm_state_size, **options)
+    return (FastLSTM if plain else CellLSTM)(config.lstm_state_size, **options)

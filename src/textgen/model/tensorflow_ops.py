@@ -1,10 +1,97 @@
-"""The layers' operations that need TensorFlow itself; the layers are written in `keras.ops`."""
+"""What the layers need of TensorFlow itself beside the loops over time (`time_loops`); the rest is written in `keras.ops`."""
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
+
+_ROWS_OF_A_PART = 8
+"""A product of fewer rows takes as long as one of so many: the kernel has to come from memory all the same."""
+_UNITS_FOR_XLA = 512
+"""From this state size on TensorFlow's own products are faster than those of XLA's loop (docs/performance.md)."""
+
+
+class Loop(NamedTuple):
+    """How a loop over time is run.
+
+    Attributes:
+        parts: how many parts the batch is cut into, which run at the same time.
+        compiled: whether XLA compiles the loop.
+    """
+
+    parts: int
+    compiled: bool
+
+
+def choose_loop(units: int, batch_size: int) -> Loop:
+    """The way to run an LSTM's loop over time on this machine's CPU, the same in each process.
+
+    XLA joins all that a gate needs into one pass over the numbers, but runs a loop on one core, beside its products. So the
+    batch is cut into a part for each core. Measured on two cores; on more of them parts of a few rows would lose, and
+    none has fewer than eight.
+
+    Args:
+        units: the state size n.
+        batch_size: the streams.
+    """
+    parts = max(1, min(_cores(), batch_size // _ROWS_OF_A_PART))
+    return Loop(parts, compiled=units < _UNITS_FOR_XLA and _has_compiler() and not has_gpu())
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow runs on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def run_in_parts(part: Callable[..., tuple[Any, ...]], batch: list[Any], loop: Loop) -> list[Any]:
+    """Cuts a batch, runs each part, and joins what they give.
+
+    Args:
+        part: takes a part of each tensor, and gives tensors.
+        batch: tensors whose first axis is the batch.
+        loop: says how many parts.
+
+    Returns:
+        The joined tensors, along their first axis.
+    """
+    if loop.parts == 1:
+        return list(part(*batch))
+    size = batch[0].shape[0]
+    sizes = [(size + number) // loop.parts for number in range(loop.parts)]
+    found = [part(*tensors) for tensors in zip(*(tf.split(tensor, sizes) for tensor in batch), strict=True)]
+    return [tf.concat(tensors, 0) for tensors in zip(*found, strict=True)]
+
+
+def make_update(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> Callable[[list[Any]], tuple[Any, Any]]:
+    """Makes the function that updates weights; on a CPU, XLA joins its many passes over each weight into one.
+
+    Args:
+        optimizer: built.
+        variables: what it updates.
+
+    Returns:
+        A function of their gradients, that gives the gradient's norm before clipping, and 1 if it is known, else 0.
+    """
+    scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+
+    def update(gradients: list[Any]) -> tuple[Any, Any]:
+        norm, known = tf.linalg.global_norm(gradients), tf.constant(1.0)
+        if scales_loss:
+            # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
+            known = tf.cast(tf.math.is_finite(norm), norm.dtype)
+            norm = tf.where(known > 0, norm / optimizer.scale_loss(1.0), 0.0)
+        optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return norm, known
+
+    if scales_loss or has_gpu() or not _has_compiler():
+        return update
+    compiled: Callable[[list[Any]], tuple[Any, Any]] = tf.function(update, jit_compile=True, autograph=False)
+    return compiled
 
 
 @tf.custom_gradient
@@ -17,115 +104,31 @@ def gather_rows(table: Any, ids: Any) -> Any:
 
     Args:
         table: `(rows, width)`, floating.
-        ids: `(batch_size, unroll_steps)`, int32.
+        ids: integers of any shape.
 
     Returns:
-        `(batch_size, unroll_steps, width)`, of the table's dtype.
+        The shape of the ids and `width`, of the table's dtype.
     """
     rows, width = table.shape
 
     def gradient(upstream: Any) -> tuple[Any, None]:
-        summed = tf.math.unsorted_segment_sum(tf.reshape(upstream, [-1, width]), tf.reshape(ids, [-1]), rows)
-        return summed, None
+        values = tf.cast(tf.reshape(upstream, [-1, width]), tf.float32)  # many halves would not add up
+        summed = tf.math.unsorted_segment_sum(values, tf.reshape(ids, [-1]), rows)
+        return tf.cast(summed, table.dtype), None
 
     return tf.gather(table, ids), gradient
 
 
-@tf.custom_gradient
-def lstm_loop(share: Any, recurrent_kernel: Any, h: Any, c: Any) -> Any:
-    """Runs the plain LSTM cell over time, with its gradient written out.
-
-    What TensorFlow derives by itself adds the gradient of the recurrent kernel up step by step, a small product each.
-    Here the backward loop carries only h and c, and the kernel's gradient is one large product after it.
-
-    Args:
-        share: the input's share of the gates, `(unroll_steps, batch_size, 4n)`, in Keras' order i, f, g, o.
-        recurrent_kernel: `(n, 4n)`.
-        h: the first state, `(batch_size, n)`.
-        c: likewise.
-
-    Returns:
-        All outputs, `(unroll_steps, batch_size, n)`, and the last h and c.
-    """
-    steps, batch, units = share.shape[0], share.shape[1], h.shape[-1]
-    outputs, last_h, last_c, cells, gates = _forward_loop(share, recurrent_kernel, h, c)
-
-    def gradient(d_outputs: Any, d_last_h: Any, d_last_c: Any) -> tuple[Any, Any, Any, Any]:
-        cells_before = tf.concat([c[None], cells[:-1]], 0)
-        kept = (d_outputs, gates, cells_before, tf.tanh(cells))
-        d_share, d_h, d_c = _backward_loop(kept, recurrent_kernel, d_last_h, d_last_c)
-        outputs_before = tf.concat([h[None], outputs[:-1]], 0)
-        d_kernel = tf.matmul(
-            tf.reshape(outputs_before, [steps * batch, units]),
-            tf.reshape(d_share, [steps * batch, 4 * units]),
-            transpose_a=True,
-        )
-        return d_share, d_kernel, d_h, d_c
-
-    return (outputs, last_h, last_c), gradient
+def _cores() -> int:
+    """How many threads TensorFlow gives one operation."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
 
 
-def _forward_loop(share: Any, recurrent_kernel: Any, h: Any, c: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Outputs, last h and c, and for the way back every c' and the gates after their nonlinearities."""
-    steps, units = share.shape[0], h.shape[-1]
-    shares = tf.TensorArray(share.dtype, steps).unstack(share)
-    collected = tuple(_collector(share, width) for width in (units, units, 4 * units))
-
-    def step(time: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
-        z = shares.read(time) + tf.matmul(h, recurrent_kernel)
-        i_f, z_g, z_o = tf.split(z, [2 * units, units, units], axis=1)
-        i_f, g, o = tf.sigmoid(i_f), tf.tanh(z_g), tf.sigmoid(z_o)
-        c = i_f[:, units:] * c + i_f[:, :units] * g
-        h = o * tf.tanh(c)
-        found = (h, c, tf.concat([i_f, g, o], axis=1))
-        return time + 1, h, c, *(array.write(time, value) for array, value in zip(arrays, found, strict=True))
-
-    _, h, c, *written = _loop(steps, step, (0, h, c, *collected))
-    outputs, cells, gates = (array.stack() for array in written)
-    return outputs, h, c, cells, gates
-
-
-def _backward_loop(kept: tuple[Any, ...], recurrent_kernel: Any, d_h: Any, d_c: Any) -> tuple[Any, Any, Any]:
-    """The gradients of the input's share, of the first h and of the first c.
-
-    Args:
-        kept: over time, the outputs' gradient, the gates, the c before each step, and tanh of the c after it.
-        recurrent_kernel: `(n, 4n)`.
-        d_h: the gradient of the last h, `(batch_size, n)`.
-        d_c: likewise.
-    """
-    d_outputs = kept[0]
-    steps, units = d_outputs.shape[0], d_outputs.shape[-1]
-    transposed = tf.transpose(recurrent_kernel)  # once: a product that transposes at every step takes twice as long
-    given = [tf.TensorArray(array.dtype, steps).unstack(array) for array in kept]
-
-    def step(count: Any, d_h: Any, d_c: Any, d_shares: Any) -> tuple[Any, ...]:
-        time = steps - 1 - count
-        d_output, gate, c_before, tanh_c = (array.read(time) for array in given)
-        i, f, g, o = tf.split(gate, 4, axis=1)
-        d_h = d_h + d_output
-        d_c = d_c + d_h * o * (1 - tanh_c * tanh_c)
-        d_z = tf.concat(
-            [
-                d_c * g * i * (1 - i),
-                d_c * c_before * f * (1 - f),
-                d_c * i * (1 - g * g),
-                d_h * tanh_c * o * (1 - o),
-            ],
-            axis=1,
-        )
-        d_h = tf.matmul(d_z, transposed)
-        return count + 1, d_h, d_c * f, d_shares.write(time, d_z)
-
-    _, d_h, d_c, d_shares = _loop(steps, step, (0, d_h, d_c, _collector(d_outputs, 4 * units)))
-    return d_shares.stack(), d_h, d_c
-
-
-def _collector(like: Any, width: int) -> Any:
-    """An array over time of `(batch_size, width)`."""
-    return tf.TensorArray(like.dtype, like.shape[0], element_shape=(like.shape[1], width))
-
-
-def _loop(steps: int, step: Any, first: tuple[Any, ...]) -> Any:
-    """Runs a step so many times; its first argument counts them."""
-    return tf.while_loop(lambda count, *_: count < steps, step, first, parallel_iterations=1, maximum_iterations=steps)
+@functools.cache
+def _has_compiler() -> bool:
+    """Whether this build of TensorFlow can compile for this CPU; those of some systems cannot."""
+    try:
+        tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
+    except (tf.errors.OpError, ValueError, RuntimeError):
+        return False
+    return True

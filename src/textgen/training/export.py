@@ -77,9 +77,9 @@ def _name_in_file(name: str) -> str | None:
     kind, _, rest = name.partition("/")
     layer, _, variable = rest.partition("/")
     variable = variable.rpartition("/")[2]
-    if kind != "model":
+    if kind != "model" or variable == "seed_generator_state":
         return None
-    if layer == "embedding":
+    if variable == "embedding":
         return "embedding"
     if layer == "output":
         return f"output.{variable}"

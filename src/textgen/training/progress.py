@@ -44,7 +44,7 @@ class Progress:
         epoch_step: updates since the epoch began.
         seconds: of training, evaluation and saving not counted.
         total_steps: updates that a job limited by minutes will make, as estimated once; None until then.
-        learning_rate: of the present step.
+        learning_rate: of the last step.
         rollbacks: how often the job has gone back to a checkpoint after its loss was no longer a number.
         scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far.
@@ -52,7 +52,7 @@ class Progress:
         status: `stopped` or `finished` when training ends with this step.
         scores: of the validation text, when this step was evaluated.
         sample: what the model wrote then.
-        run_steps: updates made by this process, without the first, in which TensorFlow traces the model.
+        run_steps: updates made by this process, without the first call, in which TensorFlow traces the model; -1 before it.
         run_seconds: how long they took.
         window_steps: updates in the present report window.
         window_loss: their mean loss.
@@ -175,19 +175,21 @@ class Tracker(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Counts the step."""
+        """Counts the steps of this call."""
         del batch
         logs = logs or {}
-        progress = self.progress
+        progress, steps = self.progress, len(self.model.next_rates)
+        progress.window_loss = float(logs["loss"])  # waits for TensorFlow
+        progress.gradient_norm = float(logs["gradient_norm"])
         elapsed = time.monotonic() - self._began
         progress.seconds += elapsed
-        progress.run_steps += 1
-        if progress.run_steps > 0:
+        if progress.run_steps < 0:
+            progress.run_steps = 0
+        else:
+            progress.run_steps += steps
             progress.run_seconds += elapsed
-        progress.step += 1
-        progress.epoch_step += 1
+        progress.step += steps
+        progress.epoch_step += steps
         if progress.epoch_step == progress.steps_per_epoch:
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
-        progress.window_steps += 1
-        progress.window_loss = float(logs["loss"])
-        progress.gradient_norm = float(logs["gradient_norm"])
+        progress.window_steps += steps

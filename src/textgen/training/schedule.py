@@ -13,6 +13,7 @@ import keras
 
 from textgen.config import TrainingConfig
 from textgen.planning import Plan
+from textgen.training.pace import next_steps
 from textgen.training.progress import Progress
 
 _WARM_UP_STEPS = 100
@@ -42,7 +43,7 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) ->
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Sets the optimizer's learning rate before each step, halved for each rollback, and finds out the total of steps.
+    """Says before each call how many steps it makes and at which rates, halved for each rollback; finds out the total of steps.
 
     Args:
         plan: the settings, and the limits of the job.
@@ -56,13 +57,14 @@ class LearningRate(keras.callbacks.Callback):
         self._limit = plan.total_steps(progress.steps_per_epoch)
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Assigns the rate."""
+        """Sets the rates of the steps that come now."""
         del batch, logs
-        progress = self._progress
+        progress, config = self._progress, self._plan.config
         total_steps = progress.total_steps or self._limit
         halved = 0.5**progress.rollbacks
-        progress.learning_rate = halved * learning_rate(self._plan.config, progress.step, total_steps)
-        self.model.optimizer.learning_rate = progress.learning_rate
+        steps = range(progress.step, progress.step + next_steps(progress, config))
+        self.model.next_rates = [halved * learning_rate(config, step, total_steps) for step in steps]
+        progress.learning_rate = self.model.next_rates[-1]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Estimates the total once the speed is known well enough."""

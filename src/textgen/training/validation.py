@@ -37,7 +37,7 @@ class Validator:
         self._twin = build_model(config, vocabulary_size, streams=streams, window=window)
         targets = keras.Input(batch_shape=(streams, window), dtype="int32", name="targets")
         nats = ops.sparse_categorical_crossentropy(targets, self._twin.output, from_logits=True)
-        self._scorer = keras.Model({**self._twin.input, "targets": targets}, nats)
+        self._scorer = keras.Model({"tokens": self._twin.input, "targets": targets}, nats)
         self._scorer.compile(jit_compile=False)
 
     def __call__(self, model: LanguageModel, check: Callable[[], None] = lambda: None) -> Scores:
@@ -48,11 +48,11 @@ class Validator:
             check: called before each window; what it raises ends the scoring.
         """
         self._twin.set_weights(model.get_weights())
+        self._twin.reset_states()
         nats, tokens = 0.0, 0
         for window in validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps):
             check()
-            inputs = {"tokens": window.tokens, "keep": window.keep, "targets": window.targets}
-            scored = self._scorer.predict_on_batch(inputs)
+            scored = self._scorer.predict_on_batch({"tokens": window.tokens, "targets": window.targets})
             nats += float(np.sum(scored * window.mask, dtype=np.float64))
             tokens += int(window.mask.sum())
         return self.scores(nats, tokens)

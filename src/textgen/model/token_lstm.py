@@ -1,0 +1,108 @@
+"""The first layer: reads token ids; knows nothing of text or of the layers above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from textgen.corpus import FIRST_TOKEN_ID
+from textgen.model.cell_lstm import CellLSTM
+from textgen.model.fast_lstm import FastLSTM
+from textgen.model.hoisted import HoistedLoop
+from textgen.model.input_share import share_of_tokens
+from textgen.model.tensorflow_ops import gather_rows
+
+ONE_HOT_DEVIATION = 2.0
+"""Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
+as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""
+
+
+@keras.saving.register_keras_serializable(package="textgen")
+class OneHotKernel(keras.initializers.Initializer):
+    """Normal numbers of deviation `ONE_HOT_DEVIATION`; zeros for padding and `[UNK]`, which a text may never train."""
+
+    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
+        """Makes a kernel `(vocabulary_size, 4n)`."""
+        trained = ops.cast(ops.arange(shape[0]) >= FIRST_TOKEN_ID, dtype or "float32")
+        return keras.random.normal(shape, stddev=ONE_HOT_DEVIATION, dtype=dtype) * trained[:, None]
+
+
+class ReadsTokens(HoistedLoop):
+    """A hoisted recurrent layer that reads token ids, and owns their vectors: one-hot ones, or a learned embedding.
+
+    The results are those of the layer after a one-hot encoding, or after a `keras.layers.Embedding` with a dense gradient
+    (see `gather_rows`).
+
+    Args:
+        units: the state size n.
+        vocabulary_size: the number of ids.
+        embedding_size: the width of the learned vectors; None for one-hot ones.
+    """
+
+    def __init__(self, units: int, *, vocabulary_size: int, embedding_size: int | None = None, **kwargs: Any) -> None:
+        if embedding_size is None:
+            kwargs.setdefault("kernel_initializer", OneHotKernel())
+        super().__init__(units, **kwargs)
+        self.vocabulary_size = vocabulary_size
+        self.embedding_size = embedding_size
+        self.embedding: Any = None
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, sequences_shape: tuple[int, ...], initial_state_shape: Any = None) -> None:
+        """Makes the embedding `(vocabulary_size, embedding_size)`, if any, and what the layer has."""
+        if self.embedding_size is not None:
+            self.embedding = self.add_weight(
+                shape=(self.vocabulary_size, self.embedding_size), initializer="uniform", name="embedding"
+            )
+        width = self.embedding_size or self.vocabulary_size
+        super().build((*sequences_shape, width), initial_state_shape)
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        """Reads a window.
+
+        Args:
+            sequences: token ids `(batch_size, unroll_steps)`, int32.
+            initial_state: h and c; None for those carried over, or zeros.
+            mask: `(batch_size, unroll_steps)`, or None.
+            training: passed on by Keras.
+
+        Returns:
+            What `keras.layers.RNN` does.
+        """
+        return super().call(ops.expand_dims(sequences, -1), initial_state, mask, training)
+
+    def inner_loop(self, sequences: Any, initial_state: list[Any], mask: Any, training: bool = False) -> Any:
+        """Runs the cell over a window of ids, `(batch_size, unroll_steps, 1)`; see `HoistedLoop.inner_loop`."""
+        if not self.runs_hoisted(sequences, mask):
+            ids = ops.squeeze(sequences, -1)
+            sequences = (
+                ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)
+                if self.embedding is None
+                else gather_rows(self.weight(self.embedding), ids)
+            )
+        return super().inner_loop(sequences, initial_state, mask, training)
+
+    def prepare_share(self, sequences: Any) -> Callable[[Any], Any]:
+        """Makes the table of all tokens, if that pays; see `HoistedLoop.prepare_share`."""
+        embedding = None if self.embedding is None else self.weight(self.embedding)
+        share = share_of_tokens(ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_share)
+        return lambda part: share(ops.squeeze(part, -1))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "embedding_size": self.embedding_size,
+        }
+
+
+class TokenLSTM(ReadsTokens, FastLSTM):
+    """A `FastLSTM` over token ids."""
+
+
+class TokenCellLSTM(ReadsTokens, CellLSTM):
+    """A `CellLSTM` over token ids."""
