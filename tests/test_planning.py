@@ -159,7 +159,7 @@ def test_an_optimizer_that_keeps_less_takes_less_memory():
         ),
         (
             {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "use_fp16": True},
-            "1 LSTM layer of 2 states, one-hot input, layer norm, half precision, 165 parameters",
+            "1 LSTM layer of 2 states, one-hot input, layer norm, computed in float16, 165 parameters",
         ),
     ],
 )

@@ -78,9 +78,10 @@ class Plan:
         """What ends the job, in words."""
         config = self.config
         limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
-        return " or ".join(
-            f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None
-        )
+        words = [f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None]
+        if config.patience is not None:
+            words.append(f"{config.patience} scoring{'' if config.patience == 1 else 's'} without a better one")
+        return " or ".join(words)
 
     def total_steps(self, steps_per_epoch: int) -> int | None:
         """The updates that epochs and max_steps allow; None when only the time is limited.
@@ -104,6 +105,19 @@ class Plan:
         pairs = ((epochs, config.epochs), (steps, config.max_steps), (minutes, config.time_limit))
         return min(1.0, max(done / limit for done, limit in pairs if limit is not None))
 
+    def is_reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> bool:
+        """Whether the job is at an end.
+
+        Args:
+            epochs: passes over the text so far.
+            steps: updates so far.
+            minutes: of training so far.
+            stale: scorings since the best one.
+        """
+        patience = self.config.patience
+        is_over = patience is not None and stale >= patience
+        return is_over or self.fraction(epochs=epochs, steps=steps, minutes=minutes) >= 1
+
     def describe_model(self) -> str:
         """The model's shape in words."""
         config = self.config
@@ -112,7 +126,7 @@ class Plan:
             f"embedding of {config.embedding_size}" if config.embedding_size else "one-hot input",
             f"projection to {config.num_proj}" if config.num_proj else "",
             "layer norm" if config.layer_norm else "",
-            "half precision" if config.use_fp16 else "",
+            "" if config.precision == "float32" else f"computed in {config.precision.removeprefix('mixed_')}",
             f"{self.parameters:,} parameters",
         ]
         return ", ".join(part for part in parts if part)

@@ -33,13 +33,14 @@ def test_round_trip(folder, state):
 
 def test_the_file_is_plain_json(tmp_path):
     """Any program can read how far a job is."""
-    JobState("stopped", 12, 1, 0.5, "ab").write(tmp_path / "state.json")
+    JobState("stopped", 12, 1, 0.5, "ab", 2).write(tmp_path / "state.json")
     assert json.loads((tmp_path / "state.json").read_text()) == {
         "status": "stopped",
         "steps": 12,
         "epochs": 1,
         "minutes": 0.5,
         "data_sha256": "ab",
+        "stale": 2,
     }
 
 

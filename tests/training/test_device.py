@@ -2,7 +2,7 @@ import pytest
 import tensorflow as tf
 
 from textgen.errors import UnavailableError
-from textgen.training.device import choose_device, describe_gpus
+from textgen.training.device import check_precision, choose_device, describe_gpus
 
 DRIVER = (
     "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\nGCC version: 12.2.0\n"
@@ -31,3 +31,29 @@ def test_without_a_gpu():
     assert choose_device("auto").startswith("the CPU, ")
     with pytest.raises(UnavailableError, match=r"^--device is gpu, and TensorFlow sees none; [^\n]*--device auto$"):
         choose_device("gpu")
+
+
+T4 = {"device_name": "Tesla T4", "compute_capability": (7, 5)}
+L4 = {"device_name": "NVIDIA L4", "compute_capability": (8, 9)}
+
+
+def test_a_precision_that_a_gpu_lacks_is_refused():
+    """bfloat16 needs compute capability 8.0, and every GPU must have it."""
+    with pytest.raises(
+        UnavailableError, match=r"^--precision is mixed_bfloat16, [^\n]*8\.0, and Tesla T4 has 7\.5; use"
+    ):
+        check_precision("mixed_bfloat16", [L4, T4])
+    with pytest.raises(UnavailableError, match="mixed_float16"):
+        check_precision("mixed_float16", [{"device_name": "old", "compute_capability": (5, 0)}])
+
+
+@pytest.mark.parametrize("details", [[], [L4], [T4], [{}]])
+def test_single_precision_is_had_everywhere(details):
+    """Nothing is said of float32 on any device."""
+    assert check_precision("float32", details) == ""
+
+
+def test_a_cpu_may_compute_in_half_precision_and_is_told_what_that_costs():
+    """It is slower there, and no error; a GPU that has it is told nothing."""
+    assert "slower" in check_precision("mixed_bfloat16", [])
+    assert check_precision("mixed_bfloat16", [L4, {}]) == check_precision("mixed_float16", [T4]) == ""

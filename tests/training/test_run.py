@@ -41,6 +41,18 @@ def test_evaluations_stand_on_their_grid_of_steps(run):
     assert {"train_loss", "valid_loss", "learning_rate", "tokens_per_second", "seconds"} <= lines[0].keys()
 
 
+def test_patience_ends_a_job_that_learns_no_more(run):
+    """After so many scorings that are no better the job is finished, and goes on only with more patience."""
+    still = {"eval_steps": 2, "max_steps": 40, "learning_rate": 1e-30, "weight_decay": 0.0}
+    summary, job, _ = run(patience=3, **still)
+    assert summary["steps"] == 8
+    state = JobState.read(job.state)
+    assert (state.status, state.stale) == ("finished", 3)
+    assert run(patience=3, **still)[0] == {}
+    assert run(patience=4, **still)[0]["steps"] == 10
+    assert run(patience=4, learning_rate=0.01, eval_steps=2, max_steps=40)[0] == {}
+
+
 def test_training_learns(run):
     """After some epochs of a small text, the validation loss is far below that of the first steps."""
     summary, job, _ = run(max_steps=300, eval_steps=10, lstm_state_size=32, learning_rate=0.02)

@@ -100,9 +100,11 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         _show_plan(console, plan, found, job)
         state = found.state
         if state is not None and _is_finished(plan, state):
+            done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
+            limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
             console.say(
                 f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-                "Raise --epochs, --max_steps or --minutes to go on, or begin anew with --fresh."
+                f"Raise {limits} to go on, or begin anew with --fresh."
             )
             summary = {}
         else:
@@ -184,8 +186,8 @@ def _load_and_train(
 
 
 def _is_finished(plan: Plan, state: JobState) -> bool:
-    done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
-    return state.status == "finished" and done >= 1
+    reached = plan.is_reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
+    return state.status == "finished" and reached
 
 
 def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *, fresh: bool = False) -> None:

@@ -62,7 +62,7 @@ class TrainingConfig:
         group="model",
         kind=bool,
         job_part=lambda _: "fp16",
-        help="Computes in half precision, with weights in single precision. Turn it on with a GPU, which gets faster; a CPU gets slower.",
+        help="The same as --precision mixed_float16.",
     )
     lstm_state_size: int = option(
         384,
@@ -135,6 +135,12 @@ class TrainingConfig:
         help="Reads the text in lower case. Turn it on for a word model on little text, where The and the are better one word.",
     )
 
+    precision: str = option(
+        "float32",
+        group="training",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        help="What the layers compute in; weights and losses stay in single precision. Choose mixed_bfloat16 on a GPU from the A100 and L4 on, and mixed_float16, which scales the loss and is another model, on an older one. A CPU gets slower by either.",
+    )
     dropout: float = option(
         0.1,
         group="training",
@@ -267,6 +273,15 @@ class TrainingConfig:
         most=2**31 - 1,
         help="Scores the model on the validation text after every so many steps of an epoch, and not only at an epoch's end. Set it when an epoch takes long.",
     )
+    patience: int | None = option(
+        None,
+        group="evaluation",
+        kind=int,
+        least=1,
+        unit="scorings",
+        most=2**31 - 1,
+        help="Ends the job after so many scorings in a row that were no better than the best before them. Set it where there may be more time than the text has to teach.",
+    )
     save_steps: int | None = option(
         None,
         group="evaluation",
@@ -314,6 +329,13 @@ class TrainingConfig:
             raise UsageError(
                 "--layer_norm and --num_proj exclude each other: there is no agreed form of a normalised projection; leave one out"
             )
+        if self.use_fp16 and self.precision == "mixed_bfloat16":
+            raise UsageError(
+                "--use_fp16 means --precision mixed_float16, got --precision mixed_bfloat16, too; leave one out"
+            )
+        if self.use_fp16 or self.precision == "mixed_float16":
+            object.__setattr__(self, "use_fp16", True)
+            object.__setattr__(self, "precision", "mixed_float16")
         if self.texts and self.data_dir is not None:
             raise UsageError(
                 "give either texts or --data_dir, not both: they name the text twice; to name the job, use --data_prefix alone"

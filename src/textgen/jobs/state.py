@@ -12,7 +12,14 @@ from textgen.errors import FormatError
 from textgen.storage import read_text, write_atomic
 
 Status = Literal["running", "stopped", "finished"]
-_KINDS = {"status": (str,), "steps": (int,), "epochs": (int,), "minutes": (int, float), "data_sha256": (str,)}
+_KINDS = {
+    "status": (str,),
+    "steps": (int,),
+    "epochs": (int,),
+    "minutes": (int, float),
+    "data_sha256": (str,),
+    "stale": (int,),
+}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class JobState:
         epochs: passes over the training text, whole ones.
         minutes: of training, evaluation not counted.
         data_sha256: identifies the text.
+        stale: scorings since the best one.
     """
 
     status: Status
@@ -32,6 +40,7 @@ class JobState:
     epochs: int = 0
     minutes: float = 0.0
     data_sha256: str = ""
+    stale: int = 0
 
     def write(self, path: Path) -> None:
         """Writes it, whole or not at all.

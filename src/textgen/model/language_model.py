@@ -121,7 +121,7 @@ def build_model(
         streams: the batch size, when it is not the config's: a twin for validation has as many as it needs.
         window: likewise for the unroll steps.
     """
-    policy = "mixed_float16" if config.use_fp16 else "float32"
+    policy = config.precision
     shape = (streams or config.batch_size, window or config.unroll_steps)
     tokens = keras.Input(batch_shape=shape, dtype="int32", name="tokens")
     hidden = tokens

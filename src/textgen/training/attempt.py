@@ -136,7 +136,9 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        if plan.fraction(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes) >= 1:
+        if plan.is_reached(
+            epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale
+        ):
             progress.status = "finished"
         self.note_state()
         if progress.status == "finished" and not evaluator.is_due:
@@ -183,7 +185,8 @@ class Attempt:
         status = progress.status
         if status == "finished" and corpus.test is not None and not tested:
             status = "running"
-        JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256).write(self._run.job.state)
+        state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
+        state.write(self._run.job.state)
 
     def _fit(self, callbacks: list[keras.callbacks.Callback]) -> None:
         """Runs the fit loop; no step of it where only the last evaluation is missing."""

@@ -43,7 +43,7 @@ def mend_best_model(
         return to_file(store.read(step).tensors, step, loss)
     except TextgenError as error:
         console.warn(f"the best model, of step {step}, is lost and is searched for anew: {error}")
-    progress.best_loss = progress.best_step = None
+    progress.forget_best()
     return None
 
 

@@ -14,6 +14,9 @@ from textgen.errors import UnavailableError
 
 Device = Literal["auto", "cpu", "gpu"]
 
+_NEEDED_CAPABILITY = {"mixed_float16": (5, 3), "mixed_bfloat16": (8, 0)}
+"""The first compute capabilities whose GPUs have such arithmetic (CUDA C++ Programming Guide, "Arithmetic Instructions")."""
+
 _DRIVER = Path("/proc/driver/nvidia/version")
 """What NVIDIA's kernel module says of itself."""
 
@@ -47,14 +50,47 @@ def choose_device(device: Device) -> str:
         gpus = []
     if not gpus:
         return f"the CPU, {os.cpu_count() or 1} cores"
-    return describe_gpus([tf.config.experimental.get_device_details(gpu) for gpu in gpus], build, _read_driver())
+    return describe_gpus(gpu_details(), build, _read_driver())
+
+
+def gpu_details() -> list[dict[str, Any]]:
+    """What TensorFlow knows of each GPU that it uses."""
+    return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+
+
+def check_precision(precision: str, details: list[dict[str, Any]]) -> str:
+    """Checks that the device can compute in a precision.
+
+    Args:
+        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        details: of each GPU, see `gpu_details`; empty for a CPU.
+
+    Returns:
+        What is to be said of it; empty for nothing.
+
+    Raises:
+        UnavailableError: when a GPU has no such arithmetic.
+    """
+    needed = _NEEDED_CAPABILITY.get(precision)
+    if needed is None:
+        return ""
+    if not details:
+        return f"--precision {precision} makes a CPU slower; it is for GPUs"
+    for gpu in details:
+        capability = gpu.get("compute_capability")
+        if capability is not None and capability < needed:
+            raise UnavailableError(
+                f"--precision is {precision}, which needs a GPU of compute capability {'.'.join(map(str, needed))}, "
+                f"and {gpu.get('device_name', 'this one')} has {'.'.join(map(str, capability))}; use --precision float32"
+            )
+    return ""
 
 
 def describe_gpus(details: list[dict[str, Any]], build: Mapping[str, Any], driver: str) -> str:
     """What the GPUs are, in words, such as `1 x NVIDIA L4 (compute capability 8.9), driver 550.54, CUDA 12.5.1, cuDNN 9`.
 
     Args:
-        details: of each, as `tf.config.experimental.get_device_details` has them.
+        details: of each, see `gpu_details`.
         build: as `tf.sysconfig.get_build_info` has it.
         driver: what the driver says of itself; may be empty.
     """

@@ -107,11 +107,17 @@ class Evaluator(keras.callbacks.Callback):
             return
         progress.scores, progress.scored_step, progress.sample = scores, progress.step, sample
         if progress.best_loss is None or scores.loss < progress.best_loss:
-            progress.best_loss, progress.best_step = scores.loss, progress.step
+            progress.best_loss, progress.best_step, progress.stale = scores.loss, progress.step, 0
             self._results.add_model(model)
+        else:
+            progress.stale += 1
         self._results.add_metrics(metrics_record(progress))
         if sample:
             self._results.add_sample(f"step {progress.step}, epoch {progress.epochs:.2f}, {scores}", sample)
+        patience = self._config.patience
+        if patience is not None and progress.stale >= patience and progress.status == "running":
+            progress.status = "finished"
+            self.model.stop_training = True
 
     def model_file(self, scores: Scores | None) -> ModelFile:
         """The model's present weights as a model file.

@@ -21,4 +21,4 @@ def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
         optimizer = keras.optimizers.RMSprop(**common)
     else:
         optimizer = keras.optimizers.SGD(**common)
-    return keras.optimizers.LossScaleOptimizer(optimizer) if config.use_fp16 else optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer) if config.precision == "mixed_float16" else optimizer

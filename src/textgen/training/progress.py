@@ -26,6 +26,7 @@ _KEPT = (
     "scored_step",
     "best_loss",
     "best_step",
+    "stale",
 )
 _AVERAGES = ("window_steps", "window_loss", "gradient_norm", "loss_sum", "loss_steps")
 
@@ -49,6 +50,7 @@ class Progress:
         scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far.
         best_step: its step.
+        stale: scorings since then.
         status: `stopped` or `finished` when training ends with this step.
         scores: of the validation text, when this step was evaluated.
         sample: what the model wrote then.
@@ -75,6 +77,7 @@ class Progress:
     scored_step: int | None = None
     best_loss: float | None = None
     best_step: int | None = None
+    stale: int = 0
     status: Literal["running", "stopped", "finished"] = "running"
     scores: Scores | None = None
     sample: str = ""
@@ -116,6 +119,11 @@ class Progress:
         """What a checkpoint keeps, as JSON values."""
         values = {name: getattr(self, name) for name in (*_KEPT, *_AVERAGES)}
         return values if self.scores is None else {**values, **dict.fromkeys(_AVERAGES, 0)}
+
+    def forget_best(self) -> None:
+        """Begins the search for the best model anew."""
+        self.best_loss = self.best_step = None
+        self.stale = 0
 
     def take_over(self, kept: Mapping[str, Any]) -> None:
         """Goes on from what a checkpoint kept; what it lacks stays as it is."""

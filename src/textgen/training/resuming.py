@@ -74,7 +74,7 @@ def resume(
     if restarts or any(before.get(name) != getattr(config, name) for name in _LIMITS):
         progress.total_steps = None
     if other_text:
-        progress.best_loss = progress.best_step = None
+        progress.forget_best()
         console.say("  another text: the epoch begins anew, and so does the search for the best model")
     elif changed:
         console.say(f"  another {', '.join(changed)}: the epoch begins anew")

@@ -20,7 +20,7 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
 from textgen.training.arithmetic import fix_kernels, fix_threads
 from textgen.training.attempt import Attempt, Run
-from textgen.training.device import Device, choose_device
+from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
 from textgen.training.validation import Validator, unknown_share
@@ -70,6 +70,9 @@ def train(
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
+    remark = check_precision(config.precision, gpu_details())
+    if remark:
+        console.warn(remark)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus)
