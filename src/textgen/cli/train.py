@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from textgen.cli.automatic import as_flags, complete, describe, device_kind
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
+from textgen.cli.memory import check_memory
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
@@ -22,7 +24,7 @@ from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
-from textgen.planning import Plan
+from textgen.planning import Choice, Plan
 from textgen.signals import Signals
 from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
@@ -69,12 +71,13 @@ def _train(arguments: Sequence[str]) -> None:
 
 def _run(arguments: Sequence[str], signals: Signals) -> None:
     environment = CloudEnvironment.read(os.environ)
-    command, config = _settings(arguments, environment)
+    command, config, given = _settings(arguments, environment)
     console = Console()
     if environment.cluster_spec is not None:
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = open_text(config)
+    config, choices = complete(config, command, given, corpus, device_kind(command))
     name = job_name(config, corpus.prefix)
     place, summaries = find_places(config, name, environment.worker)
     with console.busy("looking for the job"):
@@ -85,7 +88,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        _show_plan(console, plan, found, job, fresh=fresh)
+        _show_plan(console, plan, found, job, choices, fresh=fresh)
         return
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -97,14 +100,15 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     with place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
-        _show_plan(console, plan, found, job)
+        _show_plan(console, plan, found, job, choices)
         state = found.state
         if state is not None and _is_finished(plan, state):
             done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
             limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
+            same_model = f", with {as_flags(choices[0])} to keep this model," if choices else ""
             console.say(
                 f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-                f"Raise {limits} to go on, or begin anew with --fresh."
+                f"Raise {limits}{same_model} to go on, or begin anew with --fresh."
             )
             summary = {}
         else:
@@ -119,8 +123,10 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         sys.stdout.write(as_json(result) + "\n")
 
 
-def _settings(arguments: Sequence[str], environment: CloudEnvironment) -> tuple[TrainCommand, TrainingConfig]:
-    """What is asked for; flags win over the preset, and that over the environment."""
+def _settings(
+    arguments: Sequence[str], environment: CloudEnvironment
+) -> tuple[TrainCommand, TrainingConfig, Collection[str]]:
+    """What is asked for, and which settings are given; flags win over the preset, and that over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
     if command.fresh and environment.job_id is not None:
@@ -128,7 +134,8 @@ def _settings(arguments: Sequence[str], environment: CloudEnvironment) -> tuple[
             "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )
     preset = {} if command.config is None else read_preset(command.config)
-    return command, build(TrainingConfig, {**environment.settings, **preset, **values})
+    given = {**environment.settings, **preset, **values}
+    return command, build(TrainingConfig, given), given.keys()
 
 
 def _prepare(
@@ -146,6 +153,8 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_enough_text(found.corpus, plan)
+    if device_kind(command) == "cpu":
+        check_memory(plan)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
@@ -190,7 +199,9 @@ def _is_finished(plan: Plan, state: JobState) -> bool:
     return state.status == "finished" and reached
 
 
-def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *, fresh: bool = False) -> None:
+def _show_plan(
+    console: Console, plan: Plan, found: Found, job: JobDirectory, choices: Sequence[Choice], *, fresh: bool = False
+) -> None:
     from rich.filesize import decimal
 
     config, corpus = plan.config, found.corpus
@@ -207,6 +218,8 @@ def _show_plan(console: Console, plan: Plan, found: Found, job: JobDirectory, *,
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
         console.say(f"  {name:11}{text}")
+    for text in describe(choices):
+        console.say(f"  {'chosen':11}{text}")
     if found.remark:
         console.say(found.remark)
 

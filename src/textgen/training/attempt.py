@@ -136,9 +136,7 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        if plan.is_reached(
-            epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale
-        ):
+        if plan.is_reached(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale):
             progress.status = "finished"
         self.note_state()
         if progress.status == "finished" and not evaluator.is_due:

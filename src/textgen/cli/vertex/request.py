@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from textgen.cli.automatic import complete
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
 from textgen.cli.preset import read_preset
 from textgen.cli.training_text import STORY_PREFIX, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
+from textgen.cloud.machines import find_machine
 from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
 from textgen.corpus import Corpus, Sources, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
-from textgen.planning import Plan
+from textgen.planning import Choice, DeviceKind, Plan
 from textgen.storage import below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
@@ -38,6 +40,7 @@ class Request:
         corpus: the text; None where it lies in a bucket and nobody is to be asked.
         config: the settings of the training.
         command: what else is asked for.
+        choices: what was chosen of the settings.
     """
 
     vertex: VertexConfig
@@ -47,6 +50,7 @@ class Request:
     corpus: Corpus | None
     config: TrainingConfig
     command: TrainCommand
+    choices: tuple[Choice, ...]
 
 
 def add_request_settings(parser: Parser) -> None:
@@ -70,7 +74,9 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     vertex.require("project", "region", "bucket", "image")
     command = build(TrainCommand, values)
     preset = {} if command.config is None else read_preset(command.config)
-    config = build(TrainingConfig, {**preset, **values})
+    given = {**preset, **values}
+    config = build(TrainingConfig, given)
+    choices: tuple[Choice, ...] = ()
     named = (config.data_dir,) if config.data_dir is not None else config.texts
     uploads: list[tuple[Path, str]] = []
     if offline and any(map(is_bucket, named)):
@@ -78,6 +84,8 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         texts = _as_given(config)
     else:
         corpus = open_text(config)
+        kind: DeviceKind = "cpu" if find_machine(vertex).accelerator is None or command.device == "cpu" else "gpu"
+        config, choices = complete(config, command, given, corpus, kind)
         check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
         prefix = corpus.prefix
         texts, uploads = _uploaded(config, find_text(config), below(vertex.bucket_uri, "textgen/data"))
@@ -87,7 +95,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         config = replace(config, summary_dir=_in_bucket("--summary_dir", config.summary_dir, vertex, name))
     arguments = [*texts, *_arguments(config, command)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
-    return Request(vertex, place, tuple(uploads), job, corpus, config, command)
+    return Request(vertex, place, tuple(uploads), job, corpus, config, command, choices)
 
 
 def check_existing(request: Request) -> None:
@@ -146,11 +154,14 @@ def _plain(name: str) -> str:
 
 
 def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
-    """The settings that differ from the defaults, as flags."""
+    """The settings that differ from the defaults, as flags, and the model's size where a time is given."""
+    # There, too, minutes without a model would choose one, and it need not be this one.
+    said = () if config.minutes is None else ("lstm_state_size", "layers")
     flags = [
         f"--{setting.name}={_text(value)}"
         for setting in settings(config)
-        if setting.name not in _NAMED_BY_US and (value := getattr(config, setting.name)) != setting.default
+        if setting.name not in _NAMED_BY_US
+        and ((value := getattr(config, setting.name)) != setting.default or setting.name in said)
     ]
     if command.allow_changed_data:
         flags.append("--allow_changed_data=true")

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from textgen.cli.automatic import describe
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain, shorten
@@ -101,6 +102,7 @@ def _show(console: Console, request: Request) -> None:
     lines += [(name, spec[key]) for name, key in _OPTIONAL.items() if key in spec]
     if "labels" in request.job:
         lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
+    lines += [("chosen", text) for text in describe(request.choices)]
     lines += [("upload", f"{path} ({decimal(path.stat().st_size)}) to {uri}") for path, uri in request.uploads]
     for name, text in lines:
         console.say(f"  {name:14}{text}")

@@ -53,12 +53,20 @@ class Plan:
         return self.config.batch_size * self.config.unroll_steps
 
     @property
+    def memory_of_weights(self) -> int:
+        """About how many bytes weights, their gradients and the optimizer's slots take in training."""
+        return _FLOAT_BYTES * self.parameters * (_WEIGHTS_AND_GRADIENTS + _OPTIMIZER_SLOTS[self.config.optimizer])
+
+    @property
+    def memory_of_windows(self) -> int:
+        """About how many bytes the backward pass keeps of one step's windows."""
+        cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
+        return _FLOAT_BYTES * self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
+
+    @property
     def memory(self) -> int:
         """About how many bytes training takes, TensorFlow included."""
-        weights = self.parameters * (_WEIGHTS_AND_GRADIENTS + _OPTIMIZER_SLOTS[self.config.optimizer])
-        cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
-        activations = self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
-        return _TENSORFLOW_BYTES + _FLOAT_BYTES * (weights + activations)
+        return _TENSORFLOW_BYTES + self.memory_of_weights + self.memory_of_windows
 
     @property
     def checkpoint_bytes(self) -> int:

@@ -1,0 +1,75 @@
+"""Completes what the command line leaves open when `--minutes` says how long there is; loads nothing heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from textgen.config import TrainCommand, TrainingConfig
+from textgen.corpus import Corpus
+from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
+
+_DRIVER = Path("/proc/driver/nvidia/version")
+_CUDA_LIBRARY = "nvidia.cudnn"
+"""Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
+
+
+def complete(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+) -> tuple[TrainingConfig, tuple[Choice, ...]]:
+    """Chooses a model and how to train it, unless a preset or a flag says what the model is, or there is no `--minutes`.
+
+    Args:
+        config: the settings, those not given at their defaults.
+        command: what else is asked for.
+        given: the settings that somebody gave.
+        corpus: the text.
+        device: what kind will train.
+
+    Returns:
+        The settings, and what was chosen of them.
+    """
+    if config.minutes is None or command.config is not None or not set(SHAPE_SETTINGS).isdisjoint(given):
+        return config, ()
+    choices = []
+    for choice in choose(config.minutes, corpus.train.characters, config.language_model, device):
+        left_open = {name: value for name, value in choice.settings.items() if name not in given}
+        if left_open:
+            choices.append(Choice(left_open, choice.reason))
+            config = dataclasses.replace(config, **left_open)
+    return config, tuple(choices)
+
+
+def describe(choices: Iterable[Choice]) -> list[str]:
+    """What was chosen and why, a line for each reason."""
+    return [
+        ", ".join(f"{name} {_shown(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
+        for choice in choices
+    ]
+
+
+def as_flags(choice: Choice) -> str:
+    """How to ask for what was chosen."""
+    return " ".join(f"--{name} {_shown(value)}" for name, value in choice.settings.items())
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def device_kind(command: TrainCommand) -> DeviceKind:
+    """What kind of device this machine will train on, without asking TensorFlow.
+
+    Args:
+        command: says which is wanted.
+    """
+    if command.device != "auto":
+        return command.device
+    try:
+        has_library = importlib.util.find_spec(_CUDA_LIBRARY) is not None
+    except ModuleNotFoundError:
+        has_library = False
+    return "gpu" if has_library and _DRIVER.exists() else "cpu"

@@ -1,0 +1,43 @@
+"""Refuses a run that this machine's memory cannot hold, before anything heavy is loaded; asks the operating system alone."""
+
+from __future__ import annotations
+
+import os
+
+from textgen.errors import UnavailableError
+from textgen.planning import Plan
+
+
+def check_memory(plan: Plan) -> None:
+    """Compares what a run takes, by estimate, with the memory that the machine has.
+
+    Where the operating system does not say, nothing is refused.
+
+    Args:
+        plan: of the run.
+
+    Raises:
+        UnavailableError: when it cannot fit; names what to lower.
+    """
+    from rich.filesize import decimal
+
+    there = installed_memory()
+    if there is None or plan.memory <= there:
+        return
+    lower = (
+        "--batch_size or --unroll_steps"
+        if plan.memory_of_windows > plan.memory_of_weights
+        else "--lstm_state_size, --layers or --vocab_size"
+    )
+    raise UnavailableError(
+        f"training would take about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
+        f"{decimal(plan.memory_of_windows)} for windows, and this machine has {decimal(there)}; lower {lower}"
+    )
+
+
+def installed_memory() -> int | None:
+    """The bytes of memory in this machine; None where the operating system does not say, as Windows does not."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None

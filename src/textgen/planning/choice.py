@@ -1,0 +1,99 @@
+"""Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
+
+The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
+The numbers were fitted on two cores (docs/experiments.md); for a GPU they are guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+DeviceKind = Literal["cpu", "gpu"]
+
+SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
+"""Any of these, given by hand, and nothing is chosen."""
+
+_CHARACTERS_PER_WORD_TOKEN = 4.5
+"""Words, marks and the spaces between them, in English."""
+
+
+class _Size(NamedTuple):
+    """What is chosen for so many minutes.
+
+    Attributes:
+        below: it serves up to so many minutes.
+        tokens_per_second: that the device was measured to learn from, about.
+        settings: all but dropout.
+    """
+
+    below: float
+    tokens_per_second: float
+    settings: Mapping[str, Any]
+
+
+_SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
+    ("cpu", "char"): (
+        _Size(2, 48_000, {"lstm_state_size": 320, "layers": 1, "learning_rate": 0.004}),
+        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "learning_rate": 0.004}),
+        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "learning_rate": 0.003}),
+        _Size(float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "learning_rate": 0.002}),
+    ),
+    ("cpu", "word"): (
+        _Size(6, 8_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128, "learning_rate": 0.003}),
+        _Size(
+            float("inf"), 4_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256, "learning_rate": 0.002}
+        ),
+    ),
+    ("gpu", "char"): (
+        _Size(10, 500_000, {"lstm_state_size": 512, "layers": 2, "batch_size": 64, "learning_rate": 0.003}),
+        _Size(float("inf"), 250_000, {"lstm_state_size": 1024, "layers": 2, "batch_size": 64, "learning_rate": 0.002}),
+    ),
+    ("gpu", "word"): (
+        _Size(
+            float("inf"),
+            150_000,
+            {"lstm_state_size": 1024, "layers": 2, "embedding_size": 512, "batch_size": 64, "learning_rate": 0.002},
+        ),
+    ),
+}
+_DROPOUTS = ((4.0, 0.1), (12.0, 0.2), (30.0, 0.3), (float("inf"), 0.5))
+"""The dropout for up to so many passes over the text."""
+_DEFAULTS = {"batch_size": 16, "unroll_steps": 64}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen together, for one reason.
+
+    Attributes:
+        settings: of `TrainingConfig`, by name.
+        reason: why, in words.
+    """
+
+    settings: Mapping[str, Any]
+    reason: str
+
+
+def choose(minutes: float, characters: int, language_model: str, device: DeviceKind) -> tuple[Choice, ...]:
+    """Chooses for a time.
+
+    Args:
+        minutes: of training.
+        characters: of the training text.
+        language_model: `char` or `word`.
+        device: what kind trains.
+    """
+    size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
+    tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
+    passes = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
+    dropout = next(dropout for most, dropout in _DROPOUTS if passes < most)
+    settings = {"embedding_size": None, **_DEFAULTS, **size.settings}
+    shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
+    time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
+    return (
+        Choice(shape, f"what learns most in {time} on a {device.upper()}"),
+        Choice(settings, "what suits that size"),
+        Choice({"dropout": dropout}, f"about {passes:.2g} passes over the text"),
+    )

@@ -1,0 +1,80 @@
+import pytest
+
+from textgen.cli import automatic
+from textgen.cli.train import main
+from textgen.config import TrainCommand
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "book.txt").write_text("The keeper wound the tide clock at dusk.\n" * 400)
+    (tmp_path / "mine.yaml").write_text("minutes: 2\n")
+
+
+def plan(capsys, *arguments):
+    """What --dry_run says."""
+    assert main(["book.txt", "--dry_run", *arguments]) == 0
+    return capsys.readouterr().err
+
+
+def test_minutes_choose_a_model_and_say_why(capsys):
+    """With --minutes the plan names each chosen setting with its reason, in a line each."""
+    said = plan(capsys, "--minutes=1", "--device=cpu")
+    lines = [line for line in said.splitlines() if line.startswith("  chosen")]
+    assert len(lines) == 3
+    assert "what learns most in 1 minute on a CPU" in lines[0]
+    assert "-states-1-layers (new)" in said
+
+
+@pytest.mark.parametrize("arguments", [[], ["--minutes=1"], ["--minutes=600"]])
+def test_the_same_command_finds_the_same_job(capsys, arguments):
+    """The choice depends on nothing but what is given, the text and the device."""
+    assert plan(capsys, *arguments) == plan(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--epochs=1"],
+        ["--minutes=600", "--layers=1"],
+        ["--minutes=600", "--lstm_state_size=384"],
+        ["--minutes=600", "--no-layer_norm"],
+        ["--config=mine.yaml"],
+        ["--config=demo"],
+    ],
+)
+def test_a_given_model_switches_the_choice_off(capsys, arguments):
+    """A flag that shapes the model, or a preset, leaves everything else at its default; so does a run without --minutes."""
+    said = plan(capsys, *arguments)
+    assert "chosen" not in said
+    assert "1 LSTM layer of 384 states" in said
+
+
+def test_what_is_given_is_kept(capsys):
+    """A flag for something else than the model is obeyed, and not named among what was chosen."""
+    said = plan(capsys, "--minutes=1", "--dropout=0.4", "--batch_size=3")
+    chosen = "\n".join(line for line in said.splitlines() if line.startswith("  chosen"))
+    assert "dropout 0.4" in said
+    assert "3 streams" in said
+    assert "dropout" not in chosen
+    assert "batch_size" not in chosen
+    assert "lstm_state_size" in chosen
+
+
+@pytest.mark.parametrize(
+    ("device", "driver", "library", "expected"),
+    [
+        ("auto", True, True, "gpu"),
+        ("auto", True, False, "cpu"),
+        ("auto", False, True, "cpu"),
+        ("gpu", False, False, "gpu"),
+        ("cpu", True, True, "cpu"),
+    ],
+)
+def test_the_kind_of_device_is_known_without_tensorflow(monkeypatch, tmp_path, device, driver, library, expected):
+    """A GPU counts where there is a driver and the library that TensorFlow needs for it, or where one is asked for."""
+    monkeypatch.setattr(automatic, "_DRIVER", tmp_path if driver else tmp_path / "none")
+    monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json" if library else "no_such.thing")
+    assert automatic.device_kind(TrainCommand(device=device)) == expected

@@ -1,0 +1,49 @@
+import itertools
+
+import pytest
+
+from textgen.config import TrainingConfig
+from textgen.planning import SHAPE_SETTINGS, choose
+
+MINUTES = (0.01, 1, 3, 10, 60, 600, 1e6)
+TEXTS = (1, 20_000, 1_000_000, 1_000_000_000)
+KINDS = tuple(itertools.product(("char", "word"), ("cpu", "gpu")))
+
+
+def chosen(*arguments):
+    return {name: value for choice in choose(*arguments) for name, value in choice.settings.items()}
+
+
+@pytest.mark.parametrize(("language_model", "device"), KINDS)
+@pytest.mark.parametrize("minutes", MINUTES)
+@pytest.mark.parametrize("characters", TEXTS)
+def test_every_choice_is_a_valid_config(minutes, characters, language_model, device):
+    """Whatever the time, the text and the device, what is chosen can be trained, and says what the model is."""
+    settings = chosen(minutes, characters, language_model, device)
+    config = TrainingConfig(minutes=minutes, language_model=language_model, **settings)
+    assert config.layers >= 1
+    assert {"lstm_state_size", "layers", "embedding_size"} <= settings.keys()
+
+
+@pytest.mark.parametrize(("language_model", "device"), KINDS)
+def test_more_time_never_means_a_smaller_model(language_model, device):
+    """Layers times states grow with the minutes, or stay."""
+    sizes = [chosen(minutes, 1_000_000, language_model, device) for minutes in MINUTES]
+    products = [size["layers"] * size["lstm_state_size"] for size in sizes]
+    assert products == sorted(products)
+
+
+def test_a_text_that_is_read_more_often_gets_more_dropout():
+    """Dropout falls with the length of the text, for the same time."""
+    dropouts = [chosen(30, characters, "char", "cpu")["dropout"] for characters in TEXTS]
+    assert dropouts == sorted(dropouts, reverse=True)
+    assert dropouts[0] > dropouts[-1]
+
+
+def test_each_choice_gives_its_reason_once():
+    """No setting is chosen twice, and each has a reason of one line."""
+    choices = choose(3, 1_000_000, "char", "cpu")
+    names = [name for choice in choices for name in choice.settings]
+    assert len(names) == len(set(names))
+    assert all(choice.reason and "\n" not in choice.reason for choice in choices)
+    assert set(choices[0].settings) <= set(SHAPE_SETTINGS)
