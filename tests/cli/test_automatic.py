@@ -52,6 +52,27 @@ def test_a_given_model_switches_the_choice_off(capsys, arguments):
     assert "1 LSTM layer of 384 states" in said
 
 
+def test_a_job_that_is_there_keeps_its_model(capsys, training):
+    """With a job directory of a given name, more minutes go on with the model in it, whatever they would choose."""
+    assert main(["book.txt", "--job_dir=mine", "--lstm_state_size=8", "--max_steps=3"]) == 0
+    said = plan(capsys, "--job_dir=mine", "--minutes=600")
+    assert "1 LSTM layer of 8 states" in said
+    assert "chosen" not in said
+    assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
+
+
+def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
+    """Whoever raises --minutes would get another model, unless the model is named; the message names it."""
+    arguments = ["book.txt", "--minutes=0.001", "--device=cpu"]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    assert main(arguments) == 0
+    said = capsys.readouterr().err
+    flags = said[said.index("with --") + 5 : said.index(" to keep this model")].split()
+    again = plan(capsys, "--minutes=600", *flags)
+    assert "goes on" in again
+
+
 def test_what_is_given_is_kept(capsys):
     """A flag for something else than the model is obeyed, and not named among what was chosen."""
     said = plan(capsys, "--minutes=1", "--dropout=0.4", "--batch_size=3")

@@ -8,8 +8,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from textgen.config import TrainCommand, TrainingConfig
+from textgen.cli.job_config import read_config
+from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.corpus import Corpus
+from textgen.jobs import JobDirectory
 from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVER = Path("/proc/driver/nvidia/version")
@@ -43,6 +45,20 @@ def complete(
     return config, tuple(choices)
 
 
+def keep_model(config: TrainingConfig, job: JobDirectory) -> TrainingConfig:
+    """The settings with the model that a job has already, which then is not chosen.
+
+    Args:
+        config: the settings, with nothing chosen.
+        job: the job, which exists.
+
+    Raises:
+        TextgenError: when its settings cannot be read.
+    """
+    there = read_config(job.config, "begin anew with --fresh")
+    return dataclasses.replace(config, **{name: getattr(there, name) for name in SHAPE_SETTINGS})
+
+
 def describe(choices: Iterable[Choice]) -> list[str]:
     """What was chosen and why, a line for each reason."""
     return [
@@ -51,9 +67,14 @@ def describe(choices: Iterable[Choice]) -> list[str]:
     ]
 
 
-def as_flags(choice: Choice) -> str:
-    """How to ask for what was chosen."""
-    return " ".join(f"--{name} {_shown(value)}" for name, value in choice.settings.items())
+def model_flags(config: TrainingConfig) -> str:
+    """The flags that ask for a config's model, and leave nothing of it to be chosen."""
+    shown = (setting for setting in settings(config) if setting.name in SHAPE_SETTINGS)
+    return " ".join(
+        f"{setting.flag} {_shown(getattr(config, setting.name))}"
+        for setting in shown
+        if setting.option.in_every_job_name or getattr(config, setting.name) != setting.default
+    )
 
 
 def _shown(value: Any) -> str:

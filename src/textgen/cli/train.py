@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import as_flags, complete, describe, device_kind
+from textgen.cli.automatic import complete, describe, device_kind, keep_model, model_flags
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
@@ -18,12 +18,12 @@ from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
-from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig, job_name
+from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig, job_name
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import UsageError
-from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
+from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
 from textgen.planning import Choice, Plan
 from textgen.signals import Signals
 from textgen.storage import below, cache_directory, copy_to
@@ -77,7 +77,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = open_text(config)
-    config, choices = complete(config, command, given, corpus, device_kind(command))
+    asked = config
+    config, choices = complete(asked, command, given, corpus, device_kind(command))
     name = job_name(config, corpus.prefix)
     place, summaries = find_places(config, name, environment.worker)
     with console.busy("looking for the job"):
@@ -85,6 +86,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if command.fresh:
         check_movable(job)
     fresh = command.fresh and not job.is_empty
+    if choices and job.exists and not fresh and PLACEHOLDER not in config.job_dir:
+        config, choices = keep_model(asked, job), ()
     if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
@@ -93,23 +96,14 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
     if command.fresh:
-        aside = place.move_aside(events)
-        signals.advice = "run the same command without --fresh to go on"
-        if aside is not None:
-            console.say(f"The old job is now {aside}")
+        _move_aside(place, events, signals, console)
     with place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
         _show_plan(console, plan, found, job, choices)
         state = found.state
         if state is not None and _is_finished(plan, state):
-            done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
-            limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
-            same_model = f", with {as_flags(choices[0])} to keep this model," if choices else ""
-            console.say(
-                f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-                f"Raise {limits}{same_model} to go on, or begin anew with --fresh."
-            )
+            _say_finished(console, plan, state)
             summary = {}
         else:
             summary = _load_and_train(
@@ -121,6 +115,13 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     _show_next_steps(console, str(job), summaries or below(str(job), job.logs.name))
     if command.json:
         sys.stdout.write(as_json(result) + "\n")
+
+
+def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Console) -> None:
+    aside = place.move_aside(events)
+    signals.advice = "run the same command without --fresh to go on"
+    if aside is not None:
+        console.say(f"The old job is now {aside}")
 
 
 def _settings(
@@ -153,13 +154,13 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_enough_text(found.corpus, plan)
-    if device_kind(command) == "cpu":
-        check_memory(plan)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
         store = CheckpointStore(job.checkpoints)
         check_free_space(job.checkpoints, plan, kept=sum(map(store.size, store.steps())))
+    if device_kind(command) == "cpu":
+        check_memory(plan)
     return found, plan
 
 
@@ -197,6 +198,15 @@ def _load_and_train(
 def _is_finished(plan: Plan, state: JobState) -> bool:
     reached = plan.is_reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
     return state.status == "finished" and reached
+
+
+def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
+    done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
+    limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
+    console.say(
+        f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
+        f"Raise {limits} to go on, with {model_flags(plan.config)} to keep this model, or begin anew with --fresh."
+    )
 
 
 def _show_plan(

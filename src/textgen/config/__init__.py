@@ -4,7 +4,7 @@ from textgen.config.cloud_environment import CloudEnvironment
 from textgen.config.command import SampleCommand, TrainCommand
 from textgen.config.export import ExportCommand
 from textgen.config.inspection import InspectCommand
-from textgen.config.job_name import job_name, shape, with_job_name
+from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
 from textgen.config.listing import JobsCommand
 from textgen.config.option import Option, Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
@@ -12,6 +12,7 @@ from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 
 __all__ = [
     "DEFAULT_MINUTES",
+    "PLACEHOLDER",
     "CloudEnvironment",
     "ExportCommand",
     "InspectCommand",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
-from textgen.model.cells import LayerNormLSTMCell, PartedLSTMCell, ProjectedLSTMCell
+from textgen.model.cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMCell
 from textgen.model.hoisted import HoistedLoop
-from textgen.model.time_loops import CellWeights, cell_loop
+from textgen.model.norm_loop import NormWeights, norm_loop
+from textgen.model.time_loops import lstm_loop
 
 
 class CellLSTM(HoistedLoop):
@@ -29,7 +31,7 @@ class CellLSTM(HoistedLoop):
         **kwargs: Any,
     ) -> None:
         named = {"kernel_initializer": kernel_initializer, "name": "cell", "dtype": kwargs.get("dtype")}
-        cell: PartedLSTMCell
+        cell: OtherLSTMCell
         if projection_size is None:
             cell = LayerNormLSTMCell(units, **named)
         else:
@@ -44,14 +46,14 @@ class CellLSTM(HoistedLoop):
         return self.cell.input_share(rows)
 
     def run_loop(self, share: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
-        """Runs the cell; see `cell_loop`."""
+        """Runs the cell; see `lstm_loop` and `norm_loop`."""
         cell = self.cell
-        weights = CellWeights(
-            recurrent_kernel=self.weight(cell.recurrent_kernel),
-            projection=() if cell.projection is None else (self.weight(cell.projection),),
-            vectors=tuple(map(self.weight, cell.vectors)),
-        )
-        return cell_loop(cell.advance, share, weights, h, c, compiled=compiled)
+        kernel = self.weight(cell.recurrent_kernel)
+        if self.projection_size is not None:
+            return lstm_loop(share, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)
+        centred = kernel - ops.mean(kernel, axis=1, keepdims=True)
+        vectors = map(self.weight, (cell.recurrent_scale, cell.state_scale, cell.state_offset))
+        return norm_loop(share, NormWeights(centred, *vectors), h, c, compiled=compiled)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -1,12 +1,13 @@
 """One step of the LSTMs that Keras does not have, layer-normalised or projected; knows nothing of windows or tokens.
 
 Both are cells for `keras.layers.RNN`, with the weights of `keras.layers.LSTMCell` and more. Gates stand in Keras' order: input i,
-forget f, candidate g, output o. With batch B, state size n and output size m (that of the projection, else n), a step is parted
-into what `CellLSTM` can do for a whole window at once and what it cannot::
+forget f, candidate g, output o. With batch B, state size n and output size m (that of the projection, else n), a step is::
 
-    share     = input_share(x W)                      (B, 4n)
-    output, c' = advance(share, h U, c, *vectors)     (B, n) each
-    h'        = output, or output P                   (B, m)
+    z  = input_share(x W) + h U
+    c' = sigmoid(z_f) c + sigmoid(z_i) tanh(z_g)
+    h' = sigmoid(z_o) tanh(c')
+
+but for what each cell says. `CellLSTM` computes `input_share` for a whole window at once.
 """
 
 from __future__ import annotations
@@ -20,16 +21,13 @@ from keras import ops
 from textgen.generation.layers import LAYER_NORM_EPSILON
 
 
-class PartedLSTMCell(keras.layers.Layer, ABC):
-    """A step in parts.
+class OtherLSTMCell(keras.layers.Layer, ABC):
+    """What the cells share.
 
     Args:
         units: the state size n.
         output_size: m; None for n.
         kernel_initializer: for W.
-
-    Attributes:
-        projection: P `(n, m)`; None where there is none.
     """
 
     def __init__(
@@ -39,7 +37,6 @@ class PartedLSTMCell(keras.layers.Layer, ABC):
         self.units = units
         self.output_size = output_size or units
         self.state_size = [self.output_size, units]
-        self.projection: Any = None
         self._kernel_initializer = kernel_initializer
 
     def build(self, inputs_shape: Any) -> None:
@@ -53,11 +50,6 @@ class PartedLSTMCell(keras.layers.Layer, ABC):
         )
         self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
 
-    @property
-    def vectors(self) -> tuple[Any, ...]:
-        """The weights that `advance` takes."""
-        return ()
-
     def input_share(self, rows: Any) -> Any:
         """The input's share of the gates.
 
@@ -66,20 +58,13 @@ class PartedLSTMCell(keras.layers.Layer, ABC):
         """
         return rows + ops.cast(self.bias, rows.dtype)
 
-    @staticmethod
     @abstractmethod
-    def advance(share: Any, recurrent: Any, c: Any, *vectors: Any) -> tuple[Any, Any]:
-        """The arithmetic of a step, without its products.
+    def recurrent_share(self, rows: Any) -> Any:
+        """The state's share of the gates, of `h U`; both `(B, 4n)`."""
 
-        Args:
-            share: the input's share of the gates, `(B, 4n)`.
-            recurrent: `h U`, likewise.
-            c: `(B, n)`.
-            vectors: the other weights.
-
-        Returns:
-            The output before projection and c', both `(B, n)`.
-        """
+    @abstractmethod
+    def output(self, gate: Any, c: Any) -> Any:
+        """The output h' `(B, m)` of the output gate and c', both `(B, n)`."""
 
     def call(self, inputs: Any, states: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
         """Makes one step.
@@ -94,25 +79,23 @@ class PartedLSTMCell(keras.layers.Layer, ABC):
         """
         del training
         h, c = states
-        share, recurrent = self.input_share(ops.matmul(inputs, self.kernel)), ops.matmul(h, self.recurrent_kernel)
-        h, c = self.advance(share, recurrent, c, *self.vectors)
-        if self.projection is not None:
-            h = ops.matmul(h, self.projection)
+        z = self.input_share(ops.matmul(inputs, self.kernel)) + self.recurrent_share(
+            ops.matmul(h, self.recurrent_kernel)
+        )
+        i, f, g, o = ops.split(z, 4, axis=-1)
+        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
+        h = self.output(ops.sigmoid(o), c)
         return h, [h, c]
 
 
-class LayerNormLSTMCell(PartedLSTMCell):
+class LayerNormLSTMCell(OtherLSTMCell):
     """The layer-normalised step of Ba, Kiros and Hinton (2016), equations 20 to 22.
 
-    ::
-
-    z  = input_scale LN(x W) + recurrent_scale LN(h U) + b
-    c' = sigmoid(z_f) c + sigmoid(z_i) tanh(z_g)
-    h' = sigmoid(z_o) tanh(state_scale LN(c') + state_offset)
+    Both shares of the gates are normalised and scaled, c' is normalised, scaled and shifted before its tanh.
     """
 
     def build(self, inputs_shape: Any) -> None:
-        """Makes what the plain cell has, both scales `(4n,)`, and the scale and offset of c' `(n,)`."""
+        """Makes W, U and b, the scales of both shares `(4n,)`, and the scale and offset of c' `(n,)`."""
         super().build(inputs_shape)
         gates = (4 * self.units,)
         self.input_scale = self.add_weight(shape=gates, initializer="ones", name="input_scale")
@@ -120,48 +103,36 @@ class LayerNormLSTMCell(PartedLSTMCell):
         self.state_scale = self.add_weight(shape=(self.units,), initializer="ones", name="state_scale")
         self.state_offset = self.add_weight(shape=(self.units,), initializer="zeros", name="state_offset")
 
-    @property
-    def vectors(self) -> tuple[Any, ...]:
-        """The scale of the state's share, and scale and offset of c'."""
-        return self.recurrent_scale, self.state_scale, self.state_offset
-
     def input_share(self, rows: Any) -> Any:
         """The normalised input's share of the gates."""
         return super().input_share(ops.cast(self.input_scale, rows.dtype) * normalise(rows))
 
-    @staticmethod
-    def advance(share: Any, recurrent: Any, c: Any, *vectors: Any) -> tuple[Any, Any]:
-        """See the class."""
-        recurrent_scale, state_scale, state_offset = vectors
-        i, f, g, o = ops.split(share + recurrent_scale * normalise(recurrent), 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        return ops.sigmoid(o) * ops.tanh(state_scale * normalise(c) + state_offset), c
+    def recurrent_share(self, rows: Any) -> Any:
+        """The normalised state's share of the gates."""
+        return self.recurrent_scale * normalise(rows)
+
+    def output(self, gate: Any, c: Any) -> Any:
+        """The output of the normalised c'."""
+        return gate * ops.tanh(self.state_scale * normalise(c) + self.state_offset)
 
 
-class ProjectedLSTMCell(PartedLSTMCell):
-    """The projected step of Sak, Senior and Beaufays (2014).
-
-    ::
-
-    z  = x W + h U + b
-    c' = sigmoid(z_f) c + sigmoid(z_i) tanh(z_g)
-    h' = (sigmoid(z_o) tanh(c')) P
-    """
+class ProjectedLSTMCell(OtherLSTMCell):
+    """The projected step of Sak, Senior and Beaufays (2014): the output is multiplied by P, and so fed back."""
 
     def build(self, inputs_shape: Any) -> None:
-        """Makes what the plain cell has, and P `(n, m)`."""
+        """Makes W, U and b, and P `(n, m)`."""
         super().build(inputs_shape)
         self.projection = self.add_weight(
             shape=(self.units, self.output_size), initializer="glorot_uniform", name="projection"
         )
 
-    @staticmethod
-    def advance(share: Any, recurrent: Any, c: Any, *vectors: Any) -> tuple[Any, Any]:
-        """See the class."""
-        del vectors
-        i, f, g, o = ops.split(share + recurrent, 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        return ops.sigmoid(o) * ops.tanh(c), c
+    def recurrent_share(self, rows: Any) -> Any:
+        """The state's share of the gates, as it is."""
+        return rows
+
+    def output(self, gate: Any, c: Any) -> Any:
+        """The projected output."""
+        return ops.matmul(gate * ops.tanh(c), self.projection)
 
 
 def forget_bias_one(shape: tuple[int, ...], dtype: Any = None) -> Any:

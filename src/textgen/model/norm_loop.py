@@ -1,0 +1,143 @@
+"""Runs the layer-normalised LSTM cell over time in TensorFlow, as `time_loops` runs the others; knows nothing of layers."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from textgen.generation.layers import LAYER_NORM_EPSILON
+from textgen.model.time_loops import (
+    before,
+    collector,
+    compiled_pair,
+    constants,
+    gates,
+    over_time,
+    product_over_time,
+    read_over_time,
+    written,
+)
+
+
+class NormWeights(NamedTuple):
+    """What the cell uses at each step.
+
+    Attributes:
+        recurrent_kernel: U, `(n, 4n)`, of which each row's mean is 0; then so is that of `h U`, and it need not be taken off.
+        recurrent_scale: of the normalised `h U`, `(4n,)`.
+        state_scale: of the normalised c', `(n,)`.
+        state_offset: likewise.
+    """
+
+    recurrent_kernel: Any
+    recurrent_scale: Any
+    state_scale: Any
+    state_offset: Any
+
+
+def norm_loop(share: Any, weights: NormWeights, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    """Runs the cell over time.
+
+    Args:
+        share: the input's share of the gates, `(unroll_steps, batch_size, 4n)`, in Keras' order i, f, g, o.
+        weights: of the cell.
+        h: the first state, `(batch_size, n)`.
+        c: likewise.
+        compiled: whether XLA compiles the loops.
+
+    Returns:
+        All outputs, `(unroll_steps, batch_size, n)`, and the last h and c.
+    """
+    forward, backward = _COMPILED if compiled else _PLAIN
+
+    @tf.custom_gradient
+    def run(share: Any, h: Any, c: Any, *weights: Any) -> Any:
+        share, h, c, *own = constants(share, h, c, *weights)
+        outputs, last_h, last_c, kept = forward(share, NormWeights(*own), h, c)
+
+        def gradient(d_outputs: Any, d_last_h: Any, d_last_c: Any) -> tuple[Any, ...]:
+            d_share, d_recurrent, d_h, d_c, *d_vectors = backward(
+                d_outputs, kept, NormWeights(*own), d_last_h, d_last_c
+            )
+            return d_share, d_h, d_c, product_over_time(before(h, outputs), d_recurrent), *d_vectors
+
+        return (outputs, last_h, last_c), gradient
+
+    found: tuple[Any, Any, Any] = run(share, h, c, *weights)
+    return found
+
+
+def _forward(share: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...]:
+    """Outputs, last h and c, and over time what the way back needs.
+
+    That is the factors of `time_loops`, where `from_h` leads to what the tanh is taken of; the normalised `h U` and c'; and
+    what each was multiplied by to have the variance 1.
+    """
+    steps, units = share.shape[0], c.shape[-1]
+    shares = read_over_time(share)
+    collected = [collector(share, width) for width in (*[units] * 8, 4 * units, 1, 1)]
+
+    def step(time: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
+        recurrent, recurrent_rate = _to_variance_one(tf.matmul(h, weights.recurrent_kernel))
+        i, f, g, o = gates(shares.read(time) + weights.recurrent_scale * recurrent)
+        kept = f * c
+        c = kept + i * g
+        state, state_rate = _to_variance_one(c - _mean(c))
+        tanh_state = tf.tanh(weights.state_scale * state + weights.state_offset)
+        h = o * tanh_state
+        by_i, by_f, by_g, by_o = g * i * (1 - i), kept * (1 - f), i * (1 - g * g), h * (1 - o)
+        factors = [by_i, by_f, by_g, by_o, o * (1 - tanh_state * tanh_state), f]
+        found = [h, *factors, state, recurrent, recurrent_rate, state_rate]
+        return time + 1, h, c, *written(arrays, time, found)
+
+    _, h, c, *arrays = over_time(steps, step, (0, h, c, *collected))
+    outputs, *kept = (array.stack() for array in arrays)
+    return outputs, h, c, kept
+
+
+def _backward(d_outputs: Any, kept: list[Any], weights: NormWeights, d_h: Any, d_c: Any) -> tuple[Any, ...]:
+    """The gradients of the input's and the state's share, of the first h and c, and of the three vectors."""
+    steps, (batch_size, units) = d_outputs.shape[0], d_c.shape
+    transposed = tf.transpose(weights.recurrent_kernel)
+    given = [read_over_time(array) for array in (d_outputs, *kept)]
+    collected = [collector(d_outputs, 4 * units) for _ in range(2)]
+    sums = [tf.zeros((batch_size, width), d_c.dtype) for width in (4 * units, units, units)]
+
+    def step(count: Any, d_h: Any, d_c: Any, sums: list[Any], *arrays: Any) -> tuple[Any, ...]:
+        time = steps - 1 - count
+        d_output, by_i, by_f, by_g, by_o, from_h, f, state, recurrent, recurrent_rate, state_rate = (
+            array.read(time) for array in given
+        )
+        d_h = d_h + d_output
+        d_offset = d_h * from_h
+        d_state = d_offset * weights.state_scale
+        d_c = d_c + state_rate * (d_state - _mean(d_state) - state * _mean(d_state * state))
+        d_z = tf.concat([d_c * by_i, d_c * by_f, d_c * by_g, d_h * by_o], axis=1)
+        d_recurrent = d_z * weights.recurrent_scale
+        d_recurrent = recurrent_rate * (d_recurrent - recurrent * _mean(d_recurrent * recurrent))
+        parts = (d_z * recurrent, d_offset * state, d_offset)
+        sums = [total + part for total, part in zip(sums, parts, strict=True)]
+        arrays = tuple(written(arrays, time, [d_z, d_recurrent]))
+        return count + 1, tf.matmul(d_recurrent, transposed), d_c * f, sums, *arrays
+
+    _, d_h, d_c, sums, *arrays = over_time(steps, step, (0, d_h, d_c, sums, *collected))
+    d_share, d_recurrent = (array.stack() for array in arrays)
+    return d_share, d_recurrent, d_h, d_c, *(tf.reduce_sum(total, axis=0) for total in sums)
+
+
+def _to_variance_one(centred: Any) -> tuple[Any, Any]:
+    """Rows of mean 0 scaled to variance 1, and what each was multiplied by, `(batch_size, 1)`."""
+    exact = tf.cast(centred, tf.float32)
+    variance = tf.reduce_mean(exact * exact, axis=1, keepdims=True)
+    rate = tf.cast(tf.math.rsqrt(variance + LAYER_NORM_EPSILON), centred.dtype)
+    return centred * rate, rate
+
+
+def _mean(values: Any) -> Any:
+    """The mean of each row, `(batch_size, 1)`."""
+    return tf.cast(tf.reduce_mean(tf.cast(values, tf.float32), axis=1, keepdims=True), values.dtype)
+
+
+_PLAIN = (_forward, _backward)
+_COMPILED = compiled_pair(_forward, _backward)
