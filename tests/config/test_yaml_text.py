@@ -1,6 +1,7 @@
 import pytest
 
 from textgen.config import TrainingConfig, settings
+from textgen.config.vertex import VertexConfig
 from textgen.config.yaml_text import from_yaml, to_yaml
 from textgen.errors import FormatError
 
@@ -44,3 +45,12 @@ def test_a_wrong_file_is_a_format_error_that_names_it(text, message):
     with pytest.raises(FormatError, match=r"^presets/x.yaml[^\n]*$") as raised:
         from_yaml(text, "presets/x.yaml")
     assert message in str(raised.value)
+
+
+def test_what_a_flag_may_give_several_times_is_a_list_or_one_item():
+    """Labels in a vertex.yaml may stand as a list or alone, and each item is checked to be text."""
+    assert from_yaml("labels: a=b", "vertex.yaml", VertexConfig) == {"labels": ("a=b",)}
+    assert from_yaml("labels: [a=b, c=d]", "vertex.yaml", VertexConfig) == {"labels": ("a=b", "c=d")}
+    for wrong in ("[1]", "{a: b}", "[[a=b]]", "true"):
+        with pytest.raises(FormatError, match=r"^vertex\.yaml: --labels must be text, got [^\n]*$"):
+            from_yaml(f"labels: {wrong}", "vertex.yaml", VertexConfig)

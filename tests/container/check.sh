@@ -28,9 +28,9 @@ for target in sample train; do
 done
 
 # run TARGET MOUNT ARGUMENT...: runs an image's command as its user, in Vertex AI's environment, with a directory of ours as
-# /home/textgen/work. buildah runs no entry point, which is named here in its place.
+# /home/textgen/here. buildah runs no entry point, which is named here in its place.
 run() {
-  local target=$1 mount=$2 place=/home/textgen/work
+  local target=$1 mount=$2 place=/home/textgen/here
   shift 2
   local given=(--volume "$mount:$place" --env "AIP_MODEL_DIR=$place/model/"
     --env "AIP_CHECKPOINT_DIR=$place/job/checkpoints/" --env "AIP_TENSORBOARD_LOG_DIR=$place/job/logs/")
@@ -49,7 +49,7 @@ run train "$work" --max_steps 3 --lstm_state_size 16 --sample_length 20
 test -f "$work/job/state.json"
 cmp "$work/job/model.safetensors" "$work/model/model.safetensors"
 [ "$(stat -c %u "$work/job/state.json")" = 1000 ] || missing "the container does not run as its user"
-[ "$(run sample "$work" /home/textgen/work/model/model.safetensors --length 40 --seed 1 | wc -m)" -gt 40 ]
+[ "$(run sample "$work" /home/textgen/here/model/model.safetensors --length 40 --seed 1 | wc -m)" -gt 40 ]
 
 case $builder in
   buildah) buildah images --format '{{.Name}}:{{.Tag}} {{.Size}}' ;;

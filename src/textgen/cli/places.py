@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def refuse_bucket(label: str, place: str) -> None:
     """
     if is_bucket(place):
         raise UsageError(
-            f"{label} must be a local path, got {place}; name one, and bring a job home with textgen vertex fetch {shlex.quote(place)} first"
+            f"{label} must be a local path, got {place}; name one here; textgen vertex fetch brings a job of a bucket home"
         )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import textwrap
 
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
+from textgen.storage.service import shorten
 
 _LONGEST = 300
 
@@ -68,7 +68,7 @@ def explain(said: str, config: VertexConfig) -> TextgenError | None:
     """
     metric = _METRIC.search(said)
     facts = {
-        "said": shorten(said),
+        "said": shorten(said, _LONGEST),
         "metric": metric[0] if metric else "(see the message)",
         "region": config.region,
         "project": config.project,
@@ -79,8 +79,3 @@ def explain(said: str, config: VertexConfig) -> TextgenError | None:
         if re.search(pattern, said, re.IGNORECASE | re.DOTALL):
             return kind(line.format(**facts))
     return None
-
-
-def shorten(text: str) -> str:
-    """On one line of reasonable length."""
-    return textwrap.shorten(text, _LONGEST).rstrip(".")

@@ -6,17 +6,19 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from textgen.cloud.failures import explain, shorten
-from textgen.cloud.rest import find_credentials, said, translated
+from textgen.cloud.failures import explain
+from textgen.cloud.rest import find_credentials, passing_failures, translated
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError
-
-if TYPE_CHECKING:
-    from google.cloud.aiplatform_v1 import JobServiceClient
+from textgen.storage.service import said, shorten
 
 _ANSWER_SECONDS = 60.0
+
+_PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
+"""Of a request that may not be repeated: two jobs would be paid for."""
+
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
 
@@ -35,14 +37,13 @@ class JobService:
         config.require("project", "region")
         self._config = config
         self._parent = f"projects/{config.project}/locations/{config.region}"
-        self._client: JobServiceClient | None = None
 
     def __enter__(self) -> Self:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
 
         endpoint = self._config.api_endpoint or f"{self._config.region}-aiplatform.googleapis.com"
-        self._client = JobServiceClient(
+        self._client: JobServiceClient = JobServiceClient(
             credentials=find_credentials(), transport="rest", client_options=ClientOptions(api_endpoint=endpoint)
         )
         return self
@@ -50,9 +51,7 @@ class JobService:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            self._client.transport.close()  # type: ignore[no-untyped-call]
-            self._client = None
+        self._client.transport.close()  # type: ignore[no-untyped-call]
 
     def create(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Starts a job.
@@ -69,7 +68,7 @@ class JobService:
         message = CustomJob()
         json_format.ParseDict(dict(job), CustomJob.pb(message))
         with self._translated("cannot start the job"):
-            return _as_json(self._connected.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
+            return _as_json(self._client.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
 
     def get(self, job_id: str) -> dict[str, Any]:
         """A job as it is now.
@@ -78,7 +77,7 @@ class JobService:
             MissingError: when there is none with this id.
         """
         with self._translated(f"cannot read job {job_id}"), self._found(job_id):
-            return _as_json(self._connected.get_custom_job(name=self._name(job_id), **_retried()))
+            return _as_json(self._client.get_custom_job(name=self._name(job_id), **_retried()))
 
     def list(self) -> list[dict[str, Any]]:
         """The newest hundred jobs, the newest first."""
@@ -86,7 +85,7 @@ class JobService:
 
         with self._translated("cannot list the jobs"):
             request = ListCustomJobsRequest(parent=self._parent, page_size=_MOST_LISTED)
-            found = islice(self._connected.list_custom_jobs(request, **_retried()), _MOST_LISTED)
+            found = islice(self._client.list_custom_jobs(request, **_retried()), _MOST_LISTED)
             return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
 
     def cancel(self, job_id: str) -> None:
@@ -96,13 +95,7 @@ class JobService:
             MissingError: when there is none with this id.
         """
         with self._translated(f"cannot cancel job {job_id}"), self._found(job_id):
-            self._connected.cancel_custom_job(name=self._name(job_id), **_retried())
-
-    @property
-    def _connected(self) -> JobServiceClient:
-        if self._client is None:
-            raise RuntimeError("enter it first")
-        return self._client
+            self._client.cancel_custom_job(name=self._name(job_id), **_retried())
 
     def _name(self, job_id: str) -> str:
         return f"{self._parent}/customJobs/{job_id}"
@@ -142,27 +135,12 @@ def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
         return service.get(job_id)
 
 
-_PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
-"""Of a request that may not be repeated: two jobs would be paid for."""
-
-
 def _retried() -> dict[str, Any]:
     """Of a request that may be repeated."""
-    from google.api_core.exceptions import (
-        BadGateway,
-        GatewayTimeout,
-        InternalServerError,
-        ServiceUnavailable,
-        TooManyRequests,
-    )
     from google.api_core.retry import Retry, if_exception_type
-    from requests.exceptions import ConnectionError as NoConnection
 
-    passing = (BadGateway, GatewayTimeout, InternalServerError, ServiceUnavailable, TooManyRequests, NoConnection)
-    return {
-        "timeout": _ANSWER_SECONDS,
-        "retry": Retry(if_exception_type(*passing), initial=0.5, timeout=_ANSWER_SECONDS),
-    }
+    retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)
+    return {"timeout": _ANSWER_SECONDS, "retry": retry}
 
 
 def _as_json(job: Any) -> dict[str, Any]:

@@ -6,15 +6,13 @@ Credentials, connections and repeats are those of Google's libraries.
 from __future__ import annotations
 
 import contextlib
-import re
-import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
-from textgen.storage.service import LOG_IN
+from textgen.storage.service import LOG_IN, said, shorten
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -51,10 +49,10 @@ def find_credentials() -> Credentials:
             )  # that a user's have no quota project: an error says it where it matters
             credentials, _ = google.auth.default(scopes=[_SCOPE])
     except DefaultCredentialsError as error:
-        raise UnavailableError(f"there are no credentials ({_shorten(str(error))}); {LOG_IN}") from error
+        raise UnavailableError(f"there are no credentials ({shorten(str(error))}); {LOG_IN}") from error
     # Others for a key file that holds something else altogether.
     except (GoogleAuthError, AttributeError, OSError, TypeError, ValueError) as error:
-        raise UnavailableError(f"the credentials cannot be used ({_shorten(str(error))}); {LOG_IN}") from error
+        raise UnavailableError(f"the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     return credentials
 
 
@@ -138,13 +136,13 @@ class Services:
                 return {}
             return answer if isinstance(answer, dict) else {}
 
-        retry = Retry(if_exception_type(*_passing()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
+        retry = Retry(if_exception_type(*passing_failures()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
         with translated(doing, role):
             answer: dict[str, Any] = retry(send)()
             return answer
 
 
-def _passing() -> tuple[type[Exception], ...]:
+def passing_failures() -> tuple[type[Exception], ...]:
     """The failures after which the same request can succeed."""
     import requests
     from google.api_core import exceptions as api
@@ -177,15 +175,15 @@ def translated(doing: str, role: str) -> Iterator[None]:
     except TransportError as error:
         raise _unreachable(doing, error) from error
     except GoogleAuthError as error:
-        raise UnavailableError(f"{doing}: the credentials cannot be used ({_shorten(str(error))}); {LOG_IN}") from error
+        raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     except api.GoogleAPIError as error:
-        raise UnavailableError(f"{doing}: Google refuses it: {said(error)}") from error
+        raise UnavailableError(f"{doing}: Google refuses it: {shorten(said(error))}") from error
     except requests.exceptions.RequestException as error:
         raise _unreachable(doing, error) from error
 
 
 def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
-    text = said(error)
+    text = shorten(said(error))
     if "quota project" in text:
         return DisabledError(
             f"{doing}: the credentials name no project to be billed for the question; "
@@ -205,17 +203,7 @@ def _unreachable(doing: str, error: Exception) -> UnavailableError:
     from google.api_core.exceptions import GoogleAPICallError
 
     inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    why = said(error) if isinstance(error, GoogleAPICallError) else type(inner).__name__
+    why = shorten(said(error)) if isinstance(error, GoogleAPICallError) else type(inner).__name__
     return UnavailableError(
         f"{doing}: Google cannot be reached ({why}); check the network and run the same command again"
     )
-
-
-def said(error: Exception) -> str:
-    """What a service says, without the request that the library puts before it."""
-    return _shorten(re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error)))
-
-
-def _shorten(text: str) -> str:
-    """On one line of reasonable length, and without a full stop, as more follows."""
-    return textwrap.shorten(text, 200).rstrip(".")

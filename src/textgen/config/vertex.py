@@ -22,7 +22,6 @@ _ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
 _TENSORBOARD = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/tensorboards/[0-9]+")
 _NETWORK = re.compile(r"projects/[0-9]+/global/networks/[^/\s]+")
-_MOST_FLEX_START_HOURS = 168
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from textgen.config.option import settings
+from textgen.config.option import Setting, settings
 from textgen.config.training import TrainingConfig
 from textgen.config.validation import check_value, convert, nearest, shown
 from textgen.errors import FormatError, UsageError
@@ -41,13 +41,20 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
         if name not in known:
             raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
         try:
-            value = tuple(raw) if known[name].option.repeatable and isinstance(raw, list) else convert(known[name], raw)
+            value = _convert(known[name], raw)
             if value is not None:
                 check_value(known[name], value)
             values[name] = value
         except UsageError as error:
             raise FormatError(f"{source}: {error}") from error
     return values
+
+
+def _convert(setting: Setting, raw: Any) -> Any:
+    """The value of a setting; one that a flag may give several times is a list, or a single item."""
+    if not setting.option.repeatable:
+        return convert(setting, raw)
+    return tuple(convert(setting, item) for item in (raw if isinstance(raw, list) else [raw]))
 
 
 def to_yaml(config: TrainingConfig) -> str:

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import io
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -38,13 +37,11 @@ class StoredObject:
         size: in bytes.
         generation: a number that each write makes larger.
         crc32c: of its bytes, in base64.
-        updated: when it was written, by the service's clock.
     """
 
     size: int
     generation: int
     crc32c: str
-    updated: datetime
 
 
 class BucketDirectory:
@@ -233,7 +230,7 @@ def _stays_inside(name: str) -> bool:
 
 
 def _facts(blob: Blob) -> StoredObject:
-    return StoredObject(blob.size, blob.generation, blob.crc32c, blob.updated)
+    return StoredObject(blob.size, blob.generation, blob.crc32c)
 
 
 def _changed(uri: str) -> LockedError:

@@ -70,15 +70,15 @@ def translated(doing: str, role: str) -> Iterator[None]:
     except (api.Unauthorized, auth.InvalidOperation) as error:
         raise UnavailableError(f"{doing}: it is not public, and there are no valid credentials; {LOG_IN}") from error
     except api.Forbidden as error:
-        raise AccessError(f"{doing}: {_said(error)}; ask for the role {role}") from error
+        raise AccessError(f"{doing}: {shorten(said(error))}; ask for the role {role}") from error
     except DataCorruption as error:
         raise InputOutputError(f"{doing}: it arrived damaged; run the same command again") from error
     except (api.RetryError, auth.TransportError) as error:
         raise _unreachable(doing, error) from error
     except auth.GoogleAuthError as error:
-        raise UnavailableError(f"{doing}: the credentials cannot be used ({_said(error)}); {LOG_IN}") from error
+        raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(said(error))}); {LOG_IN}") from error
     except api.GoogleAPIError as error:
-        raise UnavailableError(f"{doing}: Google Cloud Storage refuses it: {_said(error)}") from error
+        raise UnavailableError(f"{doing}: Google Cloud Storage refuses it: {shorten(said(error))}") from error
     except OSError as error:
         if error.errno is not None:  # the disk's, not the network's
             raise
@@ -93,6 +93,11 @@ def _unreachable(doing: str, error: Exception) -> UnavailableError:
     )
 
 
-def _said(error: Exception) -> str:
-    """What an error says, on one line of reasonable length."""
-    return textwrap.shorten(re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error)), 200)
+def said(error: Exception) -> str:
+    """What a service says, whole, without the request that the library puts before it."""
+    return re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error))
+
+
+def shorten(text: str, longest: int = 200) -> str:
+    """On one line of reasonable length, and without a full stop, as more follows."""
+    return textwrap.shorten(text, longest).rstrip(".")

@@ -18,7 +18,7 @@ from textgen.cloud.machines import find_machine
 from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
-from textgen.corpus import Corpus, Sources, prefix_of
+from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
 from textgen.planning import Choice, DeviceKind, Plan
@@ -77,10 +77,9 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     given = {**preset, **values}
     config = build(TrainingConfig, given)
     choices: tuple[Choice, ...] = ()
-    named = (config.data_dir,) if config.data_dir is not None else config.texts
     uploads: list[tuple[Path, str]] = []
-    if offline and any(map(is_bucket, named)):
-        corpus, prefix = None, config.data_prefix or prefix_of(named)
+    if offline and any(map(is_bucket, _named(config))):
+        corpus, prefix = None, config.data_prefix or prefix_of(_named(config))
         texts = _as_given(config)
     else:
         corpus = open_text(config)
@@ -88,7 +87,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         config, choices = complete(config, command, given, corpus, kind)
         check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
         prefix = corpus.prefix
-        texts, uploads = _uploaded(config, find_text(config), below(vertex.bucket_uri, "textgen/data"))
+        texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
     name = job_name(config, prefix)
     place = _in_bucket("--job_dir", config.job_dir, vertex, name)
     if config.summary_dir is not None:
@@ -126,15 +125,21 @@ def _as_given(config: TrainingConfig) -> list[str]:
     return [*texts, *([f"--data_prefix={config.data_prefix}"] if config.data_prefix else [])]
 
 
-def _uploaded(config: TrainingConfig, sources: Sources, directory: str) -> tuple[list[str], list[tuple[Path, str]]]:
+def _named(config: TrainingConfig) -> tuple[str, ...]:
+    """The places in which a config names the text."""
+    return (config.data_dir,) if config.data_dir is not None else config.texts
+
+
+def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[tuple[Path, str]]]:
     """How the container names the texts, and which files the bucket needs for it."""
-    if config.data_dir is None and not config.texts:
-        return ([] if sources.prefix == STORY_PREFIX else [f"--data_prefix={sources.prefix}"]), []
-    named = (config.data_dir,) if config.data_dir is not None else config.texts
+    named = _named(config)
+    if not named:
+        return ([] if prefix == STORY_PREFIX else [f"--data_prefix={prefix}"]), []
     if all(map(is_bucket, named)):
         return _as_given(config), []
     if any(map(is_bucket, named)):
         raise UsageError("the texts must all lie in a bucket or all here, got some of each; copy them to one side")
+    sources = find_text(config)
     vocabulary = () if sources.vocabulary is None else (sources.vocabulary,)
     together = (*sources.train, *sources.valid, *sources.test, *vocabulary)
     stem = sources.train[0].name.removesuffix(".gz").removesuffix(".txt")
@@ -144,7 +149,7 @@ def _uploaded(config: TrainingConfig, sources: Sources, directory: str) -> tuple
         uploads = [(path, below(folder, path.name)) for path in together]
         return [f"--data_dir={folder}", f"--data_prefix={first}"], uploads
     uploads = [(path, below(directory, f"{name_by_content([path])}/{_plain(path.name)}")) for path in together]
-    return [*(uri for _, uri in uploads), f"--data_prefix={sources.prefix}"], uploads
+    return [*(uri for _, uri in uploads), f"--data_prefix={prefix}"], uploads
 
 
 def _plain(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from textgen.cli.automatic import describe
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
-from textgen.cloud.failures import explain, shorten
+from textgen.cloud.failures import explain
 from textgen.config import TrainCommand
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
@@ -18,8 +18,11 @@ from textgen.console import Console
 from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.jobs import Events, job_place
 from textgen.storage import bucket_region, upload_once
+from textgen.storage.service import shorten
 
 PROGRAM = "textgen vertex submit"
+
+_OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -110,9 +113,6 @@ def _show(console: Console, request: Request) -> None:
         console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
 
 
-_OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
-
-
 def _check_region(vertex: VertexConfig) -> None:
     """Refuses a bucket from which each byte would cross a continent."""
     from textgen.cloud.regions import holds
@@ -152,21 +152,24 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
 
 
 def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None:
-    from textgen.cloud.watching import state_of, wait_for_end
+    from textgen.cloud.watching import wait_for_end
 
     try:
         job = wait_for_end(get, lambda state: console.say(f"Job {job_id} is {state}"))
     except KeyboardInterrupt:
         raise CancelledError(f"stopped waiting; job {job_id} goes on, textgen vertex cancel {job_id} ends it") from None
-    _raise_if_failed(job, state_of(job), vertex, job_id)
+    _raise_if_failed(job, vertex, job_id)
 
 
-def _raise_if_failed(job: Mapping[str, Any], state: str, vertex: VertexConfig, job_id: str) -> None:
+def _raise_if_failed(job: Mapping[str, Any], vertex: VertexConfig, job_id: str) -> None:
     """Raises what a job's end means, unless it is a good one.
 
     Raises:
         TextgenError: for a job that has not succeeded.
     """
+    from textgen.cloud.watching import state_of
+
+    state = state_of(job)
     if state == "SUCCEEDED":
         return
     said = str(job.get("error", {}).get("message", ""))
