@@ -1,106 +1,244 @@
-"""Is everything around the training step nearly free? textgen-train against a bare fit of stock Keras layers.
+"""How fast is training? textgen-train beside torch.nn.LSTM and stock Keras, at the same shapes.
 
-Both sides learn the same text with the same shapes, optimizer and clipping, in turn, several times, and the fastest of
-each counts. Ours is the whole program's fit loop by the clock: data pipeline, callbacks, TensorBoard, progress. The bare
-side is keras.layers.Embedding, keras.layers.LSTM(stateful=True) and Dense, fed from arrays in memory.
+All sides learn the same windows of the same text with an embedding as wide as the state, AdamW, clipping and a state that is
+carried over. Each side is a process of its own; they take turns, and the fastest of all rounds counts, since
+neighbours only ever make a run slower. Ours is measured twice: the model's own train function, as the others', and by the
+clock around the whole of `textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
 
-    python benchmarks/training_speed.py [TEXT]
+    python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes]
+
+`--torch` names an interpreter that has PyTorch (`pip install torch`), which is no dependency of ours; without it that side is
+left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes.
 """
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import argparse
 import dataclasses
 import io
+import json
+import os
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-from rich.console import Console as RichConsole
-
-from textgen.config import TrainingConfig
-from textgen.console import Console
-from textgen.corpus import Corpus, find_sources, open_corpus
-from textgen.dataset import Streams, encode
-from textgen.jobs import JobDirectory
-from textgen.storage import bundled
-from textgen.training import train
-from textgen.training.optimization import make_optimizer
-
-SHAPES = ((128, 2, 50, 50), (384, 1, 64, 16), (256, 2, 64, 64))
-ROUNDS = 3
-SHORT, LONG = 5, 60
+SHAPES = ("128/2/50/50", "256/2/64/64", "512/2/100/64", "384/1/64/16")
+SIZES = ("64/1/64/16", "128/1/64/16", "256/1/64/16", "384/1/64/16", "512/1/64/16", "768/1/64/16", "1024/1/64/16")
+SECONDS = 4.0
+"""Each round of a side trains for about so long, after its first steps."""
 
 
-def bare_fit(config: TrainingConfig, corpus: Corpus, directory: Path) -> Callable[[int], float]:
-    """A function that trains stock Keras layers for so many steps, without callbacks, and says how long it took."""
-    ids = encode(corpus.train, corpus.vocabulary, corpus.sha256, directory)
-    streams = Streams(ids, config.batch_size, config.unroll_steps, config.seed)
-    windows = [streams.window(0, step) for step in range(streams.steps_per_epoch)]
-    tokens, targets = (np.stack(part) for part in zip(*windows, strict=True))
+def windows(text: str, shape: str) -> tuple[Any, Any, int]:
+    """Tokens and targets `(steps, batch_size, unroll_steps)` int32 of the text, folded into streams, and the vocabulary's size."""
+    import numpy as np
+
+    _, _, window, batch = map(int, shape.split("/"))
+    characters = Path(text).read_text(encoding="utf-8")
+    alphabet = {character: number + 2 for number, character in enumerate(sorted(set(characters)))}
+    ids = np.array([alphabet[character] for character in characters], np.int32)
+    steps = (len(ids) - 1) // (batch * window)
+    whole = [
+        np.reshape(part[: steps * batch * window], (batch, steps, window)).swapaxes(0, 1) for part in (ids, ids[1:])
+    ]
+    return np.ascontiguousarray(whole[0]), np.ascontiguousarray(whole[1]), len(alphabet) + 2
+
+
+def torch_side(text: str, shape: str) -> Callable[[int], None]:
+    """A function that makes so many steps with torch.nn.LSTM."""
+    import torch
+    from torch import nn
+
+    size, layers, _, _ = map(int, shape.split("/"))
+    tokens, targets, vocabulary = windows(text, shape)
+    embedding, lstm, output = nn.Embedding(vocabulary, size), nn.LSTM(size, size, layers), nn.Linear(size, vocabulary)
+    weights = [weight for part in (embedding, lstm, output) for weight in part.parameters()]
+    optimizer = torch.optim.AdamW(weights, lr=0.004, betas=(0.9, 0.99))
+    # Time first, which is PyTorch's own order and its fastest.
+    x, y = (torch.from_numpy(part.swapaxes(1, 2).copy()).long() for part in (tokens, targets))
+    state, position = None, 0
+
+    def train(steps: int) -> None:
+        nonlocal state, position
+        for _ in range(steps):
+            optimizer.zero_grad()
+            hidden, state = lstm(embedding(x[position]), state)
+            state = tuple(part.detach() for part in state)
+            loss = nn.functional.cross_entropy(output(hidden).flatten(0, 1), y[position].flatten())
+            loss.backward()
+            nn.utils.clip_grad_norm_(weights, 1.0)
+            optimizer.step()
+            position = (position + 1) % len(x)
+        loss.item()
+
+    return train
+
+
+def keras_side(text: str, shape: str) -> Callable[[int], None]:
+    """A function that makes so many steps with stock Keras layers, in `fit`, twenty in a call of TensorFlow."""
+    import keras
+    import tensorflow as tf
+
+    size, layers, _, _ = map(int, shape.split("/"))
+    tokens, targets, vocabulary = windows(text, shape)
+    inputs = keras.Input(batch_shape=tokens.shape[1:], dtype="int32")
+    hidden = keras.layers.Embedding(vocabulary, size)(inputs)
+    for _ in range(layers):
+        hidden = keras.layers.LSTM(size, return_sequences=True, stateful=True)(hidden)
+    model = keras.Model(inputs, keras.layers.Dense(vocabulary)(hidden))
+    model.compile(
+        keras.optimizers.AdamW(0.004, beta_2=0.99, global_clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        jit_compile=False,
+        steps_per_execution=10,
+    )
     options = tf.data.Options()
     options.autotune.enabled = False
     data = tf.data.Dataset.from_tensor_slices((tokens, targets)).repeat().prefetch(4).with_options(options)
 
-    def seconds(steps: int) -> float:
-        inputs = keras.Input(batch_shape=tokens.shape[1:], dtype="int32")
-        hidden = keras.layers.Embedding(corpus.vocabulary.size, config.lstm_state_size)(inputs)
-        for _ in range(config.layers):
-            hidden = keras.layers.LSTM(config.lstm_state_size, return_sequences=True, stateful=True)(hidden)
-            hidden = keras.layers.Dropout(config.dropout)(hidden)
-        model = keras.Model(inputs, keras.layers.Dense(corpus.vocabulary.size)(hidden))
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(make_optimizer(config), loss, jit_compile=False)
+    def train(steps: int) -> None:
+        model.fit(data, steps_per_epoch=max(10, steps // 10 * 10), verbose=0, shuffle=False)
+
+    return train
+
+
+def our_side(text: str, shape: str) -> Callable[[int], None]:
+    """A function that makes so many steps with our model's train function, ten in a call of TensorFlow."""
+    import tensorflow as tf
+
+    from textgen.training.attempt import compile_model
+
+    config = make_config(shape, dropout=0.0)
+    tokens, targets, vocabulary = windows(text, shape)
+    model = compile_model(config, vocabulary)
+    keep = tf.ones((len(tokens), config.batch_size, 1))
+    data = tf.data.Dataset.from_tensor_slices(({"tokens": tokens, "keep": keep}, targets)).repeat().prefetch(4)
+    model.make_train_function()
+    iterator, train_function = iter(data), model.train_function
+
+    def train(steps: int) -> None:
+        for begin in range(0, steps, 10):
+            model.next_rates = [0.004] * min(10, steps - begin)
+            logs = train_function(iterator)
+        float(logs["loss"])
+
+    return train
+
+
+def make_config(shape: str, **settings: Any) -> Any:
+    """The settings of a shape, with an embedding as wide as the state."""
+    from textgen.config import TrainingConfig
+
+    size, layers, window, batch = map(int, shape.split("/"))
+    return TrainingConfig(
+        lstm_state_size=size, layers=layers, unroll_steps=window, batch_size=batch, embedding_size=size, **settings
+    )
+
+
+def program_seconds(text: str, shape: str, steps: int) -> float:
+    """The wall time of a whole run of textgen-train's fit loop."""
+    from rich.console import Console as RichConsole
+
+    from textgen.console import Console
+    from textgen.corpus import find_sources, open_corpus
+    from textgen.jobs import JobDirectory
+    from textgen.signals import Signals
+    from textgen.training import train
+
+    corpus = open_corpus(find_sources([text], None, None), language_model="char")
+    console = Console()
+    console.rich = RichConsole(file=io.StringIO())
+    with tempfile.TemporaryDirectory() as name, Signals() as signals:
+        job = JobDirectory(Path(name) / "job")
+        config = dataclasses.replace(make_config(shape, dropout=0.0, sample_length=0), max_steps=steps)
+        (Path(name) / "ids").mkdir()
         began = time.perf_counter()
-        model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
+        train(
+            config,
+            corpus,
+            job,
+            summary_dir=job.logs,
+            ids_directory=Path(name) / "ids",
+            signals=signals,
+            console=console,
+        )
         return time.perf_counter() - began
 
-    return seconds
+
+SIDES = {"torch": torch_side, "keras": keras_side, "ours": our_side}
 
 
-def whole_program(config: TrainingConfig, corpus: Corpus, directory: Path) -> Callable[[int], float]:
-    """A function that runs textgen-train's whole fit loop for so many steps, and says how long it took."""
-
-    def seconds(steps: int) -> float:
-        console = Console()
-        console.rich = RichConsole(file=io.StringIO())
-        job = JobDirectory(Path(tempfile.mkdtemp(dir=directory)))
-        limited = dataclasses.replace(config, max_steps=steps)
+def measure(side: str, text: str, shape: str) -> float:
+    """Tokens a second of one side in this process, the best of three stretches."""
+    _, _, window, batch = map(int, shape.split("/"))
+    if side == "program":
+        short, long = (
+            20,
+            20 + max(40, int(SECONDS * 2e7 / (window * batch * int(shape.split("/", maxsplit=1)[0]) ** 1.5))),
+        )
+        seconds = program_seconds(text, shape, long) - program_seconds(text, shape, short)
+        return (long - short) * window * batch / seconds
+    train = SIDES[side](text, shape)
+    train(10)
+    began = time.perf_counter()
+    train(10)
+    steps = max(10, int(SECONDS / 3 / ((time.perf_counter() - began) / 10)) // 10 * 10)
+    best = 0.0
+    for _ in range(3):
         began = time.perf_counter()
-        train(limited, corpus, job, summary_dir=job.logs, ids_directory=directory, console=console)
-        return time.perf_counter() - began
+        train(steps)
+        best = max(best, steps * window * batch / (time.perf_counter() - began))
+    return best
 
-    return seconds
 
-
-def tokens_per_second(seconds: Callable[[int], float], config: TrainingConfig) -> float:
-    """From the wall time of long runs less that of short ones: start-up, tracing and the last evaluation cancel."""
-    long = min(seconds(LONG) for _ in range(ROUNDS))
-    short = min(seconds(SHORT) for _ in range(ROUNDS))
-    return (LONG - SHORT) * config.batch_size * config.unroll_steps / (long - short)
+def run(python: str, side: str, text: str, shape: str, cores: int) -> float:
+    """Tokens a second of one side in a process of its own, on so many cores."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(cores)}
+    command = [python, __file__, text, "--side", side, "--shape", shape]
+    if cores < (os.cpu_count() or 1):
+        command = ["taskset", "--cpu-list", f"0-{cores - 1}", *command]
+        environment["TF_NUM_INTRAOP_THREADS"] = environment["TF_NUM_INTEROP_THREADS"] = str(cores)
+    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return float(json.loads(done.stdout))
 
 
 def main() -> None:
-    """Prints a line for each shape."""
-    text = sys.argv[1] if len(sys.argv) > 1 else str(bundled("data/story.txt"))
-    corpus = open_corpus(find_sources([text], None, None), language_model="char")
-    print(f"{os.cpu_count()} cores, TensorFlow {tf.__version__}, Keras {keras.__version__}; best of {ROUNDS}")
-    print(f"{'state/layers/window/batch':27}{'bare stock Keras':>18}{'textgen-train':>16}{'ratio':>8}")
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        for size, layers, window, batch in SHAPES:
-            config = TrainingConfig(
-                lstm_state_size=size, layers=layers, unroll_steps=window, batch_size=batch, sample_length=0
-            )
-            sides = bare_fit(config, corpus, directory), whole_program(config, corpus, directory)
-            stock, ours = (tokens_per_second(side, config) for side in sides)
-            print(f"{f'{size}/{layers}/{window}/{batch}':27}{stock:>16,.0f}/s{ours:>14,.0f}/s{ours / stock:>8.2f}")
+    """Prints a table, or, for a single side, its figure."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("text", nargs="?", default=str(Path(__file__).parents[1] / "data" / "story.txt"))
+    parser.add_argument("--torch", metavar="PYTHON")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", action="store_true")
+    parser.add_argument("--sizes", action="store_true")
+    parser.add_argument("--side", choices=(*SIDES, "program"), help=argparse.SUPPRESS)
+    parser.add_argument("--shape", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.side:
+        sys.stdout.write(json.dumps(measure(given.side, given.text, given.shape)))
+        return
+    all_cores = os.cpu_count() or 1
+    pythons = {"torch": given.torch, "keras": sys.executable, "ours": sys.executable, "program": sys.executable}
+    columns = [(side, all_cores) for side, python in pythons.items() if python]
+    if given.cores:
+        columns += [("ours", cores) for cores in range(1, all_cores)]
+    best: dict[tuple[str, str, int], float] = {}
+    shapes = SIZES if given.sizes else SHAPES
+    for _ in range(given.rounds):
+        for shape in shapes:
+            for side, cores in columns:
+                key = (shape, side, cores)
+                best[key] = max(best.get(key, 0.0), run(pythons[side], side, given.text, shape, cores))
+    print(f"tokens a second, the best of {given.rounds} rounds; {all_cores} cores")
+    print(f"{'state/layers/window/batch':27}" + "".join(f"{f'{side} on {cores}':>16}" for side, cores in columns))
+    for shape in shapes:
+        print(f"{shape:27}" + "".join(f"{best[shape, side, cores]:>16,.0f}" for side, cores in columns))
+    for side, cores in columns:
+        if (side, cores) != ("ours", all_cores):
+            ratios = [best[shape, "ours", all_cores] / best[shape, side, cores] for shape in shapes]
+            shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(f"ours against {side} on {cores}: {shown}; geometric mean {statistics.geometric_mean(ratios):.2f}")
 
 
 if __name__ == "__main__":
