@@ -73,6 +73,16 @@ def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
     assert "goes on" in again
 
 
+def test_a_job_with_another_model_is_pointed_to(capsys, training):
+    """Who gives a text more time after a first try is told how to go on with the model of that."""
+    assert main(["book.txt", "--lstm_state_size=9", "--max_steps=3"]) == 0
+    said = plan(capsys, "--minutes=600")
+    assert "(new)" in said
+    assert "There is job/book-9-states-1-layers already" in said
+    flags = said[said.index("; with --") + 7 : said.index(" this run would")].split()
+    assert "goes on" in plan(capsys, "--minutes=600", *flags)
+
+
 def test_what_is_given_is_kept(capsys):
     """A flag for something else than the model is obeyed, and not named among what was chosen."""
     said = plan(capsys, "--minutes=1", "--dropout=0.4", "--batch_size=3")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import importlib.util
+import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from textgen.jobs import JobDirectory
 from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVER = Path("/proc/driver/nvidia/version")
+_SIZE_IN_NAME = re.compile(r"-(?P<states>\d+)-states-(?P<layers>\d+)-layers(?:-word)?")
 _CUDA_LIBRARY = "nvidia.cudnn"
 """Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
 
@@ -57,6 +60,25 @@ def keep_model(config: TrainingConfig, job: JobDirectory) -> TrainingConfig:
     """
     there = read_config(job.config, "begin anew with --fresh")
     return dataclasses.replace(config, **{name: getattr(there, name) for name in SHAPE_SETTINGS})
+
+
+def other_models(job: JobDirectory, prefix: str) -> str:
+    """What is to be said of jobs that may be of the same text, where a model was chosen; empty for nothing.
+
+    Args:
+        job: of the chosen model; it does not exist yet.
+        prefix: with which the names of such jobs begin.
+    """
+    try:
+        there = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
+    except OSError:
+        there = []
+    for other in there:
+        size = _SIZE_IN_NAME.fullmatch(other.name.removeprefix(prefix))
+        if size is not None:
+            flags = f"--lstm_state_size {size['states']} --layers {size['layers']}"
+            return f"There is {other} already, with another model; with {flags} this run would go on with that."
+    return ""
 
 
 def describe(choices: Iterable[Choice]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, describe, device_kind, keep_model, model_flags
+from textgen.cli.automatic import complete, describe, device_kind, keep_model, model_flags, other_models
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
@@ -230,6 +230,8 @@ def _show_plan(
         console.say(f"  {name:11}{text}")
     for text in describe(choices):
         console.say(f"  {'chosen':11}{text}")
+    if choices and not job.exists and job.uri is None and (remark := other_models(job, corpus.prefix)):
+        console.say(remark)
     if found.remark:
         console.say(found.remark)
 
