@@ -1,0 +1,108 @@
+"""Does a word model learn more than counts do? Validation perplexity beside a Kneser-Ney trigram on the same tokens.
+
+The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
+falls back on equal probabilities. Both sides score every token of the validation text, the first of a stream excepted.
+
+    python benchmarks/words.py DATA_DIR PREFIX [--seeds 1] [further flags of textgen-train, with =]
+"""
+
+import argparse
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from textgen.corpus import find_sources, open_corpus
+from textgen.dataset import encode
+
+
+class Order:
+    """The counts of n-grams, and what they give to those of the order below.
+
+    Args:
+        counts: of each n-gram, a tuple of ids.
+    """
+
+    def __init__(self, counts: Counter[tuple[int, ...]]) -> None:
+        self.counts = counts
+        self.totals: Counter[tuple[int, ...]] = Counter()
+        self.followers: Counter[tuple[int, ...]] = Counter()
+        for gram, count in counts.items():
+            self.totals[gram[:-1]] += count
+            self.followers[gram[:-1]] += 1
+        of_counts = Counter(counts.values())
+        self.discount = of_counts[1] / (of_counts[1] + 2 * of_counts[2])
+
+    def below(self) -> "Order":
+        """The order below: in how many contexts each of its n-grams is seen."""
+        return Order(Counter(gram[1:] for gram in self.counts))
+
+    def probability(self, gram: tuple[int, ...], lower: float) -> float:
+        """The probability of an n-gram's last token.
+
+        Args:
+            gram: the n-gram.
+            lower: the probability that the order below gives it.
+        """
+        total = self.totals[gram[:-1]]
+        if not total:
+            return lower
+        left = self.discount * self.followers[gram[:-1]] / total
+        return max(0.0, self.counts[gram] - self.discount) / total + left * lower
+
+
+def trigram_perplexity(train: list[int], valid: list[int], vocabulary: int) -> float:
+    """The perplexity of the validation tokens after the first two, by a trigram of the training tokens."""
+    trigrams = Order(Counter(zip(train, train[1:], train[2:], strict=False)))
+    orders = [trigrams, trigrams.below(), trigrams.below().below()]
+    nats = 0.0
+    for gram in zip(valid, valid[1:], valid[2:], strict=False):
+        probability = 1 / vocabulary
+        for length, order in enumerate(reversed(orders), start=1):
+            probability = order.probability(gram[-length:], probability)
+        nats -= math.log(probability)
+    return math.exp(nats / (len(valid) - 2))
+
+
+def main() -> None:
+    """Prints a line for each side."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data_dir")
+    parser.add_argument("prefix")
+    parser.add_argument("--seeds", type=int, default=1)
+    given, flags = parser.parse_known_args()
+    corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
+    with tempfile.TemporaryDirectory() as directory:
+        train, valid = (
+            encode(section, corpus.vocabulary, corpus.sha256, Path(directory)).tolist()
+            for section in (corpus.train, corpus.valid)
+        )
+    print(f"{len(train):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
+    print(f"Kneser-Ney trigram: perplexity {trigram_perplexity(train, valid, corpus.vocabulary.size):.1f}", flush=True)
+    found = []
+    for seed in range(1, given.seeds + 1):
+        with tempfile.TemporaryDirectory() as directory:
+            command = [sys.executable, "-m", "textgen", "train", "--data_dir", given.data_dir]
+            command += ["--data_prefix", given.prefix, "--language_model", "word", "--json", "--sample_length", "0"]
+            command += ["--seed", str(seed), "--job_dir", directory + "/job", *flags]
+            environment = {**os.environ, "TEXTGEN_CACHE": directory}
+            printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+            lines = (Path(directory) / "job" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        best = min(json.loads(line)["valid_perplexity"] for line in lines)
+        summary = json.loads(printed)
+        found.append(best)
+        print(
+            f"textgen-train, seed {seed}: perplexity {best:.1f} at its best, {summary['valid_perplexity']:.1f} at the end, "
+            f"{summary['steps']} steps, {summary['tokens_per_second']:,.0f} tokens/s",
+            flush=True,
+        )
+    print(f"mean of {len(found)}: {statistics.mean(found):.1f}")
+
+
+if __name__ == "__main__":
+    main()
