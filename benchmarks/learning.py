@@ -1,6 +1,6 @@
 """What does a model know after some minutes? The validation loss of textgen-train with the default settings.
 
-The text is split into its first 90% and last 10%; the validation text is read once, in 16 streams, the state carried.
+The text is split into its first 90% and last 10%; the validation text is scored as if it were read in one go.
 
     python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
 """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textgen.dataset import Streams, validation_shape, validation_windows
+from textgen.dataset import VALIDATION_WINDOW, Streams, validation_streams, validation_windows
 from textgen.errors import DataError
 
 TEN = np.arange(10, 20, dtype=np.uint8)  # a text of ten characters, "abcdefghij"
@@ -152,49 +152,34 @@ def test_advice_for_a_short_text_works_when_followed(length, batch_size, unroll_
         assert all(value >= 1 for value in advised.values())
 
 
-def test_validation_windows_of_ten_characters_by_hand():
-    """Two streams of five tokens in windows of three: the second window is padded, and its padding is masked."""
-    first, second = validation_windows(TEN, batch_size=2, unroll_steps=3)
-    assert first.tokens.tolist() == [[10, 11, 12], [15, 16, 17]]
-    assert first.targets.tolist() == [[11, 12, 13], [16, 17, 18]]
-    assert first.mask.tolist() == [[1, 1, 1], [1, 1, 1]]
-    assert second.tokens.tolist() == [[13, 14, 0], [18, 19, 0]]
-    assert second.targets.tolist() == [[14, 0, 0], [19, 0, 0]]
-    assert second.mask.tolist() == [[1, 0, 0], [1, 0, 0]]
+def test_a_short_validation_text_is_one_stream_by_hand():
+    """A text shorter than a window is one padded window, of which all tokens but the first are targets."""
+    (window,) = validation_windows(TEN, 1)
+    assert window.tokens.shape == (1, VALIDATION_WINDOW)
+    assert window.tokens[0, :11].tolist() == [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0]
+    assert window.targets[0, :10].tolist() == [11, 12, 13, 14, 15, 16, 17, 18, 19, 0]
+    assert window.mask[0].tolist() == [1] * 9 + [0] * (VALIDATION_WINDOW - 9)
 
 
-def test_uneven_validation_streams_by_hand():
-    """Three streams of ten tokens are four, three and three long: the shorter ones are masked sooner."""
-    first, second = validation_windows(TEN, batch_size=3, unroll_steps=2)
-    assert first.tokens.tolist() == [[10, 11], [14, 15], [17, 18]]
-    assert first.targets.tolist() == [[11, 12], [15, 16], [18, 19]]
-    assert first.mask.tolist() == [[1, 1], [1, 1], [1, 1]]
-    assert second.tokens.tolist() == [[12, 13], [16, 0], [19, 0]]
-    assert second.targets.tolist() == [[13, 0], [0, 0], [0, 0]]
-    assert second.mask.tolist() == [[1, 0], [0, 0], [0, 0]]
-
-
-def test_a_short_validation_text_is_folded_into_fewer_streams():
-    """No stream is shorter than a window with its targets, and a text shorter than that is one stream."""
-    assert [window.tokens.shape for window in validation_windows(TEN, batch_size=16, unroll_steps=4)] == [(2, 4)]
-    assert [window.tokens.shape for window in validation_windows(TEN, batch_size=16, unroll_steps=64)] == [(1, 64)]
-    (window,) = validation_windows(TEN[:2], batch_size=16, unroll_steps=3)
-    assert window.tokens.tolist() == [[10, 11, 0]]
-    assert window.targets.tolist() == [[11, 0, 0]]
-    assert window.mask.tolist() == [[1, 0, 0]]
+def test_the_second_of_two_streams_reads_what_stands_before_its_part():
+    """Its first 128 tokens are not scored, and the first that is scored is the first of its part."""
+    ids = np.arange(1000, 1600, dtype=np.uint16)
+    windows = list(validation_windows(ids, 2))
+    assert windows[0].tokens[:, 0].tolist() == [1000, 1300 - 128]
+    assert [window.mask[1].any() for window in windows[:3]] == [False, True, True]
+    assert windows[1].targets[1][windows[1].mask[1] == 1].tolist() == [1300]
 
 
 @settings(deadline=None)
-@given(length=st.integers(2, 300), batch_size=st.integers(1, 20), unroll_steps=st.integers(1, 20))
-def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, unroll_steps):
-    """Whatever the sizes, the scored targets are the text without each stream's first token, read from what is before."""
+@given(length=st.integers(2, 3000), most=st.integers(1, 20))
+def test_every_token_after_the_first_is_scored_once(length, most):
+    """Whatever the sizes, the scored targets are the text without its first token, each read from what stands before it."""
     ids = np.arange(1, length + 1, dtype=np.uint16)
-    windows = list(validation_windows(ids, batch_size, unroll_steps))
-    streams = len(windows[0].tokens)
-    assert 1 <= streams <= batch_size
-    assert validation_shape(length, batch_size, unroll_steps) == (streams, unroll_steps)
+    streams = validation_streams(length, most)
+    assert 1 <= streams <= most
+    windows = list(validation_windows(ids, streams))
     for window in windows:
-        assert window.tokens.shape == window.targets.shape == window.mask.shape == (streams, unroll_steps)
+        assert window.tokens.shape == window.targets.shape == window.mask.shape == (streams, VALIDATION_WINDOW)
         assert window.tokens.dtype == window.targets.dtype == np.int32
         assert window.mask.dtype == np.float32
 
@@ -205,9 +190,11 @@ def test_every_token_after_a_streams_first_is_scored_once(length, batch_size, un
     scored = mask == 1
     np.testing.assert_array_equal(targets[scored], tokens[scored] + 1)
     np.testing.assert_array_equal(targets[:, :-1], tokens[:, 1:])
-    assert not targets[~scored].any()
-    assert sorted(tokens[:, 0].tolist() + targets[scored].tolist()) == ids.tolist()
-    assert scored[:, -unroll_steps:].any()  # no window is all padding
+    assert sorted(targets[scored].tolist()) == ids[1:].tolist()
+    assert scored[:, -VALIDATION_WINDOW:].any()  # no window is all padding
+    for row in range(streams):
+        first = int(np.argmax(scored[row]))
+        assert first >= min(127, int(targets[row, first]) - 2)
 
 
 def test_validation_reads_a_window_at_a_time(tmp_path):
@@ -217,8 +204,8 @@ def test_validation_reads_a_window_at_a_time(tmp_path):
     ids = np.memmap(path, np.uint8, mode="r")
     tracemalloc.start()
     try:
-        for window in validation_windows(ids, batch_size=10, unroll_steps=1000):
-            assert window.mask.shape == (10, 1000)
+        for window in validation_windows(ids, 10):
+            assert window.mask.shape == (10, VALIDATION_WINDOW)
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()

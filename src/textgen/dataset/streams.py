@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -90,14 +91,24 @@ class Streams:
         return rows[:, :-1], rows[:, 1:]
 
 
+VALIDATION_WINDOW = 64
+"""The tokens of a validation window. It does not change the scores, since the state is carried from one to the next."""
+
+_WARM_UP = 128
+"""The tokens that a validation stream reads before the first that is scored, so that its state is as if it had read all."""
+
+_LEAST_SCORED = 512
+"""The tokens that make a validation stream worth its warm-up."""
+
+
 @dataclass(frozen=True)
 class ValidationWindow:
     """One window of the validation streams.
 
     Attributes:
-        tokens: `(streams, unroll_steps)` int32, padded with 0.
+        tokens: `(streams, VALIDATION_WINDOW)` int32, padded with 0.
         targets: likewise.
-        mask: `(streams, unroll_steps)` float32, 1 where the target is to be scored.
+        mask: likewise, float32, 1 where the target is to be scored.
     """
 
     tokens: np.ndarray
@@ -105,38 +116,38 @@ class ValidationWindow:
     mask: np.ndarray
 
 
-def validation_shape(tokens: int, batch_size: int, unroll_steps: int) -> tuple[int, int]:
-    """The shape of a text's validation windows.
+def validation_streams(tokens: int, most: int) -> int:
+    """How many streams a text is scored in.
 
     Args:
         tokens: the text's length.
-        batch_size: the most streams; a short text is folded into fewer, each at least a window long.
-        unroll_steps: the tokens of a window.
-
-    Returns:
-        `(streams, unroll_steps)`.
+        most: the most streams.
     """
-    return max(1, min(batch_size, tokens // (unroll_steps + 1))), unroll_steps
+    return max(1, min(most, tokens // _LEAST_SCORED))
 
 
-def validation_windows(ids: np.ndarray, batch_size: int, unroll_steps: int) -> Iterator[ValidationWindow]:
-    """Folds a whole text into contiguous streams: every token after a stream's first is a target exactly once.
+def validation_windows(ids: np.ndarray, streams: int) -> Iterator[ValidationWindow]:
+    """Scores a whole text in parallel as if it were read in one go: every token after the first is a target exactly once.
+
+    The text is cut into as many parts as there are streams. Each stream begins a little before its part, and what it reads there is
+    not scored.
 
     Args:
         ids: `(tokens,)`, at least two; read a window at a time.
-        batch_size: the most streams.
-        unroll_steps: the tokens of a window.
+        streams: how many, at most as many as `validation_streams` gives.
 
     Yields:
-        The windows in order, all of the shape that `validation_shape` gives.
+        The windows in order, all of the same shape; the state is carried from each to the next.
     """
-    shape = validation_shape(len(ids), batch_size, unroll_steps)
-    streams = np.array_split(ids, shape[0])  # views: the ids stay on disk until their window comes
-    for begin in range(0, len(streams[0]) - 1, unroll_steps):
-        padded = np.zeros((shape[0], unroll_steps + 1), np.int32)
-        mask = np.zeros(shape, np.float32)
-        for row, stream in enumerate(streams):
-            known = stream[begin : begin + unroll_steps + 1]  # never empty: streams differ by one token at most
+    edges = [len(ids) * number // streams for number in range(streams + 1)]
+    parts = [(max(0, start - _WARM_UP), start, stop) for start, stop in pairwise(edges)]
+    longest = max(stop - begin for begin, _, stop in parts)
+    for offset in range(0, longest - 1, VALIDATION_WINDOW):
+        padded = np.zeros((streams, VALIDATION_WINDOW + 1), np.int32)
+        mask = np.zeros((streams, VALIDATION_WINDOW), np.float32)
+        for row, (begin, start, stop) in enumerate(parts):
+            known = ids[begin + offset : min(stop, begin + offset + VALIDATION_WINDOW + 1)]
             padded[row, : len(known)] = known
-            mask[row, : len(known) - 1] = 1
+            unscored = max(0, start - begin - offset - 1)
+            mask[row, unscored : max(0, len(known) - 1)] = 1
         yield ValidationWindow(padded[:, :-1], padded[:, 1:], mask)

@@ -10,19 +10,25 @@ from keras import ops
 
 from textgen.config import TrainingConfig
 from textgen.corpus import UNKNOWN_ID
-from textgen.dataset import validation_shape, validation_windows
+from textgen.dataset import VALIDATION_WINDOW, validation_streams, validation_windows
 from textgen.evaluation import Scores
 from textgen.model import LanguageModel, build_model
 
+_MOST_STREAMS = 64
+"""More are hardly faster."""
+
+_MOST_LOGITS = 1 << 25
+"""Of a window, 128 MB."""
+
 
 class Validator:
-    """Reads a whole text, the state carried, and scores every token after a stream's first.
+    """Scores every token of a text after the first, as if it were read in one go, the state carried.
 
     It runs a twin of the model with states of its own, since a stateful layer has one set of states and a fixed number
     of streams.
 
     Args:
-        config: the settings; `batch_size` is the most streams the text is folded into.
+        config: the settings.
         vocabulary_size: the number of ids.
         ids: `(tokens,)`, the text, at least two tokens.
         characters: the text's length, for bits per character.
@@ -30,12 +36,13 @@ class Validator:
 
     def __init__(self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray, characters: int) -> None:
         self._ids = ids
-        self._config = config
         self._characters_per_token = characters / len(ids)
         self._unknown_share = unknown_share(ids)
-        streams, window = validation_shape(len(ids), config.batch_size, config.unroll_steps)
-        self._twin = build_model(config, vocabulary_size, streams=streams, window=window)
-        targets = keras.Input(batch_shape=(streams, window), dtype="int32", name="targets")
+        most = max(1, min(_MOST_STREAMS, _MOST_LOGITS // (VALIDATION_WINDOW * vocabulary_size)))
+        self._streams = validation_streams(len(ids), most)
+        shape = (self._streams, VALIDATION_WINDOW)
+        self._twin = build_model(config, vocabulary_size, streams=shape[0], window=shape[1])
+        targets = keras.Input(batch_shape=shape, dtype="int32", name="targets")
         nats = ops.sparse_categorical_crossentropy(targets, self._twin.output, from_logits=True)
         self._scorer = keras.Model({"tokens": self._twin.input, "targets": targets}, nats)
         self._scorer.compile(jit_compile=False)
@@ -50,7 +57,7 @@ class Validator:
         self._twin.set_weights(model.get_weights())
         self._twin.reset_states()
         nats, tokens = 0.0, 0
-        for window in validation_windows(self._ids, self._config.batch_size, self._config.unroll_steps):
+        for window in validation_windows(self._ids, self._streams):
             check()
             scored = self._scorer.predict_on_batch({"tokens": window.tokens, "targets": window.targets})
             nats += float(np.sum(scored * window.mask, dtype=np.float64))
