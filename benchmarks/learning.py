@@ -1,8 +1,14 @@
-"""What does a model know after some minutes? The validation loss of textgen-train with the default settings.
+"""What does a model know after some minutes? The validation loss of textgen-train.
 
-The text is split into its first 90% and last 10%; the validation text is scored as if it were read in one go.
+The text is split into its first 90% and last 10%. Two protocols:
 
-    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
+- ours: the validation text is scored as if it were read in one go, the state carried;
+- random blocks of the validation text, each read from a zero state, as nanoGPT's `estimate_loss` does it with the block size of
+  the model: 256 for its GPU preset, 64 for its CPU preset.
+
+    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1] [--plot FILE.svg] [further flags of textgen-train, with =]
+
+`--plot` draws the loss over the minutes; it needs matplotlib (`pip install matplotlib`), which is no dependency of ours.
 """
 
 import argparse
@@ -12,8 +18,64 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from textgen.corpus import find_sources, open_corpus
+from textgen.generation import LSTMStep, read_model
 from textgen.storage import bundled
+
+BLOCKS = {256: 400, 64: 1600}
+"""How many random blocks of each size are read, side by side."""
+
+METRICS = "metrics.jsonl"
+
+
+def train(text: str, directory: str, flags: list[str]) -> dict[str, Any]:
+    """Runs textgen-train; its summary."""
+    command = [sys.executable, "-m", "textgen", "train", text, "--json", "--sample_length", "0", *flags]
+    environment = {**os.environ, "TEXTGEN_CACHE": directory}
+    command += ["--job_dir", directory + "/job"]
+    printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
+    summary: dict[str, Any] = json.loads(printed)
+    return summary
+
+
+def block_loss(job: Path, text: str, size: int, blocks: int) -> float:
+    """The mean nats of random blocks of the validation text, each read from a zero state."""
+    model = read_model(job / "model.safetensors")
+    corpus = open_corpus(find_sources([text], None, None), language_model="char")
+    ids = np.array(model.vocabulary.encode("".join(corpus.valid.chunks(1 << 16))), np.int64)
+    starts = np.random.default_rng(1).integers(len(ids) - size, size=blocks)
+    run = LSTMStep(model).start(blocks)
+    nats = 0.0
+    for time in range(size):
+        logits = run(ids[starts + time]).astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        target = ids[starts + time + 1]
+        nats += float(np.sum(np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(blocks), target]))
+    return nats / (size * blocks)
+
+
+def plot(curves: list[list[tuple[float, float]]], text: str, path: str) -> None:
+    """Draws a curve for each seed: validation loss over minutes of training."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "textgen"  # the same curves, the same file
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
+    for seed, curve in enumerate(curves, start=1):
+        axes.plot(*zip(*curve, strict=True), marker="o", markersize=3, label=f"seed {seed}")
+    axes.set_xlabel("minutes of training on two CPU cores")
+    axes.set_ylabel("validation loss, nats per character")
+    axes.set_title(text)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, metadata={"Date": None})
 
 
 def main() -> None:
@@ -22,22 +84,31 @@ def main() -> None:
     parser.add_argument("text", nargs="?", default=str(bundled("data/story.txt")))
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--plot", metavar="FILE.svg")
     given, flags = parser.parse_known_args()
-    losses = []
+    if not any(flag.startswith("--max_steps") for flag in flags):
+        flags += ["--minutes", str(given.minutes)]
+    losses: list[list[float]] = []
+    curves = []
     for seed in range(1, given.seeds + 1):
         with tempfile.TemporaryDirectory() as directory:
-            command = [sys.executable, "-m", "textgen", "train", given.text, "--json", "--sample_length", "0", *flags]
-            command += ["--minutes", str(given.minutes), "--seed", str(seed), "--job_dir", directory + "/job"]
-            environment = {**os.environ, "TEXTGEN_CACHE": directory}
-            printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
-        found = json.loads(printed)
-        losses.append(found["valid_loss"])
+            found = train(given.text, directory, [*flags, "--seed", str(seed)])
+            job = Path(directory) / "job"
+            blocks = [block_loss(job, given.text, size, count) for size, count in BLOCKS.items()]
+            lines = [json.loads(line) for line in (job / METRICS).read_text(encoding="utf-8").splitlines()]
+        curves.append([(line["seconds"] / 60, line["valid_loss"]) for line in lines])
+        losses.append([found["valid_loss"], *blocks])
+        in_blocks = ", ".join(f"{loss:.4f} in blocks of {size}" for size, loss in zip(BLOCKS, blocks, strict=True))
         print(
-            f"{given.text}, {given.minutes:g} minutes, seed {seed}: {found['valid_loss']:.4f} nats per token, "
-            f"{found['valid_bits_per_character']:.4f} bits per character, {found['tokens_per_second']:,.0f} tokens/s",
+            f"{given.text}, seed {seed}: {found['valid_loss']:.4f} nats per token, {in_blocks}; "
+            f"{found['valid_bits_per_character']:.4f} bits per character; {found['steps']} steps in {found['seconds']:.1f} s, "
+            f"{found['tokens_per_second']:,.0f} tokens/s",
             flush=True,
         )
-    print(f"mean of {len(losses)}: {statistics.mean(losses):.4f} nats per token")
+    means = [statistics.mean(column) for column in zip(*losses, strict=True)]
+    print(f"mean of {len(losses)}: {means[0]:.4f} nats per token; blocks: {means[1]:.4f}, {means[2]:.4f}")
+    if given.plot:
+        plot(curves, Path(given.text).name, given.plot)
 
 
 if __name__ == "__main__":
