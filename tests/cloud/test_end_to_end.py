@@ -18,8 +18,8 @@ from textgen.cli import main, sample, train
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
 SETTINGS = [
-    *("--lstm_state_size=8", "--batch_size=4", "--unroll_steps=16", "--sample_length=10", "--max_steps=2000"),
-    *("--eval_steps=500", "--save_steps=100", "--deterministic", "--dropout=0.2"),
+    *("--lstm_state_size=8", "--batch_size=4", "--unroll_steps=16", "--sample_length=10", "--max_steps=8000"),
+    *("--eval_steps=2000", "--save_steps=400", "--deterministic", "--dropout=0.2"),
 ]
 NAME = "book-8-states-1-layers"
 

@@ -82,13 +82,12 @@ class JobCommand:
 
 @dataclass(frozen=True)
 class LogsCommand:
-    """Which job's log to show. Immutable, and valid once it exists.
+    """How a job's log is shown. Immutable, and valid once it exists.
 
     Raises:
         UsageError: for a value that cannot be.
     """
 
-    job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
     follow: bool = option(
         False,
         group="output",
@@ -98,7 +97,6 @@ class LogsCommand:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        job_id(self.job)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
 from textgen.cli.sample_output import encode_output, put
-from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.cli.vertex.settings import add_vertex_settings, read_job
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_command import LogsCommand, job_id
+from textgen.config.vertex_command import JobCommand, LogsCommand
 from textgen.console import Console
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def make_parser() -> Parser:
         "Shows what a job has written to Cloud Logging: time, severity and message of each line, on standard output.\n"
         "With --follow it goes on until the job ends; Ctrl-C ends it before, and the job goes on.",
     )
+    parser.add_settings(JobCommand)
     parser.add_settings(LogsCommand)
     add_vertex_settings(parser)
     parser.add_help_and_version()
@@ -48,9 +49,8 @@ def make_parser() -> Parser:
 def _logs(arguments: Sequence[str]) -> None:
     values = make_parser().parse(arguments)
     command = build(LogsCommand, values)
-    config = read_vertex_config(values)
-    config.require("project", "region")
-    project, job = str(config.project), job_id(command.job)
+    job, config = read_job(values)
+    project = str(config.project)
     encode_output("backslashreplace")
 
     from textgen.cloud.logs import follow_log, read_log

@@ -8,7 +8,7 @@ from typing import Any
 
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_command import VertexFile
+from textgen.config.vertex_command import JobCommand, VertexFile, job_id
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import MissingError
 from textgen.storage import read_text
@@ -37,3 +37,17 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
         raise MissingError(f"there is no --vertex_config {named}; check the path")
     kept = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
     return build(VertexConfig, {**kept, **values})
+
+
+def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:
+    """The id of the job that is meant, and where it runs.
+
+    Args:
+        values: of the flags that were given.
+
+    Raises:
+        TextgenError: as `read_vertex_config`; when project or region is not known; for what is no job's id.
+    """
+    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
+    config.require("project", "region")
+    return job, config

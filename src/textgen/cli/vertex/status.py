@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from textgen.cli.entry import run_command
-from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
-from textgen.config.flags import Parser, build
-from textgen.config.vertex_command import JobCommand, job_id
+from textgen.cli.vertex.settings import add_vertex_settings, read_job
+from textgen.config.flags import Parser
+from textgen.config.vertex_command import JobCommand
 from textgen.console import Console
 
 PROGRAM = "textgen vertex status"
@@ -38,9 +38,7 @@ def make_parser() -> Parser:
 
 
 def _status(arguments: Sequence[str]) -> None:
-    values = make_parser().parse(arguments)
-    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
-    config.require("project", "region")
+    job, config = read_job(make_parser().parse(arguments))
     with Console().busy(f"asking Vertex AI for job {job}"):
         from textgen.cloud.job_service import get
         from textgen.cloud.watching import state_of
