@@ -25,7 +25,7 @@ def test_minutes_choose_a_model_and_say_why(capsys):
     lines = [line for line in said.splitlines() if line.startswith("  chosen")]
     assert len(lines) == 3
     assert "what learns most in 1 minute on a CPU" in lines[0]
-    assert "-states-1-layers (new)" in said
+    assert "-states-1-layers-384-embed (new)" in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["--minutes=1"], ["--minutes=600"]])
@@ -73,12 +73,13 @@ def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
     assert "goes on" in again
 
 
-def test_a_job_with_another_model_is_pointed_to(capsys, training):
+@pytest.mark.parametrize("embedding", [[], ["--embedding_size=5"]])
+def test_a_job_with_another_model_is_pointed_to(capsys, training, embedding):
     """Who gives a text more time after a first try is told how to go on with the model of that."""
-    assert main(["book.txt", "--lstm_state_size=9", "--max_steps=3"]) == 0
+    assert main(["book.txt", "--lstm_state_size=9", *embedding, "--max_steps=3"]) == 0
     said = plan(capsys, "--minutes=600")
     assert "(new)" in said
-    assert "There is job/book-9-states-1-layers already" in said
+    assert "There is job/book-9-states-1-layers" in said
     flags = said[said.index("; with --") + 7 : said.index(" this run would")].split()
     assert "goes on" in plan(capsys, "--minutes=600", *flags)
 

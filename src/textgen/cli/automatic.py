@@ -17,7 +17,7 @@ from textgen.jobs import JobDirectory
 from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVER = Path("/proc/driver/nvidia/version")
-_SIZE_IN_NAME = re.compile(r"-(?P<states>\d+)-states-(?P<layers>\d+)-layers(?:-word)?")
+_SIZE_IN_NAME = re.compile(r"-(?P<states>\d+)-states-(?P<layers>\d+)-layers(?:-(?P<embedding>\d+)-embed)?(?:-word)?")
 _CUDA_LIBRARY = "nvidia.cudnn"
 """Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
 
@@ -77,6 +77,7 @@ def other_models(job: JobDirectory, prefix: str) -> str:
         size = _SIZE_IN_NAME.fullmatch(other.name.removeprefix(prefix))
         if size is not None:
             flags = f"--lstm_state_size {size['states']} --layers {size['layers']}"
+            flags += f" --embedding_size {size['embedding']}" if size["embedding"] else ""
             return f"There is {other} already, with another model; with {flags} this run would go on with that."
     return ""
 

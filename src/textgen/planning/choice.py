@@ -1,7 +1,7 @@
 """Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
-The numbers were fitted on two cores (docs/experiments.md); for a GPU they are guesses.
+The numbers for characters on a CPU up to six minutes were fitted on two cores (docs/experiments.md); all others are guesses.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class _Size(NamedTuple):
 
 _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ("cpu", "char"): (
-        _Size(2, 48_000, {"lstm_state_size": 320, "layers": 1, "learning_rate": 0.004}),
-        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "learning_rate": 0.004}),
-        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "learning_rate": 0.003}),
-        _Size(float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "learning_rate": 0.002}),
+        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384, "learning_rate": 0.006}),
+        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512, "learning_rate": 0.004}),
+        _Size(
+            float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "embedding_size": 512, "learning_rate": 0.003}
+        ),
     ),
     ("cpu", "word"): (
         _Size(6, 8_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128, "learning_rate": 0.003}),
@@ -58,7 +59,7 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
         ),
     ),
 }
-_DROPOUTS = ((4.0, 0.1), (12.0, 0.2), (30.0, 0.3), (float("inf"), 0.5))
+_DROPOUTS = ((10.0, 0.1), (20.0, 0.2), (40.0, 0.3), (float("inf"), 0.5))
 """The dropout for up to so many passes over the text."""
 _DEFAULTS = {"batch_size": 16, "unroll_steps": 64}
 
