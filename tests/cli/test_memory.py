@@ -47,10 +47,11 @@ def test_the_machine_says_how_much_it_has():
     assert size is None or size > 100_000_000
 
 
-def test_the_command_refuses_before_anything_is_made(tmp_path, monkeypatch, capsys):
+def test_the_command_refuses_before_anything_is_made(machine, tmp_path, monkeypatch, capsys):
     """textgen-train exits with 69 and one line, and leaves no job directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "book.txt").write_text("The keeper wound the tide clock at dusk.\n" * 400)
-    assert main(["book.txt", "--device=cpu", "--layers=64", "--lstm_state_size=16384"]) == 69
+    machine(100_000_000)
+    assert main(["book.txt", "--device=cpu", "--lstm_state_size=2000"]) == 69
     assert "lower --lstm_state_size" in capsys.readouterr().err
     assert not (tmp_path / "job").exists()
