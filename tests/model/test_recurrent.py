@@ -279,6 +279,24 @@ def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch
     assert not choose_loop(512, 16).compiled
 
 
+def test_a_gpu_gets_the_whole_batch(monkeypatch):
+    """Parts are for the cores of a CPU: on a GPU there is one, and the loop is TensorFlow's."""
+    monkeypatch.setattr(tensorflow_ops, "has_gpu", lambda: True)
+    assert choose_loop(384, 500) == Loop(1, compiled=False)
+
+
+@pytest.mark.parametrize("arguments", [{"go_backwards": True}, {"unroll": True}])
+@pytest.mark.parametrize("kind", CELLS)
+def test_other_cells_take_the_arguments_of_keras_rnn(kind, arguments):
+    """What the hoisted loop has no way for gives the results of keras.layers.RNN."""
+    ours = built(CellLSTM(UNITS, **kind, **arguments))
+    known = keras.layers.RNN(CellLSTM(UNITS, **kind).cell, **arguments)
+    known.build((BATCH, STEPS, WIDTH))
+    known.set_weights(ours.get_weights())
+    text = random(BATCH, STEPS, WIDTH)
+    np.testing.assert_allclose(ours(text), known(text), atol=1e-5)
+
+
 def test_without_a_compiler_the_loops_run_uncompiled(monkeypatch):
     """A build of TensorFlow that has no compiler for its CPU trains all the same."""
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: False)

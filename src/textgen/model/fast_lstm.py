@@ -24,7 +24,7 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
             self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid
             and self.use_bias
-            and not (self.dropout or self.recurrent_dropout or self.go_backwards or self.unroll)
+            and not (self.dropout or self.recurrent_dropout)
         )
         return plain and not has_gpu() and super().runs_hoisted(sequences, mask)
 

@@ -64,7 +64,8 @@ class HoistedLoop(keras.layers.RNN, ABC):
 
     def runs_hoisted(self, sequences: Any, mask: Any) -> bool:
         """Whether this loop serves; otherwise Keras' does."""
-        return mask is None and None not in sequences.shape
+        plain = not (self.go_backwards or self.unroll)
+        return plain and mask is None and None not in sequences.shape
 
     @abstractmethod
     def finish_share(self, rows: Any) -> Any:

@@ -29,9 +29,9 @@ class Loop(NamedTuple):
 
 
 def choose_loop(units: int, batch_size: int) -> Loop:
-    """The way to run an LSTM's loop over time on this machine's CPU, the same in each process.
+    """The way to run an LSTM's loop over time on this machine, the same in each process.
 
-    XLA joins all that a gate needs into one pass over the numbers, but runs a loop on one core, beside its products. So the
+    A GPU runs a batch whole, and TensorFlow's own loop. On a CPU, XLA joins all that a gate needs into one pass over the numbers, but runs a loop on one core, beside its products. So the
     batch is cut into a part for each core. Measured on two cores; on more of them parts of a few rows would lose, and
     none has fewer than eight.
 
@@ -39,8 +39,10 @@ def choose_loop(units: int, batch_size: int) -> Loop:
         units: the state size n.
         batch_size: the streams.
     """
+    if has_gpu():
+        return Loop(1, compiled=False)
     parts = max(1, min(_cores(), batch_size // _ROWS_OF_A_PART))
-    return Loop(parts, compiled=units < _UNITS_FOR_XLA and _has_compiler() and not has_gpu())
+    return Loop(parts, compiled=units < _UNITS_FOR_XLA and _has_compiler())
 
 
 def has_gpu() -> bool:
