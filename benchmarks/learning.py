@@ -24,30 +24,25 @@ from typing import Any
 import numpy as np
 
 from textgen.corpus import find_sources, open_corpus
-from textgen.generation import LSTMStep, read_model
+from textgen.generation import LSTMStep, ModelFile, read_model
 from textgen.storage import bundled
 
 BLOCKS = {256: 400, 64: 1600}
 """How many random blocks of each size are read, side by side."""
 
-METRICS = "metrics.jsonl"
 
-
-def train(text: str, directory: str, flags: list[str]) -> dict[str, Any]:
-    """Runs textgen-train; its summary."""
-    command = [sys.executable, "-m", "textgen", "train", text, "--json", "--sample_length", "0", *flags]
-    environment = {**os.environ, "TEXTGEN_CACHE": directory}
-    command += ["--job_dir", directory + "/job"]
+def train(job: str, arguments: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Runs textgen-train with nothing cached; its summary, and the records of its evaluations."""
+    command = [sys.executable, "-m", "textgen", "train", "--json", "--sample_length", "0", "--job_dir", job, *arguments]
+    environment = {**os.environ, "TEXTGEN_CACHE": f"{job}-cache"}
     printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
-    summary: dict[str, Any] = json.loads(printed)
-    return summary
+    lines = Path(job, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return json.loads(printed), [json.loads(line) for line in lines]
 
 
-def block_loss(job: Path, text: str, size: int, blocks: int) -> float:
-    """The mean nats of random blocks of the validation text, each read from a zero state."""
-    model = read_model(job / "model.safetensors")
-    corpus = open_corpus(find_sources([text], None, None), language_model="char")
-    ids = np.array(model.vocabulary.encode("".join(corpus.valid.chunks(1 << 16))), np.int64)
+def block_loss(model: ModelFile, text: str, size: int, blocks: int) -> float:
+    """The mean nats of random blocks of a text, each read from a zero state."""
+    ids = np.array(model.vocabulary.encode(text), np.int64)
     starts = np.random.default_rng(1).integers(len(ids) - size, size=blocks)
     run = LSTMStep(model).start(blocks)
     nats = 0.0
@@ -88,15 +83,17 @@ def main() -> None:
     given, flags = parser.parse_known_args()
     if not any(flag.startswith("--max_steps") for flag in flags):
         flags += ["--minutes", str(given.minutes)]
+    corpus = open_corpus(find_sources([given.text], None, None), language_model="char")
+    valid = "".join(corpus.valid.chunks(1 << 16))
     losses: list[list[float]] = []
     curves = []
     for seed in range(1, given.seeds + 1):
         with tempfile.TemporaryDirectory() as directory:
-            found = train(given.text, directory, [*flags, "--seed", str(seed)])
-            job = Path(directory) / "job"
-            blocks = [block_loss(job, given.text, size, count) for size, count in BLOCKS.items()]
-            lines = [json.loads(line) for line in (job / METRICS).read_text(encoding="utf-8").splitlines()]
-        curves.append([(line["seconds"] / 60, line["valid_loss"]) for line in lines])
+            job = f"{directory}/job"
+            found, records = train(job, [given.text, "--seed", str(seed), *flags])
+            model = read_model(Path(job, "model.safetensors"))
+        blocks = [block_loss(model, valid, size, count) for size, count in BLOCKS.items()]
+        curves.append([(record["seconds"] / 60, record["valid_loss"]) for record in records])
         losses.append([found["valid_loss"], *blocks])
         in_blocks = ", ".join(f"{loss:.4f} in blocks of {size}" for size, loss in zip(BLOCKS, blocks, strict=True))
         print(

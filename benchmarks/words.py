@@ -7,15 +7,13 @@ falls back on equal probabilities. Both sides score every token of the validatio
 """
 
 import argparse
-import json
 import math
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
+
+from learning import train
 
 from textgen.corpus import find_sources, open_corpus
 from textgen.dataset import encode
@@ -78,23 +76,18 @@ def main() -> None:
     given, flags = parser.parse_known_args()
     corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
     with tempfile.TemporaryDirectory() as directory:
-        train, valid = (
+        tokens, valid = (
             encode(section, corpus.vocabulary, corpus.sha256, Path(directory)).tolist()
             for section in (corpus.train, corpus.valid)
         )
-    print(f"{len(train):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
-    print(f"Kneser-Ney trigram: perplexity {trigram_perplexity(train, valid, corpus.vocabulary.size):.1f}", flush=True)
+    print(f"{len(tokens):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
+    print(f"Kneser-Ney trigram: perplexity {trigram_perplexity(tokens, valid, corpus.vocabulary.size):.1f}", flush=True)
     found = []
     for seed in range(1, given.seeds + 1):
         with tempfile.TemporaryDirectory() as directory:
-            command = [sys.executable, "-m", "textgen", "train", "--data_dir", given.data_dir]
-            command += ["--data_prefix", given.prefix, "--language_model", "word", "--json", "--sample_length", "0"]
-            command += ["--seed", str(seed), "--job_dir", directory + "/job", *flags]
-            environment = {**os.environ, "TEXTGEN_CACHE": directory}
-            printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
-            lines = (Path(directory) / "job" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        best = min(json.loads(line)["valid_perplexity"] for line in lines)
-        summary = json.loads(printed)
+            text = ["--data_dir", given.data_dir, "--data_prefix", given.prefix, "--language_model", "word"]
+            summary, records = train(f"{directory}/job", [*text, "--seed", str(seed), *flags])
+        best = min(record["valid_perplexity"] for record in records)
         found.append(best)
         print(
             f"textgen-train, seed {seed}: perplexity {best:.1f} at its best, {summary['valid_perplexity']:.1f} at the end, "
