@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import glob
 import importlib.util
-import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from textgen.cli.job_config import read_config
-from textgen.config import TrainCommand, TrainingConfig, settings
+from textgen.config import TrainCommand, TrainingConfig, job_name, settings
 from textgen.corpus import Corpus
+from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
 from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVER = Path("/proc/driver/nvidia/version")
-_SIZE_IN_NAME = re.compile(r"-(?P<states>\d+)-states-(?P<layers>\d+)-layers(?:-(?P<embedding>\d+)-embed)?(?:-word)?")
 _CUDA_LIBRARY = "nvidia.cudnn"
 """Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
 
@@ -74,10 +73,12 @@ def other_models(job: JobDirectory, prefix: str) -> str:
     except OSError:
         there = []
     for other in there:
-        size = _SIZE_IN_NAME.fullmatch(other.name.removeprefix(prefix))
-        if size is not None:
-            flags = f"--lstm_state_size {size['states']} --layers {size['layers']}"
-            flags += f" --embedding_size {size['embedding']}" if size["embedding"] else ""
+        try:
+            config = read_config(other / job.config.name, "")
+        except TextgenError:
+            continue
+        if job_name(config, prefix) == other.name:
+            flags = model_flags(config)
             return f"There is {other} already, with another model; with {flags} this run would go on with that."
     return ""
 

@@ -113,6 +113,14 @@ class Plan:
         pairs = ((epochs, config.epochs), (steps, config.max_steps), (minutes, config.time_limit))
         return min(1.0, max(done / limit for done, limit in pairs if limit is not None))
 
+    def is_stale(self, stale: int) -> bool:
+        """Whether patience is over.
+
+        Args:
+            stale: scorings since the best one.
+        """
+        return self.config.patience is not None and stale >= self.config.patience
+
     def is_reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> bool:
         """Whether the job is at an end.
 
@@ -122,9 +130,7 @@ class Plan:
             minutes: of training so far.
             stale: scorings since the best one.
         """
-        patience = self.config.patience
-        is_over = patience is not None and stale >= patience
-        return is_over or self.fraction(epochs=epochs, steps=steps, minutes=minutes) >= 1
+        return self.is_stale(stale) or self.fraction(epochs=epochs, steps=steps, minutes=minutes) >= 1
 
     def describe_model(self) -> str:
         """The model's shape in words."""

@@ -128,7 +128,7 @@ class Attempt:
         run, progress = self._run, self.progress
         plan = Plan(run.config, run.corpus.vocabulary.size)
         evaluator = Evaluator(
-            run.config,
+            plan,
             to_file=self._to_file,
             results=self._results,
             progress=progress,

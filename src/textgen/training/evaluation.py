@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile, TextGenerator
 from textgen.generation.model_file import overflows
+from textgen.planning import Plan
 from textgen.signals import Interrupted, Signals
 from textgen.training.export import score_values
 from textgen.training.limits import diverged
@@ -35,7 +35,7 @@ class Evaluator(keras.callbacks.Callback):
     """Evaluates when a step of the grid is reached.
 
     Args:
-        config: the settings.
+        plan: the settings, and what ends the job.
         to_file: makes a model file of the model's tensors, the step and its scores.
         results: gets what is to be written.
         progress: where training stands.
@@ -46,7 +46,7 @@ class Evaluator(keras.callbacks.Callback):
 
     def __init__(
         self,
-        config: TrainingConfig,
+        plan: Plan,
         *,
         to_file: Callable[[Mapping[str, np.ndarray], int, Scores | None], ModelFile],
         results: Results,
@@ -56,7 +56,8 @@ class Evaluator(keras.callbacks.Callback):
         console: Console,
     ) -> None:
         super().__init__()
-        self._config = config
+        self._plan = plan
+        self._config = plan.config
         self._to_file = to_file
         self._results = results
         self._progress = progress
@@ -114,8 +115,7 @@ class Evaluator(keras.callbacks.Callback):
         self._results.add_metrics(metrics_record(progress))
         if sample:
             self._results.add_sample(f"step {progress.step}, epoch {progress.epochs:.2f}, {scores}", sample)
-        patience = self._config.patience
-        if patience is not None and progress.stale >= patience and progress.status == "running":
+        if self._plan.is_stale(progress.stale) and progress.status == "running":
             progress.status = "finished"
             self.model.stop_training = True
 
