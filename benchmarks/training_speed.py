@@ -104,13 +104,13 @@ def keras_side(text: str, shape: str) -> Callable[[int], None]:
     return train
 
 
-def our_side(text: str, shape: str) -> Callable[[int], None]:
+def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
     """A function that makes so many steps with our model's train function, ten in a call of TensorFlow."""
     import tensorflow as tf
 
     from textgen.training.attempt import compile_model
 
-    config = make_config(shape, dropout=0.0)
+    config = make_config(shape, dropout=0.0, **settings)
     tokens, targets, vocabulary = windows(text, shape)
     model = compile_model(config, vocabulary)
     keep = tf.ones((len(tokens), config.batch_size, 1))

@@ -1,7 +1,7 @@
 """textgen trains an LSTM on your own text and lets it write.
 
     >>> import textgen
-    >>> writer = textgen.load("job/story-384-states-1-layers")
+    >>> writer = textgen.load("job/story-384-states-1-layers-384-embed")
     >>> print("".join(writer.generate("The captain", length=400)))
 
 The packages, in the order in which the data passes through them:

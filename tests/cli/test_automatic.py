@@ -19,13 +19,20 @@ def plan(capsys, *arguments):
     return capsys.readouterr().err
 
 
-def test_minutes_choose_a_model_and_say_why(capsys):
-    """With --minutes the plan names each chosen setting with its reason, in a line each."""
+def test_a_time_chooses_a_model_and_says_why(capsys):
+    """Where time is the limit the plan names each chosen setting with its reason, in a line each."""
     said = plan(capsys, "--minutes=1", "--device=cpu")
     lines = [line for line in said.splitlines() if line.startswith("  chosen")]
     assert len(lines) == 3
     assert "what learns most in 1 minute on a CPU" in lines[0]
     assert "-states-1-layers-384-embed (new)" in said
+
+
+def test_without_a_limit_a_model_is_chosen_for_five_minutes(capsys):
+    """Whoever gives a text and nothing else gets what suits the time that such a run takes."""
+    without = plan(capsys, "--device=cpu")
+    assert "in 5 minutes on a CPU" in without
+    assert without == plan(capsys, "--device=cpu", "--minutes=5")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--minutes=1"], ["--minutes=600"]])
@@ -38,6 +45,7 @@ def test_the_same_command_finds_the_same_job(capsys, arguments):
     "arguments",
     [
         ["--epochs=1"],
+        ["--max_steps=1"],
         ["--minutes=600", "--layers=1"],
         ["--minutes=600", "--lstm_state_size=384"],
         ["--minutes=600", "--no-layer_norm"],
@@ -46,7 +54,7 @@ def test_the_same_command_finds_the_same_job(capsys, arguments):
     ],
 )
 def test_a_given_model_switches_the_choice_off(capsys, arguments):
-    """A flag that shapes the model, or a preset, leaves everything else at its default; so does a run without --minutes."""
+    """A flag that shapes the model, or a preset, leaves everything else at its default; so does a run that time does not limit."""
     said = plan(capsys, *arguments)
     assert "chosen" not in said
     assert "1 LSTM layer of 384 states" in said
@@ -58,6 +66,7 @@ def test_a_job_that_is_there_keeps_its_model(capsys, training):
     said = plan(capsys, "--job_dir=mine", "--minutes=600")
     assert "1 LSTM layer of 8 states" in said
     assert "chosen" not in said
+    assert "1 LSTM layer of 8 states" in plan(capsys, "--job_dir=mine", "--max_steps=9")
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
 

@@ -52,7 +52,7 @@ def test_a_disk_without_room_for_three_checkpoints_is_refused(book, small_disk, 
     """The line has what is free, what is needed and the ways out; nothing is made there."""
     place = small_disk / "a" / "b"
     line = refused(capsys, ["book.txt", f"--job_dir={place}", *dry_run])
-    assert line.startswith(f"textgen-train: error: the disk of {place / 'checkpoints'} has 1.0 MB free and needs 2")
+    assert line.startswith(f"textgen-train: error: the disk of {place / 'checkpoints'} has 1.0 MB free and needs ")
     assert re.search(
         r"needs (\d\d\.\d MB): three checkpoints of this job take \1; free some space, name a --job_dir", line
     )

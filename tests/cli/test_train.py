@@ -228,7 +228,7 @@ def test_a_second_trainer_is_turned_away(book, no_training, capsys, tmp_path):
     """It ends with 73 and one line that names the holder, loads and moves nothing, with --fresh neither."""
     job = JobDirectory(Path("here"))
     with job_lock(job, pytest.fail):
-        job.config.write_text("of the other trainer")
+        job.config.write_text("lstm_state_size: 8  # of the other trainer")
         before = everything_below(tmp_path)
         for arguments in (["book.txt", "--job_dir=here"], ["book.txt", "--job_dir=here", "--fresh"]):
             assert main(arguments) == 73
@@ -262,7 +262,7 @@ def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):
     assert out == ""
     assert err.startswith("textgen ")
     assert main(["book.txt", "--json", "--fresh"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"job_dir": "job/book-384-states-1-layers", **training.summary}
+    assert json.loads(capsys.readouterr().out) == {"job_dir": "job/book-384-states-1-layers-384-embed", **training.summary}
 
 
 def test_figures_that_json_lacks_are_null(book, training, capsys):

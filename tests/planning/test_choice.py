@@ -40,6 +40,15 @@ def test_a_text_that_is_read_more_often_gets_more_dropout():
     assert dropouts[0] > dropouts[-1]
 
 
+@pytest.mark.parametrize(("language_model", "device"), KINDS)
+@pytest.mark.parametrize("characters", [1_000, 20_000, 1_000_000])
+def test_streams_are_never_more_than_a_text_has_room_for(characters, language_model, device):
+    """An epoch of any text but the shortest has several steps."""
+    settings = chosen(3, characters, language_model, device)
+    tokens = characters / (1 if language_model == "char" else 6)
+    assert settings["batch_size"] == 1 or settings["batch_size"] * settings["unroll_steps"] * 6 <= tokens
+
+
 def test_each_choice_gives_its_reason_once():
     """No setting is chosen twice, and each has a reason of one line."""
     choices = choose(3, 1_000_000, "char", "cpu")

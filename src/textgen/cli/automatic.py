@@ -1,4 +1,4 @@
-"""Completes what the command line leaves open when `--minutes` says how long there is; loads nothing heavy."""
+"""Completes what the command line leaves open where time is what limits a run; loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,20 @@ _CUDA_LIBRARY = "nvidia.cudnn"
 """Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
 
 
+def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
+    """Whether neither a preset nor a flag says what the model is.
+
+    Args:
+        command: what is asked for beside the settings.
+        given: the settings that somebody gave.
+    """
+    return command.config is None and set(SHAPE_SETTINGS).isdisjoint(given)
+
+
 def complete(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
-    """Chooses a model and how to train it, unless a preset or a flag says what the model is, or there is no `--minutes`.
+    """Chooses a model and how to train it, where that is left open and time is the limit.
 
     Args:
         config: the settings, those not given at their defaults.
@@ -36,10 +46,11 @@ def complete(
     Returns:
         The settings, and what was chosen of them.
     """
-    if config.minutes is None or command.config is not None or not set(SHAPE_SETTINGS).isdisjoint(given):
+    minutes = config.time_limit
+    if minutes is None or not leaves_model_open(command, given):
         return config, ()
     choices = []
-    for choice in choose(config.minutes, corpus.train.characters, config.language_model, device):
+    for choice in choose(minutes, corpus.train.characters, config.language_model, device):
         left_open = {name: value for name, value in choice.settings.items() if name not in given}
         if left_open:
             choices.append(Choice(left_open, choice.reason))

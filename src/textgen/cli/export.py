@@ -40,7 +40,7 @@ def make_parser() -> Parser:
         "step: from a token's id and the states to the logits of the next token and the next states. It is run\n"
         "before it is kept, and refused where it differs from what textgen-sample does. Standard output has the\n"
         "paths of the files, one a line.",
-        f"example:\n  {PROGRAM} job/story-384-states-1-layers --format onnx\n\n"
+        f"example:\n  {PROGRAM} job/story-384-states-1-layers-384-embed --format onnx\n\n"
         "docs/export.md shows how each file is used.",
     )
     parser.add_settings(ExportCommand)

@@ -40,9 +40,9 @@ def make_parser() -> Parser:
         f"{PROGRAM} JOB_DIR [--prompt TEXT] [FLAGS]",
         "Lets a trained model write. Only text goes to standard output, the prompt first, as it was given; a line ---\n"
         "stands between the texts of --samples. Ctrl-C ends it, and what was written stays.",
-        f'examples:\n  {PROGRAM} job/story-384-states-1-layers --prompt "The captain" --length 600\n'
-        f"  {PROGRAM} job/story-384-states-1-layers --prompt @opening.txt --samples 3 --seed 1 --json\n"
-        f"  {PROGRAM} job/story-384-states-1-layers --interactive\n\n"
+        f'examples:\n  {PROGRAM} job/story-384-states-1-layers-384-embed --prompt "The captain" --length 600\n'
+        f"  {PROGRAM} job/story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
+        f"  {PROGRAM} job/story-384-states-1-layers-384-embed --interactive\n\n"
         "A prompt that itself begins with @, or is a single dash, comes through --prompt -.\n"
         "Dashes and underscores in flags are the same.",
     )

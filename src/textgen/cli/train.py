@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, describe, device_kind, keep_model, model_flags, other_models
+from textgen.cli.automatic import complete, describe, device_kind, keep_model, leaves_model_open, model_flags, other_models
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
@@ -50,7 +50,8 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job.",
+        f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job. Where time is\n"
+        "the limit, it chooses the model, unless --config or a flag says what that is.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
@@ -86,7 +87,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if command.fresh:
         check_movable(job)
     fresh = command.fresh and not job.is_empty
-    if choices and job.exists and not fresh and PLACEHOLDER not in config.job_dir:
+    goes_on = job.exists and not fresh and PLACEHOLDER not in config.job_dir
+    if goes_on and leaves_model_open(command, given):
         config, choices = keep_model(asked, job), ()
     if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)

@@ -51,7 +51,7 @@ class TextGenerator:
         model: the model file.
 
     Example:
-        >>> generator = load("job/story-384-states-1-layers")
+        >>> generator = load("job/story-384-states-1-layers-384-embed")
         >>> text = "".join(generator.generate("Once upon", length=100, seed=7))
     """
 

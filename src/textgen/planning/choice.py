@@ -61,7 +61,10 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
 }
 _DROPOUTS = ((10.0, 0.1), (20.0, 0.2), (40.0, 0.3), (float("inf"), 0.5))
 """The dropout for up to so many passes over the text."""
-_DEFAULTS = {"batch_size": 16, "unroll_steps": 64}
+_WINDOW = 64
+_STREAMS = 16
+_LEAST_STEPS = 8
+"""Of an epoch: a short text is read in fewer streams than there could be, so that they are not too short themselves."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def choose(minutes: float, characters: int, language_model: str, device: DeviceK
     tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
     passes = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
     dropout = next(dropout for most, dropout in _DROPOUTS if passes < most)
-    settings = {"embedding_size": None, **_DEFAULTS, **size.settings}
+    settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": _WINDOW, **size.settings}
+    fitting = max(1, int(tokens) // (_LEAST_STEPS * settings["unroll_steps"]))
+    settings["batch_size"] = min(settings["batch_size"], fitting)
     shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
     time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
     return (

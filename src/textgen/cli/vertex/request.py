@@ -160,8 +160,8 @@ def _plain(name: str) -> str:
 
 def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
     """The settings that differ from the defaults, as flags, and the model's size where a time is given."""
-    # There, too, minutes without a model would choose one, and it need not be this one.
-    said = () if config.minutes is None else ("lstm_state_size", "layers")
+    # There, too, a time limit without a model would choose one, and it need not be this one.
+    said = () if config.time_limit is None else ("lstm_state_size", "layers")
     flags = [
         f"--{setting.name}={_text(value)}"
         for setting in settings(config)
