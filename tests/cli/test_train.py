@@ -262,7 +262,10 @@ def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):
     assert out == ""
     assert err.startswith("textgen ")
     assert main(["book.txt", "--json", "--fresh"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"job_dir": "job/book-384-states-1-layers-384-embed", **training.summary}
+    assert json.loads(capsys.readouterr().out) == {
+        "job_dir": "job/book-384-states-1-layers-384-embed",
+        **training.summary,
+    }
 
 
 def test_figures_that_json_lacks_are_null(book, training, capsys):

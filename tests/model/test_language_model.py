@@ -175,3 +175,12 @@ def test_steps_made_in_one_call_are_those_made_one_by_one():
         assert float(logs["loss"]) > 0
     for ours, theirs in zip(at_once.get_weights(), one_by_one.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_new_model_predicts_tokens_as_often_as_they_occur():
+    """With the counts of the text, the output bias alone gives each token's share, and one that never occurs a small one."""
+    counts = np.array([0, 0, *range(100, 1000, 100)])
+    bias = build_model(small(), TOKENS, counts=counts).get_layer("output").bias
+    shares = keras.ops.convert_to_numpy(keras.ops.softmax(bias))
+    np.testing.assert_allclose(shares[2:], counts[2:] / counts.sum(), rtol=1e-3)
+    assert 0 < shares[0] < 1e-4

@@ -9,7 +9,15 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, describe, device_kind, keep_model, leaves_model_open, model_flags, other_models
+from textgen.cli.automatic import (
+    complete,
+    describe,
+    device_kind,
+    keep_model,
+    leaves_model_open,
+    model_flags,
+    other_models,
+)
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation

@@ -1,5 +1,6 @@
 """Vocabulary -> TextVectorization -> ids on disk -> streams -> `tf.data` windows; knows nothing of models."""
 
+from textgen.dataset.counts import count_tokens
 from textgen.dataset.encoding import encode
 from textgen.dataset.streams import (
     VALIDATION_WINDOW,
@@ -14,6 +15,7 @@ __all__ = [
     "VALIDATION_WINDOW",
     "Streams",
     "ValidationWindow",
+    "count_tokens",
     "encode",
     "training_windows",
     "validation_streams",

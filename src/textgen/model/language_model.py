@@ -18,6 +18,9 @@ from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 MOST_STEPS_PER_CALL = 10
 """Those that one call of TensorFlow makes at most."""
 
+UNSEEN_COUNT = 0.1
+"""Added to every count, since a word that the vocabulary brings may not occur at all."""
+
 
 class LanguageModel(keras.Model):
     """A functional model whose `fit` makes several steps in one call of TensorFlow, each at its own learning rate.
@@ -108,7 +111,12 @@ class LanguageModel(keras.Model):
 
 
 def build_model(
-    config: TrainingConfig, vocabulary_size: int, *, streams: int | None = None, window: int | None = None
+    config: TrainingConfig,
+    vocabulary_size: int,
+    *,
+    counts: np.ndarray | None = None,
+    streams: int | None = None,
+    window: int | None = None,
 ) -> LanguageModel:
     """The model of a config: tokens in, logits out, the state carried from call to call.
 
@@ -118,6 +126,7 @@ def build_model(
     Args:
         config: the settings.
         vocabulary_size: the number of ids, padding and `[UNK]` included.
+        counts: how often each id occurs in the training text, `(vocabulary_size,)`; None where that is not known.
         streams: the batch size, when it is not the config's: a twin for validation has as many as it needs.
         window: likewise for the unroll steps.
     """
@@ -129,8 +138,23 @@ def build_model(
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
             hidden = keras.layers.Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
-    logits = keras.layers.Dense(vocabulary_size, dtype="float32", name="output")(hidden)
+    bias = "zeros" if counts is None else keras.initializers.Constant(frequency_bias(counts))
+    logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
     return LanguageModel(tokens, logits, name="textgen")
+
+
+def frequency_bias(counts: np.ndarray) -> np.ndarray:
+    """The output bias that predicts each token as often as it occurs, so that no training is spent on that.
+
+    Args:
+        counts: how often each id occurs, `(vocabulary_size,)`.
+
+    Returns:
+        The logarithm of each share, 0 for that of a uniform distribution; `(vocabulary_size,)` float32.
+    """
+    smoothed = counts + UNSEEN_COUNT
+    bias: np.ndarray = np.log(smoothed / smoothed.mean()).astype(np.float32)
+    return bias
 
 
 def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy: str) -> keras.layers.RNN:

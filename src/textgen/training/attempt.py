@@ -15,7 +15,7 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
-from textgen.corpus import Corpus
+from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.dataset import Streams, training_windows
 from textgen.errors import UnavailableError
 from textgen.evaluation import Scores
@@ -48,7 +48,7 @@ class Run:
         config: the settings.
         corpus: the text.
         streams: the windows of its training section.
-        unknown_share: the share of that section's tokens that are [UNK].
+        counts: how often each id occurs there, `(vocabulary_size,)`.
         validator: scores its validation section.
         job: where everything is kept.
         store: the job's checkpoints.
@@ -62,7 +62,7 @@ class Run:
     config: TrainingConfig
     corpus: Corpus
     streams: Streams
-    unknown_share: float
+    counts: np.ndarray
     validator: Validator
     job: JobDirectory
     store: CheckpointStore
@@ -93,12 +93,12 @@ class Attempt:
         self._run = run
         config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
         keras.utils.set_random_seed(config.seed)
-        self.model = compile_model(config, corpus.vocabulary.size)
+        self.model = compile_model(config, corpus.vocabulary.size, run.counts)
         self.progress = progress = Progress(
             streams.steps_per_epoch,
             streams.tokens_per_step,
             characters_per_token=corpus.train.characters / len(streams.ids),
-            unknown_share=run.unknown_share,
+            unknown_share=float(run.counts[UNKNOWN_ID]) / len(streams.ids),
         )
         continues = False
         if checkpoint is not None:
@@ -222,9 +222,9 @@ class Attempt:
         )
 
 
-def compile_model(config: TrainingConfig, vocabulary_size: int) -> LanguageModel:
-    """The model of a config, ready to fit."""
-    model = build_model(config, vocabulary_size)
+def compile_model(config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None) -> LanguageModel:
+    """The model of a config, ready to fit; see `build_model`."""
+    model = build_model(config, vocabulary_size, counts=counts)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
     model.compile(make_optimizer(config), loss, jit_compile=False)

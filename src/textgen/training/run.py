@@ -13,7 +13,7 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
-from textgen.dataset import Streams, encode
+from textgen.dataset import Streams, count_tokens, encode
 from textgen.errors import DivergedError, MissingError
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
@@ -23,7 +23,7 @@ from textgen.training.attempt import Attempt, Run
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
-from textgen.training.validation import Validator, unknown_share
+from textgen.training.validation import Validator
 from textgen.version import __version__
 
 
@@ -87,7 +87,7 @@ def train(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
-        unknown_share=unknown_share(ids),
+        counts=count_tokens(ids, vocabulary_size),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
         store=store,

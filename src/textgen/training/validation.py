@@ -10,7 +10,7 @@ from keras import ops
 
 from textgen.config import TrainingConfig
 from textgen.corpus import UNKNOWN_ID
-from textgen.dataset import VALIDATION_WINDOW, validation_streams, validation_windows
+from textgen.dataset import VALIDATION_WINDOW, count_tokens, validation_streams, validation_windows
 from textgen.evaluation import Scores
 from textgen.model import LanguageModel, build_model
 
@@ -37,7 +37,7 @@ class Validator:
     def __init__(self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray, characters: int) -> None:
         self._ids = ids
         self._characters_per_token = characters / len(ids)
-        self._unknown_share = unknown_share(ids)
+        self._unknown_share = float(count_tokens(ids, vocabulary_size)[UNKNOWN_ID]) / len(ids)
         most = max(1, min(_MOST_STREAMS, _MOST_LOGITS // (VALIDATION_WINDOW * vocabulary_size)))
         self._streams = validation_streams(len(ids), most)
         shape = (self._streams, VALIDATION_WINDOW)
@@ -72,8 +72,3 @@ class Validator:
             tokens: how many they are.
         """
         return Scores(nats, tokens, self._characters_per_token, self._unknown_share)
-
-
-def unknown_share(ids: np.ndarray) -> float:
-    """The share of a text's tokens that are `[UNK]`."""
-    return float(np.count_nonzero(ids == UNKNOWN_ID)) / len(ids)
