@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from textgen.config import TrainingConfig
 
 _FLOAT_BYTES = 4
-_WEIGHTS_AND_GRADIENTS = 2
+_COPIES_OF_STATE = 4
+"""Of weights and slots: themselves, their values after the update, and, in a save, their copies and the file's bytes."""
+_COPIES_OF_WEIGHTS = 3
+"""More: gradients, the twin that scores, the best model."""
 _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 """The numbers that an optimizer keeps of each weight: Adam both moments, RMSprop the mean square, and sgd, without
 momentum, nothing."""
 _CHECKPOINTS = 3
 """Those that a job keeps: the newest two and the best."""
 _ACTIVATIONS_PER_CELL = 14
-"""Per cell and token, what the backward pass keeps: gates, their inputs, states, outputs."""
+"""Per cell and token, what the backward pass keeps: gates, their inputs, states, outputs; normalised, twice as many."""
 _COPIES_OF_LOGITS = 3
 """Logits, probabilities, their gradient."""
-_TENSORFLOW_BYTES = 600_000_000
-"""What TensorFlow takes before it has done anything (about 0.5 GB once imported, Linux, version 2.21)."""
+_TENSORFLOW_BYTES = 800_000_000
+"""What TensorFlow takes for itself and its compiler (Linux, version 2.21)."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,15 @@ class Plan:
 
     @property
     def memory_of_weights(self) -> int:
-        """About how many bytes weights, their gradients and the optimizer's slots take in training."""
-        return _FLOAT_BYTES * self.parameters * (_WEIGHTS_AND_GRADIENTS + _OPTIMIZER_SLOTS[self.config.optimizer])
+        """About how many bytes weights, their gradients and the optimizer's slots take in training, while they are saved."""
+        state = 1 + _OPTIMIZER_SLOTS[self.config.optimizer]
+        return _FLOAT_BYTES * self.parameters * (_COPIES_OF_STATE * state + _COPIES_OF_WEIGHTS)
 
     @property
     def memory_of_windows(self) -> int:
         """About how many bytes the backward pass keeps of one step's windows."""
         cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
+        cells *= 2 if self.config.layer_norm else 1
         return _FLOAT_BYTES * self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
 
     @property

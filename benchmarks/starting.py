@@ -1,0 +1,55 @@
+"""How long from Enter to the first training step? The demo on a terminal of its own, as a person sees it.
+
+    python benchmarks/starting.py [--rounds 5] [further flags of textgen-train]
+
+Three moments, the fastest of all rounds: the plan is shown, TensorFlow is loaded and the device known, the first steps are made.
+The second round on, files lie in the system's cache, as for anybody who has imported TensorFlow before.
+"""
+
+import argparse
+import os
+import pty
+import re
+import signal
+import sys
+import tempfile
+import time
+
+MOMENTS = {"the plan": rb"textgen \d", "TensorFlow is loaded": rb"Training on", "the first step": rb"step \d+ +loss"}
+
+
+def moments(arguments: list[str], directory: str) -> list[float]:
+    """Seconds from the start of the process to each moment; the run is then stopped."""
+    began = time.perf_counter()
+    process, terminal = pty.fork()
+    if not process:
+        os.chdir(directory)
+        os.execvp(sys.executable, [sys.executable, "-m", "textgen", "train", "--config", "demo", *arguments])
+    shown, found = b"", []
+    try:
+        for pattern in MOMENTS.values():
+            while not re.search(pattern, shown):
+                shown += os.read(terminal, 4096)
+            found.append(time.perf_counter() - began)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+    return found
+
+
+def main() -> None:
+    """Prints a line for each moment."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=5)
+    given, flags = parser.parse_known_args()
+    rounds = []
+    for _ in range(given.rounds):
+        with tempfile.TemporaryDirectory() as directory:
+            rounds.append(moments(flags, directory))
+    for name, times in zip(MOMENTS, zip(*rounds, strict=True), strict=True):
+        print(f"{name:22}{min(times):6.2f} s")
+
+
+if __name__ == "__main__":
+    main()
