@@ -8,9 +8,8 @@ The second round on, files lie in the system's cache, as for anybody who has imp
 
 import argparse
 import os
-import pty
 import re
-import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,11 +19,12 @@ MOMENTS = {"the plan": rb"textgen \d", "TensorFlow is loaded": rb"Training on", 
 
 def moments(arguments: list[str], directory: str) -> list[float]:
     """Seconds from the start of the process to each moment; the run is then stopped."""
+    terminal, side_of_process = os.openpty()
     began = time.perf_counter()
-    process, terminal = pty.fork()
-    if not process:
-        os.chdir(directory)
-        os.execvp(sys.executable, [sys.executable, "-m", "textgen", "train", "--config", "demo", *arguments])
+    command = [sys.executable, "-m", "textgen", "train", "--config", "demo", *arguments]
+    process = subprocess.Popen(
+        command, cwd=directory, stdin=side_of_process, stdout=side_of_process, stderr=side_of_process
+    )
     shown, found = b"", []
     try:
         for pattern in MOMENTS.values():
@@ -32,8 +32,9 @@ def moments(arguments: list[str], directory: str) -> list[float]:
                 shown += os.read(terminal, 4096)
             found.append(time.perf_counter() - began)
     finally:
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+        process.kill()
+        process.wait()
+        os.close(side_of_process)
         os.close(terminal)
     return found
 

@@ -178,9 +178,25 @@ def test_steps_made_in_one_call_are_those_made_one_by_one():
 
 
 def test_a_new_model_predicts_tokens_as_often_as_they_occur():
-    """With the counts of the text, the output bias alone gives each token's share, and one that never occurs a small one."""
+    """With the counts of the text, the output bias alone gives each token's share."""
     counts = np.array([0, 0, *range(100, 1000, 100)])
     bias = build_model(small(), TOKENS, counts=counts).get_layer("output").bias
     shares = keras.ops.convert_to_numpy(keras.ops.softmax(bias))
     np.testing.assert_allclose(shares[2:], counts[2:] / counts.sum(), rtol=1e-3)
-    assert 0 < shares[0] < 1e-4
+
+
+def test_what_never_occurs_keeps_its_probability():
+    """Trained on ten tokens of which two came once, the model leaves a tenth to the unseen ones, but nothing to padding."""
+    counts = np.array([0, 0, 0, 0, 0, 1, 1, 6, 6, 6, 0])
+    model = build_model(small(), TOKENS, counts=counts)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+    targets = np.array([[5, 7, 8, 9, 7], [6, 8, 9, 7, 8]], np.int32)
+    for _ in range(40):
+        model.reset_metrics()
+        logs = learn(model, targets, targets, steps=10)
+    shares = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict_on_batch(targets)))
+    unseen = shares[:, :, [1, 2, 3, 4, 10]]
+    np.testing.assert_allclose(unseen, 0.02, rtol=0.2)
+    assert shares[:, :, 0].max() < 1e-3
+    assert logs["loss"] == pytest.approx(-np.log(0.9), rel=0.2)  # the metric is the nats of the targets alone

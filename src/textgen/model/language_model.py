@@ -12,14 +12,12 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.model.cell_lstm import CellLSTM
 from textgen.model.fast_lstm import FastLSTM
+from textgen.model.frequencies import Frequencies
 from textgen.model.tensorflow_ops import has_gpu, make_update
 from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
 MOST_STEPS_PER_CALL = 10
 """Those that one call of TensorFlow makes at most."""
-
-UNSEEN_COUNT = 0.1
-"""Added to every count, since a word that the vocabulary brings may not occur at all."""
 
 
 class LanguageModel(keras.Model):
@@ -30,6 +28,7 @@ class LanguageModel(keras.Model):
     Attributes:
         next_rates: the learning rates of the steps that the next call makes, one for each, at most `MOST_STEPS_PER_CALL`; a
             callback sets them.
+        frequencies: of the training text's tokens, whose share for new ones the loss keeps; None where they are not known.
     """
 
     train_function: Callable[[Any], dict[str, Any]] | None
@@ -38,6 +37,7 @@ class LanguageModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
         self.next_rates: list[float] = []
+        self.frequencies: Frequencies | None = None
 
     def make_train_function(self, force: bool = False) -> None:
         """Makes what `fit` calls with its iterator, whose elements `train_step` takes.
@@ -81,7 +81,8 @@ class LanguageModel(keras.Model):
         with tf.GradientTape() as tape:
             logits = self(inputs["tokens"], training=True)
             loss = self.compute_loss(inputs["tokens"], targets, logits)
-            scaled_loss = self.optimizer.scale_loss(loss)
+            to_minimise = loss if self.frequencies is None else self.frequencies.loss(loss, logits)
+            scaled_loss = self.optimizer.scale_loss(to_minimise)
         norm, known = self._update(tape.gradient(scaled_loss, self.trainable_variables))
         for metric in self.metrics:
             if metric.name == "loss":
@@ -138,23 +139,12 @@ def build_model(
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
             hidden = keras.layers.Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
-    bias = "zeros" if counts is None else keras.initializers.Constant(frequency_bias(counts))
+    frequencies = None if counts is None else Frequencies(counts)
+    bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
-    return LanguageModel(tokens, logits, name="textgen")
-
-
-def frequency_bias(counts: np.ndarray) -> np.ndarray:
-    """The output bias that predicts each token as often as it occurs, so that no training is spent on that.
-
-    Args:
-        counts: how often each id occurs, `(vocabulary_size,)`.
-
-    Returns:
-        The logarithm of each share, 0 for that of a uniform distribution; `(vocabulary_size,)` float32.
-    """
-    smoothed = counts + UNSEEN_COUNT
-    bias: np.ndarray = np.log(smoothed / smoothed.mean()).astype(np.float32)
-    return bias
+    model = LanguageModel(tokens, logits, name="textgen")
+    model.frequencies = frequencies
+    return model
 
 
 def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy: str) -> keras.layers.RNN:
