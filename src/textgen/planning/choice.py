@@ -42,9 +42,9 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
         ),
     ),
     ("cpu", "word"): (
-        _Size(6, 8_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128, "learning_rate": 0.003}),
+        _Size(6, 4_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 256, "learning_rate": 0.006}),
         _Size(
-            float("inf"), 4_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256, "learning_rate": 0.002}
+            float("inf"), 2_500, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256, "learning_rate": 0.003}
         ),
     ),
     ("gpu", "char"): (
@@ -59,8 +59,11 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
         ),
     ),
 }
-_DROPOUTS = ((10.0, 0.1), (20.0, 0.2), (40.0, 0.3), (float("inf"), 0.5))
-"""The dropout for up to so many passes over the text."""
+_DROPOUTS = {
+    "char": ((10.0, 0.1), (20.0, 0.2), (40.0, 0.3), (float("inf"), 0.5)),
+    "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
+}
+"""The dropout for up to so many passes over the text; a text has few words for the weights that a large vocabulary brings."""
 _WINDOW = 64
 _STREAMS = 16
 _LEAST_STEPS = 8
@@ -92,7 +95,7 @@ def choose(minutes: float, characters: int, language_model: str, device: DeviceK
     size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
     tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
     passes = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
-    dropout = next(dropout for most, dropout in _DROPOUTS if passes < most)
+    dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if passes < most)
     settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": _WINDOW, **size.settings}
     fitting = max(1, int(tokens) // (_LEAST_STEPS * settings["unroll_steps"]))
     settings["batch_size"] = min(settings["batch_size"], fitting)
