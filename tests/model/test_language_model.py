@@ -185,6 +185,15 @@ def test_a_new_model_predicts_tokens_as_often_as_they_occur():
     np.testing.assert_allclose(shares[2:], counts[2:] / counts.sum(), rtol=1e-3)
 
 
+@pytest.mark.parametrize("embedding_size", [None, 5])
+def test_what_never_occurs_begins_at_zero(embedding_size):
+    """The vector of a token that training never sees is no noise; those of all others are drawn."""
+    counts = np.array([0, 3, 0, *[5] * 8])
+    layer = build_model(small(embedding_size=embedding_size), TOKENS, counts=counts).get_layer("lstm_0")
+    is_zero = np.all(keras.ops.convert_to_numpy(layer.token_vectors) == 0, axis=1)
+    np.testing.assert_array_equal(is_zero, counts == 0)
+
+
 def test_what_never_occurs_keeps_its_probability():
     """Trained on ten tokens of which two came once, the model leaves a tenth to the unseen ones, but nothing to padding."""
     counts = np.array([0, 0, 0, 0, 0, 1, 1, 6, 6, 6, 0])

@@ -9,7 +9,7 @@ from textgen.model import tensorflow_ops
 from textgen.model.cell_lstm import CellLSTM
 from textgen.model.fast_lstm import FastLSTM
 from textgen.model.tensorflow_ops import Loop, choose_loop
-from textgen.model.token_lstm import ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
+from textgen.model.token_lstm import EMBEDDING_DEVIATION, ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
 
 BATCH, STEPS, WIDTH, UNITS = 5, 7, 6, 4
 VOCABULARY = 9
@@ -241,15 +241,17 @@ def test_projection_equals_the_formula_of_the_paper():
     np.testing.assert_allclose(layer(text), np.stack(expected, axis=1), atol=1e-5)
 
 
-def test_first_weights_are_as_keras_chooses_them_but_for_one_hot_input():
-    """The forget gate's bias starts at 1, the others at 0; a one-hot kernel has the scale of one input."""
+def test_first_weights_are_as_keras_chooses_them_but_for_tokens():
+    """The forget gate's bias starts at 1, the others at 0; a one-hot kernel has the scale of one input, an embedding its own."""
     for layer in (TokenLSTM(64, vocabulary_size=50), TokenCellLSTM(64, vocabulary_size=50)):
         layer.build((BATCH, STEPS))
         bias = layer.cell.bias.numpy().reshape(4, 64)
         np.testing.assert_array_equal(bias, np.array([0, 1, 0, 0])[:, None] * np.ones((4, 64)))
         kernel = layer.cell.kernel.numpy()
         assert kernel.std() == pytest.approx(ONE_HOT_DEVIATION, rel=0.05)
-        np.testing.assert_array_equal(kernel[:2], 0)
+    embedded = TokenLSTM(64, vocabulary_size=50, embedding_size=30)
+    embedded.build((BATCH, STEPS))
+    assert embedded.embedding.numpy().std() == pytest.approx(EMBEDDING_DEVIATION, rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -27,15 +27,17 @@ class Frequencies:
         counts: how often each id occurs, `(vocabulary_size,)`.
 
     Attributes:
+        seen: which tokens occur, 1 or 0, `(vocabulary_size,)` float32: nothing is known of the others, which begin at zero.
         unseen_share: the probability that the next token is one that never occurred; 0 where all did.
     """
 
     def __init__(self, counts: np.ndarray) -> None:
         unseen = (counts == 0) & (np.arange(len(counts)) >= UNKNOWN_ID)
+        self.seen = (counts > 0).astype(np.float32)
         tokens, once = max(1, int(counts.sum())), max(1, int(np.count_nonzero(counts == 1)))
         self.unseen_share = min(_MOST_UNSEEN, once / tokens) if unseen.any() else 0.0
         self._unseen = unseen / max(1, unseen.sum())
-        self._expected = np.maximum(counts, once / max(1, unseen.sum()))
+        self._expected = np.where(unseen, once / max(1, unseen.sum()), np.maximum(counts, 1))
 
     def bias(self) -> np.ndarray:
         """The output bias that predicts each token as often as it comes, so that no training is spent on that.

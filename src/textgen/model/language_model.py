@@ -143,6 +143,9 @@ def build_model(
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
     model = LanguageModel(tokens, logits, name="textgen")
+    if frequencies is not None:
+        vectors = model.get_layer("lstm_0").token_vectors
+        vectors.assign(vectors * frequencies.seen[:, None])
     model.frequencies = frequencies
     return model
 

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from textgen.corpus import FIRST_TOKEN_ID
 from textgen.model.cell_lstm import CellLSTM
 from textgen.model.fast_lstm import FastLSTM
 from textgen.model.hoisted import HoistedLoop
@@ -19,15 +18,8 @@ ONE_HOT_DEVIATION = 2.0
 """Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
 as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""
 
-
-@keras.saving.register_keras_serializable(package="textgen")
-class OneHotKernel(keras.initializers.Initializer):
-    """Normal numbers of deviation `ONE_HOT_DEVIATION`; zeros for padding and `[UNK]`, which a text may never train."""
-
-    def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
-        """Makes a kernel `(vocabulary_size, 4n)`."""
-        trained = ops.cast(ops.arange(shape[0]) >= FIRST_TOKEN_ID, dtype or "float32")
-        return keras.random.normal(shape, stddev=ONE_HOT_DEVIATION, dtype=dtype) * trained[:, None]
+EMBEDDING_DEVIATION = 0.3
+"""Of the first vectors of an embedding, ten times that of Keras' own rule: words then learn faster, characters as fast."""
 
 
 class ReadsTokens(HoistedLoop):
@@ -44,7 +36,7 @@ class ReadsTokens(HoistedLoop):
 
     def __init__(self, units: int, *, vocabulary_size: int, embedding_size: int | None = None, **kwargs: Any) -> None:
         if embedding_size is None:
-            kwargs.setdefault("kernel_initializer", OneHotKernel())
+            kwargs.setdefault("kernel_initializer", keras.initializers.RandomNormal(stddev=ONE_HOT_DEVIATION))
         super().__init__(units, **kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_size = embedding_size
@@ -55,10 +47,17 @@ class ReadsTokens(HoistedLoop):
         """Makes the embedding `(vocabulary_size, embedding_size)`, if any, and what the layer has."""
         if self.embedding_size is not None:
             self.embedding = self.add_weight(
-                shape=(self.vocabulary_size, self.embedding_size), initializer="uniform", name="embedding"
+                shape=(self.vocabulary_size, self.embedding_size),
+                initializer=keras.initializers.RandomNormal(stddev=EMBEDDING_DEVIATION),
+                name="embedding",
             )
         width = self.embedding_size or self.vocabulary_size
         super().build((*sequences_shape, width), initial_state_shape)
+
+    @property
+    def token_vectors(self) -> Any:
+        """The weights with a row for each token: `(vocabulary_size, embedding_size)`, or `(vocabulary_size, 4n)` if one-hot."""
+        return self.cell.kernel if self.embedding is None else self.embedding
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """Reads a window.
