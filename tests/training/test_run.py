@@ -88,7 +88,7 @@ def test_other_values_go_on_with_the_same_model_and_are_said(run):
     run(max_steps=6)
     summary, _, said = run(max_steps=9, learning_rate=0.001, dropout=0.5, unroll_steps=12, optimizer="sgd")
     assert summary["steps"] == 9
-    assert "learning_rate is now 0.001 (it was 0.004)" in said
+    assert "learning_rate is now 0.001 (it was 0.006)" in said
     assert "unroll_steps is now 12 (it was 10)" in said
     assert "another unroll_steps: the epoch begins anew" in said
     assert "another optimizer: it begins with fresh slots" in said

@@ -200,7 +200,7 @@ class TrainingConfig:
         help="The rule of an update. Adam with decoupled weight decay (adamw) suits nearly all; sgd wants a learning rate near 1.",
     )
     learning_rate: float = option(
-        0.004,
+        0.006,
         group="training",
         kind=float,
         above=0,

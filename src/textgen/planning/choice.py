@@ -35,14 +35,14 @@ class _Size(NamedTuple):
 
 _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ("cpu", "char"): (
-        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384, "learning_rate": 0.006}),
+        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384, "learning_rate": 0.009}),
         _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512, "learning_rate": 0.004}),
         _Size(
             float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "embedding_size": 512, "learning_rate": 0.003}
         ),
     ),
     ("cpu", "word"): (
-        _Size(6, 4_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 256, "learning_rate": 0.006}),
+        _Size(6, 4_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128, "learning_rate": 0.006}),
         _Size(
             float("inf"), 2_500, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256, "learning_rate": 0.003}
         ),
