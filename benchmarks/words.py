@@ -3,7 +3,7 @@
 The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
 falls back on equal probabilities. Both sides score every token of the validation text, the first of a stream excepted.
 
-    python benchmarks/words.py DATA_DIR PREFIX [--seeds 1] [further flags of textgen-train, with =]
+    python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
 """
 
 import argparse
@@ -72,8 +72,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("data_dir")
     parser.add_argument("prefix")
+    parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=1)
     given, flags = parser.parse_known_args()
+    flags += ["--minutes", str(given.minutes)]
     corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
     with tempfile.TemporaryDirectory() as directory:
         tokens, valid = (
