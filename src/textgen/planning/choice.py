@@ -1,7 +1,7 @@
 """Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
-The numbers for characters on a CPU up to six minutes were fitted on two cores (docs/experiments.md); all others are guesses.
+The numbers for a CPU, for characters up to ten minutes and for words up to three, were fitted on two cores (docs/experiments.md); all others are guesses.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Size(NamedTuple):
 _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ("cpu", "char"): (
         _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384, "learning_rate": 0.009}),
-        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512, "learning_rate": 0.004}),
+        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512, "learning_rate": 0.007}),
         _Size(
             float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "embedding_size": 512, "learning_rate": 0.003}
         ),
@@ -60,7 +60,7 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ),
 }
 _DROPOUTS = {
-    "char": ((10.0, 0.1), (20.0, 0.2), (40.0, 0.3), (float("inf"), 0.5)),
+    "char": ((8.0, 0.1), (40.0, 0.3), (float("inf"), 0.5)),
     "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
 }
 """The dropout for up to so many passes over the text; a text has few words for the weights that a large vocabulary brings."""
