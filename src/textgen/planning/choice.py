@@ -1,7 +1,8 @@
 """Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
-The numbers for a CPU, for characters up to ten minutes and for words up to three, were fitted on two cores (docs/experiments.md); all others are guesses.
+Those for a CPU were fitted on two cores, for characters up to ten minutes and for words up to three (docs/experiments.md); all
+others are guesses.
 """
 
 from __future__ import annotations
