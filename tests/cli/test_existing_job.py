@@ -239,4 +239,4 @@ def test_a_changed_text_that_is_too_short_is_refused(job, no_training, capsys):
     """What is short for a new job is short for one that goes on."""
     BOOK.write_text(BOOK.read_text()[:60])
     line = refused(capsys, 65, [*job, FLAG])
-    assert "too short: it has 54 tokens, and one step of 4 streams x 16 tokens needs 65" in line
+    assert "too short: it has 54 tokens, and one step of 4 x 16 tokens needs 65" in line

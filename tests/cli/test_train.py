@@ -40,7 +40,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_defaults(book, plan, tmp_
     (tmp_path / "two.yaml").write_text("layers: 2\nlstm_state_size: 32\nunroll-steps: 8\n")
     lines = plan("book.txt", "--config", "two.yaml", "--layers", "3")
     assert lines["model"].startswith("3 LSTM layers of 32 states")
-    assert lines["training"].startswith(f"{TrainingConfig().batch_size} streams of 8 tokens")
+    assert lines["training"].startswith(f"{TrainingConfig().batch_size} x 8 tokens")
 
 
 def test_a_flag_can_take_back_what_the_file_says(book, plan, tmp_path):

@@ -33,7 +33,7 @@ def check_enough_text(corpus: Corpus, plan: Plan) -> None:
         if not advice:
             advice = "lower --batch_size and --unroll_steps"
         raise DataError(
-            f"the training text is too short: it has {tokens} tokens, and one step of {config.batch_size} streams "
+            f"the training text is too short: it has {tokens} tokens, and one step of {config.batch_size} "
             f"x {config.unroll_steps} tokens needs {needed}; give more text, or {advice}"
         )
     for part, section, advice in (

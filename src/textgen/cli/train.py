@@ -229,7 +229,7 @@ def _show_plan(
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
         "model": plan.describe_model(),
-        "training": f"{config.batch_size} streams of {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
         "until": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} of checkpoints",

@@ -55,7 +55,7 @@ class Streams:
             else:
                 advice = "give more text"
             raise DataError(
-                f"the training text is too short: it has {tokens} tokens, and one step of {self.batch_size} streams "
+                f"the training text is too short: it has {tokens} tokens, and one step of {self.batch_size} "
                 f"x {self.unroll_steps} tokens needs {self.batch_size * self.unroll_steps + 1}; {advice}"
             )
 

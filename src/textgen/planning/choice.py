@@ -105,5 +105,5 @@ def choose(minutes: float, characters: int, language_model: str, device: DeviceK
     return (
         Choice(shape, f"what learns most in {time} on a {device.upper()}"),
         Choice(settings, "what suits that size"),
-        Choice({"dropout": dropout}, f"about {passes:.2g} passes over the text"),
+        Choice({"dropout": dropout}, f"about {float(f'{passes:.2g}'):,.12g} passes over the text"),
     )
