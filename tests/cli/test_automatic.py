@@ -98,7 +98,7 @@ def test_what_is_given_is_kept(capsys):
     said = plan(capsys, "--minutes=1", "--dropout=0.4", "--batch_size=3")
     chosen = "\n".join(line for line in said.splitlines() if line.startswith("  chosen"))
     assert "dropout 0.4" in said
-    assert "3 streams" in said
+    assert "3 x 64 tokens" in said
     assert "dropout" not in chosen
     assert "batch_size" not in chosen
     assert "lstm_state_size" in chosen

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.model.cell_lstm import CellLSTM
+from textgen.model.dropout import Dropout
 from textgen.model.fast_lstm import FastLSTM
 from textgen.model.frequencies import Frequencies
 from textgen.model.tensorflow_ops import has_gpu, make_update
@@ -138,7 +139,7 @@ def build_model(
     for index in range(config.layers):
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
-            hidden = keras.layers.Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
+            hidden = Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
     frequencies = None if counts is None else Frequencies(counts)
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -31,9 +32,9 @@ class Loop(NamedTuple):
 def choose_loop(units: int, batch_size: int) -> Loop:
     """The way to run an LSTM's loop over time on this machine, the same in each process.
 
-    A GPU runs a batch whole, and TensorFlow's own loop. On a CPU, XLA joins all that a gate needs into one pass over the numbers, but runs a loop on one core, beside its products. So the
-    batch is cut into a part for each core. Measured on two cores; on more of them parts of a few rows would lose, and
-    none has fewer than eight.
+    A GPU runs a batch whole, and TensorFlow's own loop. On a CPU, XLA joins all that a gate needs into one pass over the
+    numbers, but runs a loop on one core, beside its products. So the batch is cut into a part for each core. Measured on
+    two cores; on more of them parts of a few rows would lose, and none has fewer than eight.
 
     Args:
         units: the state size n.
@@ -119,6 +120,24 @@ def gather_rows(table: Any, ids: Any) -> Any:
         return tf.cast(summed, table.dtype), None
 
     return tf.gather(table, ids), gradient
+
+
+def draw_kept(shape: tuple[int, ...], probability: float, seed: Any) -> Any:
+    """Draws what dropout keeps, from 16 random bits for each number.
+
+    Args:
+        shape: of the tensor of numbers.
+        probability: of keeping one, kept to the nearest 1/65,536.
+        seed: two integers; the same draw the same.
+
+    Returns:
+        A tensor of the shape, bool.
+    """
+    count = math.prod(shape)
+    words = tf.random.stateless_uniform([(count + 1) // 2], tf.cast(seed, tf.int32), None, None, tf.int32)
+    halves = tf.reshape(tf.bitcast(words, tf.int16), [-1])[:count]
+    least_dropped = min(max(round(probability * 65536) - 32768, -32767), 32767)
+    return tf.reshape(halves < least_dropped, shape)
 
 
 def _cores() -> int:
