@@ -174,10 +174,9 @@ def measure(side: str, text: str, shape: str) -> float:
     """Tokens a second of one side in this process, the best of three stretches."""
     _, _, window, batch = map(int, shape.split("/"))
     if side == "program":
-        short, long = (
-            20,
-            20 + max(40, int(SECONDS * 2e7 / (window * batch * int(shape.split("/", maxsplit=1)[0]) ** 1.5))),
-        )
+        # A start's own time varies by seconds.
+        size = int(shape.split("/", maxsplit=1)[0])
+        short, long = 20, 20 + max(40, int(4 * SECONDS * 2e7 / (window * batch * size**1.5)))
         seconds = program_seconds(text, shape, long) - program_seconds(text, shape, short)
         return (long - short) * window * batch / seconds
     train = SIDES[side](text, shape)
@@ -189,7 +188,10 @@ def measure(side: str, text: str, shape: str) -> float:
     for _ in range(3):
         began = time.perf_counter()
         train(steps)
-        best = max(best, steps * window * batch / (time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        best = max(best, steps * window * batch / seconds)
+        if seconds > SECONDS:
+            break
     return best
 
 
@@ -229,7 +231,9 @@ def main() -> None:
         for shape in shapes:
             for side, cores in columns:
                 key = (shape, side, cores)
-                best[key] = max(best.get(key, 0.0), run(pythons[side], side, given.text, shape, cores))
+                speed = run(pythons[side], side, given.text, shape, cores)
+                print(f"{shape} {side} on {cores}: {speed:,.0f}", file=sys.stderr, flush=True)
+                best[key] = max(best.get(key, 0.0), speed)
     print(f"tokens a second, the best of {given.rounds} rounds; {all_cores} cores")
     print(f"{'state/layers/window/batch':27}" + "".join(f"{f'{side} on {cores}':>16}" for side, cores in columns))
     for shape in shapes:
