@@ -5,14 +5,16 @@ carried over. Each side is a process of its own; they take turns, and the fastes
 neighbours only ever make a run slower. Ours is measured twice: the model's own train function, as the others', and by the
 clock around the whole of `textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
 
-    python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes]
+    python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--memory]
 
 `--torch` names an interpreter that has PyTorch (`pip install torch`), which is no dependency of ours; without it that side is
-left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes.
+left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, `--memory`
+shows what keeping memory from step to step brings: the column *returning* is ours without that.
 """
 
 import argparse
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -104,13 +106,16 @@ def keras_side(text: str, shape: str) -> Callable[[int], None]:
     return train
 
 
-def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
+def our_side(text: str, shape: str, *, keeps_memory: bool = True) -> Callable[[int], None]:
     """A function that makes so many steps with our model's train function, ten in a call of TensorFlow."""
     import tensorflow as tf
 
     from textgen.training.attempt import compile_model
+    from textgen.training.memory import keep_memory
 
-    config = make_config(shape, dropout=0.0, **settings)
+    if keeps_memory:
+        keep_memory()
+    config = make_config(shape, dropout=0.0)
     tokens, targets, vocabulary = windows(text, shape)
     model = compile_model(config, vocabulary)
     keep = tf.ones((len(tokens), config.batch_size, 1))
@@ -167,7 +172,12 @@ def program_seconds(text: str, shape: str, steps: int) -> float:
         return time.perf_counter() - began
 
 
-SIDES = {"torch": torch_side, "keras": keras_side, "ours": our_side}
+SIDES = {
+    "torch": torch_side,
+    "keras": keras_side,
+    "ours": our_side,
+    "returning": functools.partial(our_side, keeps_memory=False),
+}
 
 
 def measure(side: str, text: str, shape: str) -> float:
@@ -214,6 +224,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", action="store_true")
     parser.add_argument("--sizes", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--side", choices=(*SIDES, "program"), help=argparse.SUPPRESS)
     parser.add_argument("--shape", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -221,8 +232,10 @@ def main() -> None:
         sys.stdout.write(json.dumps(measure(given.side, given.text, given.shape)))
         return
     all_cores = os.cpu_count() or 1
-    pythons = {"torch": given.torch, "keras": sys.executable, "ours": sys.executable, "program": sys.executable}
+    pythons = {"torch": given.torch, **dict.fromkeys(("keras", "ours", "program"), sys.executable)}
     columns = [(side, all_cores) for side, python in pythons.items() if python]
+    if given.memory:
+        columns.append(("returning", all_cores))
     if given.cores:
         columns += [("ours", cores) for cores in range(1, all_cores)]
     best: dict[tuple[str, str, int], float] = {}
@@ -231,7 +244,7 @@ def main() -> None:
         for shape in shapes:
             for side, cores in columns:
                 key = (shape, side, cores)
-                speed = run(pythons[side], side, given.text, shape, cores)
+                speed = run(pythons.get(side, sys.executable), side, given.text, shape, cores)
                 print(f"{shape} {side} on {cores}: {speed:,.0f}", file=sys.stderr, flush=True)
                 best[key] = max(best.get(key, 0.0), speed)
     print(f"tokens a second, the best of {given.rounds} rounds; {all_cores} cores")

@@ -23,6 +23,7 @@ from textgen.training.attempt import Attempt, Run
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
+from textgen.training.memory import keep_memory
 from textgen.training.validation import Validator
 from textgen.version import __version__
 
@@ -69,6 +70,7 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
+    keep_memory()
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     remark = check_precision(config.precision, gpu_details())
     if remark:
