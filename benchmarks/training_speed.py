@@ -8,8 +8,8 @@ clock around the whole of `textgen.training.train`, with data pipeline, callback
     python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--memory]
 
 `--torch` names an interpreter that has PyTorch (`pip install torch`), which is no dependency of ours; without it that side is
-left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, `--memory`
-shows what keeping memory from step to step brings: the column *returning* is the program without that.
+left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, `--memory` shows what keeping memory
+from step to step brings: the column *returning* is the program without that.
 """
 
 import argparse
@@ -105,7 +105,7 @@ def keras_side(text: str, shape: str) -> Callable[[int], None]:
     return train
 
 
-def our_side(text: str, shape: str) -> Callable[[int], None]:
+def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
     """A function that makes so many steps with our model's train function, ten in a call of TensorFlow."""
     import tensorflow as tf
 
@@ -113,7 +113,7 @@ def our_side(text: str, shape: str) -> Callable[[int], None]:
     from textgen.training.memory import keep_memory
 
     keep_memory()
-    config = make_config(shape, dropout=0.0)
+    config = make_config(shape, dropout=0.0, **settings)
     tokens, targets, vocabulary = windows(text, shape)
     model = compile_model(config, vocabulary)
     keep = tf.ones((len(tokens), config.batch_size, 1))
@@ -175,7 +175,7 @@ PROGRAMS = ("program", "returning")
 
 
 def measure(side: str, text: str, shape: str) -> float:
-    """Tokens a second of one side in this process, the best of three stretches."""
+    """Tokens a second of one side in this process, the best of three stretches, or of one that takes long."""
     _, _, window, batch = map(int, shape.split("/"))
     if side in PROGRAMS:
         if side == "returning":

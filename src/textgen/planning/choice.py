@@ -100,10 +100,11 @@ def choose(minutes: float, characters: int, language_model: str, device: DeviceK
     settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": _WINDOW, **size.settings}
     fitting = max(1, int(tokens) // (_LEAST_STEPS * settings["unroll_steps"]))
     settings["batch_size"] = min(settings["batch_size"], fitting)
+    rounded_passes = float(f"{passes:.2g}")
     shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
     time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
     return (
         Choice(shape, f"what learns most in {time} on a {device.upper()}"),
         Choice(settings, "what suits that size"),
-        Choice({"dropout": dropout}, f"about {float(f'{passes:.2g}'):,.12g} passes over the text"),
+        Choice({"dropout": dropout}, f"about {rounded_passes:,.12g} passes over the text"),
     )

@@ -18,7 +18,7 @@ _TOP_PAD = -2
 """M_TOP_PAD of mallopt(3), which the work space of products and of compiled loops obeys: it is no tensor's."""
 
 _KEPT_BYTES = 64 << 20
-"""The most that one of the C library's arenas holds."""
+"""What each of the C library's arenas asks for beside what it needs, and holds back when it returns memory."""
 
 
 def keep_memory() -> None:
