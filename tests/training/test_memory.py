@@ -21,8 +21,11 @@ except ValueError:  # nothing is counted without a pool
 
 @pytest.mark.parametrize(("said", "kept"), [(None, 4 << 20), ("false", 0)])
 def test_tensors_have_a_pool_unless_the_user_turns_it_off(said, kept):
-    """TensorFlow counts the bytes that its pool has given away; what the environment says of the pool is obeyed."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    """TensorFlow counts the bytes that its pool has given away; what the environment says of the pool is obeyed.
+
+    oneDNN, which TensorFlow turns on where the processor has instructions for neural networks, counts without a pool too.
+    """
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
     environment.pop("TF_CPU_ALLOCATOR_USE_BFC", None)
     if said is not None:
         environment["TF_CPU_ALLOCATOR_USE_BFC"] = said
