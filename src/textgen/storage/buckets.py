@@ -6,7 +6,7 @@ import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from textgen.errors import MissingError, from_os_error
@@ -116,9 +116,8 @@ def upload_once(path: Path, uri: str) -> None:
     Raises:
         TextgenError: as `BucketDirectory`, or when the file cannot be read.
     """
-    bucket, name = split(uri)
-    with BucketDirectory(f"{SCHEME}{bucket}") as place:
-        if place.find(name) is None and place.upload(name, path, NOT_THERE) is None:
+    with _opened(uri) as (directory, name):
+        if directory.find(name) is None and directory.upload(name, path, NOT_THERE) is None:
             raise MissingError(f"{path} is gone; restore it and run the same command again")
 
 
@@ -151,8 +150,7 @@ def copy_to(path: Path, place: str) -> None:
     if not is_bucket(place):
         write_atomic(Path(place), content)
         return
-    bucket, name = split(place)
-    with BucketDirectory(f"{SCHEME}{bucket}") as directory:
+    with _opened(place) as (directory, name):
         before = directory.find(name)
         directory.write(name, content, NOT_THERE if before is None else before.generation)
 
@@ -173,9 +171,16 @@ def bucket_region(bucket: str) -> str:
         return location.lower()
 
 
-def _fetch_if_there(uri: str) -> Path | None:
+@contextlib.contextmanager
+def _opened(uri: str) -> Iterator[tuple[BucketDirectory, str]]:
+    """The bucket of an object, and the object's name in it."""
     bucket, name = split(uri)
     with BucketDirectory(f"{SCHEME}{bucket}") as directory:
+        yield directory, name
+
+
+def _fetch_if_there(uri: str) -> Path | None:
+    with _opened(uri) as (directory, name):
         facts = directory.find(name)
         if facts is None:
             return None
