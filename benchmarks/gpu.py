@@ -20,7 +20,6 @@ from training_speed import make_config, our_side, windows
 
 from textgen.planning import Plan
 from textgen.training.device import choose_device
-from textgen.training.memory import keep_memory
 
 SHAPES = "1024/2/128/64,1024/2/128/256,2048/2/128/64"
 OPERATIONS_PER_WEIGHT = 6
@@ -66,7 +65,6 @@ def main() -> None:
     parser.add_argument("--shapes", default=SHAPES)
     parser.add_argument("--precisions", default="mixed_bfloat16,float32")
     given = parser.parse_args()
-    keep_memory()
     print(choose_device("auto"))
     size = 8192 if tf.config.list_logical_devices("GPU") else 2048
     for precision in given.precisions.split(","):

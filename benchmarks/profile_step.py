@@ -24,7 +24,6 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from textgen.config import TrainingConfig
 from textgen.training.attempt import compile_model
-from textgen.training.memory import keep_memory
 
 VOCABULARY = 67
 CALLS, STEPS = 4, 10
@@ -96,7 +95,6 @@ def main() -> None:
     parser.add_argument("shapes", nargs="*", default=["384/1/64/16"])
     parser.add_argument("--layer_norm", action="store_true")
     given = parser.parse_args()
-    keep_memory()
     for shape in given.shapes:
         size, layers, window, batch = map(int, shape.split("/"))
         events = profile(

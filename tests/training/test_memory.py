@@ -1,35 +1,59 @@
-"""Memory that training gives back stays with the process."""
+"""Memory that a step gives back is there for the next step, and memory that is not there is said in a line."""
 
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
-SCRIPT = """
-import tensorflow as tf
-from textgen.training.memory import keep_memory
+PIECES = """
+import ctypes
+import sys
+from pathlib import Path
 
-keep_memory()
-tensor = tf.zeros([1 << 20])
-try:
-    print(tf.config.experimental.get_memory_info("CPU:0")["current"])
-except ValueError:  # nothing is counted without a pool
-    print(0)
+import numpy as np
+from textgen.corpus import find_sources, open_corpus
+from textgen.dataset import Streams, encode, training_windows
+
+class Info(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Info
+library.malloc.restype = ctypes.c_void_p
+library.malloc.argtypes = [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
+
+text = Path(sys.argv[1])
+corpus = open_corpus(find_sources([str(text)], None, None), language_model="char")
+ids = encode(corpus.train, corpus.vocabulary, corpus.sha256, text.parent)
+next(iter(training_windows(Streams(ids, 4, 10, 1), 0, 0)))
+library.free(library.malloc(16 << 20))
+before = library.mallinfo2().hblks
+library.malloc(8 << 20)
+print(library.mallinfo2().hblks - before)
 """
 
 
-@pytest.mark.parametrize(("said", "kept"), [(None, 4 << 20), ("false", 0)])
-def test_tensors_have_a_pool_unless_the_user_turns_it_off(said, kept):
-    """TensorFlow counts the bytes that its pool has given away; what the environment says of the pool is obeyed.
+@pytest.mark.skipif(not platform.libc_ver()[1], reason="this is no GNU C library")
+def test_reading_a_text_leaves_the_c_library_free_to_keep_memory(tmp_path):
+    """Once it was given a large piece back, it maps no new memory for a smaller one, unless tf.data has told it to."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    text = tmp_path / "text.txt"
+    text.write_text("The keeper wound the tide clock at dusk.\n" * 40)
+    command = [sys.executable, "-c", PIECES, str(text)]
+    done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert int(done.stdout) == 0
 
-    oneDNN, which TensorFlow turns on where the processor has instructions for neural networks, counts without a pool too.
-    """
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0"}
-    environment.pop("TF_CPU_ALLOCATOR_USE_BFC", None)
-    if said is not None:
-        environment["TF_CPU_ALLOCATOR_USE_BFC"] = said
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert kept <= int(done.stdout) < kept + (1 << 20)
+
+def test_a_model_that_does_not_fit_is_said_in_a_line(tmp_path):
+    """Also where the weights do not fit, before any step: with a pool of 60 MB, 2000 states have nowhere to be."""
+    environment = {**os.environ, "TF_CPU_BFC_MEM_LIMIT_IN_MB": "60", "TEXTGEN_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "textgen", "train", "--device=cpu", f"--job_dir={tmp_path / 'job'}"]
+    command += ["--lstm_state_size=2000", "--max_steps=1"]
+    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+    assert done.returncode == 69
+    assert "Traceback" not in done.stderr
+    assert "error: the model does not fit in memory; lower --batch_size" in done.stderr.splitlines()[-1]

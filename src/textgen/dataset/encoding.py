@@ -7,7 +7,6 @@ again from the text at any time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,17 +75,20 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
+    joined = (_SEPARATOR.join(tokens) for tokens in map(split, section.chunks(CHUNK_CHARACTERS)) if tokens)
 
-    def chunks() -> Iterator[str]:
+    def read(_: int) -> bytes:
         try:
-            for chunk in section.chunks(CHUNK_CHARACTERS):
-                tokens = split(chunk)
-                if tokens:
-                    yield _SEPARATOR.join(tokens)
+            return next(joined, "").encode()
         except TextgenError as error:  # tf.data would raise an error of its own in its place
             failures.append(error)
+            return b""
 
-    texts = tf.data.Dataset.from_generator(chunks, output_signature=tf.TensorSpec((), tf.string))
+    def load(number: Any) -> Any:
+        return tf.ensure_shape(tf.numpy_function(read, [number], tf.string), ())
+
+    # Not from_generator, which makes the C library give all memory back (decision 14).
+    texts = tf.data.Dataset.counter().map(load).take_while(lambda text: tf.strings.length(text) > 0)
     encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
     with open_atomic(path) as file:
         for ids in encoded.as_numpy_iterator():

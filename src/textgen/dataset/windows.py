@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,18 +26,19 @@ def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool
         A dataset of `({"tokens", "keep"}, targets)`: tokens and targets `(batch_size, unroll_steps)` int32, and keep
         `(batch_size, 1)` float32, 0 where the text does not go on from the window before and the state starts anew.
     """
-    windows = tf.TensorSpec((streams.batch_size, streams.unroll_steps), tf.int32)
-    kept = tf.TensorSpec((streams.batch_size, 1), tf.float32)
+    first = epoch * streams.steps_per_epoch + step
+    shapes = {"tokens": (streams.batch_size, streams.unroll_steps), "keep": (streams.batch_size, 1)}
 
-    def generate() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        current_epoch, current_step, keeps = epoch, step, continues
-        while True:
-            tokens, targets = streams.window(current_epoch, current_step)
-            yield {"tokens": tokens, "keep": np.full(kept.shape, keeps, np.float32)}, targets
-            current_step += 1
-            keeps = current_step < streams.steps_per_epoch
-            if not keeps:
-                current_epoch, current_step = current_epoch + 1, 0
+    def cut(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        current_epoch, current_step = divmod(int(number), streams.steps_per_epoch)
+        keeps = continues if number == first else current_step > 0
+        return *streams.window(current_epoch, current_step), np.full(shapes["keep"], keeps, np.float32)
 
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=({"tokens": windows, "keep": kept}, windows))
-    return dataset.prefetch(PREFETCHED_STEPS).with_options(data_options())
+    def load(number: Any) -> tuple[dict[str, Any], Any]:
+        tokens, targets, keep = tf.numpy_function(cut, [number], (tf.int32, tf.int32, tf.float32))
+        tokens, targets = (tf.ensure_shape(ids, shapes["tokens"]) for ids in (tokens, targets))
+        return {"tokens": tokens, "keep": tf.ensure_shape(keep, shapes["keep"])}, targets
+
+    # Not from_generator, which makes the C library give all memory back (decision 14).
+    windows = tf.data.Dataset.counter(first).map(load)
+    return windows.prefetch(PREFETCHED_STEPS).with_options(data_options())

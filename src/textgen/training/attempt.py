@@ -10,14 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
 from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.dataset import Streams, training_windows
-from textgen.errors import UnavailableError
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
@@ -123,7 +121,7 @@ class Attempt:
 
         Raises:
             DivergedError: when the loss, the gradient or a weight is no longer a finite number.
-            TextgenError: when the last save fails, or the memory does not suffice.
+            TextgenError: when the last save fails.
         """
         run, progress = self._run, self.progress
         plan = Plan(run.config, run.corpus.vocabulary.size)
@@ -163,10 +161,6 @@ class Attempt:
         try:
             with display:
                 self._fit([*steps, evaluator, board, save, display])
-        except tf.errors.ResourceExhaustedError as error:
-            raise UnavailableError(
-                "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
-            ) from error
         finally:
             run.signals.release()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode
-from textgen.errors import DivergedError, MissingError
+from textgen.errors import DivergedError, MissingError, UnavailableError
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
@@ -23,11 +25,22 @@ from textgen.training.attempt import Attempt, Run
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
-from textgen.training.memory import keep_memory
 from textgen.training.validation import Validator
 from textgen.version import __version__
 
 
+@contextlib.contextmanager
+def _explaining_memory() -> Iterator[None]:
+    """Turns what TensorFlow and NumPy say of memory into a line with advice."""
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise UnavailableError(
+            "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
+        ) from error
+
+
+@_explaining_memory()
 def train(
     config: TrainingConfig,
     corpus: Corpus,
@@ -70,7 +83,6 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
 
-    keep_memory()
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     remark = check_precision(config.precision, gpu_details())
     if remark:
