@@ -1,6 +1,6 @@
 """What does a model know after some minutes? The validation loss of textgen-train.
 
-The text is split into its first 90% and last 10%. Two protocols:
+The text is split into its first 90% and last 10%. The model is the one that the job keeps, its best. Two protocols:
 
 - ours: the validation text is scored as if it were read in one go, the state carried;
 - random blocks of the validation text, each read from a zero state, as nanoGPT's `estimate_loss` does it with the block size of
@@ -75,7 +75,7 @@ def plot(curves: list[list[tuple[float, float]]], text: str, path: str) -> None:
 
 def main() -> None:
     """Prints a line for each seed, and the mean."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("text", nargs="?", default=str(bundled("data/story.txt")))
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--seeds", type=int, default=1)
@@ -94,11 +94,11 @@ def main() -> None:
             model = read_model(Path(job, "model.safetensors"))
         blocks = [block_loss(model, valid, size, count) for size, count in BLOCKS.items()]
         curves.append([(record["seconds"] / 60, record["valid_loss"]) for record in records])
-        losses.append([found["valid_loss"], *blocks])
+        losses.append([model.scores["valid_loss"], *blocks])
         in_blocks = ", ".join(f"{loss:.4f} in blocks of {size}" for size, loss in zip(BLOCKS, blocks, strict=True))
         print(
-            f"{given.text}, seed {seed}: {found['valid_loss']:.4f} nats per token, {in_blocks}; "
-            f"{found['valid_bits_per_character']:.4f} bits per character; {found['steps']} steps in {found['seconds']:.1f} s, "
+            f"{given.text}, seed {seed}: {model.scores['valid_loss']:.4f} nats per token, {in_blocks}; "
+            f"{model.scores['valid_bits_per_character']:.4f} bits per character; {found['steps']} steps in {found['seconds']:.1f} s, "
             f"{found['tokens_per_second']:,.0f} tokens/s",
             flush=True,
         )

@@ -5,15 +5,16 @@ carried over. Each side is a process of its own; they take turns, and the fastes
 neighbours only ever make a run slower. Ours is measured twice: the model's own train function, as the others', and by the
 clock around the whole of `textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
 
-    python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--memory]
+    python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--loops]
 
 `--torch` names an interpreter that has PyTorch (`pip install torch`), which is no dependency of ours; without it that side is
-left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, `--memory` shows what keeping memory
-from step to step brings: the column *returning* is the program without that.
+left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, and `--loops` compares
+ours alone, with loops over time that XLA compiles and with TensorFlow's own.
 """
 
 import argparse
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -78,7 +79,7 @@ def torch_side(text: str, shape: str) -> Callable[[int], None]:
 
 
 def keras_side(text: str, shape: str) -> Callable[[int], None]:
-    """A function that makes so many steps with stock Keras layers, in `fit`, twenty in a call of TensorFlow."""
+    """A function that makes so many steps with stock Keras layers, in `fit`, ten in a call of TensorFlow."""
     import keras
     import tensorflow as tf
 
@@ -110,9 +111,7 @@ def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
     import tensorflow as tf
 
     from textgen.training.attempt import compile_model
-    from textgen.training.memory import keep_memory
 
-    keep_memory()
     config = make_config(shape, dropout=0.0, **settings)
     tokens, targets, vocabulary = windows(text, shape)
     model = compile_model(config, vocabulary)
@@ -130,6 +129,15 @@ def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
     return train
 
 
+def our_side_with(compiled: bool, text: str, shape: str) -> Callable[[int], None]:
+    """The same, with loops over time that are compiled or not, whatever the shape."""
+    from textgen.model import hoisted
+
+    choose = hoisted.choose_loop
+    hoisted.choose_loop = lambda units, streams: choose(units, streams)._replace(compiled=compiled)
+    return our_side(text, shape)
+
+
 def make_config(shape: str, **settings: Any) -> Any:
     """The settings of a shape, with an embedding as wide as the state."""
     from textgen.config import TrainingConfig
@@ -141,7 +149,8 @@ def make_config(shape: str, **settings: Any) -> Any:
 
 
 def program_seconds(text: str, shape: str, steps: int) -> float:
-    """The wall time of a whole run of textgen-train's fit loop."""
+    """The wall time of a whole run of textgen-train's fit loop, with the memory pool that the command asks for."""
+    os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = "true"
     from rich.console import Console as RichConsole
 
     from textgen.console import Console
@@ -170,21 +179,22 @@ def program_seconds(text: str, shape: str, steps: int) -> float:
         return time.perf_counter() - began
 
 
-SIDES = {"torch": torch_side, "keras": keras_side, "ours": our_side}
-PROGRAMS = ("program", "returning")
+SIDES = {
+    "torch": torch_side,
+    "keras": keras_side,
+    "ours": our_side,
+    "compiled": functools.partial(our_side_with, True),
+    "uncompiled": functools.partial(our_side_with, False),
+}
 
 
 def measure(side: str, text: str, shape: str) -> float:
     """Tokens a second of one side in this process, the best of three stretches, or of one that takes long."""
     _, _, window, batch = map(int, shape.split("/"))
-    if side in PROGRAMS:
-        if side == "returning":
-            from textgen.training import run as training_run
-
-            training_run.keep_memory = lambda: None
-        # A start's own time varies by seconds.
+    if side == "program":
+        # The longer run takes ten seconds more, as a start varies by one. Both end within the first epoch of tiny shakespeare.
         size = int(shape.split("/", maxsplit=1)[0])
-        short, long = 20, 20 + max(40, int(4 * SECONDS * 2e7 / (window * batch * size**1.5)))
+        short, long = 20, 20 + max(12, min(900, int(1e9 / (window * batch * size**1.5))))
         seconds = program_seconds(text, shape, long) - program_seconds(text, shape, short)
         return (long - short) * window * batch / seconds
     train = SIDES[side](text, shape)
@@ -222,18 +232,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", action="store_true")
     parser.add_argument("--sizes", action="store_true")
-    parser.add_argument("--memory", action="store_true")
-    parser.add_argument("--side", choices=(*SIDES, *PROGRAMS), help=argparse.SUPPRESS)
+    parser.add_argument("--loops", action="store_true")
+    parser.add_argument("--side", choices=(*SIDES, "program"), help=argparse.SUPPRESS)
     parser.add_argument("--shape", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
         sys.stdout.write(json.dumps(measure(given.side, given.text, given.shape)))
         return
     all_cores = os.cpu_count() or 1
-    pythons = {"torch": given.torch, **dict.fromkeys(("keras", "ours", "program"), sys.executable)}
+    compared = ("ours", "compiled", "uncompiled") if given.loops else ("keras", "ours", "program")
+    pythons = {"torch": None if given.loops else given.torch, **dict.fromkeys(compared, sys.executable)}
     columns = [(side, all_cores) for side, python in pythons.items() if python]
-    if given.memory:
-        columns.append(("returning", all_cores))
     if given.cores:
         columns += [("ours", cores) for cores in range(1, all_cores)]
     best: dict[tuple[str, str, int], float] = {}
@@ -242,7 +251,7 @@ def main() -> None:
         for shape in shapes:
             for side, cores in columns:
                 key = (shape, side, cores)
-                speed = run(pythons.get(side, sys.executable), side, given.text, shape, cores)
+                speed = run(pythons[side], side, given.text, shape, cores)
                 print(f"{shape} {side} on {cores}: {speed:,.0f}", file=sys.stderr, flush=True)
                 best[key] = max(best.get(key, 0.0), speed)
     print(f"tokens a second, the best of {given.rounds} rounds; {all_cores} cores")

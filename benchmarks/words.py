@@ -1,7 +1,7 @@
 """Does a word model learn more than counts do? Validation perplexity beside a Kneser-Ney trigram on the same tokens.
 
 The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
-falls back on equal probabilities. Both sides score every token of the validation text, the first of a stream excepted.
+falls back on equal probabilities. Both sides score every token of the validation text, but for the first two, of which ours scores the second.
 
     python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
 """
@@ -69,7 +69,7 @@ def trigram_perplexity(train: list[int], valid: list[int], vocabulary: int) -> f
 
 def main() -> None:
     """Prints a line for each side."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("data_dir")
     parser.add_argument("prefix")
     parser.add_argument("--minutes", type=float, default=3.0)

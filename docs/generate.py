@@ -106,7 +106,9 @@ def configuration_page() -> str:
 # Configuration
 
 Every setting of `textgen-train` has a default. A preset or a file of settings wins over it, and a flag wins over both:
-**defaults < `--config` < flags**. What a job was last trained with stands in `config.yaml` in its directory.
+**defaults < `--config` < flags**. Where time is the limit, by `--minutes` or because nothing else is, and neither a preset nor a flag
+says what the model is, the model and how to train it are chosen by the minutes there are, the text and the kind of device; the plan names
+each choice with its reason. `--dry_run` shows the plan alone. What a job was last trained with stands in `config.yaml` in its directory.
 
 ## Presets and files of settings
 
@@ -148,7 +150,7 @@ not the default:
 
 | settings | name |
 | --- | --- |
-| none but the defaults, on the bundled story | `{plain}` |
+| `--epochs 3`, on the bundled story | `{plain}` |
 | `--data_prefix jules --lstm_state_size 120 --layers 4 --layer_norm --language_model word` | `{shaped}` |
 
 The prefix is `data_prefix`, or else the name of the first file or folder in small letters, digits and dashes.

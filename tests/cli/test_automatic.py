@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from textgen.cli import automatic
@@ -70,6 +72,31 @@ def test_a_job_that_is_there_keeps_its_model(capsys, training):
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
 
+def test_the_same_command_goes_on_with_all_that_was_chosen(capsys, training):
+    """In a directory of a given name, a second run has the streams, the rate and the dropout of the first, whatever its time."""
+    arguments = ["--job_dir=mine", "--summary_dir=tb/%JOB%", "--device=cpu"]
+    first = plan(capsys, *arguments, "--minutes=0.001")
+    assert main(["book.txt", *arguments, "--minutes=0.001"]) == 0
+    capsys.readouterr()
+    for minutes in ("0.001", "600"):
+        again = plan(capsys, *arguments, f"--minutes={minutes}")
+        for line in ("  model", "  training"):
+            (before,), (after,) = ([x for x in said.splitlines() if x.startswith(line)] for said in (first, again))
+            assert after == before
+    assert "learning rate 0.5" in plan(capsys, *arguments, "--learning_rate=0.5")
+    assert main(["book.txt", *arguments, "--minutes=600"]) == 0
+    assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
+
+
+def test_a_short_text_goes_on_as_it_began(capsys, training):
+    """A text with room for a single stream is finished by the same command, not refused for the streams of the defaults."""
+    Path("short.txt").write_text("The keeper wound the tide clock.\n" * 20)
+    arguments = ["short.txt", "--job_dir=mine", "--minutes=0.001", "--device=cpu"]
+    assert main(arguments) == 0
+    assert main(arguments) == 0
+    assert "This job is finished" in capsys.readouterr().err
+
+
 def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
     """Whoever raises --minutes would get another model, unless the model is named; the message names it."""
     arguments = ["book.txt", "--minutes=0.001", "--device=cpu"]
@@ -91,6 +118,17 @@ def test_a_job_with_another_model_is_pointed_to(capsys, training, embedding):
     assert "There is job/book-9-states-1-layers" in said
     flags = said[said.index("; with --") + 7 : said.index(" this run would")].split()
     assert "goes on" in plan(capsys, "--minutes=600", *flags)
+
+
+def test_a_job_of_other_tokens_is_not_pointed_to(capsys, training):
+    """The flags of a model of words would begin a third job, of characters."""
+    assert main(["book.txt", "--language_model=word", "--lstm_state_size=9", "--max_steps=3"]) == 0
+    assert "There is" not in plan(capsys, "--minutes=600")
+
+
+def test_a_long_window_gets_fewer_streams(capsys):
+    """What is chosen leaves room for what is given: the text has 16,400 characters."""
+    assert "7 x 256 tokens" in plan(capsys, "--minutes=1", "--unroll_steps=256")
 
 
 def test_what_is_given_is_kept(capsys):
@@ -116,6 +154,16 @@ def test_what_is_given_is_kept(capsys):
 )
 def test_the_kind_of_device_is_known_without_tensorflow(monkeypatch, tmp_path, device, driver, library, expected):
     """A GPU counts where there is a driver and the library that TensorFlow needs for it, or where one is asked for."""
-    monkeypatch.setattr(automatic, "_DRIVER", tmp_path if driver else tmp_path / "none")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path / "none", *([tmp_path] if driver else [])))
     monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json" if library else "no_such.thing")
     assert automatic.device_kind(TrainCommand(device=device)) == expected
+
+
+@pytest.mark.parametrize(("devices", "expected"), [("", "cpu"), ("-1", "cpu"), ("0", "gpu")])
+def test_a_gpu_that_is_hidden_does_not_count(monkeypatch, tmp_path, devices, expected):
+    """Who hides every GPU from TensorFlow gets what suits a CPU."""
+    monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path,))
+    monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
+    assert automatic.device_kind(TrainCommand()) == expected

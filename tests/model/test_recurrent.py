@@ -1,4 +1,5 @@
 import itertools
+import os
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import tensorflow as tf
 from textgen.model import tensorflow_ops
 from textgen.model.cell_lstm import CellLSTM
 from textgen.model.fast_lstm import FastLSTM
-from textgen.model.tensorflow_ops import Loop, choose_loop
+from textgen.model.tensorflow_ops import Loop, choose_loop, usable_cores
 from textgen.model.token_lstm import EMBEDDING_DEVIATION, ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
 
 BATCH, STEPS, WIDTH, UNITS = 5, 7, 6, 4
@@ -273,12 +274,31 @@ def test_a_layer_is_made_again_from_its_config(layer):
 
 
 def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch):
-    """A part for each core, fewer where a part would have fewer than eight streams; XLA below 512 states."""
-    monkeypatch.setattr(tensorflow_ops, "_cores", lambda: 4)
+    """A part for each core, fewer where a part would have fewer than eight streams."""
+    monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 4)
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
     assert [choose_loop(384, size).parts for size in (1, 8, 15, 16, 31, 32, 500)] == [1, 1, 1, 2, 3, 4, 4]
-    assert choose_loop(511, 16).compiled
-    assert not choose_loop(512, 16).compiled
+
+
+@pytest.mark.parametrize(
+    ("units", "streams", "compiled"), [(512, 31, True), (511, 64, True), (640, 16, False), (512, 32, False)]
+)
+def test_small_states_are_compiled(monkeypatch, units, streams, compiled):
+    """XLA's loop up to 512 states; where a part has many streams, TensorFlow's own products win from there on."""
+    monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 2)
+    monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
+    assert choose_loop(units, streams).compiled == compiled
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind a process to cores")
+def test_only_cores_that_the_process_may_use_count():
+    """A process that is bound to one core cuts nothing into parts."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def test_a_gpu_gets_the_whole_batch(monkeypatch):

@@ -10,8 +10,9 @@ TEXTS = (1, 20_000, 1_000_000, 1_000_000_000)
 KINDS = tuple(itertools.product(("char", "word"), ("cpu", "gpu")))
 
 
-def chosen(*arguments):
-    return {name: value for choice in choose(*arguments) for name, value in choice.settings.items()}
+def chosen(*arguments, unroll_steps=64):
+    choices = choose(*arguments, unroll_steps=unroll_steps)
+    return {name: value for choice in choices for name, value in choice.settings.items()}
 
 
 @pytest.mark.parametrize(("language_model", "device"), KINDS)
@@ -42,16 +43,17 @@ def test_a_text_that_is_read_more_often_gets_more_dropout():
 
 @pytest.mark.parametrize(("language_model", "device"), KINDS)
 @pytest.mark.parametrize("characters", [1_000, 20_000, 1_000_000])
-def test_streams_are_never_more_than_a_text_has_room_for(characters, language_model, device):
-    """An epoch of any text but the shortest has several steps."""
-    settings = chosen(3, characters, language_model, device)
+@pytest.mark.parametrize("unroll_steps", [1, 64, 20_000])
+def test_streams_are_never_more_than_a_text_has_room_for(characters, language_model, device, unroll_steps):
+    """An epoch of any text but the shortest has several steps, however long a window is."""
+    settings = chosen(3, characters, language_model, device, unroll_steps=unroll_steps)
     tokens = characters / (1 if language_model == "char" else 6)
     assert settings["batch_size"] == 1 or settings["batch_size"] * settings["unroll_steps"] * 6 <= tokens
 
 
 def test_each_choice_gives_its_reason_once():
     """No setting is chosen twice, and each has a reason of one line."""
-    choices = choose(3, 1_000_000, "char", "cpu")
+    choices = choose(3, 1_000_000, "char", "cpu", unroll_steps=64)
     names = [name for choice in choices for name in choice.settings]
     assert len(names) == len(set(names))
     assert all(choice.reason and "\n" not in choice.reason for choice in choices)

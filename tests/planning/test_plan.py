@@ -117,6 +117,16 @@ def test_a_job_is_done_exactly_when_a_limit_is_reached(epochs, steps, done):
     assert (fraction == 1) == any(limit is not None and done >= limit for limit in (epochs, steps))
 
 
+def test_the_epochs_that_are_left_say_how_many_steps_there_will_be():
+    """Steps of another size that are behind the job count as they are, and only the epochs that are left by the size there is now."""
+    plan = plan_of(epochs=10)
+    assert plan.total_steps(epochs=0, steps=0, steps_per_epoch=100) == 1000
+    assert plan.total_steps(epochs=5.25, steps=525, steps_per_epoch=100) == 1000
+    assert plan.total_steps(epochs=5, steps=500, steps_per_epoch=25) == 625
+    assert plan_of(epochs=10, max_steps=550).total_steps(epochs=5, steps=500, steps_per_epoch=25) == 550
+    assert plan_of(minutes=1).total_steps(epochs=0, steps=0, steps_per_epoch=100) is None
+
+
 def test_a_step_learns_from_the_tokens_of_all_windows():
     """Streams times the window's length."""
     assert plan_of(batch_size=16, unroll_steps=64).tokens_per_step == 1024

@@ -6,6 +6,7 @@ import pytest
 from textgen.config import TrainingConfig
 from textgen.planning import Plan
 from textgen.training.optimization import make_optimizer
+from textgen.training.pace import next_steps
 from textgen.training.progress import Progress
 from textgen.training.schedule import LearningRate, learning_rate
 
@@ -79,3 +80,36 @@ def test_every_name_gives_its_optimizer_with_clipping(name, expected):
 def test_half_precision_scales_the_loss():
     """Under use_fp16 the optimizer scales the loss, so that small gradients are not lost."""
     assert isinstance(make_optimizer(TrainingConfig(use_fp16=True)), keras.optimizers.LossScaleOptimizer)
+
+
+def test_windows_of_another_size_leave_the_schedule_where_it_was():
+    """A job of ten epochs that takes four times the streams from the middle on is in the middle of the cosine, and ends at its end."""
+    progress = Progress(steps_per_epoch=25, tokens_per_step=4, epoch=5, step=500)
+    rate = LearningRate(Plan(TrainingConfig(epochs=10, learning_rate=1.0), 5), progress)
+    rate.set_model(types.SimpleNamespace(next_rates=[]))
+    rates = []
+    for progress.step in (500, 624):
+        rate.on_train_batch_begin(0)
+        rates.append(progress.learning_rate)
+    assert rates[0] == pytest.approx(learning_rate(rate._plan.config, 500, 625))
+    assert rates[1] == pytest.approx(0.03, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        ({"run_steps": -1}, {}, 1),
+        ({"run_steps": 8, "run_seconds": 1.0}, {}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0}, {}, 10),
+        ({"run_steps": 400, "run_seconds": 1.0, "window_steps": 7}, {}, 3),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 98}, {}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 13}, {"save_steps": 15}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 13}, {"eval_steps": 7}, 1),
+        ({"run_steps": 400, "run_seconds": 1.0, "step": 96}, {"max_steps": 100}, 4),
+        ({"run_steps": 1, "run_seconds": 60.0}, {}, 1),
+    ],
+)
+def test_a_call_makes_as_many_steps_as_a_quarter_of_a_second_holds_and_none_too_many(values, options, expected):
+    """The first call makes one; no call goes beyond ten, nor beyond what is due: a report, an epoch, a save, a scoring, the end."""
+    progress = Progress(steps_per_epoch=100, tokens_per_step=1, **values)
+    assert next_steps(progress, TrainingConfig(**options)) == expected

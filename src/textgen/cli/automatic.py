@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import importlib.util
+import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,14 @@ from textgen.config import TrainCommand, TrainingConfig, job_name, settings
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
-from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, choose
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, choose
 
-_DRIVER = Path("/proc/driver/nvidia/version")
+_DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
+"""What NVIDIA's driver brings: on Linux, and on Linux within Windows."""
 _CUDA_LIBRARY = "nvidia.cudnn"
-"""Comes with tensorflow[and-cuda]; without it TensorFlow would not use the GPU."""
+"""Comes with textgen[gpu]. A TensorFlow that finds this library elsewhere is taken for one without; --device gpu says otherwise."""
+_NO_DEVICES = ("", "-1")
+"""What CUDA_VISIBLE_DEVICES is where every GPU is hidden."""
 
 
 def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
@@ -50,7 +54,8 @@ def complete(
     if minutes is None or not leaves_model_open(command, given):
         return config, ()
     choices = []
-    for choice in choose(minutes, corpus.train.characters, config.language_model, device):
+    characters = corpus.train.characters
+    for choice in choose(minutes, characters, config.language_model, device, unroll_steps=config.unroll_steps):
         left_open = {name: value for name, value in choice.settings.items() if name not in given}
         if left_open:
             choices.append(Choice(left_open, choice.reason))
@@ -58,24 +63,26 @@ def complete(
     return config, tuple(choices)
 
 
-def keep_model(config: TrainingConfig, job: JobDirectory) -> TrainingConfig:
-    """The settings with the model that a job has already, which then is not chosen.
+def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirectory) -> TrainingConfig:
+    """The settings with the model that a job has already, and with what was chosen for it, which then are not chosen again.
 
     Args:
         config: the settings, with nothing chosen.
+        given: the settings that somebody gave.
         job: the job, which exists.
 
     Raises:
         TextgenError: when its settings cannot be read.
     """
     there = read_config(job.config, "begin anew with --fresh")
-    return dataclasses.replace(config, **{name: getattr(there, name) for name in SHAPE_SETTINGS})
+    return dataclasses.replace(config, **{name: getattr(there, name) for name in CHOSEN_SETTINGS if name not in given})
 
 
-def other_models(job: JobDirectory, prefix: str) -> str:
+def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
     """What is to be said of jobs that may be of the same text, where a model was chosen; empty for nothing.
 
     Args:
+        config: the settings, with what was chosen.
         job: of the chosen model; it does not exist yet.
         prefix: with which the names of such jobs begin.
     """
@@ -85,11 +92,12 @@ def other_models(job: JobDirectory, prefix: str) -> str:
         there = []
     for other in there:
         try:
-            config = read_config(other / job.config.name, "")
+            there_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        if job_name(config, prefix) == other.name:
-            flags = model_flags(config)
+        asked = dataclasses.replace(config, **{name: getattr(there_config, name) for name in SHAPE_SETTINGS})
+        if job_name(asked, prefix) == other.name:
+            flags = chosen_flags(there_config)
             return f"There is {other} already, with another model; with {flags} this run would go on with that."
     return ""
 
@@ -102,9 +110,9 @@ def describe(choices: Iterable[Choice]) -> list[str]:
     ]
 
 
-def model_flags(config: TrainingConfig) -> str:
-    """The flags that ask for a config's model, and leave nothing of it to be chosen."""
-    shown = (setting for setting in settings(config) if setting.name in SHAPE_SETTINGS)
+def chosen_flags(config: TrainingConfig) -> str:
+    """The flags that ask for a config's model and for how it is trained, and leave nothing to be chosen."""
+    shown = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
     return " ".join(
         f"{setting.flag} {_shown(getattr(config, setting.name))}"
         for setting in shown
@@ -124,8 +132,10 @@ def device_kind(command: TrainCommand) -> DeviceKind:
     """
     if command.device != "auto":
         return command.device
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in _NO_DEVICES:
+        return "cpu"
     try:
         has_library = importlib.util.find_spec(_CUDA_LIBRARY) is not None
     except ModuleNotFoundError:
         has_library = False
-    return "gpu" if has_library and _DRIVER.exists() else "cpu"
+    return "gpu" if has_library and any(driver.exists() for driver in _DRIVERS) else "cpu"

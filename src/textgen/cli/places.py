@@ -6,24 +6,25 @@ import os
 import shutil
 from pathlib import Path
 
-from textgen.config import TrainingConfig, with_job_name
+from textgen.config import TrainingConfig, job_name, with_job_name
 from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error
 from textgen.jobs import JobPlace, job_place
 from textgen.planning import Plan
 from textgen.storage import BucketDirectory, is_bucket
 
 
-def find_places(config: TrainingConfig, name: str, worker: str | None) -> tuple[JobPlace, str | None]:
+def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tuple[JobPlace, str | None]:
     """Where the job lives, and where TensorBoard's files go; None for the job's own directory for them.
 
     Args:
         config: the settings.
-        name: the job's.
+        prefix: with which the job's name begins, where a place has one.
         worker: as `job_place` has it.
 
     Raises:
         TextgenError: when one of them is or lies below a file, may not be written to, or cannot be a place in a bucket.
     """
+    name = job_name(config, prefix)
     job = with_job_name(config.job_dir, name)
     _check_directory("--job_dir", job)
     if config.summary_dir is None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from textgen.cli.automatic import (
+    chosen_flags,
     complete,
     describe,
     device_kind,
-    keep_model,
+    keep_choice,
     leaves_model_open,
-    model_flags,
     other_models,
 )
 from textgen.cli.enough_text import check_enough_text
@@ -26,7 +26,7 @@ from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
-from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig, job_name
+from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
@@ -88,8 +88,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
         corpus = open_text(config)
     asked = config
     config, choices = complete(asked, command, given, corpus, device_kind(command))
-    name = job_name(config, corpus.prefix)
-    place, summaries = find_places(config, name, environment.worker)
+    place, summaries = find_places(config, corpus.prefix, environment.worker)
     with console.busy("looking for the job"):
         job = place.look()
     if command.fresh:
@@ -97,7 +96,8 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     fresh = command.fresh and not job.is_empty
     goes_on = job.exists and not fresh and PLACEHOLDER not in config.job_dir
     if goes_on and leaves_model_open(command, given):
-        config, choices = keep_model(asked, job), ()
+        config, choices = keep_choice(asked, given, job), ()
+        _, summaries = find_places(config, corpus.prefix, environment.worker)
     if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
@@ -217,7 +217,7 @@ def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
     console.say(
         f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-        f"Raise {limits} to go on, with {model_flags(plan.config)} to keep this model, or begin anew with --fresh."
+        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or begin anew with --fresh."
     )
 
 
@@ -242,7 +242,7 @@ def _show_plan(
         console.say(f"  {name:11}{text}")
     for text in describe(choices):
         console.say(f"  {'chosen':11}{text}")
-    if choices and not job.exists and job.uri is None and (remark := other_models(job, corpus.prefix)):
+    if choices and not job.exists and job.uri is None and (remark := other_models(config, job, corpus.prefix)):
         console.say(remark)
     if found.remark:
         console.say(found.remark)

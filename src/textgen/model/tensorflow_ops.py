@@ -13,8 +13,11 @@ import tensorflow as tf
 
 _ROWS_OF_A_PART = 8
 """A product of fewer rows takes as long as one of so many: the kernel has to come from memory all the same."""
-_UNITS_FOR_XLA = 512
-"""From this state size on TensorFlow's own products are faster than those of XLA's loop (docs/performance.md)."""
+_MANY_ROWS = 16
+"""From so many rows in a part on TensorFlow's own products, which gain more by rows than those of XLA's loop, win earlier."""
+_UNITS_WITH_FEW_ROWS = 640
+_UNITS_WITH_MANY_ROWS = 512
+"""The state sizes from which they win (docs/performance.md)."""
 
 
 class Loop(NamedTuple):
@@ -42,8 +45,9 @@ def choose_loop(units: int, batch_size: int) -> Loop:
     """
     if has_gpu():
         return Loop(1, compiled=False)
-    parts = max(1, min(_cores(), batch_size // _ROWS_OF_A_PART))
-    return Loop(parts, compiled=units < _UNITS_FOR_XLA and _has_compiler())
+    parts = max(1, min(usable_cores(), batch_size // _ROWS_OF_A_PART))
+    limit = _UNITS_WITH_FEW_ROWS if batch_size // parts < _MANY_ROWS else _UNITS_WITH_MANY_ROWS
+    return Loop(parts, compiled=units < limit and _has_compiler())
 
 
 def has_gpu() -> bool:
@@ -140,9 +144,10 @@ def draw_kept(shape: tuple[int, ...], probability: float, seed: Any) -> Any:
     return tf.reshape(halves < least_dropped, shape)
 
 
-def _cores() -> int:
-    """How many threads TensorFlow gives one operation."""
-    return tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+def usable_cores() -> int:
+    """How many threads TensorFlow gives one operation: what it was told, or the cores that this process may use."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return tf.config.threading.get_intra_op_parallelism_threads() or there or 1
 
 
 @functools.cache

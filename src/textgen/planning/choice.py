@@ -25,7 +25,7 @@ class _Size(NamedTuple):
 
     Attributes:
         below: it serves up to so many minutes.
-        tokens_per_second: that the device was measured to learn from, about.
+        tokens_per_second: that the device learns from, about.
         settings: all but dropout.
     """
 
@@ -60,13 +60,16 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
         ),
     ),
 }
+CHOSEN_SETTINGS = (*SHAPE_SETTINGS, "batch_size", "unroll_steps", "learning_rate", "dropout")
+"""All that is chosen."""
+
 _DROPOUTS = {
     "char": ((8.0, 0.1), (40.0, 0.3), (float("inf"), 0.5)),
     "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
 }
 """The dropout for up to so many passes over the text; a text has few words for the weights that a large vocabulary brings."""
-_WINDOW = 64
 _STREAMS = 16
+"""Unless a size says another number."""
 _LEAST_STEPS = 8
 """Of an epoch: a short text is read in fewer streams than there could be, so that they are not too short themselves."""
 
@@ -84,7 +87,9 @@ class Choice:
     reason: str
 
 
-def choose(minutes: float, characters: int, language_model: str, device: DeviceKind) -> tuple[Choice, ...]:
+def choose(
+    minutes: float, characters: int, language_model: str, device: DeviceKind, *, unroll_steps: int
+) -> tuple[Choice, ...]:
     """Chooses for a time.
 
     Args:
@@ -92,13 +97,14 @@ def choose(minutes: float, characters: int, language_model: str, device: DeviceK
         characters: of the training text.
         language_model: `char` or `word`.
         device: what kind trains.
+        unroll_steps: of a window; that of the defaults suits every size.
     """
     size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
     tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
     passes = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
     dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if passes < most)
-    settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": _WINDOW, **size.settings}
-    fitting = max(1, int(tokens) // (_LEAST_STEPS * settings["unroll_steps"]))
+    settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": unroll_steps, **size.settings}
+    fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
     settings["batch_size"] = min(settings["batch_size"], fitting)
     rounded_passes = float(f"{passes:.2g}")
     shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}

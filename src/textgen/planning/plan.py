@@ -16,8 +16,8 @@ _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 momentum, nothing."""
 _CHECKPOINTS = 3
 """Those that a job keeps: the newest two and the best."""
-_ACTIVATIONS_PER_CELL = 14
-"""Per cell and token, what the backward pass keeps: gates, their inputs, states, outputs; normalised, twice as many."""
+_ACTIVATIONS_PER_CELL = 16
+"""Per cell and token, what the backward pass keeps and makes: factors, states, outputs, their gradients; normalised, twice as many."""
 _COPIES_OF_LOGITS = 3
 """Logits, probabilities, their gradient."""
 _TENSORFLOW_BYTES = 800_000_000
@@ -96,15 +96,19 @@ class Plan:
             words.append(f"{config.patience} scoring{'' if config.patience == 1 else 's'} without a better one")
         return " or ".join(words)
 
-    def total_steps(self, steps_per_epoch: int) -> int | None:
-        """The updates that epochs and max_steps allow; None when only the time is limited.
+    def total_steps(self, *, epochs: float, steps: int, steps_per_epoch: int) -> int | None:
+        """The updates that the job will have made when epochs or max_steps end it; None when only the time is limited.
 
         Args:
-            steps_per_epoch: of the training text.
+            epochs: passes over the text so far.
+            steps: updates so far, perhaps with windows of another size.
+            steps_per_epoch: of the passes that are left.
         """
         config = self.config
-        steps = [config.max_steps, None if config.epochs is None else config.epochs * steps_per_epoch]
-        return min((count for count in steps if count is not None), default=None)
+        totals = [config.max_steps] if config.max_steps is not None else []
+        if config.epochs is not None:
+            totals.append(steps + round((config.epochs - epochs) * steps_per_epoch))
+        return min(totals, default=None)
 
     def fraction(self, *, epochs: float, steps: int, minutes: float) -> float:
         """How much of the job is done, from 0 to 1: the furthest of its limits.

@@ -11,6 +11,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from textgen.model import usable_cores
+
 
 def fix_threads(before: Mapping[str, Any], warn: Callable[[str], None]) -> dict[str, Any]:
     """Gives TensorFlow a fixed number of threads; must come before its first operation.
@@ -22,11 +24,11 @@ def fix_threads(before: Mapping[str, Any], warn: Callable[[str], None]) -> dict[
     Returns:
         What decides the bits, as JSON values, for the checkpoints.
     """
-    threads = before.get("threads") or os.cpu_count() or 1
+    threads = before.get("threads") or usable_cores()
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError:  # TensorFlow has begun: a caller of its own, and not the command
-        threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+        threads = usable_cores()
     found = {"threads": threads, "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS"), "tensorflow": tf.__version__}
     differing = [
         f"{name} {before.get(name)} and not {found[name]}" for name in found if before.get(name) != found[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from textgen.errors import UnavailableError
+from textgen.model import usable_cores
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -49,7 +49,8 @@ def choose_device(device: Device) -> str:
             return "what TensorFlow has begun with"
         gpus = []
     if not gpus:
-        return f"the CPU, {os.cpu_count() or 1} cores"
+        cores = usable_cores()
+        return f"the CPU, {cores} core{'' if cores == 1 else 's'}"
     return describe_gpus(gpu_details(), build, _read_driver())
 
 

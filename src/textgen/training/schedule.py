@@ -54,7 +54,9 @@ class LearningRate(keras.callbacks.Callback):
         super().__init__()
         self._plan = plan
         self._progress = progress
-        self._limit = plan.total_steps(progress.steps_per_epoch)
+        self._limit = plan.total_steps(
+            epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
+        )
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Sets the rates of the steps that come now."""

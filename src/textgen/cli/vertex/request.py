@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete
+from textgen.cli.automatic import complete, leaves_model_open
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
 from textgen.cli.preset import read_preset
@@ -79,6 +79,11 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     choices: tuple[Choice, ...] = ()
     uploads: list[tuple[Path, str]] = []
     if offline and any(map(is_bucket, _named(config))):
+        if config.time_limit is not None and leaves_model_open(command, given):
+            raise UsageError(
+                "which model suits the time depends on the text, which lies in a bucket and is not read here; "
+                "name a model with --lstm_state_size or --config, or copy the text here"
+            )
         corpus, prefix = None, config.data_prefix or prefix_of(_named(config))
         texts = _as_given(config)
     else:
