@@ -166,6 +166,20 @@ def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
         assert line in err
 
 
+@pytest.mark.parametrize("arguments", [["yaml"], ["yaml", "--minutes=60"], ["submit", "--minutes=60", "--dry_run"]])
+def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, arguments):
+    """Another model would be shown than is started; a preset, a flag or a limit of steps says enough."""
+    given = [*arguments, "gs://my-bucket/book.txt", "--bucket=my-bucket"]
+    assert vertex_command(*given) == 2
+    said = capsys.readouterr().err
+    assert (
+        "depends on the text, which lies in a bucket and is not read here; name a model with --lstm_state_size" in said
+    )
+    assert vertex_command(*given, "--config=gpu") == 0
+    if "--minutes=60" not in arguments:
+        assert vertex_command(*given, "--epochs=3") == 0
+
+
 def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
     """Standard output is the file, standard error the commands, the upload first."""
     assert vertex_command("yaml", "book.txt", "--lstm_state_size=8", "--bucket=my-bucket") == 0

@@ -8,6 +8,9 @@ import keras
 
 from textgen.model.tensorflow_ops import draw_kept
 
+_DRAWN_FROM = 1 << 16
+"""The values of 16 bits."""
+
 
 class Dropout(keras.layers.Dropout):
     """A `keras.layers.Dropout` that draws 16 random bits for a number instead of 32, as numbers cost more than what they drop.
@@ -23,9 +26,10 @@ class Dropout(keras.layers.Dropout):
             training: whether to drop; else the inputs are given back.
 
         Returns:
-            The inputs, zero where dropped and 1 / (1 - rate) times as large where not.
+            The inputs, zero where dropped and, by the rate that is kept to, 1 / (1 - rate) times as large where not.
         """
         if not training or not self.rate:
             return inputs
-        kept = draw_kept(inputs.shape, 1.0 - self.rate, self.seed_generator.next())
-        return keras.ops.where(kept, inputs * (1.0 / (1.0 - self.rate)), keras.ops.zeros_like(inputs))
+        share = min(max(1, round((1.0 - self.rate) * _DRAWN_FROM)), _DRAWN_FROM - 1)
+        kept = draw_kept(inputs.shape, share, self.seed_generator.next())
+        return keras.ops.where(kept, inputs * (_DRAWN_FROM / share), keras.ops.zeros_like(inputs))

@@ -126,12 +126,12 @@ def gather_rows(table: Any, ids: Any) -> Any:
     return tf.gather(table, ids), gradient
 
 
-def draw_kept(shape: tuple[int, ...], probability: float, seed: Any) -> Any:
+def draw_kept(shape: tuple[int, ...], share: int, seed: Any) -> Any:
     """Draws what dropout keeps, from 16 random bits for each number.
 
     Args:
         shape: of the tensor of numbers.
-        probability: of keeping one, kept to the nearest 1/65,536.
+        share: how many of 65,536 are kept in the mean.
         seed: two integers; the same draw the same.
 
     Returns:
@@ -140,8 +140,7 @@ def draw_kept(shape: tuple[int, ...], probability: float, seed: Any) -> Any:
     count = math.prod(shape)
     words = tf.random.stateless_uniform([(count + 1) // 2], tf.cast(seed, tf.int32), None, None, tf.int32)
     halves = tf.reshape(tf.bitcast(words, tf.int16), [-1])[:count]
-    least_dropped = min(max(round(probability * 65536) - 32768, -32767), 32767)
-    return tf.reshape(halves < least_dropped, shape)
+    return tf.reshape(halves < share - 32768, shape)
 
 
 def usable_cores() -> int:
