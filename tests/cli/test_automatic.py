@@ -88,6 +88,15 @@ def test_the_same_command_goes_on_with_all_that_was_chosen(capsys, training):
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
 
 
+def test_without_a_time_a_job_keeps_its_model_alone(capsys, training):
+    """Epochs leave nothing to be chosen, so that streams, rate and dropout are those that are given, or the defaults."""
+    arguments = ["--job_dir=mine", "--lstm_state_size=8", "--learning_rate=0.5", "--dropout=0.7", "--batch_size=4"]
+    assert main(["book.txt", *arguments, "--max_steps=3"]) == 0
+    said = plan(capsys, "--job_dir=mine", "--epochs=6")
+    assert "1 LSTM layer of 8 states" in said
+    assert "16 x 64 tokens a step, adamw, learning rate 0.006, dropout 0.1" in said
+
+
 def test_a_short_text_goes_on_as_it_began(capsys, training):
     """A text with room for a single stream is finished by the same command, not refused for the streams of the defaults."""
     Path("short.txt").write_text("The keeper wound the tide clock.\n" * 20)
@@ -118,6 +127,12 @@ def test_a_job_with_another_model_is_pointed_to(capsys, training, embedding):
     assert "There is job/book-9-states-1-layers" in said
     flags = said[said.index("; with --") + 7 : said.index(" this run would")].split()
     assert "goes on" in plan(capsys, "--minutes=600", *flags)
+
+
+def test_a_place_of_its_own_is_no_other_job(capsys, training):
+    """The flags of a job's model would not lead a run there whose directory has a given name."""
+    assert main(["book.txt", "--lstm_state_size=9", "--max_steps=3"]) == 0
+    assert "There is" not in plan(capsys, "--minutes=600", "--job_dir=job/mine")
 
 
 def test_a_job_of_other_tokens_is_not_pointed_to(capsys, training):

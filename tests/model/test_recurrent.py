@@ -284,15 +284,16 @@ def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch
     ("units", "streams", "compiled"), [(512, 31, True), (511, 64, True), (640, 16, False), (512, 32, False)]
 )
 def test_small_states_are_compiled(monkeypatch, units, streams, compiled):
-    """XLA's loop up to 512 states; where a part has many streams, TensorFlow's own products win from there on."""
+    """XLA's loop below 640 states; where a part has many streams, below 512."""
     monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 2)
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
     assert choose_loop(units, streams).compiled == compiled
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind a process to cores")
-def test_only_cores_that_the_process_may_use_count():
+def test_only_cores_that_the_process_may_use_count(monkeypatch):
     """A process that is bound to one core cuts nothing into parts."""
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0)
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     try:

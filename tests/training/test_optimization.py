@@ -82,8 +82,8 @@ def test_half_precision_scales_the_loss():
     assert isinstance(make_optimizer(TrainingConfig(use_fp16=True)), keras.optimizers.LossScaleOptimizer)
 
 
-def test_windows_of_another_size_leave_the_schedule_where_it_was():
-    """A job of ten epochs that takes four times the streams from the middle on is in the middle of the cosine, and ends at its end."""
+def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():
+    """A job of ten epochs that takes four times the streams from the middle on has a fifth of its steps left, and ends at 3%."""
     progress = Progress(steps_per_epoch=25, tokens_per_step=4, epoch=5, step=500)
     rate = LearningRate(Plan(TrainingConfig(epochs=10, learning_rate=1.0), 5), progress)
     rate.set_model(types.SimpleNamespace(next_rates=[]))

@@ -20,7 +20,7 @@ from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
 """What NVIDIA's driver brings: on Linux, and on Linux within Windows."""
 _CUDA_LIBRARY = "nvidia.cudnn"
-"""Comes with textgen[gpu]. A TensorFlow that finds this library elsewhere is taken for one without; --device gpu says otherwise."""
+"""Comes with textgen[gpu]. A TensorFlow that finds the library elsewhere counts as one without a GPU, unless --device says gpu."""
 _NO_DEVICES = ("", "-1")
 """What CUDA_VISIBLE_DEVICES is where every GPU is hidden."""
 
@@ -64,7 +64,7 @@ def complete(
 
 
 def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirectory) -> TrainingConfig:
-    """The settings with the model that a job has already, and with what was chosen for it, which then are not chosen again.
+    """The settings with the model that a job has already; where time is the limit, also with what is chosen beside a model.
 
     Args:
         config: the settings, with nothing chosen.
@@ -75,7 +75,8 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
         TextgenError: when its settings cannot be read.
     """
     there = read_config(job.config, "begin anew with --fresh")
-    return dataclasses.replace(config, **{name: getattr(there, name) for name in CHOSEN_SETTINGS if name not in given})
+    kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
+    return dataclasses.replace(config, **{name: getattr(there, name) for name in kept if name not in given})
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
@@ -121,7 +122,7 @@ def chosen_flags(config: TrainingConfig) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def device_kind(command: TrainCommand) -> DeviceKind:

@@ -83,7 +83,7 @@ class TrainingConfig:
         most=64,
         job_part=lambda count: f"{count}-layers",
         in_every_job_name=True,
-        help="How many LSTM layers stand on top of each other. A second one pays when training for half an hour or more.",
+        help="How many LSTM layers stand on top of each other. A second one may pay when training for half an hour or more.",
     )
     embedding_size: int | None = option(
         None,

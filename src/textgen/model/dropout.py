@@ -26,7 +26,7 @@ class Dropout(keras.layers.Dropout):
             training: whether to drop; else the inputs are given back.
 
         Returns:
-            The inputs, zero where dropped and, by the rate that is kept to, 1 / (1 - rate) times as large where not.
+            The inputs, zero where dropped, elsewhere divided by the share that is kept.
         """
         if not training or not self.rate:
             return inputs

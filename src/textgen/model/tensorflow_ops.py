@@ -17,7 +17,7 @@ _MANY_ROWS = 16
 """From so many rows in a part on TensorFlow's own products, which gain more by rows than those of XLA's loop, win earlier."""
 _UNITS_WITH_FEW_ROWS = 640
 _UNITS_WITH_MANY_ROWS = 512
-"""The state sizes from which they win (docs/performance.md)."""
+"""The state sizes from which they win; with few rows, it is somewhere between 512 and 768 (docs/performance.md)."""
 
 
 class Loop(NamedTuple):

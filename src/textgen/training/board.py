@@ -127,12 +127,17 @@ class Board(keras.callbacks.TensorBoard):
         except (OSError, tf.errors.OpError) as error:
             self._open.clear()
             if not self._fails:
-                reason = _NODE.sub("", getattr(error, "message", None) or str(error))
+                reason = reason_of(error)
                 self._console.warn(
                     f"TensorBoard gets no curves from step {self._progress.step} on, until {self._directory} can be "
                     f"written to: {reason}"
                 )
             self._fails = True
+
+
+def reason_of(error: BaseException) -> str:
+    """What an error of TensorFlow or of the operating system says, in one line, without the names of TensorFlow's nodes."""
+    return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
 
 
 def _as_markdown(text: str) -> str:

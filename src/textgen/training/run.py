@@ -22,6 +22,7 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
 from textgen.training.arithmetic import fix_kernels, fix_threads
 from textgen.training.attempt import Attempt, Run
+from textgen.training.board import reason_of
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
@@ -36,7 +37,7 @@ def _explaining_memory() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UnavailableError(
-            "the model does not fit in memory; lower --batch_size, --unroll_steps or --lstm_state_size"
+            f"training does not fit in memory ({reason_of(error)}); lower --batch_size, --unroll_steps or --lstm_state_size"
         ) from error
 
 
