@@ -1,8 +1,7 @@
 """Does a word model learn more than counts do? Validation perplexity beside a Kneser-Ney trigram on the same tokens.
 
 The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
-falls back on equal probabilities. Both sides score the validation
-text from the third token on, ours the second too.
+falls back on equal probabilities. Both sides score the validation text from the third token on, ours the second too.
 
     python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
 """

@@ -106,9 +106,11 @@ def configuration_page() -> str:
 # Configuration
 
 Every setting of `textgen-train` has a default. A preset or a file of settings wins over it, and a flag wins over both:
-**defaults < `--config` < flags**. Where time is the limit, by `--minutes` or because nothing else is, and neither a preset nor a flag
-says what the model is, the model and how to train it are chosen by the minutes there are, the text and the kind of device; the plan names
-each choice with its reason. A job that goes on in a directory of a given name keeps them instead. `--dry_run` shows the plan alone. What a job was last trained with stands in `config.yaml` in its directory.
+**defaults < `--config` < flags**. What a job was last trained with stands in `config.yaml` in its directory.
+
+Where time is the limit, by `--minutes` or because nothing else is, and neither a preset nor a flag says what the model is, the
+model and how to train it are chosen by the minutes there are, the text and the kind of device. The plan names each choice with
+its reason, and `--dry_run` shows the plan alone. A job that goes on in a directory of a given name keeps what it has instead.
 
 ## Presets and files of settings
 

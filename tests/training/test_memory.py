@@ -12,7 +12,6 @@ import ctypes
 import sys
 from pathlib import Path
 
-import numpy as np
 from textgen.corpus import find_sources, open_corpus
 from textgen.dataset import Streams, encode, training_windows
 
@@ -48,14 +47,32 @@ def test_reading_a_text_leaves_the_c_library_free_to_keep_memory(tmp_path):
     assert int(done.stdout) == 0
 
 
-def test_a_model_that_does_not_fit_is_said_in_a_line(tmp_path):
-    """Also where the weights do not fit, before any step: with a pool of 60 MB, 2000 states have nowhere to be."""
-    environment = {**os.environ, "TF_CPU_BFC_MEM_LIMIT_IN_MB": "60", "TEXTGEN_CACHE": str(tmp_path / "cache")}
-    command = [sys.executable, "-m", "textgen", "train", "--device=cpu", f"--job_dir={tmp_path / 'job'}"]
-    command += ["--lstm_state_size=2000", "--max_steps=1"]
-    done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
+@pytest.fixture
+def limited(tmp_path):
+    """A function that runs a step of so many states with a pool of 8 MB, for those whose tensors come from a pool."""
+
+    def train(states, **environment):
+        command = [sys.executable, "-m", "textgen", "train", "--device=cpu", f"--job_dir={tmp_path / 'job'}"]
+        command += [f"--lstm_state_size={states}", "--batch_size=4", "--unroll_steps=10", "--max_steps=1"]
+        limits = {"TF_CPU_BFC_MEM_LIMIT_IN_MB": "8", "TEXTGEN_CACHE": str(tmp_path / "cache")}
+        given = {**os.environ, **limits, **environment}
+        if not environment:
+            given.pop("TF_CPU_ALLOCATOR_USE_BFC", None)
+        return subprocess.run(command, check=False, env=given, capture_output=True, text=True)
+
+    return train
+
+
+def test_a_model_that_does_not_fit_is_said_in_a_line(limited):
+    """Also where the weights do not fit, before any step."""
+    done = limited(400)
     assert done.returncode == 69
     assert "Traceback" not in done.stderr
     last = done.stderr.splitlines()[-1]
     assert "error: training does not fit in memory (" in last
     assert "; lower --batch_size, --unroll_steps or --lstm_state_size" in last
+
+
+def test_who_turns_the_pool_off_is_obeyed(limited):
+    """Without a pool its limit limits nothing."""
+    assert limited(400, TF_CPU_ALLOCATOR_USE_BFC="false").returncode == 0

@@ -35,6 +35,17 @@ def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
     return command.config is None and set(SHAPE_SETTINGS).isdisjoint(given)
 
 
+def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> float | None:
+    """The minutes for which a model is chosen; None where time is not the limit, or the model is not left open.
+
+    Args:
+        config: the settings, those not given at their defaults.
+        command: what is asked for beside them.
+        given: the settings that somebody gave.
+    """
+    return config.time_limit if leaves_model_open(command, given) else None
+
+
 def complete(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
@@ -50,8 +61,8 @@ def complete(
     Returns:
         The settings, and what was chosen of them.
     """
-    minutes = config.time_limit
-    if minutes is None or not leaves_model_open(command, given):
+    minutes = minutes_to_choose_for(config, command, given)
+    if minutes is None:
         return config, ()
     choices = []
     characters = corpus.train.characters
@@ -76,7 +87,7 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
     """
     there = read_config(job.config, "begin anew with --fresh")
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
-    return dataclasses.replace(config, **{name: getattr(there, name) for name in kept if name not in given})
+    return _with(config, there, (name for name in kept if name not in given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
@@ -96,8 +107,7 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
             there_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        asked = dataclasses.replace(config, **{name: getattr(there_config, name) for name in SHAPE_SETTINGS})
-        if job_name(asked, prefix) == other.name:
+        if job_name(_with(config, there_config, SHAPE_SETTINGS), prefix) == other.name:
             flags = chosen_flags(there_config)
             return f"There is {other} already, with another model; with {flags} this run would go on with that."
     return ""
@@ -119,6 +129,11 @@ def chosen_flags(config: TrainingConfig) -> str:
         for setting in shown
         if setting.option.in_every_job_name or getattr(config, setting.name) != setting.default
     )
+
+
+def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
+    """The settings with some of another config."""
+    return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
 
 
 def _shown(value: Any) -> str:

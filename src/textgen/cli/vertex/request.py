@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, leaves_model_open
+from textgen.cli.automatic import complete, minutes_to_choose_for
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
 from textgen.cli.preset import read_preset
@@ -79,7 +79,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     choices: tuple[Choice, ...] = ()
     uploads: list[tuple[Path, str]] = []
     if offline and any(map(is_bucket, _named(config))):
-        if config.time_limit is not None and leaves_model_open(command, given):
+        if minutes_to_choose_for(config, command, given) is not None:
             raise UsageError(
                 "which model suits the time depends on the text, which lies in a bucket and is not read here; "
                 "name a model with --lstm_state_size or --config, or copy the text here"
