@@ -6,7 +6,7 @@ The text is split into its first 90% and last 10%. The model is the one that the
 - random blocks of the validation text, each read from a zero state, as nanoGPT's `estimate_loss` does it with the block size of
   the model: 256 for its GPU preset, 64 for its CPU preset.
 
-    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1] [--plot FILE.svg] [further flags of textgen-train, with =]
+    python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1 2 3] [--plot FILE.svg] [further flags of textgen-train, with =]
 
 `--plot` draws the loss over the minutes; it needs matplotlib (`pip install matplotlib`), which is no dependency of ours.
 """
@@ -54,7 +54,7 @@ def block_loss(model: ModelFile, text: str, size: int, blocks: int) -> float:
     return nats / (size * blocks)
 
 
-def plot(curves: list[list[tuple[float, float]]], text: str, path: str) -> None:
+def plot(curves: dict[int, list[tuple[float, float]]], text: str, path: str) -> None:
     """Draws a curve for each seed: validation loss over minutes of training."""
     import matplotlib as mpl
 
@@ -63,7 +63,7 @@ def plot(curves: list[list[tuple[float, float]]], text: str, path: str) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
-    for seed, curve in enumerate(curves, start=1):
+    for seed, curve in curves.items():
         axes.plot(*zip(*curve, strict=True), marker="o", markersize=3, label=f"seed {seed}")
     axes.set_xlabel("minutes of training on two CPU cores")
     axes.set_ylabel("validation loss, nats per character")
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("text", nargs="?", default=str(bundled("data/story.txt")))
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--plot", metavar="FILE.svg")
     given, flags = parser.parse_known_args()
     if not any(flag.startswith("--max_steps") for flag in flags):
@@ -87,7 +87,7 @@ def main() -> None:
     valid = "".join(corpus.valid.chunks(1 << 16))
     losses: list[list[float]] = []
     curves = []
-    for seed in range(1, given.seeds + 1):
+    for seed in given.seeds:
         with tempfile.TemporaryDirectory() as directory:
             job = f"{directory}/job"
             found, records = train(job, [given.text, "--seed", str(seed), *flags])
@@ -105,7 +105,7 @@ def main() -> None:
     means = [statistics.mean(column) for column in zip(*losses, strict=True)]
     print(f"mean of {len(losses)}: {means[0]:.4f} nats per token; blocks: {means[1]:.4f}, {means[2]:.4f}")
     if given.plot:
-        plot(curves, Path(given.text).name, given.plot)
+        plot(dict(zip(given.seeds, curves, strict=True)), Path(given.text).name, given.plot)
 
 
 if __name__ == "__main__":

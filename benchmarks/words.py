@@ -3,7 +3,7 @@
 The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
 falls back on equal probabilities. Both sides score the validation text from the third token on, ours the second too.
 
-    python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1] [further flags of textgen-train, with =]
+    python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1 2 3] [further flags of textgen-train, with =]
 """
 
 import argparse
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("data_dir")
     parser.add_argument("prefix")
     parser.add_argument("--minutes", type=float, default=3.0)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     given, flags = parser.parse_known_args()
     flags += ["--minutes", str(given.minutes)]
     corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"{len(tokens):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
     print(f"Kneser-Ney trigram: perplexity {trigram_perplexity(tokens, valid, corpus.vocabulary.size):.1f}", flush=True)
     found = []
-    for seed in range(1, given.seeds + 1):
+    for seed in given.seeds:
         with tempfile.TemporaryDirectory() as directory:
             text = ["--data_dir", given.data_dir, "--data_prefix", given.prefix, "--language_model", "word"]
             summary, records = train(f"{directory}/job", [*text, "--seed", str(seed), *flags])
