@@ -47,6 +47,19 @@ def test_the_total_of_a_timed_job_is_estimated_once():
     assert totals == [None, 20 + 50 * 20 / 4, 270]
 
 
+def test_a_job_with_a_little_more_time_goes_on_where_the_cosine_would_be():
+    """With new minutes the rate follows the share of the time that is gone, and the new total is estimated in what is left."""
+    progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=900, seconds=1800.0)
+    config = TrainingConfig(minutes=31, learning_rate=1.0)
+    rate = LearningRate(Plan(config, 5), progress)
+    rate.set_model(types.SimpleNamespace())
+    rate.on_train_batch_begin(0)
+    assert progress.learning_rate == learning_rate(config, 900, 930) < 0.04
+    progress.step, progress.seconds, progress.run_steps, progress.run_seconds = 922, 1806.0, 20, 4.0
+    rate.on_train_batch_end(0)
+    assert progress.total_steps == 922 + 54 * 20 / 4
+
+
 def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
     """Epochs and max_steps give the total, the smaller of them; minutes beside them can only end it earlier."""
     for minutes in (None, 600):

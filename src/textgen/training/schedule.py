@@ -20,7 +20,7 @@ _WARM_UP_STEPS = 100
 _LAST_RATE = 0.03
 _TIMED_STEPS = 20
 _TIMED_SHARE = 0.05
-"""Of the time limit: by then the cosine has hardly begun to fall."""
+"""Of the time that is left when a process begins: by then the cosine has hardly moved."""
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
@@ -57,12 +57,13 @@ class LearningRate(keras.callbacks.Callback):
         self._limit = plan.total_steps(
             epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
         )
+        self._guess = self._guess_total()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Sets the rates of the steps that come now."""
         del batch, logs
         progress, config = self._progress, self._plan.config
-        total_steps = progress.total_steps or self._limit
+        total_steps = progress.total_steps or self._guess or self._limit
         halved = 0.5**progress.rollbacks
         steps = range(progress.step, progress.step + next_steps(progress, config))
         self.model.next_rates = [halved * learning_rate(config, step, total_steps) for step in steps]
@@ -74,7 +75,16 @@ class LearningRate(keras.callbacks.Callback):
         progress, limit = self._progress, self._plan.config.time_limit
         if progress.total_steps is not None or limit is None:
             return
-        if progress.run_steps >= _TIMED_STEPS and progress.run_seconds >= _TIMED_SHARE * limit * 60:
-            left = max(0.0, limit * 60 - progress.seconds)
-            steps = progress.step + round(left * progress.run_steps / progress.run_seconds)
-            progress.total_steps = min(steps, self._limit or steps)
+        left = max(0.0, limit * 60 - progress.seconds)
+        if progress.run_steps >= _TIMED_STEPS and progress.run_seconds >= _TIMED_SHARE * (left + progress.run_seconds):
+            progress.total_steps = self._within_limit(progress.step + left * progress.run_steps / progress.run_seconds)
+
+    def _guess_total(self) -> int | None:
+        """The total at the mean speed of a job that goes on with new limits; None for a new job, or where minutes are no limit."""
+        progress, limit = self._progress, self._plan.config.time_limit
+        if limit is None or not progress.step or not progress.seconds:
+            return None
+        return self._within_limit(progress.step * max(1.0, limit * 60 / progress.seconds))
+
+    def _within_limit(self, steps: float) -> int:
+        return min(round(steps), self._limit or round(steps))
