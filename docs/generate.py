@@ -108,7 +108,7 @@ def configuration_page() -> str:
 Every setting of `textgen-train` has a default. A preset or a file of settings wins over it, and a flag wins over both:
 **defaults < `--config` < flags**. What a job was last trained with stands in `config.yaml` in its directory.
 
-Where time is the limit, by `--minutes` or because nothing else is, and neither a preset nor a flag says what the model is, the
+Where time is the limit, by `--minutes` or because nothing else is, and neither `--config` nor a flag for the model is given, the
 model and how to train it are chosen by the minutes there are, the text and the kind of device. The plan names each choice with
 its reason, and `--dry_run` shows the plan alone. A job that goes on in a directory of a given name keeps what it has instead.
 
@@ -147,7 +147,7 @@ and `embedding_size: none` (or `null`) say so, for example to take back what a p
 
 `%JOB%` in `job_dir` and `summary_dir` becomes the job's name. It is made of the prefix and of the settings that shape the
 model, marked below, and of no others: the same command, or one that changes only other settings, goes on with the same
-job, and another shape makes another job. States and layers always stand in it, any other part only where its value is
+job, and another shape makes another job. Where a model is chosen, other minutes can mean another. States and layers always stand in it, any other part only where its value is
 not the default:
 
 | settings | name |
@@ -163,6 +163,10 @@ A job whose text is not what it was is refused, so that nobody mixes two texts b
 with the text as it is now. The vocabulary stays that of the job, as the ids of its tokens are part of what the model has
 learned: tokens that it lacks are read as `[UNK]`, and a text with more than 5% of them is refused. From then on the text
 is the job's own, and the next run needs the flag no more, unless a vocabulary file lists other tokens than the job has.
+
+The ids of a text's tokens are kept in the user's cache (on Linux `~/.cache/textgen/ids`, or below `TEXTGEN_CACHE`), one to four bytes
+a token for each state of the text. They can be deleted at any time when nothing trains; what nobody has read for thirty days goes
+by itself.
 
 ## Settings of `textgen-train`
 

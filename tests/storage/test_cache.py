@@ -45,6 +45,20 @@ def test_what_a_killed_process_left_goes_after_a_day(tmp_path, monkeypatch):
     assert young.exists()
 
 
+def test_what_nobody_has_read_for_a_month_goes_where_it_can_be_made_again(tmp_path, monkeypatch):
+    """Files of ids that are old and unread go; those that were read lately stay, and so does every file of other caches."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
+    now, month = time.time(), 31 * 24 * 3600
+    times = {"unread": (now - month, now - month), "read": (now - 60, now - month), "new": (now, now)}
+    for kind in ("ids", "jobs"):
+        for name, both in times.items():
+            path = cache_directory(kind) / name
+            path.touch()
+            os.utime(path, times=both)
+    assert {path.name for path in cache_directory("ids", forgets=True).iterdir()} == {"read", "new"}
+    assert {path.name for path in cache_directory("jobs").iterdir()} == set(times)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")
 @pytest.mark.parametrize("value", [None, ""])
 def test_without_it_the_cache_is_the_users(tmp_path, monkeypatch, value):

@@ -59,7 +59,7 @@ def make_parser() -> Parser:
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
         f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job. Where time is\n"
-        "the limit, it chooses the model, unless --config or a flag says what that is.",
+        "the limit, it chooses the model, unless --config or a flag for the model is given.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
@@ -185,7 +185,7 @@ def _load_and_train(
     console: Console,
 ) -> dict[str, Any]:
     """Loads TensorFlow, quietly, and trains; what `train` returns."""
-    ids_directory = cache_directory("ids")
+    ids_directory = cache_directory("ids", forgets=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow's pool of memory, which it has by itself on a GPU alone: from 512 states on, a CPU trains 3 to 7% faster by it.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")

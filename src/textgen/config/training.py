@@ -191,7 +191,7 @@ class TrainingConfig:
         above=0,
         most=10_000_000,
         unit="minutes",
-        help="Ends the job after so many minutes of training, those of earlier runs included, scoring not counted. The model that makes the most of them is chosen, unless --config or a flag says what the model is. Use it to spend the time you have.",
+        help="Ends the job after so many minutes of training, those of earlier runs included, scoring not counted. The model that makes the most of them is chosen, unless --config or a flag for the model is given. Use it to spend the time you have.",
     )
     optimizer: str = option(
         "adamw",

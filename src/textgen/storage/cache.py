@@ -13,14 +13,18 @@ from textgen.storage.files import make_directory
 _ABANDONED_SECONDS = 24 * 60 * 60
 """A temporary file that nobody has written to for so long is what a killed process left."""
 
+_UNUSED_SECONDS = 30 * 24 * 60 * 60
+"""A file that nobody has read for so long would rather be made again than fill the disk."""
 
-def cache_directory(kind: str) -> Path:
+
+def cache_directory(kind: str, *, forgets: bool = False) -> Path:
     """A directory for one kind of cached file: below `TEXTGEN_CACHE`, else below the user's cache directory.
 
     What killed processes left there goes; the temporary files of others at work stay.
 
     Args:
         kind: its name, such as `"ids"`.
+        forgets: whether files that nobody has read for thirty days go too.
 
     Raises:
         TextgenError: when it cannot be made.
@@ -39,8 +43,17 @@ def cache_directory(kind: str) -> Path:
         root = user_cache_path("textgen", appauthor=False)
     directory = root / kind
     make_directory(directory)
-    for path in directory.glob(".*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+    for path in directory.iterdir() if forgets else directory.glob(".*.tmp"):
+        with contextlib.suppress(
+            OSError
+        ):  # one that another process has removed, or that Windows keeps while it is open
+            is_temporary = path.name.startswith(".") and path.suffix == ".tmp"
+            if _unused_seconds(path) > (_ABANDONED_SECONDS if is_temporary else _UNUSED_SECONDS):
                 path.unlink()
     return directory
+
+
+def _unused_seconds(path: Path) -> float:
+    """How long ago a file was last read or written, as far as the file system keeps the time of reading."""
+    found = path.stat()
+    return time.time() - max(found.st_atime, found.st_mtime)
