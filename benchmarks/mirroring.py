@@ -81,6 +81,8 @@ def print_end(place: str) -> None:
     environment = {**os.environ, "TEXTGEN_CACHE": str(cache)}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place, env=environment) as process:
         while not list(cache.rglob("step-*.json")):
+            if process.poll() is not None:
+                raise SystemExit("textgen-train ended before its first checkpoint")
             time.sleep(0.1)
         process.send_signal(signal.SIGTERM)
         began = time.perf_counter()

@@ -31,7 +31,7 @@ CALLS, STEPS = 4, 10
 
 KINDS = (
     ("products of matrices", r"matmul|^dot"),
-    ("gates", r"body/.*/body/|_fusion|^wrapped_|^concat|^copy|^slice|^select|^while|^tuple|^bitcast"),
+    ("gates", r"body/.*/body/|_fusion|^wrapped_|^concat|^copy|^slice|^select|^tuple|^bitcast"),
     ("lookup and its gradient", r"gather|segmentsum"),
     ("random numbers of dropout", r"random|dropout"),
     ("softmax and loss", r"softmax|loss|crossentropy"),
@@ -101,6 +101,7 @@ def main() -> None:
         events = profile(
             TrainingConfig(
                 lstm_state_size=size,
+                embedding_size=size,
                 layers=layers,
                 unroll_steps=window,
                 batch_size=batch,

@@ -26,15 +26,17 @@ def moments(arguments: list[str], directory: str) -> list[float]:
         command, cwd=directory, stdin=side_of_process, stdout=side_of_process, stderr=side_of_process
     )
     shown, found = b"", []
+    os.close(side_of_process)
     try:
         for pattern in MOMENTS.values():
             while not re.search(pattern, shown):
                 shown += os.read(terminal, 4096)
             found.append(time.perf_counter() - began)
+    except OSError:  # the other side is closed
+        raise SystemExit(f"textgen-train ended too early:\n{shown.decode(errors='replace')}") from None
     finally:
         process.kill()
         process.wait()
-        os.close(side_of_process)
         os.close(terminal)
     return found
 

@@ -5,6 +5,7 @@ import pytest
 from textgen.cli import automatic
 from textgen.cli.train import main
 from textgen.config import TrainCommand
+from textgen.errors import FormatError
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,15 @@ def test_the_same_command_goes_on_with_all_that_was_chosen(capsys, training):
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
 
 
+def test_a_job_in_half_precision_stays_so(capsys, training):
+    """Half precision is part of a model; with a directory of a given name, only another --precision asks for another."""
+    arguments = ["--job_dir=mine", "--device=cpu", "--minutes=0.001"]
+    assert main(["book.txt", *arguments, "--precision=mixed_float16"]) == 0
+    capsys.readouterr()
+    assert "computed in float16" in plan(capsys, *arguments)
+    assert main(["book.txt", *arguments, "--precision=float32", "--dry_run"]) == FormatError.exit_code
+
+
 def test_without_a_time_a_job_keeps_its_model_alone(capsys, training):
     """Epochs leave nothing to be chosen, so that streams, rate and dropout are those that are given, or the defaults."""
     arguments = ["--job_dir=mine", "--lstm_state_size=8", "--learning_rate=0.5", "--dropout=0.7", "--batch_size=4"]
@@ -118,10 +128,10 @@ def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
     assert "goes on" in again
 
 
-@pytest.mark.parametrize("embedding", [[], ["--embedding_size=5"]])
-def test_a_job_with_another_model_is_pointed_to(capsys, training, embedding):
+@pytest.mark.parametrize("shape", [[], ["--embedding_size=5"], ["--layer_norm"]])
+def test_a_job_with_another_model_is_pointed_to(capsys, training, shape):
     """Who gives a text more time after a first try is told how to go on with the model of that."""
-    assert main(["book.txt", "--lstm_state_size=9", *embedding, "--max_steps=3"]) == 0
+    assert main(["book.txt", "--lstm_state_size=9", *shape, "--max_steps=3"]) == 0
     said = plan(capsys, "--minutes=600")
     assert "(new)" in said
     assert "There is job/book-9-states-1-layers" in said

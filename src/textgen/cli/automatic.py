@@ -26,7 +26,7 @@ _NO_DEVICES = ("", "-1")
 
 
 def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
-    """Whether neither a preset nor a flag says what the model is.
+    """Whether no --config and no flag for the model is given: a file of settings is taken as a whole, with its defaults.
 
     Args:
         command: what is asked for beside the settings.
@@ -87,6 +87,8 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
     """
     there = read_config(job.config, "begin anew with --fresh")
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
+    if "precision" not in given:
+        kept = (*kept, "use_fp16")
     return _with(config, there, (name for name in kept if name not in given))
 
 
@@ -125,7 +127,7 @@ def chosen_flags(config: TrainingConfig) -> str:
     """The flags that ask for a config's model and for how it is trained, and leave nothing to be chosen."""
     shown = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
     return " ".join(
-        f"{setting.flag} {_shown(getattr(config, setting.name))}"
+        setting.as_argument(getattr(config, setting.name))
         for setting in shown
         if setting.option.in_every_job_name or getattr(config, setting.name) != setting.default
     )

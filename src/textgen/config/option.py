@@ -76,6 +76,11 @@ class Setting:
         """How a message names it: by its flag, or as `--help` shows an argument without one."""
         return self.flag if self.option.positional is None else self.option.metavar or self.name.upper()
 
+    def as_argument(self, value: Any) -> str:
+        """How a command line sets it to a value, such as `--layer_norm=true`."""
+        text = str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
+        return f"{self.flag}={text}"
+
     @property
     def nullable(self) -> bool:
         """Whether None is a value of it."""

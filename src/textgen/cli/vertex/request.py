@@ -168,7 +168,7 @@ def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
     # There, too, a time limit without a model would choose one, and it need not be this one.
     said = () if config.time_limit is None else ("lstm_state_size", "layers")
     flags = [
-        f"--{setting.name}={_text(value)}"
+        setting.as_argument(value)
         for setting in settings(config)
         if setting.name not in _NAMED_BY_US
         and ((value := getattr(config, setting.name)) != setting.default or setting.name in said)
@@ -178,9 +178,3 @@ def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
     if command.device != "auto":
         flags.append(f"--device={command.device}")
     return flags
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "none" if value is None else str(value)
