@@ -60,6 +60,15 @@ def test_a_job_with_a_little_more_time_goes_on_where_the_cosine_would_be():
     assert progress.total_steps == 922 + 54 * 20 / 4
 
 
+def test_a_job_that_was_stopped_early_has_the_full_rate_until_its_total_is_known():
+    """A few slow first steps say nothing of the speed, and the cosine would have hardly begun."""
+    progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=300, seconds=29.0)
+    rate = LearningRate(Plan(TrainingConfig(minutes=10, learning_rate=1.0), 5), progress)
+    rate.set_model(types.SimpleNamespace())
+    rate.on_train_batch_begin(0)
+    assert progress.learning_rate == 1.0
+
+
 def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
     """Epochs and max_steps give the total, the smaller of them; minutes beside them can only end it earlier."""
     for minutes in (None, 600):

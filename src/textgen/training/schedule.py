@@ -80,9 +80,9 @@ class LearningRate(keras.callbacks.Callback):
             progress.total_steps = self._within_limit(progress.step + left * progress.run_steps / progress.run_seconds)
 
     def _guess_total(self) -> int | None:
-        """The total at the mean speed of a job that goes on with new limits; None for a new job, or where minutes are no limit."""
+        """The total at the mean speed of a job that goes on with new limits; None early in a job, or where minutes are no limit."""
         progress, limit = self._progress, self._plan.config.time_limit
-        if limit is None or not progress.step or not progress.seconds:
+        if limit is None or progress.seconds < _TIMED_SHARE * limit * 60:
             return None
         return self._within_limit(progress.step * max(1.0, limit * 60 / progress.seconds))
 
