@@ -1,8 +1,8 @@
 """Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
-Those for a CPU were fitted on two cores with AVX-512, for characters up to ten minutes and for words up to three (docs/experiments.md); all
-others are guesses.
+Those for a CPU were fitted on two cores with AVX-512, for characters up to ten minutes and for words up to three
+(docs/experiments.md); all others are guesses.
 """
 
 from __future__ import annotations

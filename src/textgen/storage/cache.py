@@ -44,9 +44,8 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
     directory = root / kind
     make_directory(directory)
     for path in directory.iterdir() if forgets else directory.glob(".*.tmp"):
-        with contextlib.suppress(
-            OSError
-        ):  # one that another process has removed, or that Windows keeps while it is open
+        # Another process may have removed it, and Windows keeps one that is open.
+        with contextlib.suppress(OSError):
             is_temporary = path.name.startswith(".") and path.suffix == ".tmp"
             if _unused_seconds(path) > (_ABANDONED_SECONDS if is_temporary else _UNUSED_SECONDS):
                 path.unlink()
