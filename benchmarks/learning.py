@@ -86,14 +86,14 @@ def main() -> None:
     corpus = open_corpus(find_sources([given.text], None, None), language_model="char")
     valid = "".join(corpus.valid.chunks(1 << 16))
     losses: list[list[float]] = []
-    curves = []
+    curves = {}
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as directory:
             job = f"{directory}/job"
             found, records = train(job, [given.text, "--seed", str(seed), *flags])
             model = read_model(Path(job, "model.safetensors"))
         blocks = [block_loss(model, valid, size, count) for size, count in BLOCKS.items()]
-        curves.append([(record["seconds"] / 60, record["valid_loss"]) for record in records])
+        curves[seed] = [(record["seconds"] / 60, record["valid_loss"]) for record in records]
         losses.append([model.scores["valid_loss"], *blocks])
         in_blocks = ", ".join(f"{loss:.4f} in blocks of {size}" for size, loss in zip(BLOCKS, blocks, strict=True))
         print(
@@ -105,7 +105,7 @@ def main() -> None:
     means = [statistics.mean(column) for column in zip(*losses, strict=True)]
     print(f"mean of {len(losses)}: {means[0]:.4f} nats per token; blocks: {means[1]:.4f}, {means[2]:.4f}")
     if given.plot:
-        plot(dict(zip(given.seeds, curves, strict=True)), Path(given.text).name, given.plot)
+        plot(curves, Path(given.text).name, given.plot)
 
 
 if __name__ == "__main__":

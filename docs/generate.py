@@ -147,8 +147,8 @@ and `embedding_size: none` (or `null`) say so, for example to take back what a p
 
 `%JOB%` in `job_dir` and `summary_dir` becomes the job's name. It is made of the prefix and of the settings that shape the
 model, marked below, and of no others: the same command, or one that changes only other settings, goes on with the same
-job, and another shape makes another job. Where a model is chosen, other minutes can mean another. States and layers always stand in it, any other part only where its value is
-not the default:
+job, and another shape makes another job. Where a model is chosen, other minutes can mean another. States and layers always
+stand in it, any other part only where its value is not the default:
 
 | settings | name |
 | --- | --- |

@@ -57,7 +57,9 @@ class LearningRate(keras.callbacks.Callback):
         self._limit = plan.total_steps(
             epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
         )
-        self._guess = self._guess_total()
+        limit = plan.config.time_limit
+        known = limit is not None and progress.seconds >= _TIMED_SHARE * limit * 60
+        self._guess = self._total_at(progress.step, progress.seconds) if known else None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Sets the rates of the steps that come now."""
@@ -72,19 +74,17 @@ class LearningRate(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Estimates the total once the speed is known well enough."""
         del batch, logs
-        progress, limit = self._progress, self._plan.config.time_limit
-        if progress.total_steps is not None or limit is None:
+        progress, run_seconds = self._progress, self._progress.run_seconds
+        if progress.total_steps is not None or self._plan.config.time_limit is None:
             return
-        left = max(0.0, limit * 60 - progress.seconds)
-        if progress.run_steps >= _TIMED_STEPS and progress.run_seconds >= _TIMED_SHARE * (left + progress.run_seconds):
-            progress.total_steps = self._within_limit(progress.step + left * progress.run_steps / progress.run_seconds)
+        if progress.run_steps >= _TIMED_STEPS and run_seconds >= _TIMED_SHARE * (self._seconds_left() + run_seconds):
+            progress.total_steps = self._total_at(progress.run_steps, run_seconds)
 
-    def _guess_total(self) -> int | None:
-        """The total at the mean speed of a job that goes on with new limits; None early in a job, or where minutes are no limit."""
-        progress, limit = self._progress, self._plan.config.time_limit
-        if limit is None or progress.seconds < _TIMED_SHARE * limit * 60:
-            return None
-        return self._within_limit(progress.step * max(1.0, limit * 60 / progress.seconds))
+    def _total_at(self, steps: int, seconds: float) -> int:
+        """The total of a job limited by minutes, if what is left goes on at a speed."""
+        total = self._progress.step + round(self._seconds_left() * steps / seconds)
+        return min(total, self._limit or total)
 
-    def _within_limit(self, steps: float) -> int:
-        return min(round(steps), self._limit or round(steps))
+    def _seconds_left(self) -> float:
+        """Of a job limited by minutes."""
+        return max(0.0, (self._plan.config.time_limit or 0.0) * 60 - self._progress.seconds)
