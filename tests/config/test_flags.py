@@ -97,7 +97,15 @@ def test_only_flag_names_are_respelled():
         (["--minutes=0"], "--minutes must be above 0"),
         (["--language_model=words"], "did you mean word?"),
         (["--layer_norm=maybe"], "--layer_norm is a switch"),
-        (["--layers"], "expected one argument"),
+        (["--layers"], "--layers needs a value; see textgen-train --help"),
+        (["--learn=1"], "unknown argument --learn; did you mean --learning_rate?"),
+        (["--vocab_size"], "--vocab_size needs a value"),
+        (
+            ["--job-dir", "--fresh"],
+            "--job_dir needs a value, got the flag --fresh; if that is its value, write --job_dir=",
+        ),
+        (["--no-layers"], "unknown argument --no-layers"),
+        (["-x.txt"], "unknown argument -x.txt; a name that begins with a dash goes after --"),
         (["--layer_norm", "--num_proj=3"], "exclude each other"),
         (["book.txt", "--data_dir=there"], "either texts or --data_dir"),
     ],
@@ -135,13 +143,57 @@ def test_a_repeatable_flag_collects_its_values(arguments, expected):
     assert parse_sampling(*arguments)[1].until == expected
 
 
+@pytest.mark.parametrize("text", ["-hello", "- Hello", "--", "-- Well.", "--wait", "-", "-1", "a=b", "--a=b", ""])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_value_may_begin_with_a_dash(text, joined):
+    """Dialogue does: what follows a flag is its value, with an equals sign or without."""
+    given = [f"--prompt={text}"] if joined else ["--prompt", text]
+    command, config = parse_sampling(*given, "--length=3")
+    assert (command.prompt, command.model, config.length) == (text, "job", 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--", "-x.txt"], ("-x.txt",)),
+        (["book.txt", "--layers=3", "--", "-x.txt", "--layers", "--"], ("book.txt", "-x.txt", "--layers", "--")),
+        (["--job_dir", "--", "--layers=3"], ()),
+        (["--"], ()),
+    ],
+)
+def test_two_dashes_end_the_flags(arguments, texts):
+    """Behind them stand texts alone, whatever they begin with."""
+    assert parse(*arguments).texts == texts
+
+
+@pytest.mark.parametrize(
+    ("typed", "suggestion"),
+    [
+        ("--temp", "--temperature"),
+        ("--temperatur", "--temperature"),
+        ("--top", "--top_k or --top_p"),
+    ],
+)
+def test_the_flag_that_was_meant_is_suggested(typed, suggestion):
+    """A flag that is cut short or misspelled is not guessed, but named."""
+    with pytest.raises(UsageError) as raised:
+        parse_sampling(typed, "1")
+    assert str(raised.value) == f"unknown argument {typed}; did you mean {suggestion}?"
+
+
+def test_an_argument_too_many_is_named():
+    """A command that takes one job refuses a second."""
+    with pytest.raises(UsageError, match=r"^unknown argument other; see textgen-sample --help$"):
+        parse_sampling("other")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--until="], "--until must not be empty"),
         (["--until=a", "--until="], "--until must not be empty"),
         (["--until=a", "--until=b\0"], "--until must be text, got NUL"),
-        (["--until"], "expected one argument"),
+        (["--until"], "--until needs a value"),
     ],
 )
 def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
@@ -20,7 +20,7 @@ def build(config: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are `UsageError`s that name the nearest flag, and whose flags take - for _.
+    """An argument parser that raises `UsageError`, suggests the nearest flag, and accepts - for _ in flags.
 
     Args:
         prog: the command's name.
@@ -64,18 +64,28 @@ class Parser(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The values of the flags that were given, by name.
 
+        What follows a flag is its value, even when it begins with a dash. After a lone `--`, nothing is a flag.
+
         Args:
             arguments: the command line without the program's name.
 
         Raises:
-            UsageError: for an unknown flag or a value of the wrong kind.
+            UsageError: for an unknown flag, an argument too many or a value of the wrong kind.
         """
-        namespace, unknown = self.parse_known_intermixed_args(self._normalise(arguments))
-        if unknown:
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            name = unknown[0].split("=")[0]
-            raise UsageError(f"unknown argument {name}{nearest(name, flags)}; see {self.prog} --help")
-        values = vars(namespace)
+        flags: list[str] = []
+        others: list[str] = []
+        remaining = iter(arguments)
+        for argument in remaining:
+            if argument == "--":
+                others.extend(remaining)
+            elif argument == "-" or not argument.startswith("-"):
+                others.append(argument)
+            else:
+                flags.append(self._with_value(argument, remaining))
+        declared = self._get_positional_actions()
+        if len(others) > len(declared) and not any(action.nargs == "*" for action in declared):
+            raise UsageError(f"unknown argument {others[len(declared)]}; see {self.prog} --help")
+        values = vars(self.parse_args([*flags, "--", *others] if others else flags))
         for name in self._converters.keys() & values.keys():
             if values[name] == []:  # Python before 3.13 drops the value of --prompt=--
                 values[name] = self._converters[name]("--")
@@ -115,26 +125,39 @@ class Parser(argparse.ArgumentParser):
             help=text,
         )
 
-    def _normalise(self, arguments: Sequence[str]) -> list[str]:
-        """Spells flags as they are declared: _ for -, and a switch always with its value."""
-        result: list[str] = []
-        for index, argument in enumerate(arguments):
-            if argument == "--":
-                return result + list(arguments[index:])
-            if not argument.startswith("--"):
-                result.append(argument)
-                continue
-            name, equals, value = argument[2:].partition("=")
-            name = name.replace("-", "_")
-            if f"--{name}" not in self._option_string_actions and name.removeprefix("no_") not in self._switches:
-                result.append(argument)  # a prompt can begin with two dashes, and keeps its others
-            elif not equals and name in self._switches:
-                result.append(f"--{name}=true")
-            elif not equals and name.startswith("no_") and name[3:] in self._switches:
-                result.append(f"--{name[3:]}=false")
-            else:
-                result.append(f"--{name}{equals}{value}")
-        return result
+    def _with_value(self, argument: str, remaining: Iterator[str]) -> str:
+        """A flag as it is declared, with its value behind an equals sign; takes the value from what remains if need be."""
+        typed, equals, value = argument.partition("=")
+        name = _with_underscores(typed)
+        switched_off = name.removeprefix("--no_")
+        if name not in self._option_string_actions:
+            if switched_off != name and switched_off in self._switches and not equals:
+                return f"--{switched_off}=false"
+            raise UsageError(self._describe_unknown(typed))
+        if not equals:
+            if self._option_string_actions[name].nargs == 0:
+                return name
+            value = "true" if name.removeprefix("--") in self._switches else self._next_value(name, remaining)
+        return f"{name}={value}"
+
+    def _next_value(self, name: str, remaining: Iterator[str]) -> str:
+        value = next(remaining, None)
+        if value is None:
+            raise UsageError(f"{name} needs a value; see {self.prog} --help")
+        if _with_underscores(value.partition("=")[0]) in self._option_string_actions:
+            raise UsageError(f"{name} needs a value, got the flag {value}; if that is its value, write {name}={value}")
+        return value
+
+    def _describe_unknown(self, flag: str) -> str:
+        suggestion = nearest(_with_underscores(flag), self._option_string_actions)
+        if not suggestion and self._get_positional_actions():
+            suggestion = "; a name that begins with a dash goes after --"
+        return f"unknown argument {flag}{suggestion or f'; see {self.prog} --help'}"
+
+
+def _with_underscores(flag: str) -> str:
+    """How a flag is declared: with _ for each - of its name."""
+    return "--" + flag[2:].replace("-", "_") if flag.startswith("--") else flag
 
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT"}

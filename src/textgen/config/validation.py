@@ -15,6 +15,7 @@ from textgen.errors import UsageError
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _MOST_SHOWN = 60
+_MOST_SUGGESTED = 3
 
 
 def convert(setting: Setting, raw: Any) -> Any:
@@ -87,9 +88,12 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean …?"` when a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    """`"; did you mean …?"` when a known name begins so or is close, else nothing."""
+    known = list(known)
+    close = [other for other in known if other.startswith(name)]
+    if not 0 < len(close) <= _MOST_SUGGESTED:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def _convert_switch(setting: Setting, raw: Any) -> bool:
