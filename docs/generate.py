@@ -132,7 +132,7 @@ textgen-train --config my-settings.yaml --layers 3   # three layers, all else as
 
 The keys are the names of the flags without `--`; dashes and underscores are the same. `texts` is the list that stands
 without a flag on the command line. Paths are relative to the folder in which the command is run. A key that textgen does
-not know is refused, and so is a value out of range.
+not know is refused, and so is a key that comes twice or a value out of range.
 
 The presets are:
 

@@ -28,6 +28,23 @@ def test_numbers_are_read_as_people_write_them():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("layers: 2\nseed: 1\nlayers: 3\n", "sets 'layers' in line 1 and again in line 3; remove one of them"),
+        ("# both\nbatch-size: 2\nbatch_size: 2\n", "sets 'batch_size' in line 2 and again in line 3"),
+        ("{layers: 2, 'layers': 2}", "sets 'layers' in line 1 and again in line 1"),
+        ("---\n? layers\n: 2\n? layers\n: 3\n", "sets 'layers' in line 2 and again in line 4"),
+    ],
+)
+@pytest.mark.parametrize("config", [TrainingConfig, VertexConfig])
+def test_a_key_that_comes_twice_is_refused(text, message, config):
+    """Which of two values was meant nobody can know; the error names the file and both lines."""
+    with pytest.raises(FormatError, match=r"^mine\.yaml [^\n]*$") as raised:
+        from_yaml(text, "mine.yaml", config)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
         ("layrs: 2", "unknown key 'layrs'; did you mean layers?"),
         ("layers: two", "--layers must be a whole number"),
         ("layers: true", "--layers must be a whole number"),
@@ -38,6 +55,9 @@ def test_numbers_are_read_as_people_write_them():
         ("- layers", "must hold lines such as"),
         ("layers: [", "not valid YAML"),
         ("layers: null", "--layers needs a value"),
+        ("layers: 2\n---\nlayers: 3\n", "not valid YAML: expected a single document"),
+        ("? [a, {b: c}]\n: 2", "not valid YAML"),
+        ("[" * 100000, "not valid YAML"),
     ],
 )
 def test_a_wrong_file_is_a_format_error_that_names_it(text, message):

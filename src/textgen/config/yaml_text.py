@@ -1,13 +1,16 @@
-"""Reads and writes a config as YAML text; knows nothing of where the text lies."""
+"""Reads and writes a config as YAML text; knows nothing of files."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textgen.config.option import Setting, settings
 from textgen.config.training import TrainingConfig
 from textgen.config.validation import check_value, convert, nearest, shown
 from textgen.errors import FormatError, UsageError
+
+if TYPE_CHECKING:
+    from yaml import MappingNode
 
 
 def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dict[str, Any]:
@@ -15,18 +18,22 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
 
     Args:
         text: the YAML; a mapping from setting names to values. Dashes are accepted for underscores.
-        source: what to call it in an error.
+        source: its name in an error.
         config: the dataclass of the settings.
 
     Raises:
-        FormatError: when it is not YAML, not a mapping, or names an unknown setting or a wrong value.
+        FormatError: when it is not YAML or not a mapping, or has an unknown key, a key twice or a wrong value.
     """
     import yaml
 
     # Beside its own error, PyYAML lets out whatever Python says of a tagged value such as !!int '' or of deep nesting.
     faults = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
     try:
-        mapping = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        document = loader.get_single_node()
+        if isinstance(document, yaml.MappingNode):
+            _check_keys(document, source)
+        mapping = None if document is None else loader.construct_document(document)
     except faults as error:
         reason = " ".join(str(error).split())
         raise FormatError(f"{source} is not valid YAML: {reason}") from error
@@ -37,7 +44,7 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
     known = {setting.name: setting for setting in settings(config)}
     values = {}
     for key, raw in mapping.items():
-        name = key.replace("-", "_") if isinstance(key, str) else shown(key)
+        name = _with_underscores(key) if isinstance(key, str) else shown(key)
         if name not in known:
             raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
         try:
@@ -48,6 +55,22 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
         except UsageError as error:
             raise FormatError(f"{source}: {error}") from error
     return values
+
+
+def _check_keys(document: MappingNode, source: str) -> None:
+    """Refuses a key that comes twice, of which YAML's readers silently keep the last."""
+    lines: dict[str, int] = {}
+    for key, _ in document.value:
+        name, line = _with_underscores(str(key.value)), key.start_mark.line + 1
+        if name in lines:
+            raise FormatError(
+                f"{source} sets {shown(name)} in line {lines[name]} and again in line {line}; remove one of them"
+            )
+        lines[name] = line
+
+
+def _with_underscores(key: str) -> str:
+    return key.replace("-", "_")
 
 
 def _convert(setting: Setting, raw: Any) -> Any:
