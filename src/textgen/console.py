@@ -117,7 +117,7 @@ class Console:
 
 def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
-    line, kind = " ".join(str(error).split()), type(error).__name__
+    line, kind = " ".join(error.on_command_line.split()), type(error).__name__
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if _in_cloud_job() and not sys.stderr.isatty():
             fields: dict[str, float | str] = {"error": kind, "exit_code": error.exit_code}

@@ -25,10 +25,10 @@ from textgen.errors import UsageError
         ({"labels": ("Key=value",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("a=b", "a=c")}, "--labels must have each key once"),
         ({"spot": True, "flex_start": True}, "--spot and --flex_start exclude each other"),
-        ({"max_hours": 0.0}, "--max_hours must be above 0"),
+        ({"max_hours": 0.0}, "max_hours must be above 0"),
         ({"max_hours": 200.0}, "at most 168"),
-        ({"machine": "tpu"}, "--machine must be one of cpu, t4, l4, a100, h100, 8xa100, got 'tpu'"),
-        ({"count": 0}, "--count must be at least 1"),
+        ({"machine": "tpu"}, "machine must be one of cpu, t4, l4, a100, h100, 8xa100, got 'tpu'"),
+        ({"count": 0}, "count must be at least 1"),
     ],
 )
 def test_what_cannot_be_is_refused(given, message):

@@ -46,15 +46,15 @@ def test_a_key_that_comes_twice_is_refused(text, message, config):
     ("text", "message"),
     [
         ("layrs: 2", "unknown key 'layrs'; did you mean layers?"),
-        ("layers: two", "--layers must be a whole number"),
-        ("layers: true", "--layers must be a whole number"),
-        ("layers: [1]", "--layers must be a whole number"),
-        ("layer_norm: 3", "--layer_norm is a switch"),
-        ("optimizer: 3", "--optimizer must be text"),
+        ("layers: two", "layers must be a whole number"),
+        ("layers: true", "layers must be a whole number"),
+        ("layers: [1]", "layers must be a whole number"),
+        ("layer_norm: 3", "layer_norm must be true or false"),
+        ("optimizer: 3", "optimizer must be text"),
         ("texts: 3", "must be a list of paths"),
         ("- layers", "must hold lines such as"),
         ("layers: [", "not valid YAML"),
-        ("layers: null", "--layers needs a value"),
+        ("layers: null", "layers needs a value"),
         ("layers: 2\n---\nlayers: 3\n", "not valid YAML: expected a single document"),
         ("? [a, {b: c}]\n: 2", "not valid YAML"),
         ("[" * 100000, "not valid YAML"),
@@ -72,5 +72,5 @@ def test_what_a_flag_may_give_several_times_is_a_list_or_one_item():
     assert from_yaml("labels: a=b", "vertex.yaml", VertexConfig) == {"labels": ("a=b",)}
     assert from_yaml("labels: [a=b, c=d]", "vertex.yaml", VertexConfig) == {"labels": ("a=b", "c=d")}
     for wrong in ("[1]", "{a: b}", "[[a=b]]", "true"):
-        with pytest.raises(FormatError, match=r"^vertex\.yaml: --labels must be text, got [^\n]*$"):
+        with pytest.raises(FormatError, match=r"^vertex\.yaml: labels must be text, got [^\n]*$"):
             from_yaml(f"labels: {wrong}", "vertex.yaml", VertexConfig)

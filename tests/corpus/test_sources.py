@@ -79,7 +79,7 @@ def test_prefix(tmp_path, name, prefix):
 def test_data_prefix_names_the_job():
     """With texts, data_prefix is the name and no more; it is kept as given."""
     assert find_sources(["a.txt"], None, "My_Job.1").prefix == "My_Job.1"
-    with pytest.raises(errors.UsageError, match="--data_prefix"):
+    with pytest.raises(errors.UsageError, match="data_prefix"):
         find_sources(["a.txt"], None, "my/job")
 
 
@@ -118,7 +118,7 @@ def test_folder_of_several_corpora(tmp_path):
     for name in ["k.train.txt", "j.train.txt", "j.train.txt.gz", "j.valid.txt"]:
         (tmp_path / name).touch()
     for texts, data_dir in [([str(tmp_path)], None), ([], str(tmp_path))]:
-        with pytest.raises(errors.UsageError, match=r"several corpora, j, k: .*--data_dir \S+ --data_prefix j,"):
+        with pytest.raises(errors.UsageError, match=r"several corpora, j, k: .*data_dir \S+ data_prefix j,"):
             find_sources(texts, data_dir, None)
 
 

@@ -145,7 +145,7 @@ def test_most_tokens_cost_no_look_up(monkeypatch):
 @pytest.mark.parametrize("limit", [15, 0, -1])
 def test_too_low_a_limit_is_refused(limit):
     """Below 16 characters, nothing could be written; one line says so."""
-    with pytest.raises(UsageError, match=rf"^--max_copy must be at least 16 characters, got {limit}: [^\n]*$"):
+    with pytest.raises(UsageError, match=rf"^max_copy must be at least 16 characters, got {limit}: [^\n]*$"):
         CopyGuard(CopyIndex.build("a text"), limit, CHAR)
 
 

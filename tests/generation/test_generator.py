@@ -108,7 +108,7 @@ def test_padding_and_unknown_are_never_written(
 
 def test_unknown_tokens_are_an_error(generator: TextGenerator) -> None:
     """By default a prompt's unknown tokens are listed once each, with the two ways out, before a piece is asked for."""
-    with pytest.raises(DataError, match=r"'x', 'é'; .*--oov skip.*--oov unk"):
+    with pytest.raises(DataError, match=r"'x', 'é'; .*oov skip.*oov unk"):
         generator.generate("axbéx")
 
 
@@ -252,7 +252,7 @@ def test_bits_per_character(random_generator: TextGenerator) -> None:
 
 def test_max_copy_wants_the_training_text(generator: TextGenerator) -> None:
     """Without the text to compare with, copying cannot be limited: this is said before anything is written."""
-    with pytest.raises(UsageError, match="--max_copy needs the training text"):
+    with pytest.raises(UsageError, match="max_copy needs the training text"):
         generator.write("a", SamplingConfig(max_copy=20))
 
 

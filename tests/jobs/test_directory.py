@@ -106,7 +106,7 @@ def test_the_current_directory_cannot_be_moved(tmp_path, monkeypatch):
     """A job directory without a name of its own is refused on one line, and stays."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("x")
-    with pytest.raises(UsageError, match=r"^[^\n]*--job-dir[^\n]*$"):
+    with pytest.raises(UsageError, match=r"^[^\n]*job_dir[^\n]*$"):
         JobDirectory(Path()).move_aside()
     assert (tmp_path / "config.yaml").read_text() == "x"
 

@@ -105,7 +105,7 @@ def test_a_model_that_is_too_large_is_refused(name, random_model, path_of):
     model = random_model()
     huge = np.broadcast_to(np.float32(0), (2**15, 2**14))  # no memory behind it
     model = dataclasses.replace(model, tensors={**model.tensors, "output.kernel": huge})
-    with pytest.raises(UsageError, match=rf"--format {name} holds at most 2.1 GB, and this model has 2.1 GB; take"):
+    with pytest.raises(UsageError, match=rf"format {name} holds at most 2.1 GB, and this model has 2.1 GB; take"):
         export_model(model, name, path_of(name))
     assert list(path_of(name).parent.iterdir()) == []
 
@@ -124,7 +124,7 @@ def test_a_missing_package_is_named_with_its_extra(name, module, package, monkey
     with pytest.raises(UnavailableError) as raised:
         check_installed(name)
     assert str(raised.value) == (
-        f"--format {name} needs {package}, which is not installed; in the clone of textgen, run pip install '.[{name}]'"
+        f"format {name} needs {package}, which is not installed; in the clone of textgen, run pip install '.[{name}]'"
     )
 
 

@@ -43,5 +43,5 @@ def test_another_learning_rate_is_taken_as_it_is(run):
 def test_it_gives_up_after_so_many_times(run, allowed, said):
     """Then the failure says how often, and what to change."""
     settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
-    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower --learning_rate"):
+    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower learning_rate"):
         run(**settings)

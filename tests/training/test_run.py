@@ -170,13 +170,13 @@ def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
     """The error says how many tokens there are and what to lower."""
     short = tmp_path / "short.txt"
     short.write_text("A line.\nAnother line.\n")
-    with pytest.raises(DataError, match="lower --batch_size to"):
+    with pytest.raises(DataError, match="lower batch_size to"):
         run(text=short, unroll_steps=5)
 
 
 def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
     """A loss that is no finite number ends training in one line; no model and no checkpoint holds it."""
-    with pytest.raises(DivergedError, match="lower --learning_rate"):
+    with pytest.raises(DivergedError, match="lower learning_rate"):
         run(max_steps=200, learning_rate=1000, weight_decay=100, save_minutes=1e-9)
     store = CheckpointStore(tmp_path / "job" / "checkpoints")
     assert all(np.isfinite(tensor).all() for step in store.steps() for tensor in store.read(step).tensors.values())

@@ -7,7 +7,7 @@ from typing import Literal
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,13 @@ class SampleCommand:
     def __post_init__(self) -> None:
         check_settings(self)
         if self.interactive:
-            others = {"--json": self.json, "--samples": self.samples > 1, "--novelty": self.novelty}
-            for flag, given in others.items():
+            others = {"json": self.json, "samples": self.samples > 1, "novelty": self.novelty}
+            for name, given in others.items():
                 if given:
-                    raise UsageError(f"--interactive and {flag} exclude each other: it writes one text; leave one out")
+                    raise UsageError(
+                        f"{named('interactive')} and {named(name)} exclude each other: it writes one text; leave one out"
+                    )
             if self.prompt == "-":
                 raise UsageError(
-                    "--interactive and --prompt - exclude each other: your lines come on standard input; name a file with --prompt @FILE"
+                    f"{named('interactive')} and {named('prompt')} - exclude each other: your lines come on standard input; name a file with {named('prompt')} @FILE"
                 )

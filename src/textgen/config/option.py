@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from textgen.errors import named
+
 _KEY = "textgen"
 
 
@@ -73,8 +75,8 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """How a message names it: by its flag, or as `--help` shows an argument without one."""
-        return self.flag if self.option.positional is None else self.option.metavar or self.name.upper()
+        """Its name in the message of a `TextgenError`; for an argument without a flag, what `--help` shows."""
+        return named(self.name) if self.option.positional is None else self.option.metavar or self.name.upper()
 
     def as_argument(self, value: Any) -> str:
         """How a command line sets it to a value, such as `--layer_norm=true`."""

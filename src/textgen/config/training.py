@@ -7,7 +7,7 @@ from typing import Any
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 DEFAULT_MINUTES = 5.0
 """How long a run trains that sets neither epochs, nor max_steps, nor minutes."""
@@ -327,18 +327,18 @@ class TrainingConfig:
         check_settings(self)
         if self.layer_norm and self.num_proj is not None:
             raise UsageError(
-                "--layer_norm and --num_proj exclude each other: there is no agreed form of a normalised projection; leave one out"
+                f"{named('layer_norm')} and {named('num_proj')} exclude each other: there is no agreed form of a normalised projection; leave one out"
             )
         if self.use_fp16 and self.precision == "mixed_bfloat16":
             raise UsageError(
-                "--use_fp16 means --precision mixed_float16, got --precision mixed_bfloat16, too; leave one out"
+                f"{named('use_fp16')} means {named('precision')} mixed_float16, got {named('precision')} mixed_bfloat16, too; leave one out"
             )
         if self.use_fp16 or self.precision == "mixed_float16":
             object.__setattr__(self, "use_fp16", True)
             object.__setattr__(self, "precision", "mixed_float16")
         if self.texts and self.data_dir is not None:
             raise UsageError(
-                "give either texts or --data_dir, not both: they name the text twice; to name the job, use --data_prefix alone"
+                f"give either texts or {named('data_dir')}, not both: they name the text twice; to name the job, use {named('data_prefix')} alone"
             )
 
     @property

@@ -37,13 +37,13 @@ def convert(setting: Setting, raw: Any) -> Any:
     if raw is None or (isinstance(raw, str) and raw.lower() == "none" and setting.nullable):
         if setting.nullable:
             return None
-        raise UsageError(f"{setting.flag} needs a value, got none; leave it out for the default, {setting.default}")
+        raise UsageError(f"{setting.label} needs a value, got none; leave it out for the default, {setting.default}")
     if option.kind is bool:
         return _convert_switch(setting, raw)
     if option.kind is str:
         if isinstance(raw, str):
             return raw
-        raise UsageError(f"{setting.flag} must be text, got {shown(raw)}; put it in quotes")
+        raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
 
 
@@ -104,9 +104,7 @@ def _convert_switch(setting: Setting, raw: Any) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(
-        f"{setting.flag} is a switch: write {setting.flag}, {setting.flag}=false or --no-{setting.name}, got {shown(raw)}"
-    )
+    raise UsageError(f"{setting.label} must be true or false, got {shown(raw)}")
 
 
 def _convert_number(setting: Setting, raw: Any) -> Any:
@@ -119,7 +117,7 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         wanted = "a whole number" if whole else "a number"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(raw)}") from None
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(raw)}") from None
     return value
 
 
@@ -140,7 +138,7 @@ def _check_number(setting: Setting, value: Any) -> None:
     kinds = (int,) if option.kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         wanted = "a whole number" if option.kind is int else "a number"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")
     limits = (
         ("at least", option.least, operator.ge),
         ("above", option.above, operator.gt),
@@ -151,4 +149,4 @@ def _check_number(setting: Setting, value: Any) -> None:
     is_finite = isinstance(value, int) or math.isfinite(value)
     if not is_finite or not all(holds(value, limit) for _, limit, holds in rules):
         wanted = " and ".join(f"{rule} {limit}" for rule, limit, _ in rules) or "finite"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")

@@ -10,7 +10,7 @@ from textgen.corpus.coverage import check_coverage, share_lacking
 from textgen.corpus.section import Section, read_files
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
-from textgen.errors import DataError, UsageError
+from textgen.errors import DataError, UsageError, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
         DataError: a file is not text or empty, or there is nothing to part.
     """
     if not 0 < valid_fraction < 1:
-        raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
+        raise UsageError(f"{named('valid_fraction')} must lie between 0 and 1, not {valid_fraction}: try 0.1")
     texts = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
     train, valid = (
         (texts[0].whole, texts[1].whole) if sources.valid else _cut(texts[0].whole, texts[0].tail, valid_fraction)
@@ -159,12 +159,14 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
 
 def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
     if language_model not in {"char", "word"}:
-        raise UsageError(f"--language_model must be char or word, not {language_model!r}")
+        raise UsageError(f"{named('language_model')} must be char or word, not {language_model!r}")
     if vocab_size is not None and vocab_size < 1:
-        raise UsageError(f"--vocab_size must be at least 1, not {vocab_size}: leave it out to keep every token")
+        raise UsageError(
+            f"{named('vocab_size')} must be at least 1, not {vocab_size}: leave it out to keep every token"
+        )
     if vocab_size is not None and vocabulary_file:
         raise UsageError(
-            f"--vocab_size {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "
+            f"{named('vocab_size')} {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "
             f"leave the one out or take the other away"
         )
 

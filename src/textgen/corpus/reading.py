@@ -10,7 +10,7 @@ import gzip
 import zlib
 from typing import TYPE_CHECKING
 
-from textgen.errors import DataError, UsageError, from_os_error
+from textgen.errors import DataError, UsageError, from_os_error, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
         raise UsageError(
-            f"--encoding must be a text encoding that Python knows, not {encoding!r}: try utf-8, latin-1 or utf-16"
+            f"{named('encoding')} must be a text encoding that Python knows, not {encoding!r}: try utf-8, latin-1 or utf-16"
         ) from error
 
 
@@ -104,7 +104,7 @@ def _refuse_wide_mark(path: Path, encoding: str, start: bytes) -> None:
         return
     for mark, name in _WIDE_MARKS.items():
         if start.startswith(mark):
-            raise DataError(f"{path} begins with the byte order mark of {name}: add --encoding {name}")
+            raise DataError(f"{path} begins with the byte order mark of {name}: add {named('encoding')} {name}")
 
 
 class _NulError(UnicodeError):
@@ -144,12 +144,12 @@ def _describe_fault(
         except _NulError:
             return DataError(
                 f"{path} is not text, it has NUL at byte {start} (line {line}): "
-                f"give a plain text file, or say how it is encoded, such as --encoding utf-16-le"
+                f"give a plain text file, or say how it is encoded, such as {named('encoding')} utf-16-le"
             )
         except UnicodeError:
             guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, "utf-8")
             return DataError(
                 f"{path} is not valid {encoding} at byte {start} (line {line}): "
-                f"save it as UTF-8 or say how it is encoded, such as --encoding {guess}"
+                f"save it as UTF-8 or say how it is encoded, such as {named('encoding')} {guess}"
             )
     raise AssertionError("what fails as a block fails byte by byte")

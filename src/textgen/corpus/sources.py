@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.storage import fetch_argument, is_bucket
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
         AccessError: a file may not be read.
     """
     if texts and data_dir:
-        raise UsageError(f"the text is {texts[0]} and also --data_dir {data_dir}: give only one of them")
+        raise UsageError(f"the text is {texts[0]} and also {named('data_dir')} {data_dir}: give only one of them")
     arguments = [data_dir] if data_dir else texts
     if not arguments or not all(arguments):
-        raise UsageError("a text is needed and none was named: give files, a folder or --data_dir")
+        raise UsageError(f"a text is needed and none was named: give files, a folder or {named('data_dir')}")
     if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
         raise UsageError(
-            f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
+            f"{named('data_prefix')} takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
         )
     arguments = [fetch_argument(argument, _ENDINGS) if is_bucket(argument) else argument for argument in arguments]
     try:
@@ -111,7 +111,7 @@ def _find_corpus(folder: Path, prefix: str) -> Sources:
         return Sources(prefix, whole, (), (), vocabulary)
     raise MissingError(
         f"there is no text of {prefix!r} in {folder}: looked for {prefix}.train.txt and {prefix}.txt, "
-        f"each also with .gz; check --data_dir and --data_prefix"
+        f"each also with .gz; check {named('data_dir')} and {named('data_prefix')}"
     )
 
 
@@ -129,7 +129,7 @@ def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) ->
     if len(found) > 1:
         raise UsageError(
             f"the folder {folder} holds several corpora, {', '.join(found)}: "
-            f"choose one, such as --data_dir {folder} --data_prefix {found[0]}, or name the files"
+            f"choose one, such as {named('data_dir')} {folder} {named('data_prefix')} {found[0]}, or name the files"
         )
     return replace(_find_corpus(folder, found[0]), prefix=prefix or _make_prefix(found[0]))
 

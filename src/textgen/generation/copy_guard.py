@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textgen.corpus.copy_index import SPAN
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ class CopyGuard:
     def __init__(self, index: CopyIndex, limit: int, tokenizer: Tokenizer, before: Iterable[str] = ()) -> None:
         if limit < LEAST_LIMIT:
             raise UsageError(
-                f"--max_copy must be at least {LEAST_LIMIT} characters, got {limit}: nearly all text has shorter runs in common"
+                f"{named('max_copy')} must be at least {LEAST_LIMIT} characters, got {limit}: nearly all text has shorter runs in common"
             )
         self._index = index
         self._limit = limit

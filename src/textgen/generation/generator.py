@@ -11,7 +11,7 @@ import numpy as np
 
 from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
-from textgen.errors import DataError, UsageError
+from textgen.errors import DataError, UsageError, named
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
@@ -143,7 +143,7 @@ class TextGenerator:
         """
         if config.max_copy is not None and copies is None:
             raise UsageError(
-                "--max_copy needs the training text to compare with; leave it out, or name the job directory"
+                f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
         text = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
         before = self._vocabulary.split_prompt(text)  # with what the model does not know, since it stands there too
@@ -177,7 +177,7 @@ class TextGenerator:
         if unknown and oov == "error":
             raise DataError(
                 f"the prompt must consist of tokens that the model knows, and it does not know {self._vocabulary.listed(unknown)}; "
-                "leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"
+                f"leave them out with {named('oov')} skip, or let the model read [UNK] in their place with {named('oov')} unk"
             )
         if oov == "skip":
             tokens = [token for token in tokens if token not in unknown]

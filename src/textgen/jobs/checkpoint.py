@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.errors import FormatError, MissingError, from_os_error
+from textgen.errors import FormatError, MissingError, from_os_error, named
 from textgen.storage import find, read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class CheckpointStore:
                 self._passed_over.add(step)
                 passed_over(str(error))
         if steps:
-            raise FormatError(f"no checkpoint in {self.directory} can be used; begin anew with --fresh")
+            raise FormatError(f"no checkpoint in {self.directory} can be used; begin anew with {named('fresh')}")
         return None
 
     def read(self, step: int) -> Checkpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from textgen.errors import UsageError, from_os_error
+from textgen.errors import UsageError, from_os_error, named
 from textgen.storage import remove_abandoned
 
 
@@ -112,7 +112,7 @@ class JobDirectory:
             return None
         if not self.root.name:
             raise UsageError(
-                f"cannot move {self.root} aside, it has no name here: run from another directory, or name another --job-dir"
+                f"cannot move {self.root} aside, it has no name here: run from another directory, or name another {named('job_dir')}"
             )
         number = 1
         while (aside := self.root.with_name(f"{self.root.name}.{number}")).exists() or aside.is_symlink():

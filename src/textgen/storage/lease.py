@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from textgen.errors import LockedError, TextgenError
+from textgen.errors import LockedError, TextgenError, named
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory
 
 LOCK = "lock"
@@ -137,7 +137,7 @@ class Lease:
             if not _parse(content).held:
                 return facts.generation
             raise LockedError(
-                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another {named('job_dir')}"
             )
         return generation
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from textgen.config import TrainingConfig, settings
 from textgen.console import Console
-from textgen.errors import DataError
+from textgen.errors import DataError, named
 from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
 from textgen.training.progress import Progress
@@ -50,13 +50,13 @@ def resume(
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} is of another text; name another --job_dir, begin anew with --fresh, "
-            "or go on with the text as it is now with --allow_changed_data"
+            f"the checkpoint of step {checkpoint.step} is of another text; name another {named('job_dir')}, begin anew with {named('fresh')}, "
+            f"or go on with the text as it is now with {named('allow_changed_data')}"
         )
     if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
         raise DataError(
             f"the checkpoint of step {checkpoint.step} has another vocabulary, and the job's vocabulary.json is not its own; "
-            "restore that file, name another --job_dir, or begin anew with --fresh"
+            f"restore that file, name another {named('job_dir')}, or begin anew with {named('fresh')}"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]

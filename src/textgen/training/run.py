@@ -16,7 +16,7 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode
-from textgen.errors import DivergedError, MissingError, UnavailableError
+from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
@@ -37,7 +37,7 @@ def _explaining_memory() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UnavailableError(
-            f"training does not fit in memory ({reason_of(error)}); lower --batch_size, --unroll_steps or --lstm_state_size"
+            f"training does not fit in memory ({reason_of(error)}); lower {named('batch_size')}, {named('unroll_steps')} or {named('lstm_state_size')}"
         ) from error
 
 
@@ -163,7 +163,7 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
             f"{job} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
-            "or begin anew with --fresh"
+            f"or begin anew with {named('fresh')}"
         )
     return checkpoint
 
