@@ -80,6 +80,7 @@ class JobPlace(Protocol):
             The new place; None when there was nothing to move.
 
         Raises:
+            UsageError: when something there is no part of the job.
             LockedError: when another trainer works there.
             TextgenError: when it cannot be moved.
         """
@@ -153,6 +154,7 @@ class BucketPlace:
             there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
             if not there:
                 return None
+            job.refuse_strangers({name.partition("/")[0] for name in there})
             aside = self._free_place()
             with BucketDirectory(aside) as target:
                 for name in there:
