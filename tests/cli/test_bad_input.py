@@ -192,8 +192,11 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--summary_dir="], "--summary_dir must not be empty"),
         (["--summary_dir=gs:///logs"], "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["--summary_dir=good.txt/%JOB%"], "--summary_dir must be a directory"),
-        (["--fresh", "--job_dir=."], "--fresh cannot move . aside"),
-        (["--fresh", "--job_dir=mine"], "--fresh moves a job aside, and mine holds other things"),
+        (["--fresh", "--job_dir=."], "--fresh cannot rename .; give --job_dir the directory's own name"),
+        (
+            ["--fresh", "--job_dir=mine"],
+            "--fresh would rename all of mine, including what is not part of a job: 'letter.txt'; move it elsewhere",
+        ),
     ],
 )
 def test_a_wrong_flag_is_refused(arguments, message, refusal):
@@ -330,7 +333,10 @@ def test_a_job_of_another_shape_is_refused(job, refusal):
     arguments = ["book.txt", "--job_dir", str(JOB), "--lstm_state_size=9", "--layer_norm"]
     code, line = refusal(train.main, arguments)
     assert code == 78
-    assert "holds a model of another shape, with lstm_state_size 8 and not 9, layer_norm False and not True;" in line
+    assert (
+        "holds a model of another shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
+        in line
+    )
     assert refusal(train.main, [*arguments, "--dry_run"]) == (code, line)
 
 
@@ -354,10 +360,10 @@ def test_a_job_of_another_text_is_refused(job, refusal):
         ),
         ("config.yaml", b"[", "config.yaml is not valid YAML"),
         ("config.yaml", b"\xff", "config.yaml: byte 0 is not UTF-8"),
-        ("vocabulary.json", b"", "vocabulary.json is damaged; begin anew with --fresh"),
+        ("vocabulary.json", b"", "vocabulary.json is damaged; remove it"),
         ("vocabulary.json", b"[]", "vocabulary.json is damaged"),
         ("vocabulary.json", b"[" * 9999, "vocabulary.json is damaged"),
-        ("vocabulary.json", b"{}", "vocabulary.json: the vocabulary cannot be used"),
+        ("vocabulary.json", b"{}", "vocabulary.json is damaged; remove it"),
         ("state.json", b"", "state.json is damaged"),
         ("state.json", b"[]", "state.json is damaged"),
         ("state.json", b'{"status": "finished", "steps": "all"}', "state.json is damaged"),

@@ -216,6 +216,21 @@ def test_fresh_moves_the_old_job_aside(trained, tmp_path, monkeypatch, training,
     assert len(training.calls) == 2
 
 
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_fresh_leaves_a_users_own_folder_alone(trained, tmp_path, monkeypatch, no_training, capsys, dry_run):
+    """Where a job lies among books, nothing is renamed; the line says what is in the way and what to do."""
+    copy = trained.copy(tmp_path)
+    (copy.job / "book.txt").write_text("mine")
+    monkeypatch.chdir(copy.place)
+    before = everything_below(tmp_path)
+    assert main([*trained.command, "--fresh", *dry_run]) == 2
+    assert capsys.readouterr().err == (
+        "textgen-train: error: --fresh would rename all of jobs/book-8-states-1-layers, including what is not part of a "
+        "job: 'book.txt'; move it elsewhere, or name another --job_dir\n"
+    )
+    assert everything_below(tmp_path) == before
+
+
 def test_fresh_without_a_job_just_begins(book, training, capsys):
     """--fresh is no fault where there is nothing to move."""
     assert main(["book.txt", "--fresh", "--job_dir=here"]) == 0

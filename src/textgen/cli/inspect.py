@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies what a job holds, and tells it."""
+"""`textgen inspect`: verifies the files of a job, and describes them."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB",
-        "Reads every checkpoint of a job and its model file, verifies them, and tells what they hold. Ends with 78\n"
-        "when something is damaged; whether a job can go on all the same is said by which checkpoint is the newest\n"
-        "usable one.",
+        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints\n"
+        "what they hold. Ends with 78 when one of them is damaged. A job resumes from its newest usable checkpoint.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -67,14 +66,45 @@ def _inspect(arguments: Sequence[str]) -> None:
     encode_output("backslashreplace")
     facts = job_facts(job)
     _say(f"{path}: {facts.state}" + (f", {facts.steps:,} steps" if facts.problem is None else f": {facts.problem}"))
-    _say_checkpoints(checkpoints)
-    damaged = [facts.problem, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
-    if count := len([problem for problem in damaged if problem is not None]):
+    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+    small_files = _say_small_files(job, newest)
+    _say_checkpoints(checkpoints, newest)
+    damaged = {facts.problem, *small_files, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)}
+    if count := len(damaged - {None}):
         raise FormatError(f"{path} holds {count} damaged part{'s' if count > 1 else ''}; the lines above say which")
 
 
-def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
-    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
+    """Verifies config.yaml, vocabulary.json and state.json; returns why each of them cannot be used that cannot."""
+    from textgen.cli.existing_job import read_vocabulary
+    from textgen.cli.job_config import read_config
+    from textgen.jobs import JobState
+
+    def verify_config() -> str:
+        read_config(job.config, "train again")
+        return ""
+
+    def verify_vocabulary() -> str:
+        vocabulary = read_vocabulary(job.vocabulary)
+        if newest is not None and newest.vocabulary_sha256 not in {None, vocabulary.sha256}:
+            raise FormatError(f"it is not the vocabulary of the checkpoint of step {newest.step}")
+        return f"{vocabulary.size:,} token ids, "
+
+    def verify_state() -> str:
+        return f"{JobState.read(job.state).status}, "
+
+    problems = []
+    checks = {job.config: verify_config, job.vocabulary: verify_vocabulary, job.state: verify_state}
+    for path, verify in checks.items():
+        try:
+            _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
+        except TextgenError as error:
+            problems.append(" ".join(str(error).split()))
+            _say(f"{path.name}: {problems[-1]}")
+    return problems
+
+
+def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointFacts | None) -> None:
     _say("checkpoints:" if checkpoints else "checkpoints: none")
     for checkpoint in checkpoints:
         parts = [f"step {checkpoint.step:,}"]

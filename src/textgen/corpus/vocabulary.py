@@ -150,7 +150,7 @@ class Vocabulary:
 
 
 def _describe_damage(what: str) -> FormatError:
-    return FormatError(f"the vocabulary cannot be used, {what}: restore the file, or train anew")
+    return FormatError(f"the vocabulary cannot be used, {what}")
 
 
 def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[str]:
