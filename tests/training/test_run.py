@@ -94,6 +94,28 @@ def test_other_values_go_on_with_the_same_model_and_are_said(run):
     assert "another optimizer: it begins with fresh slots" in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({}, {"minutes": 1e-6}, "minutes is now 1e-06 (it was 5)"),
+        ({"minutes": 4.0}, {"minutes": 1e-6}, "minutes is now 1e-06 (it was 4)"),
+        ({}, {"max_steps": 4}, "minutes is now none (it was 5)"),
+        ({"max_steps": 4}, {"max_steps": 4, "minutes": 1e-6}, "minutes is now 1e-06 (it was none)"),
+        ({"minutes": 5.0}, {"minutes": 5.0, "max_steps": 4}, None),
+        ({}, {"minutes": 5.0, "max_steps": 4}, None),
+    ],
+)
+def test_the_minutes_that_applied_are_said(run, old, new, said):
+    """Where nothing limited the job, five minutes did, and that is what it was."""
+    _, job, _ = run(max_steps=4)
+    store = CheckpointStore(job.checkpoints)
+    kept = store.read(4)
+    config = kept.facts["config"] | {"max_steps": None} | old
+    store.write(Checkpoint(4, kept.tensors, {**kept.facts, "config": config}))
+    _, _, text = run(**{"max_steps": None} | new)
+    assert [line for line in text.splitlines() if "minutes is now" in line] == ([f"  {said}"] if said else [])
+
+
 def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
     """A variable that the checkpoint lacks, a dropout's generator, is initialised, and that is said."""
     run(max_steps=4, dropout=0.0)
@@ -225,7 +247,9 @@ def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
     """Though a changed text is allowed: its ids would mean other tokens."""
     run(max_steps=5)
     book.write_text(book.read_text().replace("N", "Q"))
-    with pytest.raises(DataError, match="another vocabulary"):
+    with pytest.raises(
+        DataError, match=r"of step 5 has another vocabulary than this run; restore the vocabulary\.json"
+    ):
         run(max_steps=9, allow_changed_data=True)
 
 

@@ -85,7 +85,7 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
     Raises:
         TextgenError: when its settings cannot be read.
     """
-    there = read_config(job.config, "begin anew with --fresh")
+    there = read_config(job.config, "use --fresh to start over")
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
     if "precision" not in given:
         kept = (*kept, "use_fp16")

@@ -217,7 +217,7 @@ def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
     console.say(
         f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or begin anew with --fresh."
+        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or use --fresh to start over."
     )
 
 

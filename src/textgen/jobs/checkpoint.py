@@ -128,7 +128,7 @@ class CheckpointStore:
                 self._passed_over.add(step)
                 passed_over(str(error))
         if steps:
-            raise FormatError(f"no checkpoint in {self.directory} can be used; begin anew with {named('fresh')}")
+            raise FormatError(f"no checkpoint in {self.directory} can be used; use {named('fresh')} to start over")
         return None
 
     def read(self, step: int) -> Checkpoint:

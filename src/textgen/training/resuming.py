@@ -1,11 +1,11 @@
-"""Goes on from a checkpoint, and says what has changed since; knows nothing of when checkpoints are made."""
+"""Resumes from a checkpoint, and reports what has changed since; knows nothing of when checkpoints are made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from textgen.config import TrainingConfig, settings
+from textgen.config import DEFAULT_MINUTES, TrainingConfig, settings
 from textgen.console import Console
 from textgen.errors import DataError, named
 from textgen.jobs import Checkpoint
@@ -14,7 +14,7 @@ from textgen.training.progress import Progress
 from textgen.training.state import restore
 
 _STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
-"""With another value of these the streams are others, and neither position nor LSTM states fit them."""
+"""Changing one changes the streams, which then fit neither the position nor the LSTM states."""
 _LIMITS = ("epochs", "max_steps", "minutes")
 
 
@@ -29,20 +29,20 @@ def resume(
     allow_changed_data: bool,
     console: Console,
 ) -> bool:
-    """Goes on from a checkpoint.
+    """Resumes from a checkpoint.
 
     Args:
         model: compiled; its variables are set.
         progress: set likewise.
-        checkpoint: where to go on.
-        config: the settings of this run; what differs from the checkpoint's is said in one line each.
+        checkpoint: where to resume.
+        config: the settings of this run; each that differs from the checkpoint's is reported in a line.
         data_sha256: identifies the text of this run.
         vocabulary_sha256: identifies its vocabulary.
         allow_changed_data: whether it may be another text.
-        console: says it.
+        console: reports it.
 
     Returns:
-        Whether the LSTM states are those of the position; otherwise the epoch begins anew from zero states.
+        Whether the LSTM states are those of the position; otherwise the epoch starts over from zero states.
 
     Raises:
         DataError: when the checkpoint is of another text, and may not be, or has other token ids.
@@ -50,13 +50,13 @@ def resume(
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} is of another text; name another {named('job_dir')}, begin anew with {named('fresh')}, "
-            f"or go on with the text as it is now with {named('allow_changed_data')}"
+            f"the checkpoint of step {checkpoint.step} is of another text; name another {named('job_dir')}, use {named('fresh')} to "
+            f"start over, or use {named('allow_changed_data')} to resume with the text as it is now"
         )
     if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} has another vocabulary, and the job's vocabulary.json is not its own; "
-            f"restore that file, name another {named('job_dir')}, or begin anew with {named('fresh')}"
+            f"the checkpoint of step {checkpoint.step} has another vocabulary than this run; restore the vocabulary.json that the "
+            f"job had, name another {named('job_dir')}, or use {named('fresh')} to start over"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
@@ -86,15 +86,24 @@ def resume(
 
 
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
-    """Says which settings have another value than before."""
-    for setting in settings(config):
-        old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
+    """Reports which settings have another value than before."""
+    known = list(settings(config))
+    was = _with_default_minutes({setting.name: before.get(setting.name, setting.default) for setting in known})
+    now = _with_default_minutes(vars(config))
+    for setting in known:
+        old, new = was[setting.name], now[setting.name]
         if setting.option.group in {"training", "evaluation"} and old != new:
             console.say(f"  {setting.name} is now {_shown(new)} (it was {_shown(old)})")
 
 
+def _with_default_minutes(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings that applied: where nothing else limits a run, `DEFAULT_MINUTES` does."""
+    unlimited = all(values[name] is None for name in _LIMITS)
+    return {**values, "minutes": DEFAULT_MINUTES} if unlimited else values
+
+
 def _say_missing(names: list[str], console: Console) -> None:
-    """Says which variables the checkpoint lacks; those of dropout, which another setting brings, in one line."""
+    """Reports which variables the checkpoint lacks; those of dropout, which another setting brings, in one line."""
     generators = [name for name in names if "seed_generator" in name]
     if generators:
         console.say("  dropout begins with fresh random numbers")
@@ -104,7 +113,7 @@ def _say_missing(names: list[str], console: Console) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value as the flags have it."""
+    """A value as people write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "none" if value is None else str(value)
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -163,7 +163,7 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
             f"{job} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
-            f"or begin anew with {named('fresh')}"
+            f"or use {named('fresh')} to start over"
         )
     return checkpoint
 
