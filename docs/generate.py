@@ -134,6 +134,9 @@ The keys are the names of the flags without `--`; dashes and underscores are the
 without a flag on the command line. Paths are relative to the folder in which the command is run. A key that textgen does
 not know is refused, and so is a key that comes twice or a value out of range.
 
+A text on the command line replaces the one that the file names with `texts` or `data_dir`, together with its `data_prefix`.
+It replaces the `job_dir` of a preset too, so that a book of yours gets a job of its own name.
+
 The presets are:
 
 {presets}

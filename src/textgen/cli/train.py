@@ -144,7 +144,7 @@ def _settings(
         raise UsageError(
             "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )
-    preset = {} if command.config is None else read_preset(command.config)
+    preset = {} if command.config is None else read_preset(command.config, values)
     given = {**environment.settings, **preset, **values}
     return command, build(TrainingConfig, given), given.keys()
 
