@@ -167,6 +167,12 @@ with the text as it is now. The vocabulary stays that of the job, as the ids of 
 learned: tokens that it lacks are read as `[UNK]`, and a text with more than 5% of them is refused. From then on the text
 is the job's own, and the next run needs the flag no more, unless a vocabulary file lists other tokens than the job has.
 
+Another `encoding` or `valid_fraction` makes another text of the same files, and is refused likewise; the message shows both values.
+With a larger `valid_fraction` than before, a job is also evaluated on text that it has learned from.
+
+`vocabulary.json` of a job can be removed when it is damaged: training makes it anew from the same text. A job that resumed with a
+changed text needs its own, and is refused without it.
+
 The ids of a text's tokens are kept in the user's cache (on Linux `~/.cache/textgen/ids`, or below `TEXTGEN_CACHE`), one to four bytes
 a token for each state of the text. They can be deleted at any time when nothing trains; what nobody has read for thirty days goes
 by itself.

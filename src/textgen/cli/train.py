@@ -63,9 +63,10 @@ def make_parser() -> Parser:
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
-        "Settings that shape the model stand in the job's name: another value of them is another job.\n"
-        "Any other setting can be changed when a job goes on. Where a text speaks of none, none is a value.\n"
-        "Dashes and underscores in flags are the same; --no-NAME turns a switch off.",
+        "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
+        "Changing --encoding or --valid_fraction changes the text, which needs --allow_changed_data.\n"
+        "Any other setting can be changed when a job resumes. none is accepted where the help mentions it.\n"
+        "Dashes and underscores in flags are the same; --no-NAME turns a switch off; -- ends the flags.",
     )
     parser.add_settings(TrainingConfig)
     parser.add_settings(TrainCommand)

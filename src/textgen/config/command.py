@@ -1,4 +1,4 @@
-"""What commands are asked to do with a config: settings of one call, which nothing keeps."""
+"""What commands are asked to do with a config: settings of one call, which are not kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textgen.errors import UsageError, named
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """What `textgen-train` is asked for beside the hyperparameters, which stand in `TrainingConfig`.
+    """What `textgen-train` is asked for in addition to the hyperparameters, which are in `TrainingConfig`.
 
     Raises:
         UsageError: for a value that cannot be.
@@ -22,37 +22,37 @@ class TrainCommand:
         None,
         group="this run",
         metavar="NAME|FILE",
-        help="A preset's name or a YAML file of settings. Flags win over what it says.",
+        help="Read settings from this preset or YAML file. Flags win over it.",
     )
     fresh: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Begins anew: moves the job that is there aside, instead of going on with it.",
+        help="Start over: rename the existing job instead of resuming it.",
     )
     allow_changed_data: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Goes on with a job though its text has changed. Its vocabulary stays: what it lacks, at most 5% of the tokens, is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
+        help="Resume even if the text has changed. The job keeps its vocabulary; up to 5% of the tokens may be missing from it and are read as [UNK]. The epoch and the search for the best model start over.",
     )
     device: Literal["auto", "cpu", "gpu"] = option(
         "auto",
         group="this run",
         choices=("auto", "cpu", "gpu"),
-        help="What to train on. auto takes a GPU where TensorFlow sees one; gpu ends at once where it sees none, rather than train slowly on a machine that is paid for.",
+        help="Train on this device. auto uses a GPU if TensorFlow sees one; gpu stops at once if it sees none, rather than train slowly on an expensive machine.",
     )
     dry_run: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Prints the plan, with text, vocabulary, model, memory, disk space and job directory, and trains nothing.",
+        help="Print the plan, with text, vocabulary, model, memory, disk space and job directory, and do not train.",
     )
     json: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Ends with one line of JSON on standard output: job directory, steps, losses, speed. For scripts.",
+        help="End with one line of JSON on standard output: job directory, steps, losses, speed. For scripts.",
     )
 
     def __post_init__(self) -> None:
@@ -61,7 +61,7 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class SampleCommand:
-    """What `textgen-sample` is asked for beside how a text is written, which stands in `SamplingConfig`.
+    """What `textgen-sample` is asked for in addition to how a text is written, which is in `SamplingConfig`.
 
     Raises:
         UsageError: for a value that cannot be, or two that exclude each other.
@@ -72,44 +72,44 @@ class SampleCommand:
         group="model",
         positional="one",
         metavar="JOB_DIR",
-        help="The directory of a trained job, or the model file in it; gs://BUCKET/PATH opens one in Google Cloud Storage.",
+        help="Directory of a trained job, or the model file in it; gs://BUCKET/PATH opens one in Google Cloud Storage.",
     )
     prompt: str = option(
         "",
         group="text",
         metavar="TEXT",
-        help="The text to continue; - reads it from standard input, @FILE from a file. Without one, the model begins a paragraph of its own.",
+        help="Continue this text; - reads it from standard input, @FILE from a file. Without one, the model starts a new paragraph.",
     )
     samples: int = option(
         1,
         group="text",
         kind=int,
         least=1,
-        help="How many texts to write. Each has its own seed, one more than the one before; they are written side by side, which is faster than one by one.",
+        help="Write N texts. Each has its own seed, one higher than the one before; they are written in parallel, which is faster than one by one.",
     )
     no_echo: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Leaves the prompt out: only what the model wrote comes, in JSON too.",
+        help="Leave out the prompt: print only what the model wrote, in JSON too.",
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes a line of JSON for each text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character as the model sees it, and model, the hash of the model file. For scripts.",
+        help="Write one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character according to the model, and model, the hash of the model file. For scripts.",
     )
     interactive: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes together with you: a passage after each line that you type, /retry, /undo, /edit, /save; /help tells more.",
+        help="Write together with the model: it adds a passage after each line that you type. /help lists the commands, such as /retry, /undo, /edit and /save.",
     )
     novelty: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Reports of each text the longest passage that is copied from the training text, and how much of it stands there: on standard error, or in the JSON. The training text must still be where it was.",
+        help="Report the longest passage of each text that is copied from the training text, and the fraction that is copied: on standard error, or in the JSON. The training text must still be in its place.",
     )
 
     def __post_init__(self) -> None:

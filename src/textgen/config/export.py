@@ -10,7 +10,7 @@ from textgen.config.validation import check_settings
 
 @dataclass(frozen=True)
 class ExportCommand:
-    """Which model to write for another runtime, how and where. Immutable, and valid once it exists.
+    """Which model to write for another runtime, in which format and where. Immutable, and valid once it exists.
 
     Raises:
         UsageError: for a value that cannot be.
@@ -21,20 +21,20 @@ class ExportCommand:
         group="model",
         positional="one",
         metavar="JOB",
-        help="The directory of a trained job, or the model file in it.",
+        help="Directory of a trained job, or the model file in it.",
     )
     format: str = option(
         "",
         group="file",
         choices=("keras", "litert", "onnx"),
         required=True,
-        help="What to write: a .keras file for Keras 3 with any of its backends, a .tflite file for LiteRT on phones and small devices, or an .onnx file for ONNX Runtime and all else that reads ONNX.",
+        help="Write this kind of file: .keras for Keras 3 with any of its backends, .tflite for LiteRT on phones and small devices, or .onnx for ONNX Runtime and everything else that reads ONNX.",
     )
     output: str | None = option(
         None,
         group="file",
         metavar="PATH",
-        help="Where to write it; a file that is there is replaced. The vocabulary goes beside it, as PATH.vocabulary.json. none is the place and name of the model file, with the format's ending.",
+        help="Write to this path; an existing file is replaced. The vocabulary is written next to it, as PATH.vocabulary.json. none is the path of the model file, with the format's extension.",
     )
 
     def __post_init__(self) -> None:

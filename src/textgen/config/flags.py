@@ -14,7 +14,7 @@ Config = TypeVar("Config")
 
 
 def build(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """Makes a config from those of the values that are settings of it; the others are another config's."""
+    """Makes a config from those values that are its settings; the others belong to another config."""
     names = {setting.name for setting in settings(config)}
     return config(**{name: value for name, value in values.items() if name in names})
 
@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
         prog: the command's name.
         usage: the line after "usage:".
         description: what the command does, in a sentence or two.
-        epilog: what stands below the flags.
+        epilog: the text below the flags.
     """
 
     def __init__(self, prog: str, usage: str, description: str, epilog: str | None = None) -> None:
@@ -52,14 +52,14 @@ class Parser(argparse.ArgumentParser):
             self._add(self._groups[heading], setting)
 
     def add_help_and_version(self) -> None:
-        """Adds what every command has."""
+        """Adds the flags that every command has."""
         from textgen.version import __version__
 
         group = self.add_argument_group("about")
         group.add_argument(
-            "--version", action="version", version=f"textgen {__version__}", help="Prints the version and ends."
+            "--version", action="version", version=f"textgen {__version__}", help="Print the version and exit."
         )
-        group.add_argument("--help", "-h", action="help", help="Prints this page and ends.")
+        group.add_argument("--help", "-h", action="help", help="Print this page and exit.")
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
         """The values of the flags that were given, by name.
@@ -106,7 +106,7 @@ class Parser(argparse.ArgumentParser):
             many = option.positional == "many"
             metavar = option.metavar or setting.name.upper()
             nargs = "*" if many else "?" if setting.default else None
-            # Only what may be left out has a default that argparse would fill in.
+            # argparse would fill in the default of an optional argument.
             default = argparse.SUPPRESS if nargs == "?" else None
             group.add_argument(setting.name, nargs=nargs, default=default, metavar=metavar, help=text)
             return

@@ -16,7 +16,7 @@ class InspectCommand:
         UsageError: for a value that cannot be.
     """
 
-    job: str = option("", group="job", positional="one", metavar="JOB", help="The directory of a job.")
+    job: str = option("", group="job", positional="one", metavar="JOB", help="Directory of a job.")
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -1,4 +1,4 @@
-"""Makes the job name, from the settings that shape the checkpoint and no others."""
+"""Makes the job name from the settings that shape the checkpoint."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ PLACEHOLDER = "%JOB%"
 def job_name(config: TrainingConfig, prefix: str) -> str:
     """The name of the job, such as `jules-120-states-4-layers-norm-word`.
 
-    States and layers always stand in it, any other part only where its value differs from the default.
+    States and layers are always part of it, any other setting only if it differs from the default.
 
     Args:
         config: the settings.
-        prefix: what names the text.
+        prefix: names the text.
     """
     parts = [prefix]
     for setting in settings(config):

@@ -17,13 +17,13 @@ class JobsCommand:
     """
 
     directory: str = option(
-        "job", group="jobs", positional="one", metavar="DIR", help="The directory to look in and below for jobs."
+        "job", group="jobs", positional="one", metavar="DIR", help="Look for jobs in and below this directory."
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes a line of JSON for each job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. For scripts.",
+        help="Write one line of JSON per job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. For scripts.",
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Declares one setting: a dataclass field whose metadata says all that flags, YAML, job name and docs need of it."""
+"""Declares one setting: a dataclass field whose metadata has all that flags, YAML, job name and docs need."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ _KEY = "textgen"
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one setting, beside its name, type and default.
+    """Everything about a setting except its name, type and default.
 
     Attributes:
         help: what it does and when to change it; one or two sentences.
         group: the heading under which `--help` lists it.
-        kind: makes the value from a flag's text; `bool` is a switch.
+        kind: converts a flag's text to the value; `bool` makes a switch.
         unit: what a number counts, such as `"tokens"`.
-        choices: the values allowed; None when any is.
+        choices: the values allowed; None allows any.
         least: the smallest value allowed.
         most: the largest value allowed.
         above: the value must be larger than this.
         below: the value must be smaller than this.
-        nullable: None is a value of it, although not the default.
+        nullable: whether None is a value, although not the default.
         job_part: given a value that differs from the default, its part of the job name; None when it does not shape the
             checkpoint.
-        in_every_job_name: the part stands in the job name even for the default.
-        positional: an argument without a flag: `"one"`, which may be left out if it has a default, or `"many"` for a tuple
+        in_every_job_name: whether the part is in the job name even for the default.
+        positional: an argument without a flag: `"one"`, which is optional if it has a default, or `"many"` for a tuple
             of them.
-        repeatable: the flag may come several times; the value is a tuple.
+        repeatable: whether the flag may be given several times; the value is a tuple.
         metavar: how `--help` shows the value.
-        required: a flag that must be given; its default means nothing.
+        required: whether the flag must be given; its default then means nothing.
     """
 
     help: str
@@ -56,7 +56,7 @@ class Option:
 
     @property
     def shapes_checkpoint(self) -> bool:
-        """Whether another value means another model, and so another job."""
+        """Whether changing it changes the model, and so starts a new job."""
         return self.job_part is not None
 
 
@@ -79,7 +79,7 @@ class Setting:
         return named(self.name) if self.option.positional is None else self.option.metavar or self.name.upper()
 
     def as_argument(self, value: Any) -> str:
-        """How a command line sets it to a value, such as `--layer_norm=true`."""
+        """The argument that sets it on a command line, such as `--layer_norm=true`."""
         text = str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
         return f"{self.flag}={text}"
 

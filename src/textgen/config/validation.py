@@ -1,4 +1,4 @@
-"""Converts and checks single values against their `Option`; knows nothing of which settings there are."""
+"""Converts single values and checks them against their `Option`, whichever the setting is."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_SUGGESTED = 3
 
 
 def convert(setting: Setting, raw: Any) -> Any:
-    """Makes a setting's value from what a flag or a YAML file says.
+    """Makes a setting's value from that of a flag or a YAML file.
 
     Args:
         setting: which one.
         raw: text from a flag, or a plain YAML value. "none" and null mean None where the default is None.
 
     Raises:
-        UsageError: when it is of another kind.
+        UsageError: when it has the wrong type.
     """
     option = setting.option
     if option.positional == "many":
@@ -79,10 +79,10 @@ def check_value(setting: Setting, value: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """A wrong value as a message shows it: as Python writes it, cut short where it is long."""
+    """A wrong value for a message: as Python writes it, shortened if it is long."""
     try:
         text = reprlib.repr(value)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
+    except ValueError:  # Python converts no integer of more than 4300 digits
         return "a number of thousands of digits"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
@@ -122,7 +122,7 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
 
 
 def _check_text(setting: Setting, text: str) -> None:
-    """Refuses what no file name and no prompt can hold; an empty text too, where it is not the default of a flag."""
+    """Refuses characters that neither a file name nor a prompt can contain, and an empty text unless it is a flag's default."""
     if not text and (setting.option.positional is not None or setting.default != ""):
         raise UsageError(f"{setting.label} must not be empty; give it a value or leave it out")
     try:
