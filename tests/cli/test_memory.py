@@ -20,8 +20,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
-        ({"lstm_state_size": 8000, "layers": 4}, "lower --lstm_state_size, --layers or --vocab_size"),
-        ({"batch_size": 5000, "unroll_steps": 1000}, "lower --batch_size or --unroll_steps"),
+        ({"lstm_state_size": 8000, "layers": 4}, "lower lstm_state_size, layers or vocab_size"),
+        ({"batch_size": 5000, "unroll_steps": 1000}, "lower batch_size or unroll_steps"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advice):

@@ -63,10 +63,10 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:
         causes = _differences(_values(before, _SETTINGS_OF_TEXT), _values(config, _SETTINGS_OF_TEXT))
+        because, keep = (f", as {causes}", "give the job's value, ") if causes else ("", "")
         raise DataError(
-            f"{job} was trained on another {changed}{f', as {causes}' if causes else ''}; name another "
-            f"{named('job_dir')} or {named('data_prefix')}, {start_over}, or use {named('allow_changed_data')} to resume with "
-            "the text as it is now"
+            f"{job} was trained on another {changed}{because}; {keep}name another {named('job_dir')} or "
+            f"{named('data_prefix')}, {start_over}, or use {named('allow_changed_data')} to resume with the text as it is now"
         )
     if changed and vocabulary is None:
         raise MissingError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from textgen.errors import UnavailableError
+from textgen.errors import UnavailableError, named
 from textgen.planning import Plan
 
 
@@ -25,9 +25,9 @@ def check_memory(plan: Plan) -> None:
     if there is None or plan.memory <= there:
         return
     lower = (
-        "--batch_size or --unroll_steps"
+        f"{named('batch_size')} or {named('unroll_steps')}"
         if plan.memory_of_windows > plan.memory_of_weights
-        else "--lstm_state_size, --layers or --vocab_size"
+        else f"{named('lstm_state_size')}, {named('layers')} or {named('vocab_size')}"
     )
     raise UnavailableError(
         f"training would take about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "

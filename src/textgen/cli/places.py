@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from textgen.config import TrainingConfig, job_name, with_job_name
-from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error
+from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error, named
 from textgen.jobs import JobPlace, job_place
 from textgen.planning import Plan
 from textgen.storage import BucketDirectory, is_bucket
@@ -26,11 +26,11 @@ def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tupl
     """
     name = job_name(config, prefix)
     job = with_job_name(config.job_dir, name)
-    _check_directory("--job_dir", job)
+    _check_directory(named("job_dir"), job)
     if config.summary_dir is None:
         return job_place(job, worker), None
     summaries = with_job_name(config.summary_dir, name)
-    _check_directory("--summary_dir", summaries)
+    _check_directory(named("summary_dir"), summaries)
     return job_place(job, worker), summaries
 
 
@@ -54,7 +54,7 @@ def refuse_bucket_with_copies(place: str) -> None:
     """
     if is_bucket(place):
         raise UsageError(
-            f"--novelty and --max_copy find the training text only through a local job directory, got {place}; "
+            f"{named('novelty')} and {named('max_copy')} find the training text only through a local job directory, got {place}; "
             "copy the job here, or leave them out"
         )
 
@@ -69,15 +69,15 @@ def find_output(path: Path, suffix: str) -> Path:
     Raises:
         TextgenError: when its name ends otherwise, it is a directory, or may not be written there.
     """
-    _check_utf8("--output", str(path))
+    _check_utf8(named("output"), str(path))
     if path.suffix != suffix:
-        raise UsageError(f"--output must end in {suffix} for this --format, got {path}; rename it")
-    there = _nearest("--output", path)
+        raise UsageError(f"{named('output')} must end in {suffix} for this {named('format')}, got {path}; rename it")
+    there = _nearest(named("output"), path)
     if there == path:
         if path.is_dir():
-            raise UsageError(f"--output must be a file, got {path}, which is a directory; name a file in it")
+            raise UsageError(f"{named('output')} must be a file, got {path}, which is a directory; name a file in it")
         there = path.parent
-    _check_writable("--output", path, there, "lie in a directory")
+    _check_writable(named("output"), path, there, "be in a directory")
     return path
 
 
@@ -95,7 +95,7 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
     """
     from rich.filesize import decimal
 
-    there = _nearest("--job_dir", directory)
+    there = _nearest(named("job_dir"), directory)
     try:
         space = shutil.disk_usage(there)
     except OSError as error:
@@ -106,8 +106,8 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
         have = f", of which {decimal(kept)} are there" if kept else ""
         raise InputOutputError(
             f"the disk of {directory} has {decimal(space.free)} free and needs {decimal(needed)}: three checkpoints of "
-            f"this job take {decimal(plan.disk)}{have}; free some space, name a --job_dir on another disk, or lower "
-            "--lstm_state_size or --layers"
+            f"this job take {decimal(plan.disk)}{have}; free some space, name a {named('job_dir')} on another disk, or lower "
+            f"{named('lstm_state_size')} or {named('layers')}"
         )
 
 
