@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,22 @@ def test_a_damaged_vocabulary_costs_no_job(job, training, capsys, content):
     (JOB / "vocabulary.json").unlink()
     assert main(job) == 0
     assert training.calls[0].corpus.vocabulary == before == kept_vocabulary()
+
+
+def test_a_vocabulary_that_the_text_no_longer_gives_must_be_restored(job, no_training, capsys):
+    """A job that resumed with a changed text keeps its first vocabulary: without the file it cannot go on."""
+    make_frequent_what_was_rare()
+    state = JobState.read(JOB / "state.json")
+    corpus = open_corpus(find_sources([str(BOOK)], None, None), language_model="char")
+    replace(state, data_sha256=corpus.sha256).write(JOB / "state.json")
+    assert main([*job[:-1]]) == 0
+    (JOB / "vocabulary.json").write_text("")
+    assert "vocabulary.json is damaged; restore it, or use --fresh to start over\n" in refused(capsys, 78, job)
+    (JOB / "vocabulary.json").unlink()
+    assert refused(capsys, 66, job) == (
+        f"textgen-train: error: {JOB / 'vocabulary.json'} is gone, and this text alone gives another vocabulary than the "
+        "job's; restore it, or use --fresh to start over\n"
+    )
 
 
 def test_where_the_text_has_changed_a_damaged_vocabulary_must_be_restored(job, no_training, capsys):

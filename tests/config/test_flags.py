@@ -172,6 +172,8 @@ def test_two_dashes_end_the_flags(arguments, texts):
         ("--temp", "--temperature"),
         ("--temperatur", "--temperature"),
         ("--top", "--top_k or --top_p"),
+        ("-p", "--prompt"),
+        ("-temperature", "--temperature"),
     ],
 )
 def test_the_flag_that_was_meant_is_suggested(typed, suggestion):
@@ -179,6 +181,13 @@ def test_the_flag_that_was_meant_is_suggested(typed, suggestion):
     with pytest.raises(UsageError) as raised:
         parse_sampling(typed, "1")
     assert str(raised.value) == f"unknown argument {typed}; did you mean {suggestion}?"
+
+
+@pytest.mark.parametrize("typed", ["--x", "--wild", "---", "--e"])
+def test_nothing_is_suggested_where_nothing_is_close(typed):
+    """Two dashes in common make no two flags alike."""
+    with pytest.raises(UsageError, match=rf"^unknown argument {typed}; see textgen-sample --help$"):
+        parse_sampling(typed)
 
 
 def test_an_argument_too_many_is_named():

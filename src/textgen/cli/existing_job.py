@@ -13,7 +13,7 @@ from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
 from textgen.corpus import Corpus, Vocabulary, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
-from textgen.jobs import JobDirectory, JobState
+from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import read_text
 
 _SETTINGS_OF_TEXT = ("encoding", "valid_fraction")
@@ -161,19 +161,32 @@ def _find_change(
 
 
 def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) -> Vocabulary | None:
-    """The job's vocabulary; None where the file is gone, which the same text replaces."""
+    """The job's vocabulary; None where the file is gone and the text gives the same one again.
+
+    Raises:
+        FormatError: when the file is damaged.
+        MissingError: when it is gone, and the text gives another.
+    """
+    start_over = f"use {named('fresh')} to start over"
     if not job.vocabulary.exists():
+        if state is not None and state.data_sha256 == corpus.sha256 and not _gives_vocabulary_again(corpus, job):
+            raise MissingError(
+                f"{job.vocabulary} is gone, and this text alone gives another vocabulary than the job's; restore it, or {start_over}"
+            )
         return None
     try:
         return read_vocabulary(job.vocabulary)
     except FormatError as error:
         same_text = state is None or state.data_sha256 == corpus.sha256
-        advice = (
-            "remove it, and training makes it anew from the text"
-            if same_text
-            else f"restore it, or use {named('fresh')} to start over"
-        )
+        can_go = same_text and _gives_vocabulary_again(corpus, job)
+        advice = "remove it, and training makes it anew from the text" if can_go else f"restore it, or {start_over}"
         raise FormatError(f"{job.vocabulary} is damaged; {advice}") from error
+
+
+def _gives_vocabulary_again(corpus: Corpus, job: JobDirectory) -> bool:
+    """Whether the text alone gives the vocabulary of the newest checkpoint; it does not where it had changed once."""
+    checkpoint = CheckpointStore(job.checkpoints).newest(lambda _: None)
+    return checkpoint is None or checkpoint.facts.get("vocabulary_sha256") == corpus.vocabulary.sha256
 
 
 def _parse_object(text: str) -> dict[str, Any] | None:

@@ -149,8 +149,9 @@ class Parser(argparse.ArgumentParser):
         return value
 
     def _describe_unknown(self, flag: str) -> str:
-        suggestion = nearest(_with_underscores(flag), self._option_string_actions)
-        if not suggestion and self._get_positional_actions():
+        known = (known[2:] for known in self._option_string_actions if known.startswith("--"))
+        suggestion = nearest(_with_underscores(flag).lstrip("-"), known, dashes="--")
+        if not suggestion and not flag.startswith("--") and self._get_positional_actions():
             suggestion = "; a name that begins with a dash goes after --"
         return f"unknown argument {flag}{suggestion or f'; see {self.prog} --help'}"
 

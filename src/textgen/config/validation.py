@@ -87,13 +87,19 @@ def shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean …?"` when a known name begins so or is close, else nothing."""
+def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
+    """`"; did you mean …?"` when a known name begins with this one or is close to it, else nothing.
+
+    Args:
+        name: what was given.
+        known: what could have been.
+        dashes: what to put before the known name.
+    """
     known = list(known)
     close = [other for other in known if other.startswith(name)]
     if not 0 < len(close) <= _MOST_SUGGESTED:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"; did you mean {' or '.join(dashes + other for other in close)}?" if close else ""
 
 
 def _convert_switch(setting: Setting, raw: Any) -> bool:
