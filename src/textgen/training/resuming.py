@@ -1,4 +1,4 @@
-"""Resumes from a checkpoint, and reports what has changed since; knows nothing of when checkpoints are made."""
+"""Resumes a model from a checkpoint, and prints which settings have changed since."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textgen.training.progress import Progress
 from textgen.training.state import restore
 
 _STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
-"""Changing one changes the streams, which then fit neither the position nor the LSTM states."""
+"""Changing one of these changes the streams, so neither the position in the text nor the LSTM states fit any longer."""
 _LIMITS = ("epochs", "max_steps", "minutes")
 
 
@@ -29,64 +29,64 @@ def resume(
     allow_changed_data: bool,
     console: Console,
 ) -> bool:
-    """Resumes from a checkpoint.
+    """Restores a model and its progress from a checkpoint.
 
     Args:
-        model: compiled; its variables are set.
-        progress: set likewise.
-        checkpoint: where to resume.
-        config: the settings of this run; each that differs from the checkpoint's is reported in a line.
-        data_sha256: identifies the text of this run.
-        vocabulary_sha256: identifies its vocabulary.
-        allow_changed_data: whether it may be another text.
-        console: reports it.
+        model: the compiled model; its variables are assigned.
+        progress: updated in place.
+        checkpoint: the checkpoint.
+        config: the settings of this run; each difference from the checkpoint's settings is printed.
+        data_sha256: the hash of this run's text.
+        vocabulary_sha256: the hash of its vocabulary.
+        allow_changed_data: whether the text may differ from the checkpoint's.
+        console: prints the differences.
 
     Returns:
-        Whether the LSTM states are those of the position; otherwise the epoch starts over from zero states.
+        Whether the LSTM states match the position in the text. If not, the epoch restarts with zero states.
 
     Raises:
-        DataError: when the checkpoint is of another text, and may not be, or has other token ids.
+        DataError: if the checkpoint belongs to another text, which is not allowed, or to another vocabulary.
     """
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} is of another text; name another {named('job_dir')}, use {named('fresh')} to "
-            f"start over, or use {named('allow_changed_data')} to resume with the text as it is now"
+            f"the checkpoint of step {checkpoint.step} belongs to another text; name another {named('job_dir')}, use {named('fresh')} to "
+            f"start over, or use {named('allow_changed_data')} to resume with the changed text"
         )
     if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} has another vocabulary than this run; restore the vocabulary.json that the "
-            f"job had, name another {named('job_dir')}, or use {named('fresh')} to start over"
+            f"the checkpoint of step {checkpoint.step} belongs to another vocabulary than this run's; restore the job's own "
+            f"vocabulary.json, name another {named('job_dir')}, or use {named('fresh')} to start over"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
     restarts = other_text or bool(changed)
     same_optimizer = before.get("optimizer") == config.optimizer
     missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not restarts)
-    progress.take_over(checkpoint.facts["progress"])
+    progress.restore(checkpoint.facts["progress"])
 
-    console.say(f"Going on from step {progress.step} (epoch {progress.epochs:.2f})")
+    console.say(f"Resuming from step {progress.step} (epoch {progress.epochs:.2f})")
     _say_settings(config, before, console)
     if not same_optimizer:
-        console.say("  another optimizer: it begins with fresh slots")
+        console.say("  the optimizer has changed: its slots start at zero")
     if before.get("learning_rate") != config.learning_rate:
         progress.rollbacks = 0
     if restarts or any(before.get(name) != getattr(config, name) for name in _LIMITS):
         progress.total_steps = None
     if other_text:
         progress.forget_best()
-        console.say("  another text: the epoch begins anew, and so does the search for the best model")
+        console.say("  the text has changed: the epoch restarts, and the next evaluation becomes the best")
     elif changed:
-        console.say(f"  another {', '.join(changed)}: the epoch begins anew")
+        console.say(f"  {', '.join(changed)} changed: the epoch restarts")
     if restarts:
         progress.epoch_step = 0
-        progress.scored_step = progress.step  # looks like the end of an epoch, and is none
+        progress.scored_step = progress.step  # otherwise it would be evaluated as the end of an epoch
     _say_missing(missing, console)
     return not restarts and progress.epoch_step > 0
 
 
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
-    """Reports which settings have another value than before."""
+    """Prints the settings that have changed."""
     known = list(settings(config))
     was = _with_default_minutes({setting.name: before.get(setting.name, setting.default) for setting in known})
     now = _with_default_minutes(vars(config))
@@ -103,17 +103,17 @@ def _with_default_minutes(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _say_missing(names: list[str], console: Console) -> None:
-    """Reports which variables the checkpoint lacks; those of dropout, which another setting brings, in one line."""
+    """Prints the variables that the checkpoint lacks. Dropout's, which depend on the settings, get one line together."""
     generators = [name for name in names if "seed_generator" in name]
     if generators:
-        console.say("  dropout begins with fresh random numbers")
+        console.say("  dropout starts with fresh random numbers")
     for name in names:
         if name not in generators:
-            console.say(f"  the checkpoint has no {name}: it begins anew")
+            console.say(f"  the checkpoint has no {name}: it starts at its initial value")
 
 
 def _shown(value: Any) -> str:
-    """A value as people write it."""
+    """A value as it is written in a flag."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
