@@ -88,7 +88,7 @@ def refusal(capsys):
         pytest.param(b"PK\x03\x04" + RANDOM, [], 65, "is a ZIP archive, as Word, OpenDocument and EPUB files are, not plain text: open it and save it as plain text", id="ZIP"),
         pytest.param(b"%PDF-1.7\n" + RANDOM, ["--encoding=latin-1"], 65, "is a PDF document, not plain text: open it and save it as plain text", id="PDF"),
         pytest.param(b"\x89PNG\r\n\x1a\n" + RANDOM, [], 65, "is an image, not text: give a plain text file", id="image"),
-        pytest.param(b"\x81" + RANDOM, ["--encoding=auto"], 65, "is neither UTF-8 nor cp1252", id="neither"),
+        pytest.param(b"\x81" + RANDOM, ["--encoding=auto"], 65, "is not UTF-8 at byte 0 (line 1), nor cp1252 at byte 0 (line 1)", id="neither"),
         pytest.param(gzip.compress(TEXT.encode())[:-9], [], 65, "not a whole gzip file", id="cut gzip"),
         pytest.param(b"\x1f\x8b" + RANDOM, [], 65, "not a whole gzip file", id="no gzip"),
         pytest.param(TEXT.encode(), ["--encoding=utf-16"], 65, "--encoding", id="not UTF-16"),

@@ -71,7 +71,7 @@ def test_the_plan_says_what_is_skipped(trained_here, capsys):
         Path(name).touch()
     job = trained_here(".", "--lstm_state_size=8").job
     capsys.readouterr()
-    assert plan(capsys, ".")[0]["skipped"] == f"3 other files, such as cover.png and 1 job directory, {job}"
+    assert plan(capsys, ".")[0]["skipped"] == f"3 other files (such as cover.png) and 1 job directory ({job})"
     assert "skipped" not in plan(capsys, "a.txt")[0]
 
 

@@ -174,7 +174,7 @@ def test_what_is_read_in_an_unusual_way_is_said(folder, alone, capsys):
     arguments = ["books", "--bucket=my-bucket", "--lstm_state_size=8", "--dry_run"]
     assert vertex_command("submit", *arguments, "--encoding=auto") == 0
     err = capsys.readouterr().err
-    assert "  skipped       1 other file, books/c.md\n" in err
+    assert "  skipped       1 other file (books/c.md)\n" in err
     assert "  encoding      books/b.txt is read as cp1252: not UTF-8 at byte 3 (line 1)\n" in err
     (folder / "books" / "b.txt").write_bytes(b"It\x92s\n")
     assert vertex_command("submit", *arguments, "--encoding=latin-1") == 0

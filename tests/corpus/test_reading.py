@@ -152,8 +152,8 @@ def test_auto_decides_by_the_content(file, content, text, decided):
 
 
 def test_auto_reads_to_the_end_before_it_decides(file):
-    """One invalid byte at the end of a long file makes all of it cp1252, its beginning too."""
-    content = "é\n".encode() * (1 << 20) + b"\xfc"
+    """One invalid byte at the end of a long file decides."""
+    content = b"e\n" * (1 << 20) + b"\xfc"
     assert read(file, content, encoding="auto") == content.decode("cp1252")
 
 
@@ -171,7 +171,14 @@ def test_auto_reads_gzip(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"caf\xe9 \x81", r"is neither UTF-8 nor cp1252, which fails at byte 5 \(line 1\): save it as UTF-8, or name"),
+        (
+            b"caf\xe9\n\x81",
+            r"is not UTF-8 at byte 3 \(line 1\), nor cp1252 at byte 5 \(line 2\): save it as UTF-8, or name its encoding",
+        ),
+        (
+            "Ein Ümläut\nund “noch einer”\n".encode() + b"f\xfcr",
+            r"is UTF-8, but damaged at byte 35 \(line 3\), or followed there by text in another encoding: repair it",
+        ),
         (b"abc\n\0", r"it has NUL at byte 4 \(line 2\): give a plain text file$"),
         (b"\xff\n\0", r"it has NUL at byte 2 \(line 2\): give a plain text file$"),
     ],

@@ -58,6 +58,8 @@ def test_folder(folder):
     expected = ["a.txt", "b.txt", "more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
     assert names(find_sources(["."], None, None)) == expected
     assert find_sources(["."], None, None).prefix == find_sources([str(folder)], None, None).prefix == "my-books"
+    (folder / "more-b.txt").touch()  # as names, it comes before "more/c.txt"; as paths, after it
+    assert names(find_sources(["."], None, None)) == [*expected, "more-b.txt"]
     assert names(find_sources([], "more", None)) == expected[2:]
     assert find_sources([], "more", None).prefix == "more"
 
@@ -121,14 +123,16 @@ def test_what_is_skipped_is_counted(folder):
     train_in(folder / "job" / "mine", "more/x.txt")
     train_in(folder / "job" / "more")
     assert str(find_sources(["."], None, None).skipped) == (
-        "3 other files, such as notes.md and 2 job directories, such as job/mine"
+        "3 other files (such as notes.md) and 2 job directories (such as job/mine)"
     )
     (folder / "notes.md").unlink()
-    assert str(find_sources([str(folder)], None, None).skipped).startswith(f"2 other files, such as {folder}/.git and ")
+    assert str(find_sources([str(folder)], None, None).skipped).startswith(
+        f"2 other files (such as {folder}/.git) and "
+    )
     assert str(find_sources(["more"], None, None).skipped) == ""
     assert str(find_sources(["a.txt"], None, None).skipped) == ""
     (folder / "more" / "new\nline.md").touch()
-    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file, 'more/new\nline.md'"
+    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file ('more/new\nline.md')"
 
 
 def test_logs_of_tensorboard_are_skipped(folder):
@@ -137,7 +141,7 @@ def test_logs_of_tensorboard_are_skipped(folder):
     (folder / "logs" / "events.out.tfevents.1.host").write_bytes(b"\0")
     sources = find_sources(["*/*"], None, None)
     assert names(sources) == ["more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
-    assert str(sources.skipped) == "1 other file, logs/events.out.tfevents.1.host"
+    assert str(sources.skipped) == "1 other file (logs/events.out.tfevents.1.host)"
 
 
 @in_bucket
@@ -150,7 +154,9 @@ def test_job_directories_in_a_bucket_are_skipped(bucket, argument):
     sources = find_sources([f"gs://{bucket.name}/{argument}"], None, None, f"{place}/own/")
     assert [path.name for path in sources.train] == ["a.txt"]
     if "*" not in argument:
-        assert str(sources.skipped) == (f"1 other file, {place}/.b.txt and 2 job directories, such as {place}/job/mine")
+        assert str(sources.skipped) == (
+            f"1 other file ({place}/.b.txt) and 2 job directories (such as {place}/job/mine)"
+        )
 
 
 @in_bucket

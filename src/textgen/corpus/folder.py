@@ -69,7 +69,7 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
         )
     # Hidden files come last: another one is the better example.
     skipped = sorted(others, key=lambda name: (_hidden_part(name) is not None, name))
-    return sorted(texts), Skipped(
+    return sorted(texts, key=PurePosixPath), Skipped(
         tuple(_shown(folder, name) for name in skipped), tuple(_shown(folder, job) for job in jobs)
     )
 
@@ -134,4 +134,4 @@ def _hidden_part(name: str) -> str | None:
 
 
 def _count(names: tuple[str, ...], one: str, several: str) -> str:
-    return f"1 {one}, {names[0]}" if len(names) == 1 else f"{len(names):,} {several}, such as {names[0]}"
+    return f"1 {one} ({names[0]})" if len(names) == 1 else f"{len(names):,} {several} (such as {names[0]})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import collections
 import gzip
+import re
 import zlib
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ _FIRST_BYTES = 1 << 13
 # What to try where an encoding fails; utf-16 fails without a byte order mark, utf-16-le does not.
 _NEXT_GUESS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
 _LEAST_SHARE_OF_NUL = 1 / 32
 """Of the bytes of UTF-16 text, in Latin script about half are NUL, in others those of spaces, and always the same one of a pair."""
 
@@ -59,7 +63,7 @@ def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) 
         AccessError: the file may not be read.
         InputOutputError: the disk failed.
     """
-    decided = detect_encoding(path)[0] if encoding == AUTO else encoding
+    decided, reason = detect_encoding(path) if encoding == AUTO else (encoding, "")
     held = ""
     try:
         for piece, is_last in _decode_file(path, decided, characters):
@@ -69,14 +73,14 @@ def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) 
             if text:
                 yield text.replace("\r\n", "\n")
     except _FaultError as fault:
-        raise _describe_fault(path, encoding, fault) from fault
+        raise _describe_fault(path, decided, reason, fault) from fault
 
 
 def detect_encoding(path: Path) -> tuple[str, str]:
     """Decides how a file is encoded, by its content alone: the same bytes always give the same answer.
 
     A byte order mark decides; without one, whatever is valid UTF-8 is UTF-8, and everything else cp1252, the usual
-    encoding of older Western texts on Windows.
+    encoding of older Western texts on Windows. A file that is UTF-8 but for some damage is neither.
 
     Args:
         path: the file.
@@ -85,7 +89,7 @@ def detect_encoding(path: Path) -> tuple[str, str]:
         The encoding, and why it is not UTF-8, on one line; empty if it is.
 
     Raises:
-        DataError: the file is a document or an image, or not whole.
+        DataError: the file is a document or an image, damaged or not whole.
         MissingError: there is no such file.
         AccessError: the file may not be read.
         InputOutputError: the disk failed.
@@ -95,9 +99,23 @@ def detect_encoding(path: Path) -> tuple[str, str]:
     try:
         collections.deque(_decode_file(path, "utf-8", 1 << 20), maxlen=0)
     except _FaultError as fault:
+        place = f"byte {fault.byte} (line {fault.line})"
+        if not fault.is_nul and _is_mostly_utf_8(path):
+            raise DataError(
+                f"{path} is UTF-8, but damaged at {place}, or followed there by text in another encoding: repair it, or save it again"
+            ) from fault
         if not fault.is_nul:
-            return _FALLBACK, f"not UTF-8 at byte {fault.byte} (line {fault.line})"
+            return _FALLBACK, f"not UTF-8 at {place}"
     return "utf-8", ""
+
+
+def _is_mostly_utf_8(path: Path) -> bool:
+    """Whether most of a file's bytes beyond ASCII form characters of UTF-8, as text in cp1252 hardly ever has them."""
+    inside, beyond = 0, 0
+    for block in _read_blocks(path, 1 << 20):
+        inside += sum(map(len, _UTF_8_CHARACTER.findall(block)))
+        beyond += len(_BEYOND_ASCII.findall(block))
+    return 2 * inside > beyond
 
 
 def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
@@ -214,16 +232,23 @@ def _find_fault(decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int
     raise AssertionError("what fails as a block fails byte by byte")
 
 
-def _describe_fault(path: Path, encoding: str, fault: _FaultError) -> DataError:
-    """Makes the error for a file that is not text in an encoding; suggests one that is worth a try."""
+def _describe_fault(path: Path, encoding: str, reason: str, fault: _FaultError) -> DataError:
+    """Makes the error for a file that is not text in an encoding; suggests one that is worth a try.
+
+    Args:
+        path: the file.
+        encoding: in which it was read.
+        reason: why it was detected not to be UTF-8; empty where nothing was detected.
+        fault: what was found.
+    """
     place = f"byte {fault.byte} (line {fault.line})"
     if fault.is_nul:
         wide = _guess_wide(fault.block)
         advice = f", or say how it is encoded, such as --encoding {wide}" if wide else ""
         return DataError(f"{path} is not text, it has NUL at {place}: give a plain text file{advice}")
-    if encoding == AUTO:
+    if reason and encoding == _FALLBACK:
         return DataError(
-            f"{path} is neither UTF-8 nor {_FALLBACK}, which fails at {place}: save it as UTF-8, or name its encoding with --encoding"
+            f"{path} is {reason}, nor {_FALLBACK} at {place}: save it as UTF-8, or name its encoding with --encoding"
         )
     guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, AUTO)
     return DataError(

@@ -130,6 +130,8 @@ def is_job_directory(names: Iterable[str]) -> bool:
     One name proves nothing: a folder of texts may hold a config.yaml of its own. Two are enough, so that a job with a file
     missing is still recognised.
     """
-    job = JobDirectory(Path())
-    telling = {path.name for path in (*job.small_files, job.model, job.checkpoints)}
-    return len(telling.intersection(names)) > 1
+    return len(_TELLING_NAMES.intersection(names)) > 1
+
+
+_LAYOUT = JobDirectory(Path())
+_TELLING_NAMES = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))
