@@ -140,6 +140,7 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
             "the folder jobs holds no *.txt or *.txt.gz file except in job directories such as jobs/x, which are not read",
         ),
         (["jobs/x"], 2, "jobs/x is a job directory, which is not read as text"),
+        (["empty", "--job_dir=circle/x"], 66, "the folder empty holds no *.txt"),
         (["jobs", "--job_dir=jobs"], 2, "--job_dir must not be the folder of the text, got jobs for both"),
         (["x" * 300], 74, "File name too long"),
         ([""], 2, "TEXT must not be empty"),
@@ -160,6 +161,7 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
 def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
     """The message names what was looked for, and the nearest of what there is."""
     Path("empty").mkdir()
+    Path("circle").symlink_to("circle")
     Path("jobs", "x").mkdir(parents=True)
     for name in ("config.yaml", "vocabulary.json", "samples.txt"):
         Path("jobs", "x", name).touch()

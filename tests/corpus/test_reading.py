@@ -177,7 +177,7 @@ def test_auto_reads_gzip(tmp_path):
         ),
         (
             "Ein Ümläut\nund “noch einer”\n".encode() + b"f\xfcr",
-            r"is UTF-8, but damaged at byte 35 \(line 3\), or followed there by text in another encoding: repair it",
+            r"is UTF-8 except at byte 35 \(line 3\) and perhaps after it: repair the file",
         ),
         (b"abc\n\0", r"it has NUL at byte 4 \(line 2\): give a plain text file$"),
         (b"\xff\n\0", r"it has NUL at byte 2 \(line 2\): give a plain text file$"),

@@ -77,7 +77,7 @@ class Draft:
         return _join(self.passages)
 
     def changes(self, added: str) -> tuple[str, ...]:
-        """Describes what of the user's words the model reads in another spelling."""
+        """Lists how the model respells the user's words to read them; see `TextGenerator.changes`."""
         return self._generator.changes(added)
 
     def write(self, added: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Reads the text that `--prompt` names, and says where a model reads it in another spelling."""
+"""Reads the text that `--prompt` names, and reports how a model respells it."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def read_prompt(prompt: str) -> str:
 
 
 def say_changes(changes: Sequence[str]) -> None:
-    """Writes one line to standard error on what of a prompt is read in another spelling; nothing where nothing is.
+    """Reports on standard error, in one line, how a prompt was respelled; writes nothing if it was not.
 
     Args:
-        changes: as in `textgen.generation.prompt.Prompt`.
+        changes: as `TextGenerator.changes` lists them.
     """
     if changes:
         *first, last = changes

@@ -55,9 +55,9 @@ class Corpus:
         test: as in `Sections`.
         vocabulary: the tokens.
         sha256: as in `Sections`.
-        skipped: what of the folders was not read, in words; empty where nothing was skipped.
-        detected: which files are not UTF-8, in words, where that was to be detected; empty where all are.
-        warning: a sign that a file was decoded wrongly; empty where there is none.
+        skipped: which files in the folders were not read, in words; empty if none.
+        detected: which files were detected not to be UTF-8, in words; empty if none.
+        warning: a sign that a file was decoded wrongly; empty if there is none.
     """
 
     prefix: str

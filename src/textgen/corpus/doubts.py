@@ -26,7 +26,7 @@ def describe_detected(paths: Sequence[Path], encoding: str) -> str:
 
     Args:
         paths: the files.
-        encoding: as it was asked for.
+        encoding: the setting.
 
     Returns:
         One line, with an example for each encoding; empty where every file is UTF-8, or the encoding is not `auto`.
@@ -44,8 +44,8 @@ def describe_controls(paths: Iterable[Path], encoding: str, tokens: Iterable[str
 
     Args:
         paths: the files; read again, up to the first such character, only where a token has one.
-        encoding: as it was asked for.
-        tokens: all that occur in the text.
+        encoding: the setting.
+        tokens: every token of the text.
 
     Returns:
         One line that names the first; empty where there are none.

@@ -41,7 +41,7 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
 
     Args:
         folder: its path or URI, for messages.
-        names: the files below it, relative to it, with `/` between their parts; of a hidden folder, its own name will do.
+        names: the files below it, relative to it, with `/` between their parts; a hidden folder may be listed as one file.
         own_job: the directory of the job that is to learn from this text, relative to the folder like `names`, and `.`
             for the folder itself; None where it is not below the folder.
 

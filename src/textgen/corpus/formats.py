@@ -14,7 +14,7 @@ _ZIPPED = (
     (re.compile(rb"\bppt/"), "a PowerPoint presentation"),
     (re.compile(rb""), "a ZIP archive, as Word, OpenDocument and EPUB files are"),
 )
-"""What the names and the first file in a ZIP archive say of it; EPUB and OpenDocument put their `mimetype` first."""
+"""How the names and the first file in a ZIP archive identify it; EPUB and OpenDocument put their `mimetype` first."""
 
 _DOCUMENTS = (
     (re.compile(rb"%PDF-"), "a PDF document"),
@@ -35,7 +35,7 @@ def describe_foreign(start: bytes) -> str | None:
     """Recognises a document or an image.
 
     Args:
-        start: the first bytes of the file; the more, the better kinds of ZIP archives are told apart.
+        start: the first bytes of the file; a few thousand are enough to tell the kinds of ZIP archives apart.
 
     Returns:
         What it is and what to do, as in `f"{path} is {...}"`; None where it may be text.

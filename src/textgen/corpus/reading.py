@@ -42,7 +42,7 @@ _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 _LEAST_SHARE_OF_NUL = 1 / 32
-"""Of the bytes of UTF-16 text, in Latin script about half are NUL, in others those of spaces, and always the same one of a pair."""
+"""UTF-16 has NUL as the same byte of many pairs: in Latin script of nearly all, in others at least of spaces."""
 
 
 def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) -> Iterator[str]:
@@ -102,7 +102,7 @@ def detect_encoding(path: Path) -> tuple[str, str]:
         place = f"byte {fault.byte} (line {fault.line})"
         if not fault.is_nul and _is_mostly_utf_8(path):
             raise DataError(
-                f"{path} is UTF-8, but damaged at {place}, or followed there by text in another encoding: repair it, or save it again"
+                f"{path} is UTF-8 except at {place} and perhaps after it: repair the file, or save it as UTF-8 again"
             ) from fault
         if not fault.is_nul:
             return _FALLBACK, f"not UTF-8 at {place}"

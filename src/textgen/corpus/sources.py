@@ -34,7 +34,7 @@ class Sources:
         valid: the files to validate with; none where a part of `train` is set aside for that.
         test: the files to test with at the end; may be none.
         vocabulary: the file that lists the tokens of a pre-tokenized corpus.
-        skipped: what was next to them and is not read.
+        skipped: what was found next to them and is not read.
     """
 
     prefix: str
@@ -106,7 +106,7 @@ def _fetch(argument: str, job_dir: str | None) -> tuple[str, Skipped]:
     """Fetches an argument if it is in a bucket.
 
     Returns:
-        The local path or glob that stands for it, and what of a folder in a bucket was skipped.
+        The local path or glob that stands for it, and what was skipped in a folder there.
     """
     skipped = Skipped()
 
@@ -192,7 +192,7 @@ def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
 
 
 def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
-    """Does as `_expand` for a pattern; skips job directories and TensorBoard's logs."""
+    """Returns what `_expand` does, for a pattern; skips job directories and TensorBoard's logs."""
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     own_job = _relative_path(job_dir, fixed)
     is_job: dict[Path, bool] = {}
@@ -220,7 +220,7 @@ def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Yields the names of the files below a folder, relative to it, and those of hidden folders, which are not opened."""
+    """Yields the names of the files below a folder, relative to it; a hidden folder is listed like a file, and not opened."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -238,8 +238,9 @@ def _relative_path(place: str | None, folder: Path) -> str | None:
     """Returns a local place as `choose_texts` takes it; None if it is not in the folder."""
     if place is None or is_bucket(place):
         return None
-    path, folder = Path(place).resolve(), folder.resolve()
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else None
+    # Not Path.resolve, which fails where links lead in a circle.
+    path, top = Path(os.path.realpath(place)), os.path.realpath(folder)
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else None
 
 
 def _relative_uri(place: str | None, folder: str) -> str | None:

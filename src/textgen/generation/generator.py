@@ -117,7 +117,7 @@ class TextGenerator:
         return (piece for sample, piece in self.write(prompt, config) if sample.pieces)
 
     def changes(self, prompt: str) -> tuple[str, ...]:
-        """Describes what of a prompt the model reads in another spelling, such as `’ for '`; see `generate`."""  # noqa: RUF002 - as in print
+        """Lists how the model respells a prompt to read it, in words such as `’ for '`; see `generate`."""  # noqa: RUF002 - as in print
         return read_prompt(prompt, self._vocabulary).changes
 
     def write(

@@ -1,4 +1,4 @@
-"""Turns a prompt into tokens, in the spelling of the model's text: quotes, dashes and accents as its vocabulary has them."""
+"""Splits a prompt into tokens, after respelling its quotes, dashes and accents as the model's vocabulary has them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _SINGLE = "".join(sorted({quote for pair in _SINGLE_QUOTES for quote in pair} | 
 _DOUBLE = "".join(sorted({quote for pair in _DOUBLE_QUOTES for quote in pair} | {"″"}))
 _LONE = "".join(map(re.escape, f"{_SINGLE}{_DOUBLE}{''.join(_DASHES)}"))
 _PIECES = re.compile(rf"\s+|[^\s{_LONE}]+(?:[{re.escape(_SINGLE)}](?=\w)[^\s{_LONE}]+)*|--|.")
-"""White space, a word with any apostrophes inside it, a dash of two hyphens, or a single quote or dash."""
+"""White space, a word including the apostrophes inside it, two hyphens, or a single quote or dash."""
 
 _BEFORE_OPENING = re.compile(r"[\s(\[{]?")
-"""What stands before a quote that opens, whatever follows; nothing, where a text begins with it."""
+"""The character before a quote that opens, whatever comes after it; none at the start of the text."""
 
 _FORMS: Final = ("NFC", "NFD")
 
@@ -44,9 +44,9 @@ class Prompt:
     """A prompt as the model reads it.
 
     Attributes:
-        text: as its tokens spell it.
-        tokens: those of the text, whether the vocabulary has them or not.
-        changes: what of it is not as it was typed, in words, such as `’ for '`.
+        text: the prompt, respelled.
+        tokens: those of the text, including any that the vocabulary lacks.
+        changes: how it was respelled, in words such as `’ for '`.
     """  # noqa: RUF002 - as in print
 
     text: str
@@ -64,7 +64,7 @@ def read_prompt(typed: str, vocabulary: Vocabulary) -> Prompt:
         vocabulary: of the model.
 
     Returns:
-        The prompt. Tokens that the vocabulary has in no spelling are in it as they were typed.
+        The prompt. What the vocabulary has in no spelling stays as it was typed.
     """
     text = typed.removeprefix("\ufeff").replace("\r\n", "\n")
     tokens = vocabulary.split_prompt(text)
@@ -90,7 +90,7 @@ def read_prompt(typed: str, vocabulary: Vocabulary) -> Prompt:
 
 
 def _respell(piece: str, vocabulary: Vocabulary, *, opens: bool) -> tuple[str, tuple[str, ...]]:
-    """Finds the spelling of a piece with the fewest unknown tokens, none of which the typed spelling does not have.
+    """Finds the spelling with the fewest unknown tokens; one with an unknown token that was not typed does not count.
 
     Args:
         piece: a match of `_PIECES`.
