@@ -223,7 +223,7 @@ def test_another_fraction_for_validation_is_another_text(job, no_training, capsy
     """The model may have learned what it would be scored on; the line has both values."""
     line = refused(capsys, 65, [*job, "--valid_fraction=0.2", *dry_run])
     assert (
-        f"{JOB} was trained on another text, as valid_fraction is 0.1 in the job and 0.2 in this run; give the job's "
+        f"{JOB} was trained on another text (valid_fraction is 0.1 in the job and 0.2 in this run); give the job's "
         "value, name another --job_dir or --data_prefix, use --fresh to start over, or use --allow_changed_data" in line
     )
 

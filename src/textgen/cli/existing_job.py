@@ -63,7 +63,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:
         causes = _differences(_values(before, _SETTINGS_OF_TEXT), _values(config, _SETTINGS_OF_TEXT))
-        because, keep = (f", as {causes}", "give the job's value, ") if causes else ("", "")
+        because, keep = (f" ({causes})", "give the job's value, ") if causes else ("", "")
         raise DataError(
             f"{job} was trained on another {changed}{because}; {keep}name another {named('job_dir')} or "
             f"{named('data_prefix')}, {start_over}, or use {named('allow_changed_data')} to resume with the text as it is now"

@@ -46,7 +46,7 @@ class TrainingConfig:
         "utf-8",
         group="data",
         metavar="NAME",
-        help="Decode the text files with this encoding, by Python's name for it. Change it, for example to latin-1, when a file is refused as not UTF-8.",
+        help="Decode the text files with this encoding, by Python's name for it. Set it to auto when a file is refused as not UTF-8: each file is then read as UTF-8, or as cp1252 (Windows) if it is not.",
     )
     valid_fraction: float = option(
         0.1,
