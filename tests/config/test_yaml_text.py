@@ -5,6 +5,9 @@ from textgen.config.vertex import VertexConfig
 from textgen.config.yaml_text import from_yaml, to_yaml
 from textgen.errors import FormatError
 
+BOMB = "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(99))
+"""Lists of lists, 2 to the power of 99 of them if somebody writes them out."""
+
 
 def test_yaml_carries_every_setting():
     """A config survives the way through YAML, every setting of it."""
@@ -58,6 +61,7 @@ def test_a_key_that_comes_twice_is_refused(text, message, config):
         ("layers: 2\n---\nlayers: 3\n", "not valid YAML: expected a single document"),
         ("? [a, {b: c}]\n: 2", "not valid YAML"),
         ("[" * 100000, "not valid YAML"),
+        (f"a0: &a0 [0]\n{BOMB}? [*a99]\n: 2", "not valid YAML"),
     ],
 )
 def test_a_wrong_file_is_a_format_error_that_names_it(text, message):

@@ -60,8 +60,8 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
 def _check_keys(document: MappingNode, source: str) -> None:
     """Refuses a key that comes twice, of which YAML's readers silently keep the last."""
     lines: dict[str, int] = {}
-    for key, _ in document.value:
-        name, line = _with_underscores(str(key.value)), key.start_mark.line + 1
+    for key in (key for key, _ in document.value if isinstance(key.value, str)):
+        name, line = _with_underscores(key.value), key.start_mark.line + 1
         if name in lines:
             raise FormatError(
                 f"{source} sets {shown(name)} in line {lines[name]} and again in line {line}; remove one of them"
