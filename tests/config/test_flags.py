@@ -159,6 +159,7 @@ def test_a_value_may_begin_with_a_dash(text, joined):
         (["book.txt", "--layers=3", "--", "-x.txt", "--layers", "--"], ("book.txt", "-x.txt", "--layers", "--")),
         (["--job_dir", "--", "--layers=3"], ()),
         (["--"], ()),
+        (["-"], ("-",)),
     ],
 )
 def test_two_dashes_end_the_flags(arguments, texts):

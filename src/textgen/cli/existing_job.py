@@ -136,7 +136,7 @@ def _values(config: TrainingConfig, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _differences(job: dict[str, Any], run: dict[str, Any]) -> str:
-    """Which settings of a job have another value in this run, and both values, in words; empty for none."""
+    """The settings that differ between a job and this run, with both values, in words; empty if there are none."""
     return ", ".join(
         f"{name} is {described(job[name])} in the job and {described(run[name])} in this run"
         for name in run
@@ -147,10 +147,10 @@ def _differences(job: dict[str, Any], run: dict[str, Any]) -> str:
 def _find_change(
     corpus: Corpus, state: JobState | None, vocabulary: Vocabulary | None
 ) -> Literal["text", "vocabulary"] | None:
-    """What of the text is not as the job has it.
+    """Whether the text, or only its vocabulary, differs from the job's.
 
-    A text that was changed on purpose once is the job's own from then on, though its own vocabulary is not that of the
-    job; so the next run needs no leave for it. Only a vocabulary file can change while the text does not.
+    A text that was changed on purpose belongs to the job from then on, although its own vocabulary is not the job's, so
+    the next run does not need the flag again. Only a vocabulary file can change while the text does not.
     """
     if state is not None and state.data_sha256 != corpus.sha256:
         return "text"
@@ -161,7 +161,7 @@ def _find_change(
 
 
 def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) -> Vocabulary | None:
-    """The job's vocabulary; None where the file is gone and the text gives the same one again.
+    """The job's vocabulary; None if the file is gone and the text gives the same one again.
 
     Raises:
         FormatError: when the file is damaged.
@@ -184,7 +184,7 @@ def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) 
 
 
 def _gives_vocabulary_again(corpus: Corpus, job: JobDirectory) -> bool:
-    """Whether the text alone gives the vocabulary of the newest checkpoint; it does not where it had changed once."""
+    """Whether the text alone gives the vocabulary of the newest checkpoint. It does not if the text has ever changed."""
     checkpoint = CheckpointStore(job.checkpoints).newest(lambda _: None)
     return checkpoint is None or checkpoint.facts.get("vocabulary_sha256") == corpus.vocabulary.sha256
 

@@ -75,7 +75,7 @@ def _inspect(arguments: Sequence[str]) -> None:
 
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
-    """Verifies config.yaml, vocabulary.json and state.json; returns why each of them cannot be used that cannot."""
+    """Verifies config.yaml, vocabulary.json and state.json; returns the problem of each that is damaged."""
     from textgen.cli.existing_job import read_vocabulary
     from textgen.cli.job_config import read_config
     from textgen.jobs import JobState
@@ -123,7 +123,7 @@ def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointF
 
 
 def _say_model(job: JobDirectory) -> str | None:
-    """Tells what the model file holds; returns why it cannot be used, None when it can or there is none yet."""
+    """Describes the model file; returns why it cannot be used, or None if it can or does not exist yet."""
     from textgen.generation import read_model
 
     if not job.model.exists():
@@ -141,7 +141,7 @@ def _say_model(job: JobDirectory) -> str | None:
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
-    """What a model file holds, by the names of the lines."""
+    """The contents of a model file, one line each, by name."""
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
@@ -158,6 +158,6 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 
 def _say(line: str) -> None:
-    """Writes a line; what would break it or steer a terminal is written as an escape."""
+    """Writes a line; unprintable characters, which could break it or control a terminal, are escaped."""
     shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
     sys.stdout.write(shown + "\n")

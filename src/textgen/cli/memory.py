@@ -1,4 +1,4 @@
-"""Refuses a run that this machine's memory cannot hold, before anything heavy is loaded; asks the operating system alone."""
+"""Refuses a run that this machine's memory cannot hold, before anything heavy is loaded."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from textgen.planning import Plan
 
 
 def check_memory(plan: Plan) -> None:
-    """Compares what a run takes, by estimate, with the memory that the machine has.
+    """Compares the estimated memory of a run with that of the machine.
 
-    Where the operating system does not say, nothing is refused.
+    If the operating system does not report it, nothing is refused.
 
     Args:
         plan: of the run.
 
     Raises:
-        UnavailableError: when it cannot fit; names what to lower.
+        UnavailableError: when it cannot fit; the message names the settings to lower.
     """
     from rich.filesize import decimal
 
@@ -36,7 +36,7 @@ def check_memory(plan: Plan) -> None:
 
 
 def installed_memory() -> int | None:
-    """The bytes of memory in this machine; None where the operating system does not say, as Windows does not."""
+    """The bytes of memory in this machine; None if the operating system does not report it, as Windows does not."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Decides where a run's files go, and refuses places that cannot be; makes none of them."""
+"""Decides where a run's files go, and refuses impossible places; creates nothing."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from textgen.storage import BucketDirectory, is_bucket, is_uri
 
 
 def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tuple[JobPlace, str | None]:
-    """Where the job lives, and where TensorBoard's files go; None for the job's own directory for them.
+    """The place of the job, and that of TensorBoard's files; None if these go to the job's own directory.
 
     Args:
         config: the settings.
-        prefix: with which the job's name begins, where a place has one.
-        worker: as `job_place` has it.
+        prefix: the first part of the job's name.
+        worker: see `job_place`.
 
     Raises:
-        TextgenError: when one of them is or lies below a file, may not be written to, or cannot be a place in a bucket.
+        TextgenError: when one of them is a file or below one, is not writable, or is no valid place in a bucket.
     """
     name = job_name(config, prefix)
     job = with_job_name(config.job_dir, name)
@@ -47,7 +47,7 @@ def refuse_bucket(label: str, place: str) -> None:
 
 
 def refuse_bucket_with_copies(place: str) -> None:
-    """Refuses a job in a bucket, beside which no training text is looked for.
+    """Refuses a job in a bucket, whose training text is not looked for.
 
     Raises:
         UsageError: for a place that begins with `gs://`.
@@ -60,14 +60,14 @@ def refuse_bucket_with_copies(place: str) -> None:
 
 
 def find_output(path: Path, suffix: str) -> Path:
-    """Checks that a file can be written where `--output`, or its default, says.
+    """Checks that a file can be written at the path of `--output`, or at its default.
 
     Args:
         path: the file.
-        suffix: how its name must end.
+        suffix: the extension that its name must have.
 
     Raises:
-        TextgenError: when its name ends otherwise, it is a directory, or may not be written there.
+        TextgenError: when it has another extension, is a directory, or is not writable.
     """
     _check_utf8(named("output"), str(path))
     if path.suffix != suffix:
@@ -82,16 +82,16 @@ def find_output(path: Path, suffix: str) -> Path:
 
 
 def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
-    """Checks that the checkpoints of a run have room.
+    """Checks that the disk has room for the checkpoints of a run.
 
     Args:
-        directory: where they go; it need not be there.
+        directory: where they go; it need not exist.
         plan: of the run.
-        kept: the bytes of those that lie there. They count as room, but not before a newer one is written.
+        kept: the bytes of existing checkpoints. They count as free, but only after a newer one is written.
 
     Raises:
         InputOutputError: when the disk is too full.
-        TextgenError: when the operating system does not say.
+        TextgenError: when the operating system cannot tell.
     """
     from rich.filesize import decimal
 
@@ -101,7 +101,7 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
     except OSError as error:
         raise from_os_error(error, f"cannot ask how much space is free in {there}") from error
     needed = max(plan.disk - kept, plan.checkpoint_bytes)
-    # A file system without a size of its own, as some in a network are, says 0 for all.
+    # Some network file systems have no size, and report 0 for everything.
     if space.total and space.free < needed:
         have = f", of which {decimal(kept)} are there" if kept else ""
         raise InputOutputError(
@@ -136,7 +136,7 @@ def _nearest(flag: str, path: Path) -> Path:
 
 
 def _check_writable(flag: str, path: Path, there: Path, rule: str) -> None:
-    """Refuses a path when what exists of it is no directory, or none that may be written to."""
+    """Refuses a path whose existing part is not a writable directory."""
     try:
         is_directory = there.is_dir()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`textgen-train`: trains a model on text, and goes on where it stopped."""
+"""`textgen-train`: trains a model on text, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job. Where time is\n"
-        "the limit, it chooses the model, unless --config or a flag for the model is given.",
+        f"reached; for {DEFAULT_MINUTES:g} minutes if none is given. The same command resumes the same job. If time is the\n"
+        "limit, it chooses the model, unless --config or a flag for the model is given.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
@@ -99,7 +99,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
     if goes_on and leaves_model_open(command, given):
         config, choices = keep_choice(asked, given, job), ()
         _, summaries = find_places(config, corpus.prefix, environment.worker)
-    if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
+    if command.dry_run or fresh or not job.exists:  # a refusal must come before anything is made or moved
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
         _show_plan(console, plan, found, job, choices, fresh=fresh)
@@ -138,12 +138,12 @@ def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Cons
 def _settings(
     arguments: Sequence[str], environment: CloudEnvironment
 ) -> tuple[TrainCommand, TrainingConfig, Collection[str]]:
-    """What is asked for, and which settings are given; flags win over the preset, and that over the environment."""
+    """The command, the config, and the settings that were given; flags win over the preset, which wins over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
     if command.fresh and environment.job_id is not None:
         raise UsageError(
-            "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
+            "--fresh would start over whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**environment.settings, **preset, **values}
@@ -153,14 +153,14 @@ def _settings(
 def _prepare(
     config: TrainingConfig, corpus: Corpus, job: JobDirectory, command: TrainCommand, *, fresh: bool = False
 ) -> tuple[Found, Plan]:
-    """What a run is going to be; refuses what cannot be, before anything heavy is loaded.
+    """What to resume, and the plan of the run; refuses impossible runs before anything heavy is loaded.
 
     Args:
         config: the settings.
-        corpus: the text, with the vocabulary that it alone gives.
-        job: where the run works.
-        command: what else is asked for.
-        fresh: whether a job that is there will be moved aside.
+        corpus: the text, with the vocabulary that the text alone gives.
+        job: the job's directory.
+        command: the other flags.
+        fresh: whether an existing job will be renamed.
     """
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
@@ -185,10 +185,10 @@ def _load_and_train(
     signals: Signals,
     console: Console,
 ) -> dict[str, Any]:
-    """Loads TensorFlow, quietly, and trains; what `train` returns."""
+    """Loads TensorFlow quietly, trains, and returns the result of `train`."""
     ids_directory = cache_directory("ids", forgets=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow's pool of memory, which it has by itself on a GPU alone: from 512 states on, a CPU trains 3 to 7% faster by it.
+    # TensorFlow's memory pool, by default for GPUs only. It makes a CPU 3 to 7% faster from 512 states on.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     if config.deterministic:
         # One choice for all runs, and TensorFlow's own on most machines.
