@@ -61,6 +61,8 @@ def test_split(folder, text, fraction):
     opened = open_corpus(sources(folder, train=text), language_model="char", valid_fraction=fraction)
     assert (text_of(opened.train), text_of(opened.valid)) == (text[:cut], text[cut:])
     assert text[cut:]
+    for found, part in ((opened.train, text[:cut]), (opened.valid, text[cut:])):
+        assert found.sha256 == hashlib.sha256(part.encode()).hexdigest()
 
 
 def test_split_is_capped(folder, monkeypatch):
@@ -68,6 +70,7 @@ def test_split_is_capped(folder, monkeypatch):
     monkeypatch.setattr(corpus, "MAX_VALID_CHARACTERS", 20)
     opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
     assert text_of(opened.valid) == "one line\n" * 2
+    assert text_of(opened.train) == "one line\n" * 98
     opened = open_corpus(sources(folder, train="one line\n" * 10 + "x" * 50), language_model="char")
     assert text_of(opened.valid) == "x" * 14
 
@@ -178,6 +181,22 @@ def test_sections_alone(folder, valid, test):
     assert (sections.train, sections.valid, sections.test) == (opened.train, opened.valid, opened.test)
     assert sections.sha256 == opened.sha256
     assert "".join(map(text_of, sections.texts)) == "a line\n" * 20 + (valid or "") + (test or "")
+
+
+def test_a_text_that_changes_before_its_tokens_are_counted(folder, monkeypatch):
+    """The vocabulary is that of the text that was hashed, or none."""
+    files = sources(folder, train="a line\n" * 20)
+
+    def open_and_change(*arguments, **options):
+        sections = open_sections(*arguments, **options)
+        files.train[0].write_text("A LINE\n" * 20)
+        return sections
+
+    monkeypatch.setattr(corpus, "open_sections", open_and_change)
+    for model in ("char", "word"):
+        with pytest.raises(errors.DataError, match="the text changed while it was read"):
+            open_corpus(files, language_model=model)
+        files.train[0].write_text("a line\n" * 20)
 
 
 def test_sha256_is_made_of_the_texts_and_the_places(folder):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sections import write_section
 from textgen import errors
-from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Section, Vocabulary, make_tokenizer
+from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary, make_tokenizer
 from textgen.corpus.vocabulary import PADDING, count_tokens, keep_most_frequent, read_vocabulary_file
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
@@ -20,8 +21,7 @@ def folder(tmp_path_factory):
 
 
 def section(folder, text, name="text.txt"):
-    (folder / name).write_bytes(text.encode())
-    return Section((folder / name,), "utf-8", 0, len(text))
+    return write_section(folder / name, text)
 
 
 def build_vocabulary(text, tokenizer, vocab_size=None):

@@ -16,6 +16,7 @@ from textgen.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
+    from hashlib import _Hash as Hash
     from pathlib import Path
 
     from textgen.corpus.sources import Sources
@@ -166,14 +167,13 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
     """
     if not 0 < valid_fraction < 1:
         raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
-    texts = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
-    train, valid = (
-        (texts[0].whole, texts[1].whole) if sources.valid else _cut(texts[0].whole, texts[0].tail, valid_fraction)
-    )
-    test = texts[-1].whole if sources.test else None
+    scans = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
+    texts = tuple(scan.until(scan.characters) for scan in scans)
+    train, valid = texts[:2] if sources.valid else _cut(scans[0], valid_fraction)
+    test = texts[-1] if sources.test else None
     places = [f"{section.start}-{section.stop}" for section in (train, valid, test) if section]
     sha256 = hashlib.sha256(" ".join([*(text.sha256 for text in texts), *places]).encode()).hexdigest()
-    return Sections(tuple(text.whole for text in texts), train, valid, test, sha256)
+    return Sections(texts, train, valid, test, sha256)
 
 
 def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
@@ -189,11 +189,33 @@ def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_fil
 
 
 class _Scan(NamedTuple):
-    """What reading some files through tells: all of their text, its hash, and its end, where a cut may lie."""
+    """What one pass over some files gives: enough to cut their text anywhere near its end, and to hash both parts.
 
-    whole: Section
-    sha256: str
+    Attributes:
+        paths: the files.
+        encoding: how they are encoded.
+        characters: the length of their text.
+        digest: the hash of the text before its tail.
+        tail: the end of the text.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: str
+    characters: int
+    digest: Hash
     tail: str
+
+    def until(self, stop: int) -> Section:
+        """The section from the start of the text; it must reach the tail."""
+        digest = self.digest.copy()
+        digest.update(self.tail[: stop - self.characters + len(self.tail)].encode())
+        return Section(self.paths, self.encoding, 0, stop, digest.hexdigest())
+
+    def since(self, start: int) -> Section:
+        """The section to the end of the text; it must start in the tail."""
+        text = self.tail[start - self.characters + len(self.tail) :]
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return Section(self.paths, self.encoding, start, self.characters, sha256)
 
 
 def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
@@ -201,20 +223,22 @@ def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
     characters, digest, tail = 0, hashlib.sha256(), ""
     for text in read_files(paths, encoding):
         characters += len(text)
-        digest.update(text.encode())
-        tail = (tail + text)[-MAX_VALID_CHARACTERS - 1 :]  # one more: the line end before the earliest cut
-    return _Scan(Section(tuple(paths), encoding, 0, characters), digest.hexdigest(), tail)
+        tail += text
+        before = max(len(tail) - MAX_VALID_CHARACTERS - 1, 0)  # one more: the line break before the earliest cut
+        digest.update(tail[:before].encode())
+        tail = tail[before:]
+    return _Scan(tuple(paths), encoding, characters, digest, tail)
 
 
-def _cut(whole: Section, tail: str, valid_fraction: float) -> tuple[Section, Section]:
+def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
     """Cuts a text into training and validation, where a line starts if possible."""
-    total = whole.characters
+    total, tail = scan.characters, scan.tail
     if total < 2:  # noqa: PLR2004 - one character for each part
-        raise _describe_monotony(whole)
+        raise _describe_monotony(scan.until(total))
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
-    line_end = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
-    start = total - len(tail) + line_end + 1 if line_end >= 0 else total - valid_size
-    return Section(whole.paths, whole.encoding, 0, start), Section(whole.paths, whole.encoding, start, total)
+    line_break = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
+    start = total - len(tail) + line_break + 1 if line_break >= 0 else total - valid_size
+    return scan.until(start), scan.since(start)
 
 
 def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:

@@ -82,7 +82,7 @@ def train(
 
     def encoded(section: Section) -> np.ndarray:
         with console.busy("encoding the text"):
-            return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
+            return encode(section, corpus.vocabulary, ids_directory)
 
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     remark = check_precision(config.precision, gpu_details())
