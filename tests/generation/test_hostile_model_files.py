@@ -230,11 +230,22 @@ def test_vocabularies_that_cannot_write(
     refuse(parts.join(), message)
 
 
-@pytest.mark.parametrize(("field", "value"), [("tokenizer", "x" * 10**6), ("tokenizer", 3), ("lowercase", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tokenizer", "x" * 10**6),
+        ("tokenizer", 3),
+        ("lowercase", 0),
+        ("tokenizer_version", 0),
+        ("tokenizer_version", True),
+        ("tokenizer_version", "1"),
+        ("tokenizer_version", None),
+    ],
+)
 def test_tokenizers_that_there_are_not(
     parts: Parts, refuse: Callable[[bytes, str], None], field: str, value: object
 ) -> None:
-    """What parts the text must be a tokenizer of ours."""
+    """What splits the text must be a tokenizer of ours."""
     parts.fields["vocabulary"][field] = value
     refuse(parts.join(), "its vocabulary is damaged")
 

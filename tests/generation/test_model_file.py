@@ -238,6 +238,40 @@ def test_newer_format_asks_for_an_upgrade(path: Path) -> None:
         read_model(path)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_file_has_the_version_of_the_split(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], version: int
+) -> None:
+    """A prompt is split as the text was that the model was trained on, by its version of the split."""
+    vocabulary = Vocabulary(("", "[UNK]", "\n", "ही", "ह", "ी"), make_tokenizer("word", version=version))
+    write_model(tmp_path / "m", make_model(plain, vocabulary=vocabulary))
+    assert read_model(tmp_path / "m").vocabulary == vocabulary
+    assert read_model(tmp_path / "m").vocabulary.encode("ही") == {1: [4, 5], 2: [3]}[version]
+
+
+def test_a_file_without_a_version_of_the_split_has_the_first(
+    path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], old_metadata: dict[str, str]
+) -> None:
+    """A word model that was trained before words kept their marks writes and reads as it always did."""
+    vocabulary = Vocabulary(("", "[UNK]", "\n", "ही", "ह", "ी"), make_tokenizer("word", version=1))
+    content = {name: part for name, part in vocabulary.to_json().items() if name != "tokenizer_version"}
+    model = make_model(plain, vocabulary=vocabulary)
+    save_file(dict(model.tensors), path, old_metadata | {"vocabulary": json.dumps(content)})
+    assert read_model(path).vocabulary == vocabulary
+    assert read_model(path).vocabulary.encode("ही") == [4, 5]
+
+
+def test_a_later_split_asks_for_an_upgrade(path: Path, old_metadata: dict[str, str]) -> None:
+    """A model whose words only a later textgen splits is refused for that reason."""
+    vocabulary = json.loads(old_metadata["vocabulary"]) | {"tokenizer_version": 7}
+    save_file(dict(read_model(path).tensors), path, old_metadata | {"vocabulary": json.dumps(vocabulary)})
+    with pytest.raises(
+        FormatError,
+        match=r"^cannot use .*: its \w+ split has version 7, and textgen .* to version \d; upgrade textgen$",
+    ):
+        read_model(path)
+
+
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_another_safetensors_file(path: Path, metadata: dict[str, str] | None) -> None:
     """A file with the weights of something else is told from a damaged one."""

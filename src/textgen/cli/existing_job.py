@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
-from textgen.corpus import Corpus, Vocabulary, replace_vocabulary
+from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError
 from textgen.jobs import JobDirectory, JobState
 from textgen.storage import read_text
@@ -52,6 +52,8 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     _check_shape(job, config)
     state = JobState.find(job.state)
     vocabulary = _read_vocabulary(job) if job.vocabulary.exists() else None
+    if vocabulary is not None:
+        corpus = keep_split(corpus, vocabulary.tokenizer, config.vocab_size)
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:
         raise DataError(

@@ -126,6 +126,24 @@ def open_corpus(
     )
 
 
+def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> Corpus:
+    """Splits a text with another version of its tokenizer; reads the training section through once if it is another.
+
+    Args:
+        corpus: the text, with the vocabulary that the text alone gives.
+        tokenizer: what is to split it. One of another name or case is left to `replace_vocabulary`.
+        vocab_size: as in `open_corpus`.
+
+    Returns:
+        The same text, with the vocabulary that it gives when the tokenizer splits it.
+    """
+    own = corpus.vocabulary.tokenizer
+    if (own.name, own.lowercase) != (tokenizer.name, tokenizer.lowercase) or own.version == tokenizer.version:
+        return corpus
+    counts = count_tokens([corpus.train], tokenizer)
+    return replace(corpus, vocabulary=keep_most_frequent(counts, tokenizer, vocab_size))
+
+
 def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
     """Lets a text be read with a vocabulary that is not its own; reads the training section through once.
 

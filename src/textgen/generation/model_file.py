@@ -162,7 +162,7 @@ def read_model(path: Path, name: str | None = None) -> ModelFile:
     except UnavailableError as error:
         raise UnavailableError(f"cannot load {name or file}: {error}") from error
     except LaterVersionError as error:
-        raise FormatError(f"cannot use {name or file}: {error}; upgrade textgen") from error
+        raise FormatError(f"cannot use {name or file}: {error}") from error
     except FormatError as error:
         raise FormatError(f"cannot use {name or file}: {error}; {_ADVICE}") from error
 

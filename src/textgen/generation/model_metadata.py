@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.config.validation import shown
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
+from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import FormatError
 from textgen.generation.model_header import parse_object
 from textgen.version import __version__
@@ -70,7 +71,7 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | No
         The fields that `to_metadata` takes; and the hash that the file must have, None when it names none.
 
     Raises:
-        LaterVersionError: when only a later textgen reads it; nothing but the version is looked at.
+        LaterVersionError: when only a later textgen reads it; a later format is not checked any further.
         FormatError: when it is not what a textgen wrote.
     """
     if _KEY in metadata:
@@ -92,7 +93,7 @@ def _check_version(found: Any, version: Any, layout: int) -> None:
         raise FormatError(_NO_MODEL)
     if version > FORMAT_VERSION:
         raise LaterVersionError(
-            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}"
+            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}; upgrade textgen"
         )
     if version != layout:
         raise FormatError(_NO_MODEL)
@@ -139,6 +140,8 @@ def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
         vocabulary = Vocabulary.from_json(content)
         text = "".join(vocabulary.tokens)
         text.encode()
+    except LaterTokenizerError as error:
+        raise LaterVersionError(str(error)) from error
     except (FormatError, UnicodeEncodeError) as error:  # the first may quote a token, and that may be long
         raise FormatError("its vocabulary is damaged") from error
     if "\0" in text:
