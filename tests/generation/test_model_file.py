@@ -21,6 +21,8 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import AccessError, FormatError, MissingError
 from textgen.generation import read_model, write_model
+from textgen.generation.model_file import expected_shapes, longest_header
+from textgen.generation.model_header import header_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +95,22 @@ def test_any_token_comes_back(
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
     write_model(tmp_path / "m.safetensors", make_model(plain, vocabulary=vocabulary))
     assert read_model(tmp_path / "m.safetensors").vocabulary == vocabulary
+
+
+@pytest.mark.parametrize("tokens", [("a",), ("日", "é", '"', "\\", "\n", "\x1b", "\x7f", "\u2028", "😀")])
+def test_the_length_of_the_header_is_known_before(
+    tmp_path: Path, make_model: Callable[..., ModelFile], kind: dict[str, Any], tokens: tuple[str, ...]
+) -> None:
+    """It is computed from metadata and shapes to the byte; a file's own is at most a little shorter than the longest."""
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
+    scores = {f"valid_{name}": -1 / 3e100 for name in ("loss", "perplexity", "bits_per_character", "unknown_share")}
+    model = dataclasses.replace(make_model(kind, vocabulary=vocabulary), scores=scores)
+    write_model(tmp_path / "m", model)
+    content = (tmp_path / "m").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    assert header_size(expected_shapes(model.shape, vocabulary.size), metadata) == size
+    assert size <= longest_header(model.shape, vocabulary) <= size + 1200
 
 
 def test_any_safetensors_reader_opens_it(path: Path) -> None:

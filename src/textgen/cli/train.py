@@ -22,6 +22,7 @@ from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
 from textgen.cli.memory import check_memory
+from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
@@ -163,6 +164,7 @@ def _prepare(
     """
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
+    check_model_file(config, found.corpus.vocabulary)
     check_enough_text(found.corpus, plan)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)

@@ -38,8 +38,15 @@ import numpy as np
 
 from textgen.corpus import Vocabulary
 from textgen.errors import FormatError, MissingError, UnavailableError, from_os_error
-from textgen.generation.model_header import METADATA, parse_header, read_header, tensors_in_order
-from textgen.generation.model_metadata import NO_HASH, LaterVersionError, from_metadata, to_metadata
+from textgen.generation.model_header import METADATA, header_size, parse_header, read_header, tensors_in_order
+from textgen.generation.model_metadata import (
+    LAST_STEP,
+    LONGEST_TEXT,
+    NO_HASH,
+    LaterVersionError,
+    from_metadata,
+    to_metadata,
+)
 from textgen.generation.model_shape import expected_shapes
 from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
@@ -50,10 +57,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ModelFile", "expected_shapes", "overflows", "read_model", "write_model"]
+__all__ = ["ModelFile", "expected_shapes", "longest_header", "overflows", "read_model", "write_model"]
 
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 _BLOCK = 1 << 20
+_ROOM_FOR_SCORES = 1000
+"""In bytes of the header; training writes four."""
 _LARGEST_WEIGHT = 1e12
 """Far beyond what training gives, and low enough that no product of weights and states overflows."""
 
@@ -100,6 +109,23 @@ class _Header(NamedTuple):
     sha256: str | None
     fields: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
+
+
+def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
+    """The number of bytes that the header of a model file takes, at most; it can be known before there is a model.
+
+    Args:
+        shape: as in `ModelFile`.
+        vocabulary: as in `ModelFile`.
+    """
+    unknown = {
+        "scores": {},
+        "data_sha256": "0" * LONGEST_TEXT,
+        "step": LAST_STEP,
+        "textgen_version": "0" * LONGEST_TEXT,
+    }
+    metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})
+    return header_size(expected_shapes(shape, vocabulary.size), metadata) + _ROOM_FOR_SCORES
 
 
 def write_model(path: Path, model: ModelFile) -> None:

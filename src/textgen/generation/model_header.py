@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_BYTES = 32_000_000
-"""The longest header, which has room for the vocabulary of two million words. The safetensors library takes 100 MB; but a
-hostile header can make Python's parser fill 25 times its length."""
+"""The longest header, with room for a vocabulary of two million words. The safetensors library allows 100 MB, but a hostile
+header can make Python's parser fill 25 times its length."""
 
 METADATA = "__metadata__"
-"""The key of the header under which lies what is no tensor."""
+"""The header's key for everything that is not a tensor."""
 
 _LENGTH_BYTES = 8
 _FLOAT_BYTES = 4
@@ -53,6 +53,22 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
     if _LENGTH_BYTES + size > file_size:
         raise FormatError("it is damaged or no model file (it ends inside its header)")
     return length + file.read(size)
+
+
+def header_size(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> int:
+    """The number of bytes of the header with which the safetensors library writes float32 tensors.
+
+    Args:
+        shapes: the shape of each tensor by its name.
+        metadata: what is written beside them.
+    """
+    entries: dict[str, Any] = {METADATA: metadata}
+    end = 0
+    for name, shape in sorted(shapes.items()):
+        begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
+        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+    size = len(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
+    return size + -size % _LENGTH_BYTES  # filled up with spaces, so that the tensors are aligned
 
 
 def parse_header(header: bytes) -> dict[str, Any]:

@@ -26,10 +26,14 @@ FORMAT_VERSION = 2
 NO_HASH = b"0" * 64
 """What stands in the place of the file's hash until that is known."""
 
+LONGEST_TEXT = 64
+"""The most characters of a hash or version."""
+
+LAST_STEP = 2**63 - 1
+"""The largest number of a step."""
+
 _KEY = "textgen"
 _HASH = re.compile("[0-9a-f]{64}")
-_LONGEST_TEXT = 64
-_LAST_STEP = 2**63 - 1
 _NO_MODEL = "it is a safetensors file, but no textgen model"
 
 
@@ -110,8 +114,8 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(content.get(name), dict):
             raise FormatError(f"its {name} must be a JSON object, not {shown(content.get(name))}")
     step = content.get("step")
-    if type(step) is not int or not 0 <= step <= _LAST_STEP:
-        raise FormatError(f"its step must be a whole number from 0 to {_LAST_STEP}, not {shown(step)}")
+    if type(step) is not int or not 0 <= step <= LAST_STEP:
+        raise FormatError(f"its step must be a whole number from 0 to {LAST_STEP}, not {shown(step)}")
     for name in ("data_sha256", "textgen_version"):
         _check_text(name, content.get(name))
     for name, score in content["scores"].items():
@@ -130,8 +134,8 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_text(name: str, text: Any) -> None:
     """Refuses what could not be shown on a line; no lone surrogate and no NUL can be."""
-    if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
-        raise FormatError(f"its {name} must be at most {_LONGEST_TEXT} printable characters, not {shown(text)}")
+    if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_TEXT:
+        raise FormatError(f"its {name} must be at most {LONGEST_TEXT} printable characters, not {shown(text)}")
 
 
 def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
