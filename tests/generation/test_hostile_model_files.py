@@ -157,7 +157,7 @@ def test_every_digit_of_the_hash(path: Path, refuse: Callable[[bytes, str], None
     start = content.index(MARK) + len(MARK)
     for place in range(start, start + 64):
         for digit in {b"0", b"f"} - {content[place : place + 1]}:
-            refuse(content[:place] + digit + content[place + 1 :], "does not have the sha256 that stands in it")
+            refuse(content[:place] + digit + content[place + 1 :], "does not have the sha256 that is in it")
     upper = content[start : start + 64].upper()
     refuse(content[:start] + upper + content[start + 64 :], "its sha256 must be 64 digits of hex")
 

@@ -1,4 +1,4 @@
-"""All that is known of a text before a model sees it: its sections, its vocabulary, its hash."""
+"""What is known of a text before a model sees it: its sections, its vocabulary, its hash."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from textgen.corpus.tokenizers import Tokenizer
 
 MAX_VALID_CHARACTERS = 1_000_000
-"""The most that is cut off for validation: every evaluation passes over all of it, and more would not tell more."""
+"""The most that is cut off for validation: every evaluation reads all of it, and more would add nothing."""
 
 
 @dataclass(frozen=True)
 class Sections:
-    """A text, parted by what its parts are for.
+    """A text, split by the use of its parts.
 
     Attributes:
-        texts: all that was read: what `train`, `valid` and `test` are the whole or a part of.
-        train: what is learned from.
-        valid: what the model is scored with while it learns.
-        test: what it is scored with in the end, if anything.
-        sha256: the hash, in hex, of the texts and of where the sections begin and end.
+        texts: everything that was read: `train`, `valid` and `test` are each one of these, or a part of one.
+        train: what the model learns from.
+        valid: what it is evaluated on while it learns.
+        test: what it is evaluated on at the end, if anything.
+        sha256: the hash, in hex, of the texts and of where the sections start and end.
     """
 
     texts: tuple[Section, ...]
@@ -81,13 +81,13 @@ def open_corpus(
     valid_fraction: float = 0.1,
     encoding: str = "utf-8",
 ) -> Corpus:
-    """Parts a text into sections and makes its vocabulary; reads it through twice.
+    """Splits a text into sections and makes its vocabulary; reads it through twice.
 
     Args:
         sources: the files.
-        language_model: `char` or `word`. A word model takes the vocabulary file, if there is one, and then the text as
-            it is spaced; a char model passes it over.
-        vocab_size: how many tokens to keep, the most frequent ones; None keeps all.
+        language_model: `char` or `word`. A word model uses the vocabulary file, if there is one, and then splits the text
+            at white space; a char model ignores it.
+        vocab_size: the number of tokens to keep, the most frequent ones; None keeps all.
         lowercase: whether the text is lower-cased.
         valid_fraction: the part of the training text to keep for validation, at its end, if there is no text for that;
             never more than a million characters.
@@ -99,7 +99,7 @@ def open_corpus(
     Raises:
         UsageError: an argument is out of range, or `vocab_size` meets a vocabulary file.
         DataError: a file is not text or empty, the training text has only one distinct token, or the vocabulary file is
-            that of another text.
+            that of another text, or the text changes while it is read.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, vocabulary_file)
@@ -145,14 +145,14 @@ def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> 
 
 
 def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
-    """Lets a text be read with a vocabulary that is not its own; reads the training section through once.
+    """Gives a text a vocabulary that is not its own; reads the training section through once.
 
-    Where the text's own vocabulary leaves tokens out, as `vocab_size` makes it, the other may leave out as many.
+    If the text's own vocabulary leaves tokens out, because of `vocab_size`, the other one may leave out as many.
 
     Args:
         corpus: the text.
-        vocabulary: what to read it with. Tokens that it lacks become `[UNK]`.
-        path: where it stands, for the error.
+        vocabulary: the one to use. Tokens that it lacks become `[UNK]`.
+        path: the file it comes from, for the error.
         advice: what to do about it, likewise.
 
     Returns:
@@ -169,7 +169,7 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
 
 
 def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
-    """Parts a text into sections; reads it through once.
+    """Splits a text into sections; reads it through once.
 
     Args:
         sources: the files.
@@ -181,7 +181,7 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
 
     Raises:
         UsageError: an argument is out of range.
-        DataError: a file is not text or empty, or there is nothing to part.
+        DataError: a file is not text or empty, or too short to split.
     """
     if not 0 < valid_fraction < 1:
         raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
@@ -260,7 +260,7 @@ def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
 
 
 def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:
-    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not go with the text."""
+    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not suit the text."""
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
     _check_variety(train, vocabulary.tokenizer)
     counts = count_tokens([train], vocabulary.tokenizer)
@@ -269,7 +269,7 @@ def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocab
 
 
 def _check_variety(train: Section, tokenizer: Tokenizer) -> None:
-    """Refuses a text in which there is nothing to predict; reads no more of it than that takes."""
+    """Refuses a text in which there is nothing to predict; reads only as far as the second distinct token."""
     distinct: set[str] = set()
     for chunk in train.chunks(1 << 16):
         distinct.update(tokenizer.split(chunk))

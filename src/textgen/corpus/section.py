@@ -55,8 +55,8 @@ class Section:
             none within a million characters more, anywhere.
 
         Raises:
-            DataError: the text is no longer the one that was hashed, which is noticed before the last piece; and all
-                that `read_files` raises.
+            DataError: the text is no longer the one that was hashed, which is noticed before the last piece; and whatever
+                `read_files` raises.
         """
         rest, digest = "", hashlib.sha256()
         for text in self._read(characters):
@@ -93,7 +93,7 @@ def _find_cut(text: str, limit: int) -> int:
 
 
 def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) -> Iterator[str]:
-    """Reads files as one text: one that does not end in a line break gets one before the next begins.
+    """Reads files as one text: a file that does not end in a line break gets one before the next starts.
 
     Args:
         paths: the files in order.
@@ -104,7 +104,7 @@ def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) 
         Pieces of the text, cut anywhere.
 
     Raises:
-        DataError: a file is empty or not text; and all that `read_chunks` raises.
+        DataError: a file is empty or not text; and whatever `read_chunks` raises.
     """
     text = "\n"
     for path in paths:

@@ -84,7 +84,7 @@ class Vocabulary:
 
     @staticmethod
     def listed(tokens: list[str]) -> str:
-        """Names tokens for a message, ten of them at most: `'x', 'é' and 2 more`."""
+        """Lists up to ten tokens for a message: `'x', 'é' and 2 more`."""
         more = f" and {len(tokens) - _MOST_LISTED} more" if len(tokens) > _MOST_LISTED else ""
         return ", ".join(map(repr, tokens[:_MOST_LISTED])) + more
 
@@ -196,28 +196,28 @@ def keep_most_frequent(counts: Counter[str], tokenizer: Tokenizer, vocab_size: i
     Args:
         counts: how often each token occurs.
         tokenizer: what gave the tokens.
-        vocab_size: how many to keep; the padding and `[UNK]` come on top. None keeps all.
+        vocab_size: the number of tokens to keep, besides the padding and `[UNK]`; None keeps all.
 
     Returns:
-        The vocabulary, most frequent tokens first; those that occur equally often in the order of their code points.
+        The vocabulary, most frequent tokens first, equally frequent ones in the order of their code points.
     """
     ranked = sorted(counts.keys() - {PADDING, UNKNOWN}, key=lambda token: (-counts[token], token))
     return Vocabulary((PADDING, UNKNOWN, *ranked[:vocab_size]), tokenizer)
 
 
 def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-8") -> Vocabulary:
-    """Reads a file that lists a token a line, in the order of their ids.
+    """Reads a file with one token per line, in the order of their ids.
 
     Args:
-        path: the file. Empty lines, `<unk>`, `[UNK]` and what was listed before are passed over.
-        tokenizer: what parts the texts that go with it; where it lower-cases, the file is lower-cased.
+        path: the file. Empty lines, `<unk>`, `[UNK]` and repeated tokens are skipped.
+        tokenizer: what splits the texts that it is for; if that lower-cases, the file is lower-cased.
         encoding: how the file is encoded.
 
     Returns:
         The vocabulary.
 
     Raises:
-        DataError: the file lists no token, or is not text; and all that `read_chunks` raises.
+        DataError: the file lists no token or is not text; and whatever `read_chunks` raises.
     """
     content = "".join(read_chunks(path, encoding))
     lines = [line.strip() for line in (content.lower() if tokenizer.lowercase else content).split("\n")]
