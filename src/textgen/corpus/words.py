@@ -56,11 +56,12 @@ def _word() -> str:
     """Returns the pattern of a word without apostrophes.
 
     `re` looks a character below U+10000 up in a table, and compares any other with one range after another. Hence the
-    two classes, and the look ahead before the second.
+    two classes, and the look-ahead before the second. Only single characters have possessive quantifiers: before Python
+    3.11.5 those of groups match too much (https://github.com/python/cpython/issues/106052).
     """
     marks = combining_marks() + _JOINERS
     low, high = ("".join(filter(belongs, marks)) for belongs in ("\uffff".__ge__, "\uffff".__lt__))
-    return rf"\w++(?:(?:[{low}]|(?=[\U00010000-\U0010ffff])[{high}])\w*+)*+"
+    return rf"\w++[\w{low}]*+(?:(?=[\U00010000-\U0010ffff])[{high}][\w{low}]*+)*"
 
 
 @cache
@@ -68,7 +69,7 @@ def _word_tokens() -> re.Pattern[str]:
     """Compiles the pattern; most words end where no mark can follow, and are found by its first branch, the fastest."""
     word = _word()
     plain_word = rf"\w++(?!['{_FIRST_MARK}-\U0010ffff])"
-    return re.compile(rf"{plain_word}|{word}(?:{_APOSTROPHE}{word})*+|{_BETWEEN_WORDS}")
+    return re.compile(rf"{plain_word}|{word}(?:{_APOSTROPHE}{word})*|{_BETWEEN_WORDS}")
 
 
 @cache
