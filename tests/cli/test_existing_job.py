@@ -211,7 +211,7 @@ def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, o
 
 
 def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, training, capsys):
-    """The vocabulary of a job says how its text is parted, and a text of printed words is then refused."""
+    """The vocabulary of a job decides how its text is split, and a text of printed words is then refused."""
     Path("x.vocab.txt").unlink()
     assert main([*spaced, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == kept_vocabulary(Path("x"))

@@ -73,7 +73,7 @@ def test_a_long_text_is_put_together(tmp_path, cache, name):
 
 
 def test_only_the_section_counts(tmp_path, cache):
-    """What stands outside the section is not in the index."""
+    """What is outside the section is not in the index."""
     index = open_copy_index(write_section(tmp_path / "book.txt", TEXT, 3, 30), CHAR, cache)
     assert index.text == TEXT[3:30]
 
@@ -144,7 +144,7 @@ def test_a_text_of_few_characters_has_an_index(tmp_path, cache, built, text, lon
 
 
 def test_a_text_that_cannot_be_read_is_its_own_error(section, cache):
-    """What is wrong with the text is said as the corpus says it, and nothing is kept."""
+    """The error is that of reading the text, and nothing is kept."""
     section.paths[0].write_bytes(b"It was\n\xff")
     with pytest.raises(DataError, match=r"book\.txt is not valid utf-8 at byte 7 \(line 2\)"):
         open_copy_index(section, CHAR, cache)
@@ -172,7 +172,7 @@ def test_a_cache_that_is_not_there_is_one_error(section, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_cache_without_permission_is_one_error(section, cache):
-    """A directory that may not be written says so."""
+    """A directory without permission to write is named as such."""
     cache.chmod(0o500)
     with pytest.raises(AccessError, match="check the permissions"):
         open_copy_index(section, CHAR, cache)

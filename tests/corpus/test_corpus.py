@@ -204,8 +204,8 @@ def test_sha256_is_made_of_the_texts_and_the_places(folder):
     digests = [hashlib.sha256(text).hexdigest() for text in (b"to be\nor not\n", b"caf\xc3\xa9")]
     whole = hashlib.sha256(f"{digests[0]} 0-6 6-13".encode()).hexdigest()
     assert open_sections(sources(folder, train="to be\nor not\n"), valid_fraction=0.6).sha256 == whole
-    parted = hashlib.sha256(f"{digests[0]} {digests[1]} 0-13 0-4".encode()).hexdigest()
-    assert open_sections(sources(folder, train="to be\nor not\n", valid="café")).sha256 == parted
+    split = hashlib.sha256(f"{digests[0]} {digests[1]} 0-13 0-4".encode()).hexdigest()
+    assert open_sections(sources(folder, train="to be\nor not\n", valid="café")).sha256 == split
 
 
 @pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
@@ -287,7 +287,7 @@ def test_only_the_training_text_is_counted(folder):
     ],
 )  # fmt: skip
 def test_a_vocabulary_of_another_text_is_refused(folder, train, vocabulary, message):
-    """One that lacks too much of the training text, parted as the vocabulary wants it, or leaves nothing to predict."""
+    """One that lacks too much of the training text, split as the vocabulary wants it, or leaves nothing to predict."""
     model = "char" if vocabulary.tokenizer.name == "char" else "word"
     opened = open_corpus(sources(folder, train=train, valid=train), language_model=model)
     with pytest.raises(errors.DataError) as caught:

@@ -40,7 +40,7 @@ def test_chunks_can_be_tokenised_one_by_one(folder, name, text, characters, lowe
     assert pieces == tokenizer.split(text)
 
 
-def test_chunks_end_behind_a_line_end(folder):
+def test_chunks_end_after_a_line_break(folder):
     """Where there are lines, every piece but the last ends with one."""
     text = "a line of words\n" * 100
     chunks = list(write_section(folder / "c.txt", text).chunks(50))

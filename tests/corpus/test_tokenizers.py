@@ -78,7 +78,7 @@ def test_words(text, tokens):
 
 
 def test_spaced_splits_at_white_space():
-    """A spaced text is parted at any white space, line ends included, and its `<unk>` is `[UNK]`."""
+    """A spaced text is split at any white space, line breaks included, and its `<unk>` is `[UNK]`."""
     assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
 
 
@@ -177,7 +177,7 @@ def test_spaced_prints_jules():
 
 @pytest.mark.parametrize(("name", "start"), [("char", "\n\n"), ("word", "\n\n"), ("spaced", ".")])
 def test_start_is_tokens_of_the_tokenizer(name, start):
-    """What stands for a missing prompt is what its text splits into; equal settings make equal tokenizers."""
+    """What replaces a missing prompt is what its text splits into; equal settings make equal tokenizers."""
     tokenizer = make_tokenizer(name)
     assert (tokenizer.name, tokenizer.lowercase) == (name, False)
     assert tokenizer.split(start) == list(tokenizer.start)

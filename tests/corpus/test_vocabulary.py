@@ -79,7 +79,7 @@ def test_split_prompt_spaced(prompt, tokens):
 @given(text=TEXTS)
 @pytest.mark.parametrize("name", ["char", "word"])
 def test_split_prompt(name, text):
-    """For other vocabularies a prompt is parted as any text, whatever they lack."""
+    """For other vocabularies a prompt is split as any text, whatever they lack."""
     vocabulary = vocabulary_of(["the"], name)
     assert vocabulary.split_prompt(text) == vocabulary.tokenizer.split(text)
 

@@ -310,7 +310,7 @@ def test_job_directory_without_model(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A path at which nothing stands is named."""
+    """A path that does not exist is named."""
     with pytest.raises(MissingError, match="nowhere: there is no such file"):
         read_model(tmp_path / "nowhere")
 
