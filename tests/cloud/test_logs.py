@@ -277,7 +277,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
         assert process.stdout.readline().endswith(" DEFAULT x\n")
         process.send_signal(signal.SIGINT)
         rest, error = process.communicate(timeout=60)
-    assert (process.returncode, rest, error) == (130, "", "textgen vertex logs: error: stopped by Ctrl-C\n")
+    assert (process.returncode, rest, error) == (130, "", "textgen vertex logs: stopped by Ctrl-C\n")
 
 
 @pytest.mark.parametrize(
