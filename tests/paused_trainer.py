@@ -16,9 +16,9 @@ from textgen.signals import Signals
 write = CheckpointStore.write
 
 
-def write_and_pause(store: CheckpointStore, checkpoint: Checkpoint, best: int | None) -> None:
+def write_and_pause(self: CheckpointStore, checkpoint: Checkpoint, best_step: int | None = None) -> None:
     CheckpointStore.write = write  # type: ignore[method-assign]
-    write(store, checkpoint, best)
+    write(self, checkpoint, best_step)
     handler = signal.getsignal(signal.SIGTERM)
     signals = getattr(handler, "__self__", None)
     assert isinstance(signals, Signals)

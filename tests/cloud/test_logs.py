@@ -199,7 +199,7 @@ def test_following_shows_each_line_once(services, log, google, seed):
 
 def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatch):
     """As are other failures that pass."""
-    monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 60.0)
     log.add("x")
     answers = [refusal(429, "quota"), refusal(503, "later"), log.answer]
 

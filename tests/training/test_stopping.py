@@ -4,11 +4,11 @@ import signal
 
 import pytest
 
+from textgen.dataset import encode
 from textgen.errors import CancelledError, StoppedError
 from textgen.generation import read_model
 from textgen.jobs import CheckpointStore, JobState
-from textgen.training import attempt
-from textgen.training import run as run_module
+from textgen.training.progress import Tracker
 
 SETTINGS = {"max_steps": 30, "eval_steps": 10}
 BOTH = pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, StoppedError), (signal.SIGINT, CancelledError)])
@@ -26,15 +26,15 @@ def at(evaluation, number):
 @BOTH
 def test_a_signal_ends_training_after_the_step_with_a_checkpoint(run, monkeypatch, tmp_path, number, error):
     """SIGTERM and Ctrl-C finish the step, save it, and say how to resume; the next run does."""
+    count = Tracker.on_train_batch_end
 
-    class Sender(attempt.Tracker):
-        def on_train_batch_end(self, batch, logs=None):
-            super().on_train_batch_end(batch, logs)
-            if self.progress.step >= 20:
-                send(number)
+    def count_and_send(tracker, batch, logs=None):
+        count(tracker, batch, logs)
+        if tracker.progress.step >= 20:
+            send(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(attempt, "Tracker", Sender)
+        patch.setattr(Tracker, "on_train_batch_end", count_and_send)
         with pytest.raises(error, match=r"^stopped at step \d+, which is saved; run the same command again to resume$"):
             run(max_steps=10**9)
     step = JobState.read(tmp_path / "job" / "state.json").steps
@@ -98,7 +98,6 @@ def test_a_signal_during_the_last_save_stops_nothing_that_is_done(run, monkeypat
 @BOTH
 def test_the_test_text_is_evaluated_by_the_run_after_a_signal(run, monkeypatch, tmp_path, corpus, number, error):
     """A long test text does not delay the end after a signal, and the next run does nothing but evaluate it."""
-    encode = run_module.encode
 
     def encode_and_send(section, *arguments):
         ids = encode(section, *arguments)
@@ -107,7 +106,7 @@ def test_the_test_text_is_evaluated_by_the_run_after_a_signal(run, monkeypatch, 
         return ids
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "encode", encode_and_send)
+        patch.setattr("textgen.training.run.encode", encode_and_send)
         with pytest.raises(error, match="stopped at step 6, which is saved, before the test text was evaluated; run "):
             run(text=corpus)
     assert JobState.read(tmp_path / "job" / "state.json").status == "stopped"
