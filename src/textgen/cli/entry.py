@@ -27,7 +27,7 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
     _open_missing_streams()
     report_crashes(program)
     try:
-        if signal.getsignal(signal.SIGINT) is end_at_once:
+        if signal.getsignal(signal.SIGINT) is end_at_once:  # the imports are done, and the command may have to clean up
             signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _call(command, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""The installed commands. From their first moment Ctrl-C ends them quietly, while Python still loads the rest."""
+"""Starts the installed commands, which Ctrl-C ends quietly even while Python is still importing them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import signal
 
 _CODE = 130
-"""`CancelledError.exit_code`; nothing is imported here that could be interrupted."""
+"""`CancelledError.exit_code`. Importing that would take time in which Ctrl-C leaves a traceback."""
 
 
 def textgen() -> int:
@@ -26,16 +26,16 @@ def textgen_sample() -> int:
 
 
 def _start(module: str) -> int:
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs that ignore it
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have started it to ignore SIGINT
         signal.signal(signal.SIGINT, end_at_once)
     try:
         code: int = importlib.import_module(module).main()
-    except KeyboardInterrupt:  # while an earlier end was being reported
+    except KeyboardInterrupt:  # while `run_command` reports the end
         return _CODE
     return code
 
 
 def end_at_once(number: int, frame: object) -> None:
-    """Handles SIGINT while there is nothing to clean up. An exception could be swallowed by an import."""
+    """Handles SIGINT while there is nothing to clean up. An import could swallow an exception."""
     del number, frame
     os._exit(_CODE)

@@ -41,7 +41,7 @@ from textgen.version import __version__
 PROGRAM = "textgen-train"
 
 _SECONDS_TO_BE_KILLED = 60.0
-"""Compute Engine kills a spot machine 30 seconds after SIGTERM."""
+"""Twice the time that Compute Engine leaves a spot machine after SIGTERM."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     code = run_command(PROGRAM, _train, arguments)
     if code == PreemptedError.exit_code:
-        # A job whose machine is taken away starts again more often than one that ends by itself.
+        # Vertex AI starts a job again more often if its machine was taken away than if it ended by itself.
         wait_to_be_killed(_SECONDS_TO_BE_KILLED)
     return code
 
