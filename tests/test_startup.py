@@ -79,7 +79,7 @@ def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
     assert {name for name in names if name.startswith("textgen")} == {
         *("textgen", "textgen.version", "textgen.cli", "textgen.cli.start")
     }
-    assert names & {"typing", "re", "argparse", "dataclasses"} == set()
+    assert names & {"typing", "re", "importlib", "argparse", "dataclasses"} == set()
 
 
 def test_a_dry_run_loads_no_tensorflow(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 
@@ -28,6 +27,8 @@ def textgen_sample() -> int:
 def _start(module: str) -> int:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell may have started it to ignore SIGINT
         signal.signal(signal.SIGINT, end_at_once)
+    import importlib
+
     try:
         code: int = importlib.import_module(module).main()
     except KeyboardInterrupt:  # while `run_command` reports the end
