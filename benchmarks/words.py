@@ -79,8 +79,7 @@ def main() -> None:
     corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
     with tempfile.TemporaryDirectory() as directory:
         tokens, valid = (
-            encode(section, corpus.vocabulary, corpus.sha256, Path(directory)).tolist()
-            for section in (corpus.train, corpus.valid)
+            encode(section, corpus.vocabulary, Path(directory)).tolist() for section in (corpus.train, corpus.valid)
         )
     print(f"{len(tokens):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
     print(f"Kneser-Ney trigram: perplexity {trigram_perplexity(tokens, valid, corpus.vocabulary.size):.1f}", flush=True)

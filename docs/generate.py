@@ -85,7 +85,8 @@ Passages go to standard output, remarks to standard error, so that a program can
 
 ## Exit codes
 
-A failure that textgen expects is one line on standard error, `textgen-train: error: ...`, without a traceback.
+A failure that textgen expects is one line on standard error, `textgen-train: error: ...`, without a traceback. A stop by Ctrl-C or
+SIGTERM is reported without `error:`; after training, the line says what was saved and how to resume.
 
 {_table(("code", "meaning"), [("0", "Done, or there was nothing left to do."), *_exit_codes()])}
 """

@@ -1,6 +1,6 @@
-"""A server that stands before the Cloud Storage of the tests: it keeps what was asked, and lets requests fail as a test wants.
+"""A proxy for the Cloud Storage of the tests: it records requests, and lets them fail as a test wants.
 
-It also holds requests to the generations that they name, where the server behind it does not: when an object is removed, or
+It also checks the generations that requests name where the server behind it does not: when an object is removed, or
 uploaded in parts.
 """
 
@@ -14,7 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 
-STALL_SECONDS = 0.5
+STALL_SECONDS = 2.0
 
 KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
 
@@ -22,10 +22,10 @@ KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
 class Front(http.server.ThreadingHTTPServer):
     """Passes requests on.
 
-    `paths` are those that were asked for with GET, `requests` all, as pairs of method and path. `faults` holds functions of
-    an answer's status, headers and body, one for each answer to come. `rule`, called with each method and path, says what
-    becomes of a request: "refuse" answers 503 in its place, "hang up" closes the connection, "stall" answers nothing for so
-    long that the client gives up, "lose" passes it on and closes the connection without the answer; None lets it pass.
+    `paths` are the paths of all GET requests, `requests` are all requests, as pairs of method and path. `faults` are functions
+    of an answer's status, headers and body, one for each of the next answers. `rule`, called with each method and path,
+    decides about a request: "refuse" answers 503 instead, "hang up" closes the connection, "stall" does not answer until the
+    client has given up, "lose" passes it on and closes the connection without the answer; None lets it pass.
     """
 
     daemon_threads = True
@@ -44,7 +44,7 @@ class Front(http.server.ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request, client_address):
-        """Says nothing of clients that hang up."""
+        """Ignores clients that hang up."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -90,7 +90,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return ask(self.server.behind + self.path, self.command, body, kept)
 
     def breaks_a_condition(self, body):
-        """Whether a request names a generation that is not there, where the server behind would not look."""
+        """Whether a request names a generation that does not exist, if the server behind would not check that."""
         path, _, query = self.path.partition("?")
         given = urllib.parse.parse_qs(query)
         named = given.get("ifGenerationMatch")
@@ -110,7 +110,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def ask(url, method, body, headers):
-    """What a server answers: status, headers and body."""
+    """A server's answer: status, headers and body."""
     request = urllib.request.Request(url, body if method in {"POST", "PUT"} else None, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
@@ -121,7 +121,7 @@ def ask(url, method, body, headers):
 
 
 def fail(status, message="out of order"):
-    """A fault: an answer as the service words its failures."""
+    """A fault: a failure in the service's format."""
     body = json.dumps({"error": {"code": status, "message": message}}).encode()
     return lambda *_: (status, {"Content-Type": "application/json"}, body)
 
@@ -132,5 +132,5 @@ def keep(*answer):
 
 
 def damage(status, headers, body):
-    """A fault: one bit of the body is another."""
+    """A fault: one bit of the body is flipped."""
     return status, headers, bytes([body[0] ^ 1]) + body[1:]

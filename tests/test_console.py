@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
-from textgen.errors import FormatError
+from textgen.errors import CancelledError, FormatError, PreemptedError, StoppedError
 
 TEXTS = [
     "[UNK]",
@@ -39,7 +39,7 @@ def _plain_environment(monkeypatch):
 
 def run(body: str, **options) -> "subprocess.CompletedProcess[str]":
     """Runs some lines with a console in another process."""
-    script = f"from textgen.console import Console, report_failure\nfrom textgen.errors import FormatError\n{textwrap.dedent(body)}"
+    script = f"from textgen.console import Console, report_failure\nfrom textgen.errors import FormatError, PreemptedError\n{textwrap.dedent(body)}"
     return subprocess.run(
         [sys.executable, "-c", script], check=False, text=True, encoding="utf-8", capture_output=True, **options
     )
@@ -228,6 +228,13 @@ def test_a_failure_is_one_line(capsys):
     assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
 
 
+@pytest.mark.parametrize("stop", [StoppedError, PreemptedError, CancelledError])
+def test_a_stop_is_no_error(capsys, stop):
+    """Whoever stops a command is told how to resume, and not that something went wrong."""
+    report_failure("textgen-train", stop("stopped at step 7, which is saved"))
+    assert capsys.readouterr().err == "textgen-train: stopped at step 7, which is saved\n"
+
+
 @settings(deadline=None)
 @given(message=st.text(st.characters(), max_size=30))
 def test_any_failure_can_be_reported(message):
@@ -248,11 +255,12 @@ def test_a_job_of_the_cloud_writes_entries_for_its_log():
         with console.busy("working"):
             pass
         report_failure("textgen-train", FormatError("of a\\nconfig"))
+        report_failure("textgen-train", PreemptedError("stopped"))
         """,
         env={**os.environ, **CLOUD},
     )
     entries = [json.loads(line) for line in result.stderr.splitlines()]
-    assert [entry.pop("time")[:2] for entry in entries] == ["20", "20", "20"]
+    assert [entry.pop("time")[:2] for entry in entries] == ["20", "20", "20", "20"]
     assert entries == [
         {"severity": "INFO", "message": "[UNK]", "step": 7, "loss": 1.5},
         {"severity": "WARNING", "message": "careful"},
@@ -262,6 +270,7 @@ def test_a_job_of_the_cloud_writes_entries_for_its_log():
             "error": "FormatError",
             "exit_code": 78,
         },
+        {"severity": "NOTICE", "message": "textgen-train: stopped", "error": "PreemptedError", "exit_code": 134},
     ]
 
 

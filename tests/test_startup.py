@@ -73,6 +73,15 @@ def test_the_package_loads_nothing_heavy():
     assert names & (HEAVY | LIBRARIES) == set()
 
 
+def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
+    """Until then Ctrl-C would leave a traceback."""
+    names = modules_after("import textgen.cli.start") - modules_at_bare_start()
+    assert {name for name in names if name.startswith("textgen")} == {
+        *("textgen", "textgen.version", "textgen.cli", "textgen.cli.start")
+    }
+    assert names & {"typing", "re", "importlib", "argparse", "dataclasses"} == set()
+
+
 def test_a_dry_run_loads_no_tensorflow(tmp_path):
     """The plan is printed before anything heavy is loaded, word models and presets included."""
     (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)

@@ -24,10 +24,9 @@ Importing this package imports nothing heavy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textgen.version import __version__
 
+TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all the rest of a command's first moment
 if TYPE_CHECKING:
     from pathlib import Path
 

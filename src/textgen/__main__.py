@@ -2,6 +2,6 @@
 
 import sys
 
-from textgen.cli.main import main
+from textgen.cli.start import textgen
 
-sys.exit(main())
+sys.exit(textgen())

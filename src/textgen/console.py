@@ -18,7 +18,7 @@ from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from textgen.errors import TextgenError
+from textgen.errors import CancelledError, StoppedError, TextgenError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -116,14 +116,16 @@ class Console:
 
 
 def report_failure(program: str, error: TextgenError) -> None:
-    """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
+    """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
     line, kind = " ".join(error.on_command_line.split()), type(error).__name__
+    is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if _in_cloud_job() and not sys.stderr.isatty():
             fields: dict[str, float | str] = {"error": kind, "exit_code": error.exit_code}
-            _write_entry(sys.stderr, "ERROR", f"{program}: {kind}: {line}", fields)
+            severity, text = ("NOTICE", line) if is_stop else ("ERROR", f"{kind}: {line}")
+            _write_entry(sys.stderr, severity, f"{program}: {text}", fields)
         else:
-            sys.stderr.write(f"{program}: error: {line}\n")
+            sys.stderr.write(f"{program}: {line}\n" if is_stop else f"{program}: error: {line}\n")
             sys.stderr.flush()
 
 

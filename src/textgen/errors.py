@@ -1,22 +1,23 @@
-"""The failures textgen expects, each with the exit code it ends the program with; knows nothing of who raises them.
+"""The failures that textgen expects, each with the exit code it ends the program with.
 
-The tree, with exit codes after `sysexits.h` where one fits::
+The tree, with exit codes from `sysexits.h` where one fits::
 
     TextgenError                 1   never raised itself
       UsageError                 2   a flag, an argument or a combination of them
       DataError                 65   text that cannot be read as text, or does not suit the model
-      MissingError              66   a file or directory that is not there, or holds no model
-      UnavailableError          69   a service, a device or a port that cannot be had
-      DivergedError             70   the loss is no longer a number
-      LockedError               73   another trainer works in this job directory
+      MissingError              66   a file or directory that does not exist, or contains no model
+      UnavailableError          69   a service, device or port that cannot be used
+      DivergedError             70   the loss is no longer a finite number
+      LockedError               73   another trainer is using this job directory
       InputOutputError          74   the disk or the network failed
-      StoppedError              75   SIGTERM; running the same command again goes on
+      StoppedError              75   SIGTERM; running the same command again resumes
+        PreemptedError         134   the same in a job of Vertex AI, which starts it again
       AccessError               77   no permission
       FormatError               78   a model file, a checkpoint or a config file that cannot be used
       CancelledError           130   Ctrl-C
 
-Every message is one line that names the setting or file, states the rule, shows what was received and says what to do
-next. Python callers read `layers` where the command line prints `--layers`: see `named`.
+Every message is one line: what is wrong, the value received, and what to do next. Python callers read
+`layers` where the command line prints `--layers`: see `named`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def named(setting: str) -> str:
 
 
 class TextgenError(Exception):
-    """An expected failure: shown as one line, without a traceback.
+    """An expected failure, which is shown as one line without a traceback.
 
     Args:
         message: the line; `named` makes the names of settings in it.
@@ -70,13 +71,13 @@ class DataError(TextgenError):
 
 
 class MissingError(TextgenError):
-    """A file or directory that is not there, or a directory without a model."""
+    """A file or directory that does not exist, or a directory without a model."""
 
     exit_code = 66
 
 
 class UnavailableError(TextgenError):
-    """A service, a device or a port that cannot be had."""
+    """A service, device or port that cannot be used."""
 
     exit_code = 69
 
@@ -88,7 +89,7 @@ class DivergedError(TextgenError):
 
 
 class LockedError(TextgenError):
-    """A job directory in which another trainer works."""
+    """A job directory that another trainer is using."""
 
     exit_code = 73
 
@@ -100,9 +101,17 @@ class InputOutputError(TextgenError):
 
 
 class StoppedError(TextgenError):
-    """SIGTERM while training: running the same command again goes on."""
+    """SIGTERM while training: running the same command again resumes."""
 
     exit_code = 75
+
+
+class PreemptedError(StoppedError):
+    """SIGTERM while training in a job of Vertex AI, which starts the job again after this code."""
+
+    # Of a job's non-zero codes only those of SIGABRT (134) and SIGSEGV (139) are tried again; any other ends the job
+    # (Google's "Understand the Vertex AI training service"). Nothing aborts, and no core is dumped.
+    exit_code = 134
 
 
 class AccessError(TextgenError):
@@ -127,8 +136,8 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
     """Translates an operating system error into the tree.
 
     Args:
-        error: what the operating system said.
-        doing: what was tried, with the path, such as `"cannot read book.txt"`.
+        error: the operating system's error.
+        doing: what failed, with the path, such as `"cannot read book.txt"`.
 
     Returns:
         The error to raise `from error`; a `MissingError`, an `AccessError` or an `InputOutputError`.

@@ -1,7 +1,7 @@
-"""What SIGINT and SIGTERM do to a command that must lose nothing; knows nothing of what the command does.
+"""Handles SIGINT and SIGTERM for a command that must not lose its work.
 
-At first a signal ends the command at once, as there is nothing to lose. While it holds signals back they are only noted,
-for it to end where it can end well. A second SIGINT ends it at once in any case.
+While nothing can be lost, a signal ends the command at once. Later it is only noted, and the command ends where it can end
+well. A second SIGINT always ends it at once.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import atexit
 import signal
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -18,22 +19,27 @@ _HANDLED = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):  # noqa: N818 - no failure
-    """A signal came while something went on that can be done again."""
+    """A signal arrived during work that can be repeated."""
 
 
 class Signals:
     """While entered, SIGINT ends as a `CancelledError` and SIGTERM as a `StoppedError`.
 
+    Args:
+        after_sigterm: the class of the error after SIGTERM.
+
     Attributes:
-        received: the first signal that came.
-        advice: how to go on, for the error.
+        received: the first signal that arrived.
+        advice: how to resume, for the error.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, after_sigterm: type[StoppedError] = StoppedError) -> None:
         self.received: signal.Signals | None = None
+        self.advice = "run the same command again to resume"
+        self._after_sigterm = after_sigterm
         self._failure: TextgenError | None = None
-        self.advice = "run the same command again to go on"
-        self._held = False
+        self._is_held = False
+        self._was_raised = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -47,53 +53,65 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         atexit.register(_ignore_all)
-        # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own.
-        if self.received is not None and error is not None and not isinstance(error, (TextgenError, SystemExit)):
-            raise self.error("stopped") from None
+        # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own. A signal that was only
+        # noted breaks into nothing, so an error after it is the command's.
+        if self._was_raised and error is not None and not isinstance(error, (TextgenError, SystemExit)):
+            saved = "everything saved so far is kept" if self._is_held else "there was nothing new to save"
+            raise self.error(f"stopped; {saved}") from None
 
     def hold(self) -> None:
-        """From now on a signal is only noted.
+        """From now on, only notes a signal.
 
         Raises:
-            KeyboardInterrupt: when one came before, and what it interrupted went on all the same.
+            KeyboardInterrupt: if an earlier signal raised it, and what it broke into swallowed it.
         """
-        if self.received is not None and not self._held:
+        if self._was_raised:
             raise KeyboardInterrupt
-        self._held = True
-
-    def release(self) -> None:
-        """From now on a signal ends the command at once again."""
-        self._held = False
+        self._is_held = True
 
     def check(self) -> None:
-        """Raises Interrupted when a signal was noted."""
+        """Raises Interrupted if a signal was noted."""
         if self.received is not None:
             raise Interrupted
 
     def fail(self, failure: TextgenError) -> None:
-        """Ends the command as SIGTERM does, but with a failure of its own; for another thread to call."""
+        """Ends the command as SIGTERM does, but with the given failure. Other threads may call it."""
         self._failure = failure
         _thread.interrupt_main(signal.SIGTERM)
 
     def error(self, text: str) -> TextgenError:
-        """What the command ends with: a `CancelledError` after SIGINT, else a `StoppedError`; or what `fail` was given.
+        """The error to end the command with: the failure that `fail` was given, or the one for the signal.
 
         Args:
-            text: what to say before the advice.
+            text: what happened; the advice follows it.
         """
         if self._failure is not None:
             return self._failure
-        return (CancelledError if self.received is signal.SIGINT else StoppedError)(f"{text}; {self.advice}")
+        return (CancelledError if self.received is signal.SIGINT else self._after_sigterm)(f"{text}; {self.advice}")
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
-        at_once = not self._held or (self.received is not None and number == signal.SIGINT)
-        self.received = self.received or signal.Signals(number)
-        if at_once:
+        if self.received is None:
+            self.received = signal.Signals(number)
+            ends_at_once = not self._is_held
+        else:
+            ends_at_once = number == signal.SIGINT
+        if ends_at_once:
+            self._was_raised = True
             raise KeyboardInterrupt
 
 
+def wait_to_be_killed(seconds: float) -> None:
+    """Waits for SIGKILL, which usually follows SIGTERM, and ignores other signals; returns if it does not come.
+
+    Args:
+        seconds: how long to wait.
+    """
+    _ignore_all()
+    time.sleep(seconds)
+
+
 def _ignore_all() -> None:
-    """Keeps signals from a process whose work is done: TensorFlow takes a moment to go, and the exit code is decided."""
+    """Ignores signals from now on: the work is done and the exit code fixed, but TensorFlow takes a moment to shut down."""
     for number in _HANDLED:
         signal.signal(number, signal.SIG_IGN)

@@ -30,8 +30,8 @@ _ANYWHERE, _WHILE_SAVING = 0.15, 0.35
 _LONGEST_TRAINING = 0.25
 """The share of a job's training that a process makes before it is killed, at most."""
 
-_LONGEST_BETWEEN_TRAINERS = 3.0
-"""Seconds."""
+_LONGEST_BETWEEN_TRAINERS = 0.4
+"""How much later a second trainer is started, as a share of the time until the first save: the first one must still be at work."""
 
 
 class BrokenPromiseError(Exception):
@@ -85,10 +85,10 @@ class Trials:
         """Trains undisturbed, and takes the time."""
         with self._start(job) as trainer:
             trainer.wait_until(lambda: trainer.has_saved)
-            until_first_save = trainer.seconds
+            self._until_first_save = trainer.seconds
             self._leave_to_its_end(trainer)
             self._lifetime = trainer.seconds
-        self._after_first_save = self._lifetime - until_first_save
+        self._after_first_save = self._lifetime - self._until_first_save
         self._reference = Outcome.of(job)
 
     def _make_job(self, job: JobDirectory) -> None:
@@ -167,7 +167,7 @@ class Trials:
                 at_once = (self._tally.locks + self._kind.number) % 2 == 0
                 if not at_once:
                     trainer.wait_until(lambda: trainer.has_lock)
-                    trainer.wait_for(self._rng.uniform(0, _LONGEST_BETWEEN_TRAINERS))
+                    trainer.wait_for(self._rng.uniform(0, self._until_first_save * _LONGEST_BETWEEN_TRAINERS))
                 second = processes.enter_context(self._start(job))
                 trainer.wait_until(lambda: second.has_ended)
                 trainer, loser = (second, trainer) if at_once and trainer.has_ended else (trainer, second)

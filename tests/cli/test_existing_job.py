@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from textgen.cli.train import main
-from textgen.corpus import UNKNOWN_ID, Vocabulary, find_sources, open_corpus
+from textgen.corpus import UNKNOWN_ID, Vocabulary, find_sources, keep_split, make_tokenizer, open_corpus
 from textgen.jobs import JobState
 
 FLAG = "--allow_changed_data"
@@ -269,7 +269,7 @@ def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, o
 
 
 def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, training, capsys):
-    """The vocabulary of a job says how its text is parted, and a text of printed words is then refused."""
+    """The vocabulary of a job decides how its text is split, and a text of printed words is then refused."""
     Path("x.vocab.txt").unlink()
     assert main([*spaced, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == kept_vocabulary(Path("x"))
@@ -291,6 +291,55 @@ def test_a_vocabulary_that_was_cut_may_lack_as_much_as_before(tmp_path, monkeypa
     # Each of 270 lines has 14 tokens: 6 spaces, `the` twice, and 6 others, 3 of which are kept; and there is one `The`.
     share = f"{100 * (270 * 3 + 1) / (270 * 14):.3g}%"
     assert f"{REMARK}; {share} of the tokens are unknown to it and read as [UNK]\n" in capsys.readouterr().err
+
+
+@pytest.fixture
+def old_words(tmp_path, monkeypatch, training):
+    """The arguments of a word job of the version in which a combining mark ended a word."""
+    monkeypatch.chdir(tmp_path)
+    Path("hindi.txt").write_text("हिन्दी में एक वाक्य है\nऔर दूसरा वाक्य\n" * 300, encoding="utf-8")
+    arguments = ["hindi.txt", "--language_model=word", "--vocab_size=12", "--job_dir=hindi"]
+    assert main(arguments) == 0
+    corpus = training.calls.pop().corpus
+    assert "हिन्दी" in corpus.vocabulary.tokens
+    first = keep_split(corpus, make_tokenizer("word", version=1), 12).vocabulary
+    assert (first.size, "हिन्दी" in first.tokens) == (14, False)
+    content = {name: part for name, part in first.to_json().items() if name != "tokenizer_version"}
+    Path("hindi/vocabulary.json").write_text(json.dumps(content))
+    return [*arguments, "--minutes=9"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_job_of_an_older_version_keeps_its_split(old_words, training, capsys, begun):
+    """Its text is read as before, without a word about it, also where it was stopped before its first step."""
+    before = kept_vocabulary(Path("hindi"))
+    if not begun:
+        Path("hindi/state.json").unlink()
+    capsys.readouterr()
+    assert main(old_words) == 0
+    assert training.calls[0].corpus.vocabulary == before
+    assert before.encode("ही") == [*before.ids("ह"), *before.ids("ी")]
+    err = capsys.readouterr().err
+    assert "vocabulary 12 words" in err
+    assert "changed" not in err
+
+
+def test_a_changed_text_of_an_older_version_is_split_as_the_job_does(old_words, training, capsys):
+    """As much of it may be unknown as of the old text, by the same split."""
+    before = kept_vocabulary(Path("hindi"))
+    Path("hindi.txt").write_text("एक और वाक्य है\n" + Path("hindi.txt").read_text(encoding="utf-8"), encoding="utf-8")
+    assert main([*old_words, FLAG]) == 0
+    assert training.calls[0].corpus.vocabulary == before
+    assert REMARK in capsys.readouterr().err
+
+
+def test_a_job_of_a_later_version_is_refused(old_words, no_training, capsys):
+    """What splits its text is not known here."""
+    content = json.loads(Path("hindi/vocabulary.json").read_text())
+    Path("hindi/vocabulary.json").write_text(json.dumps({**content, "tokenizer_version": 3}))
+    line = refused(capsys, 78, old_words)
+    assert "hindi/vocabulary.json: its word split has version 3, and textgen" in line
+    assert line.endswith("; upgrade textgen\n")
 
 
 def test_a_changed_text_that_is_too_short_is_refused(job, no_training, capsys):

@@ -3,7 +3,6 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,20 @@ from textgen.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
 FAILURES = [item for item in vars(errors).values() if isinstance(item, type) and issubclass(item, errors.TextgenError)]
+
+STOPS = (errors.StoppedError, errors.CancelledError)
+
+
+def scripts():
+    """The installed commands: names and the functions they call."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+
+def start(target, *arguments, before=""):
+    """Runs some lines, and then what an installed command runs, in another process."""
+    module, function = target.split(":")
+    program = f"import sys\n{before}\nfrom {module} import {function}\nsys.exit({function}())"
+    return subprocess.run([sys.executable, "-c", program, *arguments], check=False, capture_output=True, text=True)
 
 
 def output_of(command, arguments, capsys):
@@ -76,17 +89,37 @@ def test_an_unknown_command_is_refused_with_the_nearest(arguments, message, caps
 
 
 def test_the_declared_scripts_are_these_commands():
-    """Each script of pyproject.toml leads to a function of its name that exists."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    found = {
-        name: getattr(import_module(target.split(":")[0]), target.split(":")[1]) for name, target in scripts.items()
+    """Each script of pyproject.toml leads to the function that starts the command of its name."""
+    assert scripts() == {
+        "textgen": "textgen.cli.start:textgen",
+        "textgen-train": "textgen.cli.start:textgen_train",
+        "textgen-sample": "textgen.cli.start:textgen_sample",
     }
-    assert found == {"textgen": main.main, "textgen-train": train.main, "textgen-sample": sample.main}
+    for name, target in scripts().items():
+        done = start(target, "--help")
+        assert done.stdout.startswith(f"usage: {name} ")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("module", ["textgen.cli.entry", "argparse", "textgen.cli.train"])
+@pytest.mark.parametrize("name", ["textgen", "textgen-train"])
+def test_ctrl_c_during_the_imports_is_quiet(name, module):
+    """A command ends with 130, and without a traceback, however early it is interrupted."""
+    interrupt = f"""
+import os, signal
+class Interrupt:
+    def find_spec(name, path, target):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt)
+"""
+    done = start(scripts()[name], *(["train"] if name == "textgen" else []), "absent.txt", before=interrupt)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_each_failure_has_its_exit_code_and_one_line(failure, capsys):
-    """An expected failure ends the program with the code of its class and one line, however it is broken up."""
+    """An expected failure ends the program with the code of its class and one line, even if its message has several."""
 
     def fail(_):
         raise failure("one\n  line")
@@ -94,20 +127,20 @@ def test_each_failure_has_its_exit_code_and_one_line(failure, capsys):
     assert output_of(lambda _: run_command("it", fail, []), [], capsys) == (
         failure.exit_code,
         "",
-        "it: error: one line\n",
+        "it: one line\n" if issubclass(failure, STOPS) else "it: error: one line\n",
     )
 
 
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (KeyboardInterrupt(), 130, "stopped by Ctrl-C"),
+        (KeyboardInterrupt(), 130, "it: stopped by Ctrl-C"),
         (
             OSError(28, "No space left on device"),
             74,
-            "input or output failed: No space left on device; free some space",
+            "it: error: input or output failed: No space left on device; free some space",
         ),
-        (PermissionError(13, "Permission denied", "x.txt"), 77, "cannot use x.txt: Permission denied"),
+        (PermissionError(13, "Permission denied", "x.txt"), 77, "it: error: cannot use x.txt: Permission denied"),
     ],
 )
 def test_what_nobody_expected_of_the_system_is_one_line_too(error, code, line, capsys):
@@ -118,7 +151,7 @@ def test_what_nobody_expected_of_the_system_is_one_line_too(error, code, line, c
 
     found, out, err = output_of(lambda _: run_command("it", fail, []), [], capsys)
     assert (found, out, err.count("\n")) == (code, "", 1)
-    assert err.startswith(f"it: error: {line}")
+    assert err.startswith(line)
 
 
 def test_our_own_mistakes_keep_their_traceback():

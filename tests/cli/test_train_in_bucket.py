@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 
 import pytest
 
+from tests import paused_trainer
+from tests.cli.conftest import TEXT
 from textgen.cli import train
 from textgen.jobs import job_place
 
@@ -19,46 +22,149 @@ SETTINGS = [
     *("--eval_steps=500", "--save_steps=100", "--deterministic", "--dropout=0.2"),
 ]
 NAME = "book-8-states-1-layers"
+PLACE = f"gs://{{}}/job/{NAME}"
+PAUSED_TRAINER = str(Path(paused_trainer.__file__))
+HANG_SECONDS = 300.0
+"""Nothing here takes so long, even on a busy machine."""
 
 
 @pytest.fixture
 def text(bucket, book):
-    """The URI of a text, gzip, in the bucket; the current folder has none."""
+    """The URI of a gzipped text in the bucket; the current folder contains none."""
     bucket.blob("texts/book.txt.gz").upload_from_string(gzip.compress(book.read_bytes()))
     book.unlink()
     return f"gs://{bucket.name}/texts/book.txt.gz"
 
 
-def start(*arguments, cache, **environment):
-    """Starts a trainer on a machine whose disk is `cache`."""
-    command = [sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")), *arguments]
-    variables = {**os.environ, "TEXTGEN_CACHE": str(cache), **environment}
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
 def run(*arguments, cache, **environment):
-    with start(*arguments, cache=cache, **environment) as process:
-        out, err = process.communicate(timeout=300)
-    return process.returncode, out, err
+    """Runs a trainer on a machine whose disk is `cache`."""
+    done = subprocess.run(
+        [sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")), *arguments],
+        env={**os.environ, "TEXTGEN_CACHE": str(cache), **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
-def test_sigterm_waits_for_the_last_upload(text, bucket, tmp_path):
-    """What a preempted trainer has saved is in the bucket when it has ended, whatever the clock of its uploads."""
-    place = f"gs://{bucket.name}/job/{NAME}"
-    with start(text, *SETTINGS, f"--job_dir={place}", cache=tmp_path / "cache") as process:
-        for line in iter(process.stderr.readline, ""):
-            if line.startswith("step 504"):
-                process.send_signal(signal.SIGTERM)
-                break
-        rest = process.stderr.read()
-    assert process.returncode == 75, rest
-    step = int(rest.split("stopped at step ")[1].split(",")[0].replace(",", ""))
-    assert newest_step(bucket) == step
-    assert json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())["steps"] == step
+@pytest.fixture
+def paused(text, bucket, tmp_path):
+    """A function that starts a trainer and returns its process once the first checkpoint is in the bucket.
+
+    The trainer has not finished that save, and does not before it gets a signal.
+    """
+    processes = []
+
+    def start(*arguments, to_be_killed=0, **environment):
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                PAUSED_TRAINER,
+                str(to_be_killed),
+                *SETTINGS,
+                *arguments,
+                f"--job_dir={PLACE.format(bucket.name)}",
+            ],
+            env={**os.environ, "TEXTGEN_CACHE": str(tmp_path / "cache"), **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        end = time.monotonic() + HANG_SECONDS
+        while newest_step(bucket) == 0 and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def state(bucket):
+    """The state of the job in the bucket."""
+    return json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())
+
+
+@pytest.mark.parametrize(
+    ("environment", "code", "advice"),
+    [
+        ({}, 75, "run the same command again to resume"),
+        (
+            {"CLOUD_ML_JOB_ID": "7"},
+            134,
+            "Vertex AI starts the job again, which resumes; if it does not, submit it again",
+        ),
+    ],
+    ids=["at home", "in the cloud"],
+)
+def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, code, advice):
+    """All that a preempted trainer saves is in the bucket when it ends; a job of the cloud ends with the code that is tried again."""
+    process = paused(text, **environment)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == code, err
+    last = err.splitlines()[-1]
+    if environment:
+        entry = json.loads(last)
+        assert (entry["severity"], entry["exit_code"]) == ("NOTICE", code)
+        last = entry["message"]
+    step = newest_step(bucket)
+    assert last == f"textgen-train: stopped at step {step}, which is saved; {advice}"
+    assert (state(bucket)["steps"], state(bucket)["status"]) == (step, "stopped")
+
+
+def test_a_preempted_job_waits_to_be_killed(text, bucket, paused):
+    """Vertex AI starts a job again more often if its machine was taken away than if it ended by itself."""
+    process = paused(text, to_be_killed=10 * HANG_SECONDS, CLOUD_ML_JOB_ID="7")
+    process.send_signal(signal.SIGTERM)
+    for line in process.stderr:
+        if "stopped at step" in line:
+            break
+    assert state(bucket)["status"] == "stopped"
+    process.send_signal(signal.SIGTERM)
+    process.kill()
+    assert process.wait(HANG_SECONDS) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("number", "environment"),
+    [(signal.SIGINT, {}), (signal.SIGTERM, {"CLOUD_ML_JOB_ID": "7"})],
+    ids=["Ctrl-C at home", "SIGTERM in the cloud"],
+)
+def test_a_signal_during_the_last_save_abandons_nothing(text, bucket, paused, number, environment):
+    """The job is done, and so are its uploads."""
+    process = paused(text, "--max_steps=84", "--eval_steps=84", "--save_steps=none", **environment)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == 0, err
+    assert newest_step(bucket) == 84
+    assert (state(bucket)["steps"], state(bucket)["status"]) == (84, "finished")
+    assert bucket.blob(f"job/{NAME}/model.safetensors").exists()
+
+
+def test_a_signal_before_the_test_text_abandons_nothing(bucket, paused, tmp_path):
+    """What is saved is uploaded, though the test text is not evaluated yet."""
+    for part in ("train", "valid", "test"):
+        bucket.blob(f"texts/parts/book.{part}.txt").upload_from_string(TEXT)
+    process = paused(
+        "--data_dir", f"gs://{bucket.name}/texts/parts", "--data_prefix=book", "--max_steps=84", "--save_steps=none"
+    )
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=HANG_SECONDS)
+    assert process.returncode == 75, err
+    assert err.splitlines()[-1].startswith(
+        "textgen-train: stopped at step 84, which is saved, before the test text was "
+    )
+    assert newest_step(bucket) == 84
+    assert (state(bucket)["steps"], state(bucket)["status"]) == (84, "stopped")
 
 
 def test_a_text_that_is_not_there_is_one_line(text, bucket, training, capsys):
-    """So is a folder without texts; nothing has been made in the bucket."""
+    """So is a folder without texts; nothing is created in the bucket."""
     for argument in (f"gs://{bucket.name}/absent.txt", f"gs://{bucket.name}/job/", "gs://no-such-bucket/a.txt"):
         assert train.main([argument, f"--job_dir=gs://{bucket.name}/job/%JOB%"]) == 66
         err = capsys.readouterr().err
@@ -75,7 +181,7 @@ def test_a_dry_run_makes_nothing(text, bucket, training, capsys):
 
 
 def test_fresh_moves_the_job_aside_in_the_bucket(text, bucket, training, capsys):
-    """It is found again under the name that is said."""
+    """It is found under the name that is printed."""
     place = f"gs://{bucket.name}/job/book"
     for _ in range(2):
         assert train.main([text, f"--job_dir={place}", "--fresh"]) == 0
@@ -87,7 +193,7 @@ def test_fresh_moves_the_job_aside_in_the_bucket(text, bucket, training, capsys)
 
 
 def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
-    """A local job can have its curves in a bucket, where others see them."""
+    """A local job can write its curves to a bucket, where others can see them."""
     write = training.train
 
     def train_and_write(*arguments, summary_dir, **options):
@@ -102,7 +208,7 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
 
 
 def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp_path):
-    """In a job of Vertex AI, too, what is asked for is done."""
+    """In a job of Vertex AI as well, the command line decides."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
     monkeypatch.setenv("AIP_CHECKPOINT_DIR", f"gs://{bucket.name}/job/checkpoints/")
     assert train.main([text, "--job_dir=local"]) == 0
@@ -111,8 +217,8 @@ def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp
     assert bucket.blob("job/config.yaml").exists()
 
 
-def test_a_job_of_vertex_ai_does_not_begin_anew(text, training, monkeypatch, capsys):
-    """With --fresh each restart would."""
+def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys):
+    """With --fresh, each restart would."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
     assert train.main([text, "--fresh"]) == 2
     assert "--fresh would start over whenever Vertex AI restarts the job" in capsys.readouterr().err
@@ -129,7 +235,7 @@ def newest_step(bucket):
     [(["--layers=0"], "UsageError", 2), (["--colour=red"], "UsageError", 2), (["absent.txt"], "MissingError", 66)],
 )
 def test_a_job_that_cannot_be_ends_before_tensorflow_is_loaded(tmp_path, arguments, kind, code):
-    """Each restart costs seconds; the entry for the log names the class, and its message what to do."""
+    """Its exit code ends it for good; the entry for the log names the class, and its message what to do."""
     guard = tmp_path / "tensorflow.py"
     guard.write_text("raise SystemExit('TensorFlow was loaded')")
     environment = {"CLOUD_ML_JOB_ID": "7", "PYTHONPATH": str(tmp_path)}
@@ -141,7 +247,7 @@ def test_a_job_that_cannot_be_ends_before_tensorflow_is_loaded(tmp_path, argumen
 
 
 def test_the_log_of_a_job_has_figures(text, tmp_path):
-    """Each evaluation is an entry with the step and the losses; the device stands among the first."""
+    """Each evaluation is an entry with the step and the losses; one of the first entries names the device."""
     code, _, err = run(
         text, *SETTINGS, "--max_steps=84", "--job_dir=local", cache=tmp_path / "cache", CLOUD_ML_JOB_ID="7"
     )

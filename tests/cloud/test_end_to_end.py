@@ -1,11 +1,13 @@
-"""The whole way: submit, train, be preempted, go on, finish, sample, with Google's own libraries against local stand-ins."""
+"""The whole way: submit, train, be preempted, resume, finish, sample, with Google's own libraries against local stand-ins."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from pathlib import Path
 
@@ -13,64 +15,75 @@ import pytest
 from google.cloud.aiplatform_v1 import JobState
 from safetensors.numpy import load
 
+from tests import paused_trainer
+from tests.cloud.vertex_service import starts_again
 from textgen.cli import main, sample, train
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
 SETTINGS = [
-    *("--lstm_state_size=8", "--batch_size=4", "--unroll_steps=16", "--sample_length=10", "--max_steps=8000"),
-    *("--eval_steps=2000", "--save_steps=400", "--deterministic", "--dropout=0.2"),
+    *("--lstm_state_size=8", "--batch_size=4", "--unroll_steps=16", "--sample_length=10", "--max_steps=2000"),
+    *("--eval_steps=500", "--save_steps=200", "--deterministic", "--dropout=0.2"),
 ]
 NAME = "book-8-states-1-layers"
+HANG_SECONDS = 300.0
+"""Nothing here takes so long, even on a busy machine."""
 
 
 class Machines:
-    """Runs a custom job's container as a local process, as Vertex AI would: on a new machine after each preemption.
+    """Runs a custom job's container as a local process, and starts it again on a new machine whenever Vertex AI would.
 
-    `preemptions` are the signals that end the first processes, once they have brought a new checkpoint to the bucket.
+    `ends` are functions that end the first processes, once each has uploaded a new checkpoint and pauses.
     """
 
-    def __init__(self, place, bucket, preemptions):
+    def __init__(self, place, bucket, ends=()):
         self.place = place
         self.bucket = bucket
-        self.preemptions = list(preemptions)
+        self.ends = list(ends)
         self.codes = []
         self.logs = []
 
     def run(self, job):
+        while True:
+            self.codes.append(self.run_once(job))
+            if self.codes[-1] == 0:
+                return JobState.JOB_STATE_SUCCEEDED, ""
+            if not starts_again(self.codes, job.job_spec.scheduling):
+                code = self.codes[-1]
+                return JobState.JOB_STATE_FAILED, f"The replica workerpool0-0 exited with a non-zero status of {code}."
+
+    def run_once(self, job):
+        """Runs one process, and returns its exit code."""
+        end = self.ends.pop(0) if self.ends else None
+        before = self.newest()
+        with self.start(job, end) as process, killed_if_it_hangs(process):
+            if end is not None:
+                while self.newest() == before and process.poll() is None:
+                    time.sleep(0.05)
+                end(process)
+            self.logs.append(process.stderr.read())
+        return process.returncode
+
+    def start(self, job, end):
         spec = job.job_spec.worker_pool_specs[0].container_spec
         output = job.job_spec.base_output_directory.output_uri_prefix.rstrip("/")
-        while True:
-            process = subprocess.Popen(
-                [sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")), *spec.args],
-                env={
-                    **os.environ,
-                    "CLOUD_ML_JOB_ID": job.name.rsplit("/", 1)[1],
-                    "AIP_MODEL_DIR": f"{output}/model/",
-                    "AIP_CHECKPOINT_DIR": f"{output}/checkpoints/",
-                    "AIP_TENSORBOARD_LOG_DIR": f"{output}/logs/",
-                    "CLUSTER_SPEC": '{"cluster": {}, "task": {"type": "workerpool0", "index": 0}}',
-                    "TEXTGEN_CACHE": str(self.place / f"machine{len(self.codes)}"),
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            if self.preemptions:
-                self.wait_for_news(process)
-                process.send_signal(self.preemptions.pop(0))
-            _, err = process.communicate(timeout=300)
-            self.codes.append(process.returncode)
-            self.logs.append(err)
-            if process.returncode == 0:
-                return JobState.JOB_STATE_SUCCEEDED, ""
-            if process.returncode not in {75, -signal.SIGKILL}:
-                return JobState.JOB_STATE_FAILED, f"The replica exited with a non-zero status of {process.returncode}."
-
-    def wait_for_news(self, process):
-        before = self.newest()
-        while self.newest() == before and process.poll() is None:
-            time.sleep(0.1)
+        script = [str(Path(sysconfig.get_path("scripts"), "textgen-train"))]
+        if end is not None:
+            script = [str(Path(paused_trainer.__file__)), str(0 if end is terminate else 10 * HANG_SECONDS)]
+        return subprocess.Popen(
+            [sys.executable, *script, *spec.args],
+            env={
+                **os.environ,
+                "CLOUD_ML_JOB_ID": job.name.rsplit("/", 1)[1],
+                "AIP_MODEL_DIR": f"{output}/model/",
+                "AIP_CHECKPOINT_DIR": f"{output}/checkpoints/",
+                "AIP_TENSORBOARD_LOG_DIR": f"{output}/logs/",
+                "CLUSTER_SPEC": '{"cluster": {}, "task": {"type": "workerpool0", "index": 0}}',
+                "TEXTGEN_CACHE": str(self.place / f"machine{len(self.codes)}"),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def newest(self):
         """The name of the newest checkpoint's manifest in the bucket."""
@@ -80,21 +93,48 @@ class Machines:
         )
 
 
+@contextlib.contextmanager
+def killed_if_it_hangs(process):
+    timer = threading.Timer(HANG_SECONDS, process.kill)
+    timer.start()
+    yield
+    timer.cancel()
+
+
+def terminate(process):
+    """SIGTERM, after which nobody kills the process."""
+    process.send_signal(signal.SIGTERM)
+
+
+def preempt(process):
+    """SIGTERM, and SIGKILL once all is saved and uploaded."""
+    process.send_signal(signal.SIGTERM)
+    for line in process.stderr:
+        if "which is saved" in line:
+            break
+    process.kill()
+
+
+def kill(process):
+    """SIGKILL, without a warning and in the middle of a save."""
+    process.kill()
+
+
 def tensors(content):
     return {key: value.tobytes() for key, value in load(content).items()}
 
 
 def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket, tmp_path, capfd):
-    """SIGTERM, then SIGKILL, each followed by a new machine, then fetched: the weights of an undisturbed run, bit for bit."""
-    machines = Machines(tmp_path, bucket, [signal.SIGTERM, signal.SIGKILL])
+    """However its processes end, each is followed by another on a new machine; the weights are those of an undisturbed run."""
+    machines = Machines(tmp_path, bucket, [preempt, terminate, kill])
     vertex.runner = machines.run
-    arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=cpu"]
+    arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=cpu", "--spot"]
     assert main.main(["vertex", "submit", *arguments, "--wait"]) == 0, machines.logs
-    assert machines.codes == [75, -signal.SIGKILL, 0]
+    assert machines.codes == [-signal.SIGKILL, 134, -signal.SIGKILL, 0]
     for log in machines.logs:
         entries = [json.loads(line) for line in log.splitlines()]
         assert all({"severity", "message", "time"} <= set(entry) for entry in entries)
-    assert "restoring " in machines.logs[1]
+    assert all("restoring " in log for log in machines.logs[1:])
     place = f"gs://{bucket.name}/textgen/job/{NAME}"
 
     assert train.main(["book.txt", *SETTINGS, "--job_dir=home"]) == 0
@@ -111,11 +151,12 @@ def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket
 
 
 def test_a_job_that_cannot_be_ends_with_its_class_and_its_remedy(folder, vertex, bucket, tmp_path, capfd):
-    """What submit could not know, a GPU that is not there, is said in the job's log, and the wait ends with where to look."""
-    machines = Machines(tmp_path, bucket, [])
+    """A GPU that the machine lacks, which submit cannot know, is reported in the log; the job is not tried again."""
+    machines = Machines(tmp_path, bucket)
     vertex.runner = machines.run
     arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=l4"]
     assert main.main(["vertex", "submit", *arguments, "--wait"]) == 69
+    assert machines.codes == [69]
     entry = json.loads(machines.logs[-1].splitlines()[-1])
     assert (entry["severity"], entry["error"]) == ("ERROR", "UnavailableError")
     assert "--device gpu needs a GPU, and TensorFlow finds none" in entry["message"]

@@ -140,7 +140,7 @@ def test_ctrl_c_ends_the_build_too(docker, checkout):
         os.killpg(process.pid, signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.splitlines()[-1] == "textgen vertex build: error: stopped by Ctrl-C"
+    assert error.splitlines()[-1] == "textgen vertex build: stopped by Ctrl-C"
     assert "Traceback" not in error
 
 

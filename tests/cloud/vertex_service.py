@@ -1,12 +1,13 @@
-"""Stands in for Vertex AI's job service, on the library's own messages: what they do not know is refused."""
+"""Stands in for Vertex AI's job service. It parses jobs into the library's own messages, which refuse unknown fields."""
 
 import itertools
 import json
 import re
+import signal
 import threading
 from datetime import UTC, datetime
 
-from google.cloud.aiplatform_v1 import CustomJob, JobState
+from google.cloud.aiplatform_v1 import CustomJob, JobState, Scheduling
 from google.protobuf import json_format
 
 from tests.cloud.google_stand_in import refusal
@@ -18,12 +19,35 @@ ENDS = {
     JobState.JOB_STATE_EXPIRED,
 }
 
+TRANSIENT = {134, 139, -signal.SIGABRT, -signal.SIGSEGV}
+"""The codes of SIGABRT and SIGSEGV, the only ones of a process' own after which its job is tried again."""
+
+MOST_RETRIES = 3
+MOST_PREEMPTIONS = 6
+"""Of a job on spot machines."""
+
+
+def starts_again(codes, scheduling):
+    """Whether a job is started again, by Google's "Understand the Vertex AI training service" and "Use Spot VMs".
+
+    Args:
+        codes: the exit codes of its processes so far, the last of which is not 0; of one whose machine was taken away, that
+            of SIGKILL.
+        scheduling: the job's.
+    """
+    retries = sum(code in TRANSIENT for code in codes)
+    preemptions = codes.count(-signal.SIGKILL)
+    if codes[-1] == -signal.SIGKILL:
+        is_spot = scheduling.strategy == Scheduling.Strategy.SPOT
+        return preemptions <= (MOST_PREEMPTIONS if is_spot else MOST_RETRIES)
+    return codes[-1] in TRANSIENT and retries <= MOST_RETRIES
+
 
 class VertexService:
     """The jobs of a region.
 
-    `runner`, when given, is called in a thread with each new job, and returns the state and the error that it ends with.
-    `refusals` holds answers that come in the place of the next ones. `created` are the bodies of the jobs as they were asked for.
+    `runner`, if given, is called in a thread with each new job, and returns the state and the error with which it ends.
+    `refusals` are the answers to give instead of the next ones. `created` are the bodies of the requests for new jobs.
     """
 
     def __init__(self, runner=None):
@@ -69,7 +93,11 @@ class VertexService:
     def run(self, name):
         job = self.jobs[name]
         job.state, job.start_time = JobState.JOB_STATE_RUNNING, datetime.now(UTC)
-        self.end(name, *self.runner(job))
+        state, error = JobState.JOB_STATE_FAILED, "the stand-in has failed"
+        try:
+            state, error = self.runner(job)
+        finally:
+            self.end(name, state, error)
 
     def end(self, name, state, error=""):
         job = self.jobs[name]
@@ -81,5 +109,5 @@ class VertexService:
 
 
 def as_json(job, *, names=False):
-    """A job as the service sends it; or, for people, with the names of enumerations and without what is empty."""
+    """A job as the service sends it; with `names`, enumerations have names and empty fields are left out."""
     return json_format.MessageToDict(CustomJob.pb(job)) if names else json.loads(CustomJob.to_json(job))

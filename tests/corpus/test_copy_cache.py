@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from textgen.corpus import Section, make_tokenizer
+from tests.sections import write_section
+from textgen.corpus import make_tokenizer
 from textgen.corpus.copy_cache import open_copy_index
 from textgen.corpus.copy_index import CopyIndex
 from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
@@ -14,14 +15,9 @@ TEXT = "It was the best of times, it was the Worst of times,\nit was the age of 
 CHAR = make_tokenizer("char")
 
 
-def section_of(path, text=TEXT):
-    path.write_bytes(text.encode())
-    return Section((path,), "utf-8", 0, len(text))
-
-
 @pytest.fixture
 def section(tmp_path):
-    return section_of(tmp_path / "book.txt")
+    return write_section(tmp_path / "book.txt", TEXT)
 
 
 @pytest.fixture
@@ -72,14 +68,13 @@ def test_the_text_is_that_of_the_tokens(section, cache, name, lowercase, text):
 def test_a_long_text_is_put_together(tmp_path, cache, name):
     """A text that is read in many pieces is the same text, blank lines and all."""
     text = "".join(f"line {number} of many\n{' ' * (number % 7)}\n" for number in range(4000))
-    index = open_copy_index(section_of(tmp_path / "long.txt", text), make_tokenizer(name), cache)
+    index = open_copy_index(write_section(tmp_path / "long.txt", text), make_tokenizer(name), cache)
     assert index.text == (" ".join(text.split()) if name == "spaced" else text)
 
 
 def test_only_the_section_counts(tmp_path, cache):
-    """What stands outside the section is not in the index."""
-    section = section_of(tmp_path / "book.txt")
-    index = open_copy_index(Section(section.paths, "utf-8", 3, 30), CHAR, cache)
+    """What is outside the section is not in the index."""
+    index = open_copy_index(write_section(tmp_path / "book.txt", TEXT, 3, 30), CHAR, cache)
     assert index.text == TEXT[3:30]
 
 
@@ -97,7 +92,7 @@ def test_another_text_has_another_index(tmp_path, cache, built):
     """A text that has changed, by one letter or in its case, is never answered for from the old index."""
     texts = [TEXT, TEXT.replace("wisdom", "Wisdom"), TEXT[:-1], TEXT.lower()]
     for text in texts:
-        assert open_copy_index(section_of(tmp_path / "book.txt", text), CHAR, cache).text == text
+        assert open_copy_index(write_section(tmp_path / "book.txt", text), CHAR, cache).text == text
     assert built == texts
     assert len(list(cache.iterdir())) == len(texts)
 
@@ -142,19 +137,27 @@ def test_a_damaged_index_is_built_anew(section, cache, built, damage):
 @pytest.mark.parametrize(("text", "longest"), [("", ""), ("a short", "a short"), ("sixteen letters.", "te")])
 def test_a_text_of_few_characters_has_an_index(tmp_path, cache, built, text, longest):
     """A section with hardly a key, or none, is kept and found again like any other."""
-    section = Section(section_of(tmp_path / "a.txt", text or "abc").paths, "utf-8", 0, len(text))
+    section = write_section(tmp_path / "a.txt", text or "abc", 0, len(text))
     for _ in range(2):
         assert open_copy_index(section, CHAR, cache).longest_copy("a short text") == longest
     assert built == [text]
 
 
 def test_a_text_that_cannot_be_read_is_its_own_error(section, cache):
-    """What is wrong with the text is said as the corpus says it, and nothing is kept."""
+    """The error is that of reading the text, and nothing is kept."""
     section.paths[0].write_bytes(b"It was\n\xff")
     with pytest.raises(DataError, match=r"book\.txt is not valid utf-8 at byte 7 \(line 2\)"):
         open_copy_index(section, CHAR, cache)
     section.paths[0].unlink()
     with pytest.raises(MissingError, match=r"cannot read .*book\.txt"):
+        open_copy_index(section, CHAR, cache)
+    assert not list(cache.iterdir())
+
+
+def test_a_text_that_changed_has_no_index(section, cache):
+    """A text that is rewritten after it was hashed, when it was known to be the training text, is refused."""
+    section.paths[0].write_text(TEXT.replace("best", "rest"))
+    with pytest.raises(DataError, match="the text changed while it was read"):
         open_copy_index(section, CHAR, cache)
     assert not list(cache.iterdir())
 
@@ -169,7 +172,7 @@ def test_a_cache_that_is_not_there_is_one_error(section, tmp_path):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_cache_without_permission_is_one_error(section, cache):
-    """A directory that may not be written says so."""
+    """A directory without permission to write is named as such."""
     cache.chmod(0o500)
     with pytest.raises(AccessError, match="check the permissions"):
         open_copy_index(section, CHAR, cache)

@@ -61,6 +61,8 @@ def test_split(folder, text, fraction):
     opened = open_corpus(sources(folder, train=text), language_model="char", valid_fraction=fraction)
     assert (text_of(opened.train), text_of(opened.valid)) == (text[:cut], text[cut:])
     assert text[cut:]
+    for found, part in ((opened.train, text[:cut]), (opened.valid, text[cut:])):
+        assert found.sha256 == hashlib.sha256(part.encode()).hexdigest()
 
 
 def test_split_is_capped(folder, monkeypatch):
@@ -68,6 +70,7 @@ def test_split_is_capped(folder, monkeypatch):
     monkeypatch.setattr(corpus, "MAX_VALID_CHARACTERS", 20)
     opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
     assert text_of(opened.valid) == "one line\n" * 2
+    assert text_of(opened.train) == "one line\n" * 98
     opened = open_corpus(sources(folder, train="one line\n" * 10 + "x" * 50), language_model="char")
     assert text_of(opened.valid) == "x" * 14
 
@@ -180,13 +183,29 @@ def test_sections_alone(folder, valid, test):
     assert "".join(map(text_of, sections.texts)) == "a line\n" * 20 + (valid or "") + (test or "")
 
 
+def test_a_text_that_changes_before_its_tokens_are_counted(folder, monkeypatch):
+    """The vocabulary is that of the text that was hashed, or none."""
+    files = sources(folder, train="a line\n" * 20)
+
+    def open_and_change(*arguments, **options):
+        sections = open_sections(*arguments, **options)
+        files.train[0].write_text("A LINE\n" * 20)
+        return sections
+
+    monkeypatch.setattr(corpus, "open_sections", open_and_change)
+    for model in ("char", "word"):
+        with pytest.raises(errors.DataError, match="the text changed while it was read"):
+            open_corpus(files, language_model=model)
+        files.train[0].write_text("a line\n" * 20)
+
+
 def test_sha256_is_made_of_the_texts_and_the_places(folder):
     """Job directories keep the hash: it is that of the texts' hashes, and of where the sections begin and end."""
     digests = [hashlib.sha256(text).hexdigest() for text in (b"to be\nor not\n", b"caf\xc3\xa9")]
     whole = hashlib.sha256(f"{digests[0]} 0-6 6-13".encode()).hexdigest()
     assert open_sections(sources(folder, train="to be\nor not\n"), valid_fraction=0.6).sha256 == whole
-    parted = hashlib.sha256(f"{digests[0]} {digests[1]} 0-13 0-4".encode()).hexdigest()
-    assert open_sections(sources(folder, train="to be\nor not\n", valid="café")).sha256 == parted
+    split = hashlib.sha256(f"{digests[0]} {digests[1]} 0-13 0-4".encode()).hexdigest()
+    assert open_sections(sources(folder, train="to be\nor not\n", valid="café")).sha256 == split
 
 
 @pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
@@ -268,7 +287,7 @@ def test_only_the_training_text_is_counted(folder):
     ],
 )  # fmt: skip
 def test_a_vocabulary_of_another_text_is_refused(folder, train, vocabulary, message):
-    """One that lacks too much of the training text, parted as the vocabulary wants it, or leaves nothing to predict."""
+    """One that lacks too much of the training text, split as the vocabulary wants it, or leaves nothing to predict."""
     model = "char" if vocabulary.tokenizer.name == "char" else "word"
     opened = open_corpus(sources(folder, train=train, valid=train), language_model=model)
     with pytest.raises(errors.DataError) as caught:
@@ -296,7 +315,7 @@ def test_what_vocab_size_leaves_out_may_be_missing_from_another_vocabulary_too(f
     [
         ({"language_model": "bpe"}, "language_model must be char or word"),
         ({"language_model": "char", "vocab_size": 0}, "vocab_size must be at least 1"),
-        ({"language_model": "char", "valid_fraction": 1.0}, "valid_fraction must lie between 0 and 1"),
+        ({"language_model": "char", "valid_fraction": 1.0}, "valid_fraction must be between 0 and 1"),
         ({"language_model": "word", "vocab_size": 10}, "contradict each other"),
         ({"language_model": "char", "encoding": "klingon"}, "encoding"),
     ],

@@ -1,8 +1,11 @@
 # ruff: noqa: RUF001 - typographic apostrophes are tested, too
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sections import write_section
 from textgen import errors
 from textgen.corpus import Section, make_tokenizer
 from textgen.corpus import section as section_module
@@ -17,17 +20,12 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("section")
 
 
-def write(path, text):
-    path.write_bytes(text.encode())
-    return path
-
-
 @given(text=LINES, data=st.data(), characters=st.integers(1, 12))
 def test_chunks_make_up_the_section(folder, text, data, characters):
     """The pieces of a section are its text, whatever their size."""
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, len(text)))
-    section = Section((write(folder / "a.txt", text),), "utf-8", start, stop)
+    section = write_section(folder / "a.txt", text, start, stop)
     assert "".join(section.chunks(characters)) == text[start:stop]
     assert section.characters == stop - start
 
@@ -37,15 +35,15 @@ def test_chunks_make_up_the_section(folder, text, data, characters):
 def test_chunks_can_be_tokenised_one_by_one(folder, name, text, characters, lowercase):
     """Every tokenizer gives the same tokens piece by piece as at once."""
     tokenizer = make_tokenizer(name, lowercase)
-    section = Section((write(folder / "b.txt", text),), "utf-8", 0, len(text))
+    section = write_section(folder / "b.txt", text)
     pieces = [token for chunk in section.chunks(characters) for token in tokenizer.split(chunk)]
     assert pieces == tokenizer.split(text)
 
 
-def test_chunks_end_behind_a_line_end(folder):
+def test_chunks_end_after_a_line_break(folder):
     """Where there are lines, every piece but the last ends with one."""
     text = "a line of words\n" * 100
-    chunks = list(Section((write(folder / "c.txt", text),), "utf-8", 0, len(text)).chunks(50))
+    chunks = list(write_section(folder / "c.txt", text).chunks(50))
     assert len(chunks) > 30
     assert all(chunk.endswith("\n") for chunk in chunks)
 
@@ -53,7 +51,7 @@ def test_chunks_end_behind_a_line_end(folder):
 def test_chunks_of_a_single_line_end_before_spaces(folder):
     """Without line ends a piece ends before white space, and never inside a run of it."""
     text = "some  words   " * 100
-    chunks = list(Section((write(folder / "d.txt", text),), "utf-8", 0, len(text)).chunks(50))
+    chunks = list(write_section(folder / "d.txt", text).chunks(50))
     assert len(chunks) > 20
     assert all(chunk[0] == " " and not chunk[-1].isspace() for chunk in chunks[1:-1])
 
@@ -62,7 +60,7 @@ def test_chunks_of_an_endless_word_are_bounded(folder, monkeypatch):
     """A text without any good place is cut anyway, so that the memory stays bounded."""
     monkeypatch.setattr(section_module, "_REACH", 100)
     text = "x" * 1000
-    chunks = list(Section((write(folder / "e.txt", text),), "utf-8", 0, len(text)).chunks(50))
+    chunks = list(write_section(folder / "e.txt", text).chunks(50))
     assert "".join(chunks) == text
     assert max(map(len, chunks)) <= 200
 
@@ -70,14 +68,36 @@ def test_chunks_of_an_endless_word_are_bounded(folder, monkeypatch):
 def test_files_are_joined_at_line_breaks(tmp_path):
     """A file without a last line break gets one before the next; the last file does not."""
     texts = ["one", "two\n", "three\r\n", "four"]
-    paths = [write(tmp_path / f"{number}.txt", text) for number, text in enumerate(texts)]
+    paths = [write_section(tmp_path / f"{number}.txt", text).paths[0] for number, text in enumerate(texts)]
     assert "".join(read_files(paths, "utf-8")) == "one\ntwo\nthree\nfour"
-    section = Section(tuple(paths), "utf-8", 2, 16)
-    assert "".join(section.chunks(3)) == "e\ntwo\nthree\nfo"
+    inner = "e\ntwo\nthree\nfo"
+    section = Section(tuple(paths), "utf-8", 2, 16, hashlib.sha256(inner.encode()).hexdigest())
+    assert "".join(section.chunks(3)) == inner
 
 
 def test_an_empty_file_is_refused_by_name(tmp_path):
     """One empty file among others is named."""
-    paths = [write(tmp_path / "full.txt", "x"), write(tmp_path / "void.txt", "")]
+    paths = [write_section(tmp_path / name, text).paths[0] for name, text in (("full.txt", "x"), ("void.txt", ""))]
     with pytest.raises(errors.DataError, match=r"void\.txt is empty"):
         list(read_files(paths, "utf-8"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda text: text[:-1], lambda text: text[1:], lambda text: text.replace("middle", "muddle"), lambda _: "x"],
+    ids=["cut off", "moved", "a letter", "another text"],
+)
+def test_a_text_that_changed_is_refused(tmp_path, change):
+    """A section is the text that was hashed: read whole, any other ends with the reason, not with other text."""
+    text = "the beginning\n" * 100 + "the middle\n" + "the end\n" * 100
+    section = write_section(tmp_path / "a.txt", text)
+    (tmp_path / "a.txt").write_text(change(text))
+    with pytest.raises(errors.DataError, match=r"^the text changed while it was read \([^\n]*a\.txt\)[^\n]*$"):
+        list(section.chunks(50))
+
+
+def test_what_changed_outside_a_section_does_not_matter(tmp_path):
+    """A file that something is added to still has the section, and so does one that changed before it."""
+    section = write_section(tmp_path / "a.txt", "one\ntwo\nthree\n", 4, 8)
+    (tmp_path / "a.txt").write_text("ONE\ntwo\nthree\nfour\n")
+    assert list(section.chunks()) == ["two\n"]

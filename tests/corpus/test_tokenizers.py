@@ -32,10 +32,26 @@ def test_round_trip(name, text):
 
 
 @given(before=TEXTS, after=TEXTS)
-def test_words_may_be_cut_behind_a_line_end(before, after):
-    """Behind a line end the tokens of the parts are the tokens of the whole."""
-    tokenizer = make_tokenizer("word")
+@pytest.mark.parametrize("version", [1, 2])
+def test_words_may_be_cut_after_a_line_break(version, before, after):
+    """After a line break the tokens of the parts are the tokens of the whole."""
+    tokenizer = make_tokenizer("word", version=version)
     assert tokenizer.split(before + "\n") + tokenizer.split(after) == tokenizer.split(f"{before}\n{after}")
+
+
+@given(before=TEXTS, after=TEXTS, lowercase=st.booleans())
+@pytest.mark.parametrize("version", [1, 2])
+def test_words_may_be_cut_before_white_space(version, before, after, lowercase):
+    """Before white space that follows something else the tokens of the parts are the tokens of the whole."""
+    tokenizer = make_tokenizer("word", lowercase, version)
+    before, after = f"{before}x", f" {after}"
+    assert tokenizer.split(before) + tokenizer.split(after) == tokenizer.split(before + after)
+
+
+@pytest.mark.parametrize("text", ["İstanbul", "I\u0307STANBUL"])
+def test_a_lower_cased_word_stays_whole(text):
+    """A letter that becomes a letter and a mark when it is lower-cased does not split its word."""
+    assert make_tokenizer("word", lowercase=True).split(f"{text} ve") == ["i\u0307stanbul", " ", "ve"]
 
 
 def test_characters():
@@ -53,15 +69,16 @@ def test_characters():
         ("a  \n\n\t b", ["a", "  ", "\n", "\n", "\t ", "b"]),
         ("Жюль Верн, 1873", ["Жюль", " ", "Верн", ",", " ", "1873"]),
         ("...", [".", ".", "."]),
+        ("हिन्दी में e\u0301te\u0301", ["हिन्दी", " ", "में", " ", "e\u0301te\u0301"]),
     ],
 )
 def test_words(text, tokens):
-    """Words keep their apostrophes; line ends and marks stand alone; other white space stays together."""
+    """Words keep their apostrophes and accents; line breaks and punctuation stand alone; other white space stays together."""
     assert make_tokenizer("word").split(text) == tokens
 
 
 def test_spaced_splits_at_white_space():
-    """A spaced text is parted at any white space, line ends included, and its `<unk>` is `[UNK]`."""
+    """A spaced text is split at any white space, line breaks included, and its `<unk>` is `[UNK]`."""
     assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
 
 
@@ -124,6 +141,8 @@ def test_spaced_joins_as_in_print(spaced, printed):
         ("the captain '", "s", "s"),
         ("the captain'", "s", "s"),
         ("don't", "go", " go"),
+        ("café '", "s", "s"),
+        ("cafe\u0301 '", "s", "s"),
         ("'why?", "'", "'"),
         ("he asked,", "'", " '"),
     ],
@@ -158,11 +177,22 @@ def test_spaced_prints_jules():
 
 @pytest.mark.parametrize(("name", "start"), [("char", "\n\n"), ("word", "\n\n"), ("spaced", ".")])
 def test_start_is_tokens_of_the_tokenizer(name, start):
-    """What stands for a missing prompt is what its text splits into; equal settings make equal tokenizers."""
+    """What replaces a missing prompt is what its text splits into; equal settings make equal tokenizers."""
     tokenizer = make_tokenizer(name)
     assert (tokenizer.name, tokenizer.lowercase) == (name, False)
     assert tokenizer.split(start) == list(tokenizer.start)
     assert tokenizer == make_tokenizer(name) != make_tokenizer(name, lowercase=True)
+
+
+def test_a_tokenizer_has_versions():
+    """The latest is what new models take; the first stays for those that have it, and a later one is another program's."""
+    first, latest = make_tokenizer("word", version=1), make_tokenizer("word")
+    assert (first.version, latest.version) == (1, 2)
+    assert latest == make_tokenizer("word", version=2) != first == make_tokenizer("word", version=1)
+    assert (first.split("ही"), latest.split("ही")) == (["ह", "ी"], ["ही"])
+    for name, known in {"char": 1, "word": 2, "spaced": 1}.items():
+        with pytest.raises(errors.FormatError, match=rf"its {name} split has version {known + 1}, .*upgrade textgen$"):
+            make_tokenizer(name, version=known + 1)
 
 
 def test_plain_joiner():
@@ -171,7 +201,7 @@ def test_plain_joiner():
 
 
 def test_unknown_tokenizer():
-    """The error lists the names there are."""
+    """The error lists the known names."""
     with pytest.raises(errors.UsageError, match=r"'bpe': choose one of char, word, spaced"):
         make_tokenizer("bpe")
 

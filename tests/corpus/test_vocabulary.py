@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sections import write_section
 from textgen import errors
-from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Section, Vocabulary, make_tokenizer
+from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary, make_tokenizer
+from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.corpus.vocabulary import PADDING, count_tokens, keep_most_frequent, read_vocabulary_file
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
@@ -20,8 +22,7 @@ def folder(tmp_path_factory):
 
 
 def section(folder, text, name="text.txt"):
-    (folder / name).write_bytes(text.encode())
-    return Section((folder / name,), "utf-8", 0, len(text))
+    return write_section(folder / name, text)
 
 
 def build_vocabulary(text, tokenizer, vocab_size=None):
@@ -63,19 +64,22 @@ def test_decode_spaced():
         ("Mr. Fogg.", ["Mr.", "Fogg", "."]),
         ("don't it's", ["don", "'", "t", "it's"]),
         ("(nautilus)", ["(", "nautilus", ")"]),
+        ("हिन्दी, e\u0301te\u0301", ["हिन्दी", ",", "e\u0301te\u0301"]),
+        ("l'e\u0301te\u0301", ["l", "'", "e\u0301te\u0301"]),
         ("", []),
     ],
 )
 def test_split_prompt_spaced(prompt, tokens):
-    """What a spaced vocabulary lacks is parted as words and marks, then at apostrophes; what it has stays whole."""
-    vocabulary = vocabulary_of(["the", "captain", "said", ",", "Mr.", "Fogg", ".", "don", "t", "'", "it's"], "spaced")
+    """What a spaced vocabulary lacks is split as words and punctuation, then at apostrophes; what it has stays whole."""
+    words = ["the", "captain", "said", ",", "Mr.", "Fogg", ".", "don", "t", "'", "it's", "l"]
+    vocabulary = vocabulary_of(words, "spaced")
     assert vocabulary.split_prompt(prompt) == tokens
 
 
 @given(text=TEXTS)
 @pytest.mark.parametrize("name", ["char", "word"])
 def test_split_prompt(name, text):
-    """For other vocabularies a prompt is parted as any text, whatever they lack."""
+    """For other vocabularies a prompt is split as any text, whatever they lack."""
     vocabulary = vocabulary_of(["the"], name)
     assert vocabulary.split_prompt(text) == vocabulary.tokenizer.split(text)
 
@@ -119,7 +123,7 @@ def test_json_round_trip():
 
 
 def test_sha256():
-    """The hash tells apart all that changes ids: tokens, their order, the tokenizer, its case."""
+    """The hash differs with everything that changes ids: tokens, their order, the tokenizer, its case and version."""
     base = vocabulary_of(["a", "b"])
     others = [
         base,
@@ -127,9 +131,33 @@ def test_sha256():
         vocabulary_of(["ab"]),
         vocabulary_of(["a", "b"], "char"),
         replace(base, tokenizer=make_tokenizer("word", lowercase=True)),
+        replace(base, tokenizer=make_tokenizer("word", version=1)),
     ]
-    assert len({other.sha256 for other in others}) == 5
+    assert len({other.sha256 for other in others}) == 6
     assert base.sha256 == vocabulary_of(["a", "b"]).sha256
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        ("char", "27f3ad19e9391aa78c2172fa50c688c505ae02a2ce3973060795040cb9892bd1"),
+        ("word", "a4965e3d8758076d52e50e525f73765cb39a001478a3dbba09d525220079248c"),
+        ("spaced", "90ce5e848651e445d8b635205cf9ad13e1f17122ba14070f2464aa9de09ce7a7"),
+    ],
+)
+def test_what_was_written_before_there_were_versions_is_the_first(name, sha256):
+    """Without a version it is the first; its hash, by which jobs and caches know it, is what it was."""
+    content = {"tokenizer": name, "lowercase": False, "sha256": sha256, "tokens": [PADDING, UNKNOWN, "a", "é"]}
+    vocabulary = Vocabulary.from_json(content)
+    assert vocabulary.tokenizer == make_tokenizer(name, version=1)
+    assert vocabulary.to_json() == {**content, "tokenizer_version": 1}
+
+
+def test_a_later_version_is_refused():
+    """What only a later textgen splits is refused in a line that says so."""
+    content = {**vocabulary_of(["a", "b"]).to_json(), "tokenizer_version": 3}
+    with pytest.raises(LaterTokenizerError, match=r"^its word split has version 3, and textgen .*; upgrade textgen$"):
+        Vocabulary.from_json(content)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +173,13 @@ def test_sha256():
         ({"tokenizer": None}, "tokenizer"),
         ({"lowercase": True}, "sha256"),
         ({"lowercase": 0}, "lowercase"),
+        ({"tokenizer_version": 1}, "sha256"),
+        ({"tokenizer_version": 0}, "tokenizer_version"),
+        ({"tokenizer_version": -1}, "tokenizer_version"),
+        ({"tokenizer_version": None}, "tokenizer_version"),
+        ({"tokenizer_version": True}, "tokenizer_version"),
+        ({"tokenizer_version": 2.0}, "tokenizer_version"),
+        ({"tokenizer_version": "2"}, "tokenizer_version"),
         ({"sha256": None}, "sha256"),
     ],
 )

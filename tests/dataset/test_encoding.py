@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textgen.corpus import Section, Vocabulary, make_tokenizer
+from tests.sections import write_section
+from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.corpus.vocabulary import keep_most_frequent
 from textgen.dataset import encode, encoding
 from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
@@ -55,11 +56,6 @@ def vocabulary_of(text: str, name: str = "char", *, lowercase: bool = False, siz
     return keep_most_frequent(Counter(tokenizer.split(text)), tokenizer, size)
 
 
-def section_of(path: Path, text: str) -> Section:
-    path.write_bytes(text.encode())
-    return Section((path,), "utf-8", 0, len(text))
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("encoding")
@@ -95,22 +91,26 @@ def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):
     stop = data.draw(st.integers(start, len(text)))
     vocabulary = vocabulary_of(text, name, lowercase=lowercase, size=size)
     assume(vocabulary.size > 2)
-    section = Section(section_of(folder / "text.txt", text or "\n").paths, "utf-8", start, stop)
+    section = write_section(folder / "text.txt", text, start, stop)
     expected = vocabulary.encode(text[start:stop])
     with pytest.MonkeyPatch.context() as patch:
         for characters in (1, data.draw(st.integers(2, 9))):
             patch.setattr(encoding, "CHUNK_CHARACTERS", characters)
             for old in folder.glob("*.uint*"):
                 old.unlink()
-            assert encode(section, vocabulary, "text", folder).tolist() == expected
+            if expected:
+                assert encode(section, vocabulary, folder).tolist() == expected
+            else:
+                with pytest.raises(DataError, match="has no tokens"):
+                    encode(section, vocabulary, folder)
 
 
 def test_a_long_text_keeps_the_order_of_its_chunks(tmp_path, cache, monkeypatch):
-    """Chunks are encoded side by side, and their ids come out as the text goes."""
+    """Chunks are encoded in parallel, and their ids come out in the order of the text."""
     monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 50)
     text = "".join(f"line {number} of many\n" for number in range(1000))
     vocabulary = vocabulary_of(text)
-    ids = encode(section_of(tmp_path / "a.txt", text), vocabulary, "text", cache)
+    ids = encode(write_section(tmp_path / "a.txt", text), vocabulary, cache)
     assert vocabulary.decode(ids) == text
 
 
@@ -121,36 +121,75 @@ def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, siz
     """The largest id fits, and no byte more is taken."""
     tokens = [chr(0x10000 + number) for number in range(size - 2)]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
-    ids = encode(section_of(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, "text", cache)
+    ids = encode(write_section(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, cache)
     assert ids.dtype == np.dtype(dtype)
     assert ids.tolist() == [size - 1, 1, 2]
     assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.itemsize]
 
 
+def test_texts_of_equal_length_have_their_own_ids(tmp_path, cache):
+    """The validation and the test text of a corpus differ, though each starts at 0 and they end at the same place."""
+    vocabulary = vocabulary_of("abc")
+    texts = {name: write_section(tmp_path / name, text) for name, text in (("valid", "abcab"), ("test", "ccccc"))}
+    assert encode(texts["valid"], vocabulary, cache).tolist() == vocabulary.encode("abcab")
+    assert encode(texts["test"], vocabulary, cache).tolist() == vocabulary.encode("ccccc")
+
+
+def test_equal_texts_share_their_ids(tmp_path, cache):
+    """What counts is the text itself, not the file it is in and where."""
+    vocabulary = vocabulary_of("abc")
+    for section in (write_section(tmp_path / "a", "abc"), write_section(tmp_path / "b", "ccabcb", 2, 5)):
+        assert encode(section, vocabulary, cache).tolist() == vocabulary.encode("abc")
+    assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("changed", ["abcab\n" * 99, "abcab\n" * 50 + "abcba\n" + "abcab\n" * 49, "a"])
+def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
+    """What is read is not what was hashed: it is refused, and the text as it was is then encoded as it was."""
+    text = "abcab\n" * 100
+    section, vocabulary = write_section(tmp_path / "a.txt", text), vocabulary_of(text)
+    section.paths[0].write_text(changed)
+    with pytest.raises(DataError, match="the text changed while it was read"):
+        encode(section, vocabulary, cache)
+    assert not list(cache.iterdir())
+    section.paths[0].write_text(text)
+    assert encode(section, vocabulary, cache).tolist() == vocabulary.encode(text)
+
+
+@pytest.mark.parametrize("content", [b"", b"\2\0\3"], ids=["empty", "cut"])
+def test_a_damaged_array_is_made_anew(tmp_path, cache, content):
+    """A file of the cache without an id, or that ends inside one, is replaced."""
+    tokens = [chr(0x4E00 + number) for number in range(300)]
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
+    section = write_section(tmp_path / "a.txt", "".join(tokens))
+    encode(section, vocabulary, cache)
+    (path,) = cache.iterdir()
+    path.write_bytes(content)
+    assert encode(section, vocabulary, cache).tolist() == list(range(2, 302))
+
+
 def test_the_second_call_reads_the_cache_alone(tmp_path, cache):
     """What is encoded once is not read again: the text may even be gone."""
-    section, vocabulary = section_of(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
-    first = encode(section, vocabulary, "text", cache)
+    section, vocabulary = write_section(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
+    first = encode(section, vocabulary, cache)
     section.paths[0].unlink()
-    second = encode(section, vocabulary, "text", cache)
+    second = encode(section, vocabulary, cache)
     assert first.tolist() == second.tolist() == vocabulary.encode("abcab")
     assert not second.flags.writeable
 
 
 def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
-    """Another text, section, vocabulary or way to split gives another array beside the first."""
-    section, vocabulary = section_of(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
-    paths = section.paths
+    """Another section, vocabulary or way to split gives another array beside the first."""
+    section, vocabulary = write_section(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
     cases = [
-        (section, vocabulary, "text"),
-        (section, vocabulary, "other text"),
-        (Section(paths, "utf-8", 1, 5), vocabulary, "text"),
-        (Section(paths, "utf-8", 0, 4), vocabulary, "text"),
-        (section, vocabulary_of("ab"), "text"),
-        (section, vocabulary_of("cba", size=3), "text"),  # the same as the first
-        (section, Vocabulary(("", "[UNK]", "c", "b", "a"), vocabulary.tokenizer), "text"),
-        (section, vocabulary_of("abc", lowercase=True), "text"),
-        (section, vocabulary_of("a b c", "spaced"), "text"),
+        (section, vocabulary),
+        (write_section(tmp_path / "a.txt", "abcab", 1, 5), vocabulary),
+        (write_section(tmp_path / "a.txt", "abcab", 0, 4), vocabulary),
+        (section, vocabulary_of("ab")),
+        (section, vocabulary_of("cba", size=3)),  # the same as the first
+        (section, Vocabulary(("", "[UNK]", "c", "b", "a"), vocabulary.tokenizer)),
+        (section, vocabulary_of("abc", lowercase=True)),
+        (section, vocabulary_of("a b c", "spaced")),
     ]
     for case in cases:
         assert encode(*case, cache).tolist() == case[1].encode("abcab"[case[0].start : case[0].stop])
@@ -158,45 +197,43 @@ def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
 
 
 @pytest.mark.parametrize("text", ["", " \n \n"])
-def test_a_section_without_tokens_gives_an_empty_array(tmp_path, cache, text):
-    """Nothing, or nothing but what the tokenizer drops, is an array without elements, from the cache too."""
-    section = Section(section_of(tmp_path / "a.txt", text or "abc").paths, "utf-8", 0, len(text))
-    vocabulary = vocabulary_of("a b c", "spaced")
-    for _ in range(2):
-        ids = encode(section, vocabulary, "text", cache)
-        assert ids.shape == (0,)
-        assert ids.dtype == np.uint8
+def test_a_section_without_tokens_is_refused(tmp_path, cache, text):
+    """Nothing, or nothing but what the tokenizer drops, cannot be trained on or evaluated."""
+    section = write_section(tmp_path / "a.txt", text or "abc", 0, len(text))
+    with pytest.raises(DataError, match=r"a\.txt has no tokens; give more text"):
+        encode(section, vocabulary_of("a b c", "spaced"), cache)
+    assert not list(cache.iterdir())
 
 
 def test_a_text_that_cannot_be_read_is_its_own_error(tmp_path, cache, capfd):
-    """What is wrong with the text is said as the corpus says it, TensorFlow adds nothing, and no array is left."""
+    """The error is that of reading the text, TensorFlow adds nothing to it, and no array is left."""
     vocabulary = vocabulary_of("abc")
-    section = section_of(tmp_path / "bad.txt", "abc\n" * 100)
+    section = write_section(tmp_path / "bad.txt", "abc\n" * 100)
     section.paths[0].write_bytes(b"abc\n" * 99 + b"\xff\n")
     with pytest.raises(DataError, match=r"bad\.txt is not valid utf-8 at byte 396 \(line 100\)"):
-        encode(section, vocabulary, "text", cache)
+        encode(section, vocabulary, cache)
     section.paths[0].unlink()
     with pytest.raises(MissingError, match=r"cannot read .*bad\.txt"):
-        encode(section, vocabulary, "text", cache)
+        encode(section, vocabulary, cache)
     assert not list(cache.iterdir())
     assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_cache_that_is_not_there_is_one_error(tmp_path):
     """A directory that vanished, or a file in its place, is an expected failure that names the path."""
-    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    section, vocabulary = write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
     for directory in (tmp_path / "gone", tmp_path / "a.txt", tmp_path / "a.txt" / "below"):
         with pytest.raises(TextgenError, match=rf"cannot [^\n]*{re.escape(str(directory))}[^\n]*$"):
-            encode(section, vocabulary, "text", directory)
+            encode(section, vocabulary, directory)
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_cache_without_permission_is_one_error(tmp_path, cache):
-    """A directory that may not be written says so."""
+    """A directory without permission to write is named as such."""
     cache.chmod(0o500)
     with pytest.raises(AccessError, match="check the permissions"):
-        encode(section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc"), "text", cache)
+        encode(write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc"), cache)
 
 
 @pytest.mark.parametrize("operation", ["replace", "fsync"])
@@ -207,20 +244,20 @@ def test_a_disk_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, operatio
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(*{"replace": (Path, "replace"), "fsync": (os, "fsync")}[operation], fail)
-    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    section, vocabulary = write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
     with pytest.raises(InputOutputError, match="free some space"):
-        encode(section, vocabulary, "text", cache)
+        encode(section, vocabulary, cache)
     assert not list(cache.iterdir())
     monkeypatch.undo()
-    assert encode(section, vocabulary, "text", cache).tolist() == vocabulary.encode("abc")
+    assert encode(section, vocabulary, cache).tolist() == vocabulary.encode("abc")
 
 
 def test_a_directory_in_place_of_the_array_is_one_error(tmp_path, cache):
     """An array that cannot be opened is an expected failure."""
-    section, vocabulary = section_of(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
-    encode(section, vocabulary, "text", cache)
+    section, vocabulary = write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
+    encode(section, vocabulary, cache)
     (path,) = cache.iterdir()
     path.unlink()
     (path / "something").mkdir(parents=True)
     with pytest.raises(TextgenError, match=path.name):
-        encode(section, vocabulary, "text", cache)
+        encode(section, vocabulary, cache)

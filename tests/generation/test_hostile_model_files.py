@@ -157,7 +157,7 @@ def test_every_digit_of_the_hash(path: Path, refuse: Callable[[bytes, str], None
     start = content.index(MARK) + len(MARK)
     for place in range(start, start + 64):
         for digit in {b"0", b"f"} - {content[place : place + 1]}:
-            refuse(content[:place] + digit + content[place + 1 :], "does not have the sha256 that stands in it")
+            refuse(content[:place] + digit + content[place + 1 :], "does not have the sha256 that is in it")
     upper = content[start : start + 64].upper()
     refuse(content[:start] + upper + content[start + 64 :], "its sha256 must be 64 digits of hex")
 
@@ -230,11 +230,22 @@ def test_vocabularies_that_cannot_write(
     refuse(parts.join(), message)
 
 
-@pytest.mark.parametrize(("field", "value"), [("tokenizer", "x" * 10**6), ("tokenizer", 3), ("lowercase", 0)])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tokenizer", "x" * 10**6),
+        ("tokenizer", 3),
+        ("lowercase", 0),
+        ("tokenizer_version", 0),
+        ("tokenizer_version", True),
+        ("tokenizer_version", "1"),
+        ("tokenizer_version", None),
+    ],
+)
 def test_tokenizers_that_there_are_not(
     parts: Parts, refuse: Callable[[bytes, str], None], field: str, value: object
 ) -> None:
-    """What parts the text must be a tokenizer of ours."""
+    """What splits the text must be a tokenizer of ours."""
     parts.fields["vocabulary"][field] = value
     refuse(parts.join(), "its vocabulary is damaged")
 

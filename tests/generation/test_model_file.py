@@ -21,6 +21,8 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import AccessError, FormatError, MissingError
 from textgen.generation import read_model, write_model
+from textgen.generation.model_file import expected_shapes, longest_header
+from textgen.generation.model_header import header_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +95,22 @@ def test_any_token_comes_back(
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
     write_model(tmp_path / "m.safetensors", make_model(plain, vocabulary=vocabulary))
     assert read_model(tmp_path / "m.safetensors").vocabulary == vocabulary
+
+
+@pytest.mark.parametrize("tokens", [("a",), ("日", "é", '"', "\\", "\n", "\x1b", "\x7f", "\u2028", "😀")])
+def test_the_length_of_the_header_is_known_before(
+    tmp_path: Path, make_model: Callable[..., ModelFile], kind: dict[str, Any], tokens: tuple[str, ...]
+) -> None:
+    """It is computed from metadata and shapes to the byte; a file's own is at most a little shorter than the longest."""
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
+    scores = {f"valid_{name}": -1 / 3e100 for name in ("loss", "perplexity", "bits_per_character", "unknown_share")}
+    model = dataclasses.replace(make_model(kind, vocabulary=vocabulary), scores=scores)
+    write_model(tmp_path / "m", model)
+    content = (tmp_path / "m").read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+    assert header_size(expected_shapes(model.shape, vocabulary.size), metadata) == size
+    assert size <= longest_header(model.shape, vocabulary) <= size + 1200
 
 
 def test_any_safetensors_reader_opens_it(path: Path) -> None:
@@ -238,6 +256,40 @@ def test_newer_format_asks_for_an_upgrade(path: Path) -> None:
         read_model(path)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_file_has_the_version_of_the_split(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], version: int
+) -> None:
+    """A prompt is split as the text was that the model was trained on, by its version of the split."""
+    vocabulary = Vocabulary(("", "[UNK]", "\n", "ही", "ह", "ी"), make_tokenizer("word", version=version))
+    write_model(tmp_path / "m", make_model(plain, vocabulary=vocabulary))
+    assert read_model(tmp_path / "m").vocabulary == vocabulary
+    assert read_model(tmp_path / "m").vocabulary.encode("ही") == {1: [4, 5], 2: [3]}[version]
+
+
+def test_a_file_without_a_version_of_the_split_has_the_first(
+    path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], old_metadata: dict[str, str]
+) -> None:
+    """A word model that was trained before words kept their marks writes and reads as it always did."""
+    vocabulary = Vocabulary(("", "[UNK]", "\n", "ही", "ह", "ी"), make_tokenizer("word", version=1))
+    content = {name: part for name, part in vocabulary.to_json().items() if name != "tokenizer_version"}
+    model = make_model(plain, vocabulary=vocabulary)
+    save_file(dict(model.tensors), path, old_metadata | {"vocabulary": json.dumps(content)})
+    assert read_model(path).vocabulary == vocabulary
+    assert read_model(path).vocabulary.encode("ही") == [4, 5]
+
+
+def test_a_later_split_asks_for_an_upgrade(path: Path, old_metadata: dict[str, str]) -> None:
+    """A model whose words only a later textgen splits is refused for that reason."""
+    vocabulary = json.loads(old_metadata["vocabulary"]) | {"tokenizer_version": 7}
+    save_file(dict(read_model(path).tensors), path, old_metadata | {"vocabulary": json.dumps(vocabulary)})
+    with pytest.raises(
+        FormatError,
+        match=r"^cannot use .*: its \w+ split has version 7, and textgen .* to version \d; upgrade textgen$",
+    ):
+        read_model(path)
+
+
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])
 def test_another_safetensors_file(path: Path, metadata: dict[str, str] | None) -> None:
     """A file with the weights of something else is told from a damaged one."""
@@ -258,7 +310,7 @@ def test_job_directory_without_model(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """A path at which nothing stands is named."""
+    """A path that does not exist is named."""
     with pytest.raises(MissingError, match="nowhere: there is no such file"):
         read_model(tmp_path / "nowhere")
 

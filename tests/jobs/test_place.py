@@ -1,4 +1,7 @@
+import dataclasses
 import json
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ pytestmark = [
 ]
 
 STEPS = [10, 20, 30, 40]
+HANG_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -74,6 +78,13 @@ def in_bucket(bucket):
     found = {blob.name.removeprefix("jobs/book/"): blob.download_as_bytes().decode() for blob in blobs}
     del found["lock"]
     return found
+
+
+def wait_for(condition):
+    end = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_the_bucket_has_what_the_trainer_left(uri, events, bucket):
@@ -159,13 +170,9 @@ def test_a_bucket_that_was_emptied_is_a_new_job(uri, events, bucket):
 
 def test_a_local_directory_that_is_emptied_empties_no_bucket(uri, events, bucket):
     """Whatever cleans the cache in the middle of a run takes no checkpoint from the bucket."""
-    import shutil
-    import time
-
     with job_place(uri).open(events) as job:
         work(job, 10)
-        while "state.json" not in in_bucket(bucket):
-            time.sleep(0.05)
+        wait_for(lambda: "state.json" in in_bucket(bucket))
         kept = in_bucket(bucket)
         shutil.rmtree(job.checkpoints)
     assert in_bucket(bucket) == kept
@@ -219,14 +226,23 @@ def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):
     assert {blob.name.removeprefix("jobs/book.1/"): blob.download_as_bytes().decode() for blob in blobs} == kept
 
 
-def test_two_trainers_do_not_meet(uri, events, machine):
-    """On one machine by the kernel's lock, on two by the lease; the message names the place that the user knows."""
+def test_two_trainers_do_not_meet(uri, events, machine, bucket):
+    """On one machine the kernel's lock keeps them apart, on two the lease; the message names the place that the user knows."""
+
+    def generation():
+        return bucket.get_blob("jobs/book/lock").generation
+
+    def wait_for_a_renewal(_):
+        seen = generation()
+        wait_for(lambda: generation() != seen)
+
     with job_place(uri).open(events):
         with pytest.raises(errors.LockedError, match=rf"another trainer works in {uri}: process \d+ on "):
             job_place(uri).open(events).__enter__()
         machine("second")
+        waiting = dataclasses.replace(events, say=wait_for_a_renewal)
         with pytest.raises(errors.LockedError, match=rf"another trainer works in {uri}: process \d+ on "):
-            job_place(uri).open(events).__enter__()
+            job_place(uri).open(waiting).__enter__()
 
 
 def test_a_job_of_the_cloud_is_taken_over_by_its_restart(uri, events, machine, bucket, said):

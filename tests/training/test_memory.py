@@ -27,7 +27,7 @@ library.free.argtypes = [ctypes.c_void_p]
 
 text = Path(sys.argv[1])
 corpus = open_corpus(find_sources([str(text)], None, None), language_model="char")
-ids = encode(corpus.train, corpus.vocabulary, corpus.sha256, text.parent)
+ids = encode(corpus.train, corpus.vocabulary, text.parent)
 next(iter(training_windows(Streams(ids, 4, 10, 1), 0, 0)))
 library.free(library.malloc(16 << 20))
 before = library.mallinfo2().hblks

@@ -274,7 +274,7 @@ def test_a_job_whose_checkpoints_are_gone_does_not_begin_anew_over_its_results(r
     _, job, _ = run(max_steps=5)
     job.checkpoints.rename(tmp_path / "elsewhere")
     before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
-    with pytest.raises(MissingError, match=r"is at step 5, and there are no checkpoints in .*; restore them"):
+    with pytest.raises(MissingError, match=r"is at step 5, but there are no checkpoints in .*; restore them"):
         run(max_steps=9)
     assert {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()} == before
 

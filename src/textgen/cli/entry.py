@@ -1,23 +1,25 @@
-"""What every command does around its work: exit codes, one-line failures, a closed pipe, Ctrl-C."""
+"""Runs a command and turns every end into an exit code: failures in one line, a closed pipe, Ctrl-C."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from textgen.cli.start import end_at_once
 from textgen.console import report_crashes, report_failure
 from textgen.errors import CancelledError, TextgenError, UnavailableError, from_os_error
 
 
 def run_command(program: str, command: Callable[[Sequence[str]], None], arguments: Sequence[str] | None) -> int:
-    """Runs a command and turns what it raises into an exit code.
+    """Runs a command and turns the exceptions it raises into an exit code.
 
     Args:
-        program: how the command is called, for its error lines.
-        command: the work; given the arguments without the program's name.
-        arguments: those; None for the process' own.
+        program: the command's name, for its error lines.
+        command: the function to call with the arguments, which do not include the program's name.
+        arguments: the arguments; None for those of the process.
 
     Returns:
         The exit code.
@@ -25,9 +27,11 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
     _open_missing_streams()
     report_crashes(program)
     try:
+        if signal.getsignal(signal.SIGINT) is end_at_once:  # the imports are done, and the command may have to clean up
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _call(command, sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on
+    except BrokenPipeError:  # the reader is gone
         _drop_output()
         return 0
     except OSError as error:
@@ -60,14 +64,14 @@ def _fail(program: str, error: TextgenError) -> int:
 
 
 def _open_missing_streams() -> None:
-    """Opens the null device for each standard stream that the caller closed, as `>&-` does; Python leaves None there."""
+    """Opens the null device for each standard stream that the caller closed (`>&-`), which Python sets to None."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open to the end
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - stays open
 
 
 def _drop_output() -> None:
-    """Puts the null device behind standard output: Python flushes it once more at the end, and would complain."""
+    """Redirects standard output to the null device: Python flushes it once more at exit, which would fail again."""
     null = os.open(os.devnull, os.O_WRONLY)
     with contextlib.suppress(OSError, ValueError):  # a stand-in for the stream, in a test, may have no descriptor
         os.dup2(null, sys.stdout.fileno())

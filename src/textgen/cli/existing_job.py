@@ -11,7 +11,7 @@ from typing import Any, Literal
 from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
-from textgen.corpus import Corpus, Vocabulary, replace_vocabulary
+from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import read_text
@@ -60,6 +60,8 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     _check_shape(job, before, config)
     state = JobState.find(job.state)
     vocabulary = _find_vocabulary(job, corpus, state)
+    if vocabulary is not None:
+        corpus = keep_split(corpus, vocabulary.tokenizer, config.vocab_size)
     changed = _find_change(corpus, state, vocabulary)
     if changed and not allow_changed_data:
         causes = _differences(_values(before, _SETTINGS_OF_TEXT), _values(config, _SETTINGS_OF_TEXT))

@@ -22,6 +22,7 @@ from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
 from textgen.cli.memory import check_memory
+from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
@@ -30,14 +31,17 @@ from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, Train
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
-from textgen.errors import UsageError
+from textgen.errors import PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
 from textgen.planning import Choice, Plan
-from textgen.signals import Signals
+from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
 
 PROGRAM = "textgen-train"
+
+_SECONDS_TO_BE_KILLED = 60.0
+"""Twice the time that Compute Engine leaves a spot machine after SIGTERM."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    return run_command(PROGRAM, _train, arguments)
+    code = run_command(PROGRAM, _train, arguments)
+    if code == PreemptedError.exit_code:
+        # Vertex AI starts a job again more often if its machine was taken away than if it ended by itself.
+        wait_to_be_killed(_SECONDS_TO_BE_KILLED)
+    return code
 
 
 def make_parser() -> Parser:
@@ -75,12 +83,15 @@ def make_parser() -> Parser:
 
 
 def _train(arguments: Sequence[str]) -> None:
-    with Signals() as signals:
-        _run(arguments, signals)
-
-
-def _run(arguments: Sequence[str], signals: Signals) -> None:
     environment = CloudEnvironment.read(os.environ)
+    is_in_cloud = environment.job_id is not None
+    with Signals(PreemptedError if is_in_cloud else StoppedError) as signals:
+        if is_in_cloud:
+            signals.advice = "Vertex AI starts the job again, which resumes; if it does not, submit it again"
+        _run(arguments, environment, signals)
+
+
+def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signals) -> None:
     command, config, given = _settings(arguments, environment)
     console = Console()
     if environment.cluster_spec is not None:
@@ -130,7 +141,7 @@ def _run(arguments: Sequence[str], signals: Signals) -> None:
 
 def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Console) -> None:
     aside = place.move_aside(events)
-    signals.advice = "run the same command without --fresh to go on"
+    signals.advice = "run the same command without --fresh to resume"
     if aside is not None:
         console.say(f"The old job is now {aside}")
 
@@ -164,6 +175,7 @@ def _prepare(
     """
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
+    check_model_file(config, found.corpus.vocabulary)
     check_enough_text(found.corpus, plan)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)

@@ -4,19 +4,20 @@
 - `reading`, `formats`: bytes -> text
 - `doubts`: what is doubtful about how they were decoded
 - `section`: a contiguous part of a text
+- `words`: what a word is
 - `tokenizers`: text <-> tokens
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
-- `coverage`: how much of a text a vocabulary lacks
+- `coverage`: the share of a text that a vocabulary lacks
 - `corpus`: all of it together
-- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text stand in it; they load NumPy, and
+- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text occur in it; they load NumPy, and
   are imported by name
 
-Text passes through in pieces of about a million characters, so that a corpus may be larger than the memory; only the copy
-index holds all of it.
+Text passes through in pieces of about a million characters, so that a corpus may be larger than memory; only the copy
+index keeps all of it.
 """
 
-from textgen.corpus.corpus import Corpus, Sections, open_corpus, open_sections, replace_vocabulary
+from textgen.corpus.corpus import Corpus, Sections, keep_split, open_corpus, open_sections, replace_vocabulary
 from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources, prefix_of
@@ -35,6 +36,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "find_sources",
+    "keep_split",
     "make_tokenizer",
     "open_corpus",
     "open_sections",

@@ -1,4 +1,4 @@
-"""All that is known of a text before a model sees it: its sections, its vocabulary, its hash."""
+"""What is known of a text before a model sees it: its sections, its vocabulary, its hash."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from textgen.errors import DataError, UsageError, named
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
+    from hashlib import _Hash as Hash
     from pathlib import Path
 
     from textgen.corpus.sources import Sources
     from textgen.corpus.tokenizers import Tokenizer
 
 MAX_VALID_CHARACTERS = 1_000_000
-"""The most that is cut off for validation: every evaluation passes over all of it, and more would not tell more."""
+"""The most that is cut off for validation: every evaluation reads all of it, and more would add nothing."""
 
 
 @dataclass(frozen=True)
 class Sections:
-    """A text, parted by what its parts are for.
+    """A text, split by the use of its parts.
 
     Attributes:
-        texts: all that was read: what `train`, `valid` and `test` are the whole or a part of.
-        train: what is learned from.
-        valid: what the model is scored with while it learns.
-        test: what it is scored with in the end, if anything.
-        sha256: the hash, in hex, of the texts and of where the sections begin and end.
+        texts: everything that was read: `train`, `valid` and `test` are each one of these, or a part of one.
+        train: what the model learns from.
+        valid: what it is evaluated on while it learns.
+        test: what it is evaluated on at the end, if anything.
+        sha256: the hash, in hex, of the texts and of where the sections start and end.
     """
 
     texts: tuple[Section, ...]
@@ -80,13 +81,13 @@ def open_corpus(
     valid_fraction: float = 0.1,
     encoding: str = "utf-8",
 ) -> Corpus:
-    """Parts a text into sections and makes its vocabulary; reads it through twice.
+    """Splits a text into sections and makes its vocabulary; reads it through twice.
 
     Args:
         sources: the files.
-        language_model: `char` or `word`. A word model takes the vocabulary file, if there is one, and then the text as
-            it is spaced; a char model passes it over.
-        vocab_size: how many tokens to keep, the most frequent ones; None keeps all.
+        language_model: `char` or `word`. A word model uses the vocabulary file, if there is one, and then splits the text
+            at white space; a char model ignores it.
+        vocab_size: the number of tokens to keep, the most frequent ones; None keeps all.
         lowercase: whether the text is lower-cased.
         valid_fraction: the part of the training text to keep for validation, at its end, if there is no text for that;
             never more than a million characters.
@@ -98,7 +99,7 @@ def open_corpus(
     Raises:
         UsageError: an argument is out of range, or `vocab_size` meets a vocabulary file.
         DataError: a file is not text or empty, the training text has only one distinct token, or the vocabulary file is
-            that of another text.
+            that of another text, or the text changes while it is read.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, vocabulary_file)
@@ -125,15 +126,33 @@ def open_corpus(
     )
 
 
-def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
-    """Lets a text be read with a vocabulary that is not its own; reads the training section through once.
+def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> Corpus:
+    """Splits a text with another version of its tokenizer; reads the training section through once if it is another.
 
-    Where the text's own vocabulary leaves tokens out, as `vocab_size` makes it, the other may leave out as many.
+    Args:
+        corpus: the text, with the vocabulary that the text alone gives.
+        tokenizer: what is to split it. One of another name or case is left to `replace_vocabulary`.
+        vocab_size: as in `open_corpus`.
+
+    Returns:
+        The same text, with the vocabulary that it gives when the tokenizer splits it.
+    """
+    own = corpus.vocabulary.tokenizer
+    if (own.name, own.lowercase) != (tokenizer.name, tokenizer.lowercase) or own.version == tokenizer.version:
+        return corpus
+    counts = count_tokens([corpus.train], tokenizer)
+    return replace(corpus, vocabulary=keep_most_frequent(counts, tokenizer, vocab_size))
+
+
+def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
+    """Gives a text a vocabulary that is not its own; reads the training section through once.
+
+    If the text's own vocabulary leaves tokens out, because of `vocab_size`, the other one may leave out as many.
 
     Args:
         corpus: the text.
-        vocabulary: what to read it with. Tokens that it lacks become `[UNK]`.
-        path: where it stands, for the error.
+        vocabulary: the one to use. Tokens that it lacks become `[UNK]`.
+        path: the file it comes from, for the error.
         advice: what to do about it, likewise.
 
     Returns:
@@ -150,7 +169,7 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
 
 
 def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
-    """Parts a text into sections; reads it through once.
+    """Splits a text into sections; reads it through once.
 
     Args:
         sources: the files.
@@ -162,18 +181,17 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
 
     Raises:
         UsageError: an argument is out of range.
-        DataError: a file is not text or empty, or there is nothing to part.
+        DataError: a file is not text or empty, or too short to split.
     """
     if not 0 < valid_fraction < 1:
-        raise UsageError(f"{named('valid_fraction')} must lie between 0 and 1, not {valid_fraction}: try 0.1")
-    texts = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
-    train, valid = (
-        (texts[0].whole, texts[1].whole) if sources.valid else _cut(texts[0].whole, texts[0].tail, valid_fraction)
-    )
-    test = texts[-1].whole if sources.test else None
+        raise UsageError(f"{named('valid_fraction')} must be between 0 and 1, not {valid_fraction}: try 0.1")
+    scans = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
+    texts = tuple(scan.until(scan.characters) for scan in scans)
+    train, valid = texts[:2] if sources.valid else _cut(scans[0], valid_fraction)
+    test = texts[-1] if sources.test else None
     places = [f"{section.start}-{section.stop}" for section in (train, valid, test) if section]
     sha256 = hashlib.sha256(" ".join([*(text.sha256 for text in texts), *places]).encode()).hexdigest()
-    return Sections(tuple(text.whole for text in texts), train, valid, test, sha256)
+    return Sections(texts, train, valid, test, sha256)
 
 
 def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
@@ -191,11 +209,33 @@ def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_fil
 
 
 class _Scan(NamedTuple):
-    """What reading some files through tells: all of their text, its hash, and its end, where a cut may lie."""
+    """What one pass over some files gives: enough to cut their text anywhere near its end, and to hash both parts.
 
-    whole: Section
-    sha256: str
+    Attributes:
+        paths: the files.
+        encoding: how they are encoded.
+        characters: the length of their text.
+        digest: the hash of the text before its tail.
+        tail: the end of the text.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: str
+    characters: int
+    digest: Hash
     tail: str
+
+    def until(self, stop: int) -> Section:
+        """The section from the start of the text; it must reach the tail."""
+        digest = self.digest.copy()
+        digest.update(self.tail[: stop - self.characters + len(self.tail)].encode())
+        return Section(self.paths, self.encoding, 0, stop, digest.hexdigest())
+
+    def since(self, start: int) -> Section:
+        """The section to the end of the text; it must start in the tail."""
+        text = self.tail[start - self.characters + len(self.tail) :]
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        return Section(self.paths, self.encoding, start, self.characters, sha256)
 
 
 def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
@@ -203,24 +243,26 @@ def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
     characters, digest, tail = 0, hashlib.sha256(), ""
     for text in read_files(paths, encoding):
         characters += len(text)
-        digest.update(text.encode())
-        tail = (tail + text)[-MAX_VALID_CHARACTERS - 1 :]  # one more: the line end before the earliest cut
-    return _Scan(Section(tuple(paths), encoding, 0, characters), digest.hexdigest(), tail)
+        tail += text
+        before = max(len(tail) - MAX_VALID_CHARACTERS - 1, 0)  # one more: the line break before the earliest cut
+        digest.update(tail[:before].encode())
+        tail = tail[before:]
+    return _Scan(tuple(paths), encoding, characters, digest, tail)
 
 
-def _cut(whole: Section, tail: str, valid_fraction: float) -> tuple[Section, Section]:
+def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
     """Cuts a text into training and validation, where a line starts if possible."""
-    total = whole.characters
+    total, tail = scan.characters, scan.tail
     if total < 2:  # noqa: PLR2004 - one character for each part
-        raise _describe_monotony(whole)
+        raise _describe_monotony(scan.until(total))
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
-    line_end = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
-    start = total - len(tail) + line_end + 1 if line_end >= 0 else total - valid_size
-    return Section(whole.paths, whole.encoding, 0, start), Section(whole.paths, whole.encoding, start, total)
+    line_break = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
+    start = total - len(tail) + line_break + 1 if line_break >= 0 else total - valid_size
+    return scan.until(start), scan.since(start)
 
 
 def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:
-    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not go with the text."""
+    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not suit the text."""
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
     _check_variety(train, vocabulary.tokenizer)
     counts = count_tokens([train], vocabulary.tokenizer)
@@ -229,7 +271,7 @@ def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocab
 
 
 def _check_variety(train: Section, tokenizer: Tokenizer) -> None:
-    """Refuses a text in which there is nothing to predict; reads no more of it than that takes."""
+    """Refuses a text in which there is nothing to predict; reads only as far as the second distinct token."""
     distinct: set[str] = set()
     for chunk in train.chunks(1 << 16):
         distinct.update(tokenizer.split(chunk))

@@ -1,8 +1,10 @@
-"""Tokens -> text, one token at a time; knows nothing of how the text was parted."""
+"""Tokens -> text, one token at a time; knows nothing of how the text was split."""
 
 from __future__ import annotations
 
 import re
+
+from textgen.corpus.words import split_at_apostrophes
 
 _OPENING = frozenset(["(", "[", "{", "“", "‘", "«", "``", "$", "£", "€", "#"])  # noqa: RUF001 - as in print
 _CLOSING = frozenset([",", ".", ";", ":", "!", "?", "...", "…", ")", "]", "}", "%", "”", "»", "''"])
@@ -10,20 +12,20 @@ _STRAIGHT_QUOTE = '"'
 _STRAIGHT_APOSTROPHE = "'"
 _APOSTROPHES = frozenset([_STRAIGHT_APOSTROPHE, "’"])  # noqa: RUF001 - as in print
 
-# What stands behind an apostrophe (it's, don't) and before one (o'clock, M'Nicholl, d'Avezac) in the same word.
+# What follows an apostrophe (it's, don't) or precedes one (o'clock, M'Nicholl, d'Avezac) in the same word.
 _AFTER_APOSTROPHE = frozenset(["s", "t", "m", "d", "ll", "re", "ve"])
 _BEFORE_APOSTROPHE = frozenset(["o", "d", "l", "m"])
 _CONTRACTION = re.compile(rf"(?:n['’]t|['’](?:{'|'.join(sorted(_AFTER_APOSTROPHE))}))", re.IGNORECASE)  # noqa: RUF001
 
 
 class Joiner:
-    """Joins tokens that hold their own white space: the text is the tokens, one behind the other."""
+    """Joins tokens that contain their own white space: the text is the tokens, one after the other."""
 
     def add(self, token: str) -> str:
         """Takes the next token.
 
         Args:
-            token: a token as the tokenizer gave it.
+            token: a token of the tokenizer.
 
         Returns:
             What it adds to the text.
@@ -34,9 +36,9 @@ class Joiner:
 class SpacedJoiner(Joiner):
     r"""Joins tokens that have lost their white space, with the spaces of printed English.
 
-    A straight quote does not say whether it opens or closes, so every second `"` closes. A `'` behind a word is an
-    apostrophe or closes; elsewhere it closes what is open, or opens. This is decided token by token, without looking
-    ahead, and so is wrong where a quotation follows a word: `the ' duncan '` becomes `the' duncan'`.
+    A straight quote can open or close, so every second `"` closes. A `'` after a word is an apostrophe or closes;
+    elsewhere it closes what is open, or opens. This is decided token by token, without looking ahead, and so is wrong
+    where a quotation follows a word: `the ' duncan '` becomes `the' duncan'`.
 
     Example:
         >>> joiner = SpacedJoiner()
@@ -44,7 +46,7 @@ class SpacedJoiner(Joiner):
         '"it\'s late," he said.'
 
     Args:
-        before: the text to go on from, with printed or spaced marks; it says where quotes are open.
+        before: the text to continue, with printed or spaced punctuation; quotes may be open in it.
     """
 
     def __init__(self, before: str = "") -> None:
@@ -53,8 +55,8 @@ class SpacedJoiner(Joiner):
         self._glued = True  # the next token follows without a space
         self._in_double_quotes = False
         self._in_single_quotes = False
-        for word_or_mark in re.findall(r"\w+|[^\w\s]", before):
-            self.add(word_or_mark)
+        for token in split_at_apostrophes(before):
+            self.add(token)
         if before[-1:].isspace():
             self._glued = True
 
@@ -67,7 +69,7 @@ class SpacedJoiner(Joiner):
         return text
 
     def _place(self, token: str) -> tuple[bool, bool]:
-        """Says whether the next token follows a token closely, and whether the token itself does so."""
+        """Returns whether the next token follows this one without a space, and whether this one follows so itself."""
         word, self._apostrophed = self._apostrophed, ""
         if word:
             if token.lower() in _AFTER_APOSTROPHE or word.lower() in _BEFORE_APOSTROPHE:

@@ -1,7 +1,8 @@
-"""A contiguous part of the text of some files; knows nothing of tokens but where they may be parted."""
+"""A contiguous part of the text of some files; knows nothing of tokens but where a text may be cut between them."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# How far beyond its size a chunk may grow while it holds no place to cut. A line without a space can be the whole file,
-# and the memory must stay bounded; no word is a million characters long.
+# How far a chunk may grow beyond its size while it has no place to cut. A line without a space can be the whole file,
+# and memory must stay bounded; no word is a million characters long.
 _REACH = 1 << 20
 
 _BEFORE_LAST_SPACES = re.compile(r".*\S(?=\s)", re.DOTALL)
@@ -22,19 +23,21 @@ _BEFORE_LAST_SPACES = re.compile(r".*\S(?=\s)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Section:
-    """A contiguous part of a text.
+    """A contiguous part of a text, as it was when it was hashed.
 
     Attributes:
         paths: the files whose texts, one after the other, are the whole text; see `read_files`.
         encoding: how they are encoded.
         start: the first character of the section within the whole text.
-        stop: the character behind its last.
+        stop: the character after its last.
+        sha256: the hash, in hex, of the section's own text in UTF-8, wherever that text is.
     """
 
     paths: tuple[Path, ...]
     encoding: str
     start: int
     stop: int
+    sha256: str
 
     @property
     def characters(self) -> int:
@@ -48,15 +51,25 @@ class Section:
             characters: about the length of a piece.
 
         Yields:
-            Pieces that make up the section. They end behind a line end; where there is none, before white space; where
-            there is none within a million characters more, anywhere.
+            Pieces that make up the section. They end after a line break, or, without one, before white space, or, with
+            none within a million characters more, anywhere.
+
+        Raises:
+            DataError: the text is no longer the one that was hashed, which is noticed before the last piece; and whatever
+                `read_files` raises.
         """
-        rest = ""
+        rest, digest = "", hashlib.sha256()
         for text in self._read(characters):
+            digest.update(text.encode())
             rest += text
             if len(rest) >= characters and (cut := _find_cut(rest, characters + _REACH)):
                 yield rest[:cut]
                 rest = rest[cut:]
+        if digest.hexdigest() != self.sha256:
+            files = f"{self.paths[0]}{f' or one of {len(self.paths) - 1} more' if len(self.paths) > 1 else ''}"
+            raise DataError(
+                f"the text changed while it was read ({files}): run the same command again when nothing writes to it"
+            )
         if rest:
             yield rest
 
@@ -71,7 +84,7 @@ class Section:
 
 
 def _find_cut(text: str, limit: int) -> int:
-    """Returns how much of a text to hand out: up to the last good place, else all from the limit on, else nothing."""
+    """Returns the length to yield: up to the last good place, else all of a text as long as the limit, else nothing."""
     if line_end := text.rfind("\n") + 1:
         return line_end
     if match := _BEFORE_LAST_SPACES.match(text):
@@ -80,7 +93,7 @@ def _find_cut(text: str, limit: int) -> int:
 
 
 def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) -> Iterator[str]:
-    """Reads files as one text: one that does not end in a line break gets one before the next begins.
+    """Reads files as one text: a file that does not end in a line break gets one before the next starts.
 
     Args:
         paths: the files in order.
@@ -91,7 +104,7 @@ def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) 
         Pieces of the text, cut anywhere.
 
     Raises:
-        DataError: a file is empty, or not text; and all that `read_chunks` raises.
+        DataError: a file is empty or not text; and whatever `read_chunks` raises.
     """
     text = "\n"
     for path in paths:

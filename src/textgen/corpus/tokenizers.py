@@ -1,74 +1,81 @@
-r"""Text <-> tokens, defined here and nowhere else; knows nothing of ids.
+r"""Text <-> tokens; knows nothing of ids.
 
-Three ways to part a text, and how each parts `Don't go, Ned.`::
+Three ways to split a text, and how each splits `Don't go, Ned.`::
 
     char      every character                  D o n ' t   g o ,   N e d .
-    word      words, marks and spaces          Don't   go ,   Ned .
-    spaced    what white space parts           Don't go, Ned.
+    word      words, punctuation and spaces    Don't   go ,   Ned .
+    spaced    at white space                   Don't go, Ned.
 
-`char` and `word` lose nothing. `spaced` is for a text that someone has parted already (`do n't go , ned .`), and gives
-it the spaces of printed English back.
+`char` and `word` lose nothing. `spaced` is for a text that is split already (`do n't go , ned .`), and restores the
+spaces of printed English.
+
+A model keeps the tokenizer that its text was split with. So what splits a text differently is a new version of a
+tokenizer, and the old one stays.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textgen.corpus.joiners import Joiner, SpacedJoiner
-from textgen.errors import UsageError
+from textgen.corpus.words import split_words, split_words_without_marks
+from textgen.errors import FormatError, UsageError
+from textgen.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNKNOWN = "[UNK]"
-"""The token that stands for all that a vocabulary lacks; Keras' name for it."""
+"""The token for everything that a vocabulary lacks, by its name in Keras."""
 
-# A word with any apostrophes inside it, a line end, other white space, any other character: nothing is left over.
-_WORD_TOKENS = re.compile(r"\w+(?:['’]\w+)*|\n|[^\S\n]+|[^\w\s]")  # noqa: RUF001 - as in print
+
+class LaterTokenizerError(FormatError):
+    """Only a later textgen has this version of a tokenizer."""
 
 
 @dataclass(frozen=True)
 class Tokenizer(ABC):
-    """Parts texts into tokens and joins tokens to texts.
+    """Splits texts into tokens and joins tokens to texts.
 
-    A text may be cut behind a line end, and before white space that follows something else: its tokens are then those
+    A text may be cut after a line break, and before white space that follows something else: its tokens are then those
     of the parts.
 
     Attributes:
         lowercase: whether texts are lower-cased first; joining then gives the lower-cased text.
         name: `char`, `word` or `spaced`.
-        start: the tokens that a model reads when there is no prompt; a text begins behind them: a blank line, for lines.
-        separator: what stands between tokens in `plain`.
+        version: the number of the split among those that the name has had, from 1.
+        start: the tokens that a model reads when there is no prompt: a blank line, or the end of a sentence.
+        separator: what is between tokens in `plain`.
     """
 
     lowercase: bool = False
     name: ClassVar[str]
+    version: ClassVar[int] = 1
     start: ClassVar[tuple[str, ...]] = ("\n", "\n")
     separator: ClassVar[str] = ""
 
     def split(self, text: str) -> list[str]:
-        """Parts a text into tokens."""
-        return self._split(self._settle(text))
+        """Splits a text into tokens."""
+        return self._split(self._set_case(text))
 
     def plain(self, text: str) -> str:
-        """Returns a text as its tokens stand in it, one behind the other: the form in which texts are searched for copies.
+        """Returns a text as its tokens joined by `separator`: the form in which texts are searched for copies.
 
-        It is the text itself, lower-cased if texts are; a spaced text is its tokens, joined by `separator`.
+        It is the text itself, lower-cased if texts are, unless the text is spaced.
         """
-        return self._settle(text)
+        return self._set_case(text)
 
-    def _settle(self, text: str) -> str:
+    def _set_case(self, text: str) -> str:
         return text.lower() if self.lowercase else text
 
     @abstractmethod
     def _split(self, text: str) -> list[str]:
-        """Parts a text whose case is settled."""
+        """Splits a text that is lower-cased if texts are."""
 
-    def joiner(self, before: str = "") -> Joiner:  # noqa: ARG002 - of use to `spaced`
-        """Returns what joins tokens one by one, going on from the text `before`."""
+    def joiner(self, before: str = "") -> Joiner:  # noqa: ARG002 - `spaced` uses it
+        """Returns what joins tokens one by one, continuing the text `before`."""
         return Joiner()
 
     def join(self, tokens: Iterable[str]) -> str:
@@ -86,26 +93,36 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """Words, line ends, runs of other white space, and single other characters are tokens.
+    """Words, line breaks, runs of other white space, and single other characters are tokens.
 
-    `don't` is one word; `well-known` is two, with a hyphen between them.
+    `don't` is one word; `well-known` is two, with a hyphen between them. See `words` for what a word is.
     """
 
     name = "word"
+    version = 2
 
     def _split(self, text: str) -> list[str]:
-        return _WORD_TOKENS.findall(text)
+        return split_words(text)
+
+
+class FirstWordTokenizer(WordTokenizer):
+    """The first version of `word`, in which a combining mark is a token of its own."""
+
+    version = 1
+
+    def _split(self, text: str) -> list[str]:
+        return split_words_without_marks(text)
 
 
 class SpacedTokenizer(Tokenizer):
-    """Tokens are what white space parts; `<unk>` is `[UNK]`. Line ends are white space like any other."""
+    """Tokens are what white space separates; `<unk>` is `[UNK]`. Line breaks are white space like any other."""
 
     name = "spaced"
     start = (".",)
     separator = " "
 
     def _split(self, text: str) -> list[str]:
-        unknown = {"<unk>", self._settle(UNKNOWN)}
+        unknown = {"<unk>", self._set_case(UNKNOWN)}
         return [UNKNOWN if token in unknown else token for token in text.split()]
 
     def plain(self, text: str) -> str:
@@ -113,26 +130,41 @@ class SpacedTokenizer(Tokenizer):
         return self.separator.join(self.split(text))
 
     def joiner(self, before: str = "") -> Joiner:
-        """Returns what joins tokens one by one, with spaces as in print, going on from the text `before`."""
+        """Returns what joins tokens one by one, with spaces as in print, continuing the text `before`."""
         return SpacedJoiner(before)
 
 
-_TOKENIZERS: dict[str, type[Tokenizer]] = {kind.name: kind for kind in (CharTokenizer, WordTokenizer, SpacedTokenizer)}
+_TOKENIZERS: dict[str, tuple[type[Tokenizer], ...]] = {
+    "char": (CharTokenizer,),
+    "word": (FirstWordTokenizer, WordTokenizer),
+    "spaced": (SpacedTokenizer,),
+}
+"""The versions of each tokenizer, the first one first."""
 
 
-def make_tokenizer(name: str, lowercase: bool = False) -> Tokenizer:
-    """Makes the tokenizer of a name.
+def make_tokenizer(name: str, lowercase: bool = False, version: int | None = None) -> Tokenizer:
+    """Makes a tokenizer.
 
     Args:
         name: `char`, `word` or `spaced`.
         lowercase: whether texts are lower-cased first.
+        version: that of the split, from 1; None is the latest.
 
     Returns:
-        A tokenizer; two of the same name and case are equal.
+        A tokenizer; two of the same name, case and version are equal.
 
     Raises:
         UsageError: there is no tokenizer of this name.
+        LaterTokenizerError: there is none of this version yet.
     """
     if name not in _TOKENIZERS:
         raise UsageError(f"there is no tokenizer {name!r}: choose one of {', '.join(_TOKENIZERS)}")
-    return _TOKENIZERS[name](lowercase)
+    versions = _TOKENIZERS[name]
+    latest = len(versions)
+    if version is None:
+        version = latest
+    if version > latest:
+        raise LaterTokenizerError(
+            f"its {name} split has version {version}, and textgen {__version__} knows up to version {latest}; upgrade textgen"
+        )
+    return versions[version - 1](lowercase)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.corpus.reading import read_chunks
 from textgen.corpus.tokenizers import UNKNOWN, Tokenizer, make_tokenizer
+from textgen.corpus.words import split_at_apostrophes
 from textgen.errors import DataError, FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -32,17 +32,16 @@ __all__ = [
 ]
 
 PADDING = ""
-"""The token of id 0, which stands where a stream is over."""
+"""The token of id 0, which fills up a stream that is over."""
 
 UNKNOWN_ID = 1
 """The id of `[UNK]`."""
 
 FIRST_TOKEN_ID = 2
-"""The id of the first token proper, behind the padding and `[UNK]`."""
+"""The id of the first token proper, after the padding and `[UNK]`."""
 
 _CODE_POINTS = 0x110000
 _MOST_LISTED = 10
-_WORDS_AND_MARKS = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Vocabulary:
 
     Attributes:
         tokens: in id order: the padding, `[UNK]`, then the tokens proper, which are distinct.
-        tokenizer: what parts texts into these tokens.
+        tokenizer: what splits texts into these tokens.
     """
 
     tokens: tuple[str, ...]
@@ -59,7 +58,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """How many ids there are, the padding and `[UNK]` included."""
+        """The number of ids, the padding and `[UNK]` included."""
         return len(self.tokens)
 
     @cached_property
@@ -67,7 +66,7 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens)}
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """Looks tokens up; those that are not there are `[UNK]`."""
+        """Looks tokens up; unknown ones are `[UNK]`."""
         id_of = self._id_of
         return [id_of.get(token, UNKNOWN_ID) for token in tokens]
 
@@ -76,42 +75,46 @@ class Vocabulary:
         return self.ids(self.tokenizer.split(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turns ids into a text; the padding is nothing, an unknown token shows as `[UNK]`."""
+        """Turns ids into a text; the padding is left out, an unknown token shows as `[UNK]`."""
         return self.tokenizer.join(self.tokens[number] for number in ids if number)
 
     def unknown(self, tokens: Iterable[str]) -> list[str]:
-        """Returns the tokens that are not here, each once, as they come."""
+        """Returns the tokens that the vocabulary lacks, each once, in their order."""
         return list(dict.fromkeys(token for token in tokens if token not in self._id_of))
 
     @staticmethod
     def listed(tokens: list[str]) -> str:
-        """Names tokens for a message, ten of them at most: `'x', 'é' and 2 more`."""
+        """Lists up to ten tokens for a message: `'x', 'é' and 2 more`."""
         more = f" and {len(tokens) - _MOST_LISTED} more" if len(tokens) > _MOST_LISTED else ""
         return ", ".join(map(repr, tokens[:_MOST_LISTED])) + more
 
     def split_prompt(self, text: str) -> list[str]:
-        """Parts a text that someone typed, in print, into tokens.
+        """Splits a text that someone typed, as in print, into tokens.
 
-        The text of a spaced vocabulary had its marks parted from its words before it came here, in a way of its own. So
-        what stands between spaces and is not here is parted as a word model does, and at last at the apostrophes:
-        `don't go,` -> `don`, `'`, `t`, `go`, `,`.
+        The text of a spaced vocabulary came with its punctuation split from its words, in a way of its own. So what is
+        between spaces and unknown is split as for a word model, and if need be at the apostrophes: `don't go,` ->
+        `don`, `'`, `t`, `go`, `,`.
         """
         tokens = self.tokenizer.split(text)
         if self.tokenizer.name == "spaced":
-            for split in (make_tokenizer("word").split, _WORDS_AND_MARKS.findall):
+            for split in (make_tokenizer("word").split, split_at_apostrophes):
                 tokens = [part for token in tokens for part in ([token] if token in self._id_of else split(token))]
         return tokens
 
     @cached_property
     def sha256(self) -> str:
-        """The hash, in hex, of all that decides which ids a text has."""
-        content = json.dumps([self.tokenizer.name, self.tokenizer.lowercase, self.tokens])
-        return hashlib.sha256(content.encode()).hexdigest()
+        """The hash, in hex, of everything that decides which ids a text has."""
+        tokenizer = self.tokenizer
+        content = [tokenizer.name, tokenizer.lowercase, self.tokens]
+        if tokenizer.version > 1:  # as it was before there were versions
+            content.append(tokenizer.version)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Returns what `from_json` reads."""
         return {
             "tokenizer": self.tokenizer.name,
+            "tokenizer_version": self.tokenizer.version,
             "lowercase": self.tokenizer.lowercase,
             "sha256": self.sha256,
             "tokens": list(self.tokens),
@@ -122,13 +125,14 @@ class Vocabulary:
         """Reads what `to_json` wrote.
 
         Args:
-            content: the object of a `vocabulary.json`.
+            content: the object of a `vocabulary.json`. One without a `tokenizer_version` is of the first version.
 
         Returns:
             The vocabulary.
 
         Raises:
             FormatError: it is not what `to_json` wrote.
+            LaterTokenizerError: only a later textgen has its tokenizer.
         """
         tokens, name, lowercase = content.get("tokens"), content.get("tokenizer"), content.get("lowercase")
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
@@ -140,8 +144,11 @@ class Vocabulary:
             raise _describe_damage(f"it lists {twice!r} twice")
         if not isinstance(name, str) or not isinstance(lowercase, bool):
             raise _describe_damage("its tokenizer is not named, or lowercase is not true or false")
+        version = content.get("tokenizer_version", 1)
+        if type(version) is not int or version < 1:
+            raise _describe_damage("its tokenizer_version is not a whole number from 1")
         try:
-            vocabulary = cls(tuple(tokens), make_tokenizer(name, lowercase))
+            vocabulary = cls(tuple(tokens), make_tokenizer(name, lowercase, version))
         except UsageError as error:
             raise _describe_damage(str(error)) from error
         if content.get("sha256") != vocabulary.sha256:
@@ -158,7 +165,7 @@ def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[s
 
     Args:
         sections: the texts.
-        tokenizer: what parts them.
+        tokenizer: what splits them.
 
     Returns:
         The tokens with their counts, in no particular order.
@@ -189,28 +196,28 @@ def keep_most_frequent(counts: Counter[str], tokenizer: Tokenizer, vocab_size: i
     Args:
         counts: how often each token occurs.
         tokenizer: what gave the tokens.
-        vocab_size: how many to keep; the padding and `[UNK]` come on top. None keeps all.
+        vocab_size: the number of tokens to keep, besides the padding and `[UNK]`; None keeps all.
 
     Returns:
-        The vocabulary, most frequent tokens first; those that occur equally often in the order of their code points.
+        The vocabulary, most frequent tokens first, equally frequent ones in the order of their code points.
     """
     ranked = sorted(counts.keys() - {PADDING, UNKNOWN}, key=lambda token: (-counts[token], token))
     return Vocabulary((PADDING, UNKNOWN, *ranked[:vocab_size]), tokenizer)
 
 
 def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-8") -> Vocabulary:
-    """Reads a file that lists a token a line, in the order of their ids.
+    """Reads a file with one token per line, in the order of their ids.
 
     Args:
-        path: the file. Empty lines, `<unk>`, `[UNK]` and what was listed before are passed over.
-        tokenizer: what parts the texts that go with it; where it lower-cases, the file is lower-cased.
+        path: the file. Empty lines, `<unk>`, `[UNK]` and repeated tokens are skipped.
+        tokenizer: what splits the texts that it is for; if that lower-cases, the file is lower-cased.
         encoding: how the file is encoded.
 
     Returns:
         The vocabulary.
 
     Raises:
-        DataError: the file lists no token, or is not text; and all that `read_chunks` raises.
+        DataError: the file lists no token or is not text; and whatever `read_chunks` raises.
     """
     content = "".join(read_chunks(path, encoding))
     lines = [line.strip() for line in (content.lower() if tokenizer.lowercase else content).split("\n")]

@@ -1,7 +1,7 @@
 """Turns a section of text into an array of token ids on disk, through Keras' TextVectorization inside tf.data.
 
 The text passes through in chunks, so that memory stays bounded however long it is. The array is a cache: it can be made
-again from the text at any time.
+again from the text at any time. It is named after the hash of the text that it was made of, and of the vocabulary.
 """
 
 from __future__ import annotations
@@ -15,48 +15,48 @@ import numpy as np
 import tensorflow as tf
 
 from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
-from textgen.errors import TextgenError, from_os_error
+from textgen.errors import DataError, TextgenError, from_os_error
 from textgen.storage import open_atomic
 from textgen.version import __version__
 
 CHUNK_CHARACTERS = 1 << 16
-"""Long enough that the call of the layer costs nothing beside its work, short enough to work in parallel."""
+"""Long enough that calling the layer costs little, short enough to work in parallel."""
 
 _SEPARATOR = "\0"
-"""Parts the tokens handed to the layer; no text holds one, since reading refuses it."""
+"""Separates the tokens given to the layer; no text contains it, since reading refuses it."""
 
 
-def encode(section: Section, vocabulary: Vocabulary, text_sha256: str, directory: Path) -> np.ndarray:
-    """The ids of a section's tokens, from the cache or newly made.
+def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndarray:
+    """Returns the ids of a section's tokens, from the cache or newly made.
 
     Args:
         section: the text.
-        vocabulary: the tokens and how text is split into them.
-        text_sha256: identifies the text that the section is part of.
+        vocabulary: the tokens, and how text is split into them.
         directory: where the array is kept.
 
     Returns:
         `(tokens,)`, an unsigned integer type that holds the vocabulary, mapped from disk.
 
     Raises:
-        TextgenError: when the text cannot be read, or the array not be written or opened.
+        DataError: when the text has no tokens, or has changed since it was hashed.
+        TextgenError: when the text cannot be read, or the array cannot be written or opened.
     """
     dtype = np.min_scalar_type(vocabulary.size - 1)
-    identity = f"{__version__} {text_sha256} {section.start} {section.stop} {vocabulary.sha256}"
+    identity = f"{__version__} {section.sha256} {vocabulary.sha256}"
     path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}"
     try:
-        if not path.exists():
+        if not path.exists() or not _is_whole(path, dtype):
             _write(path, section, vocabulary, dtype)
-        return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)
+        return np.memmap(path, dtype, mode="r")
     except OSError as error:
         raise from_os_error(error, f"cannot read the encoded text {path}") from error
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
-    """The layer that looks tokens up.
+    """Makes the layer that looks tokens up; its ids are the vocabulary's.
 
-    It is handed tokens that Python's tokenizer has parted, joined by NUL: TensorFlow's own regular expressions split
-    Unicode text differently, and sampling needs the same tokens without TensorFlow. Its ids are the vocabulary's.
+    Its input is tokens that Python's tokenizer has split, joined by NUL. TensorFlow's own regular expressions split
+    Unicode text differently, and sampling needs the same tokens without TensorFlow.
 
     Args:
         vocabulary: padding and `[UNK]`, which the layer adds itself, and then the tokens in id order.
@@ -70,8 +70,14 @@ def _split(joined: Any) -> Any:
     return tf.strings.split(joined, sep=_SEPARATOR)
 
 
+def _is_whole(path: Path, dtype: np.dtype) -> bool:
+    """Whether a file of the cache may be an array: it has ids, and none of them is cut."""
+    size = path.stat().st_size
+    return size > 0 and size % dtype.itemsize == 0
+
+
 def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
-    """Writes the ids."""
+    """Writes the ids; nothing if the text cannot be read or has none."""
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -80,7 +86,7 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
     def read(_: int) -> bytes:
         try:
             return next(joined, "").encode()
-        except TextgenError as error:  # tf.data would raise an error of its own in its place
+        except TextgenError as error:  # tf.data would raise an error of its own instead
             failures.append(error)
             return b""
 
@@ -95,10 +101,12 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
             file.write(ids.astype(dtype).tobytes())
         if failures:
             raise failures[0]
+        if file.tell() == 0:
+            raise DataError(f"a text of {section.paths[0]} has no tokens; give more text")
 
 
 def data_options() -> tf.data.Options:
-    """Options for every pipeline: autotuning off, since ending an autotuned iterator can stall as long as it ran."""
+    """Returns the options of every pipeline: no autotuning, since closing an autotuned iterator can take as long as it ran."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options

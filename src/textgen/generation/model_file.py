@@ -16,13 +16,12 @@ vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a l
     output.kernel                 (out, V)
     output.bias                   (V,)
 
-Everything else is a JSON object, which lies as text under the one key `textgen` of the header's metadata: one key,
-because safetensors writes several in any order, and the same model shall always be the same bytes. Its fields are
-`format` and `format_version`, `sha256`, and those of `ModelFile`. Version 1 had each field under a key of its own, and
-no `sha256`.
+Everything else is a JSON object, as text under the only key `textgen` of the header's metadata. There is one key because
+safetensors writes several in any order, and the same model must always give the same bytes. Its fields are `format` and
+`format_version`, `sha256`, and those of `ModelFile`. Version 1 had a key for each field, and no `sha256`.
 
 `sha256` is the hash, in hex, of the whole file, in which the 64 characters of the hash itself count as 64 zeros (the
-character 0). So a change of any bit shows. It is no signature: whoever can write the file can write a fitting hash.
+character 0). So a change of any bit is noticed. It is not a signature: whoever can write the file can write its hash.
 """
 
 from __future__ import annotations
@@ -38,8 +37,15 @@ import numpy as np
 
 from textgen.corpus import Vocabulary
 from textgen.errors import FormatError, MissingError, UnavailableError, from_os_error
-from textgen.generation.model_header import METADATA, parse_header, read_header, tensors_in_order
-from textgen.generation.model_metadata import NO_HASH, LaterVersionError, from_metadata, to_metadata
+from textgen.generation.model_header import METADATA, header_size, parse_header, read_header, tensors_in_order
+from textgen.generation.model_metadata import (
+    LAST_STEP,
+    LONGEST_TEXT,
+    NO_HASH,
+    LaterVersionError,
+    from_metadata,
+    to_metadata,
+)
 from textgen.generation.model_shape import expected_shapes
 from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
@@ -50,30 +56,32 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ModelFile", "expected_shapes", "overflows", "read_model", "write_model"]
+__all__ = ["ModelFile", "expected_shapes", "longest_header", "overflows", "read_model", "write_model"]
 
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 _BLOCK = 1 << 20
+_ROOM_FOR_SCORES = 1000
+"""In bytes of the header; training writes four."""
 _LARGEST_WEIGHT = 1e12
 """Far beyond what training gives, and low enough that no product of weights and states overflows."""
 
 
 @dataclass(frozen=True, eq=False)
 class ModelFile:
-    """A trained model, with all that is needed to write text with it.
+    """A trained model, with everything needed to write text with it.
 
     Attributes:
         tensors: the weights by name, float32; the module's docstring lists names and shapes.
         shape: the config fields that shape the model (`layers`, `lstm_state_size`, `embedding_size`, `num_proj`,
             `layer_norm`, `language_model`, ...), as JSON values; None where a part is not used.
         vocabulary: the tokens in id order, and how text is split into them and joined again.
-        scores: `valid_loss` (nats per token), `valid_perplexity`, `valid_bits_per_character`; may be empty. One that
-            is infinite is not written.
+        scores: `valid_loss` (nats per token), `valid_perplexity`, `valid_bits_per_character`; may be empty. An
+            infinite one is not written.
         data_sha256: the hash of the text it was trained on.
-        step: the number of updates behind these weights.
+        step: the number of updates that led to these weights.
         textgen_version: the version of textgen that trained it.
-        sha256: the hash that the file it was read from names, or for version 1 that of all its bytes; empty for a
-            model that was not read. It is not written.
+        sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
+            was not read. It is not written.
     """
 
     tensors: Mapping[str, NDArray[np.float32]]
@@ -87,19 +95,36 @@ class ModelFile:
 
 
 class _Header(NamedTuple):
-    """What stands in front of the weights, checked.
+    """What is before the weights, checked.
 
     Attributes:
         content: its bytes.
-        sha256: the hash that the file must have; None when it names none.
-        fields: the attributes of `ModelFile` that stand in it.
-        shapes: the shape of each tensor by its name, in the order in which they follow.
+        sha256: the hash that the file must have; None when it has none.
+        fields: the attributes of `ModelFile` that are in it.
+        shapes: the shape of each tensor by its name, in the order of the file.
     """
 
     content: bytes
     sha256: str | None
     fields: Mapping[str, Any]
     shapes: Mapping[str, tuple[int, ...]]
+
+
+def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
+    """The number of bytes that the header of a model file takes, at most; it can be known before there is a model.
+
+    Args:
+        shape: as in `ModelFile`.
+        vocabulary: as in `ModelFile`.
+    """
+    unknown = {
+        "scores": {},
+        "data_sha256": "0" * LONGEST_TEXT,
+        "step": LAST_STEP,
+        "textgen_version": "0" * LONGEST_TEXT,
+    }
+    metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})
+    return header_size(expected_shapes(shape, vocabulary.size), metadata) + _ROOM_FOR_SCORES
 
 
 def write_model(path: Path, model: ModelFile) -> None:
@@ -110,7 +135,7 @@ def write_model(path: Path, model: ModelFile) -> None:
         model: what to write; the tensors are stored as float32.
 
     Raises:
-        FormatError: when the model is none that `read_model` would accept.
+        FormatError: when `read_model` would not accept the model.
         TextgenError: when the operating system refuses.
     """
     from safetensors import SafetensorError
@@ -132,20 +157,20 @@ def write_model(path: Path, model: ModelFile) -> None:
 def read_model(path: Path, name: str | None = None) -> ModelFile:
     """Reads a model file, which may be damaged or hostile.
 
-    The weights are loaded once the header is checked, and only once: the hash is that of the very bytes which are used,
-    so that it does not matter if the file is replaced meanwhile.
+    The weights are loaded after the header is checked, and once: the bytes that are hashed are those that are used, so
+    that it does not matter if the file is replaced meanwhile.
 
     Args:
-        path: the file, or a job directory, whose `model.safetensors` is meant.
-        name: what messages call the file, when it was brought here from elsewhere; None is its path.
+        path: the file, or a job directory with a `model.safetensors`.
+        name: the file's name in messages, if it was copied from elsewhere; None is its path.
 
     Returns:
-        The model; its tensors have the names and shapes that its shape and vocabulary ask for, and are finite.
+        The model; its tensors have the names and shapes that follow from its shape and vocabulary, and are finite.
 
     Raises:
         MissingError: when there is no such file, or the job directory holds no model yet.
         AccessError: when the file may not be read.
-        FormatError: when it is no model file, is damaged, or was written by a newer textgen.
+        FormatError: when it is not a model file, is damaged, or was written by a newer textgen.
         UnavailableError: when there is not enough memory for it.
     """
     file = path
@@ -162,25 +187,25 @@ def read_model(path: Path, name: str | None = None) -> ModelFile:
     except UnavailableError as error:
         raise UnavailableError(f"cannot load {name or file}: {error}") from error
     except LaterVersionError as error:
-        raise FormatError(f"cannot use {name or file}: {error}; upgrade textgen") from error
+        raise FormatError(f"cannot use {name or file}: {error}") from error
     except FormatError as error:
         raise FormatError(f"cannot use {name or file}: {error}; {_ADVICE}") from error
 
 
 def _regular_size(status: os.stat_result) -> int:
-    """The size of a file in bytes; what is none, such as a pipe, could keep us waiting for ever, and is refused."""
+    """Returns the size of a file in bytes; refuses anything else, such as a pipe, which could block for ever."""
     if not stat.S_ISREG(status.st_mode):
         raise FormatError("it is not a regular file")
     return status.st_size
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file, and a pipe that has taken its place meanwhile, without waiting for somebody to write into it."""
+    """Opens a file; if a pipe has taken its place meanwhile, does not wait for somebody to write to it."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read(file: io.BufferedIOBase, size: int) -> ModelFile:
-    """Reads a file of so many bytes, header first."""
+    """Reads a file of a size in bytes, header first."""
     header = _read_header(file, size)
     try:
         return _read_weights(file, header)
@@ -191,7 +216,7 @@ def _read(file: io.BufferedIOBase, size: int) -> ModelFile:
 
 
 def _read_header(file: io.BufferedIOBase, size: int) -> _Header:
-    """Reads and checks all that stands in front of the weights."""
+    """Reads and checks everything before the weights."""
     try:
         content = read_header(file, size)
         entries = parse_header(content)
@@ -204,11 +229,11 @@ def _read_header(file: io.BufferedIOBase, size: int) -> _Header:
 
 
 def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
-    """Reads the weights that follow a header, and checks the hash: that of the very bytes that are used.
+    """Reads the weights after a header, and checks the hash of the bytes that are used.
 
     Raises:
-        FormatError: when the hash is wrong or a weight is none.
-        MemoryError: when the hash is right, and the weights are more than there is memory for.
+        FormatError: when the hash is wrong or a weight is not a finite number.
+        MemoryError: when the hash is right, and there is not enough memory for the weights.
     """
     hashed = hashlib.sha256(_without_hash(header))
     try:
@@ -222,7 +247,7 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
     while block := file.read(_BLOCK):  # nothing is left, unless there was no memory for the tensors
         hashed.update(block)
     if header.sha256 not in {None, hashed.hexdigest()}:
-        raise FormatError("it is damaged (its content does not have the sha256 that stands in it)")
+        raise FormatError("it is damaged (its content does not have the sha256 that is in it)")
     if not tensors:
         raise MemoryError
     _refuse_infinite(tensors)
@@ -230,14 +255,14 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
 
 
 def _without_hash(header: _Header) -> bytes:
-    """The header with zeros for the hash."""
+    """Returns the header with zeros for the hash."""
     if header.sha256 is None:
         return header.content
     return header.content.replace(header.sha256.encode(), NO_HASH, 1)
 
 
 def overflows(tensor: NDArray[np.float32]) -> bool:
-    """Whether a weight is infinite or no number, or so large that sums of it could be."""
+    """Whether a weight is infinite or not a number, or so large that sums of weights could be."""
     return not max(tensor.max(), -tensor.min()) <= _LARGEST_WEIGHT  # NaN is not
 
 

@@ -1,8 +1,8 @@
 """The header of a safetensors file that may be damaged or hostile: parsed and checked; knows nothing of models.
 
-The file is 8 bytes with the header's length, little-endian; the header, a JSON object that tells of each tensor what it
-holds and where; and the tensors. The safetensors library is not asked to read it: its parser ends the whole process
-when memory runs out, which a header can bring about. So everything here is checked with Python's own means.
+The file is 8 bytes with the header's length, little-endian; the header, a JSON object with the type, shape and place of
+each tensor; and the tensors. The safetensors library is not used to read it: its parser ends the whole process when
+memory runs out, which a hostile header can cause. So everything here is checked in Python.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_BYTES = 32_000_000
-"""The longest header, which has room for the vocabulary of two million words. The safetensors library takes 100 MB; but a
-hostile header can make Python's parser fill 25 times its length."""
+"""The longest header, with room for a vocabulary of two million words. The safetensors library allows 100 MB, but a hostile
+header can make Python's parser fill 25 times its length."""
 
 METADATA = "__metadata__"
-"""The key of the header under which lies what is no tensor."""
+"""The header's key for everything that is not a tensor."""
 
 _LENGTH_BYTES = 8
 _FLOAT_BYTES = 4
@@ -32,17 +32,17 @@ _MOST_DIGITS = 19
 
 
 def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
-    """Reads a file up to where its tensors begin.
+    """Reads a file up to its tensors.
 
     Args:
-        file: the file, at its beginning.
-        file_size: how many bytes it has.
+        file: the file, at its start.
+        file_size: its size in bytes.
 
     Returns:
-        The header behind its length.
+        The header, after its length.
 
     Raises:
-        FormatError: when the file does not begin as a safetensors file does.
+        FormatError: when the file does not start as a safetensors file does.
     """
     length = file.read(_LENGTH_BYTES)
     size = int.from_bytes(length, "little")
@@ -55,14 +55,30 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
     return length + file.read(size)
 
 
+def header_size(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> int:
+    """The number of bytes of the header with which the safetensors library writes float32 tensors.
+
+    Args:
+        shapes: the shape of each tensor by its name.
+        metadata: what is written with them.
+    """
+    entries: dict[str, Any] = {METADATA: metadata}
+    end = 0
+    for name, shape in sorted(shapes.items()):
+        begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
+        entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+    size = len(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
+    return size + -size % _LENGTH_BYTES  # filled up with spaces, so that the tensors are aligned
+
+
 def parse_header(header: bytes) -> dict[str, Any]:
     """Parses what `read_header` read.
 
     Returns:
-        What it says of each tensor by the tensor's name, and the metadata.
+        The entry of each tensor by its name, and the metadata.
 
     Raises:
-        FormatError: when it is no JSON object, or the metadata is no object of texts.
+        FormatError: when it is not a JSON object, or the metadata is not an object of texts.
     """
     try:
         text = header[_LENGTH_BYTES:].decode()
@@ -79,15 +95,15 @@ def parse_object(text: Any, part: str) -> dict[str, Any]:
     """Parses a JSON object, more strictly than Python does.
 
     Args:
-        text: the JSON; None, or anything else that is no text, is refused as well.
+        text: the JSON; None, or anything else that is not text, is refused as well.
         part: what it is, for the error.
 
     Returns:
-        The object. There is no NaN and no infinity in it, which JSON does not have (RFC 8259, section 6), no key was
-        there twice, and no whole number has more than 19 digits.
+        The object. It has no NaN and no infinity, which JSON does not allow (RFC 8259, section 6), no repeated keys, and
+        no whole number of more than 19 digits.
 
     Raises:
-        FormatError: when it is no such object, or asks for more memory or depth than there is.
+        FormatError: when it is no such object, or needs more memory or depth than is available.
     """
     try:
         value = json.loads(
@@ -107,18 +123,18 @@ def parse_object(text: Any, part: str) -> dict[str, Any]:
 def tensors_in_order(
     entries: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], data_size: int
 ) -> dict[str, tuple[int, ...]]:
-    """Checks that a file holds exactly the tensors that are expected, as float32, and nothing between or behind them.
+    """Checks that a file holds exactly the expected tensors, as float32, and nothing between or after them.
 
     Args:
-        entries: what the header says of each tensor.
+        entries: the header's entry of each tensor.
         expected: the shape of each tensor by its name.
-        data_size: how many bytes follow the header.
+        data_size: the number of bytes after the header.
 
     Returns:
-        `expected` in the order in which the tensors lie in the file.
+        `expected` in the order of the tensors in the file.
 
     Raises:
-        FormatError: when a tensor is missing, has no place, is of another shape or type, or lies where it should not.
+        FormatError: when a tensor is missing, unknown, of another shape or type, or in the wrong place.
     """
     if missing := expected.keys() - entries.keys():
         raise FormatError(f"its tensor {min(missing)} is missing")
@@ -138,7 +154,7 @@ def tensors_in_order(
 
 
 def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
-    """Refuses what the header says of a tensor when that is not as expected; where the tensor lies is not looked at."""
+    """Refuses a tensor's entry in the header that is not as expected; its place is not checked."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"its tensor {name} must have a dtype, a shape and data_offsets, not {shown(entry)}")
     if entry["dtype"] != "F32":
@@ -150,12 +166,12 @@ def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
 
 
 def _are_whole(numbers: Any) -> bool:
-    """Whether these are whole numbers, which in Python true and 1.0 would equal."""
+    """Whether these are whole numbers; in Python true and 1.0 would equal one."""
     return isinstance(numbers, list) and all(type(number) is int for number in numbers)
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Makes a JSON object of its members; which of two with the same key is meant, readers disagree on."""
+    """Makes a JSON object of its members; readers disagree about which of two with the same key counts."""
     members = dict(pairs)
     if len(members) < len(pairs):
         raise ValueError("a key is there twice")
@@ -169,7 +185,7 @@ def _parse_whole(text: str) -> int:
 
 
 def _parse_finite(text: str) -> float:
-    """Parses a number with a point or an exponent, or one of the words NaN and Infinity, which JSON does not have."""
+    """Parses a number with a point or an exponent; the words NaN and Infinity come here too, and are refused."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError("a number is not finite")

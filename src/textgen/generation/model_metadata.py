@@ -1,4 +1,4 @@
-"""What a model file says of itself beside its weights, as text and as checked fields; knows nothing of tensors.
+"""The metadata of a model file, as text and as checked fields; knows nothing of tensors.
 
 The text may be damaged or hostile. Its versions are described in `model_file`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.config.validation import shown
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
+from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import FormatError
 from textgen.generation.model_header import parse_object
 from textgen.version import __version__
@@ -23,17 +24,21 @@ FORMAT = "textgen-lstm"
 FORMAT_VERSION = 2
 
 NO_HASH = b"0" * 64
-"""What stands in the place of the file's hash until that is known."""
+"""What is written in place of the file's hash until that is known."""
+
+LONGEST_TEXT = 64
+"""The most characters of a hash or version."""
+
+LAST_STEP = 2**63 - 1
+"""The largest number of a step."""
 
 _KEY = "textgen"
 _HASH = re.compile("[0-9a-f]{64}")
-_LONGEST_TEXT = 64
-_LAST_STEP = 2**63 - 1
 _NO_MODEL = "it is a safetensors file, but no textgen model"
 
 
 class LaterVersionError(Exception):
-    """The file is of a version that only a later textgen reads."""
+    """The file has a version that only a later textgen reads."""
 
 
 def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
@@ -43,10 +48,10 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
         fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step` and `textgen_version`, as in `ModelFile`.
 
     Returns:
-        The only entry of the metadata, with `NO_HASH` for the hash, which is the first of its kind in there.
+        The only entry of the metadata, with `NO_HASH` for the hash; it is the first such text in the entry.
 
     Raises:
-        ValueError: when a number is not finite, other than a score; that is left out.
+        ValueError: when a number is not finite; a score that is not is left out.
     """
     content = {
         "format": FORMAT,
@@ -67,11 +72,11 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | No
         metadata: all its entries.
 
     Returns:
-        The fields that `to_metadata` takes; and the hash that the file must have, None when it names none.
+        The fields that `to_metadata` takes, and the hash that the file must have; None when it has none.
 
     Raises:
-        LaterVersionError: when only a later textgen reads it; nothing but the version is looked at.
-        FormatError: when it is not what a textgen wrote.
+        LaterVersionError: when only a later textgen reads it; a later format is not checked any further.
+        FormatError: when no textgen could have written it.
     """
     if _KEY in metadata:
         content = parse_object(metadata[_KEY], "metadata")
@@ -87,12 +92,12 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | No
 
 
 def _check_version(found: Any, version: Any, layout: int) -> None:
-    """Refuses a file of another format or version than the layout of its metadata is that of."""
+    """Refuses a file whose format or version does not match the layout of its metadata."""
     if found != FORMAT or type(version) is not int:
         raise FormatError(_NO_MODEL)
     if version > FORMAT_VERSION:
         raise LaterVersionError(
-            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}"
+            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}; upgrade textgen"
         )
     if version != layout:
         raise FormatError(_NO_MODEL)
@@ -104,13 +109,13 @@ def _number(text: str | None) -> int | None:
 
 
 def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks everything but the shape, whose fields go with the tensors; fields that no version had are passed over."""
+    """Checks everything but the shape, which is checked with the tensors; unknown fields are ignored."""
     for name in ("shape", "vocabulary", "scores"):
         if not isinstance(content.get(name), dict):
             raise FormatError(f"its {name} must be a JSON object, not {shown(content.get(name))}")
     step = content.get("step")
-    if type(step) is not int or not 0 <= step <= _LAST_STEP:
-        raise FormatError(f"its step must be a whole number from 0 to {_LAST_STEP}, not {shown(step)}")
+    if type(step) is not int or not 0 <= step <= LAST_STEP:
+        raise FormatError(f"its step must be a whole number from 0 to {LAST_STEP}, not {shown(step)}")
     for name in ("data_sha256", "textgen_version"):
         _check_text(name, content.get(name))
     for name, score in content["scores"].items():
@@ -128,17 +133,19 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_text(name: str, text: Any) -> None:
-    """Refuses what could not be shown on a line; no lone surrogate and no NUL can be."""
-    if not isinstance(text, str) or not text.isprintable() or len(text) > _LONGEST_TEXT:
-        raise FormatError(f"its {name} must be at most {_LONGEST_TEXT} printable characters, not {shown(text)}")
+    """Refuses what cannot be shown on a line, such as a lone surrogate or NUL."""
+    if not isinstance(text, str) or not text.isprintable() or len(text) > LONGEST_TEXT:
+        raise FormatError(f"its {name} must be at most {LONGEST_TEXT} printable characters, not {shown(text)}")
 
 
 def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
-    """Reads a vocabulary that texts can be written with."""
+    """Reads a vocabulary, and checks that texts can be written with it."""
     try:
         vocabulary = Vocabulary.from_json(content)
         text = "".join(vocabulary.tokens)
         text.encode()
+    except LaterTokenizerError as error:
+        raise LaterVersionError(str(error)) from error
     except (FormatError, UnicodeEncodeError) as error:  # the first may quote a token, and that may be long
         raise FormatError("its vocabulary is damaged") from error
     if "\0" in text:

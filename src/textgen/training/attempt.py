@@ -1,4 +1,4 @@
-"""One attempt to train: a model is built, goes on from a checkpoint, and is fitted until a limit, a signal or a fault."""
+"""One attempt to train: builds a model, resumes from a checkpoint, and fits until a limit, a signal or a failure."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ from textgen.training.validation import Validator
 
 @dataclass(frozen=True)
 class Run:
-    """What all attempts of a run have in common.
+    """What all attempts of a run share.
 
     Attributes:
         config: the settings.
         corpus: the text.
         streams: the windows of its training section.
         counts: how often each id occurs there, `(vocabulary_size,)`.
-        validator: scores its validation section.
-        job: where everything is kept.
+        validator: evaluates the model on the validation section.
+        job: the job directory.
         store: the job's checkpoints.
-        summary_dir: where TensorBoard's files go.
-        identity: what a checkpoint is to say of the run beside settings and progress.
-        allow_changed_data: whether the job may go on with another text.
-        signals: what SIGINT and SIGTERM do.
-        console: shows how it goes.
+        summary_dir: the directory for TensorBoard's files.
+        identity: the part of a checkpoint that identifies the text and the versions of the programs.
+        allow_changed_data: whether the job may resume with a different text.
+        signals: handles SIGINT and SIGTERM.
+        console: shows the progress.
     """
 
     config: TrainingConfig
@@ -72,19 +72,19 @@ class Run:
 
 
 class Attempt:
-    """A model that stands where it is to go on.
+    """A model in the state in which training starts or resumes.
 
     Args:
-        run: what all attempts have in common.
-        checkpoint: where to go on; None begins from the beginning.
-        rollbacks: how often the job has gone back to a checkpoint, where the checkpoint does not know it yet.
+        run: what all attempts share.
+        checkpoint: the checkpoint to resume from; None starts from scratch.
+        rollbacks: the number of times the job has gone back to a checkpoint, if the checkpoint has a smaller one.
 
     Attributes:
-        model: compiled.
-        progress: where training stands.
+        model: the compiled model.
+        progress: the position in the training.
 
     Raises:
-        TextgenError: when the checkpoint does not fit, or a file cannot be written.
+        TextgenError: if the checkpoint does not fit, or a file cannot be written.
     """
 
     def __init__(self, run: Run, checkpoint: Checkpoint | None, rollbacks: int) -> None:
@@ -117,11 +117,11 @@ class Attempt:
         self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
     def fit(self) -> None:
-        """Trains until a limit or a signal; `progress.status` says which. Does nothing at a limit that was reached before.
+        """Trains until a limit (`progress.status` is then `finished`) or a signal (`stopped`); at a limit, does nothing.
 
         Raises:
-            DivergedError: when the loss, the gradient or a weight is no longer a finite number.
-            TextgenError: when the last save fails.
+            DivergedError: if the loss, the gradient or a weight is no longer a finite number.
+            TextgenError: if the last save fails.
         """
         run, progress = self._run, self.progress
         plan = Plan(run.config, run.corpus.vocabulary.size)
@@ -158,30 +158,28 @@ class Attempt:
         )
         display = Display(run.console, plan, progress)
         steps = [Tracker(progress), LearningRate(plan, progress), StopAtLimits(plan, progress, run.signals)]
-        try:
-            with display:
-                self._fit([*steps, evaluator, board, save, display])
-        finally:
-            run.signals.release()
+        with display:
+            self._fit([*steps, evaluator, board, save, display])
 
     def note_state(self, *, tested: bool = False) -> None:
-        """Writes how far the job is; one with a test text is not finished before that is scored.
+        """Writes the job's state, which is not `finished` before the last step and the test text are evaluated.
 
         Args:
-            tested: whether it is.
+            tested: whether the test text is evaluated.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the operating system refuses.
         """
         progress, corpus = self.progress, self._run.corpus
         status = progress.status
-        if status == "finished" and corpus.test is not None and not tested:
+        is_evaluated = progress.step == progress.scored_step and (tested or corpus.test is None)
+        if status == "finished" and not is_evaluated:
             status = "running"
         state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
         state.write(self._run.job.state)
 
     def _fit(self, callbacks: list[keras.callbacks.Callback]) -> None:
-        """Runs the fit loop; no step of it where only the last evaluation is missing."""
+        """Runs the fit loop, without any step if only the last evaluation is missing."""
         if self.progress.status == "finished":
             around = keras.callbacks.CallbackList(callbacks, model=self.model)
             around.on_train_begin()
@@ -191,7 +189,7 @@ class Attempt:
             self.model.fit(self._windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
 
     def _restore_results(self, checkpoint: Checkpoint | None) -> Results:
-        """The results so far: what a killed trainer left beyond the checkpoint goes, a model file that is lost is made anew."""
+        """The results so far, without those newer than the checkpoint; restores a lost model file."""
         run, progress = self._run, self.progress
         results = Results(run.job)
         state = JobState.find(run.job.state)
@@ -217,9 +215,9 @@ class Attempt:
 
 
 def compile_model(config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None) -> LanguageModel:
-    """The model of a config, ready to fit; see `build_model`."""
+    """Builds the model of a config, ready to fit; see `build_model`."""
     model = build_model(config, vocabulary_size, counts=counts)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # XLA compiles the whole training step for minutes, and runs it slower on a CPU.
+    # XLA takes minutes to compile the whole training step, and then runs it more slowly on a CPU.
     model.compile(make_optimizer(config), loss, jit_compile=False)
     return model

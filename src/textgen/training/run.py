@@ -1,4 +1,4 @@
-"""Trains a model on a corpus in a job directory: encodes the text, makes attempts to fit until one ends well, scores the test text."""
+"""Trains a model on a corpus in a job directory: encodes the text, fits until an attempt succeeds, evaluates the test text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from textgen.dataset import Streams, count_tokens, encode
 from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
-from textgen.signals import Signals
+from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
 from textgen.training.determinism import fix_kernels, fix_threads
@@ -32,7 +32,7 @@ from textgen.version import __version__
 
 @contextlib.contextmanager
 def _explaining_memory() -> Iterator[None]:
-    """Turns what TensorFlow and NumPy say of memory into a line with advice."""
+    """Turns the memory errors of TensorFlow and NumPy into one line with advice."""
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
@@ -54,35 +54,35 @@ def train(
     device: Device = "auto",
     allow_changed_data: bool = False,
 ) -> dict[str, Any]:
-    """Trains until the job's limits are reached, going on with what the job directory holds.
+    """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
     Args:
         config: the settings.
         corpus: the text.
-        job: where everything is kept; made when missing.
-        summary_dir: where TensorBoard's files go.
-        ids_directory: where the encoded text is cached.
-        signals: what SIGINT and SIGTERM do; entered.
-        console: shows how it goes.
-        device: what to train on.
-        allow_changed_data: whether the job may go on with another text.
+        job: the job directory; created if missing.
+        summary_dir: the directory for TensorBoard's files.
+        ids_directory: the cache of encoded texts.
+        signals: handles SIGINT and SIGTERM; already entered.
+        console: shows the progress.
+        device: the device to train on.
+        allow_changed_data: whether the job may resume with a different text.
 
     Returns:
-        What `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
-        valid_bits_per_character, learning_rate, tokens_per_second, seconds; test_... of the best model too where
-        there is a test text, and nothing else when the job had reached its limits before.
+        The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
+        valid_bits_per_character, learning_rate, tokens_per_second, seconds. With a test text, also test_... of the best
+        model, and only those if the job had already reached its limits.
 
     Raises:
-        StoppedError: after SIGTERM, when the checkpoint is written.
+        StoppedError: after SIGTERM, once the checkpoint is written.
         CancelledError: after SIGINT, likewise.
-        DivergedError: when going back to the last checkpoint has not helped.
-        UnavailableError: when the device is not there, or the model does not fit in its memory.
-        TextgenError: when the text is too short, or a file cannot be read or written.
+        DivergedError: if going back to the last checkpoint did not help.
+        UnavailableError: if the device does not exist, or the model does not fit in its memory.
+        TextgenError: if the text is too short, or a file cannot be read or written.
     """
 
     def encoded(section: Section) -> np.ndarray:
         with console.busy("encoding the text"):
-            return encode(section, corpus.vocabulary, corpus.sha256, ids_directory)
+            return encode(section, corpus.vocabulary, ids_directory)
 
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     remark = check_precision(config.precision, gpu_details())
@@ -118,8 +118,18 @@ def train(
         raise signals.error(f"stopped at step {progress.step}, which is saved")
     summary = {} if progress.scores is None else metrics_record(progress)
     if corpus.test is not None:
-        take_weights(attempt.model, read_model(job.model))
-        scores = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)(attempt.model)
+        signals.hold()
+        try:
+            signals.check()
+            take_weights(attempt.model, read_model(job.model))
+            validator = Validator(config, vocabulary_size, encoded(corpus.test), corpus.test.characters)
+            scores = validator(attempt.model, signals.check)
+        except Interrupted:
+            progress.status = "stopped"
+            attempt.note_state()
+            raise signals.error(
+                f"stopped at step {progress.step}, which is saved, before the test text was evaluated"
+            ) from None
         console.say(f"test text, with the best model: {scores}")
         summary |= score_values(scores, "test")
         attempt.note_state(tested=True)
@@ -127,13 +137,13 @@ def train(
 
 
 def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
-    """Trains; where the loss is no longer a number, again from the last checkpoint, with half the learning rate.
+    """Trains. If the loss is no longer a number, trains again from the last checkpoint with half the learning rate.
 
     Returns:
         The attempt that did not diverge.
 
     Raises:
-        DivergedError: when the last one allowed did.
+        DivergedError: if the last allowed attempt diverged.
     """
     attempt = Attempt(run, checkpoint, rollbacks=0)
     while True:
@@ -144,7 +154,7 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
             if rollbacks > run.config.max_rollbacks:
                 raise
             run.console.warn(
-                f"training diverged at step {attempt.progress.step}: it goes back to the last checkpoint and on with half the "
+                f"training diverged at step {attempt.progress.step}: resuming from the last checkpoint with half the "
                 f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
             )
             attempt = Attempt(run, _newest(run.job, run.store, run.console), rollbacks)
@@ -153,23 +163,23 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
-    """The checkpoint to go on from; None for a job that has made none.
+    """The checkpoint to resume from; None for a job without any.
 
     Raises:
-        MissingError: when it has made some, and they are gone: it would begin anew over its own results.
-        TextgenError: when none can be used, or the operating system refuses.
+        MissingError: if the job's checkpoints are gone: it would start over and overwrite its own results.
+        TextgenError: if none can be used, or the operating system refuses.
     """
-    checkpoint = store.newest(lambda problem: console.warn(f"passing over a checkpoint: {problem}"))
+    checkpoint = store.newest(lambda problem: console.warn(f"skipping a checkpoint: {problem}"))
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
-            f"{job} is at step {state.steps}, and there are no checkpoints in {store.directory}; restore them, "
+            f"{job} is at step {state.steps}, but there are no checkpoints in {store.directory}; restore them, "
             f"or use {named('fresh')} to start over"
         )
     return checkpoint
 
 
 def _identity(corpus: Corpus) -> dict[str, Any]:
-    """What a checkpoint says of the text and the programs behind it."""
+    """The part of a checkpoint that identifies the text and the versions of the programs."""
     return {
         "data_sha256": corpus.sha256,
         "vocabulary_sha256": corpus.vocabulary.sha256,

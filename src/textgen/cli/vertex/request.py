@@ -10,6 +10,7 @@ from typing import Any
 from textgen.cli.automatic import complete, minutes_to_choose_for
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
+from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
 from textgen.cli.training_text import STORY_PREFIX, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
@@ -90,6 +91,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         corpus = open_text(config)
         kind: DeviceKind = "cpu" if find_machine(vertex).accelerator is None or command.device == "cpu" else "gpu"
         config, choices = complete(config, command, given, corpus, kind)
+        check_model_file(config, corpus.vocabulary)
         check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
         prefix = corpus.prefix
         texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))

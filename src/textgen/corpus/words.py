@@ -1,0 +1,82 @@
+"""What a word is: splits texts into words and what is between them; knows nothing of vocabularies.
+
+A word is letters, digits and underscores, with the combining marks, joiners and non-joiners that follow them: `हिन्दी` is
+one word, and so is `é`, whether it is one code point or an `e` and an accent. Python's `re` has no class for combining
+marks, so the patterns list them. They are compiled when the first text is split, since most commands split none.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+_JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner, which shape the letters around them
+
+# Where Unicode has combining marks, or may come to have some. The gaps are Chinese, Korean, Tangut and private characters.
+_BLOCKS_WITH_MARKS = (
+    range(0x300, 0x3400),
+    range(0xA000, 0xAC00),
+    range(0xF900, 0x17000),
+    range(0x1B000, 0x20000),
+    range(0xE0100, 0xE01F0),
+)
+_FIRST_MARK = "\u0300"
+
+# A line break, other white space, any other character: with the words, nothing is left over.
+_BETWEEN_WORDS = r"\n|[^\S\n]+|[^\w\s]"
+
+_APOSTROPHE = "['’]"  # noqa: RUF001 - as in print
+
+
+def split_words(text: str) -> list[str]:
+    """Splits a text into words with any apostrophes inside them, line breaks, other white space, and other characters."""
+    return _word_tokens().findall(text)
+
+
+def split_words_without_marks(text: str) -> list[str]:
+    """Splits a text as the first version did, in which a combining mark or a joiner ends a word."""
+    return _word_tokens_without_marks().findall(text)
+
+
+def split_at_apostrophes(text: str) -> list[str]:
+    """Returns the words of a text and its other characters; an apostrophe is one of these, and white space is left out."""
+    return _words_and_punctuation().findall(text)
+
+
+@cache
+def combining_marks() -> str:
+    """Returns the characters of Unicode's categories Mn, Mc and Me, in order."""
+    characters = (chr(code) for block in _BLOCKS_WITH_MARKS for code in block)
+    return "".join(character for character in characters if unicodedata.category(character).startswith("M"))
+
+
+@cache
+def _word() -> str:
+    """Returns the pattern of a word without apostrophes.
+
+    `re` looks a character below U+10000 up in a table, and compares any other with one range after another. Hence the
+    two classes, and the look-ahead before the second. Only single characters have possessive quantifiers: before Python
+    3.11.5 those of groups match too much (https://github.com/python/cpython/issues/106052).
+    """
+    marks = combining_marks() + _JOINERS
+    low, high = ("".join(filter(belongs, marks)) for belongs in ("\uffff".__ge__, "\uffff".__lt__))
+    return rf"\w++[\w{low}]*+(?:(?=[\U00010000-\U0010ffff])[{high}][\w{low}]*+)*"
+
+
+@cache
+def _word_tokens() -> re.Pattern[str]:
+    """Compiles the pattern; most words end where no mark can follow, and are found by its first branch, the fastest."""
+    word = _word()
+    plain_word = rf"\w++(?!['{_FIRST_MARK}-\U0010ffff])"
+    return re.compile(rf"{plain_word}|{word}(?:{_APOSTROPHE}{word})*|{_BETWEEN_WORDS}")
+
+
+@cache
+def _word_tokens_without_marks() -> re.Pattern[str]:
+    return re.compile(rf"\w+(?:{_APOSTROPHE}\w+)*|{_BETWEEN_WORDS}")
+
+
+@cache
+def _words_and_punctuation() -> re.Pattern[str]:
+    return re.compile(rf"{_word()}|[^\w\s]")

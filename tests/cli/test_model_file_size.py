@@ -1,0 +1,35 @@
+import re
+
+import pytest
+
+from textgen.cli.train import main
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """A text of 2,100 long words, whose vocabulary is too large for a model file."""
+    path = tmp_path_factory.mktemp("words") / "words.txt"
+    path.write_text("".join(f"{number:017d}{'x' * 16_000}\n" for number in range(2100)))
+    return path
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_a_vocabulary_too_large_for_a_model_file_is_refused(words, tmp_path, monkeypatch, no_training, capsys, dry_run):
+    """Nobody trains for hours to learn that the model cannot be written; the size that the line names is accepted."""
+    monkeypatch.chdir(tmp_path)
+    command = [str(words), "--language_model=word", "--batch_size=4", "--lstm_state_size=8", "--embedding_size=8"]
+    assert main([*command, *dry_run]) == 65
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "the vocabulary must take at most 32,000,000 bytes in a model file, and its 2,039 tokens take 32," in err
+    (flag,) = re.findall(r"keep the most frequent ones with (--vocab_size \d+)\n$", err)
+    assert main([*command, *flag.split(), "--dry_run"]) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_vocabulary_file_is_to_be_shortened(words, tmp_path, no_training, capsys):
+    """A text that comes with its vocabulary takes no --vocab_size."""
+    for part in ("train", "vocab"):
+        (tmp_path / f"x.{part}.txt").write_bytes(words.read_bytes())
+    assert main([f"--data_dir={tmp_path}", "--data_prefix=x", "--language_model=word", "--batch_size=4"]) == 65
+    assert capsys.readouterr().err.endswith("; list only the first 1800 of them in the vocabulary file\n")
