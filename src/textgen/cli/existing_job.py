@@ -12,6 +12,7 @@ from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
 from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
+from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import read_text
@@ -166,7 +167,7 @@ def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) 
     """The job's vocabulary; None if the file is gone and the text gives the same one again.
 
     Raises:
-        FormatError: when the file is damaged.
+        FormatError: when the file is damaged, or of a later textgen.
         MissingError: when it is gone, and the text gives another.
     """
     start_over = f"use {named('fresh')} to start over"
@@ -178,6 +179,8 @@ def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) 
         return None
     try:
         return read_vocabulary(job.vocabulary)
+    except LaterTokenizerError as error:
+        raise FormatError(f"{job.vocabulary}: {error}") from error
     except FormatError as error:
         same_text = state is None or state.data_sha256 == corpus.sha256
         can_go = same_text and _gives_vocabulary_again(corpus, job)
