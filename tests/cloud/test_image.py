@@ -157,7 +157,7 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "not named: --image; give them, or write them into vertex.yaml"),
+        ([], "missing: --image; give them as flags, or in vertex.yaml"),
         (["--image=train"], "--image must begin with its registry, such as "),
         (["--image=gcr.io/a//b:c:d"], "--image must be REGISTRY/PATH:TAG, such as "),
         ([f"--image={IMAGE}@sha256:{'0' * 64}"], "--image must have a tag and no digest to be built"),

@@ -42,9 +42,10 @@ class JobService:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
 
-        endpoint = self._config.api_endpoint or f"{self._config.region}-aiplatform.googleapis.com"
         self._client: JobServiceClient = JobServiceClient(
-            credentials=find_credentials(), transport="rest", client_options=ClientOptions(api_endpoint=endpoint)
+            credentials=find_credentials(),
+            transport="rest",
+            client_options=ClientOptions(api_endpoint=self._config.endpoint),
         )
         return self
 
