@@ -8,12 +8,14 @@ from google.cloud.aiplatform_v1 import JobState
 
 from tests.cloud.conftest import REGION
 from tests.cloud.google_stand_in import refusal
+from tests.storage_front import fail
 from textgen.cli import main
 from textgen.cli.vertex import submit
 from textgen.config import TrainingConfig
 from textgen.config.flags import build
 from textgen.jobs import JobState as State
 from textgen.jobs import job_place
+from textgen.storage import lease
 
 pytestmark = pytest.mark.cloud
 
@@ -60,7 +62,6 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
                             "acceleratorCount": 1,
                         },
                         "replicaCount": "1",
-                        "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
                         "containerSpec": {
                             "imageUri": f"{REGION}-docker.pkg.dev/my-project/textgen/textgen:1",
                             "args": [
@@ -158,7 +159,7 @@ def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
     for line in (
         f"job           {NAME} in {REGION} of my-project",
         "machine       g2-standard-8 with 1 x NVIDIA_L4",
-        "scheduling    SPOT, ends after 24 hours in any case",
+        "scheduling    SPOT, hard limit 24 hours",
         f"job directory gs://my-bucket/textgen/job/{NAME}",
         "labels        team=writers",
         *(["upload        book.txt (6.0 kB) to gs://my-bucket/textgen/data/"] if text == "book.txt" else []),
@@ -209,8 +210,8 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
         (["--layers=0"], 2, "--layers must be at least 1"),
         (["--batch_size=5000"], 65, "the training text is too short"),
         (["absent.txt"], 66, "there is no absent.txt"),
-        (["--region=europe-west4"], 2, "lies in us-central1, and the job would run in europe-west4"),
-        (["--bucket=no-such-bucket"], 66, "cannot ask where gs://no-such-bucket lies: it is not there"),
+        (["--region=europe-west4"], 2, "is in us-central1 and the job would run in europe-west4"),
+        (["--bucket=no-such-bucket"], 66, "cannot read the settings of gs://no-such-bucket: it is not there"),
         (["--vertex_config=absent.yaml"], 66, "there is no --vertex_config absent.yaml"),
         (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it is not there"),
     ],
@@ -252,6 +253,46 @@ def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
     )
 
 
+def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, bucket, front, capsys):
+    """The role that a job needs does not include it; the user is told, and the job starts."""
+    words = "tester does not have storage.buckets.get access to the Google Cloud Storage bucket."
+    front.faults.append(fail(403, words))
+    assert submitted(bucket) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+    assert f"whether gs://{bucket.name} is in {REGION} cannot be told" in warning
+    assert "storage.buckets.get" in warning
+    assert len(vertex.created) == 1
+
+
+def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
+    """Before anything is uploaded or paid for; the lease stays the trainer's."""
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
+    place = f"gs://{bucket.name}/textgen/job/{NAME}"
+    with job_place(place, "Vertex AI job 7").open(quiet()):
+        before = names(bucket)
+        assert submitted(bucket) == 73
+        error = capsys.readouterr().err.splitlines()
+        assert error[-1].startswith(
+            f"textgen vertex submit: error: another trainer works in {place}: Vertex AI job 7; "
+        )
+        assert any(line.startswith("waiting up to 1 seconds for Vertex AI job 7") for line in error)
+        assert names(bucket) == before
+    assert vertex.created == []
+    assert submitted(bucket) == 0
+
+
+def test_a_lease_that_a_killed_trainer_left_is_no_obstacle(folder, vertex, bucket, monkeypatch):
+    """Nobody renews it; and it is left as it is, for the container to take over."""
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.3)
+    held = bucket.blob(f"textgen/job/{NAME}/lock")
+    held.upload_from_string(json.dumps({"name": "a", "copy": "b", "description": "c", "held": True}))
+    assert submitted(bucket) == 0
+    assert len(vertex.created) == 1
+    generation = held.generation
+    held.reload()
+    assert held.generation == generation
+
+
 def quiet():
     from textgen.jobs import Events
 
@@ -259,14 +300,26 @@ def quiet():
 
 
 def test_gpus_that_nothing_uses_are_said(folder, capsys):
-    """Eight of them cost as eight, and one is trained on."""
-    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine=8xa100", "--dry_run") == 0
+    """Eight GPUs cost as much as eight, and training uses one."""
+    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine_type=a2-highgpu-8g", "--dry_run") == 0
     assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "message"),
     [
+        (
+            refusal(403, "The aiplatform.googleapis.com API requires a quota project, which is not set by default."),
+            69,
+            "run `gcloud auth application-default set-quota-project my-project`",
+        ),
+        (
+            refusal(
+                400, "Vertex AI Service Agent a@b does not have permission to access Artifact Registry repository c."
+            ),
+            77,
+            "give the role Artifact Registry Reader on its repository",
+        ),
         (
             refusal(
                 429,
@@ -314,7 +367,7 @@ def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer,
         ("FAILED", "Resources are insufficient in region: us-central1.", 69, "wait for one with --flex_start"),
         ("FAILED", "Failed to pull image us-central1-docker.pkg.dev/x", 66, "textgen vertex build --run"),
         ("EXPIRED", "", 75, "raise --max_hours"),
-        ("CANCELLED", "", 75, "it is CANCELLED"),
+        ("CANCELLED", "", 75, "and is CANCELLED"),
     ],
 )
 def test_waiting_ends_with_the_job(folder, vertex, bucket, capsys, at_once, state, error, code, message):
@@ -334,7 +387,7 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(folder, vertex, bucket, capsys,
     assert submitted(bucket, "--wait") == 130
     (job,) = vertex.jobs.values()
     assert job.state == JobState.JOB_STATE_PENDING
-    assert "goes on, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
+    assert "continues, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_jobs_are_listed_told_and_ended(folder, vertex, bucket, capsys):
@@ -379,6 +432,10 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
     assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
     (folder / "vertex.yaml").write_text("project: My\n")
     assert vertex_command("list") == 2
+    (folder / "vertex.yaml").write_text("machine: 8xa100\n")
+    assert vertex_command("list") == 78
+    assert "vertex.yaml: --machine must be one of" in (error := capsys.readouterr().err)
+    assert error.endswith("got '8xa100'; did you mean a100?\n")
 
 
 def test_labels_of_the_file_are_a_list(folder, vertex, bucket):

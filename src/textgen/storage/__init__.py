@@ -1,8 +1,8 @@
 """Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
+from textgen.storage.bucket_settings import BucketSettings, bucket_settings
 from textgen.storage.buckets import (
-    bucket_region,
     copy_to,
     fetch,
     fetch_argument,
@@ -22,13 +22,14 @@ from textgen.storage.files import (
     remove_abandoned,
     write_atomic,
 )
-from textgen.storage.lease import Holder, Lease
+from textgen.storage.lease import Holder, Lease, check_lease
 from textgen.storage.mirror import Mirror, Upload
 from textgen.storage.uris import below, is_bucket
 
 __all__ = [
     "NOT_THERE",
     "BucketDirectory",
+    "BucketSettings",
     "Holder",
     "Lease",
     "Mirror",
@@ -36,9 +37,10 @@ __all__ = [
     "Upload",
     "atomic_path",
     "below",
-    "bucket_region",
+    "bucket_settings",
     "bundled",
     "cache_directory",
+    "check_lease",
     "copy_to",
     "fetch",
     "fetch_argument",
