@@ -112,13 +112,25 @@ def test_an_empty_page_is_not_the_end(services, google):
         ({"textPayload": "no severity"}, "DEFAULT", "no severity"),
         ({"jsonPayload": {"message": "step 5", "step": 5, "loss": 1.5}, "severity": "INFO"}, "INFO", "step 5"),
         ({"jsonPayload": {"step": 5}}, "DEFAULT", '{"step": 5}'),
+        (
+            {
+                "jsonPayload": {"levelname": "info", "message": '{"severity": "INFO", "message": "step 5"}\n'},
+                "severity": "ERROR",
+            },
+            "INFO",
+            "step 5",
+        ),
+        ({"textPayload": '{"message": "no severity"}', "severity": "ERROR"}, "ERROR", "no severity"),
+        ({"textPayload": '{"message": 5}'}, "DEFAULT", '{"message": 5}'),
+        ({"textPayload": "{ not JSON"}, "DEFAULT", "{ not JSON"),
+        ({"textPayload": '{"message": ' + 9_999 * "["}, "DEFAULT", '{"message": ' + 9_999 * "["),
         ({"jsonPayload": {"message": {"é": 1}}}, "DEFAULT", '{"message": {"é": 1}}'),
         ({"protoPayload": {"@type": "x"}}, "DEFAULT", '{"@type": "x"}'),
         ({}, "DEFAULT", "{}"),
     ],
 )
 def test_of_each_kind_of_entry_its_message_is_shown(services, google, fields, severity, message):
-    """A text is itself, the job's own JSON lines are their message, anything else is the JSON."""
+    """Of a text all, of the job's own JSON its message, also where Vertex AI has not parsed it; else the JSON."""
     google.answers[LOGGING] = (200, {"entries": [{"timestamp": stamp(1.5), **fields}]})
     (line,) = read_log(services, "my-project", "123")
     assert (line.severity, line.message) == (severity, message)
@@ -248,7 +260,7 @@ def test_a_job_without_lines_says_so(google, log, capsys):
     assert main(FLAGS) == 0
     written = capsys.readouterr()
     assert written.out == ""
-    assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 tells how it stands.\n"
+    assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 shows its state.\n"
     del google.answers[JOB]
     assert main(FLAGS) == 66
     assert main([*FLAGS, "--follow"]) == 66
@@ -285,7 +297,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
     [
         (["abc", "--project=my-project"], "JOB must be a custom job's id, a number such as"),
         (['1" OR resource.type="x', "--project=my-project"], "JOB must be a custom job's id"),
-        (["123"], "not named: --project, --region; give them, or write them into vertex.yaml"),
+        (["123"], "missing: --project, --region; give them as flags, or in vertex.yaml"),
         ([], "the following arguments are required: JOB"),
     ],
 )
