@@ -111,7 +111,7 @@ def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
     assert main([f"--image={IMAGE}", "--run"]) == 69
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(
-        "textgen vertex build: error: docker is not installed; install it, or run what textgen vertex build prints"
+        "textgen vertex build: error: docker is not installed; install it, or run the printed commands"
     )
     assert main([f"--image={IMAGE}"]) == 0
 
@@ -160,6 +160,7 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
         ([], "missing: --image; give them as flags, or in vertex.yaml"),
         (["--image=train"], "--image must begin with its registry, such as "),
         (["--image=gcr.io/a//b:c:d"], "--image must be REGISTRY/PATH:TAG, such as "),
+        (["--image=gcr.io/a/../../b"], "--image must be REGISTRY/PATH:TAG, such as "),
         ([f"--image={IMAGE}@sha256:{'0' * 64}"], "--image must have a tag and no digest to be built"),
         (["--image=gcr.io/a; rm -rf /"], "--image must begin with its registry, such as "),
     ],

@@ -173,9 +173,7 @@ def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, 
     given = [*arguments, "gs://my-bucket/book.txt", "--bucket=my-bucket"]
     assert vertex_command(*given) == 2
     said = capsys.readouterr().err
-    assert (
-        "depends on the text, which lies in a bucket and is not read here; name a model with --lstm_state_size" in said
-    )
+    assert "depends on the text, which is in a bucket and is not read here; name a model with --lstm_state_size" in said
     assert vertex_command(*given, "--config=gpu") == 0
     if "--minutes=60" not in arguments:
         assert vertex_command(*given, "--epochs=3") == 0

@@ -23,21 +23,21 @@ def check_region(bucket: str, settings: BucketSettings, region: str) -> str | No
     Raises:
         UsageError: when it is elsewhere.
     """
-    location = settings.location
-    includes_region = holds(location, settings.regions, region)
+    where = " and ".join(settings.regions) or settings.location
+    includes_region = holds(settings.location, settings.regions, region)
     if includes_region is None:
         return None
-    if not includes_region:
-        raise UsageError(
-            f"gs://{bucket} is in {location} and the job would run in {region}; name --region {location} "
-            f"or a bucket in {region}"
-            if "-" in location
-            else f"gs://{bucket} is in {location}, which does not include {region}; name a --region in {location} or "
-            f"a bucket in {region}"
-        )
-    if location == region:
+    if where == region:
         return region
-    return f"{location}, which includes {region}; a bucket in {region} alone costs less and is nearer"
+    if includes_region:
+        return f"{where}, which includes {region}; a bucket in {region} alone costs less and is nearer"
+    is_one_region = not settings.regions and "-" in where
+    raise UsageError(
+        f"gs://{bucket} is in {where} and the job would run in {region}; name --region {where} or a bucket in {region}"
+        if is_one_region
+        else f"gs://{bucket} is in {where}, which does not include {region}; name a --region in {where} or "
+        f"a bucket in {region}"
+    )
 
 
 def check_rules(bucket: str, settings: BucketSettings) -> str:
