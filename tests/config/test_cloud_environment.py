@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from textgen.config import CloudEnvironment
@@ -12,7 +14,7 @@ VERTEX = {
 
 
 def test_a_job_of_vertex_ai_is_read():
-    """The job directory is the parent of the checkpoints'; slashes at the end go."""
+    """The job directory is the parent of the checkpoints' directory; slashes at the end are dropped."""
     found = CloudEnvironment.read(VERTEX)
     assert found == CloudEnvironment(
         job_id="123",
@@ -26,6 +28,25 @@ def test_a_job_of_vertex_ai_is_read():
     assert found.worker == "Vertex AI job 123, replica workerpool0-0"
 
 
+def test_without_a_job_id_the_machines_name_the_worker():
+    """A restart of the job has the same machines, and another job has others."""
+    spec = {"cluster": {"workerpool0": ["training-workerpool0-d604e1a8a5-0:2222"]}, "environment": "cloud"}
+    cluster = json.dumps({**spec, "task": {"type": "workerpool0", "index": 0}})
+    found = CloudEnvironment.read({**VERTEX, "CLOUD_ML_JOB_ID": "", "CLUSTER_SPEC": cluster})
+    assert found.worker == "Vertex AI job on training-workerpool0-d604e1a8a5-0:2222, replica workerpool0-0"
+    assert (
+        CloudEnvironment.read({**VERTEX, "CLUSTER_SPEC": cluster}).worker == "Vertex AI job 123, replica workerpool0-0"
+    )
+
+
+@pytest.mark.parametrize(
+    "cluster", ["", "{", "[]", "null", '{"cluster": 1}', '{"cluster": {"a": 1}}', '{"cluster": {}}']
+)
+def test_without_machines_nobody_is_named(cluster):
+    """A description that makes no sense is no failure."""
+    assert CloudEnvironment.read({"CLUSTER_SPEC": cluster}).worker is None
+
+
 def test_elsewhere_nothing_is_set():
     """Neither places nor a worker; what is empty counts as not set."""
     assert CloudEnvironment.read({}) == CloudEnvironment()
@@ -35,17 +56,17 @@ def test_elsewhere_nothing_is_set():
 
 
 def test_checkpoints_of_another_name_are_the_job_directory_itself():
-    """Who sets the variable by hand means the place."""
+    """Somebody has set the variable by hand to that directory."""
     assert CloudEnvironment.read({"AIP_CHECKPOINT_DIR": "gs://bucket/mine/"}).job_dir == "gs://bucket/mine"
 
 
 @pytest.mark.parametrize("cluster", ["", "{", "[]", "1", "null", '{"task": 1}', '{"task": {"type": "chief"}}'])
 def test_a_cluster_that_makes_no_sense_is_no_failure(cluster):
-    """It says nothing that one machine needs to know."""
+    """One machine does not need it."""
     assert CloudEnvironment.read({"TF_CONFIG": cluster}).replica == "0"
 
 
 def test_of_several_machines_each_has_its_name():
-    """TF_CONFIG goes before CLUSTER_SPEC."""
+    """TF_CONFIG takes precedence over CLUSTER_SPEC."""
     environment = {**VERTEX, "TF_CONFIG": '{"task": {"type": "worker", "index": "3"}}'}
     assert CloudEnvironment.read(environment).replica == "worker-3"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from textgen.cloud.bucket_rules import check_region, check_rules
 from textgen.cloud.image import Image
-from textgen.cloud.job_access import access_of, job_account
+from textgen.cloud.job_access import access_of, service_agent
 from textgen.cloud.rest import DisabledError, Services, check_credentials, find_credentials
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
@@ -205,7 +205,7 @@ class _Examination:
     def _check_job_access(self) -> str:
         bucket = self._bucket
         try:
-            account = job_account(self._config, str(self._project.get("name", "")).removeprefix("projects/"))
+            account = self._config.service_account or service_agent(self._project)
             access = access_of(self._services, account, bucket, _IN_THE_BUCKET)
         except (AccessError, DisabledError) as error:
             raise _UnknownError(f"whether the job may use gs://{bucket}: {error}") from error

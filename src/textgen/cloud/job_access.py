@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from textgen.cloud.rest import Services
-from textgen.config.vertex import VertexConfig
 
 _URL = "https://policytroubleshooter.googleapis.com/v3/iam:troubleshoot"
 _ROLE = "Security Reviewer"
 
 
-def job_account(config: VertexConfig, project_number: str) -> str:
-    """The e-mail address of the account that a job runs as.
+def service_agent(project: Mapping[str, Any]) -> str:
+    """The account that a job runs as without a `--service_account`: the Vertex AI Custom Code Service Agent.
 
-    Without a service account of the user's, it is the Vertex AI Custom Code Service Agent of the project (Vertex AI's
-    documentation, "Access control with IAM", "Service agents").
+    Args:
+        project: as Resource Manager describes it, with its number in its name (Vertex AI's documentation, "Access
+            control with IAM", "Service agents").
     """
-    return config.service_account or f"service-{project_number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+    number = str(project.get("name", "")).removeprefix("projects/")
+    return f"service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
 def access_of(services: Services, account: str, bucket: str, permissions: Iterable[str]) -> dict[str, bool | None]:
