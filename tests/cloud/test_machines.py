@@ -83,7 +83,7 @@ def test_a_preset_can_be_overridden(given, expected):
         ({"machine": "t4", "accelerator": "nvidia-tesla-p100"}, "NVIDIA_TESLA_P100 is too old for cuDNN 9"),
         ({"machine": "t4", "accelerator": "NVIDIA_TESLA_P4"}, "NVIDIA_TESLA_P4 is too old for cuDNN 9"),
         ({"accelerator": "TPU_V3"}, "--accelerator must be one of NVIDIA_TESLA_T4, "),
-        ({"accelerator": "NVIDIA_Z"}, "got NVIDIA_Z"),
+        ({"accelerator": "NVIDIA_Z"}, "got 'NVIDIA_Z'"),
         ({"machine_type": "a5-highgpu-8g"}, "--machine_type a5-highgpu-8g is not known; name its GPUs with"),
         ({"machine_type": "a5-highgpu-8g", "machine": "cpu"}, "--machine_type a5-highgpu-8g is not known"),
         ({"machine_type": "a5-highgpu-8g", "accelerator": "NVIDIA_B200"}, "is not known"),

@@ -262,6 +262,22 @@ def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, buc
     assert len(vertex.created) == 1
 
 
+def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front, capsys):
+    """The job could not renew its lock, and would end; nothing is paid for."""
+
+    def add_policy(status, headers, content):
+        settings = json.loads(content) | {"retentionPolicy": {"retentionPeriod": "86400"}}
+        return status, headers, json.dumps(settings).encode()
+
+    front.faults.append(add_policy)
+    assert submitted(bucket) == 77
+    assert (
+        f"the retention policy of gs://{bucket.name} forbids to overwrite anything for 1 day" in capsys.readouterr().err
+    )
+    assert vertex.created == []
+    assert names(bucket) == []
+
+
 def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
     """Before anything is uploaded or paid for; the lease stays the trainer's."""
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from textgen.config.validation import shown
 from textgen.config.vertex import VertexConfig
 from textgen.errors import UsageError
 
@@ -122,7 +123,9 @@ def _accelerator(asked: str | None) -> str | None:
             f"{name} is too old for cuDNN 9, which TensorFlow needs; name a T4 or newer with --accelerator"
         )
     if name not in ACCELERATORS:
-        raise UsageError(f"--accelerator must be one of {', '.join(ACCELERATORS)}, got {asked}; name one of these")
+        raise UsageError(
+            f"--accelerator must be one of {', '.join(ACCELERATORS)}, got {shown(asked)}; name one of these"
+        )
     return name
 
 

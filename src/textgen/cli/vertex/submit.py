@@ -66,7 +66,7 @@ def _submit(arguments: Sequence[str]) -> None:
     if request.command.dry_run:
         return
     with console.busy("asking the bucket"):
-        _check_region(console, request.vertex)
+        _check_bucket(console, request.vertex)
         check_existing(request)
         check_lease(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
@@ -114,9 +114,9 @@ def _show(console: Console, request: Request) -> None:
         console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
 
 
-def _check_region(console: Console, vertex: VertexConfig) -> None:
-    """Refuses a bucket in another place than the machine, as far as the user's role shows where it is."""
-    from textgen.cloud.bucket_rules import check_region
+def _check_bucket(console: Console, vertex: VertexConfig) -> None:
+    """Refuses a bucket far from the machine, or in which nothing may be overwritten, as far as the user's role shows it."""
+    from textgen.cloud.bucket_rules import check_region, check_rules
 
     try:
         settings = bucket_settings(vertex.bucket_name)
@@ -124,6 +124,7 @@ def _check_region(console: Console, vertex: VertexConfig) -> None:
         console.warn(f"whether {vertex.bucket_uri} is in {vertex.region} cannot be told: {error}")
         return
     check_region(vertex.bucket_name, settings, str(vertex.region))
+    check_rules(vertex.bucket_name, settings)
 
 
 def _bring(console: Console, request: Request) -> None:
