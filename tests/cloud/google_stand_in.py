@@ -71,7 +71,7 @@ class Google:
 
 
 def refusal(status, message, reason=None, **metadata):
-    """An answer as Google words its refusals."""
+    """A refusal in Google's format."""
     details = []
     if reason is not None:
         kind = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -88,7 +88,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.context = context
 
     def handle_error(self, request, client_address):
-        """Says nothing of clients that hang up."""
+        """Ignores clients that hang up."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Proxy
 
     def do_CONNECT(self):
-        """Answers in the place of the host that is asked for, from here on."""
+        """Answers from here on in place of the host."""
         self.host = self.path.partition(":")[0]
         self.send_response(200)
         self.end_headers()
@@ -219,7 +219,7 @@ def certificates():
 
 
 def certificate(name, issuer, key, issuer_key):
-    """What both certificates have."""
+    """The fields that both certificates have."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

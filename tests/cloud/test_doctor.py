@@ -58,7 +58,7 @@ def google(google, monkeypatch):
 
 @pytest.fixture
 def examine(google, capsys, tmp_path, monkeypatch):
-    """A function that runs the command; gives its exit code, and what it says of each subject."""
+    """A function that runs the command and returns its exit code and the text of each check."""
     monkeypatch.chdir(tmp_path)
 
     def run(**flags):
@@ -75,7 +75,7 @@ def examine(google, capsys, tmp_path, monkeypatch):
 
 
 def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
-    """Real addresses of the real services are asked, with the user's credentials."""
+    """The requests go to the real services' addresses, with the user's credentials."""
     code, found = examine()
     assert code == 0
     assert all(text.startswith("ok: ") for text in found.values())
@@ -115,7 +115,7 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
     ],
 )  # fmt: skip
 def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code, text):
-    """One thing that is wrong is one line, and its exit code is the command's; what does not depend on it is still ok."""
+    """One fault fails one check, whose exit code is the command's; checks that do not depend on it pass."""
     google.answers[asked] = answer
     ended, found = examine()
     assert ended == code
@@ -124,7 +124,7 @@ def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code
 
 
 def test_what_depends_on_a_failure_is_not_checked(google, examine):
-    """Without its base a check would only say the same again; the first failure gives the exit code."""
+    """A check that depends on a failed one would only repeat it; the first failure gives the exit code."""
     google.answers[PROJECT] = refusal(403, "denied")
     google.answers[MAY] = refusal(404, "none")
     code, found = examine()
@@ -150,7 +150,7 @@ def test_what_depends_on_a_failure_is_not_checked(google, examine):
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subject, text):
-    """A permission that a job does not need, or a service that it does not use, may be missing."""
+    """The user may lack permissions and services that a job does not need."""
     google.answers[asked] = answer
     code, found = examine()
     assert code == 0
@@ -158,7 +158,7 @@ def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subje
 
 
 def test_a_bucket_in_several_regions_is_remarked(google, examine):
-    """It works, and another would be better."""
+    """It works, but a bucket in one region is better."""
     google.answers[BUCKET] = (200, {"location": "EU"})
     code, found = examine()
     assert code == 0
@@ -170,7 +170,7 @@ def test_a_bucket_in_several_regions_is_remarked(google, examine):
 
 @pytest.mark.parametrize("missing", ["project", "region", "bucket", "image"])
 def test_what_is_not_named_is_said(examine, missing):
-    """A setting that a job cannot do without says how to give it."""
+    """The message for a missing setting says how to give it."""
     code, found = examine(**{missing: None})
     assert code == 2
     assert any(
@@ -210,7 +210,7 @@ def test_no_service_account_is_well(google, examine):
     ],
 )
 def test_what_overwritten_objects_cost_is_remarked(google, examine, settings, texts):
-    """A job overwrites its lock and replaces its checkpoints all the time; keeping them works, and is paid for."""
+    """A job overwrites its lock and replaces its checkpoints all the time, and each kept copy is billed."""
     google.answers[BUCKET] = settled(**settings)
     code, found = examine()
     assert code == 0
@@ -218,7 +218,7 @@ def test_what_overwritten_objects_cost_is_remarked(google, examine, settings, te
 
 
 def test_a_redirect_is_not_followed(google, examine):
-    """The credentials stay with the host that was asked."""
+    """The credentials stay with the host in the URL."""
     google.redirects[VERTEX] = "https://elsewhere.example/jobs"
     code, found = examine()
     assert code == 69
@@ -230,7 +230,7 @@ def test_a_redirect_is_not_followed(google, examine):
     "image", ["registry.example/train:1", "docker.pkg.dev.example/a/b", "evil-docker.pkg.dev.example/a/b"]
 )
 def test_credentials_go_to_no_other_registry(google, examine, image):
-    """Google's token is for Google's registries; of others nothing can be told."""
+    """Google's token is only for Google's registries; other images cannot be checked."""
     code, found = examine(image=image)
     assert code == 0
     assert found["image"].startswith(f"cannot be told: whether {image} exists: ")
@@ -238,7 +238,7 @@ def test_credentials_go_to_no_other_registry(google, examine, image):
 
 
 def test_no_credentials_are_one_line(google, examine, monkeypatch):
-    """The rest needs them."""
+    """All other checks depend on them."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     code, found = examine()
     assert code == 69
@@ -254,7 +254,7 @@ def test_no_credentials_are_one_line(google, examine, monkeypatch):
 
 
 def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
-    """A key that was revoked, or a login that has run out."""
+    """A key may be revoked, or a login expire."""
     google.answers["token"] = (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
     code, found = examine()
     assert code == 69
@@ -265,7 +265,7 @@ def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "1", '{"type": "service_account"}', '{"type": []}'])
 def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, content):
-    """What the user names as credentials is used or refused."""
+    """Any content is either used as credentials or refused."""
     (tmp_path / "google" / "key.json").write_text(content)
     code, found = examine()
     assert code == 69
@@ -273,7 +273,7 @@ def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, c
 
 
 def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path):
-    """Those of `gcloud auth application-default login` may."""
+    """Those of `gcloud auth application-default login` may contain the account."""
     user = {
         "type": "authorized_user",
         "client_id": "1",
@@ -288,7 +288,7 @@ def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path
 
 
 def test_no_network_is_one_line(google, examine, monkeypatch):
-    """Nobody answers."""
+    """The message says what to check."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     code, found = examine()
     assert code == 69

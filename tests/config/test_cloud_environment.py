@@ -48,7 +48,7 @@ def test_without_machines_nobody_is_named(cluster):
 
 
 def test_elsewhere_nothing_is_set():
-    """Neither places nor a worker; what is empty counts as not set."""
+    """There are no places and no worker; an empty variable counts as not set."""
     assert CloudEnvironment.read({}) == CloudEnvironment()
     assert CloudEnvironment.read(dict.fromkeys(VERTEX, "")) == CloudEnvironment()
     assert CloudEnvironment().settings == {}

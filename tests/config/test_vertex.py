@@ -40,7 +40,7 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
     ],
 )
 def test_what_cannot_be_is_refused(given, message):
-    """In one line that names the flag, the rule and what was given."""
+    """The message is one line that names the flag, the rule and the value."""
     with pytest.raises(UsageError) as caught:
         VertexConfig(**given)
     assert message in str(caught.value)
@@ -72,12 +72,12 @@ def test_a_service_account_is_accepted(account):
     ],
 )
 def test_an_image_has_a_registry(image):
-    """Artifact Registry's, or any other."""
+    """It may be Artifact Registry or any other."""
     assert VertexConfig(image=image).image == image
 
 
 def test_a_bucket_may_be_given_as_a_uri():
-    """People copy it from the console, where it has the scheme."""
+    """The console shows it with the scheme, and people copy it from there."""
     assert (
         VertexConfig(bucket="gs://my-bucket").bucket_uri
         == VertexConfig(bucket="my-bucket").bucket_uri
@@ -86,6 +86,6 @@ def test_a_bucket_may_be_given_as_a_uri():
 
 
 def test_what_a_command_needs_is_named_together():
-    """One line for all that is missing, with where it can stand."""
+    """One line names all missing settings, and where to give them."""
     with pytest.raises(UsageError, match=r"^missing: --project, --image; .*vertex.yaml in this folder$"):
         VertexConfig(region="europe-west4").require("project", "region", "image")
