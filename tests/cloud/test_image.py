@@ -79,7 +79,7 @@ def test_the_commands_are_printed(checkout, capsys):
 
 
 def test_another_registry_has_its_own_login(checkout, capsys):
-    """gcloud's login is only for Google's registries."""
+    """Google's registries alone accept gcloud's login."""
     assert main(["--image=registry.example/a:1"]) == 0
     assert "gcloud" not in capsys.readouterr().err
 
