@@ -162,11 +162,12 @@ def _unknown(config: VertexConfig, kind: str, accelerator: str | None) -> Machin
     """A machine type that Google may have added: never without a GPU unless the settings say so."""
     if accelerator is not None and config.count is not None:
         return Machine(kind, accelerator, config.count)
-    if accelerator is None and config.count is None and config.machine == "cpu" and "gpu" not in kind:
+    has_gpu = "gpu" in kind
+    if accelerator is None and config.count is None and config.machine == "cpu" and not has_gpu:
         return Machine(kind)
     raise UsageError(
-        f"--machine_type {kind} is not known; name its GPUs with --accelerator and --count, "
-        "or give --machine cpu if it has none"
+        f"--machine_type {kind} is not known; name its GPUs with --accelerator and --count"
+        + ("" if has_gpu else ", or give --machine cpu if it has none")
     )
 
 
