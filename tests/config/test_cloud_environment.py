@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from textgen.config import CloudEnvironment
@@ -14,7 +12,7 @@ VERTEX = {
 
 
 def test_a_job_of_vertex_ai_is_read():
-    """The job directory is the parent of the checkpoints' directory; slashes at the end are dropped."""
+    """The job directory is the parent of the checkpoints'; slashes at the end go."""
     found = CloudEnvironment.read(VERTEX)
     assert found == CloudEnvironment(
         job_id="123",
@@ -28,27 +26,8 @@ def test_a_job_of_vertex_ai_is_read():
     assert found.worker == "Vertex AI job 123, replica workerpool0-0"
 
 
-def test_without_a_job_id_the_machines_name_the_worker():
-    """A restart of the job has the same machines, and another job has others."""
-    spec = {"cluster": {"workerpool0": ["training-workerpool0-d604e1a8a5-0:2222"]}, "environment": "cloud"}
-    cluster = json.dumps({**spec, "task": {"type": "workerpool0", "index": 0}})
-    found = CloudEnvironment.read({**VERTEX, "CLOUD_ML_JOB_ID": "", "CLUSTER_SPEC": cluster})
-    assert found.worker == "Vertex AI job on training-workerpool0-d604e1a8a5-0:2222, replica workerpool0-0"
-    assert (
-        CloudEnvironment.read({**VERTEX, "CLUSTER_SPEC": cluster}).worker == "Vertex AI job 123, replica workerpool0-0"
-    )
-
-
-@pytest.mark.parametrize(
-    "cluster", ["", "{", "[]", "null", '{"cluster": 1}', '{"cluster": {"a": 1}}', '{"cluster": {}}']
-)
-def test_without_machines_nobody_is_named(cluster):
-    """A description that makes no sense is no failure."""
-    assert CloudEnvironment.read({"CLUSTER_SPEC": cluster}).worker is None
-
-
 def test_elsewhere_nothing_is_set():
-    """There are no places and no worker; an empty variable counts as not set."""
+    """Neither places nor a worker; what is empty counts as not set."""
     assert CloudEnvironment.read({}) == CloudEnvironment()
     assert CloudEnvironment.read(dict.fromkeys(VERTEX, "")) == CloudEnvironment()
     assert CloudEnvironment().settings == {}
@@ -56,17 +35,17 @@ def test_elsewhere_nothing_is_set():
 
 
 def test_checkpoints_of_another_name_are_the_job_directory_itself():
-    """Somebody has set the variable by hand to that directory."""
+    """Who sets the variable by hand means the place."""
     assert CloudEnvironment.read({"AIP_CHECKPOINT_DIR": "gs://bucket/mine/"}).job_dir == "gs://bucket/mine"
 
 
 @pytest.mark.parametrize("cluster", ["", "{", "[]", "1", "null", '{"task": 1}', '{"task": {"type": "chief"}}'])
 def test_a_cluster_that_makes_no_sense_is_no_failure(cluster):
-    """One machine does not need it."""
+    """It says nothing that one machine needs to know."""
     assert CloudEnvironment.read({"TF_CONFIG": cluster}).replica == "0"
 
 
 def test_of_several_machines_each_has_its_name():
-    """TF_CONFIG takes precedence over CLUSTER_SPEC."""
+    """TF_CONFIG goes before CLUSTER_SPEC."""
     environment = {**VERTEX, "TF_CONFIG": '{"task": {"type": "worker", "index": "3"}}'}
     assert CloudEnvironment.read(environment).replica == "worker-3"

@@ -1,4 +1,4 @@
-"""Reads the environment variables that Vertex AI sets for a training job."""
+"""What Vertex AI tells a training job through its environment, as plain values; knows nothing of what is made of them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ class CloudEnvironment:
     """The variables of a custom job (Vertex AI's documentation, "Requirements for custom training code").
 
     Attributes:
-        job_id: the job's id; None if Vertex AI has not set it.
-        machines: the names of the job's machines, which contain a hash of the job; empty outside of Vertex AI.
-        replica: this machine's place among them.
-        job_dir: the URI of the job directory: the parent of `AIP_CHECKPOINT_DIR` if that ends in `checkpoints`, as it
-            does on Vertex AI, else `AIP_CHECKPOINT_DIR` itself.
-        summary_dir: the URI for TensorBoard's files.
-        model_dir: the URI for a copy of the model file.
+        job_id: of the job; None outside of Vertex AI.
+        replica: which of the job's machines this is.
+        job_dir: the place of a bucket for the job directory: the parent of `AIP_CHECKPOINT_DIR` where that ends in
+            `checkpoints`, as Vertex AI makes it, else `AIP_CHECKPOINT_DIR` itself.
+        summary_dir: for TensorBoard's files.
+        model_dir: for a copy of the model file.
         cluster_spec: the machines of the job, as JSON.
     """
 
     job_id: str | None = None
-    machines: tuple[str, ...] = ()
     replica: str = "0"
     job_dir: str | None = None
     summary_dir: str | None = None
@@ -35,20 +33,18 @@ class CloudEnvironment:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The defaults of a training run here, by the names of `TrainingConfig`."""
+        """What a training run takes from it unless it is told otherwise, by the names of `TrainingConfig`."""
         named = {"job_dir": self.job_dir, "summary_dir": self.summary_dir}
         return {name: value for name, value in named.items() if value is not None}
 
     @property
     def worker(self) -> str | None:
-        """A name of this machine that a restart of the job has again; None outside of Vertex AI."""
-        if self.job_id is not None:
-            return f"Vertex AI job {self.job_id}, replica {self.replica}"
-        return f"Vertex AI job on {', '.join(self.machines)}, replica {self.replica}" if self.machines else None
+        """Names this machine of the job, the same again after a restart; None outside of Vertex AI."""
+        return None if self.job_id is None else f"Vertex AI job {self.job_id}, replica {self.replica}"
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables; an empty one counts as not set."""
+        """Reads the variables; one that is empty counts as not set."""
 
         def place(name: str) -> str | None:
             return environment.get(name, "").rstrip("/") or None
@@ -57,7 +53,6 @@ class CloudEnvironment:
         cluster_spec = environment.get("CLUSTER_SPEC") or None
         return cls(
             job_id=environment.get("CLOUD_ML_JOB_ID") or None,
-            machines=_machines(cluster_spec or ""),
             replica=_replica(environment.get("TF_CONFIG") or cluster_spec or ""),
             job_dir=checkpoints and checkpoints.removesuffix(_CHECKPOINTS),
             summary_dir=place("AIP_TENSORBOARD_LOG_DIR"),
@@ -66,17 +61,8 @@ class CloudEnvironment:
         )
 
 
-def _machines(cluster: str) -> tuple[str, ...]:
-    """The machines that a cluster's description names; none if it is invalid."""
-    try:
-        pools = json.loads(cluster)["cluster"]
-        return tuple(sorted(str(machine) for pool in pools.values() for machine in pool))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return ()
-
-
 def _replica(cluster: str) -> str:
-    """The task that a cluster's description names; `"0"` if it names none."""
+    """The task that a cluster's description names; `"0"` where it names none."""
     try:
         task = json.loads(cluster)["task"]
         return f"{task['type']}-{int(task['index'])}"

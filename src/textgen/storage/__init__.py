@@ -22,7 +22,7 @@ from textgen.storage.files import (
     remove_abandoned,
     write_atomic,
 )
-from textgen.storage.lease import Holder, Lease, check_lease
+from textgen.storage.lease import Holder, Lease
 from textgen.storage.mirror import Mirror, Upload
 from textgen.storage.uris import below, is_bucket
 
@@ -40,7 +40,6 @@ __all__ = [
     "bucket_settings",
     "bundled",
     "cache_directory",
-    "check_lease",
     "copy_to",
     "fetch",
     "fetch_argument",

@@ -107,6 +107,24 @@ class Lease:
         """
         self._write(held=True)
 
+    @staticmethod
+    def check(uri: str, waiting: Callable[[str], None]) -> None:
+        """Checks that nobody holds the lease, and takes nothing.
+
+        Args:
+            uri: of the place.
+            waiting: as for the class.
+
+        Raises:
+            LockedError: when somebody holds the lease, and renews it.
+            TextgenError: as `BucketDirectory`.
+        """
+        lease = Lease(uri, Holder(name="", copy="", description=""), waiting, lost=lambda _: None)
+        with lease._directory:
+            found = lease._directory.read(LOCK)
+            if found is not None and (holder := _parse(found[0])).held:
+                lease._wait(found[1].generation, holder.description)
+
     def _take(self) -> None:
         found = self._directory.read(LOCK)
         if found is not None:
@@ -122,7 +140,24 @@ class Lease:
         self.renew()
 
     def _wait(self, generation: int, other: str) -> int:
-        return _wait_for_end(self._directory, generation, other, self._waiting)
+        """Waits until a lease has run out, or is given back; the generation that is then there."""
+        place = self._directory.uri
+        self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
+        end = time.monotonic() + _LEASE_SECONDS
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _LEASE_SECONDS / _RENEWALS))
+            found = self._directory.read(LOCK)
+            if found is None:
+                return NOT_THERE
+            content, facts = found
+            if facts.generation == generation:
+                continue
+            if not _parse(content).held:
+                return facts.generation
+            raise LockedError(
+                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+            )
+        return generation
 
     def _keep(self) -> None:
         while not self._end.wait(_LEASE_SECONDS / _RENEWALS):
@@ -138,44 +173,6 @@ class Lease:
         content = json.dumps(asdict(replace(self._holder, held=held))).encode()
         with self._writing:
             self._generation = self._directory.write(LOCK, content, self._generation).generation
-
-
-def check_lease(uri: str, waiting: Callable[[str], None]) -> None:
-    """Checks that nobody works in a place of a bucket, and takes nothing.
-
-    Args:
-        uri: of the place.
-        waiting: as for `Lease`.
-
-    Raises:
-        LockedError: when somebody holds the lease, and renews it.
-        TextgenError: as `BucketDirectory`.
-    """
-    with BucketDirectory(uri) as directory:
-        found = directory.read(LOCK)
-        if found is not None and (holder := _parse(found[0])).held:
-            _wait_for_end(directory, found[1].generation, holder.description, waiting)
-
-
-def _wait_for_end(directory: BucketDirectory, generation: int, other: str, waiting: Callable[[str], None]) -> int:
-    """Waits until a lease has run out, or is given back; returns the generation that is then there."""
-    place = directory.uri
-    waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
-    end = time.monotonic() + _LEASE_SECONDS
-    while (left := end - time.monotonic()) > 0:
-        time.sleep(min(left, _LEASE_SECONDS / _RENEWALS))
-        found = directory.read(LOCK)
-        if found is None:
-            return NOT_THERE
-        content, facts = found
-        if facts.generation == generation:
-            continue
-        if not _parse(content).held:
-            return facts.generation
-        raise LockedError(
-            f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
-        )
-    return generation
 
 
 def _parse(content: bytes) -> Holder:

@@ -17,7 +17,7 @@ from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.jobs import Events, job_place
-from textgen.storage import bucket_settings, check_lease, upload_once
+from textgen.storage import Lease, bucket_settings, upload_once
 from textgen.storage.service import shorten
 
 PROGRAM = "textgen vertex submit"
@@ -68,7 +68,7 @@ def _submit(arguments: Sequence[str]) -> None:
     with console.busy("asking the bucket"):
         _check_bucket(console, request.vertex)
         check_existing(request)
-        check_lease(request.place, console.say)
+        Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService
     with JobService(request.vertex) as service:
