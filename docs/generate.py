@@ -208,7 +208,7 @@ These are given as flags alone; a job does not keep them.
 
 ## Settings of `textgen vertex`
 
-These can also stand in `vertex.yaml` in the current folder, or in the file that `--vertex_config` names: the keys are the
+These can also be in `vertex.yaml` in the current folder, or in the file that `--vertex_config` names: the keys are the
 names of the flags without `--`, and `labels` is a list. [Training on Vertex AI](google-cloud.md) shows how they are used.
 `textgen vertex submit` and `textgen vertex yaml` take the settings of `textgen-train` too.
 

@@ -157,7 +157,7 @@ def written_texts(tree: ast.Module) -> list[str]:
 def test_only_the_command_line_writes_flags():
     """Code below `cli` names a setting by `named`, or plainly; what only commands use is spared."""
     package = Path(textgen.__file__).parent
-    commands = {"cli", "cloud", "flags.py", "vertex.py", "vertex_command.py"}
+    commands = {"cli", "cloud", "flags.py", "api_endpoint.py", "vertex.py", "vertex_command.py"}
     library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]
     assert len(library) > 80
     texts = [text for path in library for text in written_texts(ast.parse(path.read_text(encoding="utf-8")))]

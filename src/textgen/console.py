@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
+
+_STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+"""Control characters, and those that are invisible or change the direction of writing; without the joiners of scripts."""
 
 
 class Console:
@@ -58,7 +65,7 @@ class Console:
         if _in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
-            self.rich.print(text, style=style, markup=False)
+            self.rich.print(visible(text, "\n\t"), style=style, markup=False)
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
@@ -75,7 +82,7 @@ class Console:
             return
         from rich.text import Text
 
-        with self.rich.status(Text(text)):
+        with self.rich.status(Text(visible(text))):
             yield
 
     @contextlib.contextmanager
@@ -115,6 +122,16 @@ class Console:
         )
 
 
+def visible(text: str, kept: str = "") -> str:
+    r"""A text in which the characters that steer a terminal are escapes, such as `\x1b`.
+
+    Args:
+        text: of any origin, such as an answer of a service.
+        kept: those of the characters that stay, such as a line break.
+    """
+    return _STEERING.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
+
+
 def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
     line, kind = " ".join(error.on_command_line.split()), type(error).__name__
@@ -125,7 +142,8 @@ def report_failure(program: str, error: TextgenError) -> None:
             severity, text = ("NOTICE", line) if is_stop else ("ERROR", f"{kind}: {line}")
             _write_entry(sys.stderr, severity, f"{program}: {text}", fields)
         else:
-            sys.stderr.write(f"{program}: {line}\n" if is_stop else f"{program}: error: {line}\n")
+            text = visible(line)
+            sys.stderr.write(f"{program}: {text}\n" if is_stop else f"{program}: error: {text}\n")
             sys.stderr.flush()
 
 

@@ -44,11 +44,12 @@ class Google:
     """What the services answer.
 
     `answers` are by method, host and path, such as `GET iam.googleapis.com/v1/…`: a status and a JSON value, or a function
-    of the request that gives them. `hosts` are functions that answer for a whole host. `requests` are those for anything
+    of the request that gives them. `redirects` are addresses to which such a request is sent on. `hosts` are functions that answer for a whole host. `requests` are those for anything
     but a token.
     """
 
     answers: dict[str, object] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     hosts: dict[str, Callable[["Request"], tuple[int, object]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
@@ -70,7 +71,7 @@ class Google:
 
 
 def refusal(status, message, reason=None, **metadata):
-    """An answer as Google words its refusals."""
+    """A refusal in Google's format."""
     details = []
     if reason is not None:
         kind = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -87,7 +88,7 @@ class Proxy(http.server.ThreadingHTTPServer):
         self.context = context
 
     def handle_error(self, request, client_address):
-        """Says nothing of clients that hang up."""
+        """Ignores clients that hang up."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -96,7 +97,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Proxy
 
     def do_CONNECT(self):
-        """Answers in the place of the host that is asked for, from here on."""
+        """Answers from here on in place of the host."""
         self.host = self.path.partition(":")[0]
         self.send_response(200)
         self.end_headers()
@@ -123,7 +124,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         )
         status, value = self.server.google.answer(request)
         content = b"" if self.command == "HEAD" else json.dumps(value).encode()
-        self.send_response(status)
+        to = self.server.google.redirects.get(f"{request.method} {request.host}{request.path}")
+        self.send_response(status if to is None else 307)
+        if to is not None:
+            self.send_header("Location", to)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -215,7 +219,7 @@ def certificates():
 
 
 def certificate(name, issuer, key, issuer_key):
-    """What both certificates have."""
+    """The fields that both certificates have."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

@@ -14,6 +14,7 @@ VERTEX = "GET europe-west4-aiplatform.googleapis.com/v1/projects/my-project/loca
 BUCKET = "GET storage.googleapis.com/storage/v1/b/my-bucket"
 MAY = f"{BUCKET}/iam/testPermissions"
 IAM = "iam.googleapis.com/v1/projects/-/serviceAccounts/runner@my-project.iam.gserviceaccount.com"
+ACCESS = "POST policytroubleshooter.googleapis.com/v3/iam:troubleshoot"
 MANIFEST = "HEAD europe-west4-docker.pkg.dev/v2/my-project/textgen/train/manifests/1"
 
 FLAGS = {
@@ -23,17 +24,28 @@ FLAGS = {
     "image": "europe-west4-docker.pkg.dev/my-project/textgen/train:1",
     "service_account": "runner@my-project.iam.gserviceaccount.com",
 }
+
+
+def settled(**settings):
+    """The bucket of the tests with other settings."""
+    return 200, {"name": "my-bucket", "location": "EUROPE-WEST4", **settings}
+
+
 IN_THE_BUCKET = [f"storage.objects.{what}" for what in ("create", "delete", "get", "list")]
 WELL = {
-    PROJECT: (200, {"projectId": "my-project", "displayName": "My project", "state": "ACTIVE"}),
+    PROJECT: (200, {"name": "projects/123", "projectId": "my-project", "displayName": "My project", "state": "ACTIVE"}),
     VERTEX: (200, {"customJobs": []}),
     MAY: (200, {"permissions": IN_THE_BUCKET}),
-    BUCKET: (200, {"name": "my-bucket", "location": "EUROPE-WEST4"}),
+    BUCKET: settled(),
     f"GET {IAM}": (200, {"email": FLAGS["service_account"]}),
     f"POST {IAM}:testIamPermissions": (200, {"permissions": ["iam.serviceAccounts.actAs"]}),
+    ACCESS: (200, {"overallAccessState": "CAN_ACCESS"}),
     MANIFEST: (200, {}),
 }
-SUBJECTS = ("credentials", "project", "Vertex AI", "bucket", "bucket's region", "service account", "image")
+SUBJECTS = (
+    *("credentials", "project", "Vertex AI", "bucket", "bucket's region", "bucket's rules", "service account"),
+    *("job's access", "image"),
+)
 
 
 @pytest.fixture
@@ -46,7 +58,7 @@ def google(google, monkeypatch):
 
 @pytest.fixture
 def examine(google, capsys, tmp_path, monkeypatch):
-    """A function that runs the command; gives its exit code, and what it says of each subject."""
+    """A function that runs the command and returns its exit code and the text of each check."""
     monkeypatch.chdir(tmp_path)
 
     def run(**flags):
@@ -63,7 +75,7 @@ def examine(google, capsys, tmp_path, monkeypatch):
 
 
 def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
-    """Real addresses of the real services are asked, with the user's credentials."""
+    """The requests go to the real services' addresses, with the user's credentials."""
     code, found = examine()
     assert code == 0
     assert all(text.startswith("ok: ") for text in found.values())
@@ -84,12 +96,16 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
         (VERTEX, refusal(404, "none"), "Vertex AI", 66, "Vertex AI has no region europe-west4, or you may not see it; name another --region, such as us-central1"),
         (VERTEX, refusal(503, "try later"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google cannot be reached (try later); check the network and run the same command again"),
         (VERTEX, refusal(400, "no such\nthing"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google refuses it: no such thing"),
-        (MAY, refusal(404, "none"), "bucket", 66, "there is no bucket my-bucket; check --bucket, or make it with `gcloud storage buckets create gs://my-bucket --location=europe-west4 --project=my-project`"),
+        (MAY, refusal(404, "none"), "bucket", 66, "there is no bucket my-bucket; check --bucket, or make it with `gcloud storage buckets create gs://my-bucket --location=europe-west4 --project=my-project --soft-delete-duration=0`"),
         (MAY, (200, {"permissions": IN_THE_BUCKET[1:]}), "bucket", 77, "gs://my-bucket does not grant you storage.objects.create; ask for the role Storage Object User on it"),
         (MAY, (200, {}), "bucket", 77, f"gs://my-bucket does not grant you {', '.join(IN_THE_BUCKET)}; ask for the role Storage Object User on it"),
-        (BUCKET, refusal(403, "denied"), "bucket's region", 77, "cannot ask where gs://my-bucket lies: denied; ask for the role Storage Legacy Bucket Reader"),
-        (BUCKET, (200, {"location": "US-EAST1"}), "bucket's region", 2, "gs://my-bucket lies in us-east1 and the job would run in europe-west4; name --region us-east1 or a bucket in europe-west4"),
-        (BUCKET, (200, {"location": "US"}), "bucket's region", 2, "gs://my-bucket lies in us, which does not hold europe-west4; name a --region in us or a bucket in europe-west4"),
+        (BUCKET, (200, {"location": "US-EAST1"}), "bucket's region", 2, "gs://my-bucket is in us-east1 and the job would run in europe-west4; name --region us-east1 or a bucket in europe-west4"),
+        (BUCKET, (200, {"location": "US"}), "bucket's region", 2, "gs://my-bucket is in us, which does not include europe-west4; name a --region in us or a bucket in europe-west4"),
+        (BUCKET, (200, {"location": "EU", "customPlacementConfig": {"dataLocations": ["EUROPE-WEST1", "EUROPE-WEST3"]}}), "bucket's region", 2, "gs://my-bucket is in europe-west1 and europe-west3, which does not include europe-west4; name a --region in"),
+        (BUCKET, settled(retentionPolicy={"retentionPeriod": "2592000"}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids to overwrite anything for 30 days, and a job overwrites its files all the time; remove it with `gcloud storage buckets update gs://my-bucket --clear-retention-period`, or name another --bucket"),
+        (BUCKET, settled(retentionPolicy={"retentionPeriod": "60", "isLocked": True}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids to overwrite anything for 60 seconds, and a job overwrites its files all the time; it is locked, so name another --bucket"),
+        (BUCKET, settled(defaultEventBasedHold=True), "bucket's rules", 77, "gs://my-bucket puts a hold on each new object, so that a job could not overwrite its files; turn it off with `gcloud storage buckets update gs://my-bucket --no-default-event-based-hold`"),
+        (ACCESS, (200, {"overallAccessState": "CANNOT_ACCESS"}), "job's access", 77, f"the job would run as runner@my-project.iam.gserviceaccount.com, to which gs://my-bucket does not grant {', '.join(IN_THE_BUCKET)}; run `gcloud storage buckets add-iam-policy-binding gs://my-bucket --member=serviceAccount:runner@my-project.iam.gserviceaccount.com --role=roles/storage.objectUser`"),
         (f"GET {IAM}", refusal(404, "none"), "service account", 66, "there is no service account runner@my-project.iam.gserviceaccount.com; check --service_account, or see `gcloud iam service-accounts list --project my-project`"),
         (f"GET {IAM}", (200, {"disabled": True}), "service account", 69, "the service account runner@my-project.iam.gserviceaccount.com is disabled; run `gcloud iam service-accounts enable runner@my-project.iam.gserviceaccount.com`"),
         (f"POST {IAM}:testIamPermissions", (200, {}), "service account", 77, "you may not run jobs as runner@my-project.iam.gserviceaccount.com; ask for the role Service Account User on it"),
@@ -99,7 +115,7 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
     ],
 )  # fmt: skip
 def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code, text):
-    """One thing that is wrong is one line, and its exit code is the command's; what does not depend on it is still ok."""
+    """One fault fails one check, whose exit code is the command's; checks that do not depend on it pass."""
     google.answers[asked] = answer
     ended, found = examine()
     assert ended == code
@@ -108,7 +124,7 @@ def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code
 
 
 def test_what_depends_on_a_failure_is_not_checked(google, examine):
-    """Without its base a check would only say the same again; the first failure gives the exit code."""
+    """A check that depends on a failed one would only repeat it; the first failure gives the exit code."""
     google.answers[PROJECT] = refusal(403, "denied")
     google.answers[MAY] = refusal(404, "none")
     code, found = examine()
@@ -121,14 +137,20 @@ def test_what_depends_on_a_failure_is_not_checked(google, examine):
 @pytest.mark.parametrize(
     ("asked", "answer", "subject", "text"),
     [
-        (PROJECT, refusal(403, "off", "SERVICE_DISABLED", service="cloudresourcemanager.googleapis.com", consumer="projects/1"), "project", "cannot be told: whether my-project is there: cannot see the project my-project: cloudresourcemanager.googleapis.com is not enabled; run"),
-        (PROJECT, refusal(403, "The API requires a quota project, which is not set by default."), "project", "cannot be told: whether my-project is there: cannot see the project my-project: the credentials name no project to be billed"),
-        (f"GET {IAM}", refusal(403, "denied"), "service account", "cannot be told: whether runner@my-project.iam.gserviceaccount.com is there: "),
-        (BUCKET, (200, {"location": "EUR4"}), "bucket's region", "cannot be told: whether eur4, where gs://my-bucket lies, holds europe-west4"),
+        (PROJECT, refusal(403, "off", "SERVICE_DISABLED", service="cloudresourcemanager.googleapis.com", consumer="projects/1"), "project", "cannot be told: whether my-project exists: cannot see the project my-project: cloudresourcemanager.googleapis.com is not enabled; run"),
+        (PROJECT, refusal(403, "The API requires a quota project, which is not set by default."), "project", "cannot be told: whether my-project exists: cannot see the project my-project: the credentials name no project to bill"),
+        (f"GET {IAM}", refusal(403, "denied"), "service account", "cannot be told: whether runner@my-project.iam.gserviceaccount.com exists: "),
+        (BUCKET, (200, {"location": "MARS1"}), "bucket's region", "cannot be told: whether mars1, where gs://my-bucket is, includes europe-west4"),
+        (BUCKET, refusal(403, "denied"), "bucket's region", "cannot be told: where gs://my-bucket is: cannot read the settings of gs://my-bucket: denied; ask for the role Storage Legacy Bucket Reader"),
+        (BUCKET, refusal(403, "denied"), "bucket's rules", "cannot be told: whether objects in gs://my-bucket may be overwritten: cannot read the settings"),
+        (ACCESS, (200, {"overallAccessState": "UNKNOWN_INFO"}), "job's access", "cannot be told: whether runner@my-project.iam.gserviceaccount.com, which the job runs as, may use gs://my-bucket: you may not see all policies"),
+        (ACCESS, (200, {}), "job's access", "cannot be told: whether runner@my-project"),
+        (ACCESS, refusal(403, "denied"), "job's access", "cannot be told: whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: denied; ask for the role Security Reviewer"),
+        (ACCESS, refusal(403, "off", "SERVICE_DISABLED", service="policytroubleshooter.googleapis.com", consumer="projects/1"), "job's access", "cannot be told: whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: policytroubleshooter.googleapis.com is not enabled; run"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subject, text):
-    """A permission that a job does not need, or a service that it does not use, may be missing."""
+    """The user may lack permissions and services that a job does not need."""
     google.answers[asked] = answer
     code, found = examine()
     assert code == 0
@@ -136,61 +158,103 @@ def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subje
 
 
 def test_a_bucket_in_several_regions_is_remarked(google, examine):
-    """It works, and another would be better."""
+    """It works, but a bucket in one region is better."""
     google.answers[BUCKET] = (200, {"location": "EU"})
     code, found = examine()
     assert code == 0
     assert (
         found["bucket's region"]
-        == "ok: eu, which holds europe-west4; a bucket in europe-west4 alone costs less and is nearer"
+        == "ok: eu, which includes europe-west4; a bucket in europe-west4 alone costs less and is nearer"
     )
 
 
 @pytest.mark.parametrize("missing", ["project", "region", "bucket", "image"])
 def test_what_is_not_named_is_said(examine, missing):
-    """A setting that a job cannot do without says how to give it."""
+    """The message for a missing setting says how to give it."""
     code, found = examine(**{missing: None})
     assert code == 2
     assert any(
-        text.startswith(f"not named: --{missing}; give them, or write them into vertex.yaml") for text in found.values()
+        text.startswith(f"missing: --{missing}; give them as flags, or in vertex.yaml") for text in found.values()
     )
 
 
 def test_no_service_account_is_well(google, examine):
-    """Vertex AI has one of its own."""
+    """Vertex AI has one of its own, whose access to the bucket is checked instead."""
     code, found = examine(service_account=None)
     assert code == 0
     assert found["service account"].startswith("ok: none is named")
     assert not google.asked("iam.googleapis.com")
+    asked = [request.json["accessTuple"] for request in google.asked("policytroubleshooter.googleapis.com")]
+    assert {question["principal"] for question in asked} == {"service-123@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"}
+    assert [question["permission"] for question in asked] == IN_THE_BUCKET
+
+
+@pytest.mark.parametrize(
+    ("settings", "texts"),
+    [
+        ({}, ["objects may be overwritten"]),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "0"}}, ["objects may be overwritten"]),
+        (
+            {"softDeletePolicy": {"retentionDurationSeconds": "604800"}, "versioning": {"enabled": True}},
+            [
+                (
+                    "soft delete keeps what was overwritten for 7 days, and it is billed; turn it off with "
+                    "`gcloud storage buckets update gs://my-bucket --clear-soft-delete`"
+                ),
+                (
+                    "object versioning keeps all that was overwritten, and it is billed; turn it off with "
+                    "`gcloud storage buckets update gs://my-bucket --no-versioning`"
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_overwritten_objects_cost_is_remarked(google, examine, settings, texts):
+    """A job overwrites its lock and replaces its checkpoints all the time, and each kept copy is billed."""
+    google.answers[BUCKET] = settled(**settings)
+    code, found = examine()
+    assert code == 0
+    assert all(text in found["bucket's rules"] for text in texts)
+
+
+def test_a_redirect_is_not_followed(google, examine):
+    """The credentials stay with the host in the URL."""
+    google.redirects[VERTEX] = "https://elsewhere.example/jobs"
+    code, found = examine()
+    assert code == 69
+    assert "the answer redirects to https://elsewhere.example/jobs" in found["Vertex AI"]
+    assert not google.asked("elsewhere.example")
 
 
 @pytest.mark.parametrize(
     "image", ["registry.example/train:1", "docker.pkg.dev.example/a/b", "evil-docker.pkg.dev.example/a/b"]
 )
 def test_credentials_go_to_no_other_registry(google, examine, image):
-    """Google's token is for Google's registries; of others nothing can be told."""
+    """Google's token is only for Google's registries; other images cannot be checked."""
     code, found = examine(image=image)
     assert code == 0
-    assert found["image"].startswith(f"cannot be told: whether {image} is there: ")
+    assert found["image"].startswith(f"cannot be told: whether {image} exists: ")
     assert not [request for request in google.requests if request.host.endswith(".example")]
 
 
 def test_no_credentials_are_one_line(google, examine, monkeypatch):
-    """The rest needs them."""
+    """All other checks depend on them."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     code, found = examine()
     assert code == 69
     assert re.match(
         r"there are no credentials \(.*\); log in with `gcloud auth application-default login`", found["credentials"]
     )
-    assert {found[subject] for subject in SUBJECTS[1:] if subject != "bucket's region"} == {
-        "not checked: it needs the credentials"
-    }
+    assert {
+        found[subject]
+        for subject in SUBJECTS[1:]
+        if found[subject] not in ("not checked: it needs the bucket", "not checked: it needs the project")
+    } == {"not checked: it needs the credentials"}
     assert not google.requests
 
 
 def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
-    """A key that was revoked, or a login that has run out."""
+    """A key may be revoked, or a login expire."""
     google.answers["token"] = (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
     code, found = examine()
     assert code == 69
@@ -201,7 +265,7 @@ def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "1", '{"type": "service_account"}', '{"type": []}'])
 def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, content):
-    """What the user names as credentials is used or refused."""
+    """Any content is either used as credentials or refused."""
     (tmp_path / "google" / "key.json").write_text(content)
     code, found = examine()
     assert code == 69
@@ -209,7 +273,7 @@ def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, c
 
 
 def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path):
-    """Those of `gcloud auth application-default login` may."""
+    """Those of `gcloud auth application-default login` may contain the account."""
     user = {
         "type": "authorized_user",
         "client_id": "1",
@@ -224,7 +288,7 @@ def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path
 
 
 def test_no_network_is_one_line(google, examine, monkeypatch):
-    """Nobody answers."""
+    """The message says what to check."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     code, found = examine()
     assert code == 69

@@ -315,10 +315,7 @@ def test_a_job_without_a_model_says_so(remote, home, capsys):
     assert main([remote.uri]) == 0
     written = capsys.readouterr()
     assert written.out == ""
-    assert (
-        written.err.splitlines()[-1]
-        == f"It has no model file yet, so {home} cannot write; fetch again when the job has evaluated."
-    )
+    assert written.err.splitlines()[-1] == f"{home} has no model file yet; fetch it again when the job has evaluated."
 
 
 @pytest.mark.parametrize(

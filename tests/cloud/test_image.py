@@ -15,7 +15,7 @@ BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORF
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """What is looked at of a clone, as the current directory."""
+    """The current directory, with what identifies a clone."""
     (tmp_path / "src" / "textgen").mkdir(parents=True)
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     monkeypatch.chdir(tmp_path)
@@ -24,7 +24,7 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture
 def docker(checkout, monkeypatch):
-    """A function that puts a program called docker first on PATH: a script that keeps how it was called."""
+    """A function that puts a script called docker first on PATH, which records its arguments."""
     (checkout / "bin").mkdir()
     program = checkout / "bin" / "docker"
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
@@ -47,7 +47,7 @@ def docker(checkout, monkeypatch):
     ],
 )
 def test_a_name_is_taken_apart(name, parts):
-    """Registry, path, tag and digest."""
+    """It has a registry, a path, a tag and a digest."""
     image = Image.parse(name)
     assert (image.host, image.path, image.tag, image.digest) == parts
     assert image.manifest_url == f"https://{parts[0]}/v2/{parts[1]}/manifests/{parts[3] or parts[2] or 'latest'}"
@@ -66,12 +66,12 @@ def test_a_name_is_taken_apart(name, parts):
     ],
 )
 def test_googles_registries_are_known(host, expected):
-    """Only to these Google's credentials may go."""
+    """Google's credentials may go only there."""
     assert Image.parse(f"{host}/a/b").is_googles is expected
 
 
 def test_the_commands_are_printed(checkout, capsys):
-    """Standard output can be run by a shell; how docker logs in is said beside it."""
+    """A shell can run standard output; standard error says how docker logs in."""
     assert main([f"--image={IMAGE}"]) == 0
     written = capsys.readouterr()
     assert written.out == f"{BUILD}\ndocker push {IMAGE}\n"
@@ -79,13 +79,13 @@ def test_the_commands_are_printed(checkout, capsys):
 
 
 def test_another_registry_has_its_own_login(checkout, capsys):
-    """What gcloud knows is Google's alone."""
+    """Google's registries alone accept gcloud's login."""
     assert main(["--image=registry.example/a:1"]) == 0
     assert "gcloud" not in capsys.readouterr().err
 
 
 def test_run_runs_what_is_printed(docker, capfd):
-    """One after the other, in the checkout; their output is seen as it comes."""
+    """They run one after the other in the checkout, and their output is shown as it comes."""
     calls = docker('echo "its output: $1"', 'echo "its complaint: $1" >&2')
     assert main([f"--image={IMAGE}", "--run"]) == 0
     assert calls.read_text().splitlines() == [BUILD, f"docker push {IMAGE}"]
@@ -97,7 +97,7 @@ def test_run_runs_what_is_printed(docker, capfd):
 
 @pytest.mark.parametrize(("failing", "called"), [("build", 1), ("push", 2)])
 def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
-    """With its exit code; nothing is run after it."""
+    """The line has its exit code, and nothing runs after it."""
     calls = docker(f'[ "$1" = {failing} ] && exit 42', "exit 0")
     assert main([f"--image={IMAGE}", "--run"]) == 74
     assert len(calls.read_text().splitlines()) == called
@@ -106,18 +106,18 @@ def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
 
 
 def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
-    """It is said what to do; printing needs no docker."""
+    """The line says what to do; printing needs no docker."""
     monkeypatch.setenv("PATH", str(checkout))
     assert main([f"--image={IMAGE}", "--run"]) == 69
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(
-        "textgen vertex build: error: docker is not installed; install it, or run what textgen vertex build prints"
+        "textgen vertex build: error: docker is not installed; install it, or run the printed commands"
     )
     assert main([f"--image={IMAGE}"]) == 0
 
 
 def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
-    """A file that is no program."""
+    """The file is not a program."""
     docker()
     (checkout / "bin" / "docker").write_bytes(b"\x7fELF")
     assert main([f"--image={IMAGE}", "--run"]) == 77
@@ -125,7 +125,7 @@ def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
 
 
 def test_ctrl_c_ends_the_build_too(docker, checkout):
-    """As on a terminal, where both get the signal: one line, and 130."""
+    """As on a terminal, both get the signal; the result is one line, and 130."""
     docker(
         "echo begun",
         "exec cat",
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_build_too(docker, checkout):
 
 @pytest.mark.parametrize("missing", ["Dockerfile", "src"])
 def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
-    """Some other project's Dockerfile is not taken for ours."""
+    """Another project's Dockerfile is not used."""
     (checkout / missing).rename(checkout / "elsewhere")
     assert main([f"--image={IMAGE}"]) == 66
     error = capsys.readouterr().err
@@ -157,15 +157,16 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ([], "not named: --image; give them, or write them into vertex.yaml"),
+        ([], "missing: --image; give them as flags, or in vertex.yaml"),
         (["--image=train"], "--image must begin with its registry, such as "),
         (["--image=gcr.io/a//b:c:d"], "--image must be REGISTRY/PATH:TAG, such as "),
+        (["--image=gcr.io/a/../../b"], "--image must be REGISTRY/PATH:TAG, such as "),
         ([f"--image={IMAGE}@sha256:{'0' * 64}"], "--image must have a tag and no digest to be built"),
         (["--image=gcr.io/a; rm -rf /"], "--image must begin with its registry, such as "),
     ],
 )
 def test_an_image_that_cannot_be_is_refused(checkout, capsys, arguments, text):
-    """Before anything runs."""
+    """Nothing runs before that."""
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert text in error

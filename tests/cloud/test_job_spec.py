@@ -23,7 +23,7 @@ FULL = VertexConfig(
 
 
 def test_a_job_has_all_that_is_asked_for():
-    """Field by field, and nothing else."""
+    """It has these fields and no others: no disk either, because no one type of disk fits all machines."""
     assert make_job(FULL, "book", ["gs://my-bucket/book.txt", "--layers=2"], PLACE) == {
         "displayName": "book",
         "labels": {"team": "writers", "stage": "draft"},
@@ -36,7 +36,6 @@ def test_a_job_has_all_that_is_asked_for():
                         "acceleratorCount": 1,
                     },
                     "replicaCount": 1,
-                    "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
                     "containerSpec": {
                         "imageUri": FULL.image,
                         "args": ["gs://my-bucket/book.txt", "--layers=2", "--device=gpu"],
@@ -53,7 +52,7 @@ def test_a_job_has_all_that_is_asked_for():
 
 
 def test_what_is_not_asked_for_is_left_to_vertex_ai():
-    """A machine without a GPU wants none; it is on demand, and its time is limited all the same."""
+    """A machine without a GPU names none; it is on demand, and still has a time limit."""
     config = VertexConfig(project="my-project", region="europe-west4", bucket="b-1", image="gcr.io/p/t", machine="cpu")
     job = make_job(config, "book", [], PLACE)
     assert set(job) == {"displayName", "jobSpec"}
@@ -81,9 +80,9 @@ def keys_of(value):
 
 
 @pytest.mark.cloud
-@pytest.mark.parametrize("config", [FULL, VertexConfig(flex_start=True), VertexConfig(machine="8xa100")])
+@pytest.mark.parametrize("config", [FULL, VertexConfig(flex_start=True), VertexConfig(machine_type="g4-standard-48")])
 def test_the_file_for_gcloud_is_a_custom_job_spec(config):
-    """The library's own message takes it, with every key; keys are in camelCase, as gcloud has them."""
+    """The library's own message accepts every key, and the keys are in gcloud's camelCase."""
     from google.cloud.aiplatform_v1 import CustomJob, CustomJobSpec
     from google.protobuf import json_format
 
@@ -95,7 +94,7 @@ def test_the_file_for_gcloud_is_a_custom_job_spec(config):
 
 
 def test_the_command_for_gcloud_names_what_the_file_cannot():
-    """Project, region, name and labels stand on the command line."""
+    """Project, region, name and labels are on the command line."""
     assert gcloud_command(FULL, make_job(FULL, "my book", [], PLACE), "job.yaml") == (
         "gcloud ai custom-jobs create --project=my-project --region=europe-west4 '--display-name=my book' --config=job.yaml "
         "--labels=team=writers,stage=draft"

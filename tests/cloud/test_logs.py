@@ -24,13 +24,13 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Log:
-    """A job's log in Cloud Logging: `entries` are those that can be found now."""
+    """A job's log in Cloud Logging; `entries` are those that a request finds now."""
 
     def __init__(self):
         self.entries = []
 
     def add(self, text, written=0.0, received=None, **fields):
-        """Adds a line that was written, and received, so many seconds after `BEGIN`."""
+        """Adds a line that was written and received these numbers of seconds after `BEGIN`."""
         entry = {"textPayload": text} if isinstance(text, str) else {"jsonPayload": text}
         entry["timestamp"] = stamp(written)
         entry["receiveTimestamp"] = stamp(written if received is None else received)
@@ -39,7 +39,7 @@ class Log:
         self.entries.append(entry | fields)
 
     def answer(self, request):
-        """As `entries.list` answers: in order of time, page by page."""
+        """Answers as `entries.list` does: in order of time, page by page."""
         asked = request.json
         condition = re.fullmatch(
             r'resource\.type="ml_job" AND resource\.labels\.job_id="123"( AND receiveTimestamp>="(.+)")?',
@@ -59,7 +59,7 @@ class Log:
 
 
 def stamp(seconds):
-    """A time as Google writes it, with nine digits after the second."""
+    """A time in Google's format, with nine digits after the second."""
     return (BEGIN + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"
 
 
@@ -88,7 +88,7 @@ def job(state):
 
 
 def test_lines_come_in_the_order_of_their_times(services, log, google, monkeypatch):
-    """However many pages they take; each page is asked for once."""
+    """This holds for any number of pages, each of which is requested once."""
     monkeypatch.setattr(logs, "_PAGE", 3)
     for number in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7):
         log.add(f"line {number}", number)
@@ -99,7 +99,7 @@ def test_lines_come_in_the_order_of_their_times(services, log, google, monkeypat
 
 
 def test_an_empty_page_is_not_the_end(services, google):
-    """Cloud Logging may answer before it has found anything, and say that there is more to ask for."""
+    """Cloud Logging may answer before it has found anything, with a token for the next page."""
     pages = [{"nextPageToken": "more"}, {"entries": [{"textPayload": "x", "timestamp": stamp(0)}]}]
     google.answers[LOGGING] = lambda _: (200, pages.pop(0))
     assert [line.message for line in read_log(services, "my-project", "123")] == ["x"]
@@ -112,13 +112,25 @@ def test_an_empty_page_is_not_the_end(services, google):
         ({"textPayload": "no severity"}, "DEFAULT", "no severity"),
         ({"jsonPayload": {"message": "step 5", "step": 5, "loss": 1.5}, "severity": "INFO"}, "INFO", "step 5"),
         ({"jsonPayload": {"step": 5}}, "DEFAULT", '{"step": 5}'),
+        (
+            {
+                "jsonPayload": {"levelname": "info", "message": '{"severity": "INFO", "message": "step 5"}\n'},
+                "severity": "ERROR",
+            },
+            "INFO",
+            "step 5",
+        ),
+        ({"textPayload": '{"message": "no severity"}', "severity": "ERROR"}, "ERROR", "no severity"),
+        ({"textPayload": '{"message": 5}'}, "DEFAULT", '{"message": 5}'),
+        ({"textPayload": "{ not JSON"}, "DEFAULT", "{ not JSON"),
+        ({"textPayload": '{"message": ' + 9_999 * "["}, "DEFAULT", '{"message": ' + 9_999 * "["),
         ({"jsonPayload": {"message": {"é": 1}}}, "DEFAULT", '{"message": {"é": 1}}'),
         ({"protoPayload": {"@type": "x"}}, "DEFAULT", '{"@type": "x"}'),
         ({}, "DEFAULT", "{}"),
     ],
 )
 def test_of_each_kind_of_entry_its_message_is_shown(services, google, fields, severity, message):
-    """A text is itself, the job's own JSON lines are their message, anything else is the JSON."""
+    """A text is shown whole, and the job's own JSON as its message, even if Vertex AI has not parsed it; else the JSON."""
     google.answers[LOGGING] = (200, {"entries": [{"timestamp": stamp(1.5), **fields}]})
     (line,) = read_log(services, "my-project", "123")
     assert (line.severity, line.message) == (severity, message)
@@ -126,7 +138,7 @@ def test_of_each_kind_of_entry_its_message_is_shown(services, google, fields, se
 
 
 def test_following_shows_what_comes_until_the_end(services, log, google):
-    """What was there, what comes, what comes late, and what arrives after the end; nothing twice."""
+    """It shows earlier, new and late lines, and those that arrive after the end, each once."""
     log.add("first", 0)
     late = iter(
         [
@@ -155,7 +167,7 @@ def test_following_shows_what_comes_until_the_end(services, log, google):
 
 
 def test_a_job_that_is_silent_for_long_is_not_left(services, log):
-    """Training says nothing between two evaluations; only its end ends the following."""
+    """Training logs nothing between two evaluations; only the end of the job ends the following."""
     looks = 0
 
     def has_ended():
@@ -170,7 +182,7 @@ def test_a_job_that_is_silent_for_long_is_not_left(services, log):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_following_shows_each_line_once(services, log, google, seed):
-    """Whatever the order in which lines are received, and found, as long as each is found within the overlap."""
+    """The order in which lines are received and found does not matter, as long as each is found within the overlap."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     waiting = []
     for number in range(150):
@@ -198,7 +210,7 @@ def test_following_shows_each_line_once(services, log, google, seed):
 
 
 def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatch):
-    """As are other failures that pass."""
+    """So are other temporary failures."""
     monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 60.0)
     log.add("x")
     answers = [refusal(429, "quota"), refusal(503, "later"), log.answer]
@@ -221,7 +233,7 @@ def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatc
     ],
 )  # fmt: skip
 def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
-    """With what to do, and the exit code of its kind."""
+    """It says what to do, and has the exit code of its kind."""
     google.answers[LOGGING] = answer
     assert main(FLAGS) == kind.exit_code
     error = capsys.readouterr().err
@@ -231,7 +243,7 @@ def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
 
 
 def test_the_command_prints_lines(log, capsys, monkeypatch):
-    """Time, severity, message; what would steer a terminal is shown as an escape."""
+    """Each line has time, severity and message; characters that steer a terminal are escaped."""
     log.add({"message": "step 5, loss 1.5", "step": 5}, 1, severity="INFO")
     log.add("red \x1b[31m\ttab\nsecond line", 2, severity="ERROR")
     assert main(FLAGS) == 0
@@ -243,12 +255,12 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
 
 
 def test_a_job_without_lines_says_so(google, log, capsys):
-    """It may not have begun; one that does not exist is missing."""
+    """It may not have started; a job that does not exist is an error."""
     google.answers[JOB] = job("PENDING")
     assert main(FLAGS) == 0
     written = capsys.readouterr()
     assert written.out == ""
-    assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 tells how it stands.\n"
+    assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 shows its state.\n"
     del google.answers[JOB]
     assert main(FLAGS) == 66
     assert main([*FLAGS, "--follow"]) == 66
@@ -257,7 +269,7 @@ def test_a_job_without_lines_says_so(google, log, capsys):
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
 def test_following_ends_with_the_job(google, log, capsys, end):
-    """Whatever the end."""
+    """This holds for each final state."""
     log.add("x")
     states = iter([job("PENDING"), job("RUNNING"), job(end)])
     google.answers[JOB] = lambda _: next(states)
@@ -267,7 +279,7 @@ def test_following_ends_with_the_job(google, log, capsys, end):
 
 
 def test_ctrl_c_ends_following_in_one_line(google, log):
-    """The lines so far have come through the pipe as they came."""
+    """The earlier lines have passed through the pipe by then."""
     log.add("x")
     google.answers[JOB] = job("RUNNING")
     script = f"import sys\nfrom textgen.cli.vertex.logs import main\nsys.exit(main({json.dumps([*FLAGS, '--follow'])}))"
@@ -285,12 +297,12 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
     [
         (["abc", "--project=my-project"], "JOB must be a custom job's id, a number such as"),
         (['1" OR resource.type="x', "--project=my-project"], "JOB must be a custom job's id"),
-        (["123"], "not named: --project, --region; give them, or write them into vertex.yaml"),
+        (["123"], "missing: --project, --region; give them as flags, or in vertex.yaml"),
         ([], "the following arguments are required: JOB"),
     ],
 )
 def test_bad_input_is_refused_without_asking(google, capsys, arguments, text):
-    """One line, before anything is loaded; an id cannot change the filter."""
+    """It is one line, before anything is loaded; an id cannot change the filter."""
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert text in error

@@ -1,15 +1,24 @@
 import pytest
 
-from textgen.cloud.machines import PRESETS, Machine, find_machine
+from textgen.cloud.machines import ACCELERATORS, PRESETS, Machine, find_machine
 from textgen.config.vertex import MACHINES, VertexConfig
 from textgen.errors import UsageError
 
 
-def test_each_preset_is_a_machine_that_can_be():
-    """The names that --machine takes, and no others."""
+def test_each_preset_is_a_machine():
+    """The presets are the names that --machine takes, and each has at most the one GPU that training uses."""
     assert set(PRESETS) == set(MACHINES)
     for name, machine in PRESETS.items():
-        assert find_machine(VertexConfig(machine=name)) == machine
+        assert find_machine(VertexConfig(machine=name, spot=True)) == machine
+        assert machine.count <= 1
+
+
+@pytest.mark.cloud
+def test_each_accelerator_is_in_vertex_ais_interface():
+    """Otherwise a request that names it could not even be made."""
+    from google.cloud.aiplatform_v1 import AcceleratorType
+
+    assert set(ACCELERATORS) <= set(AcceleratorType.__members__)
 
 
 @pytest.mark.parametrize(
@@ -17,35 +26,72 @@ def test_each_preset_is_a_machine_that_can_be():
     [
         ({"machine_type": "g2-standard-24"}, Machine("g2-standard-24", "NVIDIA_L4", 2)),
         ({"machine_type": "a2-ultragpu-2g"}, Machine("a2-ultragpu-2g", "NVIDIA_A100_80GB", 2)),
+        ({"machine_type": "a2-megagpu-16g"}, Machine("a2-megagpu-16g", "NVIDIA_TESLA_A100", 16)),
+        ({"machine_type": "a3-highgpu-8g"}, Machine("a3-highgpu-8g", "NVIDIA_H100_80GB", 8)),
+        ({"machine_type": "a3-highgpu-2g", "flex_start": True}, Machine("a3-highgpu-2g", "NVIDIA_H100_80GB", 2)),
+        ({"machine_type": "a3-ultragpu-8g"}, Machine("a3-ultragpu-8g", "NVIDIA_H200_141GB", 8)),
+        ({"machine_type": "g4-standard-48"}, Machine("g4-standard-48", "NVIDIA_RTX_PRO_6000", 1)),
+        ({"machine_type": "g4-standard-96"}, Machine("g4-standard-96", "NVIDIA_RTX_PRO_6000", 2)),
+        ({"machine_type": "g4-standard-192"}, Machine("g4-standard-192", "NVIDIA_RTX_PRO_6000", 4)),
+        ({"machine_type": "g4-standard-384"}, Machine("g4-standard-384", "NVIDIA_RTX_PRO_6000", 8)),
         ({"machine_type": "n1-standard-4"}, Machine("n1-standard-4")),
+        ({"machine_type": "n2-highmem-4"}, Machine("n2-highmem-4")),
+        ({"machine_type": "n4-standard-8", "machine": "cpu"}, Machine("n4-standard-8")),
         (
-            {"machine_type": "n1-standard-4", "accelerator": "nvidia-tesla-v100"},
-            Machine("n1-standard-4", "NVIDIA_TESLA_V100", 1),
+            {"machine_type": "n1-standard-4", "accelerator": "nvidia-tesla-t4"},
+            Machine("n1-standard-4", "NVIDIA_TESLA_T4", 1),
         ),
         ({"machine": "t4", "count": 2}, Machine("n1-standard-8", "NVIDIA_TESLA_T4", 2)),
-        ({"machine": "t4", "accelerator": "NVIDIA_TESLA_P4"}, Machine("n1-standard-8", "NVIDIA_TESLA_P4", 1)),
-        ({"machine_type": "z9-giga-1", "accelerator": "NVIDIA_Z", "count": 3}, Machine("z9-giga-1", "NVIDIA_Z", 3)),
+        (
+            {"machine": "t4", "machine_type": "n1-highmem-32", "count": 2},
+            Machine("n1-highmem-32", "NVIDIA_TESLA_T4", 2),
+        ),
+        (
+            {"machine_type": "z9-giga-1", "accelerator": "NVIDIA_B200", "count": 3},
+            Machine("z9-giga-1", "NVIDIA_B200", 3),
+        ),
+        ({"machine_type": "z9-giga-1", "machine": "cpu"}, Machine("z9-giga-1")),
     ],
 )
 def test_a_preset_can_be_overridden(given, expected):
-    """What is built into a machine type comes with it; what is not known is let pass."""
+    """Built-in GPUs come with their machine type; a new machine type is accepted once its GPUs are named."""
     assert find_machine(VertexConfig(**given)) == expected
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"machine": "l4", "count": 2}, "g2-standard-8 comes with 1 x NVIDIA_L4, and 2 x NVIDIA_L4 is asked for"),
+        ({"machine": "l4", "count": 2}, "g2-standard-8 comes with 1 x NVIDIA_L4, got --count 2"),
         ({"machine": "a100", "accelerator": "NVIDIA_L4"}, "a2-highgpu-1g comes with 1 x NVIDIA_TESLA_A100"),
         ({"machine_type": "n2-standard-8", "accelerator": "NVIDIA_L4"}, "n2-standard-8 takes no GPU"),
-        ({"machine_type": "n1-standard-8", "accelerator": "NVIDIA_L4"}, "n1-standard-8 takes NVIDIA_TESLA_T4, "),
-        ({"machine": "t4", "count": 3}, "n1-standard-8 takes 1, 2, 4 of NVIDIA_TESLA_T4, and 3 is asked for"),
+        ({"machine": "cpu", "count": 1}, "n2-standard-8 takes no GPU, got --count 1"),
+        ({"machine_type": "n1-standard-8", "accelerator": "NVIDIA_L4"}, "n1-standard-8 takes NVIDIA_TESLA_T4, got"),
+        ({"machine": "t4", "count": 3}, "n1-standard-8 takes 1, 2, 4 of NVIDIA_TESLA_T4, got 3"),
+        ({"machine": "t4", "machine_type": "n1-standard-32", "count": 1}, "n1-standard-32 takes 2, 4 of"),
+        ({"machine": "t4", "machine_type": "n1-standard-96", "count": 2}, "n1-standard-96 takes 4 of"),
+        ({"machine": "t4", "machine_type": "n1-standard-1", "count": 1}, "n1-standard-1 takes no GPU"),
         ({"machine": "t4", "flex_start": True}, "--flex_start waits for an L4, A100"),
         ({"machine": "cpu", "flex_start": True}, "n2-standard-8 has no GPU"),
+        ({"machine": "h100"}, "a3-highgpu-1g is not available on demand; add --spot or --flex_start"),
+        ({"machine_type": "a3-highgpu-4g"}, "a3-highgpu-4g is not available on demand"),
+        ({"machine_type": "a2-megagpu-8g"}, "no machine type a2-megagpu-8g; name one of a2-megagpu-16g"),
+        ({"machine_type": "a3-highgpu-3g", "spot": True}, "no machine type a3-highgpu-3g; name one of a3-highgpu-1g, "),
+        ({"machine_type": "g2-standard-40"}, "no machine type g2-standard-40"),
+        ({"machine_type": "a4x-highgpu-4g"}, "a4x-highgpu-4g has ARM processors"),
+        ({"machine_type": "c4a-standard-8", "machine": "cpu"}, "c4a-standard-8 has ARM processors"),
+        ({"machine": "t4", "accelerator": "NVIDIA_TESLA_V100"}, "NVIDIA_TESLA_V100 is too old for cuDNN 9"),
+        ({"machine": "t4", "accelerator": "nvidia-tesla-p100"}, "NVIDIA_TESLA_P100 is too old for cuDNN 9"),
+        ({"machine": "t4", "accelerator": "NVIDIA_TESLA_P4"}, "NVIDIA_TESLA_P4 is too old for cuDNN 9"),
+        ({"accelerator": "TPU_V3"}, "--accelerator must be one of NVIDIA_TESLA_T4, "),
+        ({"accelerator": "NVIDIA_Z"}, "got 'NVIDIA_Z'"),
+        ({"machine_type": "a5-highgpu-8g"}, "--machine_type a5-highgpu-8g is not known; name its GPUs with"),
+        ({"machine_type": "a5-highgpu-8g", "machine": "cpu"}, "--machine_type a5-highgpu-8g is not known"),
+        ({"machine_type": "a5-highgpu-8g", "accelerator": "NVIDIA_B200"}, "is not known"),
+        ({"machine_type": "z9-giga-1"}, "or give --machine cpu if it has none"),
     ],
 )
-def test_what_does_not_go_together_is_refused(given, message):
-    """In one line that says what goes."""
+def test_a_machine_that_cannot_be_is_refused(given, message):
+    """The message is one line that says what would work."""
     with pytest.raises(UsageError) as caught:
         find_machine(VertexConfig(**given))
     assert message in str(caught.value)

@@ -4,18 +4,30 @@ from textgen.cloud.regions import holds
 
 
 @pytest.mark.parametrize(
-    ("location", "region", "expected"),
+    ("location", "pair", "region", "expected"),
     [
-        ("europe-west4", "europe-west4", True),
-        ("europe-west4", "europe-west1", False),
-        ("us", "us-central1", True),
-        ("us", "europe-west4", False),
-        ("eu", "europe-west4", True),
-        ("asia", "asia-east1", True),
-        ("asia", "australia-southeast1", False),
-        ("nam4", "us-central1", None),
+        ("europe-west4", (), "europe-west4", True),
+        ("europe-west4", (), "europe-west1", False),
+        ("us", (), "us-central1", True),
+        ("us", (), "northamerica-northeast1", False),
+        ("us", (), "europe-west4", False),
+        ("eu", (), "europe-west4", True),
+        ("eu", (), "europe-west12", True),
+        ("eu", (), "europe-west2", False),
+        ("eu", (), "europe-west6", False),
+        ("asia", (), "asia-east1", True),
+        ("asia", (), "asia-east2", False),
+        ("asia", (), "asia-southeast1", True),
+        ("asia", (), "asia-southeast2", False),
+        ("asia", (), "australia-southeast1", False),
+        ("nam4", (), "us-central1", True),
+        ("nam4", (), "us-west1", False),
+        ("eur4", (), "europe-west4", True),
+        ("us", ("us-central1", "us-west1"), "us-west1", True),
+        ("us", ("us-central1", "us-west1"), "us-east1", False),
+        ("mars1", (), "us-central1", None),
     ],
 )
-def test_a_location_holds_its_regions(location, region, expected):
-    """A region holds itself, a continent the regions that are called after it; a pair does not tell."""
-    assert holds(location, region) is expected
+def test_a_location_includes_its_regions(location, pair, region, expected):
+    """As Cloud Storage's page of locations lists them, with its exceptions; an unknown location does not tell."""
+    assert holds(location, pair, region) is expected

@@ -8,12 +8,14 @@ from google.cloud.aiplatform_v1 import JobState
 
 from tests.cloud.conftest import REGION
 from tests.cloud.google_stand_in import refusal
+from tests.storage_front import fail
 from textgen.cli import main
 from textgen.cli.vertex import submit
 from textgen.config import TrainingConfig
 from textgen.config.flags import build
 from textgen.jobs import JobState as State
 from textgen.jobs import job_place
+from textgen.storage import lease
 
 pytestmark = pytest.mark.cloud
 
@@ -42,7 +44,7 @@ def names(bucket):
 
 
 def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys):
-    """The request, field by field; the text is in the bucket under a name of its content, and the follow-up is said."""
+    """The request has all fields, the text is in the bucket under a name made from its content, and the next commands are printed."""
     labels = ["--labels", "team=writers", "--labels=stage=draft"]
     assert submitted(bucket, "--spot", "--dropout=0.3", "--no-layer_norm", "--max_hours=2", *labels) == 0
     (text,) = names(bucket)
@@ -60,7 +62,6 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
                             "acceleratorCount": 1,
                         },
                         "replicaCount": "1",
-                        "diskSpec": {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100},
                         "containerSpec": {
                             "imageUri": f"{REGION}-docker.pkg.dev/my-project/textgen/textgen:1",
                             "args": [
@@ -87,7 +88,7 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
 
 
 def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
-    """A second job reads what the first one brought."""
+    """A second job reads the first one's upload."""
     for uploads in (1, 0):
         front.requests.clear()
         assert submitted(bucket) == 0
@@ -95,7 +96,7 @@ def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
 
 
 def test_a_corpus_with_its_own_split_stays_together(folder, vertex, bucket):
-    """Training, validation and vocabulary lie in one folder of the bucket, under their names."""
+    """Training, validation and vocabulary files are in one folder of the bucket, under their own names."""
     text = (folder / "book.txt").read_text()
     (folder / "jules").mkdir()
     for part in ("train", "valid"):
@@ -111,7 +112,7 @@ def test_a_corpus_with_its_own_split_stays_together(folder, vertex, bucket):
 
 
 def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
-    """It is checked, as textgen-train would, and passed on as it was given."""
+    """It is checked as textgen-train would check it, and passed on unchanged."""
     bucket.blob("texts/book.txt").upload_from_filename(folder / "book.txt")
     uri = f"gs://{bucket.name}/texts/book.txt"
     assert vertex_command("submit", uri, f"--bucket={bucket.name}", "--machine=cpu", "--epochs=2") == 0
@@ -120,7 +121,7 @@ def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
 
 
 def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
-    """Parsed by textgen-train, the arguments give the settings that submit was given."""
+    """textgen-train parses the arguments to the settings that submit got."""
     from textgen.cli.train import make_parser
 
     given = ["--layers=2", "--embedding_size=16", "--deterministic", "--learning_rate=2e-3", "--epochs=3"]
@@ -158,7 +159,7 @@ def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
     for line in (
         f"job           {NAME} in {REGION} of my-project",
         "machine       g2-standard-8 with 1 x NVIDIA_L4",
-        "scheduling    SPOT, ends after 24 hours in any case",
+        "scheduling    SPOT, hard limit 24 hours",
         f"job directory gs://my-bucket/textgen/job/{NAME}",
         "labels        team=writers",
         *(["upload        book.txt (6.0 kB) to gs://my-bucket/textgen/data/"] if text == "book.txt" else []),
@@ -183,20 +184,18 @@ def test_what_is_read_in_an_unusual_way_is_said(folder, alone, capsys):
 
 @pytest.mark.parametrize("arguments", [["yaml"], ["yaml", "--minutes=60"], ["submit", "--minutes=60", "--dry_run"]])
 def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, arguments):
-    """Another model would be shown than is started; a preset, a flag or a limit of steps says enough."""
+    """The model shown could differ from the one started; with a preset, a flag or a limit of steps it cannot."""
     given = [*arguments, "gs://my-bucket/book.txt", "--bucket=my-bucket"]
     assert vertex_command(*given) == 2
     said = capsys.readouterr().err
-    assert (
-        "depends on the text, which lies in a bucket and is not read here; name a model with --lstm_state_size" in said
-    )
+    assert "depends on the text, which is in a bucket and is not read here; name a model with --lstm_state_size" in said
     assert vertex_command(*given, "--config=gpu") == 0
     if "--minutes=60" not in arguments:
         assert vertex_command(*given, "--epochs=3") == 0
 
 
 def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
-    """Standard output is the file, standard error the commands, the upload first."""
+    """Standard output is the file; standard error has the commands, the upload first."""
     assert vertex_command("yaml", "book.txt", "--lstm_state_size=8", "--bucket=my-bucket") == 0
     out, err = capsys.readouterr()
     spec = yaml.safe_load(out)
@@ -224,8 +223,8 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
         (["--layers=0"], 2, "--layers must be at least 1"),
         (["--batch_size=5000"], 65, "the training text is too short"),
         (["absent.txt"], 66, "there is no absent.txt"),
-        (["--region=europe-west4"], 2, "lies in us-central1, and the job would run in europe-west4"),
-        (["--bucket=no-such-bucket"], 66, "cannot ask where gs://no-such-bucket lies: it is not there"),
+        (["--region=europe-west4"], 2, "is in us-central1 and the job would run in europe-west4"),
+        (["--bucket=no-such-bucket"], 66, "cannot read the settings of gs://no-such-bucket: it is not there"),
         (["--vertex_config=absent.yaml"], 66, "there is no --vertex_config absent.yaml"),
         (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it is not there"),
     ],
@@ -233,7 +232,7 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
 def test_what_cannot_be_is_refused_before_anything_is_made(
     folder, google, vertex, bucket, capsys, arguments, code, message
 ):
-    """One line; no object, no job."""
+    """It is one line, and leaves no object and no job."""
     texts = [] if any("//no-such" in argument or argument == "absent.txt" for argument in arguments) else ["book.txt"]
     assert vertex_command("submit", *texts, f"--bucket={bucket.name}", *arguments) == code
     last = capsys.readouterr().err.splitlines()[-1]
@@ -244,7 +243,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
 
 
 def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
-    """As textgen-train would, but before a machine is paid for."""
+    """It is refused as by textgen-train, but before a machine is paid for."""
     with job_place(f"gs://{bucket.name}/mine").open(quiet()) as job:
         job.config.write_text("layers: 2\n")
         State("stopped", steps=1).write(job.state)
@@ -257,7 +256,7 @@ def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
 
 
 def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
-    """The container, which Vertex AI may start again and again, is not told to."""
+    """The container does not get the flag, because Vertex AI may start it several times."""
     with job_place(f"gs://{bucket.name}/textgen/job/{NAME}").open(quiet()) as job:
         job.config.write_text("layers: 2\n")
     assert submitted(bucket, "--fresh") == 0
@@ -267,6 +266,62 @@ def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
     )
 
 
+def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, bucket, front, capsys):
+    """The role that a job needs does not include that; the user is warned, and the job starts."""
+    words = "tester does not have storage.buckets.get access to the Google Cloud Storage bucket."
+    front.faults.append(fail(403, words))
+    assert submitted(bucket) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
+    assert f"whether gs://{bucket.name} is in {REGION} cannot be told" in warning
+    assert "storage.buckets.get" in warning
+    assert len(vertex.created) == 1
+
+
+def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front, capsys):
+    """The job could not renew its lock, and would end; nothing is paid for."""
+
+    def add_policy(status, headers, content):
+        settings = json.loads(content) | {"retentionPolicy": {"retentionPeriod": "86400"}}
+        return status, headers, json.dumps(settings).encode()
+
+    front.faults.append(add_policy)
+    assert submitted(bucket) == 77
+    assert (
+        f"the retention policy of gs://{bucket.name} forbids to overwrite anything for 1 day" in capsys.readouterr().err
+    )
+    assert vertex.created == []
+    assert names(bucket) == []
+
+
+def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
+    """Before anything is uploaded or paid for; the lease stays the trainer's."""
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
+    place = f"gs://{bucket.name}/textgen/job/{NAME}"
+    with job_place(place, "Vertex AI job 7").open(quiet()):
+        before = names(bucket)
+        assert submitted(bucket) == 73
+        error = capsys.readouterr().err.splitlines()
+        assert error[-1].startswith(
+            f"textgen vertex submit: error: another trainer works in {place}: Vertex AI job 7; "
+        )
+        assert any(line.startswith("waiting up to 1 seconds for Vertex AI job 7") for line in error)
+        assert names(bucket) == before
+    assert vertex.created == []
+    assert submitted(bucket) == 0
+
+
+def test_a_lease_that_a_killed_trainer_left_is_no_obstacle(folder, vertex, bucket, monkeypatch):
+    """Nobody renews it, and it stays unchanged for the container to take over."""
+    monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.3)
+    held = bucket.blob(f"textgen/job/{NAME}/lock")
+    held.upload_from_string(json.dumps({"name": "a", "copy": "b", "description": "c", "held": True}))
+    assert submitted(bucket) == 0
+    assert len(vertex.created) == 1
+    generation = held.generation
+    held.reload()
+    assert held.generation == generation
+
+
 def quiet():
     from textgen.jobs import Events
 
@@ -274,14 +329,26 @@ def quiet():
 
 
 def test_gpus_that_nothing_uses_are_said(folder, capsys):
-    """Eight of them cost as eight, and one is trained on."""
-    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine=8xa100", "--dry_run") == 0
+    """Eight GPUs cost as much as eight, and training uses one."""
+    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine_type=a2-highgpu-8g", "--dry_run") == 0
     assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
 
 
 @pytest.mark.parametrize(
     ("answer", "code", "message"),
     [
+        (
+            refusal(403, "The aiplatform.googleapis.com API requires a quota project, which is not set by default."),
+            69,
+            "run `gcloud auth application-default set-quota-project my-project`",
+        ),
+        (
+            refusal(
+                400, "Vertex AI Service Agent a@b does not have permission to access Artifact Registry repository c."
+            ),
+            77,
+            "give the role Artifact Registry Reader on its repository",
+        ),
         (
             refusal(
                 429,
@@ -313,7 +380,7 @@ def test_gpus_that_nothing_uses_are_said(folder, capsys):
     ],
 )
 def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer, code, message):
-    """With the next step."""
+    """The line says what to do."""
     vertex.refusals += 3 * [answer]  # Google's library asks again with a new token
     assert submitted(bucket) == code
     last = capsys.readouterr().err.splitlines()[-1]
@@ -329,18 +396,18 @@ def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer,
         ("FAILED", "Resources are insufficient in region: us-central1.", 69, "wait for one with --flex_start"),
         ("FAILED", "Failed to pull image us-central1-docker.pkg.dev/x", 66, "textgen vertex build --run"),
         ("EXPIRED", "", 75, "raise --max_hours"),
-        ("CANCELLED", "", 75, "it is CANCELLED"),
+        ("CANCELLED", "", 75, "and is CANCELLED"),
     ],
 )
 def test_waiting_ends_with_the_job(folder, vertex, bucket, capsys, at_once, state, error, code, message):
-    """Whatever its end is."""
+    """Each final state has its exit code and its line."""
     vertex.runner = lambda _: (getattr(JobState, f"JOB_STATE_{state}"), error)
     assert submitted(bucket, "--wait") == code
     assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_ctrl_c_ends_the_waiting_and_not_the_job(folder, vertex, bucket, capsys, monkeypatch):
-    """And says how the job is ended."""
+    """The message says how to end the job."""
 
     def interrupt(_):
         raise KeyboardInterrupt
@@ -349,11 +416,11 @@ def test_ctrl_c_ends_the_waiting_and_not_the_job(folder, vertex, bucket, capsys,
     assert submitted(bucket, "--wait") == 130
     (job,) = vertex.jobs.values()
     assert job.state == JobState.JOB_STATE_PENDING
-    assert "goes on, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
+    assert "continues, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_jobs_are_listed_told_and_ended(folder, vertex, bucket, capsys):
-    """By their ids, or whole names."""
+    """Commands take the id or the whole name."""
     assert vertex_command("list") == 0
     assert "There is no job in us-central1 of my-project" in capsys.readouterr().err
     for _ in range(2):
@@ -373,7 +440,7 @@ def test_jobs_are_listed_told_and_ended(folder, vertex, bucket, capsys):
 
 @pytest.mark.parametrize("command", ["status", "cancel"])
 def test_a_job_that_is_not_there_is_one_line(folder, vertex, capsys, command):
-    """So is what is no id."""
+    """So is an invalid id."""
     assert vertex_command(command, "123") == 66
     assert "there is no job 123 in us-central1 of my-project; textgen vertex list" in capsys.readouterr().err
     assert vertex_command(command, "book") == 2
@@ -381,7 +448,7 @@ def test_a_job_that_is_not_there_is_one_line(folder, vertex, capsys, command):
 
 
 def test_without_credentials_it_is_one_line(folder, google, bucket, monkeypatch, tmp_path, capsys):
-    """It says how to log in."""
+    """The message says how to log in."""
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
     assert vertex_command("list") == 69
     assert "gcloud auth application-default login" in capsys.readouterr().err.splitlines()[-1]
@@ -394,10 +461,14 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
     assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
     (folder / "vertex.yaml").write_text("project: My\n")
     assert vertex_command("list") == 2
+    (folder / "vertex.yaml").write_text("machine: 8xa100\n")
+    assert vertex_command("list") == 78
+    assert "vertex.yaml: machine must be one of" in (error := capsys.readouterr().err)
+    assert error.endswith("got '8xa100'; did you mean a100?\n")
 
 
 def test_labels_of_the_file_are_a_list(folder, vertex, bucket):
-    """As they come several times on the command line."""
+    """The flag may be repeated on the command line instead."""
     with (folder / "vertex.yaml").open("a") as file:
         file.write("labels: [team=writers, stage=draft]\n")
     assert submitted(bucket) == 0

@@ -3,6 +3,8 @@ import pytest
 from textgen.config.vertex import VertexConfig
 from textgen.errors import UsageError
 
+ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
+
 
 @pytest.mark.parametrize(
     ("given", "message"),
@@ -15,28 +17,49 @@ from textgen.errors import UsageError
         ({"image": "textgen"}, "--image must begin with its registry"),
         ({"image": "textgen:1"}, "--image must begin with its registry"),
         ({"service_account": "me"}, "--service_account must be a service account's e-mail address"),
-        ({"tensorboard": "board", "service_account": "a@b.c"}, "--tensorboard must be projects/PROJECT/"),
+        ({"service_account": "me@example.com"}, "which ends in gserviceaccount.com, got 'me@example.com'"),
+        ({"service_account": "a/b@p.iam.gserviceaccount.com"}, "--service_account must be"),
+        ({"service_account": "a?b=c@p.iam.gserviceaccount.com"}, "--service_account must be"),
+        ({"service_account": "a@p.iam.gserviceaccount.com:80/x#"}, "--service_account must be"),
+        ({"service_account": "..@p.iam.gserviceaccount.com"}, "--service_account must be"),
+        ({"tensorboard": "board", "service_account": ACCOUNT}, "--tensorboard must be projects/PROJECT/"),
+        ({"machine": "8xa100"}, "--machine must be one of cpu, t4, l4, a100, h100, got '8xa100'; did you mean a100?"),
         (
             {"tensorboard": "projects/p/locations/l/tensorboards/1"},
-            "--tensorboard needs --service_account: the job writes to it",
+            "--tensorboard needs --service_account, because",
         ),
         ({"network": "default"}, "--network must be projects/NUMBER/global/networks/NAME"),
         ({"labels": ("a",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("Key=value",)}, "--labels must be KEY=VALUE"),
-        ({"labels": ("a=b", "a=c")}, "--labels must have each key once"),
-        ({"spot": True, "flex_start": True}, "--spot and --flex_start exclude each other"),
-        ({"max_hours": 0.0}, "max_hours must be above 0"),
+        ({"labels": ("a=b", "a=c")}, "--labels must name each key once"),
+        ({"spot": True, "flex_start": True}, "--spot and --flex_start cannot be combined"),
+        ({"max_hours": 0.0}, "--max_hours must be above 0"),
         ({"max_hours": 200.0}, "at most 168"),
-        ({"machine": "tpu"}, "machine must be one of cpu, t4, l4, a100, h100, 8xa100, got 'tpu'"),
-        ({"count": 0}, "count must be at least 1"),
+        ({"machine": "tpu"}, "--machine must be one of cpu, t4, l4, a100, h100, got 'tpu'"),
+        ({"count": 0}, "--count must be at least 1"),
     ],
 )
 def test_what_cannot_be_is_refused(given, message):
-    """In one line that names the flag, the rule and what was given."""
+    """The message is one line that names the flag, the rule and the value."""
     with pytest.raises(UsageError) as caught:
         VertexConfig(**given)
-    assert message in str(caught.value)
+    assert message in caught.value.on_command_line
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        ACCOUNT,
+        "123456789012-compute@developer.gserviceaccount.com",
+        "my-project@appspot.gserviceaccount.com",
+        "my-project.example.com@appspot.gserviceaccount.com",
+        "trainer@my-project.example.com.iam.gserviceaccount.com",
+    ],
+)
+def test_a_service_account_is_accepted(account):
+    """Google's documentation names these forms."""
+    assert VertexConfig(service_account=account).service_account == account
 
 
 @pytest.mark.parametrize(
@@ -49,12 +72,12 @@ def test_what_cannot_be_is_refused(given, message):
     ],
 )
 def test_an_image_has_a_registry(image):
-    """Artifact Registry's, or any other."""
+    """It may be Artifact Registry or any other."""
     assert VertexConfig(image=image).image == image
 
 
 def test_a_bucket_may_be_given_as_a_uri():
-    """People copy it from the console, where it has the scheme."""
+    """The console shows it with the scheme, and people copy it from there."""
     assert (
         VertexConfig(bucket="gs://my-bucket").bucket_uri
         == VertexConfig(bucket="my-bucket").bucket_uri
@@ -63,6 +86,6 @@ def test_a_bucket_may_be_given_as_a_uri():
 
 
 def test_what_a_command_needs_is_named_together():
-    """One line for all that is missing, with where it can stand."""
-    with pytest.raises(UsageError, match=r"^not named: --project, --image; .*vertex.yaml in this folder$"):
+    """One line names all missing settings, and where to give them."""
+    with pytest.raises(UsageError, match=r"^missing: --project, --image; .*vertex.yaml in this folder$"):
         VertexConfig(region="europe-west4").require("project", "region", "image")

@@ -6,7 +6,7 @@ from textgen import errors
 from textgen.storage import (
     NOT_THERE,
     BucketDirectory,
-    bucket_region,
+    bucket_settings,
     fetch,
     fetch_argument,
     fetch_directory,
@@ -112,13 +112,13 @@ def test_a_bucket_that_is_not_there_is_one_line(directory):
             nowhere.list()
         with pytest.raises(errors.MissingError, match=r"^cannot write gs://no-such-bucket/job/x: it is not there"):
             nowhere.write("x", b"x", NOT_THERE)
-    with pytest.raises(errors.MissingError, match=r"^cannot ask where gs://no-such-bucket lies: it is not there"):
-        bucket_region("no-such-bucket")
+    with pytest.raises(errors.MissingError, match=r"^cannot read the settings of gs://no-such-bucket: it is"):
+        bucket_settings("no-such-bucket")
 
 
-def test_a_bucket_says_where_it_lies(bucket):
-    """In the words that --region has."""
-    assert bucket_region(bucket.name) == "us-central1"
+def test_a_bucket_has_a_location(bucket):
+    """Its region is spelled as in --region."""
+    assert bucket_settings(bucket.name).location == "us-central1"
 
 
 def test_a_file_is_uploaded_once(bucket, front, tmp_path):

@@ -1,4 +1,4 @@
-"""Looks whether all is there that a job on Vertex AI needs, and says what to do where it is not; changes nothing.
+"""Checks everything that a job on Vertex AI needs, and says what to do where something is missing; changes nothing.
 
 What cannot be told, for lack of a permission that a job does not need, is no failure.
 """
@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
+from textgen.cloud.bucket_rules import check_region, check_rules
 from textgen.cloud.image import Image
-from textgen.cloud.regions import holds
+from textgen.cloud.job_access import access_of, service_agent
 from textgen.cloud.rest import DisabledError, Services, check_credentials, find_credentials
 from textgen.config.vertex import VertexConfig
-from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
-from textgen.storage import bucket_region
+from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
+from textgen.storage import BucketSettings, bucket_settings
 from textgen.storage.permissions import granted
 
 if TYPE_CHECKING:
@@ -30,18 +31,18 @@ _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
-"""The kinds of manifest that an image can have; a registry hides those that are not asked for."""
+"""The kinds of manifest that an image can have; a registry hides those that a request does not accept."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look at one thing gave.
+    """The result of a check.
 
     Attributes:
-        subject: the thing.
-        state: `unknown` where it cannot be told, `unchecked` where it depends on something that failed.
-        text: what there is; or what is wrong and what to do.
-        error: what `failed` means, with its exit code; else None.
+        subject: what was checked.
+        state: `unknown` if it cannot be told, `unchecked` if it depends on a check that failed.
+        text: what was found, or what is wrong and what to do.
+        error: of a failed check, the error with its exit code; else None.
     """
 
     subject: str
@@ -51,22 +52,22 @@ class Finding:
 
 
 def examine(config: VertexConfig) -> Iterator[Finding]:
-    """Looks at each thing that a job needs.
+    """Checks each thing that a job needs.
 
     Args:
-        config: where the job is to run.
+        config: the place and the machine of the job.
 
     Yields:
-        What it found, as soon as it is known.
+        Each result as soon as it is known.
     """
     failed: dict[str, str] = {}
     with _Examination(config) as examination:
-        for subject, look, needed in examination.looks:
+        for subject, check, needed in examination.checks:
             lacking = next((name for name in needed if name in failed), None)
             if lacking is not None:
                 finding = Finding(subject, "unchecked", f"it needs the {lacking}")
             else:
-                finding = _find(subject, look)
+                finding = _find(subject, check)
             if finding.state in {"failed", "unchecked"}:
                 failed[subject] = finding.text
             yield finding
@@ -76,9 +77,9 @@ class _UnknownError(Exception):
     """Something cannot be told; the message says why."""
 
 
-def _find(subject: str, look: Callable[[], str]) -> Finding:
+def _find(subject: str, check: Callable[[], str]) -> Finding:
     try:
-        return Finding(subject, "ok", look())
+        return Finding(subject, "ok", check())
     except _UnknownError as unknown:
         return Finding(subject, "unknown", str(unknown))
     except TextgenError as error:
@@ -86,7 +87,7 @@ def _find(subject: str, look: Callable[[], str]) -> Finding:
 
 
 class _Examination:
-    """The looks at what a config names, each a function that returns what there is; entered for its connections."""
+    """The checks of a config, each a function that returns what it found; a context manager, for its connections."""
 
     def __init__(self, config: VertexConfig) -> None:
         self._config = config
@@ -101,32 +102,32 @@ class _Examination:
             self._services.__exit__(kind, error, trace)
 
     @property
-    def looks(self) -> tuple[tuple[str, Callable[[], str], tuple[str, ...]], ...]:
-        """Each with its subject before it, and what it needs after it."""
+    def checks(self) -> tuple[tuple[str, Callable[[], str], tuple[str, ...]], ...]:
+        """The subject, the check, and the subjects that it depends on."""
         return (
-            ("credentials", self._look_at_credentials, ()),
-            ("project", self._look_at_project, ("credentials",)),
-            ("Vertex AI", self._look_at_vertex, ("credentials", "project")),
-            ("bucket", self._look_at_bucket, ("credentials",)),
-            ("bucket's region", self._look_at_bucket_region, ("bucket",)),
-            ("service account", self._look_at_service_account, ("credentials",)),
-            ("image", self._look_at_image, ("credentials",)),
+            ("credentials", self._check_credentials, ()),
+            ("project", self._check_project, ("credentials",)),
+            ("Vertex AI", self._check_vertex, ("credentials", "project")),
+            ("bucket", self._check_bucket, ("credentials",)),
+            ("bucket's region", self._check_bucket_region, ("bucket",)),
+            ("bucket's rules", self._check_bucket_rules, ("bucket",)),
+            ("service account", self._check_service_account, ("credentials",)),
+            ("job's access", self._check_job_access, ("project", "bucket", "service account")),
+            ("image", self._check_image, ("credentials",)),
         )
 
-    def _look_at_credentials(self) -> str:
+    def _check_credentials(self) -> str:
         credentials = self._credentials
         check_credentials(credentials)
         return _describe(credentials)
 
-    def _look_at_project(self) -> str:
+    def _check_project(self) -> str:
         project = self._named("project")
-        doing = f"cannot see the project {project}"
-        url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}"
         try:
-            found = self._services.ask(doing, _USER, "GET", url)
+            found = self._project
         except DisabledError as error:
-            raise _UnknownError(f"whether {project} is there: {error}") from error
-        except AccessError as error:  # Google does not tell strangers which projects there are
+            raise _UnknownError(f"whether {project} exists: {error}") from error
+        except AccessError as error:  # Google does not tell strangers which projects exist
             raise AccessError(
                 f"there is no project with the id {project}, or you have no part in it; check --project, "
                 f"or ask its owner for the role {_USER}"
@@ -137,21 +138,18 @@ class _Examination:
             )
         return f"{project} ({found.get('displayName', 'without a name')})"
 
-    def _look_at_vertex(self) -> str:
+    def _check_vertex(self) -> str:
         project, region = self._named("project"), self._named("region")
-        endpoint = self._config.api_endpoint or f"https://{region}-aiplatform.googleapis.com"
-        if "://" not in endpoint:
-            endpoint = f"https://{endpoint}"
-        url = f"{endpoint}/v1/projects/{project}/locations/{region}/customJobs"
+        url = f"{self._config.endpoint}/v1/projects/{project}/locations/{region}/customJobs"
         try:
             self._services.ask(f"cannot list jobs in {region}", _USER, "GET", url, query={"pageSize": "1"})
         except MissingError as error:
             raise MissingError(
                 f"Vertex AI has no region {region}, or you may not see it; name another --region, such as us-central1"
             ) from error
-        return f"enabled, its jobs in {region} may be listed"
+        return f"enabled, and you may list its jobs in {region}"
 
-    def _look_at_bucket(self) -> str:
+    def _check_bucket(self) -> str:
         bucket = self._bucket
         try:
             lacking = set(_IN_THE_BUCKET) - granted(bucket, _IN_THE_BUCKET)
@@ -159,48 +157,43 @@ class _Examination:
             where = self._config.region or "REGION"
             raise MissingError(
                 f"there is no bucket {bucket}; check --bucket, or make it with "
-                f"`gcloud storage buckets create gs://{bucket} --location={where} --project={self._config.project or 'PROJECT'}`"
+                f"`gcloud storage buckets create gs://{bucket} --location={where} "
+                f"--project={self._config.project or 'PROJECT'} --soft-delete-duration=0`"
             ) from error
         if lacking:
             raise AccessError(
                 f"gs://{bucket} does not grant you {', '.join(sorted(lacking))}; ask for the role Storage Object User on it"
             )
-        return f"gs://{bucket}, may be read and written"
+        return f"you may read and write gs://{bucket}"
 
-    def _look_at_bucket_region(self) -> str:
+    def _check_bucket_region(self) -> str:
         bucket, region = self._bucket, self._named("region")
-        location = bucket_region(bucket)
-        holds_region = holds(location, region)
-        if holds_region is None:
-            raise _UnknownError(f"whether {location}, where gs://{bucket} lies, holds {region}")
-        if not holds_region:
-            raise UsageError(
-                f"gs://{bucket} lies in {location} and the job would run in {region}; name --region {location} "
-                f"or a bucket in {region}"
-                if "-" in location
-                else f"gs://{bucket} lies in {location}, which does not hold {region}; name a --region in {location} or "
-                f"a bucket in {region}"
-            )
-        if location == region:
-            return region
-        return f"{location}, which holds {region}; a bucket in {region} alone costs less and is nearer"
+        settings = self._settings(f"where gs://{bucket} is")
+        found = check_region(bucket, settings, region)
+        if found is None:
+            raise _UnknownError(f"whether {settings.location}, where gs://{bucket} is, includes {region}")
+        return found
 
-    def _look_at_service_account(self) -> str:
+    def _check_bucket_rules(self) -> str:
+        bucket = self._bucket
+        return check_rules(bucket, self._settings(f"whether objects in gs://{bucket} may be overwritten"))
+
+    def _check_service_account(self) -> str:
         account = self._config.service_account
         if account is None:
             return "none is named, so the job runs as the project's Vertex AI Custom Code Service Agent"
         url = f"https://iam.googleapis.com/v1/projects/-/serviceAccounts/{account}"
-        look = partial(self._services.ask, f"cannot see the service account {account}", "View Service Accounts")
+        ask = partial(self._services.ask, f"cannot see the service account {account}", "View Service Accounts")
         try:
-            found = look("GET", url)
-            may = look("POST", f"{url}:testIamPermissions", body={"permissions": [_ACT_AS]})
+            found = ask("GET", url)
+            may = ask("POST", f"{url}:testIamPermissions", body={"permissions": [_ACT_AS]})
         except MissingError as error:
             raise MissingError(
                 f"there is no service account {account}; check --service_account, or see "
                 f"`gcloud iam service-accounts list --project {self._config.project or 'PROJECT'}`"
             ) from error
         except (AccessError, DisabledError) as error:
-            raise _UnknownError(f"whether {account} is there: {error}") from error
+            raise _UnknownError(f"whether {account} exists: {error}") from error
         if found.get("disabled"):
             raise UnavailableError(
                 f"the service account {account} is disabled; run `gcloud iam service-accounts enable {account}`"
@@ -209,18 +202,38 @@ class _Examination:
             raise AccessError(f"you may not run jobs as {account}; ask for the role Service Account User on it")
         return account
 
-    def _look_at_image(self) -> str:
+    def _check_job_access(self) -> str:
+        bucket = self._bucket
+        try:
+            account = self._config.service_account or service_agent(self._project)
+            access = access_of(self._services, account, bucket, _IN_THE_BUCKET)
+        except (AccessError, DisabledError) as error:
+            raise _UnknownError(f"whether the job may use gs://{bucket}: {error}") from error
+        lacking = [permission for permission, may in access.items() if may is False]
+        if lacking:
+            raise AccessError(
+                f"the job would run as {account}, to which gs://{bucket} does not grant {', '.join(lacking)}; run "
+                f"`gcloud storage buckets add-iam-policy-binding gs://{bucket} --member=serviceAccount:{account} "
+                "--role=roles/storage.objectUser`"
+            )
+        if None in access.values():
+            raise _UnknownError(
+                f"whether {account}, which the job runs as, may use gs://{bucket}: you may not see all policies"
+            )
+        return f"{account} may read and write gs://{bucket}"
+
+    def _check_image(self) -> str:
         name = self._named("image")
         image = Image.parse(name)
-        if not image.is_googles:  # which Google's token must not be sent to
+        if not image.is_googles:  # Google's token must not go there
             raise _UnknownError(
-                f"whether {name} is there: {image.host} is no registry of Google's; Vertex AI must be able to read it "
+                f"whether {name} exists: {image.host} is not a registry of Google's; Vertex AI must be able to read it "
                 "without credentials"
             )
         role = "Artifact Registry Reader"
         try:
             self._services.ask(f"cannot read the image {name}", role, "HEAD", image.manifest_url, accept=_MANIFESTS)
-        except AccessError as error:  # an answer to HEAD has no words, and none tells strangers what there is
+        except AccessError as error:  # an answer to HEAD has no words, and does not tell strangers what exists
             raise AccessError(
                 f"there is no image {name}, or you may not read it; check --image, or ask for the role {role}"
             ) from error
@@ -235,9 +248,28 @@ class _Examination:
         self._config.require(field)
         return str(getattr(self._config, field))
 
+    def _settings(self, unknown: str) -> BucketSettings:
+        """The bucket's settings, which the roles for objects do not show."""
+        try:
+            return self._bucket_settings
+        except AccessError as error:
+            raise _UnknownError(f"{unknown}: {error}") from error
+
     @property
     def _bucket(self) -> str:
-        return self._named("bucket").removeprefix("gs://")
+        self._config.require("bucket")
+        return self._config.bucket_name
+
+    @cached_property
+    def _bucket_settings(self) -> BucketSettings:
+        return bucket_settings(self._bucket)
+
+    @cached_property
+    def _project(self) -> dict[str, Any]:
+        """The project as Google describes it, with its number."""
+        project = self._named("project")
+        url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{project}"
+        return self._services.ask(f"cannot see the project {project}", _USER, "GET", url)
 
     @cached_property
     def _credentials(self) -> Credentials:
@@ -249,7 +281,7 @@ class _Examination:
 
 
 def _describe(credentials: Credentials) -> str:
-    """Whose credentials are, as far as they tell."""
+    """Whose credentials they are, as far as they tell."""
     account = getattr(credentials, "service_account_email", None)
     if account:
         return f"of the service account {account}"

@@ -1,9 +1,10 @@
-"""What Vertex AI says when it refuses a job or ends one badly, in one line with what to do; asks nobody."""
+"""Explains in one line, with what to do, why Vertex AI refuses a job or has ended one; asks nobody."""
 
 from __future__ import annotations
 
 import re
 
+from textgen.cloud.rest import NO_QUOTA_PROJECT
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
 from textgen.storage.service import shorten
@@ -12,9 +13,47 @@ _LONGEST = 300
 
 _METRIC = re.compile(r"[a-z.]+googleapis\.com/[a-z0-9_]+")
 
+_OWN_EXIT = re.compile(r"exited with a non-zero status")
+"""The container ended itself: whatever the message quotes from it, only the log explains it."""
+
 _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
+    # The account that asks, before its permissions.
+    (r"quota project", UnavailableError, NO_QUOTA_PROJECT),
     (
-        r"quota",
+        r"permission denied on resource project|consumer_invalid",
+        AccessError,
+        "there is no project with the id {project}, or you have no part in it: {said}; check --project",
+    ),
+    # The accounts that the job needs, before the user's.
+    (
+        (
+            r"(does not have permission to access|denied).*artifact ?registry|artifactregistry.*denied"
+            r"|(failed to pull|cannot pull|pull access).*(denied|permission|forbidden|unauthorized)"
+        ),
+        AccessError,
+        (
+            "Vertex AI may not pull the image {image}: {said}; give the role Artifact Registry Reader on its repository "
+            "to the project's Vertex AI service agents"
+        ),
+    ),
+    (
+        r"iam\.serviceaccounts\.actas|\bact as\b",
+        AccessError,
+        "you may not run jobs as {account}, or it does not exist: {said}; ask for the role Service Account User on it",
+    ),
+    (
+        r"does not have.*storage\.|storage\.(objects|buckets)\.\w+.*denied|denied.*storage\.(objects|buckets)\.",
+        AccessError,
+        "an account of the job may not use {bucket}: {said}; give it the role Storage Object User on the bucket",
+    ),
+    (
+        r"permission.*aiplatform\.\w+\.\w+.*denied|aiplatform\.\w+\.\w+.*permission.*denied",
+        AccessError,
+        "Vertex AI refuses: {said}; ask for the role Vertex AI User (roles/aiplatform.user) in {project}",
+    ),
+    # Machines and images.
+    (
+        r"quota[^.]*exceed|exceed[^.]*quota|(insufficient|out of) quota|quota[^.]*exhausted",
         UnavailableError,
         (
             "the quota {metric} of {region} is used up or zero: {said}; ask for more under IAM & Admin, Quotas, "
@@ -32,40 +71,38 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
     (
         r"image.*(not found|failed to pull|pull access|does not exist)|(not found|failed to pull).*image",
         MissingError,
+        "the image {image} cannot be pulled: {said}; build and push it with textgen vertex build --run",
+    ),
+    (
         (
-            "the image {image} cannot be pulled: {said}; build and push it with textgen vertex build --run, "
-            "and let Vertex AI's service agent read its registry"
+            r"(machine type|accelerator|gpu).*(unsupported|not supported)|(unsupported|not supported|invalid).*"
+            r"(machine|accelerator|gpu)"
         ),
-    ),
-    (
-        r"iam\.serviceaccounts\.actas|act as",
-        AccessError,
-        "you may not run jobs as {account}: ask for the role Service Account User on it",
-    ),
-    (
-        r"permission.*denied",
-        AccessError,
-        "Vertex AI refuses: {said}; ask for the role Vertex AI User in {project}",
-    ),
-    (
-        r"unsupported|not supported|invalid machine",
         UsageError,
         "{region} cannot run this: {said}; name another --region, --machine or --accelerator",
     ),
+    # Whatever else is not allowed: the message names the permission, and perhaps the account.
+    (
+        r"permission.*denied|does not have.*permission|permission_denied",
+        AccessError,
+        "Vertex AI refuses: {said}; ask an owner of {project} for what is missing",
+    ),
 )
-"""What such a message says, its class, and the line for it; the first that fits."""
+"""Patterns of such messages, from specific to general, with the error and its line; the first match counts."""
 
 
 def explain(said: str, config: VertexConfig) -> TextgenError | None:
     """The failure behind a message of Vertex AI's.
 
     Args:
-        said: the message, of a refused request or of a job that failed.
-        config: what was asked for.
+        said: the message of a refused request or of a failed job.
+        config: the settings of the job.
 
     Returns:
         The error; None for a message that is not known.
     """
+    if _OWN_EXIT.search(said):
+        return None
     metric = _METRIC.search(said)
     facts = {
         "said": shorten(said, _LONGEST),
@@ -73,6 +110,7 @@ def explain(said: str, config: VertexConfig) -> TextgenError | None:
         "region": config.region,
         "project": config.project,
         "image": config.image,
+        "bucket": config.bucket_uri,
         "account": config.service_account or "the service account",
     }
     for pattern, kind, line in _KNOWN:

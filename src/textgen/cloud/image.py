@@ -1,4 +1,4 @@
-"""Names container images and makes the commands that build and push one; knows nothing of what is in it."""
+"""Parses the names of container images, and makes the commands that build and push one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from textgen.config.validation import shown
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError, UsageError
 
 _IMAGE = re.compile(
-    r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+([._/-]+[a-z0-9]+)*)"
+    r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*)"
     r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-"""The grammar of Docker's documentation, "docker image tag", for names that begin with a registry."""
+"""The grammar of Docker's documentation, "docker image tag", for names that start with a registry."""
 
 _GOOGLE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
 
@@ -31,9 +31,9 @@ class Image:
 
     Attributes:
         host: the registry.
-        path: of the image in it.
+        path: the image's path in the registry.
         tag: None for none, which means `latest`.
-        digest: of the very image; None where the tag says which.
+        digest: the hash of the image's content; None where the tag identifies it.
     """
 
     host: str
@@ -43,10 +43,10 @@ class Image:
 
     @classmethod
     def parse(cls, name: str) -> Self:
-        """Takes a name apart.
+        """Parses a name.
 
         Raises:
-            UsageError: for a name that cannot be, or one without a registry.
+            UsageError: for an invalid name, or one without a registry.
         """
         found = _IMAGE.fullmatch(name)
         if found is None:
@@ -55,12 +55,12 @@ class Image:
 
     @property
     def is_googles(self) -> bool:
-        """Whether it lies in a registry of Google's, which takes Google's credentials; no other may see them."""
+        """Whether the registry is one of Google's, which accept Google's credentials; no other may see them."""
         return _GOOGLE.fullmatch(self.host) is not None
 
     @property
     def manifest_url(self) -> str:
-        """Where the registry tells what the image is (OCI Distribution Specification, "Pulling manifests")."""
+        """The URL of the image's manifest (OCI Distribution Specification, "Pulling manifests")."""
         return f"https://{self.host}/v2/{self.path}/manifests/{self.digest or self.tag or 'latest'}"
 
 
@@ -68,12 +68,12 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
     """The commands that build the training image from a checkout, and push it.
 
     Args:
-        name: of the image.
+        name: the image's name.
         checkout: the directory of textgen's source.
 
     Raises:
         UsageError: for a name that cannot be built.
-        MissingError: when the directory holds no checkout.
+        MissingError: when the directory is not such a checkout.
     """
     if Image.parse(name).digest is not None:
         raise UsageError(f"--image must have a tag and no digest to be built, such as {EXAMPLE}, got {shown(name)}")
@@ -82,24 +82,24 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
             f"cannot build from {checkout.resolve()}: textgen's Dockerfile is not there; "
             "run this in a clone of textgen's repository"
         )
-    # What Vertex AI runs, whatever this machine is.
+    # Vertex AI's machines, whatever this one is.
     kind = ["--platform", "linux/amd64", "--target", "train", "--build-arg", "TENSORFLOW=gpu"]
     return [["docker", "build", *kind, "--tag", name, "."], ["docker", "push", name]]
 
 
 def login_hint(name: str) -> str | None:
-    """The command after which docker may push to the registry; None where that is not Google's."""
+    """The command that lets docker push to the registry; None for a registry that is not Google's."""
     image = Image.parse(name)
     return shlex.join(["gcloud", "auth", "configure-docker", image.host]) if image.is_googles else None
 
 
 def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Callable[[str], None]) -> None:
-    """Runs commands one after the other; what they write goes where textgen's own output goes.
+    """Runs commands one after the other; their output goes where textgen's own goes.
 
     Args:
         commands: as `build_commands` makes them.
-        checkout: where they run.
-        announce: called with each before it runs.
+        checkout: the directory in which they run.
+        announce: called with each command before it runs.
 
     Raises:
         UnavailableError: when docker is not installed.
@@ -110,7 +110,7 @@ def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Ca
         program = shutil.which(command[0])
         if program is None:
             raise UnavailableError(
-                f"{command[0]} is not installed; install it, or run what textgen vertex build prints where it is"
+                f"{command[0]} is not installed; install it, or run the printed commands on a machine that has it"
             )
         announce(shlex.join(command))
         try:
@@ -119,6 +119,6 @@ def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Ca
             raise AccessError(f"cannot start {program}: {error.strerror or error}; check the installation") from error
         if code != 0:
             raise InputOutputError(
-                f"`{' '.join(command[:2])}` ended with {code}; its own lines above say why, and the same command goes on "
-                "with what is built"
+                f"`{' '.join(command[:2])}` ended with {code}; its own output above says why, and the same command reuses "
+                "what was built"
             )

@@ -1,4 +1,4 @@
-"""Creates, reads, lists and cancels custom jobs of Vertex AI, as JSON objects; knows nothing of what they run."""
+"""Creates, reads, lists and cancels custom jobs of Vertex AI, as JSON objects."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from textgen.storage.service import said, shorten
 _ANSWER_SECONDS = 60.0
 
 _PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
-"""Of a request that may not be repeated: two jobs would be paid for."""
+"""For a request that may not be repeated, because two jobs would be paid for."""
 
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
 
 
 class JobService:
-    """The job service of a project in a region; to be entered, for its connection.
+    """The job service of a project in a region; a context manager, for its connection.
 
-    A method raises, besides what it says, an `AccessError` when the credentials do not allow it, and an
-    `UnavailableError` when there are none, a quota is used up, no machine is free, or the service cannot be reached.
+    Each method also raises an `AccessError` when the credentials do not allow it, and an `UnavailableError` when there
+    are none, a quota is used up, no machine is free, or the service cannot be reached.
 
     Args:
         config: with project and region.
@@ -42,9 +42,10 @@ class JobService:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
 
-        endpoint = self._config.api_endpoint or f"{self._config.region}-aiplatform.googleapis.com"
         self._client: JobServiceClient = JobServiceClient(
-            credentials=find_credentials(), transport="rest", client_options=ClientOptions(api_endpoint=endpoint)
+            credentials=find_credentials(),
+            transport="rest",
+            client_options=ClientOptions(api_endpoint=self._config.endpoint),
         )
         return self
 
@@ -60,7 +61,7 @@ class JobService:
             job: a CustomJob, as `textgen.cloud.job_spec` makes it.
 
         Returns:
-            The job as the service has it, with its name and state.
+            The job with the name and state that the service gave it.
         """
         from google.cloud.aiplatform_v1 import CustomJob
         from google.protobuf import json_format
@@ -71,16 +72,16 @@ class JobService:
             return _as_json(self._client.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
 
     def get(self, job_id: str) -> dict[str, Any]:
-        """A job as it is now.
+        """A job in its current state.
 
         Raises:
-            MissingError: when there is none with this id.
+            MissingError: when no job has this id.
         """
         with self._translated(f"cannot read job {job_id}"), self._found(job_id):
             return _as_json(self._client.get_custom_job(name=self._name(job_id), **_retried()))
 
     def list(self) -> list[dict[str, Any]]:
-        """The newest hundred jobs, the newest first."""
+        """The newest hundred jobs, newest first."""
         from google.cloud.aiplatform_v1 import ListCustomJobsRequest
 
         with self._translated("cannot list the jobs"):
@@ -89,10 +90,10 @@ class JobService:
             return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
 
     def cancel(self, job_id: str) -> None:
-        """Asks for the end of a job, which gets a moment to save.
+        """Asks Vertex AI to end a job, which gets a moment to save.
 
         Raises:
-            MissingError: when there is none with this id.
+            MissingError: when no job has this id.
         """
         with self._translated(f"cannot cancel job {job_id}"), self._found(job_id):
             self._client.cancel_custom_job(name=self._name(job_id), **_retried())
@@ -109,7 +110,7 @@ class JobService:
         except NotFound as error:
             raise MissingError(
                 f"there is no job {job_id} in {self._config.region} of {self._config.project}; "
-                "textgen vertex list shows those there are, --region another region's"
+                "textgen vertex list shows the jobs of a --region"
             ) from error
 
     @contextlib.contextmanager
@@ -130,13 +131,13 @@ class JobService:
 
 
 def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
-    """A job as it is now; as `JobService.get`, for one question."""
+    """As `JobService.get`, on a connection of its own."""
     with JobService(config) as service:
         return service.get(job_id)
 
 
 def _retried() -> dict[str, Any]:
-    """Of a request that may be repeated."""
+    """The arguments of a request that may be repeated."""
     from google.api_core.retry import Retry, if_exception_type
 
     retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""Describes a training job as Vertex AI's CustomJob; asks nobody and knows nothing of what the container does."""
+"""Describes a training job as Vertex AI's CustomJob; asks nobody."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from typing import Any
 from textgen.cloud.machines import find_machine
 from textgen.config.vertex import VertexConfig
 
-_BOOT_DISK = {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100}
 _FLEX_START_WAIT = "86400s"
 
 
 def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: str) -> dict[str, Any]:
-    """A CustomJob, in JSON's names (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
+    """A CustomJob with the field names of JSON (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
+
+    It has no `diskSpec`: the type of disk that fits depends on the machine, and Vertex AI's default always fits.
 
     Args:
         config: the place and the machine.
-        name: shown in lists.
-        arguments: of `textgen-train`, in the container; unless they name a device, a GPU that is paid for must be seen.
-        output: the place of the job directory, from which Vertex AI makes `AIP_CHECKPOINT_DIR` and others.
+        name: the job's name in lists.
+        arguments: those of `textgen-train` in the container. Unless they name a device, a machine with a GPU gets
+            `--device=gpu`, which refuses to train without it.
+        output: the job directory's URI, from which Vertex AI makes `AIP_CHECKPOINT_DIR` and others.
 
     Returns:
-        What is sent to Vertex AI, and whose `jobSpec` stands in a file for gcloud.
+        The body of the request to Vertex AI. Its `jobSpec` is also the content of a file for gcloud.
     """
     machine = find_machine(config)
     on_machine: dict[str, Any] = {"machineType": machine.type}
@@ -36,7 +38,6 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
             {
                 "machineSpec": on_machine,
                 "replicaCount": 1,
-                "diskSpec": _BOOT_DISK,
                 "containerSpec": {"imageUri": config.image, "args": list(arguments)},
             }
         ],
@@ -56,7 +57,7 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
 
 
 def gcloud_command(config: VertexConfig, job: dict[str, Any], file: str) -> str:
-    """The command that creates the same job from a file that holds its `jobSpec`."""
+    """The command that creates the same job from a file with its `jobSpec`."""
     words = [
         *("gcloud", "ai", "custom-jobs", "create", f"--project={config.project}", f"--region={config.region}"),
         *(f"--display-name={job['displayName']}", f"--config={file}"),

@@ -1,7 +1,7 @@
-"""Reads the log of a custom job from Cloud Logging, once or while it grows; knows nothing of how the job stands.
+"""Reads the log of a custom job from Cloud Logging, once or while it grows.
 
-Lines can arrive late and out of order: so following asks for what Cloud Logging has received since the last look, not for
-what was written since, with an overlap, and drops what was shown before.
+Lines can arrive late and out of order. Following therefore asks for the lines that Cloud Logging has received since the
+last look, not for those written since, with an overlap, and drops lines that were shown before.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from textgen.cloud.rest import Services
 _URL = "https://logging.googleapis.com/v2/entries:list"
 _ROLE = "Logs Viewer"
 _PAGE = 1000
-"""Lines in an answer, the most that there can be (Cloud Logging's documentation, "entries.list")."""
+"""Lines in an answer, at most (Cloud Logging's documentation, "entries.list")."""
 
 _INTERVAL_SECONDS = 5.0
-"""Between two looks: a fifth of the 60 a minute that Cloud Logging grants a project (its documentation, "Quotas")."""
+"""Between two looks, a fifth of the 60 per minute that Cloud Logging grants a project (its documentation, "Quotas")."""
 
 _OVERLAP = timedelta(minutes=2)
-"""How long a line may be received before it can be found."""
+"""How long it can take until a received line is found."""
 
 _QUIET_LOOKS = 4
-"""Looks without a new line, after the end of a job, that show that none is on its way."""
+"""Looks without a new line, after the end of a job, that show that no more will come."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Line:
     Attributes:
         time: when it was written.
         severity: such as `INFO` or `ERROR`.
-        message: what it says; can hold line breaks.
+        message: the text, which can contain line breaks.
     """
 
     time: datetime
@@ -46,10 +46,10 @@ class Line:
 
 
 def read_log(services: Services, project: str, job_id: str) -> Iterator[Line]:
-    """The lines that there are, in the order of their times.
+    """The lines so far, in the order of their times.
 
     Args:
-        services: Google's, as the user may use them.
+        services: Google's services with the user's credentials.
         project: the project's id.
         job_id: of the custom job.
 
@@ -62,13 +62,13 @@ def read_log(services: Services, project: str, job_id: str) -> Iterator[Line]:
 
 
 def follow_log(services: Services, project: str, job_id: str, has_ended: Callable[[], bool]) -> Iterator[Line]:
-    """The lines that there are, then those that come, each once, until the job has ended and no line is on its way.
+    """The lines so far, then new ones, each once, until the job has ended and no more will come.
 
     Args:
-        services: Google's, as the user may use them.
+        services: Google's services with the user's credentials.
         project: the project's id.
         job_id: of the custom job.
-        has_ended: asks whether the job has.
+        has_ended: asks whether the job has ended.
 
     Raises:
         AccessError: when the credentials do not allow it.
@@ -78,7 +78,7 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
     since: datetime | None = None
     ended, quiet = False, 0
     while quiet < _QUIET_LOOKS:
-        ended = ended or has_ended()  # before the look, which so finds what was written before the end
+        ended = ended or has_ended()  # before the look, so that it finds what was written before the end
         quiet += ended
         begin = time.monotonic()
         for entry in _entries(services, project, job_id, since):
@@ -88,7 +88,7 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
                 yield _line(entry)
             shown[key] = _time(entry.get("receiveTimestamp"))
         if shown:
-            # A look takes many answers where the log is long, and the first say nothing of what comes meanwhile.
+            # A look at a long log takes many answers, and the first ones miss the lines that arrive meanwhile.
             since = max(shown.values()) - _OVERLAP - timedelta(seconds=time.monotonic() - begin)
             shown = {key: received for key, received in shown.items() if received >= since}
         if quiet < _QUIET_LOOKS:
@@ -96,7 +96,7 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
 
 
 def _entries(services: Services, project: str, job_id: str, since: datetime | None) -> Iterator[dict[str, Any]]:
-    """The entries received since a time, page by page; a page can be empty and have a next one."""
+    """The entries received since a time, page by page; an empty page can be followed by another."""
     conditions = ['resource.type="ml_job"', f'resource.labels.job_id="{job_id}"']
     if since is not None:
         conditions.append(f'receiveTimestamp>="{since.isoformat()}"')
@@ -115,20 +115,34 @@ def _entries(services: Services, project: str, job_id: str, since: datetime | No
 
 
 def _line(entry: dict[str, Any]) -> Line:
-    return Line(_time(entry.get("timestamp")), str(entry.get("severity", "DEFAULT")), _message(entry))
+    message, severity = _message(entry), str(entry.get("severity", "DEFAULT"))
+    if (own := _own_entry(message)) is not None:
+        message, severity = own["message"], str(own.get("severity", severity))
+    return Line(_time(entry.get("timestamp")), severity, message.rstrip("\n"))
 
 
 def _message(entry: dict[str, Any]) -> str:
-    """What an entry says: its text, the message of its JSON, or else the JSON itself."""
+    """An entry's text, the message of its JSON, or else the JSON itself."""
     if "textPayload" in entry:
-        return str(entry["textPayload"]).rstrip("\n")
+        return str(entry["textPayload"])
     payload = entry.get("jsonPayload", entry.get("protoPayload", {}))
     message = payload.get("message") if isinstance(payload, dict) else None
-    return message.rstrip("\n") if isinstance(message, str) else json.dumps(payload, ensure_ascii=False)
+    return message if isinstance(message, str) else json.dumps(payload, ensure_ascii=False)
+
+
+def _own_entry(message: str) -> dict[str, Any] | None:
+    """The entry that the job wrote, if Vertex AI has taken its whole line for a message, as it sometimes does."""
+    if not message.startswith("{"):
+        return None
+    try:
+        entry = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("message"), str) else None
 
 
 def _time(text: Any) -> datetime:
-    """A time as Google writes it, RFC 3339 with up to nine digits after the second; Python keeps six."""
+    """A time of Google's: RFC 3339 with up to nine digits after the second, of which Python keeps six."""
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC)
     except ValueError:

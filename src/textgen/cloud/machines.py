@@ -1,10 +1,11 @@
-"""Which machines Vertex AI has: presets, and which accelerators go with which machine type; asks nobody."""
+"""Knows the machines of Vertex AI: presets, and which GPUs go with which machine type; asks nobody."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from textgen.config.validation import shown
 from textgen.config.vertex import VertexConfig
 from textgen.errors import UsageError
 
@@ -14,9 +15,9 @@ class Machine:
     """A machine of a job.
 
     Attributes:
-        type: of Compute Engine.
-        accelerator: as Vertex AI names it; None for none.
-        count: of accelerators.
+        type: Compute Engine's name of the machine type.
+        accelerator: Vertex AI's name of the GPU; None for a machine without one.
+        count: the number of GPUs.
     """
 
     type: str
@@ -30,36 +31,41 @@ PRESETS = {
     "l4": Machine("g2-standard-8", "NVIDIA_L4", 1),
     "a100": Machine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
     "h100": Machine("a3-highgpu-1g", "NVIDIA_H100_80GB", 1),
-    "8xa100": Machine("a2-highgpu-8g", "NVIDIA_TESLA_A100", 8),
 }
+
+# Vertex AI's documentation, "Configure compute resources for custom training", for all that follows.
 
 _BUILT_IN = {
-    r"a2-highgpu-(\d+)g": "NVIDIA_TESLA_A100",
-    r"a2-megagpu-(\d+)g": "NVIDIA_TESLA_A100",
-    r"a2-ultragpu-(\d+)g": "NVIDIA_A100_80GB",
-    r"a3-highgpu-(\d+)g": "NVIDIA_H100_80GB",
-    r"a3-megagpu-(\d+)g": "NVIDIA_H100_MEGA_80GB",
-    r"a3-ultragpu-(\d+)g": "NVIDIA_H200_141GB",
-    r"a4-highgpu-(\d+)g": "NVIDIA_B200",
+    "a2-highgpu": ("NVIDIA_TESLA_A100", {"1g": 1, "2g": 2, "4g": 4, "8g": 8}),
+    "a2-megagpu": ("NVIDIA_TESLA_A100", {"16g": 16}),
+    "a2-ultragpu": ("NVIDIA_A100_80GB", {"1g": 1, "2g": 2, "4g": 4, "8g": 8}),
+    "a3-highgpu": ("NVIDIA_H100_80GB", {"1g": 1, "2g": 2, "4g": 4, "8g": 8}),
+    "a3-megagpu": ("NVIDIA_H100_MEGA_80GB", {"8g": 8}),
+    "a3-ultragpu": ("NVIDIA_H200_141GB", {"8g": 8}),
+    "a4-highgpu": ("NVIDIA_B200", {"8g": 8}),
+    "g2-standard": ("NVIDIA_L4", {"4": 1, "8": 1, "12": 1, "16": 1, "24": 2, "32": 1, "48": 4, "96": 8}),
+    "g4-standard": ("NVIDIA_RTX_PRO_6000", {"48": 1, "96": 2, "192": 4, "384": 8}),
 }
-"""Machine types whose name ends in the number of GPUs that are built in (Compute Engine's documentation, "Accelerator-optimized machine family")."""
+"""Machine series with built-in GPUs: the GPU, and the number of them by the end of the machine type."""
 
-_L4 = {4: 1, 8: 1, 12: 1, 16: 1, 24: 2, 32: 1, 48: 4, 96: 8}
-"""L4 GPUs of a `g2-standard` with so many processors (same page)."""
+_ON_N1 = "NVIDIA_TESLA_T4"
+_N1_COUNTS = {2: (1, 2, 4), 4: (1, 2, 4), 8: (1, 2, 4), 16: (1, 2, 4), 32: (2, 4), 64: (4,), 96: (4,)}
+"""The numbers of T4 that an `n1` machine takes, by its number of processors."""
 
-_N1 = {
-    "NVIDIA_TESLA_T4": (1, 2, 4),
-    "NVIDIA_TESLA_P4": (1, 2, 4),
-    "NVIDIA_TESLA_P100": (1, 2, 4),
-    "NVIDIA_TESLA_V100": (1, 2, 4, 8),
-}
-"""How many of which GPU an `n1` machine takes (Compute Engine's documentation, "GPU platforms")."""
-
-_WITHOUT = re.compile(r"(?:c2|c2d|c3|c4|e2|m1|m2|m3|n2|n2d|n4|t2d)-.+")
+_WITHOUT = re.compile(r"(?:c2|c2d|c3|c3d|c4|c4d|e2|h3|m1|m2|m3|n2|n2d|n4|n4d|t2d)-.+")
 """Machines that take no GPU."""
 
+_ARM = re.compile(r"(?:a4x|c4a|n4a|t2a)-.+")
+"""Machines whose processors cannot run the image, which is built for x86."""
+
+_NOT_ON_DEMAND = re.compile(r"a3-highgpu-[124]g")
 _FLEX_START = re.compile(r"NVIDIA_(?:L4|TESLA_A100|A100_80GB|H100.*|H200.*|B200)")
-"""What can be waited for (Vertex AI's documentation, "Schedule training jobs based on resource availability")."""
+"""GPUs that a job can wait for (same documentation, "Schedule training jobs based on resource availability")."""
+
+_TOO_OLD = ("NVIDIA_TESLA_K80", "NVIDIA_TESLA_P4", "NVIDIA_TESLA_P100", "NVIDIA_TESLA_V100")
+"""GPUs before Turing, which cuDNN 9 no longer supports (its support matrix)."""
+
+ACCELERATORS = (_ON_N1, *dict.fromkeys(gpu for gpu, _ in _BUILT_IN.values()))
 
 
 def find_machine(config: VertexConfig) -> Machine:
@@ -69,14 +75,12 @@ def find_machine(config: VertexConfig) -> Machine:
         config: a preset, and what differs from it.
 
     Raises:
-        UsageError: for a machine type and accelerators that do not go together; types that are not known are let pass.
+        UsageError: for a machine that does not exist or cannot train, and for GPUs that do not go with the machine type.
+            A machine type that is not known is accepted if the settings name its GPUs, or say that it has none.
     """
-    preset = PRESETS[config.machine]
-    if config.machine_type is None and config.accelerator is None and config.count is None:
-        machine = preset
-    else:
-        machine = _override(preset, config)
-    _check(machine)
+    machine = _described(config)
+    if _NOT_ON_DEMAND.fullmatch(machine.type) and not (config.spot or config.flex_start):
+        raise UsageError(f"{machine.type} is not available on demand; add --spot or --flex_start")
     if config.flex_start and not (machine.accelerator and _FLEX_START.fullmatch(machine.accelerator)):
         raise UsageError(
             f"--flex_start waits for an L4, A100, H100, H200 or B200, and {machine.type} has "
@@ -85,51 +89,91 @@ def find_machine(config: VertexConfig) -> Machine:
     return machine
 
 
-def _override(preset: Machine, config: VertexConfig) -> Machine:
+def _described(config: VertexConfig) -> Machine:
+    preset = PRESETS[config.machine]
     kind = config.machine_type or preset.type
-    accelerator, count = config.accelerator, config.count
-    if accelerator is not None:
-        accelerator = accelerator.upper().replace("-", "_")
-    built_in = _built_in(kind)
-    if built_in is not None:
-        return Machine(kind, accelerator or built_in.accelerator, count or built_in.count)
-    if config.machine_type is not None and accelerator is None and count is None:
+    accelerator = _accelerator(config.accelerator)
+    if _ARM.fullmatch(kind):
+        raise UsageError(f"{kind} has ARM processors, and the image is built for x86; name another --machine_type")
+    series, _, size = kind.rpartition("-")
+    if series in _BUILT_IN:
+        return _with_built_in(kind, series, size, accelerator, config.count)
+    wants_gpu = accelerator is not None or config.count is not None
+    if _WITHOUT.fullmatch(kind):
+        if wants_gpu:
+            raise UsageError(
+                f"{kind} takes no GPU, got {_shown(accelerator, config.count)}; name another --machine_type, such as "
+                "g2-standard-8 or n1-standard-8"
+            )
         return Machine(kind)
-    return Machine(kind, accelerator or preset.accelerator, count or max(preset.count, 1))
+    if kind.startswith("n1-"):
+        if config.machine_type is not None and not wants_gpu:
+            return Machine(kind)
+        return _n1(kind, size, accelerator or preset.accelerator or _ON_N1, config.count or max(preset.count, 1))
+    return _unknown(config, kind, accelerator)
 
 
-def _built_in(kind: str) -> Machine | None:
-    """A machine type with the accelerators that are always in it; None where there are none such."""
-    for pattern, accelerator in _BUILT_IN.items():
-        if found := re.fullmatch(pattern, kind):
-            return Machine(kind, accelerator, int(found[1]))
-    if (found := re.fullmatch(r"g2-standard-(\d+)", kind)) and int(found[1]) in _L4:
-        return Machine(kind, "NVIDIA_L4", _L4[int(found[1])])
-    return None
-
-
-def _check(machine: Machine) -> None:
-    asked = f"{machine.count} x {machine.accelerator}"
-    built_in = _built_in(machine.type)
-    if built_in is not None:
-        if machine != built_in:
-            raise UsageError(
-                f"{machine.type} comes with {built_in.count} x {built_in.accelerator}, and {asked} is asked for; "
-                "leave --accelerator and --count out, or name another --machine_type"
-            )
-    elif machine.accelerator is None:
-        return
-    elif _WITHOUT.fullmatch(machine.type):
+def _accelerator(asked: str | None) -> str | None:
+    """A GPU by Vertex AI's name, also from Compute Engine's, such as `nvidia-l4`."""
+    if asked is None:
+        return None
+    name = asked.upper().replace("-", "_")
+    if name in _TOO_OLD:
         raise UsageError(
-            f"{machine.type} takes no GPU, and {asked} is asked for; name another --machine_type, such as g2-standard-8 or n1-standard-8"
+            f"{name} is too old for cuDNN 9, which TensorFlow needs; name a T4 or newer with --accelerator"
         )
-    elif machine.type.startswith("n1-"):
-        counts = _N1.get(machine.accelerator)
-        if counts is None:
-            raise UsageError(
-                f"{machine.type} takes {', '.join(_N1)}, and {machine.accelerator} is asked for; name another --machine_type or --accelerator"
-            )
-        if machine.count not in counts:
-            raise UsageError(
-                f"{machine.type} takes {', '.join(map(str, counts))} of {machine.accelerator}, and {machine.count} is asked for; give another --count"
-            )
+    if name not in ACCELERATORS:
+        raise UsageError(
+            f"--accelerator must be one of {', '.join(ACCELERATORS)}, got {shown(asked)}; name one of these"
+        )
+    return name
+
+
+def _with_built_in(kind: str, series: str, size: str, accelerator: str | None, count: int | None) -> Machine:
+    gpu, sizes = _BUILT_IN[series]
+    if size not in sizes:
+        raise UsageError(
+            f"Vertex AI has no machine type {kind}; name one of {', '.join(f'{series}-{known}' for known in sizes)}"
+        )
+    machine = Machine(kind, gpu, sizes[size])
+    if (accelerator or gpu, count or machine.count) != (gpu, machine.count):
+        raise UsageError(
+            f"{kind} comes with {machine.count} x {gpu}, got {_shown(accelerator, count)}; "
+            "leave out --accelerator and --count, or name another --machine_type"
+        )
+    return machine
+
+
+def _n1(kind: str, size: str, accelerator: str, count: int) -> Machine:
+    if accelerator != _ON_N1:
+        raise UsageError(f"{kind} takes {_ON_N1}, got {accelerator}; name another --machine_type or --accelerator")
+    counts = _N1_COUNTS.get(int(size)) if size.isdecimal() else None
+    if counts is None:
+        raise UsageError(f"{kind} takes no GPU; name another --machine_type, such as n1-standard-8")
+    if count not in counts:
+        raise UsageError(
+            f"{kind} takes {', '.join(map(str, counts))} of {accelerator}, got {count}; "
+            "give another --count or --machine_type"
+        )
+    return Machine(kind, accelerator, count)
+
+
+def _unknown(config: VertexConfig, kind: str, accelerator: str | None) -> Machine:
+    """A machine type that Google may have added: never without a GPU unless the settings say so."""
+    if accelerator is not None and config.count is not None:
+        return Machine(kind, accelerator, config.count)
+    has_gpu = "gpu" in kind
+    if accelerator is None and config.count is None and config.machine == "cpu" and not has_gpu:
+        return Machine(kind)
+    raise UsageError(
+        f"--machine_type {kind} is not known; name its GPUs with --accelerator and --count"
+        + ("" if has_gpu else ", or give --machine cpu if it has none")
+    )
+
+
+def _shown(accelerator: str | None, count: int | None) -> str:
+    """The GPUs asked for, as the flags give them."""
+    return " ".join(
+        ([] if accelerator is None else [f"--accelerator {accelerator}"])
+        + ([] if count is None else [f"--count {count}"])
+    )

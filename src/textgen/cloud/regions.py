@@ -1,23 +1,44 @@
-"""Tells whether a bucket's location holds a region; knows nothing of which regions there are."""
+"""Tells whether a bucket's location includes a region; does not know which regions exist."""
 
 from __future__ import annotations
 
-_CONTINENTS = {"us": "us-", "eu": "europe-", "asia": "asia-"}
-"""How the regions begin of the locations that span a continent (Cloud Storage's documentation, "Bucket locations")."""
+import re
+
+_MULTI_REGIONS = {
+    "us": re.compile(r"us-.+"),
+    # Without London and Zürich, which are not in the European Union.
+    "eu": re.compile(r"europe-(?!west2$|west6$).+"),
+    # Without Hong Kong and Jakarta.
+    "asia": re.compile(r"asia-(?!east2$|southeast2$).+"),
+}
+"""The regions of each multi-region (Cloud Storage's documentation, "Bucket locations")."""
+
+_DUAL_REGIONS = {
+    "asia1": ("asia-northeast1", "asia-northeast2"),
+    "eur4": ("europe-north1", "europe-west4"),
+    "eur5": ("europe-west1", "europe-west2"),
+    "eur7": ("europe-west2", "europe-west3"),
+    "eur8": ("europe-west3", "europe-west6"),
+    "nam4": ("us-central1", "us-east1"),
+}
+"""The pairs of regions that have a name (same page)."""
 
 
-def holds(location: str, region: str) -> bool | None:
-    """Whether what lies in a location lies in a region.
+def holds(location: str, pair: tuple[str, ...], region: str) -> bool | None:
+    """Whether a bucket's objects are stored in a region, as far as its location tells.
 
     Args:
-        location: of a bucket, as `bucket_region` has it.
+        location: a region, a multi-region or a dual-region, such as `europe-west4`, `eu` or `eur4`.
+        pair: the regions of a bucket whose owner chose two; else empty.
         region: such as `europe-west4`.
 
     Returns:
-        None for a pair of regions with a name of its own, such as `eur4`, which does not tell.
+        None for a location that is not known.
     """
-    if location in _CONTINENTS:
-        return region.startswith(_CONTINENTS[location])
+    if pair or location in _DUAL_REGIONS:
+        return region in (pair or _DUAL_REGIONS[location])
+    if location in _MULTI_REGIONS:
+        return _MULTI_REGIONS[location].fullmatch(region) is not None
     if "-" not in location:
         return None
     return location == region

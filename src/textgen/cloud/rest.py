@@ -1,11 +1,12 @@
-"""Asks those of Google's services for which textgen installs no client; knows nothing of what is asked for.
+"""Sends requests to the services of Google for which textgen installs no client.
 
-Credentials, connections and repeats are those of Google's libraries.
+Credentials, connections and retries come from Google's libraries.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 import warnings
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -20,44 +21,48 @@ if TYPE_CHECKING:
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 _ANSWER_SECONDS = 20.0
-"""How long a single request may stay without a byte."""
+"""How long a request waits for the next byte."""
 
 _PATIENCE_SECONDS = 90.0
-"""How long a request is repeated that the network or the service let down; Logging counts its quota by the minute."""
+"""How long a request is retried that the network or the service failed; Logging counts its quota by the minute."""
+
+NO_QUOTA_PROJECT = (
+    "the credentials name no project to bill for the request; "
+    "run `gcloud auth application-default set-quota-project {project}`"
+)
 
 _DISABLED = "SERVICE_DISABLED"
-"""The reason that Google gives when a project has not enabled the service that is asked."""
+"""Google's reason for refusing a request to a service that the project has not enabled."""
 
 
 class DisabledError(UnavailableError):
-    """A service that is not enabled in the project that is billed for the question."""
+    """A service that the project billed for the request has not enabled."""
 
 
 def find_credentials() -> Credentials:
-    """The user's credentials, as Google's libraries look for them; nothing is asked of anybody but the machine.
+    """The user's credentials, where Google's libraries look for them on this machine.
 
     Raises:
-        UnavailableError: when there are none, or they are none that can be.
+        UnavailableError: when there are none, or they are unusable.
     """
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", UserWarning
-            )  # that a user's have no quota project: an error says it where it matters
+            # Google's library warns of a missing quota project; an error reports it where it matters.
+            warnings.simplefilter("ignore", UserWarning)
             credentials, _ = google.auth.default(scopes=[_SCOPE])
     except DefaultCredentialsError as error:
         raise UnavailableError(f"there are no credentials ({shorten(str(error))}); {LOG_IN}") from error
-    # Others for a key file that holds something else altogether.
+    # The other exceptions come from a key file that contains something else altogether.
     except (GoogleAuthError, AttributeError, OSError, TypeError, ValueError) as error:
         raise UnavailableError(f"the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     return credentials
 
 
 def check_credentials(credentials: Credentials) -> None:
-    """Fetches a token, which shows whether credentials are good.
+    """Fetches a token, which shows whether credentials are valid.
 
     Raises:
         UnavailableError: when they are not, or Google cannot be reached.
@@ -70,7 +75,7 @@ def check_credentials(credentials: Credentials) -> None:
 
 
 class Services:
-    """Google's services as the user may use them; to be entered, for its connections.
+    """Google's services with the user's credentials; a context manager, for its connections.
 
     Args:
         credentials: the user's.
@@ -100,32 +105,43 @@ class Services:
         body: Mapping[str, Any] | None = None,
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Makes a request that may be repeated.
+        """Sends a request that may be repeated. Redirects are not followed: credentials stay with the host in the URL.
 
         Args:
-            doing: what is tried, for messages, such as `"cannot read the log"`.
-            role: what the credentials need for it, by Google's name.
-            method: of HTTP.
-            url: without the query.
-            query: what follows the question mark.
-            body: sent as JSON.
-            accept: the kinds of answer, by their media types.
+            doing: the failure, for messages, such as `"cannot read the log"`.
+            role: Google's name of the role that allows the request.
+            method: HTTP's method.
+            url: the URL without a query.
+            query: the query's parameters.
+            body: the request's JSON object.
+            accept: the media types of the answer.
 
         Returns:
             The answer's JSON object; empty for an answer without one.
 
         Raises:
-            MissingError: when it is not there.
+            MissingError: when the resource does not exist.
             DisabledError: when the service is not enabled.
             AccessError: when the credentials do not allow it.
-            UnavailableError: when the credentials cannot be used, the service cannot be reached, or refuses.
+            UnavailableError: when the credentials are unusable, or the service cannot be reached or refuses.
         """
         from google.api_core.retry import Retry, if_exception_type
 
         def send() -> dict[str, Any]:
             response = self._session.request(  # type: ignore[no-untyped-call]
-                method, url, params=query, json=body, headers={"Accept": accept}, timeout=_ANSWER_SECONDS
+                method,
+                url,
+                params=query,
+                json=body,
+                headers={"Accept": accept},
+                timeout=_ANSWER_SECONDS,
+                allow_redirects=False,
             )
+            if response.is_redirect:
+                raise UnavailableError(
+                    f"{doing}: the answer redirects to {response.headers['Location']}, where your credentials do not go; "
+                    "check the address"
+                )
             if not response.ok:
                 from google.api_core.exceptions import from_http_response
 
@@ -157,7 +173,7 @@ def passing_failures() -> tuple[type[Exception], ...]:
 
 @contextlib.contextmanager
 def translated(doing: str, role: str) -> Iterator[None]:
-    """Translates what Google's libraries and the network raise into the tree of `textgen.errors`."""
+    """Translates the exceptions of Google's libraries and of the network into those of `textgen.errors`."""
     import requests
     from google.api_core import exceptions as api
     from google.auth.exceptions import GoogleAuthError, TransportError
@@ -165,7 +181,7 @@ def translated(doing: str, role: str) -> Iterator[None]:
     try:
         yield
     except api.NotFound as error:
-        raise MissingError(f"{doing}: it is not there; check the names") from error
+        raise MissingError(f"{doing}: it does not exist; check the names") from error
     except api.Unauthorized as error:
         raise UnavailableError(f"{doing}: the credentials are not accepted; {LOG_IN}") from error
     except api.Forbidden as error:
@@ -185,13 +201,11 @@ def translated(doing: str, role: str) -> Iterator[None]:
 def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
     text = shorten(said(error))
     if "quota project" in text:
-        return DisabledError(
-            f"{doing}: the credentials name no project to be billed for the question; "
-            "run `gcloud auth application-default set-quota-project PROJECT`"
-        )
+        return DisabledError(f"{doing}: {NO_QUOTA_PROJECT.format(project='PROJECT')}")
     if error.reason == _DISABLED:
         facts = error.metadata or {}
-        service, project = facts.get("service", "SERVICE"), facts.get("consumer", "projects/PROJECT").split("/")[-1]
+        service = shlex.quote(facts.get("service", "SERVICE"))
+        project = shlex.quote(facts.get("consumer", "projects/PROJECT").split("/")[-1])
         return DisabledError(
             f"{doing}: {service} is not enabled; run `gcloud services enable {service} --project {project}` "
             "and wait a few minutes"

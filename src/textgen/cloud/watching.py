@@ -1,4 +1,4 @@
-"""Follows a custom job to its end; knows nothing of what it runs."""
+"""Waits for the end of a custom job."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def state_of(job: Mapping[str, Any]) -> str:
 
 
 def has_ended(job: Mapping[str, Any]) -> bool:
-    """Whether a job will not change any more."""
+    """Whether a job's state is final."""
     return state_of(job) in _ENDS
 
 
 def wait_for_end(get: Callable[[], Mapping[str, Any]], changed: Callable[[str], None]) -> Mapping[str, Any]:
-    """Waits until a job has ended, asking ever less often while nothing changes.
+    """Waits until a job has ended, asking less and less often while nothing changes.
 
     Args:
-        get: the job as it is now.
+        get: returns the job in its current state.
         changed: called with each new state.
 
     Returns:
-        The job at its end.
+        The job in its final state.
     """
     state, pause = "", _FIRST_PAUSE_SECONDS
     while True:

@@ -1,24 +1,28 @@
-"""Where and how a training job runs in Google Cloud: settings that `textgen vertex` and `vertex.yaml` share."""
+"""Where and how a training job runs in Google Cloud: the settings of `textgen vertex` and of `vertex.yaml`."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from textgen.config.api_endpoint import endpoint_url
 from textgen.config.option import option
 from textgen.config.validation import check_settings, shown
 from textgen.errors import UsageError
 
-MACHINES = ("cpu", "t4", "l4", "a100", "h100", "8xa100")
-"""The presets; `textgen.cloud.machines` says what each is."""
+MACHINES = ("cpu", "t4", "l4", "a100", "h100")
+"""The presets; `textgen.cloud.machines` defines each."""
+
+FLAGS_ALONE = ("api_endpoint", "trust_endpoint")
+"""Settings that no file may contain: they decide where the user's credentials go, and the file may be a stranger's."""
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-"""A project's id (Resource Manager's documentation, "Project identifiers"), in a domain where the company is an old customer."""
+"""A project's id (Resource Manager's documentation, "Project identifiers"); those of old customers begin with a domain."""
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
 _IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z]+(?::[0-9]+)?/[a-z0-9._/:-]+(?:[:@][A-Za-z0-9._:-]+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
 _TENSORBOARD = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/tensorboards/[0-9]+")
 _NETWORK = re.compile(r"projects/[0-9]+/global/networks/[^/\s]+")
@@ -29,20 +33,20 @@ class VertexConfig:
     """The place and the machine of a cloud job. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be, or two that exclude each other.
+        UsageError: for an invalid value, or two that cannot be combined.
     """
 
     project: str | None = option(
         None,
         group="Google Cloud",
         metavar="ID",
-        help="The project's id, as the console shows it beside the name.",
+        help="The project's id, which the console shows next to its name.",
     )
     region: str | None = option(
         None,
         group="Google Cloud",
         metavar="REGION",
-        help="Where the job runs, such as europe-west4. The bucket must lie there too.",
+        help="Where the job runs, such as europe-west4. The bucket must be there too.",
     )
     bucket: str | None = option(
         None,
@@ -54,7 +58,7 @@ class VertexConfig:
         None,
         group="Google Cloud",
         metavar="IMAGE",
-        help="The container image, such as europe-west4-docker.pkg.dev/PROJECT/REPOSITORY/textgen:1; textgen vertex build makes it.",
+        help="The container image, such as europe-west4-docker.pkg.dev/PROJECT/REPOSITORY/textgen:1. textgen vertex build makes it.",
     )
     machine: str = option(
         "l4",
@@ -66,13 +70,13 @@ class VertexConfig:
         None,
         group="machine",
         metavar="TYPE",
-        help="Another machine than the preset's, such as n1-standard-4.",
+        help="A machine type in place of the preset's, such as n1-standard-4.",
     )
     accelerator: str | None = option(
         None,
         group="machine",
         metavar="TYPE",
-        help="Another GPU than the preset's, such as NVIDIA_TESLA_T4; without a choice --machine_type comes with what is built into it.",
+        help="A GPU in place of the preset's, such as NVIDIA_TESLA_T4. none is the GPU that --machine_type has built in.",
     )
     count: int | None = option(
         None,
@@ -82,19 +86,19 @@ class VertexConfig:
         most=16,
         unit="GPUs",
         metavar="N",
-        help="How many GPUs the machine has. Training uses one of them.",
+        help="The number of GPUs of the machine. Training uses one of them.",
     )
     spot: bool = option(
         False,
         group="machine",
         kind=bool,
-        help="Takes a machine that Google may take back at any moment, for much less money. The job goes on where it was.",
+        help="Use a machine that costs much less and that Google may take back at any moment. The job then resumes on another.",
     )
     flex_start: bool = option(
         False,
         group="machine",
         kind=bool,
-        help="Waits for as long as a day until the GPU is free.",
+        help="Wait up to a day for a free GPU.",
     )
     max_hours: float = option(
         24.0,
@@ -103,53 +107,61 @@ class VertexConfig:
         above=0,
         most=168,
         unit="hours",
-        help="When Google ends the job in any case, with what is saved. It is to keep a mistake from costing a fortune.",
+        help="Hard time limit: Google ends the job then, and its last checkpoint stays. It limits what a mistake costs.",
     )
     service_account: str | None = option(
         None,
         group="Google Cloud",
         metavar="EMAIL",
-        help="As whom the job runs; none is Vertex AI's own account of the project.",
+        help="The service account that the job runs as. none is the project's Vertex AI Custom Code Service Agent.",
     )
     tensorboard: str | None = option(
         None,
         group="Google Cloud",
         metavar="NAME",
-        help="A TensorBoard of Vertex AI that shows the curves, as projects/PROJECT/locations/REGION/tensorboards/NUMBER. It needs --service_account.",
+        help="A Vertex AI TensorBoard for the curves: projects/PROJECT/locations/REGION/tensorboards/NUMBER. It needs --service_account.",
     )
     network: str | None = option(
         None,
         group="Google Cloud",
         metavar="NAME",
-        help="A network of yours that the machine joins, as projects/NUMBER/global/networks/NAME.",
+        help="A network that the machine joins: projects/NUMBER/global/networks/NAME.",
     )
     labels: tuple[str, ...] = option(
         (),
         group="Google Cloud",
         repeatable=True,
         metavar="KEY=VALUE",
-        help="A label of the job, for bills and searches; may come several times.",
+        help="A label of the job, for bills and searches. May be repeated.",
     )
     api_endpoint: str | None = option(
         None,
         group="Google Cloud",
         metavar="ADDRESS",
-        help="Another address of Vertex AI, as behind Private Service Connect; none is REGION-aiplatform.googleapis.com.",
+        help="The host that Vertex AI's requests go to, for Private Service Connect. none is REGION-aiplatform.googleapis.com. A flag only, never in a file.",
+    )
+    trust_endpoint: bool = option(
+        False,
+        group="Google Cloud",
+        kind=bool,
+        help="Send your credentials to --api_endpoint even if that is not a host of Google's. A flag only, never in a file.",
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
         self._check_names()
+        if self.api_endpoint is not None:
+            endpoint_url(self.api_endpoint, trusted=self.trust_endpoint)
         if self.tensorboard is not None and self.service_account is None:
             raise UsageError(
-                "--tensorboard needs --service_account: the job writes to it under a name of its own; give one that has the "
+                "--tensorboard needs --service_account, because the default account may not write to it; name one that has the "
                 "roles Storage Object User and Vertex AI User"
             )
         if self.spot and self.flex_start:
-            raise UsageError("--spot and --flex_start exclude each other: leave one out")
+            raise UsageError("--spot and --flex_start cannot be combined; leave one out")
         duplicates = {label.partition("=")[0] for label in self.labels}
         if len(duplicates) < len(self.labels):
-            raise UsageError("--labels must have each key once; leave one out")
+            raise UsageError("--labels must name each key once; leave one out")
 
     def _check_names(self) -> None:
         if self.project is not None and not _PROJECT.fullmatch(self.project):
@@ -166,7 +178,7 @@ class VertexConfig:
         rules = (
             ("region", _REGION, "a region, such as europe-west4"),
             ("bucket", _BUCKET, "a bucket's name"),
-            ("service_account", _ACCOUNT, "a service account's e-mail address"),
+            ("service_account", _ACCOUNT, "a service account's e-mail address, which ends in gserviceaccount.com"),
             ("tensorboard", _TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
             ("network", _NETWORK, "projects/NUMBER/global/networks/NAME"),
         )
@@ -180,17 +192,28 @@ class VertexConfig:
 
     @property
     def bucket_uri(self) -> str:
-        """`gs://BUCKET`, however it was given."""
-        return f"gs://{(self.bucket or '').removeprefix('gs://')}"
+        """`gs://BUCKET`, whether or not the setting has the scheme."""
+        return f"gs://{self.bucket_name}"
+
+    @property
+    def bucket_name(self) -> str:
+        """The bucket without `gs://`."""
+        return (self.bucket or "").removeprefix("gs://")
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of Vertex AI's service in the region, without a path."""
+        address = self.api_endpoint or f"{self.region}-aiplatform.googleapis.com"
+        return endpoint_url(address, trusted=self.trust_endpoint)
 
     def require(self, *names: str) -> None:
-        """Checks that settings are there which a command cannot do without.
+        """Checks that the settings are given that a command cannot do without.
 
         Raises:
-            UsageError: when one is not.
+            UsageError: when one is missing.
         """
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
             raise UsageError(
-                f"not named: {', '.join(f'--{name}' for name in missing)}; give them, or write them into vertex.yaml in this folder"
+                f"missing: {', '.join(f'--{name}' for name in missing)}; give them as flags, or in vertex.yaml in this folder"
             )

@@ -1,4 +1,4 @@
-"""What `textgen vertex` is asked to do, but for where a job runs, which stands in `VertexConfig`, and what it trains."""
+"""The arguments of `textgen vertex`, without those of `VertexConfig` and those of textgen-train."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _JOB = re.compile(r"(projects/[^/]+/locations/[^/]+/customJobs/)?([0-9]{1,20})",
 
 
 def job_id(job: str) -> str:
-    """The id of a custom job, from the id or the resource's whole name.
+    """The id of a custom job, from the id or the whole name of the resource.
 
     Raises:
         UsageError: for anything else.
@@ -22,24 +22,24 @@ def job_id(job: str) -> str:
     if found is None:
         raise UsageError(
             f"JOB must be a custom job's id, a number such as 1234567890123456789, got {shown(job)}; "
-            "textgen vertex list shows those there are"
+            "textgen vertex list shows the jobs"
         )
     return found.group(2)
 
 
 @dataclass(frozen=True)
 class VertexFile:
-    """Where the constants of a project are read from.
+    """The file with the constants of a project.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: for an invalid value.
     """
 
     vertex_config: str | None = option(
         None,
         group="Google Cloud",
         metavar="FILE",
-        help="A YAML file with settings of this group and of the machine; flags win over it. none is vertex.yaml in this folder, where there is one.",
+        help="A YAML file with settings of this group and of the machine, which flags override. none is vertex.yaml in this folder, if it exists.",
     )
 
     def __post_init__(self) -> None:
@@ -51,14 +51,14 @@ class SubmitCommand:
     """How a job is started.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: for an invalid value.
     """
 
     wait: bool = option(
         False,
         group="this job",
         kind=bool,
-        help="Waits for the end of the job and shows how its state changes. Ctrl-C ends the waiting, not the job.",
+        help="Wait for the end of the job and show its states. Ctrl-C ends the waiting, not the job.",
     )
 
     def __post_init__(self) -> None:
@@ -67,10 +67,10 @@ class SubmitCommand:
 
 @dataclass(frozen=True)
 class JobCommand:
-    """Which job is meant.
+    """The job that a command is for.
 
     Raises:
-        UsageError: for what is no job's id.
+        UsageError: for an invalid job id.
     """
 
     job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
@@ -85,14 +85,14 @@ class LogsCommand:
     """How a job's log is shown. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: for an invalid value.
     """
 
     follow: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Goes on with what comes, until the job ends.",
+        help="Show new lines until the job ends.",
     )
 
     def __post_init__(self) -> None:
@@ -101,10 +101,10 @@ class LogsCommand:
 
 @dataclass(frozen=True)
 class FetchCommand:
-    """Which job to bring home, and where to. Immutable, and valid once it exists.
+    """The job to fetch, and where to put it. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: for an invalid value.
     """
 
     job: str = option(
@@ -112,13 +112,13 @@ class FetchCommand:
         group="job",
         positional="one",
         metavar="JOB",
-        help="The id of a custom job, or the place of a job directory: gs://BUCKET/PATH.",
+        help="The id of a custom job, or the job directory: gs://BUCKET/PATH.",
     )
     output: str | None = option(
         None,
         group="files",
         metavar="DIR",
-        help="Where to put it. An earlier state of the same job there is brought up to date; anything else is refused. none is job/NAME, with the name that it has in the bucket.",
+        help="Put it here. An earlier copy of the same job is brought up to date; anything else is refused. none is job/NAME, with its name in the bucket.",
     )
 
     def __post_init__(self) -> None:
@@ -132,14 +132,14 @@ class BuildCommand:
     """Whether to run what builds the image, or to print it. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: for an invalid value.
     """
 
     run: bool = option(
         False,
         group="build",
         kind=bool,
-        help="Runs the commands in place of printing them.",
+        help="Run the commands instead of printing them.",
     )
 
     def __post_init__(self) -> None:

@@ -1,8 +1,8 @@
 """Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
+from textgen.storage.bucket_settings import BucketSettings, bucket_settings
 from textgen.storage.buckets import (
-    bucket_region,
     copy_to,
     fetch,
     fetch_argument,
@@ -29,6 +29,7 @@ from textgen.storage.uris import below, is_bucket, is_uri
 __all__ = [
     "NOT_THERE",
     "BucketDirectory",
+    "BucketSettings",
     "Holder",
     "Lease",
     "Mirror",
@@ -36,7 +37,7 @@ __all__ = [
     "Upload",
     "atomic_path",
     "below",
-    "bucket_region",
+    "bucket_settings",
     "bundled",
     "cache_directory",
     "copy_to",

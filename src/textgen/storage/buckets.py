@@ -13,7 +13,6 @@ from textgen.errors import MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import remove, write_atomic
-from textgen.storage.service import make_client, patience, translated
 from textgen.storage.uris import SCHEME, is_bucket, split
 
 _LONGEST_NAME = 200
@@ -155,22 +154,6 @@ def copy_to(path: Path, place: str) -> None:
     with _opened(place) as (directory, name):
         before = directory.find(name)
         directory.write(name, content, NOT_THERE if before is None else before.generation)
-
-
-def bucket_region(bucket: str) -> str:
-    """Where a bucket lies, in lower case, such as `europe-west4`, or `eu` for several regions.
-
-    Args:
-        bucket: its name.
-
-    Raises:
-        MissingError: when there is no such bucket.
-        AccessError: when the credentials may not ask.
-        UnavailableError: when there are no credentials, or the service cannot be reached.
-    """
-    with translated(f"cannot ask where gs://{bucket} lies", "Storage Legacy Bucket Reader"), make_client() as client:
-        location: str = client.get_bucket(bucket, **patience()).location
-        return location.lower()
 
 
 @contextlib.contextmanager

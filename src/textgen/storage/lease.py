@@ -107,6 +107,24 @@ class Lease:
         """
         self._write(held=True)
 
+    @staticmethod
+    def check(uri: str, waiting: Callable[[str], None]) -> None:
+        """Checks that nobody holds the lease, and takes nothing.
+
+        Args:
+            uri: of the place.
+            waiting: as for the class.
+
+        Raises:
+            LockedError: when somebody holds the lease, and renews it.
+            TextgenError: as `BucketDirectory`.
+        """
+        lease = Lease(uri, Holder(name="", copy="", description=""), waiting, lost=lambda _: None)
+        with lease._directory:
+            found = lease._directory.read(LOCK)
+            if found is not None and (holder := _parse(found[0])).held:
+                lease._wait(found[1].generation, holder.description)
+
     def _take(self) -> None:
         found = self._directory.read(LOCK)
         if found is not None:

@@ -1,4 +1,4 @@
-"""`textgen vertex build`: prints what builds and pushes the image that jobs run, or runs it."""
+"""`textgen vertex build`: prints, or runs, the commands that build and push the image that jobs run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [--run] [FLAGS]",
-        "Prints the commands that build the image --image from a clone of textgen's repository, the current directory,\n"
-        "and push it; --run runs them. Nothing else is needed for it but docker.",
+        "Print the commands that build the image --image from a clone of textgen's repository, the current directory,\n"
+        "and push it. --run runs them, for which docker is needed.",
     )
     parser.add_settings(BuildCommand)
     add_vertex_settings(parser)

@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     """The parser of `textgen vertex cancel`."""
-    parser = Parser(
-        PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Ends a job; what it has saved stays, and submit goes on with it."
-    )
+    parser = Parser(PROGRAM, f"{PROGRAM} JOB [FLAGS]", "End a job. What it has saved stays, and submit resumes it.")
     parser.add_settings(JobCommand)
     add_vertex_settings(parser)
     parser.add_help_and_version()
@@ -44,4 +42,4 @@ def _cancel(arguments: Sequence[str]) -> None:
 
         with JobService(config) as service:
             service.cancel(job)
-    console.say(f"Job {job} is being cancelled; textgen vertex status {job} tells when it has ended.")
+    console.say(f"Job {job} is being cancelled; textgen vertex status {job} shows when it has ended.")

@@ -1,4 +1,4 @@
-"""`textgen vertex fetch`: brings a job directory home."""
+"""`textgen vertex fetch`: copies a job directory to this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textgen.cli.sample_output import encode_output, put
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import FetchCommand, job_id
-from textgen.console import Console
+from textgen.console import Console, visible
 from textgen.storage import is_bucket
 
 PROGRAM = "textgen vertex fetch"
@@ -35,8 +35,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB|gs://BUCKET/PATH [--output DIR] [FLAGS]",
-        "Brings the directory of a job home, so that textgen-sample works; the job may still run, and what is here of\n"
-        "it is brought up to date. Standard output has the command to go on with.",
+        "Copy the directory of a job to this machine, for textgen-sample. The job may still be running, and an earlier\n"
+        "copy is brought up to date. Standard output is the command to run next.",
     )
     parser.add_settings(FetchCommand)
     add_vertex_settings(parser)
@@ -64,7 +64,7 @@ def _fetch(arguments: Sequence[str]) -> None:
     with console.busy(f"fetching {uri}"):
         job = fetch_job(uri, target, console.say, console.warn).job
     if not job.model.exists():
-        console.say(f"It has no model file yet, so {job.root} cannot write; fetch again when the job has evaluated.")
+        console.say(f"{job.root} has no model file yet; fetch it again when the job has evaluated.")
         return
     encode_output("surrogateescape")
-    put(shlex.join(["textgen-sample", str(job.root)]) + "\n")
+    put(visible(shlex.join(["textgen-sample", str(job.root)])) + "\n")

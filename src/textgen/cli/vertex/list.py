@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textgen.cli.entry import run_command
+from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser
-from textgen.console import Console
+from textgen.console import Console, visible
 
 PROGRAM = "textgen vertex list"
 _COLUMNS = ("job", "state", "created", "name", "job directory")
@@ -32,8 +33,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [FLAGS]",
-        "Lists the newest hundred jobs of a project in a region, the newest first. In a pipe a line has job, state, time,\n"
-        "name and job directory, with tabs between them.",
+        "List the newest hundred jobs of a project in a region, newest first. In a pipe, each line has the job, its state,\n"
+        "time of creation, name and job directory, separated by tabs.",
     )
     add_vertex_settings(parser)
     parser.add_help_and_version()
@@ -54,18 +55,26 @@ def _list(arguments: Sequence[str]) -> None:
     elif sys.stdout.isatty():
         from rich.console import Console as RichConsole
         from rich.table import Table
+        from rich.text import Text
 
         table = Table(*_COLUMNS, box=None)
         for row in rows:
-            table.add_row(*row)
-        RichConsole(markup=False, highlight=False).print(table)
+            table.add_row(*(Text(visible(cell)) for cell in row))
+        RichConsole().print(table)
     else:
-        sys.stdout.writelines("\t".join(row) + "\n" for row in rows)
+        for row in rows:
+            write_line(*row)
 
 
 def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
     from textgen.cloud.watching import state_of
 
     output = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", "")
-    name = " ".join(str(job.get("displayName", "")).split())
-    return str(job["name"]).rsplit("/", 1)[-1], state_of(job), str(job.get("createTime", "")), name, output
+    cells = (
+        str(job["name"]).rsplit("/", 1)[-1],
+        state_of(job),
+        job.get("createTime", ""),
+        job.get("displayName", ""),
+        output,
+    )
+    return tuple(" ".join(str(cell).split()) for cell in cells)

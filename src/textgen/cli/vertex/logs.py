@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
-from textgen.cli.sample_output import encode_output, put
+from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_job
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import JobCommand, LogsCommand
@@ -36,8 +35,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB [--follow] [FLAGS]",
-        "Shows what a job has written to Cloud Logging: time, severity and message of each line, on standard output.\n"
-        "With --follow it goes on until the job ends; Ctrl-C ends it before, and the job goes on.",
+        "Show a job's log from Cloud Logging on standard output: the time, severity and message of each line.\n"
+        "With --follow it stays until the job ends. Ctrl-C leaves earlier, and the job continues.",
     )
     parser.add_settings(JobCommand)
     parser.add_settings(LogsCommand)
@@ -51,7 +50,6 @@ def _logs(arguments: Sequence[str]) -> None:
     command = build(LogsCommand, values)
     job, config = read_job(values)
     project = str(config.project)
-    encode_output("backslashreplace")
 
     from textgen.cloud.logs import follow_log, read_log
     from textgen.cloud.rest import Services, find_credentials
@@ -70,18 +68,11 @@ def _logs(arguments: Sequence[str]) -> None:
         empty = True
         for line in lines:
             empty = False
-            put(f"{_describe(line)}\n")
-            sys.stdout.flush()  # also in a pipe: what reads it may wait for a line
+            write_line(_describe(line), kept="\n\t")
     if empty:
         has_ended()
-        console.say(f"Job {job} has written nothing yet; textgen vertex status {job} tells how it stands.")
+        console.say(f"Job {job} has written nothing yet; textgen vertex status {job} shows its state.")
 
 
 def _describe(line: Line) -> str:
-    """A line for people; what would steer a terminal is written as an escape."""
-    time = line.time.astimezone().isoformat(" ", "seconds")
-    message = "".join(
-        mark if mark.isprintable() or mark in "\n\t" else mark.encode("unicode_escape").decode()
-        for mark in line.message
-    )
-    return f"{time} {line.severity} {message}"
+    return f"{line.time.astimezone().isoformat(' ', 'seconds')} {line.severity} {line.message}"

@@ -1,4 +1,4 @@
-"""`textgen vertex`: one command for all that has to do with jobs of Vertex AI."""
+"""`textgen vertex`: the commands for jobs of Vertex AI."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from textgen.cli.dispatch import Command, Commands
 
 COMMANDS = Commands(
     "textgen vertex",
-    "Trains on Google Cloud's Vertex AI, and brings the model home.",
+    "Train on Google Cloud's Vertex AI, and fetch the model.",
     {
-        "submit": Command("textgen.cli.vertex.submit", "Starts textgen-train as a job."),
-        "status": Command("textgen.cli.vertex.status", "Tells how a job stands."),
-        "list": Command("textgen.cli.vertex.list", "Lists the jobs of a project."),
-        "cancel": Command("textgen.cli.vertex.cancel", "Ends a job."),
-        "logs": Command("textgen.cli.vertex.logs", "Shows what a job has written."),
-        "fetch": Command("textgen.cli.vertex.fetch", "Brings a job's directory home."),
-        "build": Command("textgen.cli.vertex.build", "Shows, or runs, what builds and pushes the image."),
-        "doctor": Command("textgen.cli.vertex.doctor", "Looks whether all is there that a job needs."),
-        "yaml": Command("textgen.cli.vertex.yaml", "Writes a job as a file for gcloud."),
+        "submit": Command("textgen.cli.vertex.submit", "Start textgen-train as a job."),
+        "status": Command("textgen.cli.vertex.status", "Show the state of a job."),
+        "list": Command("textgen.cli.vertex.list", "List the jobs of a project."),
+        "cancel": Command("textgen.cli.vertex.cancel", "End a job."),
+        "logs": Command("textgen.cli.vertex.logs", "Show the log of a job."),
+        "fetch": Command("textgen.cli.vertex.fetch", "Fetch a job's directory."),
+        "build": Command("textgen.cli.vertex.build", "Show, or run, the commands that build and push the image."),
+        "doctor": Command("textgen.cli.vertex.doctor", "Check everything a job needs."),
+        "yaml": Command("textgen.cli.vertex.yaml", "Write a job as a file for gcloud."),
     },
 )
 

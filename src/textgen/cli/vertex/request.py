@@ -1,4 +1,4 @@
-"""Makes the request for a cloud job from what `submit` and `yaml` are given; uploads nothing and starts nothing."""
+"""Makes the request for a cloud job from the arguments of `submit` and `yaml`; uploads nothing and starts nothing."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class Request:
     """A job that could be started.
 
     Attributes:
-        vertex: where it runs.
-        place: of the job directory.
+        vertex: the place and the machine.
+        place: the URI of the job directory.
         uploads: the files that the bucket needs first, each with its URI.
         job: the CustomJob.
-        corpus: the text; None where it lies in a bucket and nobody is to be asked.
+        corpus: the text; None for a text in a bucket when nobody is to be asked.
         config: the settings of the training.
-        command: what else is asked for.
-        choices: what was chosen of the settings.
+        command: the other arguments of textgen-train.
+        choices: the settings that were chosen automatically.
     """
 
     vertex: VertexConfig
@@ -62,14 +62,14 @@ def add_request_settings(parser: Parser) -> None:
 
 
 def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
-    """Reads the settings and the text, and makes the checks that textgen-train makes of them.
+    """Reads the settings and the text, and checks them as textgen-train does.
 
     Args:
-        values: of the flags that were given.
-        offline: whether nobody is to be asked: a text in a bucket is then not looked at.
+        values: the values of the flags.
+        offline: whether to use no network; a text in a bucket is then not read.
 
     Raises:
-        TextgenError: for what textgen-train would refuse, too, and for a place or a machine that cannot be.
+        TextgenError: for anything that textgen-train would refuse, and for an invalid place or machine.
     """
     vertex = read_vertex_config(values)
     vertex.require("project", "region", "bucket", "image")
@@ -82,7 +82,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     if offline and any(map(is_bucket, _named(config))):
         if minutes_to_choose_for(config, command, given) is not None:
             raise UsageError(
-                "which model suits the time depends on the text, which lies in a bucket and is not read here; "
+                "which model suits the time depends on the text, which is in a bucket and is not read here; "
                 "name a model with --lstm_state_size or --config, or copy the text here"
             )
         corpus, prefix = None, config.data_prefix or prefix_of(_named(config))
@@ -116,7 +116,7 @@ def check_existing(request: Request) -> None:
 
 
 def _in_bucket(flag: str, place: str, vertex: VertexConfig, name: str) -> str:
-    """Where a place of textgen-train lies in the cloud: a relative path counts from a folder of the bucket."""
+    """The URI of a place of textgen-train in the cloud; a relative path counts from a folder of the bucket."""
     path = with_job_name(place, name).rstrip("/")
     if is_bucket(path):
         return path
@@ -138,14 +138,14 @@ def _named(config: TrainingConfig) -> tuple[str, ...]:
 
 
 def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[tuple[Path, str]]]:
-    """How the container names the texts, and which files the bucket needs for it."""
+    """The container's arguments for the texts, and the files that the bucket needs for them."""
     named = _named(config)
     if not named:
         return ([] if prefix == STORY_PREFIX else [f"--data_prefix={prefix}"]), []
     if all(map(is_bucket, named)):
         return _as_given(config), []
     if any(map(is_bucket, named)):
-        raise UsageError("the texts must all lie in a bucket or all here, got some of each; copy them to one side")
+        raise UsageError("the texts must all be in a bucket or all be local, got some of each; copy them to one side")
     sources = find_text(config)
     vocabulary = () if sources.vocabulary is None else (sources.vocabulary,)
     together = (*sources.train, *sources.valid, *sources.test, *vocabulary)
@@ -160,14 +160,14 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
 
 
 def _plain(name: str) -> str:
-    """A file's name as an object can have it."""
+    """A file's name as the name of an object."""
     readable = name.encode(errors="replace").decode()
     return "".join(mark if mark.isprintable() else "_" for mark in readable)
 
 
 def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
     """The settings that differ from the defaults, as flags, and the model's size where a time is given."""
-    # There, too, a time limit without a model would choose one, and it need not be this one.
+    # With a time limit alone, the container would choose a model, perhaps another one.
     said = () if config.time_limit is None else ("lstm_state_size", "layers")
     flags = [
         setting.as_argument(value)

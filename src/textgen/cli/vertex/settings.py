@@ -1,4 +1,4 @@
-"""Finds where in Google Cloud a command works: flags, then `vertex.yaml`; asks nobody."""
+"""Reads where in Google Cloud a command works, from flags and then from `vertex.yaml`; asks nobody."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import FLAGS_ALONE, VertexConfig
 from textgen.config.vertex_command import JobCommand, VertexFile, job_id
 from textgen.config.yaml_text import from_yaml
-from textgen.errors import MissingError
+from textgen.errors import FormatError, MissingError
 from textgen.storage import read_text
 
 _FILE = Path("vertex.yaml")
@@ -23,30 +23,36 @@ def add_vertex_settings(parser: Parser) -> None:
 
 
 def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
-    """The settings that flags and the file give.
+    """The settings from the flags and the file.
 
     Args:
-        values: of the flags that were given.
+        values: the values of the flags.
 
     Raises:
-        TextgenError: when the file cannot be used, or a value cannot be.
+        TextgenError: when the file cannot be used, or a value is invalid.
     """
     named = build(VertexFile, values).vertex_config
     file = _FILE if named is None else Path(named)
     if named is not None and not file.exists():
         raise MissingError(f"there is no --vertex_config {named}; check the path")
     kept = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
+    for name in FLAGS_ALONE:
+        if name in kept:
+            raise FormatError(
+                f"{file} must not contain {name}, which decides where your credentials go; remove it, and give "
+                f"--{name} as a flag if you want it"
+            )
     return build(VertexConfig, {**kept, **values})
 
 
 def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:
-    """The id of the job that is meant, and where it runs.
+    """The id of the job, and where it runs.
 
     Args:
-        values: of the flags that were given.
+        values: the values of the flags.
 
     Raises:
-        TextgenError: as `read_vertex_config`; when project or region is not known; for what is no job's id.
+        TextgenError: as `read_vertex_config`; when the project or the region is missing; for an invalid job id.
     """
     job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
     config.require("project", "region")

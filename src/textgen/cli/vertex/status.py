@@ -1,11 +1,11 @@
-"""`textgen vertex status`: tells how a job stands."""
+"""`textgen vertex status`: shows the state of a job."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from textgen.cli.entry import run_command
+from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_job
 from textgen.config.flags import Parser
 from textgen.config.vertex_command import JobCommand
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def make_parser() -> Parser:
     """The parser of `textgen vertex status`."""
     parser = Parser(
-        PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Tells a job's state, times, place and, when it failed, the reason."
+        PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Show a job's state, times and place and, if it failed, the reason."
     )
     parser.add_settings(JobCommand)
     add_vertex_settings(parser)
@@ -51,6 +51,8 @@ def _status(arguments: Sequence[str]) -> None:
         "started": found.get("startTime", ""),
         "ended": found.get("endTime", ""),
         "job directory": found.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
-        "error": " ".join(str(found.get("error", {}).get("message", "")).split()),
+        "error": found.get("error", {}).get("message", ""),
     }
-    sys.stdout.writelines(f"{name}: {text}\n" for name, text in lines.items() if text)
+    for name, text in lines.items():
+        if text:
+            write_line(f"{name}: {' '.join(str(text).split())}")

@@ -10,14 +10,14 @@ from textgen.cli.automatic import describe
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain
-from textgen.config import TrainCommand
+from textgen.config import TrainCommand, settings
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_command import SubmitCommand
+from textgen.config.vertex import FLAGS_ALONE, VertexConfig
+from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.console import Console
-from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
+from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.jobs import Events, job_place
-from textgen.storage import bucket_region, upload_once
+from textgen.storage import Lease, bucket_settings, upload_once
 from textgen.storage.service import shorten
 
 PROGRAM = "textgen vertex submit"
@@ -42,13 +42,13 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
-        "Starts textgen-train, with the same flags, as a job of Vertex AI. Texts that lie here are uploaded first, once.\n"
-        "The job is checked as textgen-train would check it before anything is made. The same command goes on with the\n"
-        "same job. Project, region, bucket, image and machine can stand in vertex.yaml.",
+        "Start textgen-train, with the same flags, as a job of Vertex AI. Local texts are uploaded first, once.\n"
+        "Before anything is made, the job is checked as textgen-train would check it. The same command resumes the\n"
+        "same job. Project, region, bucket, image and machine can be in vertex.yaml.",
         f"examples:\n  {PROGRAM} my-book.txt --project my-project --region europe-west4 --bucket my-bucket \\\n"
         f"    --image europe-west4-docker.pkg.dev/my-project/textgen/textgen:1 --spot\n"
-        f"  {PROGRAM} my-book.txt --minutes 60 --wait     # with all that in vertex.yaml\n\n"
-        "docs/google-cloud.md begins with an empty project.",
+        f"  {PROGRAM} my-book.txt --minutes 60 --wait     # with all of these in vertex.yaml\n\n"
+        "docs/google-cloud.md starts from an empty project.",
     )
     parser.add_settings(SubmitCommand)
     add_request_settings(parser)
@@ -66,8 +66,9 @@ def _submit(arguments: Sequence[str]) -> None:
     if request.command.dry_run:
         return
     with console.busy("asking the bucket"):
-        _check_region(request.vertex)
+        _check_bucket(console, request.vertex)
         check_existing(request)
+        Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService
     with JobService(request.vertex) as service:
@@ -81,7 +82,7 @@ def _submit(arguments: Sequence[str]) -> None:
 
 
 def _show(console: Console, request: Request) -> None:
-    """Every resource that is made."""
+    """Shows every resource that would be made."""
     from rich.filesize import decimal
 
     spec = request.job["jobSpec"]
@@ -96,7 +97,7 @@ def _show(console: Console, request: Request) -> None:
         ),
         (
             "scheduling",
-            f"{scheduling.get('strategy', 'on demand')}, ends after {request.vertex.max_hours:g} hours in any case",
+            f"{scheduling.get('strategy', 'on demand')}, hard limit {request.vertex.max_hours:g} hours",
         ),
         ("image", pool["containerSpec"]["imageUri"]),
         ("arguments", " ".join(pool["containerSpec"]["args"])),
@@ -118,20 +119,21 @@ def _show(console: Console, request: Request) -> None:
         console.warn(corpus.warning)
 
 
-def _check_region(vertex: VertexConfig) -> None:
-    """Refuses a bucket from which each byte would cross a continent."""
-    from textgen.cloud.regions import holds
+def _check_bucket(console: Console, vertex: VertexConfig) -> None:
+    """Refuses a bucket far from the machine, or in which nothing may be overwritten, as far as the user's role shows it."""
+    from textgen.cloud.bucket_rules import check_region, check_rules
 
-    location = bucket_region(vertex.bucket_uri.removeprefix("gs://"))
-    if holds(location, str(vertex.region)) is False:
-        raise UsageError(
-            f"--bucket {vertex.bucket_uri} lies in {location}, and the job would run in {vertex.region}; "
-            "name a bucket there, or --region"
-        )
+    try:
+        settings = bucket_settings(vertex.bucket_name)
+    except AccessError as error:
+        console.warn(f"whether {vertex.bucket_uri} is in {vertex.region} cannot be told: {error}")
+        return
+    check_region(vertex.bucket_name, settings, str(vertex.region))
+    check_rules(vertex.bucket_name, settings)
 
 
 def _bring(console: Console, request: Request) -> None:
-    """Uploads what the job reads, and makes room where it begins anew."""
+    """Uploads what the job reads; with --fresh, first renames the existing job."""
 
     def lost(failure: TextgenError) -> None:
         console.warn(str(failure))
@@ -151,7 +153,9 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
         f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
     )
     console.say("Next:")
-    given = [f"--{name}={values[name]}" for name in ("vertex_config", "project", "region") if name in values]
+    names = {"vertex_config", "project", "region", *FLAGS_ALONE} & values.keys()
+    known = (*settings(VertexFile), *settings(VertexConfig))
+    given = [setting.as_argument(values[setting.name]) for setting in known if setting.name in names]
     for step in ("status", "logs", "cancel", "fetch"):
         console.say("  " + shlex.join(["textgen", "vertex", step, job_id, *given]))
 
@@ -162,15 +166,17 @@ def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None
     try:
         job = wait_for_end(get, lambda state: console.say(f"Job {job_id} is {state}"))
     except KeyboardInterrupt:
-        raise CancelledError(f"stopped waiting; job {job_id} goes on, textgen vertex cancel {job_id} ends it") from None
+        raise CancelledError(
+            f"stopped waiting; job {job_id} continues, textgen vertex cancel {job_id} ends it"
+        ) from None
     _raise_if_failed(job, vertex, job_id)
 
 
 def _raise_if_failed(job: Mapping[str, Any], vertex: VertexConfig, job_id: str) -> None:
-    """Raises what a job's end means, unless it is a good one.
+    """Raises the error of a job that has not succeeded.
 
     Raises:
-        TextgenError: for a job that has not succeeded.
+        TextgenError: with the reason.
     """
     from textgen.cloud.watching import state_of
 
@@ -181,7 +187,7 @@ def _raise_if_failed(job: Mapping[str, Any], vertex: VertexConfig, job_id: str) 
     if state == "FAILED":
         known = explain(said, vertex)
         raise known or UnavailableError(
-            f"job {job_id} failed: {shorten(said) or 'no reason is given'}; textgen vertex logs {job_id} shows what it said"
+            f"job {job_id} failed: {shorten(said) or 'no reason is given'}; textgen vertex logs {job_id} shows its log"
         )
-    reason = "its time was over: raise --max_hours" if state == "EXPIRED" else f"it is {state}"
-    raise StoppedError(f"job {job_id} has ended before its goal, {reason}; the same command goes on with it")
+    reason = "at its time limit: raise --max_hours" if state == "EXPIRED" else f"and is {state}"
+    raise StoppedError(f"job {job_id} has ended before training was done, {reason}; the same command resumes it")

@@ -34,8 +34,8 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS] > {_FILE}",
-        "Writes the job that `textgen vertex submit` would start, for `gcloud ai custom-jobs create`, to standard output,\n"
-        "and the commands that upload its texts and start it to standard error. It needs neither network nor credentials.",
+        "Write the job that `textgen vertex submit` would start to standard output, for `gcloud ai custom-jobs create`,\n"
+        "and the commands that upload its texts and start it to standard error. It needs no network and no credentials.",
     )
     add_request_settings(parser)
     parser.add_help_and_version()

@@ -1,0 +1,52 @@
+"""Asks Google whether the account that a job runs as may use a bucket; changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from textgen.cloud.rest import Services
+
+_URL = "https://policytroubleshooter.googleapis.com/v3/iam:troubleshoot"
+_ROLE = "Security Reviewer"
+
+
+def service_agent(project: Mapping[str, Any]) -> str:
+    """The account that a job runs as without a `--service_account`: the Vertex AI Custom Code Service Agent.
+
+    Args:
+        project: as Resource Manager describes it, with its number in its name (Vertex AI's documentation, "Access
+            control with IAM", "Service agents").
+    """
+    number = str(project.get("name", "")).removeprefix("projects/")
+    return f"service-{number}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
+def access_of(services: Services, account: str, bucket: str, permissions: Iterable[str]) -> dict[str, bool | None]:
+    """Whether an account has permissions for a bucket (Policy Troubleshooter's documentation, "iam.troubleshoot").
+
+    Args:
+        services: Google's services with the user's credentials.
+        account: an e-mail address.
+        bucket: its name.
+        permissions: by Google's names, such as `storage.objects.get`.
+
+    Returns:
+        An answer for each permission; None where the user may not see the policies that decide.
+
+    Raises:
+        AccessError: when the user may not ask.
+        UnavailableError: when Policy Troubleshooter is not enabled, or cannot be reached.
+    """
+    known = {"CAN_ACCESS": True, "CANNOT_ACCESS": False}
+    found = {}
+    for permission in permissions:
+        asked = {
+            "principal": account,
+            "fullResourceName": f"//storage.googleapis.com/projects/_/buckets/{bucket}",
+            "permission": permission,
+        }
+        doing = f"cannot ask what {account} may do"
+        answer = services.ask(doing, _ROLE, "POST", _URL, body={"accessTuple": asked})
+        found[permission] = known.get(str(answer.get("overallAccessState")))
+    return found
