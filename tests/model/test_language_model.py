@@ -195,9 +195,9 @@ def test_what_never_occurs_begins_at_zero(embedding_size):
 
 
 def test_what_never_occurs_keeps_its_probability():
-    """Trained on ten tokens of which two came once, the model leaves a tenth to the unseen ones, but nothing to padding."""
+    """Trained on twenty words of which two occur once, the model leaves a tenth to the unseen ones, but nothing to padding."""
     counts = np.array([0, 0, 0, 0, 0, 1, 1, 6, 6, 6, 0])
-    model = build_model(small(), TOKENS, counts=counts)
+    model = build_model(small(language_model="word"), TOKENS, counts=counts)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
     targets = np.array([[5, 7, 8, 9, 7], [6, 8, 9, 7, 8]], np.int32)
@@ -209,3 +209,13 @@ def test_what_never_occurs_keeps_its_probability():
     np.testing.assert_allclose(unseen, 0.02, rtol=0.2)
     assert shares[:, :, 0].max() < 1e-3
     assert logs["loss"] == pytest.approx(-np.log(0.9), rel=0.2)  # the metric is the nats of the targets alone
+
+
+@pytest.mark.parametrize(("language_model", "share"), [("char", 0.0), ("word", 1 / 41)])
+def test_only_words_expect_tokens_that_the_vocabulary_lacks(language_model, share):
+    """If all tokens occur, a character model leaves nothing to `[UNK]`; a word model does, as other texts have other words."""
+    counts = np.array([0, 0, 1, *[5] * 8])
+    config = small(language_model=language_model)
+    frequencies = build_model(config, TOKENS, counts=counts).frequencies
+    assert frequencies is not None
+    assert frequencies.unseen_share == pytest.approx(share)

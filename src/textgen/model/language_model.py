@@ -140,7 +140,7 @@ def build_model(
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
             hidden = Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
-    frequencies = None if counts is None else Frequencies(counts)
+    frequencies = None if counts is None else Frequencies(counts, open_vocabulary=config.language_model == "word")
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
     model = LanguageModel(tokens, logits, name="textgen")
