@@ -1,7 +1,7 @@
 """How close does training come to the peak of the device? Tokens per second, and the fraction of the peak that they take.
 
 A training step makes six floating-point operations for each weight that a token is multiplied by: two forward, four backward.
-On a CPU a small vocabulary is multiplied by the first layer's kernel once per step, not once per token, and is counted so.
+On a CPU, the embedding of a small vocabulary is multiplied by the first kernel once per step, not once per token, and is counted once.
 The peak is not looked up but measured: one large matrix product in the same precision, on the same device.
 
     python benchmarks/gpu.py [TEXT] [--shapes SHAPE,...] [--precisions mixed_bfloat16,float32]

@@ -1,8 +1,7 @@
-"""What the token counts of a text tell a new model before training: how often each token occurs, and how often an unseen one does.
+"""Gives a new model the frequencies of the tokens in its text, and a probability for tokens that are not in it.
 
-A text with many words that occur only once will soon contain a word that it never had before. A model that is not told so
-grows ever surer that no new word comes, and pays for each one: 15 nats on 55,000 words of a novel, where a fair share of the
-probability costs 12.
+Where many words occur only once, a new word will soon follow. But the text contains no new words, so a model learns that none ever come.
+On 55,000 words of a novel, each one then costs 15 nats; with a fair share of the probability, it costs 12.
 """
 
 from __future__ import annotations
