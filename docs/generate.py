@@ -132,8 +132,11 @@ textgen-train --config my-settings.yaml --layers 3   # three layers, everything 
 ```
 
 The keys are the names of the flags without `--`. Dashes and underscores are equivalent. `texts` is the list of texts, which has no
-flag on the command line. Paths are relative to the directory in which the command runs. Unknown keys and values out of
-range are refused.
+flag on the command line. Paths are relative to the directory in which the command runs. Unknown keys, repeated keys and values
+out of range are refused.
+
+A text on the command line replaces the one that the file names with `texts` or `data_dir`, together with its `data_prefix`.
+It also replaces the `job_dir` of a preset, so that a book of yours gets a job of its own name.
 
 The presets are:
 
