@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textgen.cli.draft import Draft
 from textgen.cli.editor import edit, find_editor
 from textgen.cli.places import refuse_bucket
+from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
 from textgen.cli.sample_output import encode_output, put
 from textgen.config import SamplingConfig
@@ -116,6 +117,7 @@ class Session:
                 import readline  # noqa: F401 - gives `input` history and editing
             self._console.say("An empty line continues the text, any other is added to it; /help tells more.")
         if pieces is not None:
+            say_changes(self._draft.changes(prompt))
             self._show_passage(pieces)
 
     def run(self) -> None:
@@ -149,12 +151,9 @@ class Session:
             raise
 
     def _obey(self, line: str) -> None:
-        if not line.startswith(_COMMAND_MARK):
-            self._show_passage(self._draft.write(line))
-            return
         command = line.removeprefix(_COMMAND_MARK)
-        if command.startswith(_COMMAND_MARK):
-            self._show_passage(self._draft.write(command))
+        if command == line or command.startswith(_COMMAND_MARK):
+            self._write(command)
             return
         name, _, value = command.partition(" ")
         value = value.strip()
@@ -170,6 +169,11 @@ class Session:
             raise UsageError(f"/{name} takes nothing behind it, got {shown(value)}; leave it out")
         else:
             self._commands[name]()
+
+    def _write(self, added: str) -> None:
+        pieces = self._draft.write(added)
+        say_changes(self._draft.changes(added))
+        self._show_passage(pieces)
 
     def _show_passage(self, pieces: Iterator[str]) -> None:
         """Shows the last passage while it is written, until it ends or Ctrl-C stops it."""
@@ -193,6 +197,8 @@ class Session:
         else:
             self._console.say("Write the last passage anew; a line with a single dot ends it.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
+        if self._draft.passages:
+            say_changes(self._draft.changes(self._draft.passages[-1].added))
         self._tell_end()
 
     def _set(self, assignment: str) -> None:
