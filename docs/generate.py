@@ -85,7 +85,8 @@ The text goes to standard output and everything else to standard error, so that 
 
 ## Exit codes
 
-An expected failure is one line on standard error, `textgen-train: error: ...`, without a traceback.
+An expected failure is one line on standard error, `textgen-train: error: ...`, without a traceback. A stop by Ctrl-C or SIGTERM is
+reported without `error:`; after training, the line says what was saved and how to resume.
 
 {_table(("code", "meaning"), [("0", "Done, or there was nothing left to do."), *_exit_codes()])}
 """
@@ -167,6 +168,12 @@ A job whose text has changed is refused, so that nobody mixes two texts by mista
 new text. The job keeps its vocabulary, because the model has learned the ids of those tokens. Tokens that the vocabulary lacks are read as
 `[UNK]`, and a text with more than 5% of them is refused. Later runs do not need the flag again, unless a vocabulary file lists other
 tokens than the job's.
+
+Another `encoding` or `valid_fraction` makes another text of the same files, and is refused too; the message shows both values. With a
+larger `valid_fraction`, a job is also evaluated on text that it has learned from.
+
+If `vocabulary.json` of a job is damaged, delete it: training restores it from the same text. A job that resumed with a changed text
+cannot do without it, and is refused if it is missing.
 
 The ids of a text's tokens are cached in the user's cache directory (on Linux `~/.cache/textgen/ids`, or below `TEXTGEN_CACHE`). They take
 one to four bytes per token for each version of the text. They can be deleted at any time when nothing is training, and are deleted
