@@ -7,6 +7,7 @@
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
 - `coverage`: how much of a text a vocabulary lacks
+- `white_space`: which tokens a text puts after white space, or never does
 - `corpus`: all of it together
 - `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text stand in it; they load NumPy, and
   are imported by name
@@ -21,6 +22,7 @@ from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
 from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
+from textgen.corpus.white_space import is_bound
 
 __all__ = [
     "FIRST_TOKEN_ID",
@@ -34,6 +36,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "find_sources",
+    "is_bound",
     "make_tokenizer",
     "open_corpus",
     "open_sections",

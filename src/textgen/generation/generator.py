@@ -18,6 +18,7 @@ from textgen.generation.model_place import open_model
 from textgen.generation.sample import Sample, Writing
 from textgen.generation.samplers import Sampler
 from textgen.generation.side_by_side import SideBySide
+from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class TextGenerator:
         self.model = model
         self._vocabulary = model.vocabulary
         self._step = LSTMStep(model)
+        known = model.after_white_space
+        self._spacing = None if known is None else Spacing(model.vocabulary.tokens, known)
 
     def generate(
         self,
@@ -165,7 +168,9 @@ class TextGenerator:
             for first in range(0, samples, MOST_SIDE_BY_SIDE):
                 block = range(first, min(first + MOST_SIDE_BY_SIDE, samples))
                 writings = [begin(Sample(prompt, seed + number)) for number in block]
-                yield from SideBySide(run, ids, self._vocabulary.tokens, Sampler(config), writings, scored=scored)
+                yield from SideBySide(
+                    run, ids, self._vocabulary.tokens, Sampler(config), writings, spacing=self._spacing, scored=scored
+                )
 
         if config.length == 0:
             return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))

@@ -45,7 +45,7 @@ from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,6 +72,9 @@ class ModelFile:
         data_sha256: the hash of the text it was trained on.
         step: the number of updates behind these weights.
         textgen_version: the version of textgen that trained it.
+        after_white_space: for each white-space token, which white space and which of the punctuation `,.;:!?` directly
+            follows it in the training text; one without any may be left out. None where that is not known, as for
+            character models and in files of earlier versions.
         sha256: the hash that the file it was read from names, or for version 1 that of all its bytes; empty for a
             model that was not read. It is not written.
     """
@@ -83,6 +86,7 @@ class ModelFile:
     data_sha256: str
     step: int
     textgen_version: str
+    after_white_space: Mapping[str, Sequence[str]] | None = None
     sha256: str = ""
 
 

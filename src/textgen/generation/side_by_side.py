@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from textgen.generation.sample import Sample, Writing
     from textgen.generation.samplers import Sampler
+    from textgen.generation.spacing import Spacing
     from textgen.generation.step import LSTMRun
 
 
@@ -29,6 +30,7 @@ class SideBySide:
         tokens: the vocabulary, in id order.
         sampler: chooses.
         writings: the texts.
+        spacing: forbids tokens after white space; None where nothing is known of the training text.
         scored: whether to sum up their nats.
     """
 
@@ -40,6 +42,7 @@ class SideBySide:
         sampler: Sampler,
         writings: Sequence[Writing],
         *,
+        spacing: Spacing | None,
         scored: bool,
     ) -> None:
         self._run = run.select([0] * len(writings))
@@ -47,6 +50,7 @@ class SideBySide:
         self._tokens = tokens
         self._sampler = sampler
         self._writings = list(writings)
+        self._spacing = spacing
         self._guarded = any(writing.guard is not None for writing in writings)
         self._scored = scored
         recent = [-1] * sampler.window + list(prompt_ids)
@@ -72,11 +76,14 @@ class SideBySide:
     def _advance(self) -> None:
         """Reads the last token of each text and chooses the next one."""
         logits = self._run(self._ids)
-        seen = logits.copy() if self._scored or self._guarded else logits
+        seen = logits.copy() if self._scored else logits
         logits[:, :FIRST_TOKEN_ID].fill(-np.inf)  # the padding and [UNK] are never written
+        if self._spacing is not None:
+            self._spacing(logits, self._ids)
+        allowed = logits.copy() if self._guarded else logits
         self._ids = self._sampler(logits, self._next_noise(), self._recent)
         if self._guarded:
-            self._choose_again(seen)
+            self._choose_again(allowed)
         if self._scored:
             self._add_nats(seen)
         if self._sampler.window:
@@ -93,12 +100,15 @@ class SideBySide:
         noise: NDArray[np.float32] = self._noise[self._used - 1]
         return noise
 
-    def _choose_again(self, seen: NDArray[np.float32]) -> None:
-        """Replaces the tokens that would copy too much; ends the texts that have no other."""
+    def _choose_again(self, allowed: NDArray[np.float32]) -> None:
+        """Replaces the tokens that would copy too much; ends the texts that have no other.
+
+        Args:
+            allowed: the logits of the last choice, -inf for what is forbidden; overwritten.
+        """
         for row, writing in enumerate(self._writings):
             guard = writing.guard
-            logits = seen[row : row + 1].copy()
-            logits[:, :FIRST_TOKEN_ID] = -np.inf
+            logits = allowed[row : row + 1]
             while guard is not None and not guard.allows(self._tokens[self._ids[row]]):
                 logits[0, self._ids[row]] = -np.inf
                 if np.isneginf(logits).all():

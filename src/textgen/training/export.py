@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def to_model_file(
     data_sha256: str,
     step: int,
     scores: Scores | None,
+    after_white_space: Mapping[str, Sequence[str]] | None = None,
 ) -> ModelFile:
     """The weights of a training state, with all that sampling needs.
 
@@ -33,6 +34,7 @@ def to_model_file(
         data_sha256: identifies the text.
         step: updates made.
         scores: of the validation text, when these weights were scored.
+        after_white_space: as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
     return ModelFile(
@@ -43,6 +45,7 @@ def to_model_file(
         data_sha256=data_sha256,
         step=step,
         textgen_version=__version__,
+        after_white_space=after_white_space,
     )
 
 
