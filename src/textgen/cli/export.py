@@ -35,7 +35,7 @@ def make_parser() -> Parser:
     """The parser of `textgen export`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB --format keras|litert|onnx [--output PATH]",
+        f"{PROGRAM} [JOB] --format keras|litert|onnx [--output PATH]",
         "Writes a trained model as a file for another runtime, with its vocabulary beside it. The file makes one\n"
         "step: from a token's id and the states to the logits of the next token and the next states. It is run\n"
         "before it is kept, and refused where it differs from what textgen-sample does. Standard output has the\n"
@@ -53,12 +53,14 @@ def _export(arguments: Sequence[str]) -> None:
     if command.output is not None:
         refuse_bucket("--output", command.output)
 
+    from textgen.cli.find_job import find_job
     from textgen.generation.model_place import open_model
     from textgen.portable import FORMATS, check_installed, export_model
 
     check_installed(command.format)
-    model = open_model(command.model)
-    source = _beside(command.model)
+    place = find_job(command.model, with_model=True)
+    model = open_model(place)
+    source = _beside(place)
     suffix = FORMATS[command.format].suffix
     output = find_output(source.with_suffix(suffix) if command.output is None else Path(command.output), suffix)
     if output.exists() and source.exists() and output.samefile(source):

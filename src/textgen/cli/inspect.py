@@ -38,7 +38,7 @@ def make_parser() -> Parser:
     """The parser of `textgen inspect`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB",
+        f"{PROGRAM} [JOB]",
         "Reads every checkpoint of a job and its model file, verifies them, and tells what they hold. Ends with 78\n"
         "when something is damaged; whether a job can go on all the same is said by which checkpoint is the newest\n"
         "usable one.",
@@ -50,10 +50,12 @@ def make_parser() -> Parser:
 
 def _inspect(arguments: Sequence[str]) -> None:
     command = build(InspectCommand, make_parser().parse(arguments))
-    refuse_bucket("JOB", command.job)
-    path = Path(command.job)
-    if not path.exists():
-        raise MissingError(f"there is no job {path}; textgen jobs lists those there are")
+    if command.job is not None:
+        refuse_bucket("JOB", command.job)
+
+    from textgen.cli.find_job import find_job
+
+    path = Path(find_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
