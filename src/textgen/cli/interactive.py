@@ -16,7 +16,7 @@ from textgen.cli.draft import Draft
 from textgen.cli.editor import edit, find_editor
 from textgen.cli.places import refuse_bucket
 from textgen.cli.sample import PROGRAM
-from textgen.cli.sample_output import encode_output, put
+from textgen.cli.sample_output import encode_output, put, text_writer
 from textgen.config import SamplingConfig
 from textgen.config.flags import described
 from textgen.config.validation import nearest, shown
@@ -91,6 +91,7 @@ class Session:
         self._echo = echo
         self._console = Console()
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._write = text_writer()
         self._saved = ""
         self._commands: dict[str, Callable[[], None]] = {
             "retry": self._retry,
@@ -174,10 +175,10 @@ class Session:
     def _show_passage(self, pieces: Iterator[str]) -> None:
         """Shows the last passage while it is written, until it ends or Ctrl-C stops it."""
         with contextlib.suppress(KeyboardInterrupt):
-            put(self._draft.passages[-1].added if self._echo else "")
+            self._write(self._draft.passages[-1].added if self._echo else "")
             for piece in pieces:
-                put(piece)
-        put("\n")
+                self._write(piece)
+        self._write("\n")
 
     def _retry(self) -> None:
         self._show_passage(self._draft.retry())
@@ -205,7 +206,7 @@ class Session:
                 self._console.say(f"{each} {described(setting)}")
 
     def _show(self) -> None:
-        put(f"{self._draft.text}\n")
+        self._write(f"{self._draft.text}\n")
 
     def _save(self, name: str) -> None:
         self._save_in(name, replaces=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -37,21 +38,22 @@ def write_plain(
     """
     encode_output("surrogateescape")
     console = Console()
+    write = text_writer()
     ended = False
     try:
-        put(echo)
+        write(echo)
         for sample, piece in in_turn(pieces):
             if ended:
-                put(f"{SEPARATOR}\n{echo}")
-            put(piece)
+                write(f"{SEPARATOR}\n{echo}")
+            write(piece)
             ended = sample.finish_reason is not None
             if ended:
-                put("\n")
+                write("\n")
             if ended and measure is not None:
                 console.say(str(measure(sample)))
     except KeyboardInterrupt:
         if not ended:
-            put("\n")
+            write("\n")
         raise
 
 
@@ -117,6 +119,25 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
             turn += 1
             if turn in waiting:
                 yield waiting[turn], waiting[turn].text
+
+
+def text_writer() -> Callable[[str], None]:
+    """A function that writes pieces of a text to standard output; on a terminal, lines are wrapped between words."""
+    if not sys.stdout.isatty():
+        return put
+
+    from textgen.cli.word_wrap import WordWrap
+
+    wrap = WordWrap(_terminal_width)
+    return lambda piece: put(wrap.add(piece))
+
+
+def _terminal_width() -> int:
+    """The columns of the terminal now; 0 if it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):  # a stand-in for the stream, in a test, may have no descriptor
+        return 0
 
 
 def put(piece: str) -> None:
