@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
 
+_BAR = "  | "
+_SPINNER_COLUMNS = 2
 _NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
 
 
@@ -101,18 +103,34 @@ class Console:
                 os.dup2(saved, 2)
                 os.close(saved)
 
-    def progress(self) -> Progress:
-        """A live line for a terminal: a task's description and the time that is left, within 80 columns."""
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    def quote(self, text: str, style: str | None = None) -> None:
+        """Writes a text with a bar before each line; on a terminal, long lines are wrapped between words."""
+        lines = text.split("\n")
+        if self.is_terminal:
+            from rich.text import Text
 
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self.rich,
-            transient=True,
-        )
+            width = max(1, self.rich.width - len(_BAR))
+            lines = [row.plain.rstrip() for line in lines for row in Text(line).wrap(self.rich, width)]
+        self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style)
+
+    def progress(self) -> Progress:
+        """A live line for a terminal: a task's description, and the time left in any case.
+
+        Two spaces separate the parts of a description. Of a line that is too long, the last parts are left out.
+        """
+        from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeRemainingColumn
+        from rich.text import Text
+
+        console, time = self.rich, TimeRemainingColumn(compact=True)
+
+        class Status(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                parts, left = task.description.split("  "), f"{time(task)} left"
+                while len(parts) > 1 and len("  ".join([*parts, left])) > console.width - _SPINNER_COLUMNS:
+                    parts.pop()
+                return Text("  ".join([*parts, left]), no_wrap=True)
+
+        return Progress(SpinnerColumn(), Status(), console=console, transient=True)
 
 
 def report_failure(program: str, error: TextgenError) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_LINE_SECONDS = 10.0
+_TENS_OF_THOUSANDS = 10_000
 
 
 class Display(keras.callbacks.Callback):
@@ -74,7 +75,7 @@ class Display(keras.callbacks.Callback):
             figures = {**self._figures(), "valid_loss": scores.loss, "valid_perplexity": scores.perplexity}
             self._console.say(text, style="bold", fields=figures)
             if self._progress.sample:
-                self._console.say(_indent(self._progress.sample), style="dim")
+                self._console.quote(self._progress.sample, style="dim")
 
     def _figures(self) -> dict[str, float]:
         """What a log in the cloud keeps beside the text."""
@@ -98,9 +99,10 @@ class Display(keras.callbacks.Callback):
         unknown = f" ({scores.unknown_share:.3g} [UNK])" if scores.unknown_share else ""
         return (
             f"epoch {progress.epochs:.2f}  step {progress.step}  loss {scores.loss:.3f}  "
-            f"{scores.bits_per_character:.3f} bits/char{unknown}  {progress.tokens_per_second:,.0f} tokens/s"
+            f"{scores.bits_per_character:.3f} bits/char{unknown}  {_rounded(progress.tokens_per_second)} tokens/s"
         )
 
 
-def _indent(text: str) -> str:
-    return "\n".join(f"  | {line}" for line in text.split("\n"))
+def _rounded(speed: float) -> str:
+    """A speed to three digits or so, short enough for a line of 80 columns."""
+    return f"{speed:,.0f}" if speed < _TENS_OF_THOUSANDS else f"{speed / 1000:,.0f}k"
