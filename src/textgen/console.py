@@ -1,6 +1,6 @@
-"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a job of the cloud.
+"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a cloud job.
 
-Knows nothing of what is said. Rich is imported at the first use, so that `--help` and sampling do without it.
+Rich is imported at the first use, so that `--help` and sampling do without it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Console:
 
     @cached_property
     def rich(self) -> RichConsole:
-        """The rich console on a copy of standard error, which stays open while descriptor 2 is silenced."""
+        """The rich console, on a copy of standard error that stays open while descriptor 2 is silenced."""
         from rich.console import Console as RichConsole
 
         stream = sys.stderr
@@ -46,7 +46,7 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody looks on."""
+        """Whether standard error is a terminal."""
         return self.rich.is_terminal
 
     def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
@@ -54,8 +54,8 @@ class Console:
 
         Args:
             text: the line.
-            style: as rich names it.
-            fields: figures of the line that a log of the cloud is to keep as such; elsewhere only the text is written.
+            style: a style of rich.
+            fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
         """
         if _in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
@@ -82,7 +82,7 @@ class Console:
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
-        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails unexpectedly."""
+        """Hides what C++ libraries write to descriptor 2, and shows it if the body fails unexpectedly."""
         file = self.rich.file
         _flush()
         with tempfile.TemporaryFile() as caught:
@@ -90,7 +90,7 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
-            except (TextgenError, KeyboardInterrupt):  # end in one line that says what there is to know
+            except (TextgenError, KeyboardInterrupt):  # these end in one line of their own
                 raise
             except BaseException:
                 _flush()
@@ -134,7 +134,7 @@ class Console:
 
 
 def report_failure(program: str, error: TextgenError) -> None:
-    """Writes the one line that an expected failure leaves; needs no rich, and never fails itself."""
+    """Writes the one line of an expected failure; needs no rich, and never fails itself."""
     line, kind = " ".join(str(error).split()), type(error).__name__
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if _in_cloud_job() and not sys.stderr.isatty():
@@ -146,7 +146,7 @@ def report_failure(program: str, error: TextgenError) -> None:
 
 
 def report_crashes(program: str) -> None:
-    """From now on a failure that nobody expects leaves its traceback as one entry, where a log of the cloud reads it."""
+    """Makes an unexpected failure write its traceback as one log entry, in a cloud job."""
 
     def write(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
@@ -157,18 +157,18 @@ def report_crashes(program: str) -> None:
 
 
 def _in_cloud_job() -> bool:
-    """Whether this is a training job of Vertex AI, which reads lines of JSON as log entries."""
+    """Whether this is a training job on Vertex AI, which reads lines of JSON as log entries."""
     return bool(os.environ.get("CLOUD_ML_JOB_ID"))
 
 
 def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
-    """Writes an entry of a log (Cloud Logging's documentation, "Structured logging")."""
+    """Writes a log entry (Cloud Logging's documentation, "Structured logging")."""
     entry = {"severity": severity, "message": text, "time": datetime.now(UTC).isoformat(), **fields}
     stream.write(json.dumps(entry) + "\n")
     stream.flush()
 
 
 def _flush() -> None:
-    """Lets go what Python holds back for standard error, if there is one."""
+    """Flushes standard error, if there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()

@@ -55,7 +55,7 @@ def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job, run_scrip
     written = [model, job / f"model{suffix}.vocabulary.json"]
     assert done.stdout.splitlines() == list(map(str, written))
     assert set(job.iterdir()) - before == set(written)
-    line = rf"{model} has \d+ kB; run for a test, it gave the logits that textgen gives, to within \de-\d+\n"
+    line = rf"{model} has \d+ kB; in a test run its logits were those of textgen to within \de-\d+\n"
     assert re.fullmatch(line, done.stderr)
 
 

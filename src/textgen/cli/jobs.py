@@ -73,7 +73,7 @@ def _jobs(arguments: Sequence[str]) -> None:
 
 
 def _row(job: JobFacts) -> tuple[str, ...]:
-    """A job for people."""
+    """A row of the table."""
     state = f"{job.state} at step {job.steps:,}" if job.state in {"running", "stopped"} else job.state
     loss = "" if job.valid_loss is None else f"{job.valid_loss:.3f}"
     bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
@@ -84,7 +84,7 @@ def _row(job: JobFacts) -> tuple[str, ...]:
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:
-    """A job for scripts."""
+    """The fields of a line in a pipe."""
     scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
     problem = _shown(job.problem or "-")
     return (_shown(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
@@ -99,7 +99,7 @@ def _write_table(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _time(job: JobFacts) -> str:
-    """When it last changed, local time."""
+    """When a job last changed, in local time."""
     return datetime.fromtimestamp(job.changed).astimezone().isoformat(" ", "seconds")
 
 

@@ -44,8 +44,7 @@ def make_parser() -> Parser:
         f'examples:\n  {PROGRAM} --prompt "The captain" --length 600\n'
         f"  {PROGRAM} story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
         f"  {PROGRAM} --interactive\n\n"
-        "A prompt that itself begins with @, or is a single dash, comes through --prompt -.\n"
-        "Dashes and underscores in flags are the same.",
+        "Use --prompt - for a prompt that begins with @ or is a single dash. Dashes and underscores in flags are the same.",
     )
     parser.add_settings(SampleCommand)
     parser.add_settings(SamplingConfig)
@@ -54,7 +53,7 @@ def make_parser() -> Parser:
 
 
 def _sample_until_stopped(arguments: Sequence[str]) -> None:
-    """Whoever presses Ctrl-C has read enough, and need not be told."""
+    """Ends on Ctrl-C without a message: the user has read enough."""
     try:
         _sample(arguments)
     except KeyboardInterrupt:
@@ -111,7 +110,7 @@ def _measure_with(copies: CopyIndex, tokenizer: Tokenizer) -> Callable[[Sample],
     from textgen.evaluation import measure_novelty
 
     def measure(sample: Sample) -> Novelty:
-        # A piece is a token, of a spaced text with the blank that printing puts before it.
+        # A piece is a token, of a pre-tokenized text with the space that printing puts before it.
         tokens = (piece.strip(tokenizer.separator) for piece in sample.pieces)
         return measure_novelty(tokenizer.separator.join(tokens), copies, tokenizer)
 

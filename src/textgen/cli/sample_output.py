@@ -1,7 +1,7 @@
-"""Writes texts to standard output, each as a whole and in their order; knows nothing of how they come about.
+"""Writes texts to standard output, one after the other.
 
-They come side by side, a piece of each in turn. What belongs to the text whose turn it is goes out at once; the others
-keep what they have until theirs comes.
+They are generated side by side, a piece of each in turn. The pieces of the first unfinished text are written at once;
+those of the others wait until it is finished.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from textgen.generation import Sample
 
 SEPARATOR = "---"
-"""The line between two texts: a reader sees where the next begins, and an editor or script can split there."""
+"""The line between two texts, at which an editor or script can split them."""
 
 
 def write_plain(
     pieces: Iterable[tuple[Sample, str]], echo: str, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for people: each behind its prompt and with a line end, with a line `SEPARATOR` between them.
+    """Writes texts for people: each after its prompt and with a line end, with a line `SEPARATOR` between them.
 
     Args:
         pieces: as `TextGenerator.write` yields them.
-        echo: what stands before each text: the prompt, or nothing.
-        measure: measures a text's novelty, which then goes to standard error as a line of its own.
+        echo: what to write before each text: the prompt, or nothing.
+        measure: measures a text's novelty, which is then written to standard error as a line of its own.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what was written has its line end.
+        KeyboardInterrupt: Ctrl-C; the line end of the text is written first.
     """
     encode_output("surrogateescape")
     console = Console()
@@ -60,13 +60,13 @@ def write_plain(
 def write_json(
     pieces: Iterable[tuple[Sample, str]], model: str, *, echo: bool, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for scripts: a line of JSON for each, as soon as it and those before it have ended.
+    """Writes texts for scripts: one line of JSON per text, as soon as it and those before it have ended.
 
     Args:
         pieces: as `TextGenerator.write` yields them, of texts that are scored.
         model: the hash of the model file.
-        echo: whether the prompt stands among the fields.
-        measure: measures a text's novelty, which then stands among the fields.
+        echo: whether the prompt is one of the fields.
+        measure: measures a text's novelty, which is then among the fields.
     """
     # JSON escapes a lone surrogate, a byte of the prompt that is not UTF-8, as Python does: \udcff.
     encode_output("backslashreplace")
@@ -95,14 +95,14 @@ def write_json(
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
-    """Brings interleaved pieces in the order of their texts.
+    """Sorts interleaved pieces by their texts.
 
     Args:
-        pieces: as `TextGenerator.write` yields them: of texts whose seeds follow one another.
+        pieces: as `TextGenerator.write` yields them, of texts with consecutive seeds.
 
     Yields:
-        Pieces with their texts, all of a text before any of the next. Each text comes once with a `finish_reason`, at
-        last.
+        Pieces with their texts, all of one text before any of the next. The last piece of a text is the only one that
+        comes with a `finish_reason`.
     """
     waiting: dict[int, Sample] = {}
     turn: int | None = None
@@ -110,7 +110,7 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
         if turn is None:
             turn = sample.seed
         if sample.seed < turn:
-            continue  # the copy guard had ended it before its turn came, and nothing was added since
+            continue  # the copy guard ended it before its turn, and nothing was added since
         waiting[sample.seed] = sample
         if sample.seed == turn:
             yield sample, piece
@@ -141,7 +141,7 @@ def _terminal_width() -> int:
 
 
 def put(piece: str) -> None:
-    """Writes a piece to standard output, where it is seen at once on a terminal, and with its line in a pipe."""
+    """Writes a piece to standard output; a terminal shows it at once, a pipe gets whole lines."""
     sys.stdout.write(piece)
     if "\n" in piece or sys.stdout.isatty():
         sys.stdout.flush()
@@ -151,7 +151,7 @@ def encode_output(errors: str) -> None:
     """Makes standard output UTF-8, whatever the locale says.
 
     Args:
-        errors: what becomes of the surrogates that stand for bytes of a prompt that are not UTF-8; `surrogateescape`
+        errors: how to write the surrogates that represent bytes of a prompt that are not UTF-8; `surrogateescape`
             writes these bytes.
     """
     sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]

@@ -20,12 +20,12 @@ _TENS_OF_THOUSANDS = 10_000
 
 
 class Display(keras.callbacks.Callback):
-    """Says where training stands, while it is entered.
+    """Shows the progress of training, while it is entered.
 
     Args:
-        console: where it is said.
-        plan: the limits, for the time that is left.
-        progress: where training stands.
+        console: where to show it.
+        plan: the limits, for the time left.
+        progress: the progress of training.
     """
 
     def __init__(self, console: Console, plan: Plan, progress: Progress) -> None:
@@ -48,18 +48,18 @@ class Display(keras.callbacks.Callback):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives the terminal back, also when training fails."""
+        """Removes the live line, even when training fails."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Shows what an evaluation found that an earlier run left out."""
+        """Shows the scores of an evaluation that an earlier run left out."""
         del logs
         self._show_scores()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Shows the step, and what an evaluation found."""
+        """Shows the step, and the scores if it was evaluated."""
         del batch, logs
         if self._live is not None and self._task is not None:
             self._live.update(self._task, completed=self._fraction, description=self._status())
@@ -78,7 +78,7 @@ class Display(keras.callbacks.Callback):
                 self._console.quote(self._progress.sample, style="dim")
 
     def _figures(self) -> dict[str, float]:
-        """What a log in the cloud keeps beside the text."""
+        """The figures that a cloud job logs with the text."""
         progress = self._progress
         return {
             "step": progress.step,
