@@ -188,7 +188,7 @@ class Trials:
 
     def _check_resumed(self, trainer: Trainer, step_before: int | None) -> None:
         """Checks that a process went on from the checkpoint that was the newest, if it came so far, and kept one."""
-        found = re.search(r"^Going on from step (\d+)", trainer.output, re.MULTILINE)
+        found = re.search(r"^Resuming from step (\d+)", trainer.output, re.MULTILINE)
         if found is None and step_before is not None and trainer.has_saved:
             raise BrokenPromiseError(f"it did not go on from step {step_before}")
         if found is not None:

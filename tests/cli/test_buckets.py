@@ -31,7 +31,7 @@ def test_an_empty_object_that_marks_a_directory_is_no_model(uploaded, bucket, ca
 @pytest.mark.parametrize(
     ("place", "code", "message"),
     [
-        ("absent", 66, "there is neither a model file gs://{}/absent nor a gs://{}/absent/model.safetensors; check"),
+        ("absent", 66, "there is no model at gs://{}/absent or gs://{}/absent/model.safetensors; check"),
         ("absent/", 66, "there is no gs://{}/absent/model.safetensors; check"),
         ("note.txt", 78, "cannot use gs://{}/note.txt: it is damaged or no model file"),
     ],

@@ -165,5 +165,5 @@ def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch)
     code, line = refusal(job, "--format", name)
     assert code == 78
     assert line.startswith(
-        f"cannot write {job / 'model'}{suffix}: run for a test, it gave logits that differ from those of the "
+        f"cannot write {job / 'model'}{suffix}: in a test its logits differed from the model's by up to "
     )

@@ -118,5 +118,5 @@ def test_a_job_that_cannot_be_ends_with_its_class_and_its_remedy(folder, vertex,
     assert main.main(["vertex", "submit", *arguments, "--wait"]) == 69
     entry = json.loads(machines.logs[-1].splitlines()[-1])
     assert (entry["severity"], entry["error"]) == ("ERROR", "UnavailableError")
-    assert "--device is gpu, and TensorFlow sees none" in entry["message"]
+    assert "--device gpu needs a GPU, and TensorFlow finds none" in entry["message"]
     assert "textgen vertex logs" in capfd.readouterr().err.splitlines()[-1]

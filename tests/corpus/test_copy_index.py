@@ -15,7 +15,7 @@ ALPHABETS = ["ab", "a", "ab\n ", "e\u0301é🙂👋🏽"]
 
 @st.composite
 def texts(draw):
-    """A training text, and a text made of pieces of it and of other pieces: runs of all lengths, stitched or not."""
+    """A training text, and a text made of pieces of it and other pieces, with copied runs of all lengths."""
     letters = st.text(st.sampled_from(draw(st.sampled_from(ALPHABETS))), max_size=60)
     training = draw(letters) * draw(st.integers(1, 2)) + draw(letters)
     places = st.integers(0, len(training))
@@ -24,14 +24,14 @@ def texts(draw):
 
 
 def longest_by_trying(text, training):
-    """The longest passage of a text that a training text contains, the first of equals: by trying them all."""
+    """The longest passage of a text that a training text contains, by brute force; the first if there are several."""
     passages = (text[start : start + n] for n in range(len(text), 0, -1) for start in range(len(text) - n + 1))
     return next((passage for passage in passages if passage in training), "")
 
 
 @pytest.fixture(params=[1, copy_index._CHARACTERS_PER_PLACE], ids=["compared", "searched"], autouse=True)
 def _way(request, monkeypatch):
-    """Short texts are searched rather than compared at each place; every claim is tested both ways, and over many chunks."""
+    """Runs a test with searching and with comparing at each position, and with many small chunks."""
     monkeypatch.setattr(copy_index, "_CHARACTERS_PER_PLACE", request.param)
     monkeypatch.setattr(copy_index, "_CHUNK_CHARACTERS", 6)
     monkeypatch.setattr(short_copy, "_CHUNK_CHARACTERS", 5)
@@ -46,14 +46,14 @@ def _way(request, monkeypatch):
 @example(("ab" * 20, "ba" * 20))
 @example(("b" * 16 + "a" * 17, "a" * 16 + "b" + "a" * 17))
 def test_the_longest_copy_is_that_found_by_trying(pair):
-    """Whatever the texts, short or stitched or of one letter, the answer is that of trying every passage."""
+    """For any texts, short, stitched or of one letter, the answer equals that of a brute-force search."""
     training, text = pair
     assert CopyIndex.build(training).longest_copy(text) == longest_by_trying(text, training)
 
 
 @given(pair=texts())
 def test_contains_is_what_python_says(pair):
-    """A passage of any length is contained if `in` says so, asked alone or as a part of a longer text."""
+    """A passage of any length is found if and only if `in` finds it, alone or as a part of a longer text."""
     training, text = pair
     index = CopyIndex.build(training)
     comparison = index.compare(text)
@@ -65,7 +65,7 @@ def test_contains_is_what_python_says(pair):
 
 @given(pair=texts())
 def test_the_copied_end_is_that_found_by_trying(pair):
-    """The longest end is exact from SPAN on; whatever is shorter counts as one less."""
+    """The length of the longest suffix is exact from SPAN on; anything shorter counts as SPAN - 1."""
     training, text = pair
     longest = max(length for length in range(len(text) + 1) if text[len(text) - length :] in training)
     assert CopyIndex.build(training).compare(text).copied_end() == max(longest, SPAN - 1)
@@ -73,7 +73,7 @@ def test_the_copied_end_is_that_found_by_trying(pair):
 
 @given(pair=texts(), mask=st.sampled_from([0, 1 << 63, 0b11 << 62]))
 def test_the_hash_is_never_trusted(pair, mask):
-    """With a hash that cannot tell most spans apart, the answers are the same."""
+    """With a hash that has many collisions, the answers are the same."""
     training, text = pair
 
     def weak(codes, length):
@@ -87,7 +87,7 @@ def test_the_hash_is_never_trusted(pair, mask):
 
 
 def test_two_passages_of_different_places_are_no_passage():
-    """Where two copied passages overlap by all but one character, the two together are still not contained."""
+    """Two copied passages that overlap by all but one character are not one copied passage."""
     rng = random.Random(1)  # noqa: S311 - not a secret
     first, middle, last = ("".join(rng.choices("abcdefgh", k=length)) for length in (5, 30, 5))
     index = CopyIndex.build(f"{first}{middle}......{middle}{last}")
@@ -99,7 +99,7 @@ def test_two_passages_of_different_places_are_no_passage():
 
 
 def test_characters_are_code_points():
-    """An accent, a joiner and a skin tone count for themselves; another form of the same letter is another text."""
+    """Accents, joiners and skin tones are characters of their own; another normal form is another text."""
     index = CopyIndex.build("a cafe\u0301 and a 👩\u200d👧 and a 👋🏽 and no more of it")
     assert index.contains("\u0301 and a 👩\u200d👧 and a 👋")
     assert not index.contains("a café and a 👩\u200d👧")
@@ -107,13 +107,13 @@ def test_characters_are_code_points():
 
 
 def test_a_lone_surrogate_is_in_no_text():
-    """What stands for a byte that is no UTF-8 is a character that nothing contains."""
+    """A lone surrogate, which stands for an invalid byte, occurs in no training text."""
     assert CopyIndex.build("a" * 40).longest_copy("a" * 20 + "\udcff" + "a" * 18) == "a" * 20
 
 
 @pytest.mark.parametrize("start", range(1, 9))
 def test_a_passage_is_found_wherever_it_stands(start):
-    """Only every second place has a key; a passage of the least length is found at all of them, the last too."""
+    """Only every second position has a key, yet a passage of SPAN characters is found at each position."""
     passage = "to be or not to b"
     assert len(passage) == SPAN
     assert CopyIndex.build("x" * start + passage).contains(passage)
@@ -123,13 +123,13 @@ def test_a_passage_is_found_wherever_it_stands(start):
 
 @pytest.mark.parametrize(("length", "keys"), [(0, 0), (15, 0), (16, 1), (17, 1), (18, 2), (19, 2), (20, 3)])
 def test_there_is_a_key_for_every_second_place(length, keys):
-    """Sixteen characters must follow a place that has a key."""
+    """A position has a key only if 16 characters start there."""
     assert count_keys("x" * length) == len(CopyIndex.build("x" * length).keys) == keys
 
 
 @given(text=st.text(st.sampled_from(ALPHABETS[-1])), length=st.integers(1, 20))
 def test_the_hash_is_the_polynomial(text, length):
-    """The hash of a span is c_1 M^n + ... + c_n M modulo 2**64, in Python's integers."""
+    """The hash of a span equals c_1 M^n + ... + c_n M modulo 2**64, computed with Python's integers."""
     expected = [
         sum(ord(code) * span_hash._MULTIPLIER ** (length - n) for n, code in enumerate(text[start : start + length]))
         % 2**64
@@ -140,7 +140,7 @@ def test_the_hash_is_the_polynomial(text, length):
 
 @given(pair=texts(), most=st.integers(1, 20))
 def test_short_copies_alone(pair, most):
-    """Without the index, the longest passage up to any length is that found by trying, if no longer one is there."""
+    """Without the index, the longest passage up to a maximum length equals that of a brute-force search."""
     training, text = pair
     longest = longest_by_trying(text, training)
     assume(len(longest) <= most)
@@ -149,7 +149,7 @@ def test_short_copies_alone(pair, most):
 
 @pytest.mark.parametrize("character", ["a", "\u201c", "🙂"])
 def test_memory(monkeypatch, character):
-    """The index takes 4 bytes a character; making it takes hardly more, and less than 12 with the text in its widest form."""
+    """The index takes 4 bytes per character; building it takes less than 12, including the text at its widest."""
     monkeypatch.undo()
     size = 500_000
     text = "".join(random.Random(1).choices("abcd", k=size)) + character  # noqa: S311 - not a secret

@@ -15,7 +15,7 @@ sizes = st.tuples(st.integers(2, 200), st.integers(1, 6), st.integers(1, 9))
 
 
 def begin_at_zero(streams: Streams) -> int:
-    """An epoch that begins at the text's first token."""
+    """An epoch whose offset is 0."""
     return next(epoch for epoch in range(1000) if streams.offset(epoch) == 0)
 
 
@@ -24,7 +24,7 @@ def begin_at_one(streams: Streams) -> int:
 
 
 def test_the_streams_of_ten_characters_by_hand():
-    """Two streams of two windows of two tokens, their targets one further; one token at the end is left out."""
+    """Two streams of two windows of two tokens, with targets shifted by one; the last token is left out."""
     streams = Streams(TEN, batch_size=2, unroll_steps=2, seed=1)
     assert streams.steps_per_epoch == 2
     assert streams.tokens_per_step == 4
@@ -41,7 +41,7 @@ def test_the_streams_of_ten_characters_by_hand():
 
 
 def test_a_window_is_set_aside_by_hand():
-    """Nine tokens would fill two steps of four exactly; a step fewer is made, so that epochs begin at any of 0 to 4."""
+    """Nine tokens would fill two steps of four; one step leaves room for offsets from 0 to 4."""
     streams = Streams(TEN[:9], batch_size=2, unroll_steps=2, seed=1)
     assert streams.steps_per_epoch == 1
     assert {streams.offset(epoch) for epoch in range(100)} == set(range(5))
@@ -51,7 +51,7 @@ def test_a_window_is_set_aside_by_hand():
 
 
 def test_the_whole_text_in_one_step_by_hand():
-    """Three streams of three tokens take ten tokens whole: nothing is left out, and every epoch begins at 0."""
+    """Three streams of three tokens use all of ten tokens, so every epoch starts at 0."""
     streams = Streams(TEN, batch_size=3, unroll_steps=3, seed=1)
     assert streams.steps_per_epoch == 1
     for epoch in range(5):
@@ -64,7 +64,7 @@ def test_the_whole_text_in_one_step_by_hand():
 @settings(deadline=None)
 @given(size=sizes, seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 10**6))
 def test_an_epoch_of_windows_is_contiguous_text(size, seed, epoch):
-    """Side by side, the windows of a stream are a piece of the text, targets are one further, and streams adjoin."""
+    """A stream's windows are contiguous, the targets are shifted by one, and each stream starts where the last one ends."""
     length, batch_size, unroll_steps = size
     ids = np.arange(length, dtype=np.uint16)
     assume(length > batch_size * unroll_steps)
@@ -93,7 +93,7 @@ def test_epochs_begin_within_the_text(size, seed):
 @settings(deadline=None)
 @given(size=sizes)
 def test_windows_are_cut_at_as_many_places_as_they_are_long(size):
-    """Wherever the text has a window to spare, an epoch may begin at any of `unroll_steps` places or more."""
+    """If the text has a window to spare, an epoch has at least `unroll_steps` possible offsets."""
     length, batch_size, unroll_steps = size
     assume(length >= batch_size * unroll_steps + unroll_steps)
     streams = Streams(np.zeros(length, np.uint8), batch_size, unroll_steps, seed=1)
@@ -102,7 +102,7 @@ def test_windows_are_cut_at_as_many_places_as_they_are_long(size):
 
 
 def test_over_some_epochs_every_token_is_learned():
-    """The unused tokens are others in other epochs: all offsets occur, and no target is always left out."""
+    """The unused tokens differ from epoch to epoch: all offsets occur, and no target is always left out."""
     streams = Streams(np.arange(30), batch_size=2, unroll_steps=5, seed=3)
     offsets = {streams.offset(epoch) for epoch in range(200)}
     assert offsets == set(range(10))
@@ -111,7 +111,7 @@ def test_over_some_epochs_every_token_is_learned():
 
 
 def test_the_seed_decides_where_epochs_begin():
-    """Another seed is another order of offsets; the same seed the same."""
+    """The seed decides the order of offsets."""
     offsets = [
         [Streams(np.arange(100), 2, 7, seed).offset(epoch) for epoch in range(10)] for seed in (1, 2, 1, 2**31 - 1)
     ]
@@ -122,7 +122,7 @@ def test_the_seed_decides_where_epochs_begin():
 @settings(deadline=None)
 @given(order=st.permutations([(epoch, step) for epoch in range(3) for step in range(4)]), seed=st.integers(0, 100))
 def test_a_window_depends_on_its_position_alone(order, seed):
-    """In whatever order windows are asked for, by whichever object, each is the same."""
+    """A window is the same in whatever order windows are read, and from any object."""
     ids = np.random.default_rng(7).integers(0, 50, 68).astype(np.uint8)
     straight = Streams(ids, 4, 4, seed)
     expected = {(epoch, step): straight.window(epoch, step) for epoch in range(3) for step in range(4)}
@@ -134,7 +134,7 @@ def test_a_window_depends_on_its_position_alone(order, seed):
 @settings(deadline=None)
 @given(length=st.integers(0, 60), batch_size=st.integers(1, 70), unroll_steps=st.integers(1, 70))
 def test_advice_for_a_short_text_works_when_followed(length, batch_size, unroll_steps):
-    """A text too short for one step is refused on one line, and what the line advises is enough, where anything is."""
+    """A text too short for one step is refused in one line, and the advice in that line works."""
     ids = np.zeros(length, np.uint8)
     if length > batch_size * unroll_steps:
         assert Streams(ids, batch_size, unroll_steps, 1).steps_per_epoch >= 1
@@ -153,7 +153,7 @@ def test_advice_for_a_short_text_works_when_followed(length, batch_size, unroll_
 
 
 def test_a_short_validation_text_is_one_stream_by_hand():
-    """A text shorter than a window is one padded window, of which all tokens but the first are targets."""
+    """A text shorter than a window becomes one padded window, in which all tokens but the first are targets."""
     (window,) = validation_windows(TEN, 1)
     assert window.tokens.shape == (1, VALIDATION_WINDOW)
     assert window.tokens[0, :11].tolist() == [10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 0]
@@ -162,7 +162,7 @@ def test_a_short_validation_text_is_one_stream_by_hand():
 
 
 def test_the_second_of_two_streams_reads_what_stands_before_its_part():
-    """Its first 128 tokens are not scored, and the first that is scored is the first of its part."""
+    """A stream's first 128 tokens are not scored, and its first scored token is the first of its part."""
     ids = np.arange(1000, 1600, dtype=np.uint16)
     windows = list(validation_windows(ids, 2))
     assert windows[0].tokens[:, 0].tolist() == [1000, 1300 - 128]
@@ -173,7 +173,7 @@ def test_the_second_of_two_streams_reads_what_stands_before_its_part():
 @settings(deadline=None)
 @given(length=st.integers(2, 3000), most=st.integers(1, 20))
 def test_every_token_after_the_first_is_scored_once(length, most):
-    """Whatever the sizes, the scored targets are the text without its first token, each read from what stands before it."""
+    """For any sizes, the scored targets are the text without its first token, each after the token before it."""
     ids = np.arange(1, length + 1, dtype=np.uint16)
     streams = validation_streams(length, most)
     assert 1 <= streams <= most
@@ -198,7 +198,7 @@ def test_every_token_after_the_first_is_scored_once(length, most):
 
 
 def test_validation_reads_a_window_at_a_time(tmp_path):
-    """However long the text on disk is, no more of it than a window is in memory."""
+    """However long the text on disk is, only one window of it is in memory."""
     path = tmp_path / "ids"
     path.write_bytes(bytes(2_000_000))
     ids = np.memmap(path, np.uint8, mode="r")

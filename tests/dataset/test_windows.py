@@ -23,7 +23,7 @@ def assert_same(windows, expected):
 
 
 def test_the_dataset_is_the_windows_of_the_streams_in_order():
-    """Epochs come one after the other, each window that of `Streams.window`, then the next, without end."""
+    """The dataset yields the windows of `Streams.window` in order, epoch after epoch, without end."""
     assert STREAMS.steps_per_epoch == 4
     windows = take(training_windows(STREAMS, 0, 0), 14)
     for number, (inputs, targets) in enumerate(windows):
@@ -33,7 +33,7 @@ def test_the_dataset_is_the_windows_of_the_streams_in_order():
 
 
 def test_states_start_anew_with_every_epoch():
-    """The states are dropped (keep 0) in the first window of each epoch, for all streams, and in no other."""
+    """The states are reset (keep 0) in the first window of each epoch, for all streams, and in no other window."""
     windows = take(training_windows(STREAMS, 0, 0), 10)
     assert [inputs["keep"].ravel().tolist() for inputs, _ in windows] == [
         [float(step % 4 > 0)] * 3 for step in range(10)
@@ -42,7 +42,7 @@ def test_states_start_anew_with_every_epoch():
 
 @pytest.mark.parametrize(("continues", "first"), [(True, 1.0), (False, 0.0)])
 def test_in_the_middle_the_first_window_keeps_what_it_is_told(continues, first):
-    """In the middle of an epoch the first keep says whether the state goes on, and the others are as ever."""
+    """In mid-epoch the first keep follows `continues`; the others are unaffected."""
     windows = take(training_windows(STREAMS, 2, 2, continues=continues), 4)
     assert [float(inputs["keep"][0, 0]) for inputs, _ in windows] == [first, 1.0, 0.0, 1.0]
 
@@ -50,14 +50,14 @@ def test_in_the_middle_the_first_window_keeps_what_it_is_told(continues, first):
 @settings(deadline=None, max_examples=10)
 @given(epoch=st.integers(0, 2), step=st.integers(0, 3))
 def test_resuming_is_skipping(epoch, step):
-    """Going on from a position gives what a run that was never interrupted sees there."""
+    """Resuming from a position yields the windows that an uninterrupted run sees there."""
     skipped = epoch * 4 + step
     straight = take(training_windows(STREAMS, 0, 0), skipped + 6)[skipped:]
     assert_same(take(training_windows(STREAMS, epoch, step, continues=step > 0), 6), straight)
 
 
 def test_one_step_an_epoch():
-    """Where an epoch is a single window, every window starts anew."""
+    """If an epoch is a single window, every window resets the state."""
     streams = Streams(IDS[:17], batch_size=3, unroll_steps=5, seed=1)
     windows = take(training_windows(streams, 0, 0), 5)
     assert [inputs["keep"].tolist() for inputs, _ in windows] == [[[0.0]] * 3] * 5
@@ -66,7 +66,7 @@ def test_one_step_an_epoch():
 
 
 def test_shapes_are_static():
-    """Keras learns every size before the first step: a stateful LSTM needs them."""
+    """All shapes are static, which a stateful LSTM needs."""
     assert training_windows(STREAMS, 0, 0).element_spec == (
         {"tokens": tf.TensorSpec((3, 5), tf.int32), "keep": tf.TensorSpec((3, 1), tf.float32)},
         tf.TensorSpec((3, 5), tf.int32),
@@ -77,12 +77,12 @@ def test_shapes_are_static():
 
 
 def test_a_dataset_can_be_read_twice():
-    """Each pass over the dataset begins at the position it was made for."""
+    """Each iteration over the dataset starts at its position."""
     dataset = training_windows(STREAMS, 1, 3)
     assert_same(take(dataset, 3), take(dataset, 3))
 
 
 def test_autotuning_is_off():
-    """Ending an autotuned iterator can stall; no pipeline of ours is autotuned."""
+    """Autotuning is off, because ending an autotuned iterator can stall."""
     assert training_windows(STREAMS, 0, 0).options().autotune.enabled is False
     assert encoding.data_options().autotune.enabled is False

@@ -18,13 +18,13 @@ def novelty(text, tokenizer, training=TRAINING):
 
 
 def test_characters_by_hand():
-    """Of 45 characters, the first 42 copied, there are six spans of 40 in a row, and three of them are copied."""
+    """45 characters have six spans of 40 consecutive ones; if the first 42 are copied, so are three of the spans."""
     text = TRAINING[7:49] + "XYZ"
     assert novelty(text, CHAR) == Novelty(TRAINING[7:49], 3 / 6, 6, "40-character")
 
 
 def test_words_by_hand():
-    """Of eleven words there are four spans of eight; marks and white space between the words belong to them."""
+    """Eleven words have four spans of eight; punctuation and white space between the words are part of the span."""
     #        1   2     3  4      5  6   7   8      9  10     11
     text = 'the worst of times,\nit was the age of wisdom "Tell'
     assert novelty(text, WORD) == Novelty("the worst of times,\nit was the age of wisdom", 3 / 4, 4, "8-word")
@@ -33,14 +33,14 @@ def test_words_by_hand():
 
 
 def test_the_tokens_of_a_spaced_text_are_compared():
-    """Line ends of a spaced training text are white space, and its parted marks are no words."""
+    """In a pre-tokenized training text, line ends are white space, and separate punctuation is not a word."""
     training = "he had come , saw it , and\nwent as ' quick ' as he\ncould"
     text = "had come , saw it , and went as ' quick"
     assert novelty(text, SPACED, training) == Novelty(text, 1.0, 1, "8-word")
 
 
 def test_a_text_is_measured_in_the_case_of_the_model():
-    """A model that lower-cases read the training text so, and what it wrote is compared with that."""
+    """The text of a lower-casing model is compared with the lower-cased training text."""
     lower = make_tokenizer("char", lowercase=True)
     assert novelty(TRAINING[:45].upper(), lower).copied_share == 1.0
     assert novelty(TRAINING[:45].upper(), CHAR).copied_share == 0.0
@@ -60,7 +60,7 @@ def test_a_text_is_measured_in_the_case_of_the_model():
     ],
 )
 def test_the_number_of_spans(tokenizer, text, spans):
-    """A text with no span in it has the share 0."""
+    """A text without spans has a copied share of 0."""
     found = novelty(text, tokenizer)
     assert (found.spans, found.copied_share) == (spans, 0.0)
 
@@ -68,7 +68,7 @@ def test_the_number_of_spans(tokenizer, text, spans):
 @pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED])
 @pytest.mark.parametrize("seed", range(4))
 def test_spans_are_those_found_by_trying(tokenizer, seed):
-    """In a text stitched of pieces, the share is that of trying span by span."""
+    """For a text stitched together from pieces, the share equals that of a search span by span."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
     training = " ".join(rng.choices(words, k=2000))
@@ -97,11 +97,11 @@ def test_spans_are_those_found_by_trying(tokenizer, seed):
         ),
         (
             Novelty("x", 0.0, 0, "8-word"),
-            "longest copied passage: 1 character ('x'), copied 8-word spans: none, the text is too short",
+            "longest copied passage: 1 character ('x'), copied 8-word spans: none; the text is too short",
         ),
         (
             Novelty("", 0.0, 0, "8-word"),
-            "longest copied passage: 0 characters, copied 8-word spans: none, the text is too short",
+            "longest copied passage: 0 characters, copied 8-word spans: none; the text is too short",
         ),
         (
             Novelty("ab" * 60, 1.0, 81, "40-character"),
@@ -110,5 +110,5 @@ def test_spans_are_those_found_by_trying(tokenizer, seed):
     ],
 )
 def test_the_line_for_people(measured, line):
-    """One line, whatever was copied: nothing in it moves the cursor, and a long passage is cut."""
+    """The measures are one line, whatever was copied: control characters are escaped, and a long passage is cut."""
     assert str(measured) == line

@@ -13,7 +13,7 @@ WORDS = ["he", "said", "don't", "extraordinarily", "-", ",", "it", "was", "ten"]
 
 
 def make_training(tokenizer, seed):
-    """A text in which much comes again, and its tokens."""
+    """A text with many repetitions, and its tokens."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     phrases = [" ".join(rng.choices(WORDS, k=rng.randrange(2, 8))) for _ in range(12)]
     training = tokenizer.plain("\n".join(rng.choices(phrases, k=60)))
@@ -35,7 +35,7 @@ def breaks_limit(tokens, limit, training, tokenizer):
 @pytest.mark.parametrize("limit", [16, 17, 23, 40, 75])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_token_is_refused_if_it_makes_too_long_a_run_and_only_then(tokenizer, limit, seed):
-    """A writer that copies whenever it may is stopped exactly where trying every passage says so."""
+    """A generator that copies whenever it can is stopped exactly where a brute-force search says so."""
     training, tokens = make_training(tokenizer, seed)
     guard = CopyGuard(CopyIndex.build(training), limit, tokenizer)
     rng = random.Random(seed)  # noqa: S311 - not a secret
@@ -62,7 +62,7 @@ def test_a_token_is_refused_if_it_makes_too_long_a_run_and_only_then(tokenizer, 
 
 @pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED], ids=lambda tokenizer: tokenizer.name)
 def test_a_run_that_begins_in_the_prompt_counts(tokenizer):
-    """A passage that is half prompt is copied all the same; without the prompt, only what is written counts."""
+    """A copied passage may start in the prompt; without the prompt, only the generated text counts."""
     training, tokens = make_training(tokenizer, 1)
     index = CopyIndex.build(training)
     for begin in range(0, len(tokens) - 60, 7):
@@ -77,7 +77,7 @@ def test_a_run_that_begins_in_the_prompt_counts(tokenizer):
 
 
 def test_a_prompt_that_is_one_long_run_only_must_not_go_on():
-    """What the user gives may be copied at any length; its first continuation may be any but the copied one."""
+    """The prompt may be copied at any length; only the copied continuation is refused."""
     training = "the quick brown fox jumps over the lazy dog and runs away"
     index = CopyIndex.build(training)
     guard = CopyGuard(index, 16, CHAR, training[:50])
@@ -88,7 +88,7 @@ def test_a_prompt_that_is_one_long_run_only_must_not_go_on():
 
 
 def test_the_runs_within_a_long_token_count():
-    """A token that is longer than the limit is looked at everywhere, not only at its end."""
+    """A token longer than the limit is checked everywhere, not only at its end."""
     training = "-" * 40 + "!" + "x" * 10
     guard = CopyGuard(CopyIndex.build(training), 20, WORD)
     assert guard.allows("." * 100)
@@ -100,7 +100,7 @@ def test_the_runs_within_a_long_token_count():
 
 
 def test_a_run_of_just_the_limit_leaves_room_for_a_token():
-    """Between the tokens of a spaced text stands a blank, which no choice avoids: it is counted before, not too late."""
+    """The space between pre-tokenized tokens is unavoidable, so it is counted with the token before it."""
     training = "the quick brown fox jumps over it"
     guard = CopyGuard(CopyIndex.build(training), len("the quick brown fox"), SPACED)
     for token in ["the", "quick", "brown"]:
@@ -111,7 +111,7 @@ def test_a_run_of_just_the_limit_leaves_room_for_a_token():
 
 
 def test_what_is_asked_is_not_yet_written():
-    """Asking for tokens changes nothing, however many are asked for and whichever comes then."""
+    """`allows` changes nothing, however often it is called and whichever token follows."""
     training = "it was the best of times"
     guard = CopyGuard(CopyIndex.build(training), 16, WORD)
     for token in ["it", " ", "was", " ", "the", " ", "best", " "]:
@@ -126,7 +126,7 @@ def test_what_is_asked_is_not_yet_written():
 
 
 def test_most_tokens_cost_no_look_up(monkeypatch):
-    """A run cannot grow faster than the text: with nothing copied, one look-up does for many characters."""
+    """A run cannot grow faster than the text: if nothing is copied, one look-up covers many characters."""
     asked = []
     copied_end = Comparison.copied_end
 
@@ -144,13 +144,13 @@ def test_most_tokens_cost_no_look_up(monkeypatch):
 
 @pytest.mark.parametrize("limit", [15, 0, -1])
 def test_too_low_a_limit_is_refused(limit):
-    """Below 16 characters, nothing could be written; one line says so."""
+    """A limit below 16 characters is refused in one line."""
     with pytest.raises(UsageError, match=rf"^--max_copy must be at least 16 characters, got {limit}: [^\n]*$"):
         CopyGuard(CopyIndex.build("a text"), limit, CHAR)
 
 
 def test_an_empty_training_text_forbids_nothing():
-    """Where nothing was learned, nothing can be copied."""
+    """From an empty training text, nothing can be copied."""
     guard = CopyGuard(CopyIndex.build(""), 16, CHAR)
     for character in "x" * 100:
         assert guard.allows(character)
@@ -158,6 +158,6 @@ def test_an_empty_training_text_forbids_nothing():
 
 
 def test_the_least_limit_is_that_of_the_setting() -> None:
-    """What the setting allows, the guard can hold."""
+    """The guard accepts every limit that the setting allows."""
     (setting,) = (each for each in settings(SamplingConfig) if each.name == "max_copy")
     assert setting.option.least == LEAST_LIMIT

@@ -8,7 +8,7 @@ from textgen.generation.ending import Ending
 
 
 def read(ending: Ending, pieces: list[str]) -> tuple[str, str | None]:
-    """What is written of some pieces, and why no more is."""
+    """The text made of some pieces, and the reason for its end."""
     written = ""
     for piece in pieces:
         part, reason = ending.cut(piece)
@@ -22,34 +22,34 @@ def read(ending: Ending, pieces: list[str]) -> tuple[str, str | None]:
     "pieces", [["The end. More"], list("The end. More"), ["The e", "nd", ". More"], ["Th", "e en", "d. More"]]
 )
 def test_until(pieces: list[str]) -> None:
-    """The text ends with what it was to end with, in however many pieces that comes."""
+    """The text ends with the text of `until`, even if that spans several pieces."""
     assert read(Ending(until=["end."]), pieces) == ("The end.", "until")
 
 
 def test_the_first_of_several() -> None:
-    """Of several texts, the one that is complete first ends it; one may be part of another."""
+    """Of several texts of `until`, the first complete one ends the text; one may be part of another."""
     assert read(Ending(until=["fast", "as", "xyz"]), ["breakfast at"]) == ("breakfas", "until")
 
 
 @pytest.mark.parametrize("pieces", [["a\nb\nc\nd\n"], list("a\nb\nc\nd\n"), ["a\nb", "\n", "c\nd\n"]])
 @pytest.mark.parametrize(("lines", "text"), [(1, "a"), (2, "a\nb"), (4, "a\nb\nc\nd")])
 def test_lines(pieces: list[str], lines: int, text: str) -> None:
-    """The text has so many lines, and ends before the line break."""
+    """The text has `lines` lines and ends before the line break."""
     assert read(Ending(lines=lines), pieces) == (text, "lines")
 
 
 def test_empty_lines_count() -> None:
-    """A line without anything in it is a line."""
+    """An empty line counts as a line."""
     assert read(Ending(lines=3), ["\n\n\n\n"]) == ("\n\n", "lines")
 
 
 def test_too_few_lines() -> None:
-    """What does not come ends nothing."""
+    """A text of `until` that does not occur ends nothing."""
     assert read(Ending(until=["z"], lines=3), list("a\nb\nc")) == ("a\nb\nc", None)
 
 
 def test_whichever_comes_first() -> None:
-    """Of a last line and a last word, the one that comes first counts."""
+    """If both `until` and `lines` apply, the first one ends the text."""
     assert read(Ending(until=["b"], lines=1), ["a\nb"]) == ("a", "lines")
     assert read(Ending(until=["a"], lines=1), ["a\nb"]) == ("a", "until")
 
@@ -59,7 +59,7 @@ def test_whichever_comes_first() -> None:
     st.lists(st.text("ab\n", min_size=1, max_size=3), min_size=1, max_size=3),
 )
 def test_pieces_make_no_difference(pieces: list[str], until: list[str]) -> None:
-    """However a text is cut into pieces, it ends where the earliest complete text of `until` ends."""
+    """However the text is cut into pieces, it ends where the first text of `until` is complete."""
     whole = "".join(pieces)
     ends = [whole.index(text) + len(text) for text in until if text in whole]
     expected = (whole[: min(ends)], "until") if ends else (whole, None)

@@ -180,7 +180,7 @@ WRONG_NUMBERS: list[Any] = [None, True, "7", -1, 1.5, [], {}, 2**63]
     [
         ("step", WRONG_NUMBERS, "its step must be a whole number"),
         ("shape", [None, [], 1, "{}"], "its shape must be a JSON object"),
-        ("shape", [{}], "its shape must say layers"),
+        ("shape", [{}], "its shape has no layers"),
         ("scores", [None, [], 1, "{}"], "its scores must be a JSON object"),
         ("scores", [{"valid_loss": None}, {"valid_loss": True}, {"valid_loss": "1"}, {"valid_loss": [1]}], "its score valid_loss must be a number"),
         ("scores", [{"a\0": 1.0}, {"\ud800": 1.0}, {"x" * 65: 1.0}, {"a\n": 1.0}], "its name of a score must be"),

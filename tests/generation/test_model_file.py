@@ -154,7 +154,7 @@ def test_what_cannot_be_a_score_is_left_out(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shape": {"layers": 1}}, "its shape must say lstm_state_size"),
+        ({"shape": {"layers": 1}}, "its shape has no lstm_state_size"),
         ({"shape": {"layers": 10**9, "lstm_state_size": 4}}, "its layers must be at least 1 and at most 64"),
         ({"shape": {"layers": np.nan, "lstm_state_size": 4}}, "not JSON compliant"),
         ({"vocabulary": Vocabulary(("", "[UNK]"), make_tokenizer("char"))}, "holds no token that could be written"),

@@ -13,7 +13,7 @@ SIZES = ["layers", "lstm_state_size", "embedding_size", "num_proj", "vocab_size"
 
 
 def test_expected_shapes_of_everything_at_once() -> None:
-    """With every part in use, the names and shapes are those of the table in `model_file`'s docstring."""
+    """With every part in use, the names and shapes match the table in `model_file`'s docstring."""
     shape = {"layers": 2, "lstm_state_size": 5, "embedding_size": 3, "num_proj": 2, "layer_norm": True}
     norm = {"input_scale": (20,), "recurrent_scale": (20,), "state_scale": (5,), "state_offset": (5,)}
     layer = {"recurrent_kernel": (2, 20), "bias": (20,), "projection": (5, 2), **norm}
@@ -45,15 +45,15 @@ def test_expected_shapes_of_a_plain_model() -> None:
 @pytest.mark.parametrize("field", SIZES)
 @pytest.mark.parametrize("value", ["4", 1.5, 4.0, True, [4], {}])
 def test_a_size_is_a_whole_number(plain: dict[str, Any], field: str, value: object) -> None:
-    """What counts something is a whole number and nothing that could be taken for one; the refusal names the field."""
-    with pytest.raises(FormatError, match=f"its {field} must be a whole number, not "):
+    """A count must be a whole number, not a bool, float or string; the error names the field."""
+    with pytest.raises(FormatError, match=f"its {field} must be a whole number, got "):
         expected_shapes(plain | {field: value}, 6)
 
 
 @pytest.mark.parametrize("field", SIZES)
 @pytest.mark.parametrize("value", [0, -1, 2**31, 10**18])
 def test_a_size_has_limits(plain: dict[str, Any], field: str, value: int) -> None:
-    """The limits are those of the setting; so no number of layers takes for ever to list."""
+    """The limits are those of the setting, so that a huge number of layers is refused quickly."""
     with pytest.raises(FormatError, match=f"its {field} must be at least .* and at most .*, got {value}$"):
         expected_shapes(plain | {field: value}, 6)
 
@@ -61,33 +61,33 @@ def test_a_size_has_limits(plain: dict[str, Any], field: str, value: int) -> Non
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("layer_norm", 1, "its layer_norm must be true or false, not 1"),
-        ("layer_norm", None, "its layer_norm must be true or false, not None"),
-        ("layers", None, "its layers must be a whole number, not None"),
-        ("language_model", 3, "its language_model must be a short text, not 3"),
-        ("language_model", "x" * 10**6, "its language_model must be a short text, not 'xxx"),
+        ("layer_norm", 1, "its layer_norm must be true or false, got 1"),
+        ("layer_norm", None, "its layer_norm must be true or false, got None"),
+        ("layers", None, "its layers must be a whole number, got None"),
+        ("language_model", 3, "its language_model must be a short text, got 3"),
+        ("language_model", "x" * 10**6, "its language_model must be a short text, got 'xxx"),
         ("language_model", "byte", "its language_model must be one of char, word, got 'byte'"),
         ("dropout", 0.1, "its shape has the unknown field 'dropout'"),
         ("a\nb\ud800", 1, r"its shape has the unknown field 'a\\nb\\ud800'"),
     ],
 )
 def test_a_field_that_no_config_has(plain: dict[str, Any], field: str, value: object, message: str) -> None:
-    """Fields that do not shape a model are refused, and values that its setting could not have."""
+    """Fields that do not shape a model are refused, and so are values that the setting cannot have."""
     with pytest.raises(FormatError, match=f"^{message}"):
         check_shape(plain | {field: value})
 
 
 @pytest.mark.parametrize("field", ["layers", "lstm_state_size"])
 def test_a_field_that_is_missing(plain: dict[str, Any], field: str) -> None:
-    """Layers and their size must be said."""
+    """`layers` and `lstm_state_size` are required."""
     del plain[field]
-    with pytest.raises(FormatError, match=f"its shape must say {field}"):
+    with pytest.raises(FormatError, match=f"its shape has no {field}"):
         check_shape(plain)
 
 
 @pytest.mark.parametrize("setting", SHAPING, ids=lambda setting: setting.name)
 def test_what_can_be_trained_can_be_read(setting: Any) -> None:
-    """Each setting that shapes a model passes with its default and at its limits; the shape of any config does."""
+    """Each setting that shapes a model is accepted at its default and its limits, and so is the shape of any config."""
     option = setting.option
     extremes = [limit for limit in (option.least, option.most) if limit is not None]
     for value in [*extremes, *(option.choices or ()), *([True, False] if option.kind is bool else [])]:
@@ -95,5 +95,5 @@ def test_what_can_be_trained_can_be_read(setting: Any) -> None:
 
 
 def test_a_projection_may_be_normalised(plain: dict[str, Any]) -> None:
-    """The file format has what is never trained: layer normalisation and a projection in one layer."""
+    """The file format allows layer normalisation with a projection, which is never trained."""
     check_shape(plain | {"layer_norm": True, "num_proj": 2})

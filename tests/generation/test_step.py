@@ -33,7 +33,7 @@ def slow_norm(vector: Vector, scale: Any) -> Vector:
 
 
 def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
-    """The logits after reading the ids, one number at a time, in double precision."""
+    """The logits after reading the ids, computed one number at a time in double precision."""
     shape, tensors = model.shape, model.tensors
     size = shape["lstm_state_size"]
     hs = [[0.0] * (shape["num_proj"] or size) for _ in range(shape["layers"])]
@@ -71,14 +71,14 @@ def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
 
 @pytest.fixture(params=["table", "embedding"])
 def first_layer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways from a token to the first layer: a table that may be as large as ours, and one that may not."""
+    """Runs a test with and without the table of input projections."""
     if request.param == "embedding":
         monkeypatch.setattr(layers, "MOST_TABLE_NUMBERS", 0)
 
 
 @pytest.mark.usefixtures("first_layer")
 def test_every_kind_follows_its_equations(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """Seven tokens give the logits of an implementation that adds up one number at a time in double precision."""
+    """After seven tokens the logits equal those of a scalar implementation in double precision."""
     model = make_model(kind)
     run = LSTMStep(model).start()
     read: list[int] = []
@@ -89,7 +89,7 @@ def test_every_kind_follows_its_equations(make_model: Callable[..., ModelFile], 
 
 
 def test_one_hot_row_is_matrix_product(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> None:
-    """A one-hot model says what a model says whose embedding is the identity matrix."""
+    """A one-hot model equals a model whose embedding is the identity matrix."""
     one_hot = make_model(plain)
     size = one_hot.vocabulary.size
     identity = {"embedding": np.eye(size, dtype=np.float32)}
@@ -100,7 +100,7 @@ def test_one_hot_row_is_matrix_product(make_model: Callable[..., ModelFile], pla
 
 @pytest.mark.usefixtures("first_layer")
 def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """A text gets the same logits, (batch, vocabulary size) in float32, whether it is read alone or beside others."""
+    """A text gets the same logits, `(batch, vocabulary_size)` float32, whether it is read alone or in a batch."""
     model = make_model(kind)
     step = LSTMStep(model)
     texts = np.array([[2, 3, 4], [5, 5, 5], [3, 2, 3]])
@@ -120,7 +120,7 @@ def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[
 def test_selected_texts_go_on_from_their_states(
     make_model: Callable[..., ModelFile], kind: dict[str, Any], rows: list[int]
 ) -> None:
-    """Texts that are picked out, repeated or reordered go on as they would have, and leave the old run as it is."""
+    """Selected, repeated or reordered texts continue as before, and the old run is not modified."""
     step = LSTMStep(make_model(kind))
     old, untouched = step.start(batch=3), step.start(batch=3)
     begin, go_on = np.array([2, 3, 4]), np.array([5, 4, 2])
@@ -135,7 +135,7 @@ def test_selected_texts_go_on_from_their_states(
 
 
 def test_weights_are_not_modified(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """Preparing the weights and reading leave the model file's tensors and the ids as they were."""
+    """Preparing the weights and reading do not modify the model file's tensors or the ids."""
     model = make_model(kind)
     ids = np.array([3])
     arrays = [ids, *model.tensors.values()]
@@ -146,7 +146,7 @@ def test_weights_are_not_modified(make_model: Callable[..., ModelFile], kind: di
 
 
 def test_extreme_weights_stay_finite(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
-    """Sums in the thousands neither warn (a warning fails a test here) nor give anything but numbers."""
+    """Sums in the thousands give finite logits without a warning."""
     model = make_model(kind)
     huge = make_model(kind, {name: 1000 * tensor for name, tensor in model.tensors.items()})
     run = LSTMStep(huge).start()
@@ -155,5 +155,5 @@ def test_extreme_weights_stay_finite(make_model: Callable[..., ModelFile], kind:
 
 
 def test_layer_norm_epsilon() -> None:
-    """The constant that training must share has the value that stands in the reference above."""
+    """Training and sampling use the same epsilon as the reference implementation above."""
     assert LAYER_NORM_EPSILON == 1e-5

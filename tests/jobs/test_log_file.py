@@ -35,7 +35,7 @@ def test_after_a_kill_no_entry_stands_twice_or_is_missing(tmp_path_factory, save
     for number in range(saved):
         log.add(entry(number))
         log.write()
-    kept = log.kept()
+    kept = log.state()
     for number in range(saved, saved + made):
         log.add(entry(number))
         log.write()
@@ -43,7 +43,7 @@ def test_after_a_kill_no_entry_stands_twice_or_is_missing(tmp_path_factory, save
         file.write(entry(saved + made).encode()[:torn])
 
     resumed = LogFile(path)
-    resumed.take_over(kept, cut=True)
+    resumed.restore(kept, cut=True)
     for number in range(saved, 8):
         resumed.add(entry(number))
         resumed.write()
@@ -59,7 +59,7 @@ def test_what_could_not_be_written_travels_in_the_checkpoint(tmp_path):
         log.write()
     path.parent.mkdir()
     resumed = LogFile(path)
-    resumed.take_over(log.kept(), cut=True)
+    resumed.restore(log.state(), cut=True)
     resumed.add(entry(2))
     resumed.write()
     assert path.read_text(encoding="utf-8") == text_of([1, 2])
@@ -71,10 +71,10 @@ def test_without_a_kill_what_people_added_stays(tmp_path):
     log = LogFile(path)
     log.add(entry(1))
     log.write()
-    kept = log.kept()
+    kept = log.state()
     with path.open("a") as file:
         file.write("my note\n")
-    LogFile(path).take_over(kept, cut=False)
+    LogFile(path).restore(kept, cut=False)
     assert path.read_text(encoding="utf-8") == entry(1) + "my note\n"
 
 
@@ -82,7 +82,7 @@ def test_a_shortened_log_is_left_as_it_is(tmp_path):
     """Whoever empties a log gets no zeros in its place."""
     path = tmp_path / "log"
     path.write_text("x")
-    LogFile(path).take_over({"bytes": 100, "pending": ""}, cut=True)
+    LogFile(path).restore({"bytes": 100, "pending": ""}, cut=True)
     assert path.read_text() == "x"
 
 

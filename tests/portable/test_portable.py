@@ -20,7 +20,7 @@ any_format = pytest.mark.parametrize("name", FORMATS)
 
 @pytest.fixture
 def path_of(tmp_path):
-    """A function that says where a format's file goes."""
+    """A function that returns the path of a format's file."""
     return lambda name: tmp_path / f"model{FORMATS[name].suffix}"
 
 
@@ -29,7 +29,7 @@ def backend(name):
 
 
 def changed(model, tensor):
-    """A model whose one weight, of size 1 or so, differs by a tenth."""
+    """A copy of a model in which one weight, of size about 1, is 0.1 larger."""
     weights = model.tensors[tensor].copy()
     weights.flat[-1] += 0.1
     return dataclasses.replace(model, tensors={**model.tensors, tensor: weights})
@@ -37,7 +37,7 @@ def changed(model, tensor):
 
 @any_format
 def test_each_kind_is_written_and_runs(name, any_kind, random_model, path_of):
-    """Every kind that training makes is written in every format, agrees with textgen's step, and leaves nothing else."""
+    """Every kind of model exports to every format, agrees with textgen's step, and leaves no other files."""
     model, path = random_model(**any_kind), path_of(name)
     exported = export_model(model, name, path)
     assert (exported.model, exported.difference < 1e-5) == (path, True), exported
@@ -46,7 +46,7 @@ def test_each_kind_is_written_and_runs(name, any_kind, random_model, path_of):
 
 @any_format
 def test_the_vocabulary_lies_beside_it(name, random_model, path_of):
-    """The JSON file is what the vocabulary is made from again."""
+    """The vocabulary can be rebuilt from the JSON file."""
     model = random_model()
     exported = export_model(model, name, path_of(name))
     assert exported.vocabulary.name == f"model{FORMATS[name].suffix}.vocabulary.json"
@@ -57,7 +57,7 @@ def test_the_vocabulary_lies_beside_it(name, random_model, path_of):
 @any_format
 @pytest.mark.parametrize("kind", [{"num_proj": 3}, {"layer_norm": True}])
 def test_another_weight_is_found_out(name, kind, random_model, path_of):
-    """A tenth in one weight of any tensor shows in the logits of the tokens that are tried."""
+    """The comparison detects a change of 0.1 in one weight of any tensor."""
     model = random_model(embedding_size=5, **kind)
     backend(name).write(model, path_of(name))
     one_step = backend(name).open_step(path_of(name))
@@ -67,7 +67,7 @@ def test_another_weight_is_found_out(name, kind, random_model, path_of):
 
 @any_format
 def test_a_damaged_export_is_refused_and_removed(name, random_model, path_of, monkeypatch):
-    """A file that does something else is not kept; the old one and its vocabulary stay, and the message is one line."""
+    """An exported file that computes something else is deleted; an existing file and its vocabulary are kept."""
     model, path = random_model(), path_of(name)
     old = export_model(random_model(seed=2), name, path)
     before = {place: place.read_bytes() for place in path.parent.iterdir()}
@@ -75,14 +75,16 @@ def test_a_damaged_export_is_refused_and_removed(name, random_model, path_of, mo
     monkeypatch.setattr(
         backend(name), "write", lambda model, path: write(changed(model, "layers.1.recurrent_kernel"), path)
     )
-    with pytest.raises(FormatError, match=rf"^cannot write {path}: run for a test, .* 0.0001 is allowed[^\n]*$"):
+    with pytest.raises(
+        FormatError, match=rf"^cannot write {path}: in a test its logits differed .* 0.0001 allowed[^\n]*$"
+    ):
         export_model(model, name, path)
     assert {place: place.read_bytes() for place in path.parent.iterdir()} == before
     assert set(before) == {old.model, old.vocabulary}
 
 
 def test_rounding_is_no_difference(random_model, path_of):
-    """Large logits, and networks that make much of a rounding, are not refused for it."""
+    """Large logits and networks that amplify rounding errors pass the comparison."""
     for seed in range(20):
         model = random_model(seed, num_proj=3, embedding_size=5, layers=3)
         large = {name: tensor * 100 if name == "output.kernel" else tensor for name, tensor in model.tensors.items()}
@@ -90,22 +92,24 @@ def test_rounding_is_no_difference(random_model, path_of):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_logits_that_are_no_numbers_are_refused(value, random_model, path_of):
-    """A model that cannot be compared is not taken for one that agrees."""
+def test_nan_logits_are_refused(value, random_model, path_of):
+    """A model whose logits are NaN fails the comparison."""
     model = random_model()
     bias = np.full_like(model.tensors["output.bias"], value)
     broken = dataclasses.replace(model, tensors={**model.tensors, "output.bias": bias})
-    with pytest.raises(FormatError, match="by up to nan, and"):
+    with pytest.raises(FormatError, match="by up to nan, more than"):
         export_model(broken, "onnx", path_of("onnx"))
 
 
 @pytest.mark.parametrize("name", ["litert", "onnx"])
 def test_a_model_that_is_too_large_is_refused(name, random_model, path_of):
-    """Formats that end at two gigabytes refuse more before they write, and say which format holds it."""
+    """Formats limited to two gigabytes refuse a larger model before they write, and suggest a format without the limit."""
     model = random_model()
     huge = np.broadcast_to(np.float32(0), (2**15, 2**14))  # no memory behind it
     model = dataclasses.replace(model, tensors={**model.tensors, "output.kernel": huge})
-    with pytest.raises(UsageError, match=rf"--format {name} holds at most 2.1 GB, and this model has 2.1 GB; take"):
+    with pytest.raises(
+        UsageError, match=rf"--format {name} can contain at most 2.1 GB of weights, and this model has 2.1 GB; use"
+    ):
         export_model(model, name, path_of(name))
     assert list(path_of(name).parent.iterdir()) == []
 
@@ -119,7 +123,7 @@ def test_a_model_that_is_too_large_is_refused(name, random_model, path_of):
     ],
 )
 def test_a_missing_package_is_named_with_its_extra(name, module, package, monkeypatch):
-    """Without the extra, one line says what to install, and from where."""
+    """Without the extra, one line says what to install, and where."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UnavailableError) as raised:
         check_installed(name)
@@ -130,18 +134,18 @@ def test_a_missing_package_is_named_with_its_extra(name, module, package, monkey
 
 @any_format
 def test_what_the_tests_need_is_installed(name):
-    """Each format's packages are there."""
+    """Each format's packages are installed for the tests."""
     check_installed(name)
 
 
 def test_the_flag_takes_the_formats():
-    """What --format can be is what can be written."""
+    """--format accepts exactly the formats that exist."""
     [choices] = [setting.option.choices for setting in settings(ExportCommand) if setting.name == "format"]
     assert choices == tuple(sorted(FORMATS))
 
 
 def test_the_onnx_graph_has_the_documented_signature(random_model, path_of):
-    """Inputs and outputs have their names and types, with a free batch size, in an operator set that is old enough."""
+    """Inputs and outputs have the documented names and types and any batch size, in the documented operator set."""
     import onnx
 
     export_model(random_model(layers=1, num_proj=3), "onnx", path_of("onnx"))
@@ -167,7 +171,7 @@ def test_the_onnx_graph_has_the_documented_signature(random_model, path_of):
 
 
 def test_the_litert_file_has_the_documented_signature(random_model, path_of):
-    """Its one signature has the documented names, and it runs on LiteRT's own operators alone."""
+    """Its only signature has the documented names, and it uses only LiteRT's own operators."""
     from ai_edge_litert.interpreter import Interpreter
 
     export_model(random_model(layers=1), "litert", path_of("litert"))
@@ -177,7 +181,7 @@ def test_the_litert_file_has_the_documented_signature(random_model, path_of):
 
 
 def test_the_keras_file_loads_without_textgen(random_model, tmp_path):
-    """Another process, which cannot import textgen, loads such files in Keras' safe mode and runs them."""
+    """A process that cannot import textgen loads the files in Keras' safe mode and runs them."""
     for number, kind in enumerate(({"num_proj": 3}, {"layer_norm": True, "embedding_size": 5})):
         export_model(random_model(**kind), "keras", tmp_path / f"{number}.keras")
     script = """

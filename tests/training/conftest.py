@@ -22,7 +22,7 @@ SENTENCES = [
 
 
 class CapturedConsole(Console):
-    """A console that keeps what is said, and calls a function with the number of each evaluation when that begins."""
+    """A console that records its messages, and calls a function with the number of each evaluation when it starts."""
 
     def __init__(self, at_evaluation):
         self.at_evaluation = at_evaluation
@@ -52,7 +52,7 @@ def book(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, book):
-    """A function that trains a tiny model and returns summary, job directory and what was said.
+    """A function that trains a tiny model and returns the summary, the job directory and the messages.
 
     What is said until a failure stands in its `said`.
     """
@@ -86,7 +86,7 @@ def run(tmp_path, book):
 
 @pytest.fixture
 def last_tensors():
-    """A function of a job that reads the tensors of its newest checkpoint."""
+    """A function that reads the tensors of a job's newest checkpoint."""
 
     def read(job):
         store = CheckpointStore(job.checkpoints)
@@ -97,5 +97,5 @@ def last_tensors():
 
 @pytest.fixture
 def last_bytes(last_tensors):
-    """A function of a job: those tensors bit by bit."""
+    """A function that returns these tensors as bytes, for bitwise comparison."""
     return lambda job: {name: tensor.tobytes() for name, tensor in last_tensors(job).items()}

@@ -11,7 +11,7 @@ SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4, "dropout": 0.3, 
 
 @pytest.fixture
 def killed(run, tmp_path):
-    """A function that trains and keeps the job as it is when an evaluation begins: that is what a kill would leave."""
+    """A function that trains and copies the job when an evaluation starts: the state that a kill would leave."""
 
     def start(evaluation, **settings):
         def keep(number):
@@ -25,7 +25,7 @@ def killed(run, tmp_path):
 
 
 def lines_of(job):
-    """The lines of metrics.jsonl without what depends on the clock."""
+    """The lines of metrics.jsonl without the values that depend on the clock."""
     lines = [json.loads(line) for line in job.metrics.read_text().splitlines()]
     return [{name: line[name] for name in line if name not in {"seconds", "tokens_per_second"}} for line in lines]
 
@@ -38,10 +38,10 @@ def curve(job, text, name):
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "learning_rate": 0.5, "language_model": "word"}])
 def test_what_goes_on_after_a_kill_is_the_unbroken_run(run, killed, last_bytes, settings):
-    """Weights, slots, states, metrics, samples, curves and the best model are the same, each once."""
+    """Weights, slots, states, metrics, samples, curves and the best model are the same, with no duplicates."""
     whole = killed(3, **settings)
     _, job, said = run("killed", **{**SETTINGS, **settings})
-    assert "Going on from step 28" in said
+    assert "Resuming from step 28" in said
     assert last_bytes(job) == last_bytes(whole)
     assert lines_of(job) == lines_of(whole)
     assert job.samples.read_text() == whole.samples.read_text()
@@ -53,7 +53,7 @@ def test_what_goes_on_after_a_kill_is_the_unbroken_run(run, killed, last_bytes, 
 
 
 def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, tmp_path):
-    """Killed between the lines and points of evaluations and their checkpoint, the next run makes these again."""
+    """If a trainer is killed after an evaluation's lines and before its checkpoint, the next run writes them again, once."""
     whole = killed(3)
     later = tmp_path / "killed"
     for name in ("metrics.jsonl", "samples.txt"):
@@ -62,7 +62,7 @@ def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, t
     shutil.copytree(whole.logs, later / "logs")
     for path in list(
         (later / "logs").rglob("events*")
-    ):  # names are ordered by the second, and both runs may lie in one
+    ):  # file names have the second, and both runs may fall into the same one
         path.rename(path.with_name(path.name.replace("tfevents.1", "tfevents.0")))
     _, job, _ = run("killed", **SETTINGS)
     assert lines_of(job) == lines_of(whole)
@@ -73,7 +73,7 @@ def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, t
 
 @pytest.mark.parametrize("fault", ["lost", "torn", "of a later step"])
 def test_a_model_file_that_is_not_the_best_one_is_made_anew(run, killed, tmp_path, fault):
-    """It comes from the best checkpoint, at once, and has the scores of its evaluation."""
+    """A lost model file is rebuilt from the best checkpoint at once, with the scores of its evaluation."""
     whole = killed(3)
     model = tmp_path / "killed" / "model.safetensors"
     best = read_model(model)
@@ -94,12 +94,12 @@ def test_a_model_file_that_is_not_the_best_one_is_made_anew(run, killed, tmp_pat
 
 
 def test_without_the_best_checkpoint_the_best_is_searched_for_anew(run, killed, tmp_path):
-    """When the model file is lost too, the next evaluation gives one, and that is said."""
+    """If the best checkpoint is lost, too, the next evaluation writes the model file, after a warning."""
     killed(3)
     model = tmp_path / "killed" / "model.safetensors"
     step = read_model(model).step
     model.unlink()
     (tmp_path / "killed" / "checkpoints" / f"step-{step:08}.json").unlink()
     _, job, said = run("killed", **{**SETTINGS, "max_steps": 30})
-    assert f"the best model, of step {step}, is lost and is searched for anew" in said
+    assert f"the best model, of step {step}, is lost; the next evaluation becomes the best" in said
     assert read_model(job.model).step == 30

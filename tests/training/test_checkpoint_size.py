@@ -16,7 +16,7 @@ from textgen.planning import Plan
     ],
 )
 def test_a_checkpoint_has_the_size_that_was_planned(run, options):
-    """The plan is within two per cent of the files, whatever model, optimizer and number of streams."""
+    """The plan's estimate is within 2% of the files, whatever the model, optimizer and number of streams."""
     options = {"lstm_state_size": 120, "layers": 2, "batch_size": 4, **options}
     _, job, _ = run(max_steps=2, **options)
     plan = Plan(TrainingConfig(**options), read_model(job.model).vocabulary.size)

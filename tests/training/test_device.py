@@ -11,7 +11,7 @@ OPEN_DRIVER = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.1
 
 
 def test_gpus_are_described():
-    """How many, of which kind, with which driver and libraries."""
+    """The description has the number of GPUs, their kind, the driver and the libraries."""
     details = [{"device_name": "NVIDIA L4", "compute_capability": (8, 9)}] * 2
     build = {"cuda_version": "12.5.1", "cudnn_version": "9"}
     expected = "2 x NVIDIA L4 (compute capability 8.9), driver {}, CUDA 12.5.1, cuDNN 9"
@@ -20,16 +20,18 @@ def test_gpus_are_described():
 
 
 def test_what_is_not_known_is_said():
-    """A driver that says nothing and a build without versions are no failure."""
+    """A missing driver version or build information is shown as unknown."""
     unknown = "1 x GPU (compute capability unknown), driver unknown, CUDA unknown, cuDNN unknown"
     assert describe_gpus([{}], {}, "") == unknown
 
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU here")
 def test_without_a_gpu():
-    """The CPU is taken where anything is right; a GPU that is asked for is missed in one line."""
+    """`auto` takes the CPU where there is no GPU; `gpu` is refused in one line."""
     assert choose_device("auto").startswith("the CPU, ")
-    with pytest.raises(UnavailableError, match=r"^--device is gpu, and TensorFlow sees none; [^\n]*--device auto$"):
+    with pytest.raises(
+        UnavailableError, match=r"^--device gpu needs a GPU, and TensorFlow finds none; [^\n]*--device auto$"
+    ):
         choose_device("gpu")
 
 
@@ -49,11 +51,11 @@ def test_a_precision_that_a_gpu_lacks_is_refused():
 
 @pytest.mark.parametrize("details", [[], [L4], [T4], [{}]])
 def test_single_precision_is_had_everywhere(details):
-    """Nothing is said of float32 on any device."""
+    """float32 gives no remark on any device."""
     assert check_precision("float32", details) == ""
 
 
 def test_a_cpu_may_compute_in_half_precision_and_is_told_what_that_costs():
-    """It is slower there, and no error; a GPU that has it is told nothing."""
+    """Mixed precision on a CPU gives a remark, not an error; on a GPU that supports it, nothing."""
     assert "slower" in check_precision("mixed_bfloat16", [])
     assert check_precision("mixed_bfloat16", [L4, {}]) == check_precision("mixed_float16", [T4]) == ""

@@ -11,7 +11,7 @@ SETTINGS = {"max_steps": 30, "eval_steps": 5, "sample_length": 200}
 
 @pytest.fixture
 def full_disk():
-    """Makes functions of an evaluation's number: from the first number on, until before the last, no file can grow.
+    """Makes functions of an evaluation's number: no file can grow from the first number until just before the last.
 
     The kernel refuses such writes as it does on a full disk, TensorBoard's too; no file that training writes is so small.
     """
@@ -33,12 +33,12 @@ def steps_of(job):
 
 
 def test_training_goes_on_while_the_disk_is_full(run, full_disk, last_bytes):
-    """Each save that fails is a warning; with space again the job is as if nothing had been."""
+    """Each failed save is a warning; once there is space again, the job is complete."""
     _, undisturbed, _ = run("undisturbed", **SETTINGS)
     _, job, said = run("job", at_evaluation=full_disk(2, 4), **SETTINGS)
     assert said.count("the next save tries again: cannot write") == 2
-    assert said.count("TensorBoard gets no curves from step 10 on, until") == 1
-    assert said.count("TensorBoard gets no curves") == 1
+    assert said.count("cannot write TensorBoard's files") == 1
+    assert "(since step 10)" in said
     assert JobState.read(job.state).status == "finished"
     assert last_bytes(job) == last_bytes(undisturbed)
     assert job.samples.read_text() == undisturbed.samples.read_text()
@@ -47,15 +47,15 @@ def test_training_goes_on_while_the_disk_is_full(run, full_disk, last_bytes):
 
 
 def test_a_last_save_that_fails_is_an_error_and_the_one_before_stays(run, full_disk, tmp_path, last_bytes):
-    """The job goes on from there once there is space, and ends where an undisturbed one does."""
+    """Once there is space, the job resumes from its last checkpoint and ends like an undisturbed one."""
     _, undisturbed, _ = run("undisturbed", **SETTINGS)
-    with pytest.raises(InputOutputError, match="not everything of step 30, the last, is saved: cannot write"):
+    with pytest.raises(InputOutputError, match="the last save, of step 30, is incomplete: cannot write"):
         run("job", at_evaluation=full_disk(5), **SETTINGS)
     assert CheckpointStore(tmp_path / "job" / "checkpoints").steps()[0] == 20
 
     full_disk(1, last=1)(1)
     _, job, said = run("job", **SETTINGS)
-    assert "Going on from step 20" in said
+    assert "Resuming from step 20" in said
     assert last_bytes(job) == last_bytes(undisturbed)
     assert job.samples.read_text() == undisturbed.samples.read_text()
     assert steps_of(job) == steps_of(undisturbed)

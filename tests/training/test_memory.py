@@ -1,4 +1,4 @@
-"""Memory that a step gives back is there for the next step, and memory that is not there is said in a line."""
+"""Memory freed by one step is reused by the next, and running out of memory gives one line."""
 
 import ctypes
 import os
@@ -38,7 +38,7 @@ print(library.mallinfo2().hblks - before)
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="this is no GNU C library from 2.33 on")
 def test_reading_a_text_leaves_the_c_library_free_to_keep_memory(tmp_path):
-    """Once it was given a large piece back, it maps no new memory for a smaller one, unless tf.data has told it to."""
+    """After a large block is freed, a smaller one maps no new memory, unless `from_generator` has changed malloc."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     text = tmp_path / "text.txt"
     text.write_text("The keeper wound the tide clock at dusk.\n" * 40)
@@ -49,7 +49,7 @@ def test_reading_a_text_leaves_the_c_library_free_to_keep_memory(tmp_path):
 
 @pytest.fixture
 def limited(tmp_path):
-    """A function that runs a step of so many states with a pool of 8 MB, for those whose tensors come from a pool."""
+    """A function that runs a step with a given state size and a memory pool of 8 MB."""
 
     def train(states, **environment):
         command = [sys.executable, "-m", "textgen", "train", "--device=cpu", f"--job_dir={tmp_path / 'job'}"]
@@ -64,7 +64,7 @@ def limited(tmp_path):
 
 
 def test_a_model_that_does_not_fit_is_said_in_a_line(limited):
-    """Also where the weights do not fit, before any step."""
+    """The message is the same if the weights themselves do not fit, before any step."""
     done = limited(400)
     assert done.returncode == 69
     assert "Traceback" not in done.stderr
@@ -74,5 +74,5 @@ def test_a_model_that_does_not_fit_is_said_in_a_line(limited):
 
 
 def test_who_turns_the_pool_off_is_obeyed(limited):
-    """Without a pool its limit limits nothing."""
+    """Without the pool, its limit has no effect."""
     assert limited(400, TF_CPU_ALLOCATOR_USE_BFC="false").returncode == 0

@@ -6,19 +6,19 @@ import pytest
 from textgen.config import TrainingConfig
 from textgen.planning import Plan
 from textgen.training.optimization import make_optimizer
-from textgen.training.pace import next_steps
 from textgen.training.progress import Progress
 from textgen.training.schedule import LearningRate, learning_rate
+from textgen.training.steps_per_call import next_steps
 
 
 def test_the_learning_rate_falls_in_a_staircase():
-    """With lr_decay_steps the rate is multiplied after every so many steps, and stays between, whatever the total."""
+    """With lr_decay_steps=N the rate is multiplied every N steps and constant in between, whatever the total."""
     config = TrainingConfig(learning_rate=0.8, lr_decay_steps=3, lr_decay_rate=0.5)
     assert [learning_rate(config, step, 5) for step in range(8)] == [0.8] * 3 + [0.4] * 3 + [0.2] * 2
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
-    """Without lr_decay_steps the rate rises for a tenth of a short job, and ends at 3%; beyond the end it stays there."""
+    """Without lr_decay_steps the rate rises for a tenth of a short job, ends at 3% and stays there."""
     config = TrainingConfig(learning_rate=1.0)
     rates = [learning_rate(config, step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
@@ -29,14 +29,14 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
 
 
 def test_an_unknown_total_counts_as_far_away():
-    """While the total is not known the rate is the full one, after 100 steps of warm-up."""
+    """While the total is unknown, the rate stays at its maximum after 100 steps of warm-up."""
     config = TrainingConfig(learning_rate=1.0)
     assert learning_rate(config, 49, None) == pytest.approx(0.5)
     assert learning_rate(config, 10**6, None) == 1.0
 
 
 def test_the_total_of_a_timed_job_is_estimated_once():
-    """After 20 steps and 5% of the time, the time that is left becomes steps; later speeds change nothing."""
+    """After 20 steps and 5% of the time, the remaining time is converted to steps; later speeds change nothing."""
     progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=20, run_steps=19, run_seconds=4.0, seconds=10.0)
     rate = LearningRate(Plan(TrainingConfig(minutes=1), 5), progress)
     totals = []
@@ -48,7 +48,7 @@ def test_the_total_of_a_timed_job_is_estimated_once():
 
 
 def test_a_job_with_a_little_more_time_goes_on_where_the_cosine_would_be():
-    """With new minutes the rate follows the share of the time that is gone, and the new total is estimated in what is left."""
+    """With a new limit in minutes, the rate follows the elapsed share of the time until the total is estimated again."""
     progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=900, seconds=1800.0)
     config = TrainingConfig(minutes=31, learning_rate=1.0)
     rate = LearningRate(Plan(config, 5), progress)
@@ -61,7 +61,7 @@ def test_a_job_with_a_little_more_time_goes_on_where_the_cosine_would_be():
 
 
 def test_a_job_that_was_stopped_early_has_the_full_rate_until_its_total_is_known():
-    """A few slow first steps say nothing of the speed, and the cosine would have hardly begun."""
+    """A few slow first steps do not decide the total: the cosine has hardly moved by then."""
     progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=300, seconds=29.0)
     rate = LearningRate(Plan(TrainingConfig(minutes=10, learning_rate=1.0), 5), progress)
     rate.set_model(types.SimpleNamespace())
@@ -70,7 +70,7 @@ def test_a_job_that_was_stopped_early_has_the_full_rate_until_its_total_is_known
 
 
 def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
-    """Epochs and max_steps give the total, the smaller of them; minutes beside them can only end it earlier."""
+    """The total is the smaller of epochs and max_steps; minutes can only end the job earlier."""
     for minutes in (None, 600):
         progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=250)
         config = TrainingConfig(epochs=3, max_steps=250, minutes=minutes, learning_rate=1.0)
@@ -93,19 +93,19 @@ def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start():
     ],
 )
 def test_every_name_gives_its_optimizer_with_clipping(name, expected):
-    """Each choice is Keras' optimizer of that name and clips the global norm."""
+    """Each choice is the Keras optimizer of that name and clips the global norm."""
     optimizer = make_optimizer(TrainingConfig(optimizer=name, clip_gradients=0.25))
     assert type(optimizer) is expected
     assert optimizer.global_clipnorm == 0.25
 
 
 def test_half_precision_scales_the_loss():
-    """Under use_fp16 the optimizer scales the loss, so that small gradients are not lost."""
+    """With float16 the optimizer scales the loss, so that small gradients are not lost."""
     assert isinstance(make_optimizer(TrainingConfig(use_fp16=True)), keras.optimizers.LossScaleOptimizer)
 
 
 def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():
-    """A job of ten epochs that takes four times the streams from the middle on has a fifth of its steps left, and ends at 3%."""
+    """A job of ten epochs that quadruples its streams halfway has a fifth of its steps left, and ends at 3%."""
     progress = Progress(steps_per_epoch=25, tokens_per_step=4, epoch=5, step=500)
     rate = LearningRate(Plan(TrainingConfig(epochs=10, learning_rate=1.0), 5), progress)
     rate.set_model(types.SimpleNamespace(next_rates=[]))
@@ -132,6 +132,6 @@ def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():
     ],
 )
 def test_a_call_makes_as_many_steps_as_a_quarter_of_a_second_holds_and_none_too_many(values, options, expected):
-    """The first call makes one; no call goes beyond ten, nor beyond what is due: a report, an epoch, a save, a scoring, the end."""
+    """The first call runs one step; no call runs more than ten or past a report, epoch end, save, evaluation or limit."""
     progress = Progress(steps_per_epoch=100, tokens_per_step=1, **values)
     assert next_steps(progress, TrainingConfig(**options)) == expected

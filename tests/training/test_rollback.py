@@ -6,14 +6,14 @@ from textgen.errors import DivergedError
 from textgen.jobs import JobState
 
 DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, "save_steps": 20, "max_steps": 200}
-"""Each step multiplies weights by 1 - 0.05 * 60 = -2, which soon is no number; with half the rate by -0.5."""
+"""Each step multiplies the weights by 1 - 0.05 * 60 = -2, which soon overflows; at half the rate by -0.5."""
 
 
 def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning_rate(run):
-    """It ends as a job that has learned, says what it did, and keeps the halved rate when it goes on later."""
+    """After a rollback the job finishes, reports what it did, and keeps the halved rate when it resumes later."""
     summary, job, said = run(**DIVERGES)
     assert said.count("with half the learning rate (1 of at most 2 times)") == 1
-    assert "Going on from step 20" in said
+    assert "Resuming from step 20" in said
     assert summary["steps"] == 200
     assert math.isfinite(summary["valid_loss"])
     assert summary["learning_rate"] == 0.025
@@ -25,7 +25,7 @@ def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning
 
 
 def test_before_the_first_checkpoint_it_begins_anew(run):
-    """There is nothing to go back to but the beginning."""
+    """Without a checkpoint the job returns to its start."""
     summary, _, said = run(**{**DIVERGES, "save_steps": None})
     assert "(1 of at most 2 times)" in said
     assert "Going on" not in said
@@ -33,15 +33,15 @@ def test_before_the_first_checkpoint_it_begins_anew(run):
 
 
 def test_another_learning_rate_is_taken_as_it_is(run):
-    """Who lowers the rate by hand does not get it halved."""
+    """A rate lowered by the user is not halved."""
     run(**DIVERGES)
     summary, _, _ = run(**{**DIVERGES, "learning_rate": 0.001, "max_steps": 220})
     assert summary["learning_rate"] == 0.001
 
 
-@pytest.mark.parametrize(("allowed", "said"), [(0, ""), (2, " with .* as the learning rate, halved 2 x")])
+@pytest.mark.parametrize(("allowed", "said"), [(0, ""), (2, " with a learning rate of .*, halved 2 times")])
 def test_it_gives_up_after_so_many_times(run, allowed, said):
-    """Then the failure says how often, and what to change."""
+    """The error says how often the rate was halved, and what to change."""
     settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
     with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower --learning_rate"):
         run(**settings)

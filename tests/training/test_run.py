@@ -11,7 +11,7 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobState
 
 
 def test_a_tiny_training_leaves_a_whole_job_directory(run):
-    """One short run writes every file of the layout, and a model that samples."""
+    """A short run writes every file of the job directory, and a model that samples."""
     summary, job, said = run(max_steps=12, eval_steps=5)
     names = {path.name for path in job.root.iterdir()}
     assert names >= {
@@ -34,7 +34,7 @@ def test_a_tiny_training_leaves_a_whole_job_directory(run):
 
 
 def test_evaluations_stand_on_their_grid_of_steps(run):
-    """Evaluation happens every eval_steps of an epoch, at its end and at the last step; metrics.jsonl has a line each."""
+    """The model is evaluated every eval_steps, at each epoch's end and at the last step; metrics.jsonl has a line for each."""
     _, job, _ = run(max_steps=8, eval_steps=3)
     lines = [json.loads(line) for line in job.metrics.read_text().splitlines()]
     assert [line["steps"] for line in lines] == [3, 6, 8]
@@ -42,7 +42,7 @@ def test_evaluations_stand_on_their_grid_of_steps(run):
 
 
 def test_patience_ends_a_job_that_learns_no_more(run):
-    """After so many scorings that are no better the job is finished, and goes on only with more patience."""
+    """After `patience` evaluations without improvement the job is finished, and resumes only with more patience."""
     still = {"eval_steps": 2, "max_steps": 40, "learning_rate": 1e-30, "weight_decay": 0.0}
     summary, job, _ = run(patience=3, **still)
     assert summary["steps"] == 8
@@ -54,7 +54,7 @@ def test_patience_ends_a_job_that_learns_no_more(run):
 
 
 def test_training_learns(run):
-    """After some epochs of a small text, the validation loss is far below that of the first steps."""
+    """After some epochs of a small text, the validation loss is far below that after the first steps."""
     summary, job, _ = run(max_steps=300, eval_steps=10, lstm_state_size=32, learning_rate=0.02)
     first = json.loads(job.metrics.read_text().splitlines()[0])
     assert summary["valid_loss"] < 0.5 * first["valid_loss"]
@@ -64,7 +64,7 @@ def test_training_learns(run):
     "kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"use_fp16": True}]
 )
 def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
-    """Stopped and gone on with, a job has the weights, slots, states and scores of an unbroken one.
+    """A job that was stopped and resumed has the weights, slots, states and scores of an uninterrupted one.
 
     The staircase keeps the learning rate from depending on the total, which differs in the first part.
     """
@@ -72,7 +72,7 @@ def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     whole, unbroken, _ = run("whole", max_steps=110, dropout=0.3, eval_steps=40, **kind)
     run("parts", max_steps=47, dropout=0.3, eval_steps=40, **kind)
     parted, broken, said = run("parts", max_steps=110, dropout=0.3, eval_steps=40, **kind)
-    assert "Going on from step 47" in said
+    assert "Resuming from step 47" in said
     expected, found = last_tensors(unbroken), last_tensors(broken)
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
@@ -80,40 +80,40 @@ def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     assert math.isclose(parted["valid_loss"], whole["valid_loss"], rel_tol=1e-6)
     assert parted["epochs"] == whole["epochs"]
     assert math.isclose(parted["train_loss"], whole["train_loss"], rel_tol=1e-4)
-    assert "begins anew" not in said
+    assert "the epoch restarts" not in said
 
 
 def test_other_values_go_on_with_the_same_model_and_are_said(run):
-    """New learning rate, dropout, window and optimizer go on from the same weights; each is named in one line."""
+    """The learning rate, dropout, window and optimizer can change on resume; each change is printed in one line."""
     run(max_steps=6)
     summary, _, said = run(max_steps=9, learning_rate=0.001, dropout=0.5, unroll_steps=12, optimizer="sgd")
     assert summary["steps"] == 9
     assert "learning_rate is now 0.001 (it was 0.006)" in said
     assert "unroll_steps is now 12 (it was 10)" in said
-    assert "another unroll_steps: the epoch begins anew" in said
-    assert "another optimizer: it begins with fresh slots" in said
+    assert "unroll_steps changed: the epoch restarts" in said
+    assert "the optimizer has changed: its slots start at zero" in said
 
 
 def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
-    """A variable that the checkpoint lacks, a dropout's generator, is initialised, and that is said."""
+    """A dropout generator that the checkpoint lacks is initialised, and a line says so."""
     run(max_steps=4, dropout=0.0)
     _, _, said = run(max_steps=6, dropout=0.5)
-    assert "dropout begins with fresh random numbers" in said
+    assert "dropout starts with fresh random numbers" in said
 
 
 def test_a_variable_that_the_checkpoint_lacks_begins_anew(run):
-    """It is initialised, and named."""
+    """A variable that the checkpoint lacks is initialised, and a line names it."""
     _, job, _ = run(max_steps=4)
     store = CheckpointStore(job.checkpoints)
     kept = store.read(4)
     [name] = [name for name in kept.tensors if name.startswith("model/output/") and name.endswith("/bias")]
     store.write(Checkpoint(4, {other: kept.tensors[other] for other in kept.tensors if other != name}, kept.facts))
     _, _, said = run(max_steps=6)
-    assert f"the checkpoint has no {name}: it begins anew" in said
+    assert f"the checkpoint has no {name}: it starts at its initial value" in said
 
 
 def test_the_best_model_is_the_one_exported(run):
-    """model.safetensors holds the weights with the lowest validation loss, with its scores."""
+    """model.safetensors contains the weights with the lowest validation loss, with their scores."""
     _, job, _ = run(max_steps=60, eval_steps=5, learning_rate=0.3, optimizer="rmsprop")
     losses = {line["steps"]: line["valid_loss"] for line in map(json.loads, job.metrics.read_text().splitlines())}
     model = read_model(job.model)
@@ -122,7 +122,7 @@ def test_the_best_model_is_the_one_exported(run):
 
 
 def test_tensorboard_gets_every_curve_and_the_sample(run):
-    """Both texts have loss, perplexity and bits per character over the job's steps; training also its rates and norm."""
+    """TensorBoard has loss, perplexity and bits per character of both texts, and the training rates and norms."""
     _, job, _ = run(max_steps=25, eval_steps=10)
     train = EventAccumulator(str(job.logs / "train")).Reload()
     valid = EventAccumulator(str(job.logs / "validation")).Reload()
@@ -134,14 +134,14 @@ def test_tensorboard_gets_every_curve_and_the_sample(run):
 
 
 def test_a_word_model_trains_and_samples(run):
-    """Words, marks and spaces are tokens; bits per character are counted over characters."""
+    """Words, punctuation and white space are tokens; bits per character are per character of the text."""
     summary, job, _ = run(language_model="word", unroll_steps=5)
     assert summary["valid_bits_per_character"] < summary["valid_loss"] / math.log(2) / 2
     assert "".join(load(job.root).generate("The keeper", length=10, seed=2))
 
 
 def test_a_test_text_is_scored_at_the_end(run, tmp_path):
-    """A .test.txt beside the training text is scored once, when the job is finished."""
+    """A .test.txt next to the training text is evaluated once, when the job is finished."""
     from textgen.config import TrainingConfig
     from textgen.corpus import find_sources, open_corpus
     from textgen.jobs import JobDirectory
@@ -167,7 +167,7 @@ def test_a_test_text_is_scored_at_the_end(run, tmp_path):
 
 
 def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
-    """The error says how many tokens there are and what to lower."""
+    """A text that is too short gives an error with its number of tokens and the setting to lower."""
     short = tmp_path / "short.txt"
     short.write_text("A line.\nAnother line.\n")
     with pytest.raises(DataError, match="lower --batch_size to"):
@@ -175,7 +175,7 @@ def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
 
 
 def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
-    """A loss that is no finite number ends training in one line; no model and no checkpoint holds it."""
+    """A loss that is not finite ends training with one line; no model and no checkpoint is written."""
     with pytest.raises(DivergedError, match="lower --learning_rate"):
         run(max_steps=200, learning_rate=1000, weight_decay=100, save_minutes=1e-9)
     store = CheckpointStore(tmp_path / "job" / "checkpoints")
@@ -184,14 +184,14 @@ def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
 
 
 def test_training_curves_are_written_however_close_evaluations_are(run):
-    """Evaluations that come before ten steps are together write the training text's curves too."""
+    """Evaluations within a report window write the training curves, too."""
     _, job, _ = run(max_steps=10, eval_steps=3)
     train = EventAccumulator(str(job.logs / "train")).Reload()
     assert [event.step for event in train.Tensors("loss")] == [3, 6, 9, 10]
 
 
 def test_a_job_at_its_limit_makes_no_further_step(run):
-    """When state.json is lost, the checkpoint still says that the job is finished."""
+    """Without state.json, the checkpoint still shows that the job is finished."""
     _, job, _ = run(max_steps=5)
     job.state.unlink()
     summary, _, _ = run(max_steps=5)
@@ -201,7 +201,7 @@ def test_a_job_at_its_limit_makes_no_further_step(run):
 
 
 def test_checkpoints_of_another_text_are_refused(run, tmp_path):
-    """A job never goes on with another text, even when state.json is lost."""
+    """A job never resumes with another text, even without state.json."""
     _, job, _ = run(max_steps=5)
     job.state.unlink()
     other = tmp_path / "other.txt"
@@ -211,18 +211,18 @@ def test_checkpoints_of_another_text_are_refused(run, tmp_path):
 
 
 def test_a_changed_text_is_learned_when_that_is_allowed(run, book):
-    """The same model goes on with the text as it is now: the epoch and the search for the best model begin anew."""
+    """With allow_changed_data the model resumes with the changed text: the epoch restarts, and the best model is cleared."""
     run(max_steps=5)
     book.write_text(book.read_text().replace("grey sheets", "sheets grey"))
     summary, job, said = run(max_steps=9, allow_changed_data=True)
-    assert "Going on from step 5" in said
-    assert "another text: the epoch begins anew, and so does the search for the best model" in said
+    assert "Resuming from step 5" in said
+    assert "the text has changed: the epoch restarts, and the next evaluation becomes the best" in said
     assert read_model(job.model).step == summary["steps"] == 9
     run(max_steps=12)
 
 
 def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
-    """Though a changed text is allowed: its ids would mean other tokens."""
+    """A changed vocabulary is refused even if a changed text is allowed, since its ids mean other tokens."""
     run(max_steps=5)
     book.write_text(book.read_text().replace("N", "Q"))
     with pytest.raises(DataError, match="another vocabulary"):
@@ -230,7 +230,7 @@ def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
 
 
 def test_a_short_text_is_not_scored_more_than_it_is_learned(run, tmp_path):
-    """Of a text with a few steps an epoch, only every so many epoch ends are evaluated."""
+    """With few steps per epoch, only every few epoch ends are evaluated."""
     short = tmp_path / "short.txt"
     short.write_text((tmp_path / "book.txt").read_text()[:600])
     _, job, _ = run(text=short, max_steps=150, sample_length=0)
@@ -238,7 +238,7 @@ def test_a_short_text_is_not_scored_more_than_it_is_learned(run, tmp_path):
 
 
 def test_a_state_file_says_running_while_training_runs(run):
-    """Whoever looks at a job meanwhile, or after a kill, sees that it was not finished."""
+    """state.json says `running` during training and after a kill."""
     _, job, _ = run(max_steps=4)
     with pytest.raises(DivergedError):
         run(max_steps=200, learning_rate=1000, weight_decay=100)
@@ -246,7 +246,7 @@ def test_a_state_file_says_running_while_training_runs(run):
 
 
 def test_a_job_whose_checkpoints_are_gone_does_not_begin_anew_over_its_results(run, tmp_path):
-    """A disk that is not mounted must not cost the job: nothing is written."""
+    """If the checkpoints of a started job are missing, nothing is written: the disk may not be mounted."""
     _, job, _ = run(max_steps=5)
     job.checkpoints.rename(tmp_path / "elsewhere")
     before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
@@ -256,7 +256,7 @@ def test_a_job_whose_checkpoints_are_gone_does_not_begin_anew_over_its_results(r
 
 
 def test_other_streams_are_not_scored_before_a_step(run):
-    """An epoch that begins anew has not ended."""
+    """An epoch that restarts is not evaluated as an epoch end."""
     run(max_steps=5, eval_steps=4)
     _, job, _ = run(max_steps=9, batch_size=3, eval_steps=4)
     steps = [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]

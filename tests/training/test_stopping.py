@@ -27,7 +27,7 @@ def test_a_signal_ends_training_after_the_step_with_a_checkpoint(run, number, er
         run(max_steps=10**9)
     timer.join()
     _, job, said = run(max_steps=10**9, minutes=0.001)
-    assert "Going on from step" in said
+    assert "Resuming from step" in said
     assert JobState.read(job.state).status == "finished"
 
 

@@ -11,7 +11,7 @@ TOKENS = 7
 
 
 def oracle(model, ids):
-    """The nats of a text read as one stream, a token at a time."""
+    """The nats of a text read as one stream, token by token."""
     from textgen.corpus import Vocabulary, make_tokenizer
     from textgen.generation import LSTMStep
     from textgen.training.export import to_model_file
@@ -37,7 +37,7 @@ def model():
 
 @pytest.mark.parametrize("length", [2, 5, 6, 23])
 def test_one_stream_gives_the_nats_of_reading_a_token_at_a_time(model, length):
-    """A short text is one stream, and its loss is exact: every token after the first is scored, from the state of all before."""
+    """A short text is one stream with an exact loss: every token after the first is scored with the state of all before."""
     ids = np.random.default_rng(length).integers(2, TOKENS, length).astype(np.uint8)
     config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=1, unroll_steps=4)
     scores = Validator(config, TOKENS, ids, characters=length)(model)
@@ -46,7 +46,7 @@ def test_one_stream_gives_the_nats_of_reading_a_token_at_a_time(model, length):
 
 
 def test_many_streams_give_the_score_of_one(model):
-    """Read in parallel, each stream after a warm-up, a long text has the loss of reading it in one go to a thousandth."""
+    """In parallel streams with a warm-up, a long text's loss equals that of one stream to 0.001."""
     fresh = compile_model(TrainingConfig(lstm_state_size=5, layers=2), TOKENS)
     ids = np.random.default_rng(9).integers(2, TOKENS, 6000).astype(np.uint8)
     config = TrainingConfig(lstm_state_size=5, layers=2)
@@ -67,7 +67,7 @@ def test_validation_leaves_the_training_states_alone_and_repeats(model):
 
 
 def test_the_share_of_unknown_tokens_is_counted(model):
-    """A text with [UNK] in it says so in its scores."""
+    """The scores have the share of [UNK] in the text."""
     ids = np.array([2, 1, 3, 1, 2, 3, 2, 2], np.uint8)
     config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=1, unroll_steps=4)
     assert Validator(config, TOKENS, ids, characters=16)(model).unknown_share == 0.25

@@ -1,11 +1,11 @@
-"""Which passages of a text occur in the training text, exactly; knows nothing of files, tokens or models.
+"""Finds passages that occur in the training text, exactly.
 
-The index is a sorted array of 64-bit keys, one for every second place of the training text: the upper bits are those of
-the hash of the 16 characters that begin there, the lower bits are the place. Of any 17 characters, either the first 16
-or the last 16 begin at such a place. So two look-ups give all places where a passage may stand, and comparing it with
-the text there makes the answer exact: the hash alone says only "surely not".
+The index is a sorted array of 64-bit keys, one for every second position of the training text. The upper bits are the hash
+of the 16 characters that start there, and the lower bits are the position. Of any 17 characters, either the first 16 or
+the last 16 start at such a position. So two look-ups find all positions where a passage may occur. The hash can only rule
+positions out; comparing the passage with the text makes the answer exact.
 
-The keys take 4 bytes a character of the training text; the text itself takes 1, 2 or 4, as Python keeps it.
+The keys take 4 bytes per character of the training text. The text itself takes 1, 2 or 4, depending on its characters.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPAN = 17
-"""The shortest passage, in characters, that is looked up in the index; the text itself is searched for shorter ones."""
+"""The shortest passage, in characters, that is looked up in the index; shorter ones are searched for in the text."""
 
 _HASHED = 16
 _STRIDE = 2
 _CHUNK_CHARACTERS = 1 << 14
 
-# Comparing a passage at one place takes about as long as searching so many characters for it.
+# Comparing a passage at one position takes about as long as searching this many characters for it.
 _CHARACTERS_PER_PLACE = 256
 
 
@@ -39,8 +39,8 @@ class CopyIndex:
     """Finds passages in the training text.
 
     Attributes:
-        text: the training text, as `Tokenizer.plain` gives it.
-        keys: `(count_keys(text),)`, uint64, sorted: what `build` makes of this text.
+        text: the training text, in the form that `Tokenizer.plain` gives it.
+        keys: `(count_keys(text),)`, uint64, sorted: the keys that `build` makes from this text.
     """
 
     text: str
@@ -48,10 +48,10 @@ class CopyIndex:
 
     @classmethod
     def build(cls, text: str) -> CopyIndex:
-        """Makes the index of a training text; takes about half a megabyte more memory than the index itself.
+        """Builds the index of a training text; needs about 0.5 MB of memory in addition to the index itself.
 
         Args:
-            text: the training text, as `Tokenizer.plain` gives it.
+            text: the training text, in the form that `Tokenizer.plain` gives it.
         """
         index = cls(text, np.empty(count_keys(text), np.uint64))
         step = _CHUNK_CHARACTERS // _STRIDE
@@ -66,33 +66,33 @@ class CopyIndex:
 
     @cached_property
     def place_bits(self) -> np.uint64:
-        """The lower bits of a key, which hold the place."""
+        """The lower bits of a key, which contain the position."""
         return np.uint64((1 << len(self.text).bit_length()) - 1)
 
     def compare(self, text: str) -> Comparison:
-        """Holds a text against the training text: the way to ask more than once about its passages."""
+        """Prepares a text, so that several of its passages can be looked up."""
         return Comparison(self, text)
 
     def contains(self, passage: str) -> bool:
-        """Says whether the training text contains a passage of any length."""
+        """Returns whether the training text contains a passage of any length."""
         return self.compare(passage).is_copied(0, len(passage))
 
     def longest_copy(self, text: str) -> str:
-        """Returns the longest passage of a text that the training text contains, the first of equals."""
+        """Returns the longest passage of a text that the training text contains; the first if there are several."""
         return self.compare(text).longest_copy()
 
 
 def count_keys(text: str) -> int:
-    """The number of keys in the index of a training text: one for every second place with 16 characters to hash."""
+    """Returns the number of keys in the index of a text: one for every second position that has 16 characters to hash."""
     return max(len(text) - _HASHED + _STRIDE, 0) // _STRIDE
 
 
 class Comparison:
-    """A text held against the training text.
+    """A text whose passages are looked up in the training text.
 
     Args:
-        index: that of the training text.
-        text: the text, as `Tokenizer.plain` gives it.
+        index: the copy index of the training text.
+        text: the text, in the form that `Tokenizer.plain` gives it.
     """
 
     def __init__(self, index: CopyIndex, text: str) -> None:
@@ -106,7 +106,7 @@ class Comparison:
         self._searched: dict[str, bool] = {}
 
     def is_copied(self, start: int, stop: int) -> bool:
-        """Says whether the training text contains the passage `text[start:stop]`; `0 <= start <= stop <= len(text)`."""
+        """Returns whether the training text contains `text[start:stop]`; `0 <= start <= stop <= len(text)`."""
         passage = self._text[start:stop]
         if len(passage) < SPAN:
             return passage in self._index.text
@@ -121,7 +121,7 @@ class Comparison:
         )
 
     def longest_copy(self) -> str:
-        """Returns the longest passage that the training text contains, the first of equals."""
+        """Returns the longest passage that the training text contains; the first if there are several."""
         start, length = 0, SPAN - 1
         for place in range(len(self._text) - SPAN + 1):
             while place + length < len(self._text) and self.is_copied(place, place + length + 1):
@@ -131,19 +131,19 @@ class Comparison:
         return longest_short_copy(self._text, self._index.text, SPAN - 1)
 
     def copied_end(self) -> int:
-        """The length of the longest end of the text that the training text contains; below SPAN, always SPAN - 1."""
+        """Returns the length of the longest suffix that the training text contains; SPAN - 1 for any shorter one."""
         stop = len(self._text)
         longer = range(SPAN, stop + 1)
         return SPAN - 1 + bisect_left(longer, True, key=lambda length: not self.is_copied(stop - length, stop))
 
     def _search(self, passage: str) -> bool:
-        """Searches the training text; once, where a text of one mark over and over asks for the same at every place."""
+        """Searches the training text, once per passage; a text that repeats one character asks for the same many times."""
         if passage not in self._searched:
             self._searched[passage] = passage in self._index.text
         return self._searched[passage]
 
     def _places(self, span: int) -> list[int]:
-        """The places of the training text where a span of the text may stand, by its hash."""
+        """The positions in the training text where a span of the text may occur, by its hash."""
         keys = self._index.keys[self._begins[span] : self._ends[span]]
         places: list[int] = (keys & self._index.place_bits).tolist()
         return places

@@ -1,4 +1,4 @@
-"""The longest passage that two texts have in common, in one pass over the longer one; knows nothing of the index."""
+"""Finds the longest passage that two texts have in common, in one pass over the longer text."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _SIEVE_BITS = 16
 
 
 def longest_short_copy(text: str, training_text: str, most: int) -> str:
-    """Finds the longest passage of a text that the training text contains, if it is a short one.
+    """Finds the longest passage of a text that the training text contains, up to a maximum length.
 
-    Searching for one passage after the other would read the training text hundreds of times where little is copied. So
-    it is sifted, length by length: of its places only those stay where a passage of the text may begin, by its hash.
+    Searching for each passage separately would read the training text hundreds of times if little is copied. Instead its
+    positions are filtered length by length, by hash: only those remain at which a passage of the text may start.
 
     Args:
         text: the text.
-        training_text: what is searched; may be a million times as long.
-        most: the length of the longest passages to look for.
+        training_text: the text to search; may be a million times longer.
+        most: the maximum length of a passage.
 
     Returns:
-        The passage, the first of equals; empty when there is none.
+        The longest passage, the first if there are several; empty if there is none.
     """
     codes = code_points(text)
     grams = {length: hash_spans(codes, length) for length in range(1, most + 1)}
@@ -48,7 +48,7 @@ def longest_short_copy(text: str, training_text: str, most: int) -> str:
 
 
 def _make_sieve(hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """A table that says whether a hash may be one of these, by its upper bits."""
+    """Builds a table of the hashes' upper bits; a hash whose entry is False is none of them."""
     sieve = np.zeros(1 << _SIEVE_BITS, np.bool_)
     sieve[_upper_bits(hashes)] = True
     return sieve
@@ -59,7 +59,7 @@ def _upper_bits(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _sift(chunk: str, sieves: Mapping[int, NDArray[np.bool_]], least: int) -> Iterator[tuple[int, NDArray[np.uint64]]]:
-    """Yields the lengths from the least on, with the hashes of the chunk's spans that passed all sieves up to there."""
+    """Yields each length from `least` on, with the hashes of the chunk's spans that passed all sieves so far."""
     codes = code_points(chunk)
     hashes = hash_spans(codes, least)
     places = np.arange(len(hashes))

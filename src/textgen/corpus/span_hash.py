@@ -1,8 +1,8 @@
-"""Hashes of all the spans of a text, as NumPy arrays; knows nothing of what they are looked up in.
+"""Computes the hashes of all spans of a text, as NumPy arrays.
 
 The hash of a span of code points c_1 ... c_n is c_1 M^n + c_2 M^(n-1) + ... + c_n M, modulo 2**64 (Karp and Rabin 1987,
-"Efficient randomized pattern-matching algorithms"). The last factor M carries the last code point, too, into the upper
-bits, which are the ones to use.
+"Efficient randomized pattern-matching algorithms"). Because of the last factor M, the last code point affects the upper
+bits, too. Use the upper bits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 def code_points(text: str) -> NDArray[np.uint64]:
-    """Returns the code points of a text, `(len(text),)`; a lone surrogate is one, too."""
+    """Returns the code points of a text, `(len(text),)` uint64; lone surrogates are allowed."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
 
 
@@ -28,10 +28,10 @@ def hash_spans(codes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
 
     Args:
         codes: the code points of a text.
-        length: of the spans, at least 1.
+        length: the length of the spans, at least 1.
 
     Returns:
-        `(len(codes) - length + 1,)`, at least `(0,)`, in the order in which the spans begin.
+        `(len(codes) - length + 1,)`, at least `(0,)`, uint64, in the order in which the spans start.
     """
     if length == 1:
         return extend(np.zeros_like(codes), codes)
@@ -42,5 +42,5 @@ def hash_spans(codes: NDArray[np.uint64], length: int) -> NDArray[np.uint64]:
 
 
 def extend(hashes: NDArray[np.uint64], codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Makes the hashes of spans those of spans with one more code point each."""
+    """Extends each span by one code point, and returns the new hashes."""
     return (hashes + codes) * np.uint64(_MULTIPLIER)

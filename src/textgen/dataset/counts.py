@@ -1,4 +1,4 @@
-"""Counts the tokens of an array of ids, piece by piece, so that memory stays bounded however long it is."""
+"""Counts the tokens in an array of ids, piece by piece, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PIECE = 1 << 20
 
 
 def count_tokens(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
-    """How often each id occurs.
+    """Counts how often each id occurs.
 
     Args:
-        ids: `(tokens,)`, unsigned integers, perhaps mapped from disk.
+        ids: `(tokens,)`, unsigned integers, possibly mapped from disk.
         vocabulary_size: the number of ids.
 
     Returns:

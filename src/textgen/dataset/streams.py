@@ -1,6 +1,7 @@
-"""Folds an array of ids into contiguous streams and cuts them into windows; knows nothing of text, files or TensorFlow.
+"""Splits an array of ids into parallel streams and cuts these into windows; does not need TensorFlow.
 
-Three streams of a text read side by side; one step sees a window of each, and its targets are the same ids, one further::
+In this example, a text is split into three streams. One step sees a window of each, and its targets are the ids shifted by
+one::
 
     ids      a b c d e f g h i j k l m     batch_size 3, unroll_steps 2
 
@@ -22,21 +23,21 @@ from textgen.errors import DataError
 
 @dataclass(frozen=True)
 class Streams:
-    """The training windows of a text: each a pure function of seed, epoch and step.
+    """The training windows of a text: each is a pure function of seed, epoch and step.
 
-    Each epoch begins at another place, drawn from seed and epoch, so that windows are not always cut at the same places.
-    To leave room for that, up to a window's length of text is set aside before the rest is cut into whole windows: an
-    epoch begins at one of at least `unroll_steps` places. Only a text too short for that, even in one step, begins at
-    fewer. What an epoch leaves out is other text in other epochs.
+    Each epoch starts at its own offset, drawn from seed and epoch, so that the windows are not always cut at the same
+    positions. For this, up to `unroll_steps` tokens are set aside before the rest is cut into whole windows. So an epoch has
+    at least `unroll_steps` possible offsets, unless the text is too short for that. The tokens left out differ from epoch
+    to epoch.
 
     Attributes:
         ids: `(tokens,)`, unsigned integers.
-        batch_size: how many streams are read side by side.
-        unroll_steps: the tokens of a window.
-        seed: fixes where epochs begin.
+        batch_size: the number of parallel streams.
+        unroll_steps: the number of tokens in a window.
+        seed: decides the offsets of the epochs.
 
     Raises:
-        DataError: when the text is too short for one step.
+        DataError: if the text is too short for one step.
     """
 
     ids: np.ndarray
@@ -61,26 +62,26 @@ class Streams:
 
     @property
     def steps_per_epoch(self) -> int:
-        """The whole windows of each stream."""
+        """The number of whole windows in each stream."""
         spare = (len(self.ids) - self.unroll_steps) // self.tokens_per_step
         return spare if spare > 0 else (len(self.ids) - 1) // self.tokens_per_step
 
     @property
     def tokens_per_step(self) -> int:
-        """The tokens learned from in one step."""
+        """The number of training tokens in one step."""
         return self.batch_size * self.unroll_steps
 
     def offset(self, epoch: int) -> int:
-        """Where in the text an epoch begins."""
+        """Returns the position in the text at which an epoch starts."""
         unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
         return int(np.random.default_rng((self.seed, epoch)).integers(unused + 1))
 
     def window(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The tokens and targets of one step.
+        """Returns the tokens and targets of one step.
 
         Args:
-            epoch: from 0.
-            step: within the epoch, below `steps_per_epoch`.
+            epoch: the epoch, from 0.
+            step: the step within the epoch, below `steps_per_epoch`.
 
         Returns:
             Two arrays `(batch_size, unroll_steps)` int32.
@@ -92,13 +93,13 @@ class Streams:
 
 
 VALIDATION_WINDOW = 64
-"""The tokens of a validation window. It does not change the scores, since the state is carried from one to the next."""
+"""The number of tokens in a validation window. It does not affect the scores, because the state is carried on."""
 
 _WARM_UP = 128
-"""The tokens that a validation stream reads before the first that is scored, so that its state is as if it had read all."""
+"""The tokens that a validation stream reads before its first scored token, to warm up its state."""
 
 _LEAST_SCORED = 512
-"""The tokens that make a validation stream worth its warm-up."""
+"""The fewest scored tokens in a validation stream; with fewer, the warm-up would cost too much."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ class ValidationWindow:
 
     Attributes:
         tokens: `(streams, VALIDATION_WINDOW)` int32, padded with 0.
-        targets: likewise.
-        mask: likewise, float32, 1 where the target is to be scored.
+        targets: `(streams, VALIDATION_WINDOW)` int32, padded with 0.
+        mask: `(streams, VALIDATION_WINDOW)` float32, 1 where the target is scored.
     """
 
     tokens: np.ndarray
@@ -117,27 +118,26 @@ class ValidationWindow:
 
 
 def validation_streams(tokens: int, most: int) -> int:
-    """How many streams a text is scored in.
+    """Returns the number of streams in which a text is evaluated.
 
     Args:
-        tokens: the text's length.
-        most: the most streams.
+        tokens: the text's length in tokens.
+        most: the maximum number of streams.
     """
     return max(1, min(most, tokens // _LEAST_SCORED))
 
 
 def validation_windows(ids: np.ndarray, streams: int) -> Iterator[ValidationWindow]:
-    """Scores a whole text in parallel as if it were read in one go: every token after the first is a target exactly once.
+    """Splits a text into parallel streams in which every token after the first is scored exactly once.
 
-    The text is cut into as many parts as there are streams. Each stream begins a little before its part, and what it reads there is
-    not scored.
+    Each stream starts a little before its part of the text, to warm up its state; these tokens are not scored.
 
     Args:
-        ids: `(tokens,)`, at least two; read a window at a time.
-        streams: how many, at most as many as `validation_streams` gives.
+        ids: `(tokens,)`, at least two; read one window at a time.
+        streams: the number of streams, at most that of `validation_streams`.
 
     Yields:
-        The windows in order, all of the same shape; the state is carried from each to the next.
+        The windows in order, all of the same shape. The state is carried from each to the next.
     """
     edges = [len(ids) * number // streams for number in range(streams + 1)]
     parts = [(max(0, start - _WARM_UP), start, stop) for start, stop in pairwise(edges)]

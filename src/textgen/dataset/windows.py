@@ -1,4 +1,4 @@
-"""Feeds training windows to Keras as a `tf.data` dataset; knows nothing of what is done with them."""
+"""Feeds training windows to Keras as a `tf.data` dataset."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ PREFETCHED_STEPS = 4
 
 
 def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool = False) -> tf.data.Dataset:
-    """The windows of the streams from a position on, epoch after epoch, without end.
+    """Returns an endless dataset of the streams' windows from a position on.
 
     Args:
-        streams: the folded text.
-        epoch: the position's epoch.
-        step: its step within the epoch.
-        continues: whether the model's state is that of the position; otherwise the first window starts from zero.
+        streams: the text, split into streams.
+        epoch: the epoch of the position.
+        step: the step within the epoch.
+        continues: whether the model's state matches the position; otherwise the first window starts from zero.
 
     Returns:
-        A dataset of `({"tokens", "keep"}, targets)`: tokens and targets `(batch_size, unroll_steps)` int32, and keep
-        `(batch_size, 1)` float32, 0 where the text does not go on from the window before and the state starts anew.
+        A dataset of `({"tokens", "keep"}, targets)`. Tokens and targets are `(batch_size, unroll_steps)` int32. Keep is
+        `(batch_size, 1)` float32: 0 if the text does not continue that of the last window, so that the state is reset.
     """
     first = epoch * streams.steps_per_epoch + step
     shapes = {"tokens": (streams.batch_size, streams.unroll_steps), "keep": (streams.batch_size, 1)}
@@ -39,6 +39,6 @@ def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool
         tokens, targets = (tf.ensure_shape(ids, shapes["tokens"]) for ids in (tokens, targets))
         return {"tokens": tokens, "keep": tf.ensure_shape(keep, shapes["keep"])}, targets
 
-    # Not from_generator, which makes the C library give all memory back (decision 14).
+    # Not from_generator, which makes the C library return all freed memory to the system (decision 14).
     windows = tf.data.Dataset.counter(first).map(load)
     return windows.prefetch(PREFETCHED_STEPS).with_options(data_options())

@@ -1,4 +1,4 @@
-"""Numbers and texts in, scores out; knows nothing of Keras."""
+"""Computes scores from numbers and texts; does not use Keras."""
 
 from textgen.evaluation.novelty import Novelty, measure_novelty
 from textgen.evaluation.scores import Scores

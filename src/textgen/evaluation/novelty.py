@@ -1,4 +1,4 @@
-"""How much of a text is copied from the training text; knows nothing of how the text came about."""
+"""Measures how much of a generated text is copied from the training text."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ if TYPE_CHECKING:
     from textgen.corpus.tokenizers import Tokenizer
 
 SPAN_WORDS = 8
-"""The words of a span: the length of the n-grams that the GPT-2 paper measures copies in (Radford et al. 2019, section 4)."""
+"""The words in a span. The GPT-2 paper measures copying with 8-grams, too (Radford et al. 2019, section 4)."""
 
 SPAN_CHARACTERS = 40
-"""The characters of a span of a char model: about eight English words with the spaces between them."""
+"""The characters in a span of a char model: about eight English words with the spaces between them."""
 
 _MOST_SHOWN = 100
 
 
 @dataclass(frozen=True)
 class Novelty:
-    """What a text has from the training text.
+    """How much of a text occurs in the training text.
 
-    A short passage means nothing: everybody writes "and then he said". What counts is how long one gets, and how much
-    of the text is made of passages that are no longer chance, `SPAN_WORDS` words or `SPAN_CHARACTERS` characters.
+    Short matches mean nothing: everybody writes "and then he said". What counts is the length of the longest match, and
+    the share of spans that occur in the training text. A span, `SPAN_WORDS` words or `SPAN_CHARACTERS` characters, is too
+    long to match by chance.
 
     Attributes:
-        longest_copy: the longest passage copied word for word, the first of equals.
-        copied_share: of the spans, those that the training text contains; from 0 to 1, 0 where there is no span.
-        spans: how many spans the text has.
+        longest_copy: the longest passage copied verbatim; the first one if there are several.
+        copied_share: the share of spans that occur in the training text, from 0 to 1; 0 if there is no span.
+        spans: the number of spans in the text.
         kind_of_span: "40-character" or "8-word".
     """
 
@@ -38,26 +39,26 @@ class Novelty:
     kind_of_span: str
 
     def __str__(self) -> str:
-        """The measures as a line for people."""
+        """The measures as one readable line."""
         length = len(self.longest_copy)
         shown = f" ({self.longest_copy[:_MOST_SHOWN]!r}{'...' if length > _MOST_SHOWN else ''})" if length else ""
         longest = f"{length} character{'' if length == 1 else 's'}{shown}"
-        share = f"{100 * self.copied_share:.3g}% of {self.spans}" if self.spans else "none, the text is too short"
+        share = f"{100 * self.copied_share:.3g}% of {self.spans}" if self.spans else "none; the text is too short"
         return f"longest copied passage: {longest}, copied {self.kind_of_span} spans: {share}"
 
 
 def measure_novelty(text: str, index: CopyIndex, tokenizer: Tokenizer) -> Novelty:
-    """Measures what a text has from the training text.
+    """Measures how much of a text occurs in the training text.
 
     Args:
-        text: the tokens that were written, joined by the tokenizer's `separator`; of a spaced model not its print, in
-            which the tokens stand otherwise than in the training text.
-        index: of the training text.
-        tokenizer: the model's. It decides what a span is: every 40 characters in a row for a char model, every 8 words
-            in a row, with what stands between them, for the others.
+        text: the generated tokens, joined by the tokenizer's `separator`. For a pre-tokenized text this is not the
+            printed text, whose spacing differs from that of the training text.
+        index: the copy index of the training text.
+        tokenizer: the model's tokenizer. It defines a span: any 40 consecutive characters for a char model; otherwise any
+            8 consecutive words with whatever is between them.
 
     Returns:
-        The measures. A span is copied if the training text contains it, within longer words or not.
+        The measures. A span counts as copied even if it starts or ends within a longer word of the training text.
     """
     text = tokenizer.plain(text)
     if tokenizer.name == "char":
@@ -73,7 +74,7 @@ def measure_novelty(text: str, index: CopyIndex, tokenizer: Tokenizer) -> Novelt
 
 
 def _find_words(text: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end: the tokens with a letter or digit in them."""
+    """The start and end of each word: a token with a letter or digit in it."""
     words, place = [], 0
     for token in tokenizer.split(text):
         if any(map(str.isalnum, token)):

@@ -1,4 +1,4 @@
-"""What a model's predictions are worth: loss, perplexity and bits per character of a sum of nats."""
+"""Loss, perplexity and bits per character."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of a text.
+    """How well a model predicts a text.
 
     Attributes:
-        nats: the sum of -ln p over the scored tokens, p being the probability the model gave each.
-        tokens: how many tokens were scored.
-        characters_per_token: of the text; 1 for a char model. It makes models of different tokens comparable.
-        unknown_share: the share of the text's tokens that are `[UNK]`. Above 0, a model is spared the work of spelling
-            them, and its bits per character compare with nothing else.
+        nats: the sum of -ln p over the scored tokens, where p is the probability that the model gave the token.
+        tokens: the number of scored tokens.
+        characters_per_token: the text's average, 1 for a char model. It makes char and word models comparable.
+        unknown_share: the share of the text's tokens that are `[UNK]`. A model never has to spell these, so its bits per
+            character are not comparable if the share is above 0.
     """
 
     nats: float
@@ -30,7 +30,7 @@ class Scores:
 
     @property
     def perplexity(self) -> float:
-        """exp(nats / tokens): among how many equally likely tokens the model hesitates; infinite beyond a float."""
+        """exp(nats / tokens): the number of equally likely tokens that would be as hard to predict; may be infinite."""
         try:
             return math.exp(self.loss)
         except OverflowError:
@@ -42,7 +42,7 @@ class Scores:
         return self.loss / math.log(2) / self.characters_per_token
 
     def __str__(self) -> str:
-        """The scores as a line for people."""
+        """The scores as one readable line."""
         share = (
             f" (not comparable: {100 * self.unknown_share:.3g}% of the tokens are [UNK])" if self.unknown_share else ""
         )

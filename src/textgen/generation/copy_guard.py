@@ -1,4 +1,4 @@
-"""Keeps a text from copying the training text word for word; knows nothing of how its tokens are chosen."""
+"""Prevents a generated text from copying long passages of the training text."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
 
 LEAST_LIMIT = SPAN - 1
-"""The least limit, in characters. Runs of this length are chance: nearly all text has them, and none could be written."""
+"""The lowest limit, in characters. Nearly all text has shorter passages in common, so a lower one would allow no text."""
 
 
 class CopyGuard:
-    """Watches the verbatim runs of one text while it grows: the passages that the training text contains.
+    """Tracks the copied runs of one text: passages that the training text contains.
 
-    A run grows by no more than a character with each character written. So a run of n characters leaves limit - n that
-    can be written without a look at the index, and most tokens cost nothing.
+    A run grows by at most one character per character generated. So after a run of n characters, limit - n characters can
+    be generated without consulting the index, and most tokens cost nothing.
 
-    Texts are compared as `Tokenizer.plain` has them. The blank behind a spaced token counts as a part of it: it is
-    written whatever comes next, and where a run had no room for it no token could follow.
+    Texts are compared in the form that `Tokenizer.plain` gives them. In a pre-tokenized text, the space after a token
+    counts as part of it: it is always written, and a run without room for it could not be continued by any token.
 
     Args:
-        index: of the training text.
+        index: the copy index of the training text.
         limit: the longest run to allow, in characters, at least `LEAST_LIMIT`.
-        tokenizer: the model's.
-        before: the tokens of the prompt. A run that begins there and goes on is copied like any other, and counts; the
-            prompt itself may hold longer ones. Without it only the runs within what is written count.
+        tokenizer: the model's tokenizer.
+        before: the tokens of the prompt. A run that starts in the prompt and continues in the generated text counts; the
+            prompt itself may contain longer runs. Without it, only runs within the generated text count.
 
     Raises:
-        UsageError: when the limit is too low.
+        UsageError: if the limit is too low.
     """
 
     def __init__(self, index: CopyIndex, limit: int, tokenizer: Tokenizer, before: Iterable[str] = ()) -> None:
@@ -50,13 +50,13 @@ class CopyGuard:
         self._asked: tuple[str, int] | None = None
 
     def allows(self, token: str) -> bool:
-        """Says whether no run that ends within a token, if it comes next, is longer than the limit."""
+        """Returns whether a token can come next without a run that exceeds the limit."""
         longest, free = self._look_ahead(token)
         self._asked = token, free
         return longest <= self._limit
 
     def add(self, token: str) -> None:
-        """Takes the next token of the text; at no cost if it is the one last asked for."""
+        """Adds the next token of the text; this is free if `allows` was just called with it."""
         if self._asked is None or self._asked[0] != token:
             self._asked = token, self._look_ahead(token)[1]
         self._free = self._asked[1]
@@ -67,14 +67,14 @@ class CopyGuard:
         return f"{self._end}{token}{self._separator}"
 
     def _look_ahead(self, token: str) -> tuple[int, int]:
-        """Follows the runs through a token.
+        """Extends the runs by a token.
 
         Args:
             token: the token that may come next.
 
         Returns:
-            The longest run met, where those below the limit may go unmet, and any above it counts as one character more
-            than the limit; and how many characters behind the token need no look at the index.
+            The longest run, and the number of characters after the token that need no look-up in the index. Runs below the
+            limit may be missed, and any run above it counts as limit + 1.
         """
         text = self._append(token)
         longest, free = 0, self._free

@@ -1,4 +1,4 @@
-"""Decides where a text ends before its length is reached; knows nothing of tokens."""
+"""Decides where a generated text ends before it reaches its length."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 FinishReason: TypeAlias = Literal["length", "until", "lines", "max_copy"]
-"""Why a text ended: it is as long as was asked for, the text of `until` was written, so many lines were, or every way to
-go on would have copied too much."""
+"""Why a text ended: it reached its length, contains a text of `until`, has all its lines, or could not be continued without
+copying more than `max_copy` characters."""
 
 
 class Ending:
-    r"""Watches a text as it grows, and cuts the piece in which it ends.
+    r"""Cuts the piece in which a text ends.
 
     Args:
-        until: texts at whose first appearance, anywhere in what is written, the text ends; it is the last of it.
-        lines: after how many lines it ends, without the last line break.
+        until: texts that end the generated text where one of them first occurs; it is included.
+        lines: the number of lines after which the text ends, without the last line break.
 
     Example:
         >>> ending = Ending(until=["end"])
@@ -27,16 +27,16 @@ class Ending:
         self._until = tuple(until)
         self._lines_left = lines
         self._reach = max(map(len, self._until), default=1) - 1
-        self._tail = ""  # as much of what was written as a text of `until` could begin in
+        self._tail = ""  # the end of the text, in which a text of `until` may start
 
     def cut(self, piece: str) -> tuple[str, FinishReason | None]:
-        """Takes the next piece.
+        """Adds the next piece of the text.
 
         Args:
-            piece: what would be written next.
+            piece: the next piece.
 
         Returns:
-            What of it belongs to the text, and why the text ends there; None where it does not.
+            The part of it that belongs to the text, and why the text ends there; None if it continues.
         """
         ends: list[tuple[int, FinishReason]] = []
         text = self._tail + piece
@@ -53,7 +53,7 @@ class Ending:
         return piece[:length], reason
 
     def _find_last_line_end(self, piece: str) -> int:
-        """Counts line breaks; returns the place of the one that ends the last line, or -1."""
+        """Counts line breaks; returns the index of the one that ends the last line, or -1."""
         if self._lines_left is None:
             return -1
         place = -1

@@ -1,11 +1,11 @@
-"""The layers of the LSTM in NumPy: their weights, prepared once, and one step of each; knows nothing of tokens.
+"""The LSTM layers in NumPy: prepares their weights once, and computes one step of each.
 
-The equations stand in `step`. Prepared means:
+`step` has the equations. The weights are prepared as follows:
 
-- the gates stand in the order o, i, f, g, so that the three sigmoids are one block, and [i, f] * [g, c] is one product;
-- what leads to o, i and f is negated, since sigmoid(z) = 1 / (1 + exp(-z));
-- kernel, bias and recurrent kernel of a plain cell are one matrix, for the input [x, 1, h];
-- the mean that layer normalisation takes off x W is taken off the rows of W instead, once.
+- The gates are in the order o, i, f, g, so that the three sigmoids are one block, and [i, f] * [g, c] is one product.
+- The weights of o, i and f are negated, because sigmoid(z) = 1 / (1 + exp(-z)).
+- The kernel, bias and recurrent kernel of a plain cell are one matrix, for the input [x, 1, h].
+- The mean that layer normalisation subtracts from x W is subtracted from the rows of W instead, once.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LAYER_NORM_EPSILON = 1e-5
-"""What layer normalisation adds to a variance, so that equal numbers do not divide by zero."""
+"""Added to the variance in layer normalisation, so that equal numbers do not cause a division by zero."""
 
 MOST_TABLE_NUMBERS = 1 << 24
-"""The most numbers (64 MB) in the table of an embedding that was multiplied by the first kernel; beyond, both are kept."""
+"""The most numbers (64 MB) in the table of the embedding times the first kernel; a larger one is not built."""
 
 Floats: TypeAlias = "NDArray[np.float32]"
 
@@ -33,17 +33,17 @@ class LayerWeights:
     """The prepared weights of one layer.
 
     Args:
-        tensors: those of the model file.
-        index: which layer.
-        reads_table: its input's share of the gates comes from a table (see `fold_input`): no kernel and no bias here.
+        tensors: the tensors of the model file.
+        index: the index of the layer.
+        reads_table: whether the input projection comes from a table (see `fold_input`), which includes kernel and bias.
 
     Attributes:
         state_size: n, `lstm_state_size`.
         output_size: the size of h, `num_proj` or n.
-        norm: whether it is layer-normalised.
-        projection: P; None where there is none.
-        stacked: for a plain layer alone, what multiplies [x, 1, h], or h where it reads a table.
-        recurrent_kernel, recurrent_scale, state_scale, state_offset: for a layer-normalised layer alone.
+        norm: whether the layer is layer-normalised.
+        projection: P, or None without a projection.
+        stacked: for a plain layer only, the matrix for [x, 1, h], or for h if the layer reads a table.
+        recurrent_kernel, recurrent_scale, state_scale, state_offset: for a layer-normalised layer only.
         kernel, input_scale, bias: for a layer-normalised layer that does not read a table.
     """
 
@@ -68,14 +68,14 @@ class LayerWeights:
 
 
 def fold_input(tensors: Mapping[str, Floats]) -> tuple[Floats | None, Floats | None]:
-    """Prepares the way from a token to the first layer.
+    """Folds the embedding into the first layer's kernel, so that a token's input projection is a row of a table.
 
     Args:
-        tensors: those of the model file.
+        tensors: the tensors of the model file.
 
     Returns:
-        The table that has each token's share of the first layer's gates, bias included, (vocabulary size, 4n), and None;
-        or, where that would be too large, None and the embedding.
+        The table of each token's input projection, bias included, `(vocabulary_size, 4n)`, and None. If the table would
+        be too large, None and the embedding.
     """
     embedding, kernel = tensors.get("embedding"), tensors["layers.0.kernel"]
     if embedding is not None:
@@ -90,16 +90,16 @@ def fold_input(tensors: Mapping[str, Floats]) -> tuple[Floats | None, Floats | N
 
 
 class Cell(ABC):
-    """A layer at work: its state, and the buffers of a step, (features, batch) or (features,) for one text.
+    """The state and buffers of a layer. Arrays are `(features, batch)`, or `(features,)` for one text.
 
     Args:
-        weights: of the layer.
-        x: what it reads; empty where it reads a table.
-        h: where its output goes, and comes back from at the next step.
-        whole: the memory [x, 1, h], or h alone where it reads a table.
+        weights: the layer's weights.
+        x: the input; empty if the layer reads a table.
+        h: the output, and the recurrent input of the next step.
+        whole: the array that contains [x, 1, h], or only h if the layer reads a table.
 
     Attributes:
-        c: what it remembers.
+        c: the cell state.
     """
 
     def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
@@ -107,7 +107,7 @@ class Cell(ABC):
         self._weights, self._x, self._h, self._whole = weights, x, h, whole
         gates = np.zeros((5 * n, *columns), np.float32)  # o, i, f, g, c
         self._z, self.c = gates[: 4 * n], gates[4 * n :]
-        # NumPy takes half a microsecond to make an array of a number; to read one of a batch takes longer.
+        # Converting a scalar to an array takes NumPy 0.5 microseconds; for a batch, reading an array would take longer.
         self._one = np.float32(1) if columns else np.ones(3 * n, np.float32)
         self._output = self._h if weights.projection is None else np.empty((n, *columns), np.float32)
         o_i_f, o, i_f, i, f = gates[: 3 * n], gates[:n], gates[n : 3 * n], gates[n : 2 * n], gates[2 * n : 3 * n]
@@ -115,10 +115,10 @@ class Cell(ABC):
         self._views = o_i_f, o, i_f, i, f, g, g_c, self.c
 
     def __call__(self, given: Floats | None) -> None:
-        """Makes one step: reads x, h and c, and overwrites h and c.
+        """Computes one step: reads x, h and c, and overwrites h and c.
 
         Args:
-            given: the input's share of the gates, from the table; None when it is to be computed from x.
+            given: the input projection from the table, or None to compute it from x.
         """
         self._sum(given)
         o_i_f, o, i_f, i, f, g, g_c, c = self._views
@@ -135,10 +135,10 @@ class Cell(ABC):
 
     @abstractmethod
     def _sum(self, given: Floats | None) -> None:
-        """Writes the sums that lead to the gates into z."""
+        """Writes the gate pre-activations to z."""
 
     def _exposed(self) -> Floats:
-        """What of the memory the output gate lets out."""
+        """The cell state as the output gate sees it."""
         return self.c
 
 
@@ -156,7 +156,7 @@ class NormalisedCell(Cell):
 
     def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
         super().__init__(weights, x, h, whole)
-        # The weights go along the features: with a batch behind them, they need an axis for it.
+        # The weights are per feature, so with a batch they need another axis.
         shape = (-1, *(1 for _ in h.shape[1:]))
         self._recurrent_scale = weights.recurrent_scale.reshape(shape)
         if len(x):
@@ -169,9 +169,9 @@ class NormalisedCell(Cell):
         dot(weights.recurrent_kernel.T, self._h, z)
         _normalise(z, self._recurrent_scale)
         if given is None:
-            share: Floats = dot(weights.kernel.T, self._x)
-            _normalise(share, self._input_scale)
-            given = add(share, self._bias, share)
+            projected: Floats = dot(weights.kernel.T, self._x)
+            _normalise(projected, self._input_scale)
+            given = add(projected, self._bias, projected)
         add(z, given, z)
 
     def _exposed(self) -> Floats:
@@ -182,24 +182,24 @@ class NormalisedCell(Cell):
 
 
 def _normalise(a: Floats, scale: Floats) -> None:
-    """Divides numbers whose mean over the first axis is 0 by their deviation and multiplies them by a scale, in place."""
+    """Divides an array with mean 0 over the first axis by its standard deviation, and scales it, in place."""
     variance = np.square(a).mean(axis=0)
     multiply(a, scale / np.sqrt(variance + np.float32(LAYER_NORM_EPSILON)), a)
 
 
 def _order(a: Floats) -> Floats:
-    """Brings the gates along the last axis from Keras' order i, f, g, o into o, i, f, g."""
+    """Reorders the gates along the last axis from Keras' i, f, g, o to o, i, f, g."""
     return np.roll(a, a.shape[-1] // 4, axis=-1)
 
 
 def _arrange(a: Floats) -> Floats:
-    """Orders the gates and negates what leads to the sigmoids."""
+    """Reorders the gates and negates the weights of the sigmoids."""
     a = _order(a)
     a[..., : a.shape[-1] // 4 * 3] *= -1
     return a
 
 
 def _centre(a: Floats) -> Floats:
-    """Takes the mean over the last axis off."""
+    """Subtracts the mean over the last axis."""
     centred: Floats = a - a.mean(axis=-1, keepdims=True)
     return centred

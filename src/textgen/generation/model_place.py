@@ -1,4 +1,4 @@
-"""Opens the model that a place names, on the local disk or in a bucket; knows nothing of what a model file holds."""
+"""Opens a model on the local disk or in a bucket."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from textgen.storage import fetch, is_bucket
 
 
 def open_model(place: str | Path) -> ModelFile:
-    """Reads a model file from wherever it lies.
+    """Reads a model file from a path or a bucket.
 
-    In a bucket, `URI` itself is the model file; if there is no such object, `URI/model.safetensors` is. A URI that ends in
-    a slash is a job directory without asking, because some tools leave an empty object of that name.
+    In a bucket, the URI is first taken as the model file, then as a job directory that contains `model.safetensors`. A
+    URI that ends in a slash is always a job directory, because some tools create an empty object of that name.
 
     Args:
-        place: a model file or a job directory: a path, or a string that begins with `gs://`.
+        place: a model file or a job directory: a path, or a string that starts with `gs://`.
 
     Returns:
         The model.
 
     Raises:
-        TextgenError: as `read_model`, and as `textgen.storage.fetch` for a bucket.
+        TextgenError: see `read_model`, and `textgen.storage.fetch` for a bucket.
     """
     if isinstance(place, str) and is_bucket(place):
         uri, file = _fetch_model(place)
@@ -32,7 +32,7 @@ def open_model(place: str | Path) -> ModelFile:
 
 
 def _fetch_model(place: str) -> tuple[str, Path]:
-    """The URI of the model file, and where it lies on the local disk."""
+    """Returns the URI of the model file and the path of its local copy."""
     name = JobDirectory(Path()).model.name
     if place.endswith("/") and place != "gs://":
         return f"{place}{name}", fetch(f"{place}{name}")
@@ -44,5 +44,5 @@ def _fetch_model(place: str) -> tuple[str, Path]:
             return inside, fetch(inside)
         except MissingError:
             raise MissingError(
-                f"there is neither a model file {place} nor a {inside}; check the name, or train a model with textgen-train"
+                f"there is no model at {place} or {inside}; check the name, or train a model with textgen-train"
             ) from missing

@@ -1,4 +1,4 @@
-"""Which shapes a model can have and which tensors each asks for; knows nothing of files."""
+"""Validates the shape of a model, and lists the tensors that belong to it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _LONGEST_TEXT = 64
 
 
 def check_shape(shape: Mapping[str, Any]) -> None:
-    """Refuses a shape that no config could have, but for layer_norm beside num_proj, which is only never trained.
+    """Refuses a shape that no config could have. Only layer_norm with num_proj is accepted, though training refuses it.
 
     Args:
-        shape: the config fields that shape the model, as in `ModelFile.shape`; a field that is left out is not used.
+        shape: the config fields that shape the model, as in `ModelFile.shape`; a missing field is not used.
 
     Raises:
-        FormatError: when a field is missing or unknown, of another type, or beyond the limits of its setting.
+        FormatError: if a field is missing, unknown, of another type, or out of range.
     """
     known = {setting.name: setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint}
     for name in _NEVER_LEFT_OUT:
         if name not in shape:
-            raise FormatError(f"its shape must say {name}, and does not")
+            raise FormatError(f"its shape has no {name}")
     for name, value in shape.items():
         if name not in known:
             raise FormatError(f"its shape has the unknown field {shown(name)}")
@@ -37,17 +37,17 @@ def check_shape(shape: Mapping[str, Any]) -> None:
 
 
 def expected_shapes(shape: Mapping[str, Any], vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    """The tensors that a model of this shape consists of.
+    """Returns the shapes of the tensors of a model.
 
     Args:
         shape: the config fields that shape the model, as in `ModelFile.shape`.
-        vocabulary_size: the number of tokens, padding and `[UNK]` included.
+        vocabulary_size: the number of tokens, including padding and `[UNK]`.
 
     Returns:
-        The shape of each tensor by its name, from the first layer to the last.
+        The shape of each tensor by name, from the first layer to the last.
 
     Raises:
-        FormatError: when the shape is none, see `check_shape`.
+        FormatError: if the shape is invalid; see `check_shape`.
     """
     check_shape(shape)
     state_size, projected_size = shape["lstm_state_size"], shape.get("num_proj")
@@ -78,12 +78,12 @@ def expected_shapes(shape: Mapping[str, Any], vocabulary_size: int) -> dict[str,
 
 
 def _check_field(setting: Setting, value: Any) -> None:
-    """Refuses a value that its setting could not have; JSON has types, so nothing is converted."""
+    """Refuses a value that the setting cannot have. JSON has types, so nothing is converted."""
     if value is None and setting.nullable:
         return
     kind = setting.option.kind
     if type(value) is not kind or (isinstance(value, str) and len(value) > _LONGEST_TEXT):
-        raise FormatError(f"its {setting.name} must be {_IN_WORDS[kind]}, not {shown(value)}")
+        raise FormatError(f"its {setting.name} must be {_IN_WORDS[kind]}, got {shown(value)}")
     try:
         check_value(setting, value)
     except UsageError as error:

@@ -1,18 +1,18 @@
-"""The signature of a one-step model: names and widths of what a runtime gives it and gets back; knows of no format.
+"""The signature of an exported one-step model: the names and shapes of its inputs and outputs.
 
-It reads a token of each of B texts that are written side by side. With V tokens in the vocabulary, it is given::
+The model reads one token of each of B texts. With V tokens in the vocabulary, its inputs are::
 
-    token          (B,)                             int32      the ids of the tokens
-    h_{i}          (B, num_proj or lstm_state_size)  float32   what layer i said last
-    c_{i}          (B, lstm_state_size)              float32   what layer i remembers
+    token          (B,)                              int32     the token ids
+    h_{i}          (B, num_proj or lstm_state_size)  float32   the output of layer i in the last step
+    c_{i}          (B, lstm_state_size)              float32   the cell state of layer i
 
-and gives back, all float32::
+and its outputs, all float32::
 
-    logits         (B, V)                            of the next tokens
-    h_{i}_next     as h_{i}                          the states to give with the next tokens
-    c_{i}_next     as c_{i}
+    logits         (B, V)                            the logits of the next tokens
+    h_{i}_next     like h_{i}                        the states to pass with the next tokens
+    c_{i}_next     like c_{i}
 
-Before the first token all states are zeros.
+All states are zero before the first token.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ LOGITS = "logits"
 
 
 def state_names(layer: int) -> tuple[str, str]:
-    """The names of a layer's states h and c."""
+    """Returns the names of a layer's states h and c."""
     return f"h_{layer}", f"c_{layer}"
 
 
 def next_name(state: str) -> str:
-    """The name under which a state is given back."""
+    """Returns the name of the output for a state."""
     return f"{state}_next"
 
 
 def state_widths(shape: Mapping[str, Any]) -> dict[str, int]:
-    """The width of each state by its name, from the first layer to the last.
+    """Returns the width of each state by name, from the first layer to the last.
 
     Args:
         shape: the config fields that shape the model, as in `ModelFile.shape`.

@@ -1,4 +1,4 @@
-"""One step of the LSTM, in NumPy: token ids in, the logits of the next tokens out; knows nothing of text.
+"""One step of the LSTM in NumPy: token ids in, logits of the next tokens out.
 
 The cell of Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000), for a layer
 that reads x and has the state (h, c)::
@@ -8,18 +8,17 @@ that reads x and has the state (h, c)::
     h' = sigmoid(o) * tanh(c')
 
 With `num_proj` (Sak, Senior and Beaufays 2014, "Long short-term memory recurrent neural network architectures for
-large scale acoustic modeling", section 2), h' is multiplied by a matrix P: what leaves the layer, and returns to it,
-is narrow.
+large scale acoustic modeling", section 2), h' is multiplied by a matrix P, which makes the layer's output narrower.
 
-With `layer_norm` (Ba, Kiros and Hinton 2016, "Layer normalization", equations 20 to 22), LN(a; s) = s * (a - mean(a)) /
-sqrt(variance(a) + epsilon) keeps the sums in range::
+With `layer_norm` (Ba, Kiros and Hinton 2016, "Layer normalization", equations 20 to 22), the sums are normalised by
+LN(a; s) = s * (a - mean(a)) / sqrt(variance(a) + epsilon)::
 
     i, f, g, o = split(LN(x W; input_scale) + LN(h U; recurrent_scale) + b)
     h' = sigmoid(o) * tanh(LN(c'; state_scale) + state_offset)
 
-A step of a small model is a few dozen calls of NumPy, so `layers` (where the weights are prepared) and this module make
-them few, and allocate nothing: what a token gives the first layer is one row of a table; each layer's input and state
-lie side by side, [x, 1, h], and meet kernel, bias and recurrent kernel in one product.
+For a small model, most of the time of a step is the overhead of NumPy calls. So `layers`, which prepares the weights, and
+this module make few calls and allocate nothing. The first layer's input projection is one row of a table. Each layer's
+input and state are contiguous, [x, 1, h], so that kernel, bias and recurrent kernel are applied in one product.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class LSTMStep:
-    """The network of a model file, its weights prepared for reading one token at a time.
+    """The network of a model file, with its weights prepared for reading one token at a time.
 
     Args:
         model: the model file.
@@ -62,14 +61,14 @@ class LSTMStep:
 
     @cached_property
     def table_by_column(self) -> Floats | None:
-        """The table with a column a token, from which those of a batch are taken."""
+        """The transposed table, with one column per token, for a batch."""
         return None if self.table is None else np.ascontiguousarray(self.table.T)
 
     def start(self, batch: int = 1) -> LSTMRun:
-        """Begins to read texts, with zero states.
+        """Starts to read texts in parallel, with zero states.
 
         Args:
-            batch: how many, side by side.
+            batch: the number of texts.
 
         Returns:
             The run.
@@ -78,14 +77,13 @@ class LSTMStep:
 
 
 class LSTMRun:
-    """Texts that are being read side by side: their states, and the buffers that a step needs.
+    """The states of texts that are read in parallel, and the buffers of a step.
 
-    Inside, arrays have the features first and the batch last, (features, batch), or (features,) for one text, so that
-    each gate is one contiguous block.
+    Internally, arrays are `(features, batch)`, or `(features,)` for one text, so that each gate is one contiguous block.
 
     Args:
         step: the network.
-        batch: how many texts.
+        batch: the number of texts.
     """
 
     def __init__(self, step: LSTMStep, batch: int) -> None:
@@ -93,7 +91,7 @@ class LSTMRun:
         self._columns = () if batch == 1 else (batch,)
         embedded = 0 if step.embedding is None else step.embedding.shape[1] + 1
         size = embedded + sum(layer.output_size + 1 for layer in step.layers)
-        # embedded token, 1, h of the first layer, 1, h of the second, 1, ...: every layer finds [x, 1, h] in here.
+        # Embedded token, 1, h of the first layer, 1, h of the second, 1, ...: [x, 1, h] of every layer is a slice.
         self._chain = np.zeros((size, *self._columns), np.float32)
         self._embedded = self._chain[: max(embedded - 1, 0)]
         self._cells: list[Cell] = []
@@ -112,15 +110,15 @@ class LSTMRun:
         self._logits = np.empty((*self._columns, step.vocabulary_size), np.float32)
         self._rows = self._logits.reshape(batch, step.vocabulary_size)
 
-    @np.errstate(over="ignore")  # exp(-z) of a gate that is firmly shut is infinite, and the gate 1 / (1 + inf) = 0
+    @np.errstate(over="ignore")  # exp(-z) of a closed gate may be infinite, and the gate is 1 / (1 + inf) = 0
     def __call__(self, ids: NDArray[np.integer]) -> Floats:
         """Reads one token in each text.
 
         Args:
-            ids: the token ids, integers, (batch,).
+            ids: `(batch,)`, integers, the token ids.
 
         Returns:
-            The logits of the next tokens, float32, (batch, vocabulary size); a buffer that the next call overwrites.
+            `(batch, vocabulary_size)`, float32, the logits of the next tokens. The next call overwrites this buffer.
         """
         given = self._look_up(ids)
         for cell in self._cells:
@@ -130,13 +128,13 @@ class LSTMRun:
         return self._rows
 
     def select(self, rows: Sequence[int]) -> LSTMRun:
-        """Makes another run that goes on from the states of some texts.
+        """Creates another run that continues some of the texts.
 
         Args:
-            rows: which texts, in which order; one may come several times, to be continued in several ways.
+            rows: the texts to continue, in order. A text may occur several times, to be continued in several ways.
 
         Returns:
-            The run; this one is not modified, and goes on by itself.
+            The new run; this one is not modified.
         """
         run = LSTMRun(self._step, len(rows))
         for ours, theirs in zip(self._states, run._states, strict=True):
@@ -148,7 +146,7 @@ class LSTMRun:
         return [self._chain, *(cell.c for cell in self._cells)]
 
     def _look_up(self, ids: NDArray[np.integer]) -> Floats | None:
-        """Returns what the tokens give the first layer's gates; embeds them instead where there is no table."""
+        """Returns the tokens' input projections from the table; without a table, embeds the tokens instead."""
         step = self._step
         if step.table is None:
             self._embedded[...] = step.embedding[ids].T.reshape(self._embedded.shape)  # type: ignore[index]
@@ -156,5 +154,5 @@ class LSTMRun:
         if self._given is None:
             row: Floats = step.table[ids[0]]
             return row
-        # mode "clip" writes into the buffer at once; the ids are those of the vocabulary.
+        # mode="clip" avoids a temporary buffer; no id is out of range.
         return step.table_by_column.take(ids, axis=1, out=self._given, mode="clip")  # type: ignore[union-attr]

@@ -1,7 +1,7 @@
-"""A text file that only grows, in which each entry stands once however often its writer is killed.
+"""An append-only text file that contains each entry once, however often its writer is killed.
 
-What a killed trainer wrote after its last checkpoint is written again by the next one, which goes on from there. So each
-checkpoint keeps how long the file was, and what goes on from it cuts the file there.
+Each checkpoint records the length of the file. A trainer that resumes from the checkpoint truncates the file to that
+length, and then writes again what a killed trainer had written after the checkpoint.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from textgen.errors import from_os_error
 
 
 class LogFile:
-    """A file and the entries that it is still to get.
+    """A log file and the entries that are not written yet.
 
     Args:
-        path: the file; its directory is there when something is written.
+        path: the file; its directory must exist when something is written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,16 +27,14 @@ class LogFile:
         self._pending = ""
 
     def add(self, entry: str) -> None:
-        """Takes an entry, for the next `write`."""
+        """Adds an entry for the next `write`."""
         self._pending += entry
 
     def write(self) -> None:
-        """Puts the entries on the disk, all or none; what fails is kept for the next time.
-
-        They begin on a line of their own, whoever cut the last one.
+        """Writes the new entries, all or none, starting on a new line. If that fails, the next call tries again.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the file cannot be written.
         """
         if not self._pending:
             return
@@ -59,11 +57,11 @@ class LogFile:
             raise from_os_error(error, f"cannot write {self.path}") from error
         self._pending = ""
 
-    def kept(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON values.
+    def state(self) -> dict[str, Any]:
+        """Returns the state to store in a checkpoint: the file's length and the entries not written yet, as JSON values.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the file cannot be read.
         """
         try:
             size = self.path.stat().st_size if self.path.exists() else 0
@@ -71,18 +69,18 @@ class LogFile:
             raise from_os_error(error, f"cannot read {self.path}") from error
         return {"bytes": size, "pending": self._pending}
 
-    def take_over(self, kept: Mapping[str, Any], *, cut: bool) -> None:
-        """Goes on from what a checkpoint kept.
+    def restore(self, state: Mapping[str, Any], *, cut: bool) -> None:
+        """Restores the state from a checkpoint.
 
         Args:
-            kept: that; empty where there is no checkpoint.
-            cut: whether what the file holds beyond it is of a killed trainer, and goes.
+            state: the state; empty if there is no checkpoint.
+            cut: whether to truncate the file to the checkpoint, because the trainer was killed later.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the file cannot be read or written.
         """
-        self._pending = kept.get("pending", "")
-        size = kept.get("bytes", 0)
+        self._pending = state.get("pending", "")
+        size = state.get("bytes", 0)
         try:
             if cut and self.path.exists() and self.path.stat().st_size > size:
                 os.truncate(self.path, size)

@@ -1,6 +1,6 @@
-"""A trained model as a file for another runtime: written, run once, and refused where it differs from textgen's own step.
+"""Exports a model to other runtimes: each file is written, run once, and rejected if it differs from textgen's own step.
 
-A format is a module, which alone loads what that format needs: only `.keras` and LiteRT files need Keras to be written.
+Each format has its module, which loads only what the format needs: `.keras` and LiteRT files need Keras, ONNX does not.
 """
 
 from textgen.portable.formats import FORMATS, check_installed

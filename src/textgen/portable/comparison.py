@@ -1,4 +1,4 @@
-"""Runs a one-step model beside textgen's own step, and says how far they differ; knows nothing of files."""
+"""Compares a one-step model in another runtime with textgen's own step."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from textgen.generation import LSTMStep, ModelFile
 from textgen.generation.signature import LOGITS, TOKEN, next_name, state_widths
 
 OneStep: TypeAlias = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[np.float32]]]
-"""From inputs to outputs; names and shapes stand in `generation.signature`."""
+"""Maps inputs to outputs; `generation.signature` has their names and shapes."""
 
 TEXTS = 4
-"""Read side by side: several short ones, and not a long one, in which some networks make much of a rounding."""
+"""The texts read in parallel: several short ones, because some networks amplify rounding errors over a long one."""
 
 STEPS = 12
-"""Tokens that are read of each text."""
+"""The tokens read from each text."""
 
 
 def largest_difference(model: ModelFile, one_step: OneStep) -> float:
-    """The largest difference of any logit over a few dozen random tokens, the state carried from step to step.
+    """Returns the largest difference of any logit over random texts, with the state carried from step to step.
 
     Args:
         model: the model file.
         one_step: the same model in another runtime.
 
     Returns:
-        The difference, in units of the step's largest logit where that is above 1; NaN where a logit is no number.
+        The difference, relative to the step's largest logit if that is above 1; NaN if a logit is NaN.
     """
     reference = LSTMStep(model).start(TEXTS)
     states = {name: np.zeros((TEXTS, width), np.float32) for name, width in state_widths(model.shape).items()}
@@ -39,7 +39,7 @@ def largest_difference(model: ModelFile, one_step: OneStep) -> float:
         outputs = one_step({TOKEN: ids, **states})
         states = {name: outputs[next_name(name)] for name in states}
         expected = reference(ids)
-        with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, which is what is wanted
+        with np.errstate(invalid="ignore"):  # infinity minus infinity is NaN, as intended
             difference = np.abs(outputs[LOGITS] - expected).max() / np.maximum(1, np.abs(expected).max())
         largest = np.maximum(largest, difference)
     return float(largest)

@@ -1,4 +1,4 @@
-"""What there is to know of each format before it is written; loads none of their libraries."""
+"""Lists the export formats and what each needs, without loading any format's libraries."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from textgen.errors import UnavailableError
 
 @dataclass(frozen=True)
 class Format:
-    """A file format.
+    """An export format.
 
     Attributes:
-        suffix: of a file's name.
-        module: of this package: what writes such a file and runs it.
-        needs: modules that must be installed beside textgen's own dependencies; the extra has the format's name.
-        most_bytes: of weights that such a file can hold; None for any number.
+        suffix: the suffix of the file's name.
+        module: the module that writes and runs such files.
+        needs: modules that must be installed in addition to textgen's dependencies; the extra has the format's name.
+        most_bytes: the most bytes of weights that such a file can contain; None for no limit.
     """
 
     suffix: str
@@ -36,13 +36,13 @@ FORMATS = {
 
 
 def check_installed(name: str) -> None:
-    """Checks that what a format needs is installed.
+    """Checks that the modules that a format needs are installed.
 
     Args:
-        name: the format's.
+        name: the format's name.
 
     Raises:
-        UnavailableError: when something is missing.
+        UnavailableError: if a module is missing.
     """
     for module in FORMATS[name].needs:
         try:

@@ -1,4 +1,4 @@
-"""Writes and runs `.keras` files, which any backend of Keras 3 loads in its safe mode, without code of textgen."""
+"""Writes and runs `.keras` files, which any Keras 3 backend loads in safe mode without textgen's code."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def write(model: ModelFile, path: Path) -> None:
 
 
 def open_step(path: Path) -> OneStep:
-    """Opens what `write` wrote."""
+    """Opens a file written by `write`."""
     step: OneStep = keras.saving.load_model(path, compile=False, safe_mode=True).predict_on_batch
     return step

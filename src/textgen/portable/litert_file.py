@@ -1,4 +1,4 @@
-"""Writes and runs LiteRT files, formerly TensorFlow Lite; their one signature has the names of `generation.signature`."""
+"""Writes and runs LiteRT (formerly TensorFlow Lite) files; their signature has the names in `generation.signature`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def write(model: ModelFile, path: Path) -> None:
 
 
 def open_step(path: Path) -> OneStep:
-    """Opens what `write` wrote."""
+    """Opens a file written by `write`."""
     runner = Interpreter(model_path=str(path)).get_signature_runner()
     return lambda inputs: runner(**inputs)

@@ -17,7 +17,7 @@ def write(model: ModelFile, path: Path) -> None:
 
 
 def open_step(path: Path) -> OneStep:
-    """Opens what `write` wrote."""
+    """Opens a file written by `write`."""
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return lambda inputs: dict(zip(names, session.run(names, dict(inputs)), strict=True))

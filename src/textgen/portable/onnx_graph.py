@@ -1,7 +1,7 @@
-"""Builds the ONNX graph of one step from a model file; knows nothing of files, and needs neither Keras nor TensorFlow.
+"""Builds the ONNX graph of one step from a model file, without Keras or TensorFlow.
 
-The equations are those of `generation.step`; inputs and outputs are those of `generation.signature`. The operators are
-those of https://onnx.ai/onnx/operators, in operator set 17.
+The equations are those of `generation.step`; `generation.signature` has the inputs and outputs. The operators are
+documented at https://onnx.ai/onnx/operators, operator set 17.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from textgen.generation.signature import LOGITS, TOKEN, next_name, state_names, 
 from textgen.version import __version__
 
 OPERATOR_SET = 17
-"""The first that has layer normalisation, of 2022: an older one is read by more runtimes."""
+"""The oldest operator set with layer normalisation, from 2022: more runtimes read it than newer ones."""
 
 IR_VERSION = 8
-"""The file format that came with that operator set."""
+"""The file format version that was released with that operator set."""
 
 _BATCH = "batch"
 
 
 def make_onnx_model(model: ModelFile) -> ModelProto:
-    """The ONNX model of one step, with the weights of a model file; the batch size is free.
+    """Builds the ONNX model of one step, with the weights of a model file and any batch size.
 
     Args:
         model: the model file.
@@ -56,11 +56,11 @@ def _floats(name: str, width: int) -> ValueInfoProto:
 
 
 class _Graph:
-    """The nodes and weights of a model, in the order in which they are computed.
+    """The nodes and weights of a model, in order of computation.
 
     Attributes:
-        nodes: each gives one or more values, which are known by their names.
-        weights: by name, as in the model file.
+        nodes: each node computes one or more named values.
+        weights: the weights by name, as in the model file.
     """
 
     def __init__(self, model: ModelFile) -> None:
@@ -75,7 +75,7 @@ class _Graph:
         self._add("Add", product, "output.bias", output=LOGITS)
 
     def _add_layer(self, index: int, x: str) -> str:
-        """Adds a layer that reads the value x: token ids, or vectors; returns the name of what it says."""
+        """Adds a layer whose input is the value x, token ids or vectors; returns the name of its output."""
         layer = f"layers.{index}"
         h, c = state_names(index)
         # A one-hot vector times a matrix is one row of the matrix.
@@ -97,7 +97,7 @@ class _Graph:
         return self._add("Mul", *factors, output=next_name(h))
 
     def _add_norm(self, values: str, scale: str, *offset: str) -> str:
-        """Adds layer normalisation; where there is no such scale, the values stay as they are."""
+        """Adds layer normalisation if the model has such a scale; returns the name of the result."""
         if scale not in self.weights:
             return values
         return self._add("LayerNormalization", values, scale, *offset, axis=-1, epsilon=LAYER_NORM_EPSILON)

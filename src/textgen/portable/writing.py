@@ -1,4 +1,4 @@
-"""Writes a model in a format, runs what was written, and keeps it only if it does what the model file does."""
+"""Exports a model to a file, runs the file, and keeps it only if it computes the same as the model file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from textgen.portable.formats import FORMATS
 from textgen.storage import atomic_path, write_atomic
 
 TOLERANCE = 1e-4
-"""How large the difference may be: rounding gives some 1e-6, a wrong weight or operator far more."""
+"""The largest accepted difference: rounding causes about 1e-6, a wrong weight or operator far more."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The exported files.
 
     Attributes:
-        model: the file.
-        vocabulary: the JSON file beside it.
-        difference: the largest of any logit from textgen's own step (see `largest_difference`).
+        model: the model's file.
+        vocabulary: the JSON file next to it.
+        difference: the largest difference of any logit from textgen's own step; see `largest_difference`.
     """
 
     model: Path
@@ -34,37 +34,37 @@ class Exported:
 
 
 class _Backend(Protocol):
-    """What a format's module has."""
+    """The functions of a format's module."""
 
     def write(self, model: ModelFile, path: Path) -> None:
         """Writes a file."""
 
     def open_step(self, path: Path) -> OneStep:
-        """Opens what `write` wrote."""
+        """Opens a file written by `write`."""
 
 
 def export_model(model: ModelFile, name: str, path: Path) -> Exported:
-    """Writes a model as a file of another format, and its vocabulary as JSON beside it, each whole or not at all.
+    """Exports a model to another format, with its vocabulary as JSON next to it; both files are written atomically.
 
     Args:
         model: the model file.
-        name: the format's; what it needs must be installed (see `check_installed`).
-        path: the file; an old one is replaced. Its name has the format's suffix.
+        name: the format's name; its modules must be installed (see `check_installed`).
+        path: the file, with the format's suffix. An existing file is replaced.
 
     Returns:
-        What was written.
+        The exported files.
 
     Raises:
-        UsageError: when the model is too large for the format.
-        FormatError: when the written file does not do what the model file does; it is removed, and an old one stays.
-        TextgenError: when the operating system refuses.
+        UsageError: if the model is too large for the format.
+        FormatError: if the exported file computes something else; it is deleted, and an existing file is kept.
+        TextgenError: if a file cannot be written.
     """
     known = FORMATS[name]
     size = sum(tensor.nbytes for tensor in model.tensors.values())
     if known.most_bytes is not None and size > known.most_bytes:
         raise UsageError(
-            f"--format {name} holds at most {known.most_bytes / 1e9:.1f} GB, and this model has {size / 1e9:.1f} GB; "
-            "take --format keras"
+            f"--format {name} can contain at most {known.most_bytes / 1e9:.1f} GB of weights, and this model has {size / 1e9:.1f} GB; "
+            "use --format keras"
         )
     backend = cast("_Backend", import_module(known.module))
     vocabulary = path.with_name(f"{path.name}.vocabulary.json")
@@ -73,9 +73,9 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
         difference = largest_difference(model, backend.open_step(temporary))
         if not difference <= TOLERANCE:  # NaN is not
             raise FormatError(
-                f"cannot write {path}: run for a test, it gave logits that differ from those of the model by up to "
-                f"{difference:.2g}, and {TOLERANCE:g} is allowed; take another --format"
+                f"cannot write {path}: in a test its logits differed from the model's by up to {difference:.2g}, "
+                f"more than the {TOLERANCE:g} allowed; use another --format"
             )
-        # Before the model is moved into its place, so that it never lies there without its vocabulary.
+        # Before the model is renamed, so that there is never a model without its vocabulary.
         write_atomic(vocabulary, json.dumps(model.vocabulary.to_json(), ensure_ascii=False) + "\n")
     return Exported(path, vocabulary, difference)

@@ -23,7 +23,7 @@ from textgen.model import LanguageModel, build_model
 from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
-from textgen.training.best_model import mend_best_model
+from textgen.training.best_model import restore_best_model
 from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.display import Display
@@ -115,7 +115,7 @@ class Attempt:
         progress.rollbacks = max(progress.rollbacks, rollbacks)
         write_atomic(job.config, to_yaml(config))
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
-        self._results = self._take_over_results(checkpoint)
+        self._results = self._restore_results(checkpoint)
         self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
     def fit(self) -> None:
@@ -192,7 +192,7 @@ class Attempt:
             # One Keras epoch is the whole run: a job resumes in the middle of the text's epochs, which `progress` counts.
             self.model.fit(self._windows, epochs=1, shuffle=False, verbose=0, callbacks=callbacks)
 
-    def _take_over_results(self, checkpoint: Checkpoint | None) -> Results:
+    def _restore_results(self, checkpoint: Checkpoint | None) -> Results:
         """The results so far: what a killed trainer left beyond the checkpoint goes, a model file that is lost is made anew."""
         run, progress = self._run, self.progress
         results = Results(run.job)
@@ -201,8 +201,8 @@ class Attempt:
             was_killed = checkpoint is not None
         else:
             was_killed = state.status == "running" or state.steps != progress.step
-        results.take_over({} if checkpoint is None else checkpoint.facts.get("results", {}), cut=was_killed)
-        best = mend_best_model(run.job.model, run.store, progress, self._to_best_file, run.console)
+        results.restore({} if checkpoint is None else checkpoint.facts.get("results", {}), cut=was_killed)
+        best = restore_best_model(run.job.model, run.store, progress, self._to_best_file, run.console)
         if best is not None:
             results.add_model(best)
             results.write()

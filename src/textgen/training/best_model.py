@@ -1,6 +1,7 @@
-"""Sees to it that the model file is that of the best step, as the checkpoint that a job goes on from knows it.
+"""Restores the best model's file when a job resumes.
 
-It is not where the file was lost, could not be written, or is of a later step that a killed trainer had come to.
+The file may have been lost, may not have been written because the disk was full, or may come from a later step than the
+checkpoint, which a killed trainer had reached.
 """
 
 from __future__ import annotations
@@ -17,24 +18,24 @@ from textgen.jobs import CheckpointStore
 from textgen.training.progress import Progress
 
 
-def mend_best_model(
+def restore_best_model(
     path: Path,
     store: CheckpointStore,
     progress: Progress,
     to_file: Callable[[Mapping[str, np.ndarray], int, float], ModelFile],
     console: Console,
 ) -> ModelFile | None:
-    """Makes the model file anew from the best checkpoint, if it is not that model's.
+    """Builds the model file from the best checkpoint unless the file on disk is already that of the best step.
 
     Args:
         path: the model file.
         store: the checkpoints.
-        progress: knows the best step; forgets it where the best checkpoint is lost, too.
-        to_file: makes a model file of a checkpoint's tensors, its step and the validation text's loss.
-        console: told what is lost.
+        progress: has the best step; it is cleared if the best checkpoint is lost, too.
+        to_file: builds a model file from a checkpoint's tensors, its step and the validation loss.
+        console: receives a warning if the best model is lost.
 
     Returns:
-        What is to be written; None where nothing is.
+        The model file to write, or None if there is nothing to write.
     """
     step, loss = progress.best_step, progress.best_loss
     if step is None or loss is None or _step_of(path) == step:
@@ -42,13 +43,13 @@ def mend_best_model(
     try:
         return to_file(store.read(step).tensors, step, loss)
     except TextgenError as error:
-        console.warn(f"the best model, of step {step}, is lost and is searched for anew: {error}")
+        console.warn(f"the best model, of step {step}, is lost; the next evaluation becomes the best: {error}")
     progress.forget_best()
     return None
 
 
 def _step_of(path: Path) -> int | None:
-    """The step of a model file; None where there is none that can be used."""
+    """The step of a model file, or None if it is missing or damaged."""
     try:
         return read_model(path).step
     except TextgenError:

@@ -1,4 +1,4 @@
-"""Writes TensorBoard's files: losses, rates and norms of the training text, scores and samples of the validation text."""
+"""Writes TensorBoard's event files: training loss, learning rate and gradient norm; validation scores and samples."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from textgen.training.progress import Progress
 _LARGEST_FLOAT32 = float(tf.float32.max)
 _TEXTS = ("train", "validation")
 _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
-"""What TensorFlow adds to a message of the operating system."""
+"""What TensorFlow adds to an operating system's error message."""
 
 
 class Board(keras.callbacks.TensorBoard):
-    """Keras' TensorBoard callback with the step of the job on the x axis, since one Keras epoch is the whole run.
+    """Keras' TensorBoard callback with the job's step on the x axis, since one Keras epoch is the whole run.
 
-    Its writers are its own: a file to which the disk refused a part is torn, and the next event begins another file.
+    It keeps its own writers: after a failed write an event file is truncated, so the next event starts a new file.
 
     Args:
-        directory: where the files go, below `train/` and `validation/`.
-        progress: where training stands.
-        console: told when something could not be written.
+        directory: where the files go, in `train/` and `validation/`.
+        progress: the progress so far.
+        console: receives a warning when a file cannot be written.
     """
 
     def __init__(self, directory: Path, progress: Progress, console: Console) -> None:
@@ -44,13 +44,13 @@ class Board(keras.callbacks.TensorBoard):
         self._fails = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Says where the job goes on: TensorBoard then forgets what a killed trainer wrote of later steps.
+        """Writes a session start, which makes TensorBoard discard what a killed trainer wrote for later steps.
 
-        The first trainer says so, too, as TensorBoard takes the first such event of all for no new start.
+        The first run writes one, too, because TensorBoard ignores the first session start it reads.
         """
         del logs
         progress = self._progress
-        first = progress.step + (progress.scores is None)  # evaluated only now: that step is written anew
+        first = progress.step + (progress.scores is None)  # a step evaluated only now is written again
         start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
         with self._warning():
             for text in _TEXTS:
@@ -61,16 +61,16 @@ class Board(keras.callbacks.TensorBoard):
             self._write_step()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Does nothing: profiling is not a part of this."""
+        """Does nothing: Keras would profile here."""
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes what the step has to say."""
+        """Writes the step's values, if any."""
         del batch, logs
         if self._progress.reports or self._progress.scores is not None:
             self._write_step()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Does nothing: every value has been written with its step."""
+        """Does nothing: every value was written with its step."""
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files."""
@@ -81,7 +81,7 @@ class Board(keras.callbacks.TensorBoard):
         self._open.clear()
 
     def flush(self) -> None:
-        """Hands all that was written to the operating system."""
+        """Flushes all writers."""
         with self._warning():
             for writer in self._open.values():
                 writer.flush()
@@ -103,7 +103,7 @@ class Board(keras.callbacks.TensorBoard):
                         tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
 
     def _write(self, text: str, scores: Scores, values: dict[str, float]) -> None:
-        """Writes the scores, under the same names for both texts, and further values."""
+        """Writes the scores, under the same names for both texts, and other values."""
         named = {"loss": scores.loss, "perplexity": scores.perplexity, "bits_per_character": scores.bits_per_character}
         with self._writer(text).as_default():
             for name, value in {**named, **values}.items():
@@ -111,14 +111,14 @@ class Board(keras.callbacks.TensorBoard):
                     tf.summary.scalar(name, value, step=self._progress.step)
 
     def _writer(self, text: str) -> Any:
-        """The writer of a text, opened at its first use."""
+        """The writer of a text, opened on first use."""
         if text not in self._open:
             self._open[text] = tf.summary.create_file_writer(str(self._directory / text))
         return self._open[text]
 
     @contextlib.contextmanager
     def _warning(self) -> Iterator[None]:
-        """Warns once when the operating system begins to refuse; curves are not worth the end of training.
+        """Turns errors into a single warning, because training must not end over TensorBoard's curves.
 
         Keras would take some of TensorFlow's errors for the end of the data.
         """
@@ -129,17 +129,17 @@ class Board(keras.callbacks.TensorBoard):
             if not self._fails:
                 reason = reason_of(error)
                 self._console.warn(
-                    f"TensorBoard gets no curves from step {self._progress.step} on, until {self._directory} can be "
-                    f"written to: {reason}"
+                    f"cannot write TensorBoard's files in {self._directory} (since step {self._progress.step}): {reason}; "
+                    "training continues"
                 )
             self._fails = True
 
 
 def reason_of(error: BaseException) -> str:
-    """What an error of TensorFlow or of the operating system says, in one line, without the names of TensorFlow's nodes."""
+    """The first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
     return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
 
 
 def _as_markdown(text: str) -> str:
-    """Indents a text by four spaces, so that the text tab shows it as it is."""
+    """Indents a text by four spaces, so that TensorBoard's text tab shows it verbatim."""
     return "\n".join(f"    {line}" for line in text.split("\n"))

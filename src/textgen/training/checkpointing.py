@@ -1,4 +1,4 @@
-"""Saves what a run has made: results, the complete training state, how far the job is; knows nothing of what they are scored."""
+"""Saves a run's results and its complete training state."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from textgen.training.state import capture
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
     """Saves after each evaluation, every `save_steps`, every `save_minutes`, and when training stops.
 
-    Of Keras' ModelCheckpoint it keeps the place in the fit loop: Keras decides when to save by batches within an epoch
-    and writes in place, and its files lack the dropout generators, the LSTM states and the position in the text.
+    It replaces when and how Keras' ModelCheckpoint saves. Keras counts batches within an epoch and overwrites files in
+    place, and its files lack the dropout generators, the LSTM states and the position in the text.
 
-    A disk that is full, or fails, ends training only with the last save: until then it goes on, and the next save tries
-    again.
+    A full or failing disk does not end training: the next save tries again. Only if the last save fails does training
+    end with an error.
 
     Args:
-        store: where checkpoints lie.
-        results: what is written first, so that a checkpoint knows how long the logs were.
-        config: the settings, kept in each checkpoint.
-        identity: what else each checkpoint is to say of its run.
-        progress: where training stands.
+        store: the job's checkpoints.
+        results: written first, so that a checkpoint can record the length of the logs.
+        config: the settings, stored in each checkpoint.
+        identity: other facts to store in each checkpoint, such as the hash of the text.
+        progress: the progress so far.
         before: called before each save.
-        after: called after each that succeeds.
-        console: told what could not be saved.
+        after: called after each successful save.
+        console: receives a warning when a save fails.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         self._last_save = time.monotonic()
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Saves what an evaluation found that an earlier run left out."""
+        """Saves the evaluation that an interrupted run had left out, if there was one."""
         if self._progress.scores is not None:
             self._save_model(self._progress.epoch, None, logs)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Saves if it is time."""
+        """Saves if a save is due."""
         progress, every = self._progress, self._config.save_steps
         on_grid = every is not None and progress.epoch_step % every == 0
         overdue = time.monotonic() - self._last_save >= self._config.save_minutes * 60
@@ -77,14 +77,14 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
             self._save_model(progress.epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Does nothing: one Keras epoch is the whole run, and its last step has been saved."""
+        """Does nothing: one Keras epoch is the whole run, and its last step is already saved."""
 
     def _save_model(self, epoch: int, batch: int | None, logs: Any) -> None:
-        """Writes results and a checkpoint of the step just made.
+        """Writes the results and a checkpoint of the current step.
 
         Raises:
-            DivergedError: when a number in it is not finite; nothing is written.
-            InputOutputError: when the operating system refuses, and there is no later save.
+            DivergedError: if a number in it is not finite; nothing is written.
+            InputOutputError: if a write of the last save fails.
         """
         del epoch, batch, logs
         progress = self._progress
@@ -96,26 +96,26 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         self._last_save = time.monotonic()
         if failures and progress.status != "running":
             raise InputOutputError(
-                f"not everything of step {progress.step}, the last, is saved: {failures[0]}"
+                f"the last save, of step {progress.step}, is incomplete: {failures[0]}"
             ) from failures[0]
         if failures:
             self._console.warn(
-                f"not everything of step {progress.step} is saved; training goes on, and the next save tries again: {failures[0]}"
+                f"the save of step {progress.step} is incomplete; training continues, and the next save tries again: {failures[0]}"
             )
 
     def _write(self, tensors: Mapping[str, np.ndarray]) -> None:
         facts = {
             **self._identity,
             "config": self._config.to_mapping(),
-            "progress": self._progress.kept(),
-            "results": self._results.kept(),
+            "progress": self._progress.state(),
+            "results": self._results.state(),
         }
         self._store.write(Checkpoint(self._progress.step, tensors, facts), self._progress.best_step)
         self._after()
 
 
 def _try(write: Callable[[], None]) -> TextgenError | None:
-    """What a write fails with."""
+    """Calls `write` and returns its error, or None."""
     try:
         write()
     except TextgenError as error:

@@ -1,4 +1,4 @@
-"""Chooses the device that a run trains on and says what it is; knows nothing of what is trained."""
+"""Chooses the device to train on, and describes it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from textgen.model import usable_cores
 Device = Literal["auto", "cpu", "gpu"]
 
 _NEEDED_CAPABILITY = {"mixed_float16": (5, 3), "mixed_bfloat16": (8, 0)}
-"""The first compute capabilities whose GPUs have such arithmetic (CUDA C++ Programming Guide, "Arithmetic Instructions")."""
+"""The lowest compute capability that supports a precision (CUDA C++ Programming Guide, "Arithmetic Instructions")."""
 
 _DRIVER = Path("/proc/driver/nvidia/version")
-"""What NVIDIA's kernel module says of itself."""
+"""The version of NVIDIA's kernel module."""
 
 
 def choose_device(device: Device) -> str:
-    """Makes TensorFlow use a kind of device; must come before its first operation.
+    """Makes TensorFlow use a kind of device; must be called before its first operation.
 
     Args:
-        device: `cpu` hides every GPU, `gpu` wants one, `auto` takes one where there is one.
+        device: `cpu` hides every GPU, `gpu` requires one, `auto` uses a GPU if there is one.
 
     Returns:
-        What it is, in words.
+        A description of the device.
 
     Raises:
-        UnavailableError: when a GPU is wanted and TensorFlow sees none.
+        UnavailableError: if a GPU is required and TensorFlow finds none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     build: Mapping[str, Any] = tf.sysconfig.get_build_info()
@@ -41,12 +41,12 @@ def choose_device(device: Device) -> str:
             if build.get("cuda_version")
             else "this TensorFlow is built without CUDA: install textgen[gpu]"
         )
-        raise UnavailableError(f"--device is gpu, and TensorFlow sees none; {reason}, or use --device auto")
+        raise UnavailableError(f"--device gpu needs a GPU, and TensorFlow finds none; {reason}, or use --device auto")
     if device == "cpu":
         try:
             tf.config.set_visible_devices([], "GPU")
-        except RuntimeError:  # TensorFlow has begun: a caller of its own, and not the command
-            return "what TensorFlow has begun with"
+        except RuntimeError:  # a Python caller has used TensorFlow before
+            return "the device that TensorFlow was initialised with"
         gpus = []
     if not gpus:
         cores = usable_cores()
@@ -55,28 +55,28 @@ def choose_device(device: Device) -> str:
 
 
 def gpu_details() -> list[dict[str, Any]]:
-    """What TensorFlow knows of each GPU that it uses."""
+    """Returns TensorFlow's details of each GPU that it uses."""
     return [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
 
 
 def check_precision(precision: str, details: list[dict[str, Any]]) -> str:
-    """Checks that the device can compute in a precision.
+    """Checks that the device supports a precision.
 
     Args:
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        details: of each GPU, see `gpu_details`; empty for a CPU.
+        details: the details of each GPU, see `gpu_details`; empty for a CPU.
 
     Returns:
-        What is to be said of it; empty for nothing.
+        A warning to show, or an empty string.
 
     Raises:
-        UnavailableError: when a GPU has no such arithmetic.
+        UnavailableError: if a GPU does not support it.
     """
     needed = _NEEDED_CAPABILITY.get(precision)
     if needed is None:
         return ""
     if not details:
-        return f"--precision {precision} makes a CPU slower; it is for GPUs"
+        return f"--precision {precision} makes training on a CPU slower; it is meant for GPUs"
     for gpu in details:
         capability = gpu.get("compute_capability")
         if capability is not None and capability < needed:
@@ -88,12 +88,12 @@ def check_precision(precision: str, details: list[dict[str, Any]]) -> str:
 
 
 def describe_gpus(details: list[dict[str, Any]], build: Mapping[str, Any], driver: str) -> str:
-    """What the GPUs are, in words, such as `1 x NVIDIA L4 (compute capability 8.9), driver 550.54, CUDA 12.5.1, cuDNN 9`.
+    """Describes the GPUs, such as `1 x NVIDIA L4 (compute capability 8.9), driver 550.54, CUDA 12.5.1, cuDNN 9`.
 
     Args:
-        details: of each, see `gpu_details`.
-        build: as `tf.sysconfig.get_build_info` has it.
-        driver: what the driver says of itself; may be empty.
+        details: the details of each GPU, see `gpu_details`.
+        build: the result of `tf.sysconfig.get_build_info`.
+        driver: the driver's version text; may be empty.
     """
     first = details[0]
     capability = ".".join(map(str, first.get("compute_capability") or ("unknown",)))

@@ -1,7 +1,8 @@
-"""Evaluates on the grid of steps: scores, the best model, a sample, a line of metrics; writes nothing itself.
+"""Evaluates the model on a fixed grid of steps: validation scores, the best model, a sample and a line of metrics.
 
-The grid is fixed, epoch ends (of short texts every few) and every `eval_steps`, so that a run that was interrupted scores the same steps as one that
-was not; the last step of a finished job belongs to it too. A signal cuts an evaluation short, and the next run begins with it.
+The grid is the ends of epochs (every few epochs for a short text), every `eval_steps`, and the last step of a finished
+job. Because it is fixed, an interrupted run evaluates the same steps as an uninterrupted one. A signal ends an evaluation
+early, and the next run starts with it.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ from textgen.training.validation import Validator
 
 SAMPLE_TEMPERATURE = 0.8
 _LEAST_STEPS_APART = 100
-"""Between two epoch ends that are evaluated: a short text would be scored more than it is learned."""
+"""The fewest steps between two evaluated epoch ends; with a short text, evaluation would take longer than training."""
 
 
 class Evaluator(keras.callbacks.Callback):
-    """Evaluates when a step of the grid is reached.
+    """Evaluates the model at each step of the grid; the results are collected, and written by `SaveCheckpoints`.
 
     Args:
-        plan: the settings, and what ends the job.
-        to_file: makes a model file of the model's tensors, the step and its scores.
-        results: gets what is to be written.
-        progress: where training stands.
-        validator: scores the validation text.
-        signals: those received.
-        console: shows that it takes a while.
+        plan: the settings and the job's limits.
+        to_file: builds a model file from the model's tensors, the step and its scores.
+        results: collects the files to write.
+        progress: the progress so far.
+        validator: evaluates the validation text.
+        signals: a noted signal ends an evaluation early.
+        console: shows that an evaluation is running.
     """
 
     def __init__(
@@ -66,20 +67,20 @@ class Evaluator(keras.callbacks.Callback):
         self._console = console
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Evaluates if an earlier run was stopped before it could."""
+        """Evaluates if an earlier run was stopped before its evaluation."""
         del logs
         if self.is_due:
             self._evaluate()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Evaluates if the step is due."""
+        """Evaluates if an evaluation is due."""
         del batch, logs
         if self.is_due:
             self._evaluate()
 
     @property
     def is_due(self) -> bool:
-        """Whether the last step belongs to the grid and has no scores yet."""
+        """Whether the last step is on the grid and has no scores yet."""
         progress, every = self._progress, self._config.eval_steps
         if progress.step in {0, progress.scored_step}:
             return False
@@ -89,10 +90,10 @@ class Evaluator(keras.callbacks.Callback):
         return on_grid or progress.status == "finished"
 
     def _evaluate(self) -> None:
-        """Scores the model, lets it write a sample, and notes whether it is the best; or stops, when a signal is there.
+        """Evaluates the model, generates a sample and records the best model; stops early after a signal.
 
         Raises:
-            DivergedError: when the loss or a weight is no finite number; nothing is noted.
+            DivergedError: if the loss or a weight is not finite; nothing is recorded.
         """
         progress = self._progress
         try:
@@ -120,10 +121,10 @@ class Evaluator(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def model_file(self, scores: Scores | None) -> ModelFile:
-        """The model's present weights as a model file.
+        """Returns the model's current weights as a model file.
 
         Raises:
-            DivergedError: when a weight is no number, or near to that.
+            DivergedError: if a weight is not finite, or so large that sampling would overflow.
         """
         file = self._to_file(capture_model(self.model), self._progress.step, scores)
         if any(map(overflows, file.tensors.values())):
@@ -131,7 +132,7 @@ class Evaluator(keras.callbacks.Callback):
         return file
 
     def _sample(self, model: ModelFile) -> str:
-        """What the present weights write."""
+        """Generates a sample with the current weights."""
         if not self._config.sample_length:
             return ""
         pieces = []
@@ -145,7 +146,7 @@ class Evaluator(keras.callbacks.Callback):
 
 
 def metrics_record(progress: Progress) -> dict[str, Any]:
-    """What metrics.jsonl and `--json` say of a step that was evaluated."""
+    """Returns the record of an evaluated step for metrics.jsonl and `--json`."""
     assert progress.scores is not None, "only an evaluated step has scores"  # noqa: S101 - our own mistake
     return {
         "steps": progress.step,

@@ -1,4 +1,4 @@
-"""Between a training state and a model file: the way from training to sampling, and back to score the best model."""
+"""Converts a training state to a model file, and loads a model file's weights back into a Keras model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def to_model_file(
     scores: Scores | None,
     after_white_space: Mapping[str, Sequence[str]] | None = None,
 ) -> ModelFile:
-    """The weights of a training state, with all that sampling needs.
+    """Builds the model file of a training state: the weights and everything else that sampling needs.
 
     Args:
-        tensors: what `capture` or `capture_model` gives.
+        tensors: the result of `capture` or `capture_model`.
         config: the settings.
-        vocabulary: of the text.
-        data_sha256: identifies the text.
-        step: updates made.
-        scores: of the validation text, when these weights were scored.
-        after_white_space: as in `ModelFile`.
+        vocabulary: the text's vocabulary.
+        data_sha256: the hash of the text.
+        step: the number of updates made.
+        scores: the validation scores of these weights, if they were evaluated.
+        after_white_space: what follows white space in the training text, as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
     return ModelFile(
@@ -50,10 +50,10 @@ def to_model_file(
 
 
 def take_weights(model: LanguageModel, file: ModelFile) -> None:
-    """Puts the weights of a model file into a model.
+    """Loads the weights of a model file into a Keras model.
 
     Args:
-        model: of the file's shape.
+        model: a model of the same shape.
         file: the model file.
     """
     names = {name: _name_in_file(name) for name in capture_model(model)}
@@ -61,11 +61,11 @@ def take_weights(model: LanguageModel, file: ModelFile) -> None:
 
 
 def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
-    """The scores under the names by which logs and files know them.
+    """Returns the scores under their names in logs and files, such as `valid_loss`.
 
     Args:
-        scores: of one part of the text.
-        part: its name.
+        scores: the scores of one part of the text.
+        part: the part's name: `valid` or `test`.
     """
     return {
         f"{part}_loss": scores.loss,
@@ -76,7 +76,7 @@ def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
 
 
 def _name_in_file(name: str) -> str | None:
-    """How a model file calls what `capture` calls `model/LAYER/INDEX/VARIABLE`; None for what it does not hold."""
+    """The name in a model file of what `capture` names `model/LAYER/INDEX/VARIABLE`; None for what a model file lacks."""
     kind, _, rest = name.partition("/")
     layer, _, variable = rest.partition("/")
     variable = variable.rpartition("/")[2]

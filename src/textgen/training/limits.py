@@ -1,4 +1,4 @@
-"""Ends training: at the job's limits, when a signal asks for it, or when the loss or the gradient is no longer a number."""
+"""Ends training: at the job's limits, after a signal, or when the loss or the gradient is no longer finite."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from textgen.training.progress import Progress
 
 
 class StopAtLimits(keras.callbacks.Callback):
-    """Ends training with the step that reaches the plan's limit, or after which a signal is there.
+    """Ends training after the step that reaches a limit, or during which a signal arrived.
 
     Args:
         plan: the limits.
-        progress: where training stands.
-        signals: only noted from the first step on, to end after a step.
+        progress: the progress so far.
+        signals: held back from the first step on, so that training ends between two steps.
     """
 
     def __init__(self, plan: Plan, progress: Progress, signals: Signals) -> None:
@@ -28,10 +28,10 @@ class StopAtLimits(keras.callbacks.Callback):
         self._signals = signals
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Decides.
+        """Checks the limits and the signals.
 
         Raises:
-            DivergedError: before anything of this step is saved.
+            DivergedError: if a number is not finite; nothing of this step is saved.
         """
         del batch, logs
         progress = self._progress
@@ -48,13 +48,13 @@ class StopAtLimits(keras.callbacks.Callback):
 
 
 def diverged(progress: Progress) -> DivergedError:
-    """The failure of a loss, a gradient or a weight that is infinite or no number."""
+    """Returns the error for a loss, a gradient or a weight that is not finite."""
     again = (
-        f" with {progress.learning_rate:.3g} as the learning rate, halved {progress.rollbacks} x"
+        f" with a learning rate of {progress.learning_rate:.3g}, halved {progress.rollbacks} times"
         if progress.rollbacks
         else ""
     )
     return DivergedError(
-        f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer a finite number; "
-        "lower --learning_rate, --weight_decay or --clip_gradients and run again, which goes on from the last checkpoint"
+        f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer finite; "
+        "lower --learning_rate, --weight_decay or --clip_gradients and run again to resume from the last checkpoint"
     )

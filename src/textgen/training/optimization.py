@@ -1,4 +1,4 @@
-"""The optimizer of a config."""
+"""Creates the optimizer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import keras
 from textgen.config import TrainingConfig
 
 _ADAM_BETA_2 = 0.99
-"""Forgets squared gradients after about 100 steps; Keras' 0.999 is meant for longer runs than a laptop's minutes."""
+"""Averages squared gradients over about 100 steps; Keras' default of 0.999 suits longer runs than a laptop's minutes."""
 
 
 def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
-    """The optimizer of a config, which clips the gradient's global norm before each update."""
+    """Creates the optimizer that a config asks for. It clips the gradient's global norm before each update."""
     common = {"learning_rate": float(config.learning_rate), "global_clipnorm": config.clip_gradients}
     if config.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(**common, beta_2=_ADAM_BETA_2, weight_decay=config.weight_decay)

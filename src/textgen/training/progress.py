@@ -1,4 +1,4 @@
-"""Where training stands: counted by the first callback, read by all others, kept in every checkpoint."""
+"""The progress of training: updated by the first callback, read by all others, stored in every checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textgen.evaluation import Scores
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
 
-_KEPT = (
+_TOTALS = (
     "step",
     "epoch",
     "epoch_step",
@@ -33,34 +33,35 @@ _AVERAGES = ("window_steps", "window_loss", "gradient_norm", "loss_sum", "loss_s
 
 @dataclass
 class Progress:
-    """The totals of a job and the averages since its last evaluation.
+    """The totals of a job, and the running averages since its last evaluation.
 
     Attributes:
-        steps_per_epoch: of the training text.
-        tokens_per_step: learned from in one step.
-        characters_per_token: of the training text.
-        unknown_share: the share of its tokens that are [UNK].
-        step: updates made.
-        epoch: whole passes over the text.
-        epoch_step: updates since the epoch began.
-        seconds: of training, evaluation and saving not counted.
-        total_steps: updates that a job limited by minutes will make, as estimated once; None until then.
-        learning_rate: of the last step.
-        rollbacks: how often the job has gone back to a checkpoint after its loss was no longer a number.
+        steps_per_epoch: the steps in one pass over the training text.
+        tokens_per_step: the training tokens in one step.
+        characters_per_token: the average over the training text.
+        unknown_share: the share of the training tokens that are `[UNK]`.
+        step: the updates made.
+        epoch: the completed passes over the text.
+        epoch_step: the updates made since the epoch started.
+        seconds: the time spent training, without evaluation and saving.
+        total_steps: the estimated total of updates of a job limited by minutes; None until it is estimated.
+        learning_rate: the learning rate of the last step.
+        rollbacks: how often the job has returned to a checkpoint after it diverged.
         scored_step: the last step that was evaluated.
-        best_loss: the lowest validation loss so far.
-        best_step: its step.
-        stale: scorings since then.
+        best_loss: the lowest validation loss so far, in nats per token.
+        best_step: the step of `best_loss`.
+        stale: the number of evaluations since `best_step`.
         status: `stopped` or `finished` when training ends with this step.
-        scores: of the validation text, when this step was evaluated.
-        sample: what the model wrote then.
-        run_steps: updates made by this process, without the first call, in which TensorFlow traces the model; -1 before it.
-        run_seconds: how long they took.
-        window_steps: updates in the present report window.
-        window_loss: their mean loss.
+        scores: the validation scores, if this step was evaluated.
+        sample: the text generated after this step, if it was evaluated.
+        run_steps: the updates made by this process, without the first call, in which TensorFlow traces the model; -1
+            before that call.
+        run_seconds: how long `run_steps` took.
+        window_steps: the updates in the current report window.
+        window_loss: their mean loss, in nats per token.
         gradient_norm: the mean norm of their gradients, before clipping.
-        loss_sum: the losses of the report windows since the last evaluation, added up.
-        loss_steps: how many they are.
+        loss_sum: the sum of the losses over the report windows since the last evaluation.
+        loss_steps: the number of steps in `loss_sum`.
     """
 
     steps_per_epoch: int
@@ -91,59 +92,59 @@ class Progress:
 
     @property
     def epochs(self) -> float:
-        """Passes over the text, with the part of the present one."""
+        """Passes over the text, including the fraction of the current one."""
         return self.epoch + self.epoch_step / self.steps_per_epoch
 
     @property
     def minutes(self) -> float:
-        """Of training."""
+        """Minutes spent training."""
         return self.seconds / 60
 
     @property
     def tokens_per_second(self) -> float:
-        """Over this process' run."""
+        """Training speed of this process; 0 before the first step."""
         return self.run_steps * self.tokens_per_step / self.run_seconds if self.run_seconds else 0.0
 
     @property
     def train_loss(self) -> float | None:
-        """Mean nats per token since the last evaluation; None when there was no step."""
+        """Mean nats per token since the last evaluation; None if there was no step since."""
         steps = self.loss_steps + self.window_steps
         return (self.loss_sum + self.window_loss * self.window_steps) / steps if steps else None
 
     @property
     def window_scores(self) -> Scores:
-        """Of the training text, over the present report window."""
+        """Scores of the training text over the current report window."""
         return Scores(self.window_loss, 1, self.characters_per_token, self.unknown_share)
 
-    def kept(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON values."""
-        values = {name: getattr(self, name) for name in (*_KEPT, *_AVERAGES)}
+    def state(self) -> dict[str, Any]:
+        """Returns the state to store in a checkpoint, as JSON values."""
+        values = {name: getattr(self, name) for name in (*_TOTALS, *_AVERAGES)}
         return values if self.scores is None else {**values, **dict.fromkeys(_AVERAGES, 0)}
 
     def forget_best(self) -> None:
-        """Begins the search for the best model anew."""
+        """Clears the best step, so that the next evaluation becomes the best."""
         self.best_loss = self.best_step = None
         self.stale = 0
 
-    def take_over(self, kept: Mapping[str, Any]) -> None:
-        """Goes on from what a checkpoint kept; what it lacks stays as it is."""
-        for name in (*_KEPT, *_AVERAGES):
-            setattr(self, name, kept.get(name, getattr(self, name)))
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state from a checkpoint; values that it lacks are left unchanged."""
+        for name in (*_TOTALS, *_AVERAGES):
+            setattr(self, name, state.get(name, getattr(self, name)))
 
     @property
     def reports(self) -> bool:
-        """Whether a report window ends with this step."""
+        """Whether this step ends a report window."""
         return self.window_steps == REPORT_STEPS
 
 
 class Tracker(keras.callbacks.Callback):
-    """Counts steps, epochs and the time spent training; stands first in the list of callbacks.
+    """Counts steps, epochs and training time; must be the first in the list of callbacks.
 
-    Keras' metrics are running means; they begin anew with every report window, and after an evaluation. When a job goes
-    on within a window they go on too, though `fit` resets them after its first callbacks.
+    Keras' metrics are running averages. They are reset at every report window and after an evaluation. A job that resumes
+    within a window continues its averages, although `fit` resets them after its first callbacks.
 
     Args:
-        progress: what to keep up to date.
+        progress: the progress to update.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -153,12 +154,12 @@ class Tracker(keras.callbacks.Callback):
         self._accumulated: list[Any] = []
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Looks at the metrics before `fit` resets them."""
+        """Copies the metrics before `fit` resets them."""
         del logs
         self._accumulated = [np.array(variable.numpy()) for variable in self._accumulators]
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Puts them back."""
+        """Restores the metrics."""
         del epoch, logs
         for variable, value in zip(self._accumulators, self._accumulated, strict=True):
             variable.assign(value)
@@ -183,7 +184,7 @@ class Tracker(keras.callbacks.Callback):
         self._began = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Counts the steps of this call."""
+        """Adds the steps of this call."""
         del batch
         logs = logs or {}
         progress, steps = self.progress, len(self.model.next_rates)

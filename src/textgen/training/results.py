@@ -1,4 +1,4 @@
-"""What evaluations leave in a job directory: the model file, metrics, samples; each is kept until it is on the disk."""
+"""Collects the results of evaluations and writes them to the job directory: the model file, metrics and samples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from textgen.jobs import JobDirectory, LogFile, as_json
 
 
 class Results:
-    """Collects what is to be written, so that a full disk loses none of it.
+    """Keeps results in memory until they are written, so that a full disk loses none of them.
 
     Args:
-        job: where it goes.
+        job: the job directory.
     """
 
     def __init__(self, job: JobDirectory) -> None:
@@ -23,22 +23,22 @@ class Results:
         self._samples = LogFile(job.samples)
 
     def add_model(self, model: ModelFile) -> None:
-        """Takes a model, in place of the one before."""
+        """Adds a model file; it replaces one that is not written yet."""
         self._model = model
 
     def add_metrics(self, record: Mapping[str, Any]) -> None:
-        """Takes a line of metrics.jsonl."""
+        """Adds a line to metrics.jsonl."""
         self._metrics.add(as_json(record) + "\n")
 
     def add_sample(self, heading: str, text: str) -> None:
-        """Takes a text for samples.txt."""
+        """Adds a text to samples.txt."""
         self._samples.add(f"--- {heading}\n{text}\n\n")
 
     def write(self) -> None:
-        """Writes what there is.
+        """Writes everything that is not written yet.
 
         Raises:
-            TextgenError: when the operating system refuses; what is not written is kept for the next time.
+            TextgenError: if a write fails; the rest is kept for the next call.
         """
         self._metrics.write()
         self._samples.write()
@@ -46,23 +46,23 @@ class Results:
             write_model(self._path, self._model)
             self._model = None
 
-    def kept(self) -> dict[str, Any]:
-        """What a checkpoint keeps, as JSON values; a model file is made anew from the best checkpoint where it is missing.
+    def state(self) -> dict[str, Any]:
+        """Returns the state to store in a checkpoint: the lengths of the logs, as JSON values.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if a log cannot be read.
         """
-        return {"metrics": self._metrics.kept(), "samples": self._samples.kept()}
+        return {"metrics": self._metrics.state(), "samples": self._samples.state()}
 
-    def take_over(self, kept: Mapping[str, Any], *, cut: bool) -> None:
-        """Goes on from what a checkpoint kept.
+    def restore(self, state: Mapping[str, Any], *, cut: bool) -> None:
+        """Restores the state from a checkpoint.
 
         Args:
-            kept: that; empty where there is no checkpoint.
-            cut: whether the trainer that wrote it was killed later, so that what the files hold beyond it goes.
+            state: the state; empty if there is no checkpoint.
+            cut: whether to truncate the logs to the checkpoint, because the trainer was killed later.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if a log cannot be read or written.
         """
-        self._metrics.take_over(kept.get("metrics", {}), cut=cut)
-        self._samples.take_over(kept.get("samples", {}), cut=cut)
+        self._metrics.restore(state.get("metrics", {}), cut=cut)
+        self._samples.restore(state.get("samples", {}), cut=cut)

@@ -1,4 +1,4 @@
-"""Goes on from a checkpoint, and says what has changed since; knows nothing of when checkpoints are made."""
+"""Resumes a model from a checkpoint, and prints which settings have changed since."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textgen.training.progress import Progress
 from textgen.training.state import restore
 
 _STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
-"""With another value of these the streams are others, and neither position nor LSTM states fit them."""
+"""Changing one of these changes the streams, so neither the position in the text nor the LSTM states fit any longer."""
 _LIMITS = ("epochs", "max_steps", "minutes")
 
 
@@ -29,64 +29,64 @@ def resume(
     allow_changed_data: bool,
     console: Console,
 ) -> bool:
-    """Goes on from a checkpoint.
+    """Restores a model and its progress from a checkpoint.
 
     Args:
-        model: compiled; its variables are set.
-        progress: set likewise.
-        checkpoint: where to go on.
-        config: the settings of this run; what differs from the checkpoint's is said in one line each.
-        data_sha256: identifies the text of this run.
-        vocabulary_sha256: identifies its vocabulary.
-        allow_changed_data: whether it may be another text.
-        console: says it.
+        model: the compiled model; its variables are assigned.
+        progress: updated in place.
+        checkpoint: the checkpoint.
+        config: the settings of this run; each difference from the checkpoint's settings is printed.
+        data_sha256: the hash of this run's text.
+        vocabulary_sha256: the hash of its vocabulary.
+        allow_changed_data: whether the text may differ from the checkpoint's.
+        console: prints the differences.
 
     Returns:
-        Whether the LSTM states are those of the position; otherwise the epoch begins anew from zero states.
+        Whether the LSTM states match the position in the text. If not, the epoch restarts with zero states.
 
     Raises:
-        DataError: when the checkpoint is of another text, and may not be, or has other token ids.
+        DataError: if the checkpoint belongs to another text, which is not allowed, or to another vocabulary.
     """
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} is of another text; name another --job_dir, begin anew with --fresh, "
-            "or go on with the text as it is now with --allow_changed_data"
+            f"the checkpoint of step {checkpoint.step} belongs to another text; choose another --job_dir, start over with --fresh, "
+            "or resume with the changed text by --allow_changed_data"
         )
     if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} has another vocabulary, and the job's vocabulary.json is not its own; "
-            "restore that file, name another --job_dir, or begin anew with --fresh"
+            f"the checkpoint of step {checkpoint.step} belongs to another vocabulary than the job's vocabulary.json; "
+            "restore that file, choose another --job_dir, or start over with --fresh"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
     restarts = other_text or bool(changed)
     same_optimizer = before.get("optimizer") == config.optimizer
     missing = restore(model, checkpoint.tensors, optimizer=same_optimizer, states=not restarts)
-    progress.take_over(checkpoint.facts["progress"])
+    progress.restore(checkpoint.facts["progress"])
 
-    console.say(f"Going on from step {progress.step} (epoch {progress.epochs:.2f})")
+    console.say(f"Resuming from step {progress.step} (epoch {progress.epochs:.2f})")
     _say_settings(config, before, console)
     if not same_optimizer:
-        console.say("  another optimizer: it begins with fresh slots")
+        console.say("  the optimizer has changed: its slots start at zero")
     if before.get("learning_rate") != config.learning_rate:
         progress.rollbacks = 0
     if restarts or any(before.get(name) != getattr(config, name) for name in _LIMITS):
         progress.total_steps = None
     if other_text:
         progress.forget_best()
-        console.say("  another text: the epoch begins anew, and so does the search for the best model")
+        console.say("  the text has changed: the epoch restarts, and the next evaluation becomes the best")
     elif changed:
-        console.say(f"  another {', '.join(changed)}: the epoch begins anew")
+        console.say(f"  {', '.join(changed)} changed: the epoch restarts")
     if restarts:
         progress.epoch_step = 0
-        progress.scored_step = progress.step  # looks like the end of an epoch, and is none
+        progress.scored_step = progress.step  # otherwise it would be evaluated as the end of an epoch
     _say_missing(missing, console)
     return not restarts and progress.epoch_step > 0
 
 
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
-    """Says which settings have another value than before."""
+    """Prints the settings that have changed."""
     for setting in settings(config):
         old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
         if setting.option.group in {"training", "evaluation"} and old != new:
@@ -94,17 +94,17 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
 
 
 def _say_missing(names: list[str], console: Console) -> None:
-    """Says which variables the checkpoint lacks; those of dropout, which another setting brings, in one line."""
+    """Prints the variables that the checkpoint lacks. Dropout's, which depend on the settings, get one line together."""
     generators = [name for name in names if "seed_generator" in name]
     if generators:
-        console.say("  dropout begins with fresh random numbers")
+        console.say("  dropout starts with fresh random numbers")
     for name in names:
         if name not in generators:
-            console.say(f"  the checkpoint has no {name}: it begins anew")
+            console.say(f"  the checkpoint has no {name}: it starts at its initial value")
 
 
 def _shown(value: Any) -> str:
-    """A value as the flags have it."""
+    """A value as it is written in a flag."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)

@@ -20,9 +20,9 @@ from textgen.errors import DivergedError, MissingError, UnavailableError
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Signals
-from textgen.training.arithmetic import fix_kernels, fix_threads
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
+from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights

@@ -1,7 +1,7 @@
-"""The learning rate at each step, a function of the step and of the total number of steps.
+"""The learning-rate schedule: a function of the step and the total number of steps.
 
-Where minutes limit the job, the total is an estimate, made once from the speed of the first steps and then kept in every
-checkpoint: only the end follows the clock.
+If minutes limit the job, the total is estimated once from the speed of the first steps and stored in every checkpoint.
+Only the end of the job follows the clock.
 """
 
 from __future__ import annotations
@@ -13,26 +13,27 @@ import keras
 
 from textgen.config import TrainingConfig
 from textgen.planning import Plan
-from textgen.training.pace import next_steps
 from textgen.training.progress import Progress
+from textgen.training.steps_per_call import next_steps
 
 _WARM_UP_STEPS = 100
 _LAST_RATE = 0.03
 _TIMED_STEPS = 20
 _TIMED_SHARE = 0.05
-"""Of the time that is left when a process begins: by then the cosine has hardly moved."""
+"""The share of the remaining time after which the total is estimated; by then the cosine has hardly moved."""
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
-    """The learning rate of a step.
+    """Returns the learning rate of a step.
 
-    With `lr_decay_steps` the original's staircase, `learning_rate * lr_decay_rate ** (step // lr_decay_steps)`. Without,
-    a linear warm-up and then half a cosine down to 3% at the last step (Loshchilov and Hutter 2017, without restarts).
+    With `lr_decay_steps`, it decays in steps: `learning_rate * lr_decay_rate ** (step // lr_decay_steps)`. Otherwise it
+    follows a linear warm-up and then half a cosine, down to 3% at the last step (Loshchilov and Hutter 2017, SGDR,
+    without restarts).
 
     Args:
         config: the settings.
-        step: updates made before.
-        total_steps: of the job; None while it is not known, which counts as far away.
+        step: the number of updates made before.
+        total_steps: the total of the job; None while it is unknown, which is treated as infinity.
     """
     if config.lr_decay_steps is not None:
         return config.learning_rate * float(config.lr_decay_rate ** (step // config.lr_decay_steps))
@@ -43,11 +44,13 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) ->
 
 
 class LearningRate(keras.callbacks.Callback):
-    """Says before each call how many steps it makes and at which rates, halved for each rollback; finds out the total of steps.
+    """Sets the number of steps and their learning rates before each call, and estimates the total of steps.
+
+    Each rollback halves the rates.
 
     Args:
-        plan: the settings, and the limits of the job.
-        progress: where training stands; `total_steps` and `learning_rate` are set.
+        plan: the settings and the limits of the job.
+        progress: the progress so far; `total_steps` and `learning_rate` are set.
     """
 
     def __init__(self, plan: Plan, progress: Progress) -> None:
@@ -62,7 +65,7 @@ class LearningRate(keras.callbacks.Callback):
         self._guess = self._total_at(progress.step, progress.seconds) if known else None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets the rates of the steps that come now."""
+        """Sets the rates of the next steps."""
         del batch, logs
         progress, config = self._progress, self._plan.config
         total_steps = progress.total_steps or self._guess or self._limit
@@ -72,7 +75,7 @@ class LearningRate(keras.callbacks.Callback):
         progress.learning_rate = self.model.next_rates[-1]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Estimates the total once the speed is known well enough."""
+        """Estimates the total once the speed is known."""
         del batch, logs
         progress, run_seconds = self._progress, self._progress.run_seconds
         if progress.total_steps is not None or self._plan.config.time_limit is None:
@@ -81,10 +84,10 @@ class LearningRate(keras.callbacks.Callback):
             progress.total_steps = self._total_at(progress.run_steps, run_seconds)
 
     def _total_at(self, steps: int, seconds: float) -> int:
-        """The total of a job limited by minutes, if what is left goes on at a speed."""
+        """The total of a job limited by minutes, if it continues at this speed."""
         total = self._progress.step + round(self._seconds_left() * steps / seconds)
         return min(total, self._limit or total)
 
     def _seconds_left(self) -> float:
-        """Of a job limited by minutes."""
+        """The remaining time of a job limited by minutes."""
         return max(0.0, (self._plan.config.time_limit or 0.0) * 60 - self._progress.seconds)

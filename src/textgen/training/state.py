@@ -1,7 +1,6 @@
-"""Takes the complete state of a Keras model apart into named arrays, and puts it together again.
+"""Captures the complete state of a Keras model as named arrays, and restores it.
 
-Keras' own checkpoints leave out the dropout generators, the LSTM states and the running means of the metrics; these are
-here. Knows nothing of files.
+Unlike Keras' own checkpoints it includes the dropout generators, the LSTM states and the running averages of the metrics.
 """
 
 from __future__ import annotations
@@ -15,33 +14,33 @@ from textgen.model import LanguageModel
 
 
 def capture(model: LanguageModel) -> dict[str, np.ndarray]:
-    """Every array that the next step depends on.
+    """Copies every array that the next step depends on.
 
     Args:
-        model: compiled.
+        model: the compiled model.
 
     Returns:
-        Copies by name, below `model/`, `optimizer/`, `states/` and `metrics/`.
+        The arrays by name; the names start with `model/`, `optimizer/`, `states/` or `metrics/`.
     """
     return _copy(_variables(model))
 
 
 def capture_model(model: LanguageModel) -> dict[str, np.ndarray]:
-    """The part of it below `model/`, weights and dropout generators, of a model that need not be compiled."""
+    """Copies the arrays below `model/`, weights and dropout generators; the model need not be compiled."""
     return _copy(_model_variables(model))
 
 
 def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimizer: bool, states: bool) -> list[str]:
-    """Puts captured arrays back.
+    """Restores captured arrays.
 
     Args:
-        model: compiled; of the same shape.
-        tensors: what `capture` gave.
-        optimizer: whether the optimizer's slots are to be restored.
-        states: whether the LSTM states are.
+        model: a compiled model of the same shape.
+        tensors: the result of `capture`.
+        optimizer: whether to restore the optimizer's slots.
+        states: whether to restore the LSTM states.
 
     Returns:
-        The names of the model's variables that the tensors lack, and which keep their first values.
+        The names of the model's variables that are missing from `tensors`; they keep their initial values.
     """
     missing = []
     for name, variable in _variables(model).items():
@@ -69,7 +68,7 @@ def _model_variables(model: LanguageModel) -> dict[str, Any]:
 
 
 def _variables(model: LanguageModel) -> dict[str, Any]:
-    """Every variable by a name that is the same in each process: Keras' own paths count up within one."""
+    """Every variable by a name that is the same in each process, unlike Keras' own paths, which count instances."""
     if not model.optimizer.built:  # building a LossScaleOptimizer twice adds its variables twice
         model.optimizer.build(model.trainable_variables)
     found = _model_variables(model)

@@ -1,4 +1,4 @@
-"""Scores a text with the Keras model, without touching its states; knows nothing of when or why."""
+"""Evaluates the Keras model on a text without changing its LSTM states."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from textgen.evaluation import Scores
 from textgen.model import LanguageModel, build_model
 
 _MOST_STREAMS = 64
-"""More are hardly faster."""
+"""More streams are hardly faster."""
 
 _MOST_LOGITS = 1 << 25
-"""Of a window, 128 MB."""
+"""The most logits in one window: 128 MB."""
 
 
 class Validator:
-    """Scores every token of a text after the first, as if it were read in one go, the state carried.
+    """Scores every token of a text after the first, as if it were read in one stream with the state carried.
 
-    It runs a twin of the model with states of its own, since a stateful layer has one set of states and a fixed number
+    It runs a twin of the model that has its own states, because a stateful layer has one set of states and a fixed number
     of streams.
 
     Args:
         config: the settings.
-        vocabulary_size: the number of ids.
+        vocabulary_size: the number of token ids.
         ids: `(tokens,)`, the text, at least two tokens.
-        characters: the text's length, for bits per character.
+        characters: the text's length in characters, for bits per character.
     """
 
     def __init__(self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray, characters: int) -> None:
@@ -48,11 +48,11 @@ class Validator:
         self._scorer.compile(jit_compile=False)
 
     def __call__(self, model: LanguageModel, check: Callable[[], None] = lambda: None) -> Scores:
-        """Scores the text with a model's present weights.
+        """Scores the text with a model's current weights.
 
         Args:
-            model: of the same config.
-            check: called before each window; what it raises ends the scoring.
+            model: a model of the same config.
+            check: called before each window; an exception from it ends the evaluation.
         """
         self._twin.set_weights(model.get_weights())
         self._twin.reset_states()
@@ -65,10 +65,10 @@ class Validator:
         return self.scores(nats, tokens)
 
     def scores(self, nats: float, tokens: int = 1) -> Scores:
-        """The scores of this text.
+        """Returns the scores of this text.
 
         Args:
             nats: the loss, summed over the tokens.
-            tokens: how many they are.
+            tokens: the number of tokens.
         """
         return Scores(nats, tokens, self._characters_per_token, self._unknown_share)

@@ -1,7 +1,7 @@
-"""How many steps to make in one call of TensorFlow; knows nothing of what comes between them.
+"""Chooses how many training steps to run in one call of TensorFlow.
 
-Between two calls Python counts, shows, evaluates and saves, while the processor waits. So short steps are made several at a
-time, up to the next at which there is something to do: results do not depend on how many they are.
+Between two calls Python updates the display, evaluates and saves while the processor waits. So several short steps run in
+one call, up to the next step at which something is due. The results do not depend on the number.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from textgen.model import MOST_STEPS_PER_CALL
 from textgen.training.progress import REPORT_STEPS, Progress
 
 _CALL_SECONDS = 0.25
-"""Of one call, about: short enough to look alive and to obey Ctrl-C, and a hundred times what a call costs by itself."""
+"""How long one call should take: short enough to respond to Ctrl-C, and about 100 times the overhead of a call."""
 
 
 def next_steps(progress: Progress, config: TrainingConfig) -> int:
-    """The number of steps to make now, at least 1 and at most `MOST_STEPS_PER_CALL`.
+    """Returns the number of steps to run now, from 1 to `MOST_STEPS_PER_CALL`.
 
     Args:
-        progress: where training stands, before the first of them.
-        config: says at which steps something is due.
+        progress: the progress so far.
+        config: the settings; they decide at which steps something is due.
     """
     speed = progress.run_steps / progress.run_seconds if progress.run_seconds else 0.0
     limits = [
