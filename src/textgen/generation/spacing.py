@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Spacing:
-    """Forbids tokens of `is_bound` after a white-space token that they never follow in the training text.
+    """Forbids tokens of `is_bound` after a white-space token that they never directly follow in the training text.
 
     Args:
         tokens: the vocabulary, in id order.
-        after_white_space: what follows which white space there, as in `ModelFile`.
+        after_white_space: what follows white space there, as in `ModelFile`.
 
     Example:
         >>> spacing = Spacing(["", "[UNK]", " ", ",", "end"], {})
@@ -32,11 +32,10 @@ class Spacing:
     def __init__(self, tokens: Sequence[str], after_white_space: Mapping[str, Sequence[str]]) -> None:
         id_of = {token: number for number, token in enumerate(tokens) if is_bound(token)}
         self._bound = np.array(list(id_of.values()), np.intp)
-        self._allowed = {
-            number: np.array([id_of[after] for after in after_white_space.get(token, ())], np.intp)
-            for token, number in id_of.items()
-            if token.isspace()
-        }
+        nothing = np.array([], np.intp)
+        self._allowed = {number: nothing for token, number in id_of.items() if token.isspace()}
+        for token, followers in after_white_space.items():
+            self._allowed[id_of[token]] = np.array([id_of[after] for after in followers], np.intp)
         if len(id_of) == len(tokens) - FIRST_TOKEN_ID:  # there is nothing else to write
             self._allowed = {number: allowed for number, allowed in self._allowed.items() if len(allowed)}
 
