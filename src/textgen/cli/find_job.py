@@ -35,7 +35,7 @@ def find_job(given: str | None, *, with_model: bool) -> str:
         return given
     named = _JOBS / given
     if not os.path.lexists(named):
-        raise MissingError(f"there is neither {given} nor {named}; {typed('textgen')} jobs lists the jobs there are")
+        raise MissingError(f"there is neither {given} nor {named}; {typed('textgen')} jobs lists all jobs")
     return str(named)
 
 

@@ -1,4 +1,4 @@
-"""The loop that writes texts side by side: a step, a choice, the next; knows nothing of prompts and vocabularies."""
+"""The loop that writes texts side by side: computes a step, chooses a token for each text, and repeats."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SideBySide:
 
     Args:
         run: has read all of the prompt but its last token; it is not modified.
-        prompt_ids: the prompt's token ids, one at least.
+        prompt_ids: the prompt's token ids, at least one.
         tokens: the vocabulary, in id order.
-        sampler: chooses.
+        sampler: chooses the tokens.
         writings: the texts.
-        spacing: forbids tokens after white space; None where nothing is known of the training text.
+        spacing: forbids tokens after white space; None if the model file does not say what the training text has there.
         scored: whether to sum up their nats.
     """
 
@@ -55,13 +55,13 @@ class SideBySide:
         self._scored = scored
         recent = [-1] * sampler.window + list(prompt_ids)
         self._recent = np.tile(recent[len(recent) - sampler.window :], (len(writings), 1))
-        # Noise for the next steps, (steps, texts, vocabulary size). How many at once must not depend on how many texts
-        # there are, or on when they end: each text's random numbers are to come in the same order.
+        # Noise for the next steps, (steps, texts, vocabulary size). The number of steps must not depend on the number of
+        # texts or on when they end, so that each text gets its random numbers in the same order.
         self._noise = np.empty((max(1, _NUMBERS_AT_ONCE // len(tokens)), len(writings), len(tokens)), np.float32)
         self._used = len(self._noise)
 
     def __iter__(self) -> Iterator[tuple[Sample, str]]:
-        """Yields each piece with its text, until all have ended."""
+        """Yields each piece with its text, until all texts have ended."""
         tokens = self._tokens
         while self._writings:
             self._advance()
@@ -101,7 +101,7 @@ class SideBySide:
         return noise
 
     def _choose_again(self, allowed: NDArray[np.float32]) -> None:
-        """Replaces the tokens that would copy too much; ends the texts that have no other.
+        """Replaces tokens that would copy too much; ends texts for which no other token is left.
 
         Args:
             allowed: the logits of the last choice, -inf for what is forbidden; overwritten.
@@ -118,7 +118,7 @@ class SideBySide:
                 self._ids[row] = self._sampler(logits.copy(), noise, self._recent[row : row + 1])[0]
 
     def _add_nats(self, seen: NDArray[np.float32]) -> None:
-        """Adds to each text what its next token costs."""
+        """Adds the nats of its next token to each text."""
         best = seen.max(axis=-1, keepdims=True)
         total = best[:, 0] + np.log(np.exp(seen - best).sum(axis=-1))
         nats = total - np.take_along_axis(seen, self._ids[:, np.newaxis], axis=-1)[:, 0]
@@ -127,7 +127,7 @@ class SideBySide:
                 writing.sample.nats += cost
 
     def _drop_ended(self) -> None:
-        """Goes on without the texts that have ended."""
+        """Drops the texts that have ended."""
         rows = [row for row, writing in enumerate(self._writings) if writing.sample.finish_reason is None]
         self._writings = [self._writings[row] for row in rows]
         if rows:
