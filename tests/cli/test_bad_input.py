@@ -79,12 +79,16 @@ def refusal(capsys):
         pytest.param(b"ab" * 5, [], 65, "one step of 1 x 64 tokens needs 65; give more text, or lower --unroll_steps to 8", id="very short, settings chosen"),
         pytest.param(b"word " * 500, ["--language_model=word", "--batch_size=32"], 65, "too short: it has 900 tokens", id="few words"),
         pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "validation text is too short", id="no validation"),
-        pytest.param("ab\ncaf\xe9\n".encode("latin-1") * 900, [], 65, "not valid utf-8 at byte 6 (line 2): save it as UTF-8 or say how it is encoded, such as --encoding latin-1", id="latin-1"),
+        pytest.param("ab\ncaf\xe9\n".encode("latin-1") * 900, [], 65, "not valid utf-8 at byte 6 (line 2): save it as UTF-8 or say how it is encoded, such as --encoding auto", id="latin-1"),
         pytest.param(b"abc\n" * 900 + b"\xc3", [], 65, "not valid utf-8 at byte 3600 (line 901)", id="cut inside a character"),
         pytest.param(b"\xff\xfe" + UTF_16, [], 65, "begins with the byte order mark of utf-16: add --encoding utf-16", id="UTF-16 with a mark"),
         pytest.param(UTF_16, [], 65, "it has NUL at byte 1 (line 1)", id="UTF-16 without a mark"),
         pytest.param(b"abc\n\0" * 900, [], 65, "is not text, it has NUL at byte 4 (line 2)", id="NUL"),
-        pytest.param(b"\x89PNG\r\n\x1a\n" + RANDOM, [], 65, "not valid utf-8 at byte 0", id="binary"),
+        pytest.param(RANDOM, [], 65, "not valid utf-8 at byte 0", id="binary"),
+        pytest.param(b"PK\x03\x04" + RANDOM, [], 65, "is a ZIP archive, as Word, OpenDocument and EPUB files are, not plain text: open it and save it as plain text", id="ZIP"),
+        pytest.param(b"%PDF-1.7\n" + RANDOM, ["--encoding=latin-1"], 65, "is a PDF document, not plain text: open it and save it as plain text", id="PDF"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + RANDOM, [], 65, "is an image, not text: give a plain text file", id="image"),
+        pytest.param(b"\x81" + RANDOM, ["--encoding=auto"], 65, "is not UTF-8 at byte 0 (line 1), nor cp1252 at byte 0 (line 1)", id="neither"),
         pytest.param(gzip.compress(TEXT.encode())[:-9], [], 65, "not a whole gzip file", id="cut gzip"),
         pytest.param(b"\x1f\x8b" + RANDOM, [], 65, "not a whole gzip file", id="no gzip"),
         pytest.param(TEXT.encode(), ["--encoding=utf-16"], 65, "--encoding", id="not UTF-16"),
@@ -121,6 +125,23 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
         (["empty"], 66, "holds no *.txt"),
         (["/dev/null"], 2, "not a file"),
         (["gs://b/book.txt"], 2, "gs://BUCKET/PATH, the bucket in"),
+        (
+            ["s3://bucket/book.txt"],
+            2,
+            "a place must be a local path or gs://BUCKET/PATH, got s3://bucket/book.txt; copy it",
+        ),
+        (["https://host/book.txt"], 2, "a local path or gs://BUCKET/PATH, got https://host/book.txt"),
+        (["GS://bucket/book.txt"], 2, "a local path or gs://BUCKET/PATH, got GS://bucket/book.txt"),
+        (["--data_dir=s3://bucket/texts"], 2, "a local path or gs://BUCKET/PATH, got s3://bucket/texts"),
+        (["c://book.txt"], 66, "there is no c:"),
+        (
+            ["jobs"],
+            66,
+            "the folder jobs holds no *.txt or *.txt.gz file except in job directories such as jobs/x, which are not read",
+        ),
+        (["jobs/x"], 2, "jobs/x is a job directory, which is not read as text"),
+        (["empty", "--job_dir=circle/x"], 66, "the folder empty holds no *.txt"),
+        (["jobs", "--job_dir=jobs"], 2, "--job_dir must not be the folder of the text, got jobs for both"),
         (["x" * 300], 74, "File name too long"),
         ([""], 2, "TEXT must not be empty"),
         (["a\0b"], 2, "got NUL"),
@@ -140,6 +161,10 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
 def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
     """The message names what was looked for, and the nearest of what there is."""
     Path("empty").mkdir()
+    Path("circle").symlink_to("circle")
+    Path("jobs", "x").mkdir(parents=True)
+    for name in ("config.yaml", "vocabulary.json", "samples.txt"):
+        Path("jobs", "x", name).touch()
     found, line = refusal(train.main, arguments)
     assert (found, message in line) == (code, True), line
 
@@ -186,6 +211,9 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--job_dir="], "--job_dir must not be empty"),
         (["--job_dir=a\0b"], "--job_dir must be text, got NUL"),
         (["--job_dir=gs://b/job"], "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
+        (["--job_dir=s3://bucket/job"], "a local path or gs://BUCKET/PATH, got s3://bucket/job"),
+        (["--summary_dir=hdfs://x/%JOB%"], "a local path or gs://BUCKET/PATH, got hdfs://x/good-"),
+        (["--config=s3://bucket/x.yaml"], "a local path or gs://BUCKET/PATH, got s3://bucket/x.yaml"),
         (["--job_dir=good.txt"], "--job_dir must be a directory, got good.txt"),
         (["--job_dir=good.txt/a/b"], "--job_dir must be a directory, got good.txt/a/b, and good.txt is none"),
         (["--job_dir=broken/a"], "--job_dir must be a directory, got broken/a, and broken is none"),
@@ -394,6 +422,11 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["gs://"], 2, "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["gs://bucket"], 2, "a place in a bucket must be gs://BUCKET/PATH, the path in"),
         (["gs:///job"], 2, "got gs:///job"),
+        (["s3://bucket/job"], 2, "a local path or gs://BUCKET/PATH, got s3://bucket/job; copy it"),
+        (["s3://bucket/job", "--novelty"], 2, "a local path or gs://BUCKET/PATH, got s3://bucket/job; copy it"),
+        (["model", "--prompt=@s3://bucket/x"], 2, "--prompt @FILE must be a local path, got s3://bucket/x"),
+        (["model", "--prompt=@gs://bucket/x"], 2, "--prompt @FILE must be a local path, got gs://bucket/x"),
+        (["model", "--prompt=@document"], 65, "the prompt file document is a PDF document, not plain text: open it and save it as plain text"),
         (["gs://bucket/job", "--novelty"], 2, "--novelty and --max_copy find the training text only through a local job directory, got gs://bucket/job"),
         (["gs://bucket/job", "--interactive", "--max_copy=40"], 2, "only through a local job directory"),
         (["empty"], 66, "empty holds no model yet; train one with textgen-train"),
@@ -443,7 +476,7 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--prompt=@good.txt/absent"], 66, "cannot read the prompt file good.txt/absent: there is no such file"),
         (["model", "--prompt=@" + "x" * 300], 74, "File name too long"),
         (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, and byte"),
-        (["model", "--prompt=☃ sea Ω"], 65, "it does not know '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
+        (["model", "--prompt=“☃ sea Ω”"], 65, "it does not know '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
         (["model", "--prompt=" + "".join(map(chr, range(0x400, 0x500)))], 65, "and 246 more"),
     ],
 )  # fmt: skip
@@ -456,6 +489,7 @@ def test_a_sample_that_cannot_be_made_is_refused(arguments, code, message, refus
     Path("cut").write_bytes(content[:-100])
     Path("nothing").touch()
     Path("random").write_bytes(RANDOM)
+    Path("document").write_bytes(b"%PDF-1.7\n" + RANDOM)
     Path("newer").write_bytes(re.sub(rb"(format_version\W+)\d", rb"\g<1>9", content))
     save_file({"weights": np.zeros(3, np.float32)}, "other")
     found, line = refusal(sample.main, arguments)
@@ -561,7 +595,8 @@ def test_nothing_in_a_config_file_gives_a_traceback(content):
 
 @per_test
 @given(
-    st.binary(), st.sampled_from(["utf-8", "latin-1", "utf-16", "utf-16-le", "utf-32", "utf-7", "shift-jis", "idna"])
+    st.binary(),
+    st.sampled_from(["utf-8", "latin-1", "auto", "utf-16", "utf-16-le", "utf-32", "utf-7", "shift-jis", "idna"]),
 )
 @pytest.mark.parametrize("model", ["char", "word"])
 def test_nothing_in_a_text_gives_a_traceback(model, content, encoding):

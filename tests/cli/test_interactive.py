@@ -134,6 +134,17 @@ def test_lines_are_added_and_empty_lines_continue(session, writes):
     assert session("The sea", "", " and he") == (f"{first}\n{second}\n{third}\n", "")
 
 
+@pytest.mark.parametrize("before", [[], ["The sea", "/edit"]], ids=["line", "edit"])
+def test_a_line_in_another_spelling_is_read_in_that_of_the_text(session, before):
+    """What is read otherwise is said in one line on standard error; the text keeps what was typed."""
+    typed = "It’s — so"  # noqa: RUF001 - as in print
+    out, err = session(*before, typed, ".", "/show")
+    remarks = [line for line in err.splitlines() if line.startswith("The prompt is read")]
+    assert remarks == ["The prompt is read with ' for ’ and -- for —, as in the training text."]  # noqa: RUF001
+    assert "error" not in err
+    assert typed in out
+
+
 def test_it_works_as_a_process_over_pipes(job, writes):
     """Text comes on standard output, nothing else; remarks and errors on standard error; the end of input ends it with 0."""
     done = subprocess.run(

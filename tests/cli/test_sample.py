@@ -59,6 +59,25 @@ def test_only_text_is_written_and_the_prompt_comes_first(job, written, prompt):
     assert len(out) == len(prompt) + 50 + 1
 
 
+CURLY = "“It’s so,” he"  # noqa: RUF001 - as in print
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--oov=skip"], ["--prompt=@curly.txt"]])
+def test_a_prompt_in_another_spelling_is_read_in_that_of_the_text(job, capsys, tmp_path, monkeypatch, options):
+    """Curly quotes go with a text of straight ones; that is said on standard error, and the echo is as typed."""
+    monkeypatch.chdir(tmp_path)
+    Path("curly.txt").write_text(CURLY, encoding="utf-8")
+    assert main([job, "--prompt", CURLY, "--length=20", "--seed=1", *options]) == 0
+    out, err = capsys.readouterr()
+    assert err == 'The prompt is read with " for “, \' for ’ and " for ”, as in the training text.\n'  # noqa: RUF001
+    text = "".join(load(job).generate('"It\'s so," he', length=20, seed=1))
+    if "--json" in options:
+        assert json.loads(out)["prompt"] == CURLY
+        assert json.loads(out)["text"] == text
+    else:
+        assert out == f"{CURLY}{text}\n"
+
+
 def test_the_default_is_some_lines_of_text(job, written):
     """Without any flag a text of 400 tokens is written."""
     assert len(written(job)) == 400 + 1

@@ -166,6 +166,21 @@ def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
         assert line in err
 
 
+def test_what_is_read_in_an_unusual_way_is_said(folder, alone, capsys):
+    """What of a folder is not read, and what is not read as UTF-8, is part of what is printed."""
+    for name, content in {"a.txt": b"a line\n" * 900, "b.txt": b"caf\xe9 \n" * 9, "c.md": b""}.items():
+        (folder / "books" / name).parent.mkdir(exist_ok=True)
+        (folder / "books" / name).write_bytes(content)
+    arguments = ["books", "--bucket=my-bucket", "--lstm_state_size=8", "--dry_run"]
+    assert vertex_command("submit", *arguments, "--encoding=auto") == 0
+    err = capsys.readouterr().err
+    assert "  skipped       1 other file (books/c.md)\n" in err
+    assert "  encoding      books/b.txt is read as cp1252: not UTF-8 at byte 3 (line 1)\n" in err
+    (folder / "books" / "b.txt").write_bytes(b"It\x92s\n")
+    assert vertex_command("submit", *arguments, "--encoding=latin-1") == 0
+    assert "warning: books/b.txt has control characters such as U+0092 in line 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["yaml"], ["yaml", "--minutes=60"], ["submit", "--minutes=60", "--dry_run"]])
 def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, arguments):
     """Another model would be shown than is started; a preset, a flag or a limit of steps says enough."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus.reading import read_chunks
+from textgen.corpus.reading import detect_encoding, read_chunks
 
 TEXTS = st.text(st.one_of(st.sampled_from("\r\nab é"), st.characters(codec="utf-8", exclude_characters="\0\ufeff")))
 
@@ -73,7 +73,7 @@ def test_broken_gzip(tmp_path, damage):
 def test_invalid_bytes_are_located(file, before, after, characters, bad):
     """The byte offset and the line of the first invalid byte are exact, wherever the pieces are cut."""
     start, line = len(before.encode()), before.count("\n") + 1
-    with pytest.raises(errors.DataError, match=rf"not valid utf-8 at byte {start} \(line {line}\).*--encoding latin-1"):
+    with pytest.raises(errors.DataError, match=rf"not valid utf-8 at byte {start} \(line {line}\).*--encoding auto"):
         read(file, before.encode() + bad + after.encode(), characters=characters)
 
 
@@ -132,3 +132,69 @@ def test_missing_file(tmp_path):
     """A file that is not there is missing."""
     with pytest.raises(errors.MissingError, match=re.escape(str(tmp_path / "no.txt"))):
         list(read_chunks(tmp_path / "no.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "text", "decided"),
+    [
+        ("café — 12 £\n".encode(), "café — 12 £\n", ("utf-8", "")),
+        ("café — “12 £”\n".encode("cp1252"), "café — “12 £”\n", ("cp1252", "not UTF-8 at byte 3 (line 1)")),
+        (b"one\r\ntwo \x85", "one\ntwo …", ("cp1252", "not UTF-8 at byte 9 (line 2)")),
+        (codecs.BOM_UTF8 + "é".encode(), "é", ("utf-8", "")),
+        ("Я здесь".encode("utf-16"), "Я здесь", ("utf-16", "it begins with that byte order mark")),
+        (b"", "", ("utf-8", "")),
+    ],
+)
+def test_auto_decides_by_the_content(file, content, text, decided):
+    """A file is UTF-8 where it is valid UTF-8; else what its byte order mark says, or cp1252; the reason is given."""
+    assert read(file, content, encoding="auto", characters=1) == text
+    assert detect_encoding(file) == decided
+
+
+def test_auto_reads_to_the_end_before_it_decides(file):
+    """One invalid byte at the end of a long file decides."""
+    content = b"e\n" * (1 << 20) + b"\xfc"
+    assert read(file, content, encoding="auto") == content.decode("cp1252")
+
+
+@given(text=TEXTS, encoding=st.sampled_from(["utf-8", "utf-16", "utf-32"]))
+def test_auto_reads_all_of_unicode(file, text, encoding):
+    """Any text in UTF-8, or in UTF-16 or UTF-32 with a mark, comes back."""
+    assert read(file, text.encode(encoding), encoding="auto", characters=3) == text.replace("\r\n", "\n")
+
+
+def test_auto_reads_gzip(tmp_path):
+    """The decision is made on the unpacked bytes."""
+    assert read(tmp_path / "old.txt.gz", gzip.compress("thé".encode("latin-1")), encoding="auto") == "thé"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"caf\xe9\n\x81",
+            r"is not UTF-8 at byte 3 \(line 1\), nor cp1252 at byte 5 \(line 2\): save it as UTF-8, or name its encoding",
+        ),
+        (
+            "Ein Ümläut\nund “noch einer”\n".encode() + b"f\xfcr",
+            r"is UTF-8 except at byte 35 \(line 3\) and perhaps after it: repair the file",
+        ),
+        (b"abc\n\0", r"it has NUL at byte 4 \(line 2\): give a plain text file$"),
+        (b"\xff\n\0", r"it has NUL at byte 2 \(line 2\): give a plain text file$"),
+    ],
+)
+def test_auto_refuses_what_is_no_text(file, content, message):
+    """What is not text in either encoding is refused, and neither is suggested again."""
+    with pytest.raises(errors.DataError, match=message):
+        read(file, content, encoding="auto")
+
+
+@pytest.mark.parametrize("text", ["The sea was calm.\n", "Море было спокойно, и мы шли.\n"])  # noqa: RUF001 - Cyrillic
+@pytest.mark.parametrize(
+    ("encoding", "guess"), [("utf-16-le", "utf-16-le"), ("utf-16-be", "utf-16-be"), ("utf-32-le", None)]
+)
+def test_nul_suggests_utf_16_only_where_it_looks_like_it(file, text, encoding, guess):
+    """NUL as the same byte of each pair is UTF-16; other binary data gets no suggestion that would be tried in vain."""
+    with pytest.raises(errors.DataError, match="it has NUL at byte") as caught:
+        read(file, text.encode(encoding))
+    assert str(caught.value).endswith(f"such as --encoding {guess}" if guess else "give a plain text file")

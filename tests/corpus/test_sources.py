@@ -9,6 +9,11 @@ from textgen import errors
 from textgen.corpus import Sources, find_sources
 
 
+def in_bucket(test):
+    """Marks a test that needs a bucket; Google's library leaves the answer to a request that failed unread."""
+    return pytest.mark.cloud(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")(test))
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A current folder with books in it."""
@@ -29,6 +34,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path / "My Books"
 
 
+def train_in(folder, *others):
+    """Leaves in a folder what training leaves there, as far as it matters here."""
+    for name in ("config.yaml", "vocabulary.json", "samples.txt", "logs/events.out.tfevents.1", *others):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("what the model wrote")
+
+
 def names(sources):
     return [path.as_posix() for path in sources.train]
 
@@ -45,6 +58,8 @@ def test_folder(folder):
     expected = ["a.txt", "b.txt", "more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
     assert names(find_sources(["."], None, None)) == expected
     assert find_sources(["."], None, None).prefix == find_sources([str(folder)], None, None).prefix == "my-books"
+    (folder / "more-b.txt").touch()  # as names, it comes before "more/c.txt"; as paths, after it
+    assert names(find_sources(["."], None, None)) == [*expected, "more-b.txt"]
     assert names(find_sources([], "more", None)) == expected[2:]
     assert find_sources([], "more", None).prefix == "more"
 
@@ -58,6 +73,106 @@ def test_globs():
     assert names(find_sources([str(Path.cwd() / "more" / "[cd].*")], None, None))[0].endswith("more/c.txt")
     assert names(find_sources(["more/f[1].txt"], None, None)) == ["more/f[1].txt"]
     assert find_sources(["more/*"], None, None).prefix == "c"
+
+
+def test_job_directories_are_skipped(folder):
+    """Jobs below a folder, those moved aside too, are not read, whatever else is in them; a file named outright is."""
+    before = names(find_sources(["."], None, None))
+    train_in(folder / "job" / "my-books-8-states")
+    train_in(folder / "job" / "my-books-8-states.1", "notes/saved.txt", "checkpoints/step-1.json")
+    assert names(find_sources(["."], None, None)) == before
+    assert names(find_sources([], ".", None)) == before
+    assert names(find_sources(["**/*"], None, None)) == sorted([*before, "notes.md"])
+    explicit = "job/my-books-8-states/samples.txt"
+    assert names(find_sources([explicit], None, None)) == [explicit]
+
+
+@pytest.mark.parametrize("present", [["config.yaml"], ["metrics.jsonl"], ["lock", "logs/a.txt"]])
+def test_a_folder_of_texts_is_no_job_directory(folder, present):
+    """One file of a job's name does not make a folder a job directory: a user may keep settings next to texts."""
+    for name in present:
+        (folder / "more" / name).parent.mkdir(exist_ok=True)
+        (folder / "more" / name).write_text("text")
+    assert "more/c.txt" in names(find_sources(["."], None, None))
+
+
+@pytest.mark.parametrize("argument", ["job", "job/mine", "job/mine/*.txt", "job/**/*.txt"])
+def test_a_place_with_nothing_but_jobs_is_refused(folder, argument):
+    """The message says that the text found there is a job's, and so does that for a job directory itself."""
+    train_in(folder / "job" / "mine")
+    with pytest.raises(errors.TextgenError, match=r"job/mine(, which are not read| is a job directory)") as caught:
+        find_sources([argument], None, None)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_directory_of_the_own_job_is_skipped_from_the_beginning(folder):
+    """What is in the job's directory is not read before the first run either, so that a second one finds the same text."""
+    for job_dir in ("more", str(folder / "more"), "./more/"):
+        for argument in (".", "**/*.txt"):
+            assert names(find_sources([argument], None, None, job_dir)) == ["a.txt", "b.txt"]
+    assert len(find_sources(["."], None, None, "elsewhere").train) == 5
+    assert len(find_sources(["."], None, None, "gs://bucket/more").train) == 5
+    for argument in (".", "*.txt", str(folder)):
+        with pytest.raises(errors.UsageError, match="--job_dir must not be the folder of the text, got "):
+            find_sources([argument], None, None, ".")
+    assert names(find_sources(["more/c.txt"], None, None, "more")) == ["more/c.txt"]
+
+
+def test_what_is_skipped_is_counted(folder):
+    """Files that are not texts, hidden ones and jobs are counted, each kind with an example; nothing else is."""
+    train_in(folder / "job" / "mine", "more/x.txt")
+    train_in(folder / "job" / "more")
+    assert str(find_sources(["."], None, None).skipped) == (
+        "3 other files (such as notes.md) and 2 job directories (such as job/mine)"
+    )
+    (folder / "notes.md").unlink()
+    assert str(find_sources([str(folder)], None, None).skipped).startswith(
+        f"2 other files (such as {folder}/.git) and "
+    )
+    assert str(find_sources(["more"], None, None).skipped) == ""
+    assert str(find_sources(["a.txt"], None, None).skipped) == ""
+    (folder / "more" / "new\nline.md").touch()
+    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file ('more/new\nline.md')"
+
+
+def test_logs_of_tensorboard_are_skipped(folder):
+    """A glob over everything leaves out what a --summary_dir next to the texts has in it."""
+    (folder / "logs").mkdir()
+    (folder / "logs" / "events.out.tfevents.1.host").write_bytes(b"\0")
+    sources = find_sources(["*/*"], None, None)
+    assert names(sources) == ["more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
+    assert str(sources.skipped) == "1 other file (logs/events.out.tfevents.1.host)"
+
+
+@in_bucket
+@pytest.mark.parametrize("argument", ["books", "books/", "books/*.txt", "books/**/*.txt"])
+def test_job_directories_in_a_bucket_are_skipped(bucket, argument):
+    """A folder and a glob in a bucket leave out the same as on the local disk."""
+    for name in ("a.txt", ".b.txt", "job/mine/config.yaml", "job/mine/state.json", "job/mine/samples.txt", "own/x.txt"):
+        bucket.blob(f"books/{name}").upload_from_string(b"text")
+    place = f"gs://{bucket.name}/books"
+    sources = find_sources([f"gs://{bucket.name}/{argument}"], None, None, f"{place}/own/")
+    assert [path.name for path in sources.train] == ["a.txt"]
+    if "*" not in argument:
+        assert str(sources.skipped) == (
+            f"1 other file ({place}/.b.txt) and 2 job directories (such as {place}/job/mine)"
+        )
+
+
+@in_bucket
+def test_a_folder_of_jobs_in_a_bucket_is_refused(bucket):
+    """The message says what was found, as on the local disk."""
+    for name in ("config.yaml", "state.json", "samples.txt"):
+        bucket.blob(f"job/mine/{name}").upload_from_string(b"text")
+    place = f"gs://{bucket.name}/job"
+    with pytest.raises(
+        errors.MissingError, match=f"the folder {place} holds no .* except in job directories such as {place}/mine,"
+    ):
+        find_sources([place], None, None)
+    with pytest.raises(errors.UsageError, match=f"{place}/mine is a job directory"):
+        find_sources([f"{place}/mine"], None, None)
+    with pytest.raises(errors.UsageError, match="--job_dir must not be the folder of the text"):
+        find_sources([place], None, None, place)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +278,8 @@ def test_corpus(tmp_path):
         (([], "moer", "jules"), errors.MissingError, r"there is no moer: did you mean more\?"),
         ((["*.pdf"], None, None), errors.MissingError, r"no file matches \*\.pdf"),
         ((["empty"], None, None), errors.MissingError, r"the folder empty holds no \*\.txt"),
+        ((["s3://b/a.txt"], None, None), errors.UsageError, "a local path or gs://BUCKET/PATH, got s3://b/a.txt;"),
+        (([], "https://b/a", None), errors.UsageError, "a local path or gs://BUCKET/PATH, got https://b/a;"),
     ],
 )
 def test_refusals(folder, arguments, error, message):

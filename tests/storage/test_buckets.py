@@ -2,7 +2,7 @@ import pytest
 
 from tests.storage_front import damage, fail, keep
 from textgen import errors
-from textgen.storage import fetch, is_bucket, service
+from textgen.storage import fetch, is_bucket, is_uri, service
 
 pytestmark = [
     pytest.mark.cloud,
@@ -27,6 +27,24 @@ def test_places_in_buckets_are_told_from_paths():
         True,
         *3 * [False],
     ]
+
+
+@pytest.mark.parametrize("place", ["s3://a/b", "https://a/b", "GS://a/b", "file:///a", "az+x.1-y://a"])
+def test_places_of_other_schemes_are_refused(place):
+    """A URI that is not Google's is no local path; the message says what is supported."""
+    with pytest.raises(errors.UsageError, match="a place must be a local path or gs://BUCKET/PATH, got ") as caught:
+        is_bucket(place)
+    assert place in str(caught.value)
+    assert is_uri(place)
+
+
+@pytest.mark.parametrize(
+    "place", ["C://a/b", "c:/a", "C:\\a", "a b://c", "./s3://a", "/s3://a", "1x://a", "://a", "s3:/a"]
+)
+def test_other_names_are_local_paths(place):
+    """The letter of a drive is no scheme, and what cannot be one is none."""
+    assert not is_bucket(place)
+    assert not is_uri(place)
 
 
 @pytest.mark.parametrize("content", [b"", b"a", bytes(range(256)) * 5000])

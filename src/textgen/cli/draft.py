@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from textgen.config import SamplingConfig, settings
 from textgen.config.validation import convert, nearest, shown
 from textgen.errors import DataError, UsageError
+from textgen.generation.prompt import read_prompt
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
@@ -75,14 +76,18 @@ class Draft:
         """The whole text."""
         return _join(self.passages)
 
+    def changes(self, added: str) -> tuple[str, ...]:
+        """Lists how the model respells the user's words to read them; see `TextGenerator.changes`."""
+        return self._generator.changes(added)
+
     def write(self, added: str = "") -> Iterator[str]:
         """Adds a passage.
 
         Args:
-            added: the user's words, which stand at its beginning.
+            added: the user's words, with which it begins.
 
         Returns:
-            The pieces with which the model goes on, one a token.
+            The pieces with which the model continues, one per token.
 
         Raises:
             DataError: when the model does not know the user's words, and the config's `oov` is "error".
@@ -191,8 +196,8 @@ class Draft:
         if self.config.oov != "error":
             return
         vocabulary = self._generator.model.vocabulary
-        before = vocabulary.unknown(vocabulary.split_prompt(self.text))
-        unknown = [token for token in vocabulary.unknown(vocabulary.split_prompt(text)) if token not in before]
+        before = vocabulary.unknown(read_prompt(self.text, vocabulary).tokens)
+        unknown = [token for token in vocabulary.unknown(read_prompt(text, vocabulary).tokens) if token not in before]
         if unknown:
             raise DataError(
                 f"the model does not know {vocabulary.listed(unknown)}; set oov to skip to leave them out, or to unk to let it read [UNK] in their place"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from textgen.cli.draft import Draft
 from textgen.cli.editor import edit, find_editor
 from textgen.cli.places import refuse_bucket
+from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
 from textgen.cli.sample_output import encode_output, put, text_writer
 from textgen.config import SamplingConfig
@@ -91,7 +92,7 @@ class Session:
         self._echo = echo
         self._console = Console()
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        self._write = text_writer()
+        self._put = text_writer()
         self._saved = ""
         self._commands: dict[str, Callable[[], None]] = {
             "retry": self._retry,
@@ -119,6 +120,7 @@ class Session:
                 "An empty line continues the text, any other line is added to it; /help shows all commands."
             )
         if pieces is not None:
+            say_changes(self._draft.changes(prompt))
             self._show_passage(pieces)
 
     def run(self) -> None:
@@ -152,12 +154,9 @@ class Session:
             raise
 
     def _obey(self, line: str) -> None:
-        if not line.startswith(_COMMAND_MARK):
-            self._show_passage(self._draft.write(line))
-            return
         command = line.removeprefix(_COMMAND_MARK)
-        if command.startswith(_COMMAND_MARK):
-            self._show_passage(self._draft.write(command))
+        if command == line or command.startswith(_COMMAND_MARK):
+            self._write(command)
             return
         name, _, value = command.partition(" ")
         value = value.strip()
@@ -174,13 +173,18 @@ class Session:
         else:
             self._commands[name]()
 
+    def _write(self, added: str) -> None:
+        pieces = self._draft.write(added)
+        say_changes(self._draft.changes(added))
+        self._show_passage(pieces)
+
     def _show_passage(self, pieces: Iterator[str]) -> None:
         """Shows the last passage as it is written, until it ends or Ctrl-C stops it."""
         with contextlib.suppress(KeyboardInterrupt):
-            self._write(self._draft.passages[-1].added if self._echo else "")
+            self._put(self._draft.passages[-1].added if self._echo else "")
             for piece in pieces:
-                self._write(piece)
-        self._write("\n")
+                self._put(piece)
+        self._put("\n")
 
     def _retry(self) -> None:
         self._show_passage(self._draft.retry())
@@ -196,6 +200,8 @@ class Session:
         else:
             self._console.say("Type the new last passage; end it with a line with a single dot.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
+        if self._draft.passages:
+            say_changes(self._draft.changes(self._draft.passages[-1].added))
         self._tell_end()
 
     def _set(self, assignment: str) -> None:
@@ -208,7 +214,7 @@ class Session:
                 self._console.say(f"{each} {described(setting)}")
 
     def _show(self) -> None:
-        self._write(f"{self._draft.text}\n")
+        self._put(f"{self._draft.text}\n")
 
     def _save(self, name: str) -> None:
         self._save_in(name, replaces=False)

@@ -10,7 +10,7 @@ from textgen.config import TrainingConfig, job_name, with_job_name
 from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error
 from textgen.jobs import JobPlace, job_place
 from textgen.planning import Plan
-from textgen.storage import BucketDirectory, is_bucket
+from textgen.storage import BucketDirectory, is_bucket, is_uri
 
 
 def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tuple[JobPlace, str | None]:
@@ -35,12 +35,12 @@ def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tupl
 
 
 def refuse_bucket(label: str, place: str) -> None:
-    """Refuses a place in a bucket, which would otherwise be taken for a local path.
+    """Refuses a place in a bucket, or any other URI, which would otherwise be taken for a local path.
 
     Raises:
-        UsageError: for a place that begins with `gs://`.
+        UsageError: for a URI.
     """
-    if is_bucket(place):
+    if is_uri(place):
         raise UsageError(
             f"{label} must be a local path, got {place}; name one here; textgen vertex fetch brings a job of a bucket home"
         )

@@ -1,11 +1,15 @@
-"""Finds the text that `--prompt` means, which can stand elsewhere; knows nothing of what a model makes of it."""
+"""Reads the text that `--prompt` names, and reports how a model respells it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from textgen.cli.places import refuse_bucket
 from textgen.config.validation import shown
+from textgen.console import Console
+from textgen.corpus.formats import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error
 
 STANDARD_INPUT = "-"
@@ -13,13 +17,13 @@ FILE_MARK = "@"
 
 
 def read_prompt(prompt: str) -> str:
-    """Reads a prompt, to its last character.
+    """Reads a prompt to its last character.
 
     Args:
-        prompt: what `--prompt` was given: the text itself, `-` for standard input, or `@` before the name of a file.
+        prompt: the value of `--prompt`: the text itself, `-` for standard input, or `@` before the name of a file.
 
     Returns:
-        The text as it stands there, with any byte order mark and CRLF.
+        The text unchanged, including any byte order mark and CRLF.
 
     Raises:
         UsageError: when `@` names no file.
@@ -33,6 +37,18 @@ def read_prompt(prompt: str) -> str:
     return prompt
 
 
+def say_changes(changes: Sequence[str]) -> None:
+    """Reports on standard error, in one line, how a prompt was respelled; writes nothing if it was not.
+
+    Args:
+        changes: as `TextGenerator.changes` lists them.
+    """
+    if changes:
+        *first, last = changes
+        together = f"{', '.join(first)} and {last}" if first else last
+        Console().say(f"The prompt is read with {together}, as in the training text.")
+
+
 def _read_standard_input() -> str:
     where = "the prompt on standard input"
     try:
@@ -42,6 +58,7 @@ def _read_standard_input() -> str:
 
 
 def _read_file(name: str) -> str:
+    refuse_bucket("--prompt @FILE", name)
     path = Path(name)
     try:
         is_readable = not path.exists() or path.is_file() or path.is_fifo()
@@ -55,7 +72,9 @@ def _read_file(name: str) -> str:
 
 
 def _decode(content: bytes, where: str) -> str:
+    if foreign := describe_foreign(content):
+        raise DataError(f"{where} is {foreign}")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{where} must be UTF-8, and byte {error.start} is not; convert it first") from error
+        raise DataError(f"{where} must be UTF-8, and byte {error.start} is not; save it as UTF-8 first") from error

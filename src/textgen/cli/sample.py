@@ -73,7 +73,7 @@ def _sample(arguments: Sequence[str]) -> None:
         refuse_bucket_with_copies(place)
     use_one_blas_thread()
 
-    from textgen.cli.prompt_text import read_prompt
+    from textgen.cli.prompt_text import read_prompt, say_changes
     from textgen.console import Console
     from textgen.generation import load
     from textgen.storage import is_bucket
@@ -97,6 +97,7 @@ def _sample(arguments: Sequence[str]) -> None:
 
     copies = open_copies() if command.novelty or config.max_copy is not None else None
     pieces = generator.write(prompt, config, samples=command.samples, scored=command.json, copies=copies)
+    say_changes(generator.changes(prompt))
     measure = None
     if command.novelty and copies is not None:
         measure = _measure_with(copies, generator.model.vocabulary.tokenizer)

@@ -230,6 +230,8 @@ def _show_plan(
     config, corpus = plan.config, found.corpus
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
+        "skipped": corpus.skipped,
+        "encoding": corpus.detected,
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
         "model": plan.describe_model(),
         "training": f"{config.batch_size} x {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
@@ -240,7 +242,8 @@ def _show_plan(
     }
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
-        console.say(f"  {name:11}{text}")
+        if text:
+            console.say(f"  {name:11}{text}")
     for text in describe(choices):
         console.say(f"  {'chosen':11}{text}")
     named = PLACEHOLDER in config.job_dir and job.uri is None
@@ -248,6 +251,8 @@ def _show_plan(
         console.say(remark)
     if found.remark:
         console.say(found.remark)
+    if corpus.warning:
+        console.warn(corpus.warning)
 
 
 def _show_next_steps(console: Console, job: str, summaries: str) -> None:

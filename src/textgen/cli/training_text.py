@@ -1,11 +1,11 @@
-"""Finds the text that a config speaks of, before training and again after it; knows nothing of what it is read for."""
+"""Finds the text that a config names, before training and again after it; knows nothing of what it is read for."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from textgen.cli.job_config import read_config
-from textgen.config import TrainingConfig
+from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.jobs import JobDirectory
@@ -15,7 +15,7 @@ STORY_PREFIX = "story"
 
 
 def find_text(config: TrainingConfig) -> Sources:
-    """The files that a config names, or the bundled story.
+    """Finds the files that a config names, or the bundled story.
 
     Raises:
         TextgenError: as `find_sources`.
@@ -23,14 +23,16 @@ def find_text(config: TrainingConfig) -> Sources:
     texts, prefix = config.texts, config.data_prefix
     if not texts and config.data_dir is None:
         texts, prefix = (str(bundled("data/story.txt")),), prefix or STORY_PREFIX
-    return find_sources(texts, config.data_dir, prefix)
+    # A place with a job's name in it can be known only after the text, and is recognised by its layout.
+    job_dir = None if PLACEHOLDER in config.job_dir else config.job_dir
+    return find_sources(texts, config.data_dir, prefix, job_dir)
 
 
 def open_text(config: TrainingConfig) -> Corpus:
-    """Reads the text that a config names through once.
+    """Opens the text that a config names.
 
     Raises:
-        TextgenError: when it is not there, or is no text.
+        TextgenError: when it is not there, or is not text.
     """
     return open_corpus(
         find_text(config),
@@ -43,18 +45,18 @@ def open_text(config: TrainingConfig) -> Corpus:
 
 
 def open_training_text(model: Path, data_sha256: str) -> Section:
-    """Finds the text that a model was trained on; reads it through once.
+    """Finds the text that a model was trained on, and reads it once to verify its hash.
 
     Args:
         model: a job directory, or the model file in one.
-        data_sha256: the hash of the text, as the model file has it.
+        data_sha256: the hash of the text, from the model file.
 
     Returns:
-        What the model learned from; the text for validation is not among it.
+        What the model learned from, without the text for validation.
 
     Raises:
         MissingError: when there is no job directory, or the text is gone.
-        DataError: when the text is another by now.
+        DataError: when the text has changed.
         FormatError: when the job's config is damaged.
         TextgenError: when the text cannot be read.
     """

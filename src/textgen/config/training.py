@@ -46,7 +46,7 @@ class TrainingConfig:
         "utf-8",
         group="data",
         metavar="NAME",
-        help="How the text files are encoded, by Python's name for it. Change it, to latin-1 for example, when a file is refused as not UTF-8.",
+        help="How the text files are encoded, by Python's name for it. Set it to auto when a file is refused as not UTF-8: each file is then read as UTF-8, or as cp1252 (Windows) where it is not.",
     )
     valid_fraction: float = option(
         0.1,

@@ -125,8 +125,6 @@ class FetchCommand:
         check_settings(self)
         if not self.job.startswith("gs://"):
             job_id(self.job)
-        if self.output is not None and self.output.startswith("gs://"):
-            raise UsageError(f"--output must be a local directory, got {self.output}; name one here")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Files -> text -> train, valid, test -> tokens -> vocabulary; knows nothing of models or TensorFlow.
 
-- `sources`: which files
-- `reading`: bytes -> text
+- `sources`, `folder`: which files
+- `reading`, `formats`: bytes -> text
+- `doubts`: what is doubtful about how they were decoded
 - `section`: a contiguous part of a text
 - `tokenizers`: text <-> tokens
 - `joiners`: tokens -> text, one at a time

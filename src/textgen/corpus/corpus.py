@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from textgen.corpus.coverage import check_coverage, share_lacking
+from textgen.corpus.doubts import describe_controls, describe_detected
 from textgen.corpus.section import Section, read_files
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
 from textgen.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
     from pathlib import Path
 
@@ -53,6 +55,9 @@ class Corpus:
         test: as in `Sections`.
         vocabulary: the tokens.
         sha256: as in `Sections`.
+        skipped: which files in the folders were not read, in words; empty if none.
+        detected: which files were detected not to be UTF-8, in words; empty if none.
+        warning: a sign that a file was decoded wrongly; empty if there is none.
     """
 
     prefix: str
@@ -61,6 +66,9 @@ class Corpus:
     test: Section | None
     vocabulary: Vocabulary
     sha256: str
+    skipped: str = ""
+    detected: str = ""
+    warning: str = ""
 
 
 def open_corpus(
@@ -82,7 +90,7 @@ def open_corpus(
         lowercase: whether the text is lower-cased.
         valid_fraction: the part of the training text to keep for validation, at its end, if there is no text for that;
             never more than a million characters.
-        encoding: how the files are encoded.
+        encoding: how the files are encoded, as `read_chunks` takes it.
 
     Returns:
         The corpus. The vocabulary of a char model covers all sections, that of a word model the training section.
@@ -97,13 +105,24 @@ def open_corpus(
     sections = open_sections(sources, valid_fraction=valid_fraction, encoding=encoding)
     train = sections.train
     if vocabulary_file:
-        vocabulary = _take_vocabulary(vocabulary_file, train, lowercase)
+        vocabulary, counts = _take_vocabulary(vocabulary_file, train, lowercase)
     else:
         tokenizer = make_tokenizer(language_model, lowercase)
         _check_variety(train, tokenizer)
         counts = count_tokens(sections.texts if language_model == "char" else [train], tokenizer)
         vocabulary = keep_most_frequent(counts, tokenizer, vocab_size)
-    return Corpus(sources.prefix, train, sections.valid, sections.test, vocabulary, sections.sha256)
+    paths = (*sources.train, *sources.valid, *sources.test)
+    return Corpus(
+        sources.prefix,
+        train,
+        sections.valid,
+        sections.test,
+        vocabulary,
+        sections.sha256,
+        skipped=str(sources.skipped),
+        detected=describe_detected(paths, encoding),
+        warning=describe_controls(paths, encoding, counts),
+    )
 
 
 def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
@@ -198,13 +217,13 @@ def _cut(whole: Section, tail: str, valid_fraction: float) -> tuple[Section, Sec
     return Section(whole.paths, whole.encoding, 0, start), Section(whole.paths, whole.encoding, start, total)
 
 
-def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> Vocabulary:
-    """Reads a vocabulary file; refuses one that does not go with the text."""
+def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:
+    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not go with the text."""
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
     _check_variety(train, vocabulary.tokenizer)
     counts = count_tokens([train], vocabulary.tokenizer)
     check_coverage(counts, vocabulary, path, "give the vocabulary file of this text, or take it away")
-    return vocabulary
+    return vocabulary, counts
 
 
 def _check_variety(train: Section, tokenizer: Tokenizer) -> None:

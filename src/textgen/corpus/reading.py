@@ -1,21 +1,28 @@
-r"""Bytes of a file -> text, in pieces; knows nothing of sections or tokens.
+r"""Reads a file's bytes as text, in pieces; knows nothing of sections or tokens.
 
-What comes out has no byte order mark, no NUL and no lone surrogate, and its line ends are `\n`.
+The text has no byte order mark, no NUL and no lone surrogate, and its line ends are `\n`.
 """
 
 from __future__ import annotations
 
 import codecs
+import collections
 import gzip
+import re
 import zlib
 from typing import TYPE_CHECKING
 
+from textgen.corpus.formats import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AUTO = "auto"
+"""The encoding that is decided for each file by `detect_encoding`."""
+
+_FALLBACK = "cp1252"
 _GZIP_MAGIC = b"\x1f\x8b"
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
@@ -26,17 +33,24 @@ _WIDE_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _LONGEST_MARK = 4  # bytes
+_FIRST_BYTES = 1 << 13
 
 # What to try where an encoding fails; utf-16 fails without a byte order mark, utf-16-le does not.
-_NEXT_GUESS = {"utf-8": "latin-1", "utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+_NEXT_GUESS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+_LEAST_SHARE_OF_NUL = 1 / 32
+"""UTF-16 has NUL as the same byte of many pairs: in Latin script of nearly all, in others at least of spaces."""
 
 
 def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) -> Iterator[str]:
     """Reads a text file in pieces; a gzip file is unpacked on the way.
 
     Args:
-        path: the file; gzip is known by the name `*.gz` or by its first bytes.
-        encoding: any text encoding that Python knows.
+        path: the file; gzip is recognised by the name `*.gz` or by its first bytes.
+        encoding: any text encoding that Python knows, or `auto`, which reads the file twice.
         characters: about the longest piece.
 
     Yields:
@@ -49,26 +63,59 @@ def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) 
         AccessError: the file may not be read.
         InputOutputError: the disk failed.
     """
-    decoder = _make_decoder(encoding)
-    offset, line, held = 0, 1, ""
-    for block in _read_blocks(path, characters):
-        if offset == 0:
-            _refuse_wide_mark(path, encoding, block)
-        before = decoder.getstate()
-        try:
-            text = _decode(decoder, block)
-        except UnicodeError as error:
-            decoder.setstate(before)
-            raise _describe_fault(path, encoding, decoder, block, offset=offset, line=line) from error
-        if offset == 0:
-            text = text.removeprefix("\ufeff")
-        offset += len(block)
-        line += text.count("\n")
-        text, held = held + text, ""
-        if block and text.endswith("\r"):  # the next block may begin with its LF
-            text, held = text[:-1], "\r"
-        if text:
-            yield text.replace("\r\n", "\n")
+    decided, reason = detect_encoding(path) if encoding == AUTO else (encoding, "")
+    held = ""
+    try:
+        for piece, is_last in _decode_file(path, decided, characters):
+            text, held = held + piece, ""
+            if not is_last and text.endswith("\r"):  # the next piece may begin with its LF
+                text, held = text[:-1], "\r"
+            if text:
+                yield text.replace("\r\n", "\n")
+    except _FaultError as fault:
+        raise _describe_fault(path, decided, reason, fault) from fault
+
+
+def detect_encoding(path: Path) -> tuple[str, str]:
+    """Decides how a file is encoded, by its content alone: the same bytes always give the same answer.
+
+    A byte order mark decides; without one, whatever is valid UTF-8 is UTF-8, and everything else cp1252, the usual
+    encoding of older Western texts on Windows. A file that is UTF-8 but for some damage is neither.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The encoding, and why it is not UTF-8, on one line; empty if it is.
+
+    Raises:
+        DataError: the file is a document or an image, damaged or not whole.
+        MissingError: there is no such file.
+        AccessError: the file may not be read.
+        InputOutputError: the disk failed.
+    """
+    if wide := _wide_mark(next(_read_blocks(path, _LONGEST_MARK))):
+        return wide, "it begins with that byte order mark"
+    try:
+        collections.deque(_decode_file(path, "utf-8", 1 << 20), maxlen=0)
+    except _FaultError as fault:
+        place = f"byte {fault.byte} (line {fault.line})"
+        if not fault.is_nul and _is_mostly_utf_8(path):
+            raise DataError(
+                f"{path} is UTF-8 except at {place} and perhaps after it: repair the file, or save it as UTF-8 again"
+            ) from fault
+        if not fault.is_nul:
+            return _FALLBACK, f"not UTF-8 at {place}"
+    return "utf-8", ""
+
+
+def _is_mostly_utf_8(path: Path) -> bool:
+    """Whether most of a file's bytes beyond ASCII form characters of UTF-8, as text in cp1252 hardly ever has them."""
+    inside, beyond = 0, 0
+    for block in _read_blocks(path, 1 << 20):
+        inside += sum(map(len, _UTF_8_CHARACTER.findall(block)))
+        beyond += len(_BEYOND_ASCII.findall(block))
+    return 2 * inside > beyond
 
 
 def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
@@ -77,7 +124,7 @@ def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
         raise UsageError(
-            f"--encoding must be a text encoding that Python knows, not {encoding!r}: try utf-8, latin-1 or utf-16"
+            f"--encoding must be a text encoding that Python knows, or auto, not {encoding!r}: try auto"
         ) from error
 
 
@@ -87,6 +134,8 @@ def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
         with path.open("rb") as file:
             packed = path.suffix == ".gz" or file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
             with gzip.GzipFile(fileobj=file) if packed else file as stream:
+                if foreign := describe_foreign(stream.peek(_FIRST_BYTES)):
+                    raise DataError(f"{path} is {foreign}")
                 block = stream.read(max(size, _LONGEST_MARK))
                 while block:
                     yield block
@@ -98,17 +147,58 @@ def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
         raise from_os_error(error, f"cannot read {path}") from error
 
 
-def _refuse_wide_mark(path: Path, encoding: str, start: bytes) -> None:
-    """Refuses a file that begins with a byte order mark which its encoding knows nothing of."""
-    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
-        return
-    for mark, name in _WIDE_MARKS.items():
-        if start.startswith(mark):
-            raise DataError(f"{path} begins with the byte order mark of {name}: add --encoding {name}")
+def _wide_mark(start: bytes) -> str | None:
+    """The encoding whose byte order mark a file begins with; None where it begins otherwise."""
+    return next((name for mark, name in _WIDE_MARKS.items() if start.startswith(mark)), None)
+
+
+class _FaultError(UnicodeError):
+    """A place at which a file is not text in some encoding.
+
+    Attributes:
+        byte: where it is, in the unpacked file.
+        line: its line, from 1.
+        is_nul: whether it is a NUL, as binary data has, and not an invalid byte.
+        block: the bytes of the file around it.
+    """
+
+    def __init__(self, byte: int, line: int, block: bytes, *, is_nul: bool) -> None:
+        super().__init__()
+        self.byte = byte
+        self.line = line
+        self.block = block
+        self.is_nul = is_nul
 
 
 class _NulError(UnicodeError):
-    """A text with NUL in it, as binary data has."""
+    """A text with NUL in it."""
+
+
+def _decode_file(path: Path, encoding: str, size: int) -> Iterator[tuple[str, bool]]:
+    """Yields a file's text without a byte order mark, and whether it is the last piece; pieces can be empty.
+
+    Raises:
+        _FaultError: it is not text in this encoding.
+        DataError: it begins with the byte order mark of another one.
+        TextgenError: it cannot be read.
+    """
+    decoder = _make_decoder(encoding)
+    heeds_marks = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    offset, line = 0, 1
+    for block in _read_blocks(path, size):
+        if offset == 0 and not heeds_marks and (wide := _wide_mark(block)):
+            raise DataError(f"{path} begins with the byte order mark of {wide}: add --encoding {wide}")
+        before = decoder.getstate()
+        try:
+            text = _decode(decoder, block)
+        except UnicodeError as error:
+            decoder.setstate(before)
+            raise _find_fault(decoder, block, offset=offset, line=line) from error
+        if offset == 0:
+            text = text.removeprefix("\ufeff")
+        offset += len(block)
+        line += text.count("\n")
+        yield text, not block
 
 
 def _decode(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
@@ -120,14 +210,10 @@ def _decode(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
     return text
 
 
-def _describe_fault(
-    path: Path, encoding: str, decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int, line: int
-) -> DataError:
+def _find_fault(decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int, line: int) -> _FaultError:
     """Finds the fault in a block by decoding it again byte by byte.
 
     Args:
-        path: the file.
-        encoding: its encoding.
         decoder: the decoder in the state in which it met the block.
         block: the bytes with the fault; none when the file ends inside a character.
         offset: the bytes of the file before the block, unpacked.
@@ -141,15 +227,39 @@ def _describe_fault(
         start = offset + index - len(decoder.getstate()[0])
         try:
             line += _decode(decoder, byte).count("\n")
-        except _NulError:
-            return DataError(
-                f"{path} is not text, it has NUL at byte {start} (line {line}): "
-                f"give a plain text file, or say how it is encoded, such as --encoding utf-16-le"
-            )
-        except UnicodeError:
-            guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, "utf-8")
-            return DataError(
-                f"{path} is not valid {encoding} at byte {start} (line {line}): "
-                f"save it as UTF-8 or say how it is encoded, such as --encoding {guess}"
-            )
+        except UnicodeError as error:
+            return _FaultError(start, line, block, is_nul=isinstance(error, _NulError))
     raise AssertionError("what fails as a block fails byte by byte")
+
+
+def _describe_fault(path: Path, encoding: str, reason: str, fault: _FaultError) -> DataError:
+    """Makes the error for a file that is not text in an encoding; suggests one that is worth a try.
+
+    Args:
+        path: the file.
+        encoding: in which it was read.
+        reason: why it was detected not to be UTF-8; empty where nothing was detected.
+        fault: what was found.
+    """
+    place = f"byte {fault.byte} (line {fault.line})"
+    if fault.is_nul:
+        wide = _guess_wide(fault.block)
+        advice = f", or say how it is encoded, such as --encoding {wide}" if wide else ""
+        return DataError(f"{path} is not text, it has NUL at {place}: give a plain text file{advice}")
+    if reason and encoding == _FALLBACK:
+        return DataError(
+            f"{path} is {reason}, nor {_FALLBACK} at {place}: save it as UTF-8, or name its encoding with --encoding"
+        )
+    guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, AUTO)
+    return DataError(
+        f"{path} is not valid {encoding} at {place}: "
+        f"save it as UTF-8 or say how it is encoded, such as --encoding {guess}"
+    )
+
+
+def _guess_wide(block: bytes) -> str | None:
+    """Guesses which UTF-16 without a byte order mark a block is; None where it looks like neither."""
+    first, second = block[::2].count(0), block[1::2].count(0)
+    if max(first, second) < max(len(block) * _LEAST_SHARE_OF_NUL, 3) or min(first, second):
+        return None
+    return "utf-16-le" if second else "utf-16-be"

@@ -1,4 +1,4 @@
-"""Arguments -> the files to read; knows nothing of what is in them."""
+"""Finds the files that the arguments name; opens them, but does not read them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import glob
 import itertools
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs
 from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.jobs import is_job_directory
 from textgen.storage import fetch_argument, is_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-_ENDINGS = (".txt", ".txt.gz")
 _TRAIN = ".train.txt"
+_WILDCARD = re.compile(r"[*?[]")
+_TENSORBOARD_LOG = "events.out.tfevents."
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,12 @@ class Sources:
     """The files of a corpus.
 
     Attributes:
-        prefix: names the job.
+        prefix: the first part of the job's name.
         train: the files to learn from, in order.
-        valid: the files to score with; none when a part of `train` is to be kept for that.
-        test: the files to score with in the end; may be none.
-        vocabulary: the file that lists the tokens of a pre-tokenised corpus.
+        valid: the files to validate with; none where a part of `train` is set aside for that.
+        test: the files to test with at the end; may be none.
+        vocabulary: the file that lists the tokens of a pre-tokenized corpus.
+        skipped: what was found next to them and is not read.
     """
 
     prefix: str
@@ -38,26 +42,31 @@ class Sources:
     valid: tuple[Path, ...]
     test: tuple[Path, ...]
     vocabulary: Path | None
+    skipped: Skipped = field(default_factory=Skipped)
 
 
-def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | None) -> Sources:
-    """Finds the files that the arguments speak of.
+def find_sources(
+    texts: Sequence[str], data_dir: str | None, data_prefix: str | None, job_dir: str | None = None
+) -> Sources:
+    """Finds the files that the arguments name.
 
     Args:
         texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs, also in buckets. A folder that is the
-            only one, and holds the `PREFIX.train.txt` of one corpus, stands for that corpus.
-        data_dir: instead of texts, the folder of a corpus; without `data_prefix` it is read as such a text.
+            only argument, and has the `PREFIX.train.txt` of one corpus in it, means that corpus. Job directories in
+            folders and globs are skipped, because their samples are the model's own text.
+        data_dir: instead of texts, the folder of a corpus; without `data_prefix` it is read like a folder in `texts`.
         data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`,
-            `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It
-            names the job, too; with `texts` it does nothing else.
+            `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It is
+            also the first part of the job's name, and with `texts` only that.
+        job_dir: the directory of the job that is to learn from the text; skipped even while no job is there.
 
     Returns:
-        Files that exist and may be read; those of `texts` as they were given, each once, those of a folder or of a glob
+        Files that exist and may be read, each once; those of `texts` in the order given, those of a folder or a glob
         sorted.
 
     Raises:
         UsageError: the arguments contradict each other, one cannot be read as a file, or a folder holds several
-            corpora.
+            corpora or is a job directory.
         MissingError: a file is not there, or a folder holds no text.
         AccessError: a file may not be read.
     """
@@ -70,14 +79,12 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
         raise UsageError(
             f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
         )
-    arguments = [fetch_argument(argument, _ENDINGS) if is_bucket(argument) else argument for argument in arguments]
     try:
         if data_dir and data_prefix:
-            sources = _find_corpus(Path(arguments[0]), data_prefix)
-        elif len(arguments) == 1 and (found := _find_prefixes(Path(arguments[0]))):
-            sources = _find_only_corpus(Path(arguments[0]), found, data_prefix)
+            folder, _ = _fetch(data_dir, None)
+            sources = _find_corpus(Path(folder), data_prefix)
         else:
-            sources = _find_texts(arguments, data_prefix)
+            sources = _find_texts(arguments, data_prefix, job_dir)
         for path in (*sources.train, *sources.valid, *sources.test):
             path.open("rb").close()
     except OSError as error:
@@ -86,20 +93,40 @@ def find_sources(texts: Sequence[str], data_dir: str | None, data_prefix: str | 
 
 
 def prefix_of(arguments: Sequence[str]) -> str:
-    """What names a job by its texts, as far as their names tell: a file's name without its ending, or a folder's.
+    """Guesses the first part of a job's name without looking at its texts: a file's name without its ending, or a folder's.
 
     Args:
-        arguments: as `find_sources` takes them; they need not be there.
+        arguments: as `find_sources` takes them; they need not exist.
     """
     name = Path(arguments[0].rstrip("/")).name
-    return _make_prefix(_stem(Path(name)) if name.endswith(_ENDINGS) else name)
+    return _make_prefix(_stem(Path(name)) if name.endswith(ENDINGS) else name)
+
+
+def _fetch(argument: str, job_dir: str | None) -> tuple[str, Skipped]:
+    """Fetches an argument if it is in a bucket.
+
+    Returns:
+        The local path or glob that stands for it, and what was skipped in a folder there.
+    """
+    skipped = Skipped()
+
+    def choose(folder: str, names: Collection[str]) -> Collection[str]:
+        nonlocal skipped
+        own_job = _relative_uri(job_dir, folder)
+        if _WILDCARD.search(argument):
+            jobs = tuple(f"{job}/" for job in find_jobs(folder, names, own_job))
+            return [name for name in names if name.endswith(ENDINGS) and not name.startswith(jobs)]
+        texts, skipped = choose_texts(folder, names, own_job)
+        return texts
+
+    return (fetch_argument(argument, choose) if is_bucket(argument) else argument), skipped
 
 
 def _find_corpus(folder: Path, prefix: str) -> Sources:
     """Finds `{prefix}.train.txt` with its companions, or else `{prefix}.txt`."""
 
     def find(stem: str) -> tuple[Path, ...]:
-        paths = (folder / f"{stem}{ending}" for ending in _ENDINGS)
+        paths = (folder / f"{stem}{ending}" for ending in ENDINGS)
         return tuple(path for path in paths if path.is_file())[:1]
 
     if not folder.is_dir():
@@ -116,7 +143,7 @@ def _find_corpus(folder: Path, prefix: str) -> Sources:
 
 
 def _find_prefixes(folder: Path) -> list[str]:
-    """Returns the names, sorted, of the corpora whose training text lies in a folder; none if it is no folder."""
+    """Returns the names, sorted, of the corpora whose training text is in a folder; none if it is not a folder."""
     if not folder.is_dir():
         return []
     names = (path.name.removesuffix(".gz") for path in folder.iterdir() if path.is_file())
@@ -134,50 +161,93 @@ def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) ->
     return replace(_find_corpus(folder, found[0]), prefix=prefix or _make_prefix(found[0]))
 
 
-def _find_texts(arguments: Sequence[str], prefix: str | None) -> Sources:
-    """Finds the files, those of folders and those that match globs."""
-    groups = [_expand(argument) for argument in arguments]
+def _find_texts(arguments: Sequence[str], prefix: str | None, job_dir: str | None) -> Sources:
+    """Finds files, those in folders and those that match globs, or the one corpus of a folder."""
+    fetched, skipped = zip(*(_fetch(argument, job_dir) for argument in arguments), strict=True)
+    first = Path(fetched[0])
+    if len(fetched) == 1 and (found := _find_prefixes(first)):
+        return _find_only_corpus(first, found, prefix)
+    groups, left_out = zip(*(_expand(argument, job_dir) for argument in fetched), strict=True)
     if prefix is None:
-        first = Path(arguments[0])
         prefix = _make_prefix(first.resolve().name if first.is_dir() else _stem(groups[0][0]))
     files: dict[Path, Path] = {}
     for path in itertools.chain.from_iterable(groups):
         files.setdefault(path.resolve(), path)
-    return Sources(prefix, tuple(files.values()), (), (), None)
+    return Sources(prefix, tuple(files.values()), (), (), None, sum((*skipped, *left_out), start=Skipped()))
 
 
-def _expand(argument: str) -> list[Path]:
-    """Returns the files that one argument stands for, sorted; at least one."""
+def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
+    """Returns the files that one argument stands for, sorted and at least one, and what was skipped."""
     path = Path(argument)
     if path.is_dir():
-        files = sorted(_texts_below(path))
-        if not files:
-            raise MissingError(f"the folder {path} holds no *.txt or *.txt.gz file: name another, or name the files")
-        return files
+        names, skipped = choose_texts(str(path), list(_files_below(path)), _relative_path(job_dir, path))
+        return [path / name for name in names], skipped
     if path.is_file():
-        return [path]
+        return [path], Skipped()
     if path.exists():
         raise UsageError(f"{path} is not a file and can be read only once, if at all: save its text to a file first")
-    if not re.search(r"[*?[]", argument):
+    if not _WILDCARD.search(argument):
         raise _describe_missing(path)
-    matches = map(Path, glob.glob(argument, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
-    files = sorted(match for match in matches if match.is_file())
+    return _expand_glob(argument, job_dir)
+
+
+def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
+    """Returns what `_expand` does, for a pattern; skips job directories and TensorBoard's logs."""
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    own_job = _relative_path(job_dir, fixed)
+    is_job: dict[Path, bool] = {}
+    files: list[Path] = []
+    logs: list[Path] = []
+    jobs: set[Path] = set()
+    for match in map(Path, glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+        if not match.is_file():
+            continue
+        for folder in reversed(match.relative_to(fixed).parents):
+            place = fixed / folder
+            if place not in is_job:
+                is_job[place] = folder.as_posix() == own_job or is_job_directory(os.listdir(place))  # noqa: PTH208
+            if is_job[place]:
+                jobs.add(place)
+                break
+        else:
+            (logs if match.name.startswith(_TENSORBOARD_LOG) else files).append(match)
+    if fixed in jobs:
+        raise describe_job(str(fixed), is_own=own_job == ".")
     if not files:
-        raise MissingError(f"no file matches {argument}: check the pattern and the folder it starts from")
-    return files
+        beside = f" except in job directories such as {min(jobs)}, which are not read" if jobs else ""
+        raise MissingError(f"no file matches {pattern}{beside}: check the pattern and the folder it starts from")
+    return sorted(files), Skipped(tuple(map(str, sorted(logs))), tuple(map(str, sorted(jobs))))
 
 
-def _texts_below(folder: Path) -> Iterator[Path]:
-    """Yields the text files below a folder, but no hidden ones and none of hidden folders."""
+def _files_below(folder: Path) -> Iterator[str]:
+    """Yields the names of the files below a folder, relative to it; a hidden folder is listed like a file, and not opened."""
 
     def fail(error: OSError) -> None:
         raise error
 
     for place, folders, names in os.walk(folder, onerror=fail):
-        folders[:] = (name for name in folders if not name.startswith("."))
-        for name in names:
-            if name.endswith(_ENDINGS) and not name.startswith(".") and (path := Path(place, name)).is_file():
-                yield path
+        hidden = [name for name in folders if name.startswith(".")]
+        folders[:] = (name for name in folders if name not in hidden)
+        for name in (*names, *hidden):
+            path = Path(place, name)
+            if path.is_file() or name in hidden:
+                yield path.relative_to(folder).as_posix()
+
+
+def _relative_path(place: str | None, folder: Path) -> str | None:
+    """Returns a local place as `choose_texts` takes it; None if it is not in the folder."""
+    if place is None or is_bucket(place):
+        return None
+    # Not Path.resolve, which fails where links lead in a circle.
+    path, top = Path(os.path.realpath(place)), os.path.realpath(folder)
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else None
+
+
+def _relative_uri(place: str | None, folder: str) -> str | None:
+    """Returns a place in a bucket as `choose_texts` takes it; None if it is not in the folder."""
+    if place is None or not f"{place.rstrip('/')}/".startswith(f"{folder}/"):
+        return None
+    return place.rstrip("/").removeprefix(folder).lstrip("/") or "."
 
 
 def _stem(path: Path) -> str:

@@ -15,6 +15,7 @@ from textgen.errors import DataError, UsageError
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
+from textgen.generation.prompt import read_prompt
 from textgen.generation.sample import Sample, Writing
 from textgen.generation.samplers import Sampler
 from textgen.generation.side_by_side import SideBySide
@@ -82,7 +83,8 @@ class TextGenerator:
 
         Args:
             prompt: the text to continue; without one the text starts as after a blank line. It is read like a file:
-                without a byte order mark, CRLF as LF.
+                without a byte order mark, CRLF as LF. A quote, a dash or an accent that the vocabulary lacks as typed is
+                read as the vocabulary has it.
             length: the most tokens to write.
             until: a text, or several; the first one that appears ends the text, and is included.
             lines: the number of lines after which the text ends.
@@ -117,6 +119,10 @@ class TextGenerator:
         )
         return (piece for sample, piece in self.write(prompt, config) if sample.pieces)
 
+    def changes(self, prompt: str) -> tuple[str, ...]:
+        """Lists how the model respells a prompt to read it, in words such as `’ for '`; see `generate`."""  # noqa: RUF002 - as in print
+        return read_prompt(prompt, self._vocabulary).changes
+
     def write(
         self,
         prompt: str,
@@ -148,9 +154,8 @@ class TextGenerator:
             raise UsageError(
                 "--max_copy needs the training text to compare with; leave it out, or name the job directory"
             )
-        text = prompt.removeprefix("\ufeff").replace("\r\n", "\n")
-        before = self._vocabulary.split_prompt(text)  # with unknown tokens, which are part of the text as well
-        ids = self._read_prompt(before, config.oov)
+        read = read_prompt(prompt, self._vocabulary)
+        text, ids = read.text, self._prompt_ids(read.tokens, config.oov)
         if not ids:
             text, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
@@ -158,7 +163,8 @@ class TextGenerator:
         def begin(sample: Sample) -> Writing:
             guard = None
             if config.max_copy is not None and copies is not None:
-                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, before)
+                # The tokens that the model does not know are among them: a copy can begin there.
+                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, read.tokens)
             return Writing(sample, config, self._vocabulary.tokenizer.joiner(text), guard)
 
         def write_all() -> Iterator[tuple[Sample, str]]:
@@ -176,7 +182,7 @@ class TextGenerator:
             return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
         return write_all()
 
-    def _read_prompt(self, tokens: list[str], oov: OutOfVocabulary) -> list[int]:
+    def _prompt_ids(self, tokens: Sequence[str], oov: OutOfVocabulary) -> list[int]:
         """The ids of the prompt's tokens, without those that are skipped."""
         unknown = self._vocabulary.unknown(tokens)
         if unknown and oov == "error":

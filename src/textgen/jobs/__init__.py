@@ -1,7 +1,7 @@
 """The job directory that a run leaves: layout, lock, state, checkpoints, metrics, listing; knows nothing of Keras."""
 
 from textgen.jobs.checkpoint import Checkpoint, CheckpointStore
-from textgen.jobs.directory import JobDirectory
+from textgen.jobs.directory import JobDirectory, is_job_directory
 from textgen.jobs.inspection import CheckpointFacts, inspect_checkpoints
 from textgen.jobs.json_line import as_json
 from textgen.jobs.listing import JobFacts, job_facts, list_jobs
@@ -22,6 +22,7 @@ __all__ = [
     "LogFile",
     "as_json",
     "inspect_checkpoints",
+    "is_job_directory",
     "is_locked",
     "job_facts",
     "job_lock",

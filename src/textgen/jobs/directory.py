@@ -1,7 +1,8 @@
-"""The layout of a job directory: what lies where; knows nothing of what is in the files."""
+"""The layout of a job directory: where each file is; knows nothing of what is in the files."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,3 +122,16 @@ class JobDirectory:
             return self.root.rename(aside)
         except OSError as error:
             raise from_os_error(error, f"cannot move {self.root} aside") from error
+
+
+def is_job_directory(names: Iterable[str]) -> bool:
+    """Whether a directory is a job's, by the names of what is in it.
+
+    One name proves nothing: a folder of texts may hold a config.yaml of its own. Two are enough, so that a job with a file
+    missing is still recognised.
+    """
+    return len(_TELLING_NAMES.intersection(names)) > 1
+
+
+_LAYOUT = JobDirectory(Path())
+_TELLING_NAMES = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))

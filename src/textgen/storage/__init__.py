@@ -24,7 +24,7 @@ from textgen.storage.files import (
 )
 from textgen.storage.lease import Holder, Lease
 from textgen.storage.mirror import Mirror, Upload
-from textgen.storage.uris import below, is_bucket
+from textgen.storage.uris import below, is_bucket, is_uri
 
 __all__ = [
     "NOT_THERE",
@@ -45,6 +45,7 @@ __all__ = [
     "fetch_directory",
     "find",
     "is_bucket",
+    "is_uri",
     "make_directory",
     "name_by_content",
     "open_atomic",

@@ -6,7 +6,7 @@ import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from textgen.errors import MissingError, from_os_error
@@ -48,18 +48,19 @@ def fetch(uri: str) -> Path:
     return path
 
 
-def fetch_argument(argument: str, endings: tuple[str, ...]) -> str:
+def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Collection[str]]) -> str:
     """Brings what an argument names in a bucket, a file, a folder or a glob, to the local disk.
 
     Args:
         argument: begins with `gs://`.
-        endings: of a folder, or for a glob, only what ends so is brought.
+        choose: for a folder or a glob, chooses what to bring. It is called with the folder's URI and the names of the
+            objects below it, relative to it.
 
     Returns:
         The argument that stands for the same on the local disk: a path, or a glob; names are those of the bucket.
 
     Raises:
-        TextgenError: as `fetch`.
+        TextgenError: as `fetch`, and whatever `choose` raises.
     """
     if not argument.endswith("/") and (path := _fetch_if_there(argument)) is not None:
         return str(path)
@@ -70,10 +71,11 @@ def fetch_argument(argument: str, endings: tuple[str, ...]) -> str:
         pattern = f"/{begun}{argument[wildcard.start() :]}"
     place = _cached(folder, "folder")
     with BucketDirectory(folder) as directory:
-        found = {name: facts for name, facts in directory.list().items() if name.endswith(endings)}
+        there = directory.list()
+        found = {name: there[name] for name in (choose(folder, there) if there else ())}
         if not found:
             raise MissingError(
-                f"there is no {argument}, and no {' or '.join(endings)} file below it; check the names of the bucket and of the file"
+                f"there is no {argument}, and no text below it; check the names of the bucket and of the file"
             )
         for name, facts in found.items():
             _bring(directory, name, facts, place / name)

@@ -1,4 +1,4 @@
-"""Names places in buckets, `gs://BUCKET/PATH`, and checks them as far as that goes without asking anybody."""
+"""Names places in buckets, `gs://BUCKET/PATH`, and checks them as far as possible without a request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from textgen.errors import UsageError
 
 SCHEME = "gs://"
 
+_ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+"""How a URI begins (RFC 3986, section 3.1). A single letter is a drive of Windows."""
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 """What Cloud Storage takes for a bucket: 3 to 63 characters, and with dots up to 222 (its documentation, "Bucket names")."""
 
@@ -15,9 +18,22 @@ _MOST_OBJECT_BYTES = 1024
 """What Cloud Storage takes for an object's name (its documentation, "Object names")."""
 
 
+def is_uri(place: str) -> bool:
+    """Whether a place is a URI, of whatever scheme, and not a local path."""
+    return _ANY_SCHEME.match(place) is not None
+
+
 def is_bucket(place: str) -> bool:
-    """Whether a place is meant to lie in a bucket."""
-    return place.startswith(SCHEME)
+    """Whether a place is in a bucket, and not a local path.
+
+    Raises:
+        UsageError: for a URI of another scheme, which would otherwise be taken for a local path.
+    """
+    if place.startswith(SCHEME):
+        return True
+    if is_uri(place):
+        raise UsageError(f"a place must be a local path or gs://BUCKET/PATH, got {place}; copy it to one of these")
+    return False
 
 
 def split_directory(uri: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
+from textgen.cli.places import refuse_bucket
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
@@ -46,6 +47,8 @@ def make_parser() -> Parser:
 def _fetch(arguments: Sequence[str]) -> None:
     values = make_parser().parse(arguments)
     command = build(FetchCommand, values)
+    if command.output is not None:
+        refuse_bucket("--output", command.output)
     config = read_vertex_config(values)
 
     from textgen.cloud.fetching import fetch_job, job_directory, local_directory

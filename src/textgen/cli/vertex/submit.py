@@ -107,10 +107,15 @@ def _show(console: Console, request: Request) -> None:
         lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
     lines += [("chosen", text) for text in describe(request.choices)]
     lines += [("upload", f"{path} ({decimal(path.stat().st_size)}) to {uri}") for path, uri in request.uploads]
+    corpus = request.corpus
+    if corpus is not None:
+        lines += [(name, text) for name, text in (("skipped", corpus.skipped), ("encoding", corpus.detected)) if text]
     for name, text in lines:
         console.say(f"  {name:14}{text}")
     if machine.get("acceleratorCount", 1) > 1:
         console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
+    if corpus is not None and corpus.warning:
+        console.warn(corpus.warning)
 
 
 def _check_region(vertex: VertexConfig) -> None:

@@ -1,0 +1,137 @@
+"""Chooses the texts among the files below a folder, by their names alone: the folder can be here or in a bucket."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from textgen.errors import MissingError, UsageError
+from textgen.jobs import is_job_directory
+from textgen.storage import below
+
+ENDINGS = (".txt", ".txt.gz")
+"""The endings of the files that are read where a folder is named."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """What was found next to the texts and not read.
+
+    Attributes:
+        files: files that are not texts or are hidden; a hidden folder counts as one file.
+        jobs: job directories.
+    """
+
+    files: tuple[str, ...] = ()
+    jobs: tuple[str, ...] = ()
+
+    def __add__(self, other: Skipped) -> Skipped:
+        return Skipped(self.files + other.files, self.jobs + other.jobs)
+
+    def __str__(self) -> str:
+        """The counts, each with an example, on one line; empty where nothing was skipped."""
+        kinds = ((self.files, "other file", "other files"), (self.jobs, "job directory", "job directories"))
+        return " and ".join(_count(names, one, several) for names, one, several in kinds if names)
+
+
+def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tuple[list[str], Skipped]:
+    """Chooses what to read of a folder.
+
+    Args:
+        folder: its path or URI, for messages.
+        names: the files below it, relative to it, with `/` between their parts; a hidden folder may be listed as one file.
+        own_job: the directory of the job that is to learn from this text, relative to the folder like `names`, and `.`
+            for the folder itself; None where it is not below the folder.
+
+    Returns:
+        The names of the texts, sorted, and what was skipped.
+
+    Raises:
+        UsageError: the folder is itself a job directory, or will be one.
+        MissingError: it holds no text.
+    """
+    jobs = find_jobs(folder, names, own_job)
+    texts, others = [], set()
+    for name in names:
+        if _is_below(name, jobs):
+            continue
+        hidden = _hidden_part(name)
+        if hidden is None and name.endswith(ENDINGS):
+            texts.append(name)
+        else:
+            others.add(name if hidden is None else hidden)
+    if not texts:
+        beside = f" except in job directories such as {_shown(folder, jobs[0])}, which are not read" if jobs else ""
+        raise MissingError(
+            f"the folder {folder} holds no *.txt or *.txt.gz file{beside}: name another, or name the files"
+        )
+    # Hidden files come last: another one is the better example.
+    skipped = sorted(others, key=lambda name: (_hidden_part(name) is not None, name))
+    return sorted(texts, key=PurePosixPath), Skipped(
+        tuple(_shown(folder, name) for name in skipped), tuple(_shown(folder, job) for job in jobs)
+    )
+
+
+def find_jobs(folder: str, names: Iterable[str], own_job: str | None) -> list[str]:
+    """Finds the job directories below a folder.
+
+    Args:
+        folder: as `choose_texts` has it.
+        names: as `choose_texts` has them.
+        own_job: as `choose_texts` has it; counts as a job directory before a trainer has written there, too.
+
+    Returns:
+        Their names, sorted; what is inside a job directory is not listed.
+
+    Raises:
+        UsageError: as `choose_texts`.
+    """
+    entries: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        path = PurePosixPath(name)
+        for entry in (path, *path.parents[:-1]):
+            entries[str(entry.parent)].add(entry.name)
+    jobs: list[str] = []
+    for directory in sorted(entries):
+        if directory == own_job or is_job_directory(entries[directory]):
+            if directory == ".":
+                raise describe_job(folder, is_own=own_job == directory)
+            if not _is_below(directory, jobs):
+                jobs.append(directory)
+    return jobs
+
+
+def describe_job(folder: str, *, is_own: bool) -> UsageError:
+    """Makes the error for a folder of texts that is a job directory."""
+    if is_own:
+        return UsageError(
+            f"--job_dir must not be the folder of the text, got {folder} for both: name another --job_dir"
+        )
+    return UsageError(
+        f"{folder} is a job directory, which is not read as text: name the folder or the files of your text"
+    )
+
+
+def shown(place: str) -> str:
+    """A path or URI as a line shows it: what would break the line or steer a terminal is escaped."""
+    return place if place.isprintable() else repr(place)
+
+
+def _shown(folder: str, name: str) -> str:
+    return shown(below(folder, name).removeprefix("./"))
+
+
+def _is_below(name: str, directories: Iterable[str]) -> bool:
+    return any(name.startswith(f"{directory}/") for directory in directories)
+
+
+def _hidden_part(name: str) -> str | None:
+    """The name up to its first hidden part; None where there is none."""
+    path = PurePosixPath(name)
+    return next((str(part) for part in (*reversed(path.parents), path) if part.name.startswith(".")), None)
+
+
+def _count(names: tuple[str, ...], one: str, several: str) -> str:
+    return f"1 {one} ({names[0]})" if len(names) == 1 else f"{len(names):,} {several} (such as {names[0]})"

@@ -1,0 +1,49 @@
+"""Recognises documents and images by their first bytes, whatever their names; does not read them."""
+
+from __future__ import annotations
+
+import re
+
+_ADVICE = "open it and save it as plain text (.txt, UTF-8), then give that file"
+
+_ZIPPED = (
+    (re.compile(rb"mimetypeapplication/epub"), "an EPUB book"),
+    (re.compile(rb"mimetypeapplication/vnd\.oasis\.opendocument"), "an OpenDocument file"),
+    (re.compile(rb"\bword/"), "a Word document"),
+    (re.compile(rb"\bxl/"), "an Excel workbook"),
+    (re.compile(rb"\bppt/"), "a PowerPoint presentation"),
+    (re.compile(rb""), "a ZIP archive, as Word, OpenDocument and EPUB files are"),
+)
+"""How the names and the first file in a ZIP archive identify it; EPUB and OpenDocument put their `mimetype` first."""
+
+_DOCUMENTS = (
+    (re.compile(rb"%PDF-"), "a PDF document"),
+    (re.compile(rb"\{\\rtf"), "an RTF document"),
+    (re.compile(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "a Word document or another file of old Microsoft Office"),
+    (re.compile(rb".{60}BOOKMOBI", re.DOTALL), "a Kindle book"),
+)
+
+_IMAGES = re.compile(
+    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\0|MM\0\*|RIFF.{4}WEBP|....ftyp(?:avif|heic|mif1)"
+    # A text can begin with these letters, but an image has NUL behind them.
+    rb"|GIF8[79]a.{0,6}\0|BM.{4}\0{4}",
+    re.DOTALL,
+)
+
+
+def describe_foreign(start: bytes) -> str | None:
+    """Recognises a document or an image.
+
+    Args:
+        start: the first bytes of the file; a few thousand are enough to tell the kinds of ZIP archives apart.
+
+    Returns:
+        What it is and what to do, as in `f"{path} is {...}"`; None where it may be text.
+    """
+    if _IMAGES.match(start):
+        return "an image, not text: give a plain text file"
+    kinds = _ZIPPED if start.startswith(b"PK\x03\x04") else _DOCUMENTS
+    for pattern, kind in kinds:
+        if pattern.search(start) if kinds is _ZIPPED else pattern.match(start):
+            return f"{kind}, not plain text: {_ADVICE}"
+    return None

@@ -1,0 +1,80 @@
+import pytest
+
+from textgen.corpus import find_sources, open_corpus
+
+
+@pytest.fixture
+def opened(tmp_path, monkeypatch):
+    """A function that opens the corpus of the files here."""
+    monkeypatch.chdir(tmp_path)
+
+    def open_here(model="char", **options):
+        return open_corpus(find_sources(["."], None, None), language_model=model, **options)
+
+    return open_here
+
+
+def test_files_that_auto_does_not_read_as_utf_8_are_described(opened, tmp_path):
+    """The plan can say which files are read otherwise, and why; with any other encoding there is nothing to say."""
+    (tmp_path / "a.txt").write_text("thé vert\n", encoding="utf-8")
+    assert opened(encoding="auto").detected == ""
+    (tmp_path / "b.txt").write_text("thé noir\n", encoding="cp1252")
+    corpus = opened(encoding="auto")
+    assert corpus.detected == "b.txt is read as cp1252: not UTF-8 at byte 2 (line 1)"
+    assert "é" in corpus.vocabulary.tokens
+    assert "Ã" not in corpus.vocabulary.tokens
+    (tmp_path / "c.txt").write_text("à\n", encoding="cp1252")
+    (tmp_path / "d.txt").write_text("à\n", encoding="utf-16")
+    assert opened(encoding="auto").detected == (
+        "2 files are read as cp1252, such as b.txt: not UTF-8 at byte 2 (line 1); "
+        "d.txt is read as utf-16: it begins with that byte order mark"
+    )
+    (tmp_path / "d.txt").unlink()
+    assert opened(encoding="latin-1").detected == ""
+
+
+def test_auto_gives_the_same_text_each_time(opened, tmp_path):
+    """The hash of a text is that of its characters: a job goes on though a file was saved as UTF-8 in between."""
+    (tmp_path / "a.txt").write_text("un thé vert\n" * 9, encoding="utf-8")
+    (tmp_path / "b.txt").write_text("un thé noir\n" * 9, encoding="cp1252")
+    sha256 = opened(encoding="auto").sha256
+    assert opened(encoding="auto").sha256 == sha256
+    (tmp_path / "b.txt").write_text("un thé noir\n" * 9, encoding="utf-8")
+    assert opened(encoding="auto").sha256 == opened().sha256 == sha256
+
+
+@pytest.mark.parametrize("model", ["char", "word"])
+@pytest.mark.parametrize(
+    ("content", "encoding", "advice"),
+    [
+        ("It\x92s\n".encode("latin-1"), "latin-1", "try --encoding cp1252"),
+        ("It\x92s\n".encode("latin-1"), "iso-8859-1", "try --encoding cp1252"),
+        ("It\x92s\n".encode(), "utf-8", "save it as UTF-8 again, from its original"),
+        ("It\x92s\n".encode(), "auto", "save it as UTF-8 again, from its original"),
+        ("It\x92s\n".encode("iso-8859-15"), "iso-8859-15", "check --encoding"),
+    ],
+)
+def test_control_characters_are_warned_of(opened, tmp_path, model, content, encoding, advice):
+    """C1 control characters come of a wrong encoding; the warning names the first file and line that has one."""
+    (tmp_path / "a.txt").write_bytes(b"one two three\n")
+    (tmp_path / "b.txt").write_bytes(b"one\ntwo\n" + content)
+    assert opened(model, encoding=encoding, valid_fraction=0.01).warning == (
+        f"b.txt has control characters such as U+0092 in line 3, a sign of the wrong encoding; {advice}"
+    )
+
+
+@pytest.mark.parametrize("content", ["“It’s …” — café\n", "tab\t, feed\f, delete\x7f, space\xa0\n"])  # noqa: RUF001 - as in print
+def test_other_characters_are_not_warned_of(opened, tmp_path, content):
+    """What cp1252 has in the place of these controls is no sign of anything, nor are ASCII's own."""
+    (tmp_path / "a.txt").write_text(content, encoding="utf-8")
+    (tmp_path / "b.txt").write_text(content, encoding="cp1252")
+    assert opened(encoding="auto").warning == ""
+
+
+def test_control_characters_in_a_pre_tokenized_text_are_warned_of(tmp_path):
+    """A text with a vocabulary file is looked at like any other."""
+    (tmp_path / "x.train.txt").write_text("one two three\n" * 20 + "one\x92\n", encoding="latin-1")
+    (tmp_path / "x.valid.txt").write_text("one\n")
+    (tmp_path / "x.vocab.txt").write_text("one\ntwo\nthree\n")
+    corpus = open_corpus(find_sources([], str(tmp_path), "x"), language_model="word", encoding="latin-1")
+    assert "x.train.txt has control characters such as U+0092 in line 21" in corpus.warning
