@@ -109,3 +109,10 @@ def test_jobs_without_a_model_are_no_help(folder, run):
     code, out, err = run(sample)
     assert (code, out, err.count("\n")) == (66, "", 1)
     assert "no job below job has a model yet; " in err
+
+
+def test_a_name_with_control_characters_is_escaped(folder, run):
+    """What is said of the newest job stays on its line, and does not steer the terminal."""
+    (folder / "job" / "old").rename(folder / "job" / "a\x1b[31m\nb")
+    os.utime(folder / "job" / "a\x1b[31m\nb" / "config.yaml", (9, 9))
+    assert run(sample, *HOW)[2] == "Using the newest job, 'job/a\\x1b[31m\\nb'\n"
