@@ -114,7 +114,7 @@ def test_without_settings_the_rest_is_told(job, inspect):
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("nowhere", 66, "there is no job nowhere"),
+        ("nowhere", 66, "there is neither nowhere nor job/nowhere; "),
         ("empty", 66, "empty holds no job"),
         ("file", 2, "JOB must be the directory of a job"),
         ("gs://bucket/job", 2, "JOB must be a local path"),

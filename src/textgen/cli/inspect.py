@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies what a job holds, and tells it."""
+"""`textgen inspect`: verifies the checkpoints and the model file of a job."""
 
 from __future__ import annotations
 
@@ -38,10 +38,9 @@ def make_parser() -> Parser:
     """The parser of `textgen inspect`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB",
-        "Reads every checkpoint of a job and its model file, verifies them, and tells what they hold. Ends with 78\n"
-        "when something is damaged; whether a job can go on all the same is said by which checkpoint is the newest\n"
-        "usable one.",
+        f"{PROGRAM} [JOB]",
+        "Reads and verifies every checkpoint of a job and its model file, and prints what they contain. Exits with 78 if\n"
+        "one is damaged. Training resumes from the checkpoint that is marked as the newest usable one.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -50,10 +49,12 @@ def make_parser() -> Parser:
 
 def _inspect(arguments: Sequence[str]) -> None:
     command = build(InspectCommand, make_parser().parse(arguments))
-    refuse_bucket("JOB", command.job)
-    path = Path(command.job)
-    if not path.exists():
-        raise MissingError(f"there is no job {path}; textgen jobs lists those there are")
+    if command.job is not None:
+        refuse_bucket("JOB", command.job)
+
+    from textgen.cli.find_job import find_job
+
+    path = Path(find_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
@@ -93,7 +94,7 @@ def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
 
 
 def _say_model(job: JobDirectory) -> str | None:
-    """Tells what the model file holds; returns why it cannot be used, None when it can or there is none yet."""
+    """Prints what the model file contains; returns why it cannot be used, or None if it can or there is none yet."""
     from textgen.generation import read_model
 
     if not job.model.exists():
@@ -111,7 +112,7 @@ def _say_model(job: JobDirectory) -> str | None:
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
-    """What a model file holds, by the names of the lines."""
+    """What a model file contains, by the names of the lines."""
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
@@ -128,6 +129,6 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 
 def _say(line: str) -> None:
-    """Writes a line; what would break it or steer a terminal is written as an escape."""
+    """Writes a line; line breaks and control characters are written as escapes."""
     shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
     sys.stdout.write(shown + "\n")

@@ -15,7 +15,7 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
-from textgen.dataset import Streams, count_tokens, encode
+from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import DivergedError, MissingError, UnavailableError
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
@@ -103,6 +103,7 @@ def train(
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
         counts=count_tokens(ids, vocabulary_size),
+        after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
         store=store,
