@@ -176,7 +176,7 @@ def test_an_outage_delays_uploads_and_nothing_else(place, local, told, bucket, f
 def test_a_refusal_that_lasts_ends_it(place, local, told, front, monkeypatch):
     """A permission does not come back by itself: the body is told what to end with, and nothing is tried again at the end."""
     monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
-    refused = rf"^uploads have been refused for 0 minutes: cannot write {place}/x: [^\n]*; ask for the role Storage Object User; it is all here$"
+    refused = rf"^uploads have been refused for 0 minutes: cannot write {place}/x: out of order; ask for the role Storage Object User; it is all here$"
     with pytest.raises(errors.AccessError, match=refused) as raised, follow(place, local, told):
         front.rule = lambda method, _: "forbid" if method == "POST" else None
         (local / "x").write_bytes(b"one")
