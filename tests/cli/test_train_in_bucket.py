@@ -208,6 +208,7 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
     sys.modules["textgen.training"].train = train_and_write  # type: ignore[attr-defined]
     assert train.main([text, "--job_dir=local", f"--summary_dir=gs://{bucket.name}/curves"]) == 0
     assert bucket.blob("curves/train/events").download_as_bytes() == b"a curve"
+    assert list((tmp_path / "state").rglob("events"))  # until they have arrived they are nowhere else
     assert not (tmp_path / "local" / "logs").exists()
 
 
