@@ -37,6 +37,7 @@ def main() -> None:
     given, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as place, storage():
         os.environ["TEXTGEN_CACHE"] = f"{place}/cache"
+        os.environ["TEXTGEN_STATE"] = f"{place}/state"
         print_share(place, given.steps, given.repeats, flags)
         print_end(place)
 
@@ -77,10 +78,10 @@ def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
 def print_end(place: str) -> None:
     """Sends SIGTERM to a job with a large checkpoint, and waits for its end, when everything is in the bucket."""
     command = [sys.executable, _TRAIN, f"--job_dir=gs://{BUCKET}/large", *LARGE]
-    cache = Path(place, "large")
-    environment = {**os.environ, "TEXTGEN_CACHE": str(cache)}
+    copies = Path(place, "large")
+    environment = {**os.environ, "TEXTGEN_STATE": str(copies)}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place, env=environment) as process:
-        while not list(cache.rglob("step-*.json")):
+        while not list(copies.rglob("step-*.json")):
             if process.poll() is not None:
                 raise SystemExit("textgen-train ended before its first checkpoint")
             time.sleep(0.1)

@@ -89,6 +89,17 @@ def test_every_damage_is_counted(job, inspect):
     assert f"{job.root}: damaged: " in out
 
 
+@pytest.mark.parametrize("depth", [300, 10**5])
+def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
+    """Whether Python can still read it or not, it is one of the lines."""
+    deep = '{"facts": ' + "[" * depth + "]" * depth + "}"
+    (job.checkpoints / "step-00000005.json").write_text(deep)
+    code, out, err = inspect(job.root)
+    assert code == 78
+    assert "holds 1 damaged part;" in err
+    assert re.search(r"^  step 5, [^\n]* is damaged: ", out, re.MULTILINE)
+
+
 def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
     """Neither a checkpoint nor a model is damage, and facts that a checkpoint lacks are none."""
     job = JobDirectory(tmp_path)

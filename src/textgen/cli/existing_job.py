@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +10,7 @@ from textgen.config import TrainingConfig, shape
 from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError
 from textgen.jobs import JobDirectory, JobState
-from textgen.storage import read_text
+from textgen.storage import parse_object, read_text
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def last_evaluation(job: JobDirectory) -> dict[str, Any]:
     if not job.metrics.exists():
         return {}
     lines = read_text(job.metrics).splitlines()
-    found = _parse_object(lines[-1]) if lines else {}
+    found = parse_object(lines[-1]) if lines else {}
     if found is None:
         raise FormatError(f"{job.metrics} is damaged in its last line; remove that line")
     return found
@@ -126,19 +125,10 @@ def _find_change(
 
 
 def _read_vocabulary(job: JobDirectory) -> Vocabulary:
-    found = _parse_object(read_text(job.vocabulary))
+    found = parse_object(read_text(job.vocabulary))
     if found is None:
         raise FormatError(f"{job.vocabulary} is damaged; begin anew with --fresh")
     try:
         return Vocabulary.from_json(found)
     except FormatError as error:
         raise FormatError(f"{job.vocabulary}: {error}") from error
-
-
-def _parse_object(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text holds; None when it holds none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

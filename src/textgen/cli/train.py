@@ -152,7 +152,7 @@ def _settings(
     """What is asked for, and which settings are given; flags win over the preset, and that over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
-    if command.fresh and environment.job_id is not None:
+    if command.fresh and environment.worker is not None:
         raise UsageError(
             "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,8 +147,9 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
     Raises:
         DivergedError: if the last allowed attempt diverged.
     """
-    attempt = Attempt(run, checkpoint, rollbacks=0)
+    rollbacks = 0
     while True:
+        attempt = Attempt(run, checkpoint, rollbacks)
         try:
             attempt.fit()
         except DivergedError:
@@ -158,9 +160,11 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
                 f"training diverged at step {attempt.progress.step}: resuming from the last checkpoint with half the "
                 f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
             )
-            attempt = Attempt(run, _newest(run.job, run.store, run.console), rollbacks)
         else:
             return attempt
+        del attempt
+        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+        checkpoint = _newest(run.job, run.store, run.console)
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
