@@ -11,7 +11,8 @@ SHELL ["/bin/sh", "-eu", "-c"]
 ENV PATH=/opt/textgen/bin:/usr/local/nvidia/bin:${PATH} \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64 \
     PYTHONUNBUFFERED=1 \
-    TEXTGEN_CACHE=/home/textgen/cache
+    TEXTGEN_CACHE=/home/textgen/cache \
+    TEXTGEN_STATE=/home/textgen/state
 RUN useradd --create-home --uid 1000 textgen; \
     python3 -m venv /opt/textgen
 LABEL org.opencontainers.image.title="textgen" \

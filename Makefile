@@ -4,8 +4,12 @@
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-LOCK := requirements/dev.txt
-STAMP := .venv/.installed
+LOCKS := requirements/base.txt requirements/build.txt requirements/dev.txt
+# Made when all that textgen needs is installed, and when the developers' tools are as well.
+READY := .venv/.ready
+TOOLS := .venv/.tools
+# --no-deps: a lock is complete, and older pips look beyond it for packages that another needs with extras.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
 # The first interpreter that runs and is a version we support: a name on PATH can be a shim that fails.
 FIND_PYTHON := for p in python3 python3.13 python3.12 python3.11; do \
 	  "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; \
@@ -14,19 +18,23 @@ FIND_PYTHON := for p in python3 python3.13 python3.12 python3.11; do \
 help: ## Shows this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## Makes .venv and installs textgen with its tools
+setup: $(TOOLS) ## Makes .venv and installs textgen with the developers' tools
 
-$(STAMP): $(LOCK) pyproject.toml
+# A changed lock makes .venv anew, so that nothing is left of what an older one installed.
+$(READY): $(LOCKS) pyproject.toml
 	@python="$$($(FIND_PYTHON))"; \
 	if [ -z "$$python" ]; then echo "make: error: textgen needs Python 3.11, 3.12 or 3.13; install one and run make again" >&2; exit 1; fi; \
-	echo "Setting up .venv with $$("$$python" --version); this downloads about 700 MB the first time" >&2; \
+	echo "Setting up .venv with $$("$$python" --version); this downloads about 600 MB the first time" >&2; \
 	"$$python" -m venv --clear .venv
-	@# --no-deps: the lock is complete, and older pips look beyond it for what a package asks of another with extras.
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCK)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(INSTALL) --require-hashes -r requirements/base.txt -r requirements/build.txt
+	@$(INSTALL) --quiet --no-build-isolation --editable .
 	@touch $@
 
-demo: setup ## Trains on the bundled story for three minutes and prints a sample
+$(TOOLS): $(READY)
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(READY) ## Trains on the bundled story for three minutes and prints a sample
 	$(BIN)/textgen-train --config demo
 	@echo >&2
 	$(BIN)/textgen-sample job/story-demo --length 600
@@ -60,9 +68,9 @@ lock: setup ## Renews the locks from pyproject.toml
 	$(LOCK_COMMAND) pyproject.toml -o requirements/base.txt
 	$(LOCK_COMMAND) pyproject.toml --extra dev -o requirements/dev.txt
 	$(LOCK_COMMAND) pyproject.toml --extra gpu -o requirements/gpu.txt
-	@# With the versions of the first: what is trained with and what is sampled with are the same.
+	@# With the versions of the others: training and sampling use the same, and .venv can hold several locks.
 	$(LOCK_COMMAND) --group sample --constraint requirements/base.txt -o requirements/sample.txt
-	$(LOCK_COMMAND) --group build -o requirements/build.txt
+	$(LOCK_COMMAND) --group build --constraint requirements/dev.txt -o requirements/build.txt
 
 clean: ## Removes .venv and what the tools left
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

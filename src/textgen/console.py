@@ -1,6 +1,6 @@
-"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a job of the cloud.
+"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a cloud job.
 
-Knows nothing of what is said. Rich is imported at the first use, so that `--help` and sampling do without it.
+Rich is imported at the first use, so that `--help` and sampling do without it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
 
+_BAR = "  | "
+_SPINNER_COLUMNS = 2
 _NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
 
 _STEERING = re.compile(
@@ -39,7 +41,7 @@ class Console:
 
     @cached_property
     def rich(self) -> RichConsole:
-        """The rich console on a copy of standard error, which stays open while descriptor 2 is silenced."""
+        """The rich console, on a copy of standard error that stays open while descriptor 2 is silenced."""
         from rich.console import Console as RichConsole
 
         stream = sys.stderr
@@ -51,7 +53,7 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody looks on."""
+        """Whether standard error is a terminal."""
         return self.rich.is_terminal
 
     def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
@@ -59,8 +61,8 @@ class Console:
 
         Args:
             text: the line.
-            style: as rich names it.
-            fields: figures of the line that a log of the cloud is to keep as such; elsewhere only the text is written.
+            style: a style of rich.
+            fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
         """
         if _in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
@@ -87,7 +89,7 @@ class Console:
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
-        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails unexpectedly."""
+        """Hides what C++ libraries write to descriptor 2, and shows it if the body fails unexpectedly."""
         file = self.rich.file
         _flush()
         with tempfile.TemporaryFile() as caught:
@@ -95,7 +97,7 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
-            except (TextgenError, KeyboardInterrupt):  # end in one line that says what there is to know
+            except (TextgenError, KeyboardInterrupt):  # these end in one line of their own
                 raise
             except BaseException:
                 _flush()
@@ -108,18 +110,34 @@ class Console:
                 os.dup2(saved, 2)
                 os.close(saved)
 
-    def progress(self) -> Progress:
-        """A live line for a terminal: a task's description and the time that is left, within 80 columns."""
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    def quote(self, text: str, style: str | None = None) -> None:
+        """Writes a text with a bar before each line; on a terminal, long lines are wrapped between words."""
+        lines = text.split("\n")
+        if self.is_terminal:
+            from rich.text import Text
 
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self.rich,
-            transient=True,
-        )
+            width = max(1, self.rich.width - len(_BAR))
+            lines = [row.plain.rstrip() for line in lines for row in Text(line).wrap(self.rich, width)]
+        self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style)
+
+    def progress(self) -> Progress:
+        """A live line for a terminal: a task's description, and the time left in any case.
+
+        Two spaces separate the parts of a description. Of a line that is too long, the last parts are left out.
+        """
+        from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeRemainingColumn
+        from rich.text import Text
+
+        console, time = self.rich, TimeRemainingColumn(compact=True)
+
+        class Status(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                parts, left = task.description.split("  "), f"{time(task)} left"
+                while len(parts) > 1 and len("  ".join([*parts, left])) > console.width - _SPINNER_COLUMNS:
+                    parts.pop()
+                return Text("  ".join([*parts, left]), no_wrap=True)
+
+        return Progress(SpinnerColumn(), Status(), console=console, transient=True)
 
 
 def visible(text: str, kept: str = "") -> str:
@@ -148,7 +166,7 @@ def report_failure(program: str, error: TextgenError) -> None:
 
 
 def report_crashes(program: str) -> None:
-    """From now on a failure that nobody expects leaves its traceback as one entry, where a log of the cloud reads it."""
+    """Makes an unexpected failure write its traceback as one log entry, in a cloud job."""
 
     def write(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
@@ -159,18 +177,18 @@ def report_crashes(program: str) -> None:
 
 
 def _in_cloud_job() -> bool:
-    """Whether this is a training job of Vertex AI, which reads lines of JSON as log entries."""
+    """Whether this is a training job on Vertex AI, which reads lines of JSON as log entries."""
     return bool(os.environ.get("CLOUD_ML_JOB_ID"))
 
 
 def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
-    """Writes an entry of a log (Cloud Logging's documentation, "Structured logging")."""
+    """Writes a log entry (Cloud Logging's documentation, "Structured logging")."""
     entry = {"severity": severity, "message": text, "time": datetime.now(UTC).isoformat(), **fields}
     stream.write(json.dumps(entry) + "\n")
     stream.flush()
 
 
 def _flush() -> None:
-    """Lets go what Python holds back for standard error, if there is one."""
+    """Flushes standard error, if there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()

@@ -127,6 +127,17 @@ def test_every_small_file_is_counted(job, inspect):
     assert "holds 3 damaged parts;" in inspect(job.root)[2]
 
 
+@pytest.mark.parametrize("depth", [300, 10**5])
+def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
+    """Whether Python can still read it or not, it is one of the lines."""
+    deep = '{"facts": ' + "[" * depth + "]" * depth + "}"
+    (job.checkpoints / "step-00000005.json").write_text(deep)
+    code, out, err = inspect(job.root)
+    assert code == 78
+    assert "holds 1 damaged part;" in err
+    assert re.search(r"^  step 5, [^\n]* is damaged: ", out, re.MULTILINE)
+
+
 def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
     """Neither a checkpoint nor a model is damage, and facts that a checkpoint lacks are none."""
     job = JobDirectory(tmp_path)
@@ -156,7 +167,7 @@ def test_without_settings_the_rest_is_told(job, inspect):
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("nowhere", 66, "there is no job nowhere"),
+        ("nowhere", 66, "there is neither nowhere nor job/nowhere; "),
         ("empty", 66, "empty holds no job"),
         ("file", 2, "JOB must be the directory of a job"),
         ("gs://bucket/job", 2, "JOB must be a local path"),

@@ -1,6 +1,9 @@
 import json
 import os
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -186,11 +189,12 @@ def test_json_is_one_line_on_standard_output(trained):
 
 
 def test_it_says_what_to_type_next(trained):
-    """It ends with the commands that sample from the job and show its curves."""
-    assert trained.stderr.splitlines()[-2:] == [
-        f"  textgen-sample jobs/{trained.job.name}",
-        f"  tensorboard --logdir logs/{trained.job.name}",
-    ]
+    """It ends with the commands that sample from the job and show its curves, and they work as they are typed."""
+    sampling, curves = trained.stderr.splitlines()[-2:]
+    assert sampling.endswith(f"textgen-sample jobs/{trained.job.name}")
+    assert curves.endswith(f"tensorboard --logdir logs/{trained.job.name}")
+    subprocess.run(sampling, shell=True, check=True, capture_output=True, cwd=trained.place)  # noqa: S602 - as typed
+    assert shutil.which(shlex.split(curves)[0])
 
 
 @pytest.mark.usefixtures("no_training")

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from textgen.config import CloudEnvironment
@@ -49,3 +51,34 @@ def test_of_several_machines_each_has_its_name():
     """TF_CONFIG goes before CLUSTER_SPEC."""
     environment = {**VERTEX, "TF_CONFIG": '{"task": {"type": "worker", "index": "3"}}'}
     assert CloudEnvironment.read(environment).replica == "worker-3"
+
+
+def test_without_a_job_id_the_machine_is_known_by_its_address():
+    """It has the job's name in it, so that a restart takes over at once, and no other job does."""
+    pool = "cmle-training-workerpool0-33d7222dd4-0:2222"
+    cluster = {"cluster": {"workerpool0": [pool]}, "task": {"type": "workerpool0", "index": 0}}
+    found = CloudEnvironment.read({"CLUSTER_SPEC": json.dumps(cluster)})
+    assert found.job_id is None
+    assert found.worker == f"Vertex AI machine {pool}"
+    assert CloudEnvironment.read({**VERTEX, "CLUSTER_SPEC": json.dumps(cluster)}).worker == (
+        "Vertex AI job 123, replica workerpool0-0"
+    )
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        *(
+            "{",
+            "[]",
+            "null",
+            '{"task": {"type": "a", "index": 0}}',
+            '{"cluster": {}, "task": {"type": "a", "index": 0}}',
+        ),
+        *('{"cluster": {"a": []}, "task": {"type": "a", "index": 0}}', "[" * 10**5),
+        '{"cluster": {"a": ["x"]}, "task": {"type": "a", "index": "first"}}',
+    ],
+)
+def test_a_cluster_without_this_machine_names_nobody(cluster):
+    """Then the local copy tells who works there."""
+    assert CloudEnvironment.read({"CLUSTER_SPEC": cluster}).worker is None

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -160,6 +161,17 @@ def test_a_word_model_trains_and_samples(run):
     summary, job, _ = run(language_model="word", unroll_steps=5)
     assert summary["valid_bits_per_character"] < summary["valid_loss"] / math.log(2) / 2
     assert "".join(load(job.root).generate("The keeper", length=10, seed=2))
+
+
+@pytest.mark.parametrize(("language_model", "known"), [("word", {" ": [";"]}), ("char", None)])
+def test_a_model_of_words_knows_what_follows_white_space(run, tmp_path, language_model, known):
+    """The model file has what the training text has there, and the samples while it learns keep to it."""
+    text = tmp_path / "french.txt"
+    text.write_text("Le gardien dort ; la mer monte, et personne ne vient.\n" * 60)
+    _, job, _ = run(text=text, language_model=language_model, unroll_steps=5, sample_length=400)
+    assert read_model(job.model).after_white_space == known
+    if known is not None:
+        assert not re.search(r"\s[\s,.:!?]", job.samples.read_text().split("\n", 1)[1].strip())
 
 
 def test_a_test_text_is_scored_at_the_end(run, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
-from textgen.storage import read_text
+from textgen.storage import parse_object, read_text
 
 _SETTINGS_OF_TEXT = ("encoding", "valid_fraction")
 """The same files are another text with another value of these."""
@@ -91,7 +90,7 @@ def last_evaluation(job: JobDirectory) -> dict[str, Any]:
     if not job.metrics.exists():
         return {}
     lines = read_text(job.metrics).splitlines()
-    found = _parse_object(lines[-1]) if lines else {}
+    found = parse_object(lines[-1]) if lines else {}
     if found is None:
         raise FormatError(f"{job.metrics} is damaged in its last line; remove that line")
     return found
@@ -104,7 +103,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
         FormatError: when it is damaged.
         TextgenError: when it cannot be read.
     """
-    found = _parse_object(read_text(path))
+    found = parse_object(read_text(path))
     if found is None:
         raise FormatError("it is no JSON object")
     return Vocabulary.from_json(found)
@@ -192,12 +191,3 @@ def _gives_vocabulary_again(corpus: Corpus, job: JobDirectory) -> bool:
     """Whether the text alone gives the vocabulary of the newest checkpoint. It does not if the text has ever changed."""
     checkpoint = CheckpointStore(job.checkpoints).newest(lambda _: None)
     return checkpoint is None or checkpoint.facts.get("vocabulary_sha256") == corpus.vocabulary.sha256
-
-
-def _parse_object(text: str) -> dict[str, Any] | None:
-    """The JSON object that a text holds; None when it holds none."""
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None

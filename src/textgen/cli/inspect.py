@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies the files of a job, and describes them."""
+"""`textgen inspect`: verifies the files of a job."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ def make_parser() -> Parser:
     """The parser of `textgen inspect`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB",
-        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints\n"
-        "what they hold. Ends with 78 when one of them is damaged. A job resumes from its newest usable checkpoint.",
+        f"{PROGRAM} [JOB]",
+        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints what\n"
+        "they contain. Exits with 78 if one is damaged. Training resumes from the checkpoint that is marked as the newest\n"
+        "usable one.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -49,10 +50,12 @@ def make_parser() -> Parser:
 
 def _inspect(arguments: Sequence[str]) -> None:
     command = build(InspectCommand, make_parser().parse(arguments))
-    refuse_bucket("JOB", command.job)
-    path = Path(command.job)
-    if not path.exists():
-        raise MissingError(f"there is no job {path}; textgen jobs lists those there are")
+    if command.job is not None:
+        refuse_bucket("JOB", command.job)
+
+    from textgen.cli.find_job import find_job
+
+    path = Path(find_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
@@ -123,7 +126,7 @@ def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointF
 
 
 def _say_model(job: JobDirectory) -> str | None:
-    """Describes the model file; returns why it cannot be used, or None if it can or does not exist yet."""
+    """Prints what the model file contains; returns why it cannot be used, or None if it can or there is none yet."""
     from textgen.generation import read_model
 
     if not job.model.exists():
@@ -141,7 +144,7 @@ def _say_model(job: JobDirectory) -> str | None:
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
-    """The contents of a model file, one line each, by name."""
+    """What a model file contains, by the names of the lines."""
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
@@ -158,6 +161,6 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 
 def _say(line: str) -> None:
-    """Writes a line; unprintable characters, which could break it or control a terminal, are escaped."""
+    """Writes a line; line breaks and control characters are written as escapes."""
     shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
     sys.stdout.write(shown + "\n")

@@ -27,6 +27,7 @@ from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
+from textgen.cli.typed import typed
 from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console
@@ -152,7 +153,7 @@ def _settings(
     """The command, the config, and the settings that were given; flags win over the preset, which wins over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
-    if command.fresh and environment.job_id is not None:
+    if command.fresh and environment.worker is not None:
         raise UsageError(
             "--fresh would start over whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )
@@ -269,5 +270,5 @@ def _show_plan(
 
 def _show_next_steps(console: Console, job: str, summaries: str) -> None:
     console.say("Next:")
-    console.say(f"  textgen-sample {shlex.quote(job)}")
-    console.say(f"  tensorboard --logdir {shlex.quote(summaries)}")
+    console.say(f"  {typed('textgen-sample')} {shlex.quote(job)}")
+    console.say(f"  {typed('tensorboard')} --logdir {shlex.quote(summaries)}")

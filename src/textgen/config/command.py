@@ -67,12 +67,12 @@ class SampleCommand:
         UsageError: for a value that cannot be, or two that exclude each other.
     """
 
-    model: str = option(
-        "",
+    model: str | None = option(
+        None,
         group="model",
         positional="one",
-        metavar="JOB_DIR",
-        help="Directory of a trained job, or the model file in it; gs://BUCKET/PATH opens one in Google Cloud Storage.",
+        metavar="JOB",
+        help="A trained job: its directory, its name below job/, or its model file; gs://BUCKET/PATH opens one in Google Cloud Storage. Without it, the newest job below job/ is used.",
     )
     prompt: str = option(
         "",

@@ -16,12 +16,12 @@ class ExportCommand:
         UsageError: for a value that cannot be.
     """
 
-    model: str = option(
-        "",
+    model: str | None = option(
+        None,
         group="model",
         positional="one",
         metavar="JOB",
-        help="Directory of a trained job, or the model file in it.",
+        help="A trained job: its directory, its name below job/, or its model file. Without it, the newest job below job/ is used.",
     )
     format: str = option(
         "",

@@ -105,7 +105,7 @@ class Parser(argparse.ArgumentParser):
         if option.positional is not None:
             many = option.positional == "many"
             metavar = option.metavar or setting.name.upper()
-            nargs = "*" if many else "?" if setting.default else None
+            nargs = "*" if many else None if setting.default == "" else "?"
             # argparse would fill in the default of an optional argument.
             default = argparse.SUPPRESS if nargs == "?" else None
             group.add_argument(setting.name, nargs=nargs, default=default, metavar=metavar, help=text)

@@ -16,7 +16,13 @@ class InspectCommand:
         UsageError: for a value that cannot be.
     """
 
-    job: str = option("", group="job", positional="one", metavar="JOB", help="Directory of a job.")
+    job: str | None = option(
+        None,
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="A job: its directory, or its name below job/. Without it, the newest job below job/ is used.",
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)

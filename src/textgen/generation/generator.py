@@ -1,4 +1,4 @@
-"""A prompt in, pieces of text out, one a token; knows nothing of who reads them, a terminal or a web page."""
+"""Continues a prompt: yields pieces of text, one per token, to a terminal, a web page or any other reader."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from textgen.generation.prompt import read_prompt
 from textgen.generation.sample import Sample, Writing
 from textgen.generation.samplers import Sampler
 from textgen.generation.side_by_side import SideBySide
+from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
 
 MOST_SIDE_BY_SIDE = 64
-"""How many texts are written at the same time: with more, the states no longer stay in a core's cache."""
+"""The number of texts written at the same time: with more, the states no longer fit in a core's cache."""
 
 
 def load(path: str | Path) -> TextGenerator:
     """Opens a trained model to write text with.
 
     Args:
-        path: a model file, or a job directory that holds one; a string that begins with `gs://` names one in a bucket.
+        path: a model file, or a job directory that contains one; a string that begins with `gs://` names one in a bucket.
 
     Returns:
         The generator.
@@ -44,9 +45,9 @@ def load(path: str | Path) -> TextGenerator:
 
 
 class TextGenerator:
-    """Continues texts in the manner of those that the model was trained on.
+    """Continues texts in the style of the training text.
 
-    It keeps no state between texts, so that several can be written at the same time.
+    It keeps no state between texts, so several can be written at the same time.
 
     Args:
         model: the model file.
@@ -60,6 +61,8 @@ class TextGenerator:
         self.model = model
         self._vocabulary = model.vocabulary
         self._step = LSTMStep(model)
+        known = model.after_white_space
+        self._spacing = None if known is None else Spacing(model.vocabulary.tokens, known)
 
     def generate(
         self,
@@ -79,26 +82,26 @@ class TextGenerator:
         """Writes a text, piece by piece.
 
         Args:
-            prompt: the text to continue; without one the text starts as after a blank line. It is read as a file is:
+            prompt: the text to continue; without one the text starts as after a blank line. It is read like a file:
                 without a byte order mark, CRLF as LF. A quote, a dash or an accent that the vocabulary lacks as typed is
                 read as the vocabulary has it.
-            length: how much to write at most, in tokens.
-            until: a text, or several, at whose first appearance the text ends; it is the last of it.
-            lines: after how many lines the text ends.
+            length: the most tokens to write.
+            until: a text, or several; the first one that appears ends the text, and is included.
+            lines: the number of lines after which the text ends.
             temperature: below 1 the text is safer, above wilder; 0 always takes the likeliest token.
-            top_k: how many of the likeliest tokens to choose among.
-            top_p: the probability of the likeliest tokens to choose among; 1 is all.
+            top_k: the number of likeliest tokens to choose among.
+            top_p: the total probability of the likeliest tokens to choose among; 1 is all.
             min_p: the least probability of a token to choose, as a share of the likeliest one's.
-            repetition_penalty: above 1, what came lately comes less.
+            repetition_penalty: above 1, recent tokens become less likely.
             seed: fixes the random numbers: the same seed gives the same text. None: another text every time.
             oov: what to do with tokens of the prompt that the vocabulary lacks: refuse ("error"), leave them out ("skip"),
-                or read `[UNK]` instead ("unk"). A prompt of which nothing is left is as none.
+                or read `[UNK]` instead ("unk"). A prompt of which nothing is left counts as none.
 
         Returns:
-            The pieces, one for each of at most `length` tokens; the prompt is not among them.
+            The pieces, one for each of at most `length` tokens, without the prompt.
 
         Raises:
-            UsageError: when an argument makes no sense.
+            UsageError: when an argument is invalid.
             DataError: when the vocabulary lacks tokens of the prompt and `oov` is "error". Both are raised here, before
                 the first piece is asked for.
         """
@@ -133,17 +136,17 @@ class TextGenerator:
 
         Args:
             prompt: the text that each of them continues; see `generate`.
-            config: how they are written; the first has this seed, and each other one more than the one before.
-            samples: how many.
+            config: the settings; the first text has their seed, and each other one more than the one before.
+            samples: the number of texts.
             scored: whether to sum up the texts' `nats`, which takes some time.
-            copies: knows the training text; needed for the config's `max_copy`.
+            copies: the copy index of the training text; needed for the config's `max_copy`.
 
         Returns:
-            Pieces, each with the text that it was added to, which has ended when its `finish_reason` is not None. At least
-            one piece comes for each text, an empty one where the length is 0.
+            Pieces, each with the text that it was added to, which has ended when its `finish_reason` is not None. There is
+            at least one piece for each text, an empty one if the length is 0.
 
         Raises:
-            UsageError: when an argument makes no sense.
+            UsageError: when an argument is invalid.
             DataError: when the vocabulary lacks tokens of the prompt and `oov` is "error". Both are raised here, before
                 the first piece is asked for.
         """
@@ -171,14 +174,16 @@ class TextGenerator:
             for first in range(0, samples, MOST_SIDE_BY_SIDE):
                 block = range(first, min(first + MOST_SIDE_BY_SIDE, samples))
                 writings = [begin(Sample(prompt, seed + number)) for number in block]
-                yield from SideBySide(run, ids, self._vocabulary.tokens, Sampler(config), writings, scored=scored)
+                yield from SideBySide(
+                    run, ids, self._vocabulary.tokens, Sampler(config), writings, spacing=self._spacing, scored=scored
+                )
 
         if config.length == 0:
             return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
         return write_all()
 
     def _prompt_ids(self, tokens: Sequence[str], oov: OutOfVocabulary) -> list[int]:
-        """The ids of those of a prompt's tokens that the model is to read."""
+        """The ids of the prompt's tokens, without those that are skipped."""
         unknown = self._vocabulary.unknown(tokens)
         if unknown and oov == "error":
             raise DataError(
@@ -190,6 +195,6 @@ class TextGenerator:
         return self._vocabulary.ids(tokens)
 
     def _start_ids(self) -> list[int]:
-        """The ids of what the model reads when there is no prompt."""
+        """The ids that the model reads when there is no prompt."""
         ids = self._vocabulary.ids(self._vocabulary.tokenizer.start)
         return [FIRST_TOKEN_ID if token_id == UNKNOWN_ID else token_id for token_id in ids]

@@ -1,4 +1,4 @@
-"""The loop that writes texts side by side: a step, a choice, the next; knows nothing of prompts and vocabularies."""
+"""The loop that writes texts side by side: computes a step, chooses a token for each text, and repeats."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from textgen.generation.sample import Sample, Writing
     from textgen.generation.samplers import Sampler
+    from textgen.generation.spacing import Spacing
     from textgen.generation.step import LSTMRun
 
 
@@ -25,10 +26,11 @@ class SideBySide:
 
     Args:
         run: has read all of the prompt but its last token; it is not modified.
-        prompt_ids: the prompt's token ids, one at least.
+        prompt_ids: the prompt's token ids, at least one.
         tokens: the vocabulary, in id order.
-        sampler: chooses.
+        sampler: chooses the tokens.
         writings: the texts.
+        spacing: forbids tokens after white space; None if the model file does not say what the training text has there.
         scored: whether to sum up their nats.
     """
 
@@ -40,6 +42,7 @@ class SideBySide:
         sampler: Sampler,
         writings: Sequence[Writing],
         *,
+        spacing: Spacing | None,
         scored: bool,
     ) -> None:
         self._run = run.select([0] * len(writings))
@@ -47,17 +50,18 @@ class SideBySide:
         self._tokens = tokens
         self._sampler = sampler
         self._writings = list(writings)
+        self._spacing = spacing
         self._guarded = any(writing.guard is not None for writing in writings)
         self._scored = scored
         recent = [-1] * sampler.window + list(prompt_ids)
         self._recent = np.tile(recent[len(recent) - sampler.window :], (len(writings), 1))
-        # Noise for the next steps, (steps, texts, vocabulary size). How many at once must not depend on how many texts
-        # there are, or on when they end: each text's random numbers are to come in the same order.
+        # Noise for the next steps, (steps, texts, vocabulary size). The number of steps must not depend on the number of
+        # texts or on when they end, so that each text gets its random numbers in the same order.
         self._noise = np.empty((max(1, _NUMBERS_AT_ONCE // len(tokens)), len(writings), len(tokens)), np.float32)
         self._used = len(self._noise)
 
     def __iter__(self) -> Iterator[tuple[Sample, str]]:
-        """Yields each piece with its text, until all have ended."""
+        """Yields each piece with its text, until all texts have ended."""
         tokens = self._tokens
         while self._writings:
             self._advance()
@@ -72,11 +76,14 @@ class SideBySide:
     def _advance(self) -> None:
         """Reads the last token of each text and chooses the next one."""
         logits = self._run(self._ids)
-        seen = logits.copy() if self._scored or self._guarded else logits
+        seen = logits.copy() if self._scored else logits
         logits[:, :FIRST_TOKEN_ID].fill(-np.inf)  # the padding and [UNK] are never written
+        if self._spacing is not None:
+            self._spacing(logits, self._ids)
+        allowed = logits.copy() if self._guarded else logits
         self._ids = self._sampler(logits, self._next_noise(), self._recent)
         if self._guarded:
-            self._choose_again(seen)
+            self._choose_again(allowed)
         if self._scored:
             self._add_nats(seen)
         if self._sampler.window:
@@ -93,12 +100,15 @@ class SideBySide:
         noise: NDArray[np.float32] = self._noise[self._used - 1]
         return noise
 
-    def _choose_again(self, seen: NDArray[np.float32]) -> None:
-        """Replaces the tokens that would copy too much; ends the texts that have no other."""
+    def _choose_again(self, allowed: NDArray[np.float32]) -> None:
+        """Replaces tokens that would copy too much; ends texts for which no other token is left.
+
+        Args:
+            allowed: the logits of the last choice, -inf for what is forbidden; overwritten.
+        """
         for row, writing in enumerate(self._writings):
             guard = writing.guard
-            logits = seen[row : row + 1].copy()
-            logits[:, :FIRST_TOKEN_ID] = -np.inf
+            logits = allowed[row : row + 1]
             while guard is not None and not guard.allows(self._tokens[self._ids[row]]):
                 logits[0, self._ids[row]] = -np.inf
                 if np.isneginf(logits).all():
@@ -108,7 +118,7 @@ class SideBySide:
                 self._ids[row] = self._sampler(logits.copy(), noise, self._recent[row : row + 1])[0]
 
     def _add_nats(self, seen: NDArray[np.float32]) -> None:
-        """Adds to each text what its next token costs."""
+        """Adds the nats of its next token to each text."""
         best = seen.max(axis=-1, keepdims=True)
         total = best[:, 0] + np.log(np.exp(seen - best).sum(axis=-1))
         nats = total - np.take_along_axis(seen, self._ids[:, np.newaxis], axis=-1)[:, 0]
@@ -117,7 +127,7 @@ class SideBySide:
                 writing.sample.nats += cost
 
     def _drop_ended(self) -> None:
-        """Goes on without the texts that have ended."""
+        """Drops the texts that have ended."""
         rows = [row for row, writing in enumerate(self._writings) if writing.sample.finish_reason is None]
         self._writings = [self._writings[row] for row in rows]
         if rows:

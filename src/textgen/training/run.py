@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
-from textgen.dataset import Streams, count_tokens, encode
+from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
@@ -103,6 +104,7 @@ def train(
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
         counts=count_tokens(ids, vocabulary_size),
+        after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
         store=store,
@@ -145,8 +147,9 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
     Raises:
         DivergedError: if the last allowed attempt diverged.
     """
-    attempt = Attempt(run, checkpoint, rollbacks=0)
+    rollbacks = 0
     while True:
+        attempt = Attempt(run, checkpoint, rollbacks)
         try:
             attempt.fit()
         except DivergedError:
@@ -157,9 +160,11 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
                 f"training diverged at step {attempt.progress.step}: resuming from the last checkpoint with half the "
                 f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
             )
-            attempt = Attempt(run, _newest(run.job, run.store, run.console), rollbacks)
         else:
             return attempt
+        del attempt
+        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+        checkpoint = _newest(run.job, run.store, run.console)
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
