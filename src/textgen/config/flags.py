@@ -127,7 +127,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _with_value(self, argument: str, remaining: Iterator[str]) -> str:
-        """Returns a flag in its declared spelling and its value, joined by `=`; takes the value from the remaining arguments if needed."""
+        """Returns a flag in its declared spelling, `=` and its value, which is taken from the remaining arguments if needed."""
         typed, equals, value = argument.partition("=")
         name = _with_underscores(typed)
         switched_off = name.removeprefix("--no_")

@@ -99,7 +99,7 @@ class TrainingConfig:
         group="model",
         kind=bool,
         job_part=lambda _: "norm",
-        help="Normalise inside each LSTM layer (Ba et al. 2016). Turn it on if the loss of a deep model, or at a high learning rate, jumps; each step then takes longer.",
+        help="Normalise inside each LSTM layer (Ba et al. 2016). Turn it on if a deep model or a high learning rate makes the loss jump; each step then takes longer.",
     )
     num_proj: int | None = option(
         None,
