@@ -241,7 +241,7 @@ def test_a_required_flag_must_be_given():
     assert build(ExportCommand, parser.parse(["--format", "onnx", "job"])) == expected
     assert build(ExportCommand, parser.parse(["job", "--format=onnx"])) == expected
     page = " ".join(parser.format_help().split())
-    assert "(must be given) --output" in page
+    assert "(required) --output" in page
 
 
 def test_a_config_is_immutable():

@@ -170,7 +170,7 @@ def _help_text(setting: Setting) -> str:
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
     if setting.option.required:
-        notes.append("must be given")
+        notes.append("required")
     elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:

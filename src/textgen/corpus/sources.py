@@ -142,7 +142,7 @@ def _find_corpus(folder: Path, prefix: str) -> Sources:
 
 
 def _find_prefixes(folder: Path) -> list[str]:
-    """Returns the names, sorted, of the corpora whose training text is in a folder; none if it is not a folder."""
+    """Returns the sorted prefixes of the corpora in a folder; none if it is not a folder."""
     if not folder.is_dir():
         return []
     names = (path.name.removesuffix(".gz") for path in folder.iterdir() if path.is_file())
@@ -151,7 +151,7 @@ def _find_prefixes(folder: Path) -> list[str]:
 
 
 def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) -> Sources:
-    """Finds the one corpus of a folder; refuses several, which would be glued together."""
+    """Finds the only corpus of a folder; refuses several, which would otherwise be concatenated."""
     if len(found) > 1:
         raise UsageError(
             f"the folder {folder} holds several corpora, {', '.join(found)}: "
@@ -161,7 +161,7 @@ def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) ->
 
 
 def _find_texts(arguments: Sequence[str], prefix: str | None, job_dir: str | None) -> Sources:
-    """Finds files, those in folders and those that match globs, or the one corpus of a folder."""
+    """Finds the files that the arguments name, or the only corpus of a folder."""
     fetched, skipped = zip(*(_fetch(argument, job_dir) for argument in arguments), strict=True)
     first = Path(fetched[0])
     if len(fetched) == 1 and (found := _find_prefixes(first)):
@@ -264,6 +264,6 @@ def _describe_missing(path: Path) -> MissingError:
     while not path.parent.is_dir():
         path = path.parent
     folder = path.parent
-    close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - names are what is compared
+    close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - only names are compared
     hint = f"did you mean {folder / close[0]}?" if close else "check the path"
     return MissingError(f"there is no {path}: {hint}")

@@ -75,7 +75,7 @@ class Vocabulary:
         return self.ids(self.tokenizer.split(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turns ids into a text, without padding; an unknown token becomes `[UNK]`."""
+        """Turns ids into a text, without the padding."""
         return self.tokenizer.join(self.tokens[number] for number in ids if number)
 
     def unknown(self, tokens: Iterable[str]) -> list[str]:
