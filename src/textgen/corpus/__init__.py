@@ -1,4 +1,4 @@
-"""Turns files into text, its sections, tokens and a vocabulary; does not use TensorFlow.
+"""Turns files into a text, and a text into sections, tokens and a vocabulary; does not use TensorFlow.
 
 - `sources`, `folder`: the files to read
 - `reading`, `formats`: bytes -> text
@@ -10,9 +10,9 @@
 - `vocabulary`: tokens <-> token ids
 - `coverage`: the share of a text's tokens that a vocabulary lacks
 - `white_space`: the tokens that may or may not follow white space, depending on the text
-- `corpus`: everything together
-- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: finding passages of another text in it. They load NumPy, so import them
-  from their modules.
+- `corpus`: a text with its sections and its vocabulary
+- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: the search for passages of other texts in it. They load NumPy, so they are not
+  imported here.
 
 The text is read in pieces of about a million characters, so a corpus can be larger than memory. Only the copy index keeps the
 whole text.

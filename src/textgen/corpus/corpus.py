@@ -148,7 +148,8 @@ def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> 
 def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
     """Gives a text a vocabulary that is not its own. This reads the training section once.
 
-    If the text's own vocabulary lacks some tokens, because of `vocab_size`, the other one may lack as many more.
+    The vocabulary may lack up to `MAX_UNKNOWN_SHARE` of the tokens, plus the share that the text's own vocabulary lacks because of
+    `vocab_size`.
 
     Args:
         corpus: the text.

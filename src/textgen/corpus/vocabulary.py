@@ -209,7 +209,7 @@ def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-
 
     Args:
         path: the file. Empty lines, `<unk>`, `[UNK]` and repeated tokens are skipped.
-        tokenizer: the tokenizer of the texts. If it converts to lower case, so is the file.
+        tokenizer: the tokenizer of the texts. If it converts texts to lower case, the file is converted too.
         encoding: the encoding of the file.
 
     Returns:
