@@ -9,7 +9,7 @@
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
 - `coverage`: the share of a text that a vocabulary lacks
-- `white_space`: the tokens that follow white space in some texts and never in others
+- `white_space`: the tokens that may or may not follow white space, depending on the text
 - `corpus`: all of it together
 - `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text occur in it; they load NumPy, and
   are imported by name

@@ -13,23 +13,20 @@ _PUNCTUATION = tuple(",.;:!?")
 def is_restricted(token: str) -> bool:
     """Returns whether a model may write a token directly after white space only if the training text has it there.
 
-    These tokens are white space and `,.;:!?`. Whether a space precedes them depends on the language: never in English,
-    before some of them in French.
+    These tokens are white space and `,.;:!?`. Whether a space precedes punctuation depends on the language: never in
+    English, sometimes in French.
     """
     return token in _PUNCTUATION or token.isspace()
 
 
 def longest_after_white_space(tokens: Iterable[str]) -> dict[str, list[str]]:
-    """Returns the largest result that `find_after_white_space` can have.
+    """Returns the restricted tokens that could directly follow each white-space token in some text of words.
 
     A line break may follow any white space. Other white space follows only a line break, because a token is the longest
     possible run of it.
 
     Args:
         tokens: the vocabulary.
-
-    Returns:
-        For each white-space token, the restricted tokens (`is_restricted`) that may directly follow it.
     """
     spaces = [token for token in tokens if token.isspace()]
     return {space: [*_PUNCTUATION, *(spaces if space == "\n" else ["\n"])] for space in spaces}

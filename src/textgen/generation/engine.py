@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from textgen.generation.spacing import Spacing
     from textgen.generation.step import LSTMRun
 
-
 _NUMBERS_AT_ONCE = 2048
+"""The random numbers to draw at once for each text: one call per token would be slower."""
 
 
 class Row:
@@ -79,7 +79,7 @@ class BatchEngine:
         tokens: the vocabulary, in id order.
         sampler: chooses the tokens.
         rows: the texts.
-        spacing: forbids tokens after white space; None if the model file does not contain what follows it.
+        spacing: forbids tokens after white space; None if the model has no `after_white_space`.
         scored: whether to sum the samples' nats.
     """
 

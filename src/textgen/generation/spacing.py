@@ -36,7 +36,7 @@ class Spacing:
         self._allowed = {number: nothing for token, number in id_of.items() if token.isspace()}
         for token, followers in after_white_space.items():
             self._allowed[id_of[token]] = np.array([id_of[after] for after in followers], np.intp)
-        if len(id_of) == len(tokens) - FIRST_TOKEN_ID:  # no token is unrestricted, so some must be allowed
+        if len(id_of) == len(tokens) - FIRST_TOKEN_ID:  # every token is restricted, so never forbid them all
             self._allowed = {number: allowed for number, allowed in self._allowed.items() if len(allowed)}
 
     def __call__(self, logits: NDArray[np.float32], previous: NDArray[np.integer]) -> None:
