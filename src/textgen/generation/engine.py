@@ -71,7 +71,7 @@ class Row:
 class BatchEngine:
     """Writes texts that continue the same prompt.
 
-    All rows are admitted at the start. Each step adds one token to each of them, and retires those that have ended.
+    All rows are admitted at the start. Each step adds one token to each row, and then the rows that have ended are retired.
 
     Args:
         run: has read the whole prompt except its last token; it is not modified.
@@ -185,8 +185,6 @@ class BatchEngine:
         self._rows = [self._rows[index] for index in unfinished]
         if unfinished:
             self._run = self._run.select(unfinished)
-            self._ids, self._recent, self._noise = (
-                self._ids[unfinished],
-                self._recent[unfinished],
-                self._noise[:, unfinished],
-            )
+            self._ids = self._ids[unfinished]
+            self._recent = self._recent[unfinished]
+            self._noise = self._noise[:, unfinished]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Greedy:
-    """Takes the most likely token; of several equally likely ones, that with the lowest id.
+    """Takes the most likely token; of several equally likely ones, the one with the lowest id.
 
     Example:
         >>> Greedy()(np.array([[0.1, 2.0, 0.3]], np.float32), np.zeros((1, 3), np.float32))
