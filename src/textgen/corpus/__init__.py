@@ -13,6 +13,7 @@
 - `corpus`: a text with its sections and its vocabulary
 - `copy_cache`, `copy_index`, `short_copy`, `span_hash`: the search for passages of other texts in it. They load NumPy, so they are not
   imported here.
+- `cached_array`: arrays in the cache. It loads NumPy, too.
 
 The text is read in pieces of about a million characters, so a corpus can be larger than memory. Only the copy index keeps the
 whole text.
