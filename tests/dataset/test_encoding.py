@@ -159,7 +159,7 @@ def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda content: b"",
+        lambda content: content[:0],
         lambda content: content[:101],
         lambda content: content[:100],
         lambda content: content + content,

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from numpy.typing import DTypeLike, NDArray
+    from numpy.typing import DTypeLike
 
 _HASH_BYTES = hashlib.sha256().digest_size
 
 
-def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[NDArray]]) -> NDArray:
+def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
     """Opens an array of the cache; makes and writes it first if there is none, or a damaged one.
 
     Args:
@@ -33,30 +33,32 @@ def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[NDArr
     Raises:
         TextgenError: if the file cannot be read or written, and whatever `make` raises; then no file is written.
     """
+    kind = np.dtype(dtype)
     try:
-        if path.exists() and (found := _map(path, np.dtype(dtype))) is not None:
-            array, digest = found
-            if hashlib.sha256(array.data).digest() == digest:
-                return array
-        _write(path, np.dtype(dtype), make())
-        written = _map(path, np.dtype(dtype))
+        if not path.exists() or not _is_whole(path, kind):
+            _write(path, kind, make())
+        return _map(path, kind)[0]
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
-    assert written is not None, "what was just written has a hash"
-    return written[0]
 
 
-def _map(path: Path, dtype: np.dtype) -> tuple[NDArray, bytes] | None:
-    """Returns the array in a file and the hash after it; None if the file's size is impossible."""
+def _is_whole(path: Path, dtype: np.dtype) -> bool:
+    """Returns whether a file is an array followed by its hash."""
     size = path.stat().st_size
     if size < _HASH_BYTES or size % dtype.itemsize:
-        return None
+        return False
+    array, digest = _map(path, dtype)
+    return hashlib.sha256(array.data).digest() == digest
+
+
+def _map(path: Path, dtype: np.dtype) -> tuple[np.ndarray, bytes]:
+    """Returns what is in a file before its last bytes, as an array, and those bytes."""
     content = np.asarray(np.memmap(path, dtype, "r"))
-    length = (size - _HASH_BYTES) // dtype.itemsize
+    length = len(content) - _HASH_BYTES // dtype.itemsize
     return content[:length], content[length:].tobytes()
 
 
-def _write(path: Path, dtype: np.dtype, parts: Iterable[NDArray]) -> None:
+def _write(path: Path, dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:
     digest = hashlib.sha256()
     with open_atomic(path) as file:
         for part in parts:
