@@ -7,8 +7,9 @@ import os
 import time
 from pathlib import Path
 
-from textgen.errors import MissingError
+from textgen.errors import MissingError, UsageError
 from textgen.storage.files import is_temporary, make_directory, remove_old_temporaries
+from textgen.storage.uris import is_uri
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A cached file that nobody has read for this long only fills the disk; it can be made again."""
@@ -24,6 +25,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
         forgets: whether files that nobody has read for thirty days are removed too.
 
     Raises:
+        UsageError: when `TEXTGEN_CACHE` is a URI.
         TextgenError: when it cannot be made.
     """
     directory = cache_root() / kind
