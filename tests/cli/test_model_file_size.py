@@ -2,7 +2,11 @@ import re
 
 import pytest
 
+from textgen.cli.model_file_size import check_model_file
 from textgen.cli.train import main
+from textgen.config import TrainingConfig
+from textgen.corpus import Vocabulary, make_tokenizer
+from textgen.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -32,4 +36,14 @@ def test_a_vocabulary_file_is_to_be_shortened(words, tmp_path, no_training, caps
     for part in ("train", "vocab"):
         (tmp_path / f"x.{part}.txt").write_bytes(words.read_bytes())
     assert main([f"--data_dir={tmp_path}", "--data_prefix=x", "--language_model=word", "--batch_size=4"]) == 65
-    assert capsys.readouterr().err.endswith("; list only the first 1800 of them in the vocabulary file\n")
+    assert capsys.readouterr().err.endswith("; list only the first 1900 of them in the vocabulary file\n")
+
+
+def test_the_size_that_is_advised_fits_whatever_the_lengths_of_the_tokens():
+    """The most frequent tokens may be the longest."""
+    tokens = [*(f"{'x' * 3000}{number}" for number in range(20_000)), *(f"w{number}" for number in range(100_000))]
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
+    config = TrainingConfig(language_model="word")
+    with pytest.raises(DataError, match=r"--vocab_size 10000$"):
+        check_model_file(config, vocabulary)
+    check_model_file(config, Vocabulary(vocabulary.tokens[:10_002], vocabulary.tokenizer))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from dataclasses import replace
+
 from textgen.config import TrainingConfig, shape
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
 from textgen.errors import DataError
@@ -20,10 +23,15 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     from textgen.generation.model_file import longest_header
     from textgen.generation.model_header import MOST_BYTES
 
+    def size_with(tokens: int) -> int:
+        """The size with only the first tokens."""
+        kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
+        return longest_header(shape(config), kept)
+
     size = longest_header(shape(config), vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
-        fitting = max(1, int(float(f"{0.9 * tokens * MOST_BYTES / size:.2g}")))
+        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, lo=2, key=size_with) - 1)
         if vocabulary.tokenizer.name == "spaced":
             advice = f"list only the first {fitting} of them in the vocabulary file"
         else:
@@ -31,3 +39,9 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
         raise DataError(
             f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, and its {tokens:,} tokens take {size:,}; {advice}"
         )
+
+
+def _round_down(number: int) -> int:
+    """Rounds a number to its first two digits."""
+    digits = str(number)
+    return int(digits[:2].ljust(len(digits), "0"))
