@@ -119,6 +119,16 @@ def test_files_in_a_job_named_among_texts_are_skipped(folder):
     assert str(sources.skipped) == "1 job directory (job/mine)"
 
 
+def test_texts_outside_the_job_in_which_one_works_are_read(folder, monkeypatch):
+    """A path that leads out of the current directory is not in it."""
+    train_in(folder / "job" / "mine")
+    monkeypatch.chdir(folder / "job" / "mine")
+    assert names(find_sources(["../../b.txt", str(folder / "a.txt"), "samples.txt"], None, None)) == [
+        "../../b.txt",
+        f"{folder}/a.txt",
+    ]
+
+
 def test_the_one_corpus_of_a_folder_stays_that_corpus_beside_a_job(tmp_path, monkeypatch):
     """A folder that was the only argument means the same once there is a job to be named after it."""
     monkeypatch.chdir(tmp_path)
@@ -187,7 +197,7 @@ def test_what_is_skipped_is_counted(folder):
     assert str(find_sources(["more"], None, None).skipped) == ""
     assert str(find_sources(["a.txt"], None, None).skipped) == ""
     (folder / "more" / "new\nline.md").touch()
-    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file ('more/new\nline.md')"
+    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file (more/new\nline.md)"
 
 
 def test_logs_of_tensorboard_are_skipped(folder):

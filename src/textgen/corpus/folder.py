@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from textgen.console import visible
 from textgen.errors import MissingError, UsageError, named
 from textgen.jobs import is_job_directory
 from textgen.storage import below
@@ -91,7 +92,7 @@ def find_outputs(folder: str, names: Collection[str], own_job: str | None) -> Sk
     if any(map(_is_text, others)):
         return None
     if own_job == ".":
-        return Skipped(jobs=(shown(folder),))
+        return Skipped(jobs=(visible(folder),))
     logs = sorted(filter(is_log, others))
     if not logs and not jobs:
         return None
@@ -143,13 +144,8 @@ def describe_job(folder: str, *, is_own: bool) -> UsageError:
     )
 
 
-def shown(place: str) -> str:
-    """Returns a path or URI for a line of output, escaped if it would break the line or control the terminal."""
-    return place if place.isprintable() else repr(place)
-
-
 def _shown(folder: str, name: str) -> str:
-    return shown(below(folder, name).removeprefix("./"))
+    return visible(below(folder, name).removeprefix("./"))
 
 
 def _is_text(name: str) -> bool:

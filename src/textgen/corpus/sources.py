@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs, find_outputs, is_log, shown
+from textgen.console import visible
+from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs, find_outputs, is_log
 from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.jobs import is_job_directory
 from textgen.storage import fetch_argument, is_bucket
@@ -188,11 +189,13 @@ def _find_output(argument: str, job_dir: str | None) -> Skipped | None:
     if is_bucket(argument) or not path.exists():
         return None
     for place in (path, *path.parents):
+        if ".." in path.relative_to(place).parts:  # then the place is not above the path
+            break
         if _has_job_layout(place):
-            return Skipped(jobs=(shown(str(place)),))
+            return Skipped(jobs=(visible(str(place)),))
     if path.is_dir():
         return find_outputs(argument, list(_files_below(path)), _relative_path(job_dir, path))
-    return Skipped(files=(shown(argument),)) if is_log(argument) else None
+    return Skipped(files=(visible(argument),)) if is_log(argument) else None
 
 
 def _has_job_layout(place: Path) -> bool:
@@ -243,7 +246,7 @@ def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped
     if not files:
         beside = f" except in job directories such as {min(jobs)}, which are not read" if jobs else ""
         raise MissingError(f"no file matches {pattern}{beside}: check the pattern and the folder it starts from")
-    return sorted(files), Skipped(*(tuple(shown(str(path)) for path in sorted(paths)) for paths in (logs, jobs)))
+    return sorted(files), Skipped(*(tuple(visible(str(path)) for path in sorted(paths)) for paths in (logs, jobs)))
 
 
 def _files_below(folder: Path) -> Iterator[str]:
