@@ -119,6 +119,19 @@ def test_files_in_a_job_named_among_texts_are_skipped(folder):
     assert str(sources.skipped) == "1 job directory (job/mine)"
 
 
+def test_a_folder_of_many_named_files_is_listed_once(folder, monkeypatch):
+    """A shell's `*` may name thousands of files of one folder."""
+    listed, listdir = [], os.listdir
+
+    def note(place):
+        listed.append(str(place))
+        return listdir(place)
+
+    monkeypatch.setattr(os, "listdir", note)
+    find_sources(["more/c.txt", "more/d.txt.gz", "a.txt"], None, None)
+    assert sorted(listed.count(place) for place in (".", "more")) == [1, 1]
+
+
 def test_texts_outside_the_job_in_which_one_works_are_read(folder, monkeypatch):
     """A path that leads out of the current directory is not in it."""
     train_in(folder / "job" / "mine")

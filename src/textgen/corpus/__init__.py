@@ -1,6 +1,6 @@
 """Turns files into a text, and a text into sections, tokens and a vocabulary; does not use TensorFlow.
 
-- `sources`, `folder`: the files to read
+- `sources`, `folder`, `local_folder`: the files to read
 - `reading`, `formats`: bytes -> text
 - `doubts`: signs of a wrong encoding
 - `section`: a contiguous part of a text
