@@ -25,7 +25,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
         forgets: whether files that nobody has read for thirty days are removed too.
 
     Raises:
-        UsageError: when `TEXTGEN_CACHE` is a URI.
+        UsageError: as `named_directory`.
         TextgenError: when it cannot be made.
     """
     directory = cache_root() / kind
@@ -43,7 +43,7 @@ def cache_root() -> Path:
     """The directory of all caches.
 
     Raises:
-        MissingError: as `named_directory`.
+        TextgenError: as `named_directory`.
     """
     from platformdirs import user_cache_path
 
@@ -54,9 +54,12 @@ def named_directory(variable: str) -> Path | None:
     """The directory that an environment variable names; None where it is empty or not set.
 
     Raises:
+        UsageError: when it is a URI.
         MissingError: when it is in the home of a user that does not exist.
     """
     named = os.environ.get(variable)
+    if named and is_uri(named):
+        raise UsageError(f"{variable} must be a local path, got {named}; name another place")
     try:
         return Path(named).expanduser() if named else None
     except RuntimeError as error:
