@@ -80,7 +80,7 @@ def test_images_are_refused_by_their_content(tmp_path, kind):
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "auto"])
 @pytest.mark.parametrize("kind", PACKED)
 def test_archives_are_refused_by_their_content(tmp_path, kind, encoding):
-    """A file that is packed, but not with gzip, is to be unpacked; no encoding is suggested."""
+    """For a file that is packed with anything but gzip, the advice is to unpack it, never an encoding."""
     file = tmp_path / "book.txt"
     file.write_bytes(PACKED[kind] + bytes(range(1, 256)))
     with pytest.raises(errors.DataError, match=f"{file} is packed .*: unpack it, then give the plain text file$"):

@@ -111,7 +111,7 @@ def test_outputs_named_among_texts_are_skipped(folder, job_dir):
 
 
 def test_files_in_a_job_named_among_texts_are_skipped(folder):
-    """So does a shell's `**`, which names every file and folder; a job counts once."""
+    """A shell's `**` names every file and folder of a job, which counts once."""
     train_in(folder / "job" / "mine")
     found = sorted(str(path.relative_to(folder)) for path in (folder / "job").rglob("*"))
     sources = find_sources(["job", *found, "b.txt"], None, None)
@@ -133,7 +133,7 @@ def test_a_folder_of_many_named_files_is_listed_once(folder, monkeypatch):
 
 
 def test_texts_outside_the_job_in_which_one_works_are_read(folder, monkeypatch):
-    """A path that leads out of the current directory is not in it."""
+    """A path that leads out of the current directory is not part of a job there."""
     train_in(folder / "job" / "mine")
     monkeypatch.chdir(folder / "job" / "mine")
     assert names(find_sources(["../../b.txt", str(folder / "a.txt"), "samples.txt"], None, None)) == [
@@ -143,7 +143,7 @@ def test_texts_outside_the_job_in_which_one_works_are_read(folder, monkeypatch):
 
 
 def test_the_one_corpus_of_a_folder_stays_that_corpus_beside_a_job(tmp_path, monkeypatch):
-    """A folder that was the only argument means the same once there is a job to be named after it."""
+    """A folder that was the only argument means the same corpus when a job is named after it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "books").mkdir()
     for part in ("train", "valid"):
@@ -156,12 +156,12 @@ def test_the_one_corpus_of_a_folder_stays_that_corpus_beside_a_job(tmp_path, mon
 
 
 def test_a_folder_without_texts_among_texts_is_refused(folder):
-    """Only output of runs is skipped: a folder of nothing else than other files was named by mistake."""
+    """Only the output of runs is skipped: a folder without any text was named by mistake."""
     (folder / "pictures").mkdir()
     (folder / "pictures" / "a.png").touch()
     with pytest.raises(errors.MissingError, match="the folder pictures holds no"):
         find_sources(["b.txt", "pictures"], None, None)
-    with pytest.raises(errors.UsageError, match="--job_dir must not be the folder of the text, got more"):
+    with pytest.raises(errors.UsageError, match="job_dir must not be the folder of the text, got more"):
         find_sources(["b.txt", "more"], None, None, "more")
 
 

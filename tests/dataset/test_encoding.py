@@ -177,8 +177,8 @@ def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
         "a hash alone",
     ],
 )
-def test_a_damaged_array_is_made_anew(tmp_path, cache, damage):
-    """A file of the cache that is not as it was written is replaced, and nobody trains on it."""
+def test_a_damaged_array_is_made_again(tmp_path, cache, damage):
+    """A cached array that differs in any way from what was written is replaced."""
     tokens = [chr(0x4E00 + number) for number in range(300)]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
     section = write_section(tmp_path / "a.txt", "".join(tokens))
