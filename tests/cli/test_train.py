@@ -116,7 +116,7 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
     shape = ["--language_model=word", "--layers", "2", "--lstm_state_size", "50", "--unroll_steps", "30"]
     lines = plan(*arguments, *shape, "--summary_dir", "tensorboard-data/%JOB%")
     assert lines["job"] == "job/jules-50-states-2-layers-word (new)"
-    assert lines["vocabulary"] == "6 words, marks and spaces"
+    assert lines["vocabulary"] == "6 words, punctuation and spaces"
     assert lines["until"] == "3 epochs"
 
 
@@ -125,7 +125,7 @@ def test_the_plan_says_what_a_run_would_be(book, plan):
     lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9")
     text = book.read_text()
     cut = text.index("\n", len(text) * 9 // 10 - 1) + 1
-    assert lines["text"] == f"book: {cut:,} characters to learn, {len(text) - cut:,} to validate"
+    assert lines["text"] == f"book: {cut:,} characters for training, {len(text) - cut:,} for validation"
     characters = len(set(text))
     assert lines["vocabulary"] == f"{characters} characters"
     size = characters + 2
@@ -134,7 +134,7 @@ def test_the_plan_says_what_a_run_would_be(book, plan):
     assert lines["until"] == "9 steps"
     assert re.fullmatch(r"about \d+\.\d GB", lines["memory"])
     checkpoints = 3 * 4 * (3 * parameters + 4 * (8 + 8))
-    assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB of checkpoints"
+    assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB for checkpoints"
     assert lines["job"] == "job/book-8-states-1-layers (new)"
 
 
@@ -151,7 +151,7 @@ def test_it_leaves_a_job_as_it_is(trained, tmp_path, monkeypatch, plan):
     """The plan of a job that is there says that it goes on, or begins anew with --fresh; nothing is touched."""
     monkeypatch.chdir(trained.copy(tmp_path).place)
     before = everything_below(tmp_path)
-    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (goes on)"
+    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (resumes)"
     assert plan(*trained.command, "--fresh")["job"] == "jobs/book-8-states-1-layers (new)"
     assert everything_below(tmp_path) == before
 

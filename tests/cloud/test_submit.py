@@ -249,7 +249,7 @@ def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
         State("stopped", steps=1).write(job.state)
     assert submitted(bucket, f"--job_dir=gs://{bucket.name}/mine") == 78
     assert (
-        f"gs://{bucket.name}/mine holds a model of another shape: lstm_state_size is 384 in the job and 8 in this run, layers is 2"
+        f"gs://{bucket.name}/mine contains a model of a different shape: lstm_state_size is 384 in the job and 8 in this run, layers is 2"
         in capsys.readouterr().err.splitlines()[-1]
     )
     assert vertex.created == []
