@@ -12,7 +12,7 @@ from textgen.jobs import JobState
 FLAG = "--allow_changed_data"
 BOOK = Path("book.txt")
 JOB = Path("jobs", "book-8-states-1-layers")
-REMARK = "The text has changed: the job keeps its vocabulary"
+REMARK = "The text has changed: the job keeps its own vocabulary"
 
 LINES = "the captain looked at the sea .\n"
 
@@ -246,7 +246,7 @@ def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):
     assert "was trained on a different vocabulary" in refused(capsys, 65, job)
     assert main([*job, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == before
-    assert "The vocabulary has changed: the job keeps its vocabulary\n" in capsys.readouterr().err
+    assert "The vocabulary has changed: the job keeps its own vocabulary\n" in capsys.readouterr().err
 
 
 def test_a_finished_job_with_a_changed_text_says_that_it_is_finished(job, no_training, capsys):
@@ -267,7 +267,7 @@ def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, o
     assert FLAG in line
     assert main([*spaced, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == before
-    assert "The vocabulary has changed: the job keeps its vocabulary\n" in capsys.readouterr().err
+    assert "The vocabulary has changed: the job keeps its own vocabulary\n" in capsys.readouterr().err
 
 
 def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, training, capsys):

@@ -148,7 +148,7 @@ def device_kind(command: TrainCommand) -> DeviceKind:
     """Returns the kind of device that will train, without loading TensorFlow.
 
     Args:
-        command: the flags. If their `device` is "auto", a GPU counts if its driver and libraries are installed.
+        command: the flags. If `device` is "auto", the machine has a GPU if NVIDIA's driver and `textgen[gpu]` are installed.
     """
     if command.device != "auto":
         return command.device

@@ -82,7 +82,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     if not changed:
         return Found(corpus, state)
     share = f"; {100 * lacking:.3g}% of the tokens are not in it and are read as [UNK]" if lacking else ""
-    return Found(corpus, state, f"The {changed} has changed: the job keeps its vocabulary{share}")
+    return Found(corpus, state, f"The {changed} has changed: the job keeps its own vocabulary{share}")
 
 
 def last_evaluation(job: JobDirectory) -> dict[str, Any]:

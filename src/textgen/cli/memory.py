@@ -49,8 +49,8 @@ def installed_memory() -> int | None:
 def container_memory(root: Path = Path("/")) -> int | None:
     """Returns the bytes of memory that Linux control groups allow this process; None if they set no limit.
 
-    The limits of a group's parents apply too. In a container, only the lowest of the groups that the kernel names may be
-    visible. See the kernel's documentation, "Control Group v2" and "Memory Resource Controller".
+    The limits of a group's parents apply too. In a container, the group of the process may be visible only as the root of
+    the groups, not under the name that the kernel gives. See the kernel's documentation, "Control Group v2" and "Memory Resource Controller".
 
     Args:
         root: the root of the file system.

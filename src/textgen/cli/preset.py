@@ -23,8 +23,8 @@ def preset_names() -> list[str]:
 def read_preset(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
     """Reads a preset or a YAML file; a file wins over a preset of the same name.
 
-    If the flags name a text, the text and the prefix in the file are ignored. So are a preset's directories, which are meant
-    for the bundled story.
+    If the flags name a text, the text in the file is ignored. So is the file's prefix, if the flags name the text by its
+    files. A preset's directories, which are meant for the bundled story, are ignored too.
 
     Args:
         name: the value of `--config`.
