@@ -481,7 +481,7 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--prompt=@good.txt/absent"], 66, "cannot read the prompt file good.txt/absent: there is no such file"),
         (["model", "--prompt=@" + "x" * 300], 74, "File name too long"),
         (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, but byte"),
-        (["model", "--prompt=“☃ sea Ω”"], 65, "it does not know '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
+        (["model", "--prompt=“☃ sea Ω”"], 65, "the model does not know these tokens of the prompt: '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
         (["model", "--prompt=" + "".join(map(chr, range(0x400, 0x500)))], 65, "and 246 more"),
     ],
 )  # fmt: skip

@@ -24,7 +24,7 @@ from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
 from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
-from textgen.corpus.white_space import is_bound, longest_after_white_space
+from textgen.corpus.white_space import is_restricted, longest_after_white_space
 
 __all__ = [
     "FIRST_TOKEN_ID",
@@ -38,7 +38,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "find_sources",
-    "is_bound",
+    "is_restricted",
     "keep_split",
     "longest_after_white_space",
     "make_tokenizer",
