@@ -125,7 +125,7 @@ def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
     said = capsys.readouterr().err
     flags = said[said.index("with --") + 5 : said.index(" to keep this model")].split()
     again = plan(capsys, "--minutes=600", *flags)
-    assert "resumes" in again
+    assert "(existing)" in again
 
 
 @pytest.mark.parametrize("shape", [[], ["--embedding_size=5"], ["--layer_norm"]])
@@ -136,7 +136,7 @@ def test_a_job_with_another_model_is_pointed_to(capsys, training, shape):
     assert "(new)" in said
     assert "\njob/book-9-states-1-layers" in said
     flags = said.partition("instead, add ")[2].partition("\n")[0].split()
-    assert "resumes" in plan(capsys, "--minutes=600", *flags)
+    assert "(existing)" in plan(capsys, "--minutes=600", *flags)
 
 
 def test_a_place_of_its_own_is_no_other_job(capsys, training):

@@ -151,7 +151,7 @@ def test_it_leaves_a_job_as_it_is(trained, tmp_path, monkeypatch, plan):
     """The plan of a job that is there says that it goes on, or begins anew with --fresh; nothing is touched."""
     monkeypatch.chdir(trained.copy(tmp_path).place)
     before = everything_below(tmp_path)
-    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (resumes)"
+    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (existing)"
     assert plan(*trained.command, "--fresh")["job"] == "jobs/book-8-states-1-layers (new)"
     assert everything_below(tmp_path) == before
 

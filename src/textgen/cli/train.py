@@ -258,7 +258,7 @@ def _show_plan(
         "until": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} for checkpoints",
-        "job": f"{job} ({'resumes' if job.exists and not fresh else 'new'})",
+        "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
     }
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
