@@ -255,7 +255,7 @@ def _show_plan(
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
-        "until": plan.limits,
+        "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} for checkpoints",
         "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
