@@ -42,11 +42,15 @@ class JobService:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
 
+        from textgen.storage.confinement import confine
+
         self._client: JobServiceClient = JobServiceClient(
             credentials=find_credentials(),
             transport="rest",
             client_options=ClientOptions(api_endpoint=self._config.endpoint),
         )
+        session = self._client.transport._session  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public gives it
+        confine(session, self._config.endpoint)
         return self
 
     def __exit__(
@@ -86,7 +90,8 @@ class JobService:
 
         with self._translated("cannot list the jobs"):
             request = ListCustomJobsRequest(parent=self._parent, page_size=_MOST_LISTED)
-            found = islice(self._client.list_custom_jobs(request, **_retried()), _MOST_LISTED)
+            pages = islice(self._client.list_custom_jobs(request, **_retried()).pages, _MOST_LISTED)
+            found = islice((job for page in pages for job in page.custom_jobs), _MOST_LISTED)
             return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
 
     def cancel(self, job_id: str) -> None:

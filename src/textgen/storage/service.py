@@ -37,16 +37,21 @@ def make_client() -> Client:
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
 
+    from textgen.storage.confinement import confine
+
     # Otherwise a thread asks for the bucket's properties too, for traces that nobody collects.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
-        return Client(project=None)
+        client = Client(project=None)
     except DefaultCredentialsError:
         if os.environ.get(_KEY_FILE):
             raise
-        return Client.create_anonymous_client()
+        client = Client.create_anonymous_client()
     except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file that holds something else altogether
         raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
+    session = client._http  # noqa: SLF001 - nothing public gives it
+    confine(session, client.api_endpoint, "https://www.googleapis.com")  # either can be in an object's download address
+    return client
 
 
 @contextlib.contextmanager
