@@ -243,7 +243,7 @@ def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
 
 
 def test_the_command_prints_lines(log, capsys, monkeypatch):
-    """Each line has time, severity and message; characters that steer a terminal are escaped."""
+    """Each entry has time, severity and message. Characters that steer a terminal are escaped, and further lines indented."""
     log.add({"message": "step 5, loss 1.5", "step": 5}, 1, severity="INFO")
     log.add("red \x1b[31m\ttab\nsecond line", 2, severity="ERROR")
     assert main(FLAGS) == 0
@@ -251,7 +251,7 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
     time = (BEGIN + timedelta(seconds=1)).astimezone().isoformat(" ")
     assert first == f"{time} INFO step 5, loss 1.5"
     assert second.endswith(" ERROR red \\x1b[31m\ttab")
-    assert third == "second line"
+    assert third == "    second line"
 
 
 def test_a_job_without_lines_says_so(google, log, capsys):

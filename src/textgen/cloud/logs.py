@@ -108,7 +108,8 @@ def _entries(services: Services, project: str, job_id: str, since: datetime | No
     }
     while True:
         answer = services.ask(f"cannot read the log of job {job_id}", _ROLE, "POST", _URL, body=body)
-        yield from answer.get("entries", [])
+        entries = answer.get("entries", [])
+        yield from (entry for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
         if not answer.get("nextPageToken"):
             return
         body = {**body, "pageToken": answer["nextPageToken"]}

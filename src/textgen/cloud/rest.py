@@ -6,9 +6,11 @@ Credentials, connections and retries come from Google's libraries.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import warnings
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +28,9 @@ _ANSWER_SECONDS = 20.0
 _PATIENCE_SECONDS = 90.0
 """How long a request is retried that the network or the service failed; Logging counts its quota by the minute."""
 
+NEEDS_QUOTA_PROJECT = re.compile(r"quota project\b(?! ?\d)", re.IGNORECASE)
+"""Occurs where Google asks for a quota project; a message about a quota can name a project too, by its number."""
+
 NO_QUOTA_PROJECT = (
     "the credentials name no project to bill for the request; "
     "run `gcloud auth application-default set-quota-project {project}`"
@@ -33,6 +38,9 @@ NO_QUOTA_PROJECT = (
 
 _DISABLED = "SERVICE_DISABLED"
 """Google's reason for refusing a request to a service that the project has not enabled."""
+
+_MAY_NOT_BILL = "USER_PROJECT_DENIED"
+"""Google's reason for refusing a request that is billed to a project in which the user has no part."""
 
 
 class DisabledError(UnavailableError):
@@ -117,7 +125,7 @@ class Services:
             accept: the media types of the answer.
 
         Returns:
-            The answer's JSON object; empty for an answer without one.
+            The answer's JSON object; an empty one for an answer to HEAD, which has no body.
 
         Raises:
             MissingError: when the resource does not exist.
@@ -125,6 +133,7 @@ class Services:
             AccessError: when the credentials do not allow it.
             UnavailableError: when the credentials are unusable, or the service cannot be reached or refuses.
         """
+        from google.api_core.exceptions import from_http_response
         from google.api_core.retry import Retry, if_exception_type
 
         def send() -> dict[str, Any]:
@@ -137,20 +146,17 @@ class Services:
                 timeout=_ANSWER_SECONDS,
                 allow_redirects=False,
             )
-            if response.is_redirect:
+            if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+                where = shorten(response.headers.get("Location", "nowhere"))
                 raise UnavailableError(
-                    f"{doing}: the answer redirects to {response.headers['Location']}, where your credentials do not go; "
-                    "check the address"
+                    f"{doing}: the answer redirects to {where}, where your credentials do not go; check the address"
                 )
             if not response.ok:
-                from google.api_core.exceptions import from_http_response
-
                 raise from_http_response(response)  # type: ignore[no-untyped-call]
-            try:
-                answer = response.json()
-            except ValueError:
-                return {}
-            return answer if isinstance(answer, dict) else {}
+            answer = {} if method == "HEAD" else response.json()
+            if not isinstance(answer, dict):
+                raise TypeError(type(answer).__name__)
+            return answer
 
         retry = Retry(if_exception_type(*passing_failures()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
         with translated(doing, role):
@@ -177,6 +183,7 @@ def translated(doing: str, role: str) -> Iterator[None]:
     import requests
     from google.api_core import exceptions as api
     from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.protobuf.json_format import ParseError
 
     try:
         yield
@@ -194,22 +201,29 @@ def translated(doing: str, role: str) -> Iterator[None]:
         raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     except api.GoogleAPIError as error:
         raise UnavailableError(f"{doing}: Google refuses it: {shorten(said(error))}") from error
+    except (requests.exceptions.JSONDecodeError, ParseError, AttributeError, TypeError) as error:
+        # The libraries take for granted that an answer has Google's format.
+        raise UnavailableError(
+            f"{doing}: the answer does not have Google's format ({shorten(str(error))}); check the network and the address"
+        ) from error
     except requests.exceptions.RequestException as error:
         raise _unreachable(doing, error) from error
 
 
 def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
     text = shorten(said(error))
-    if "quota project" in text:
+    if NEEDS_QUOTA_PROJECT.search(said(error)):
         return DisabledError(f"{doing}: {NO_QUOTA_PROJECT.format(project='PROJECT')}")
     if error.reason == _DISABLED:
-        facts = error.metadata or {}
-        service = shlex.quote(facts.get("service", "SERVICE"))
-        project = shlex.quote(facts.get("consumer", "projects/PROJECT").split("/")[-1])
+        facts = error.metadata if isinstance(error.metadata, dict) else {}
+        service = shlex.quote(str(facts.get("service", "SERVICE")))
+        project = shlex.quote(str(facts.get("consumer", "projects/PROJECT")).split("/")[-1])
         return DisabledError(
             f"{doing}: {service} is not enabled; run `gcloud services enable {service} --project {project}` "
             "and wait a few minutes"
         )
+    if error.reason == _MAY_NOT_BILL:
+        role = "Service Usage Consumer on the project that your credentials bill"
     return AccessError(f"{doing}: {text}; ask for the role {role}")
 
 

@@ -71,11 +71,15 @@ def _submit(arguments: Sequence[str]) -> None:
         Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService
+        from textgen.cloud.watching import id_of
     with JobService(request.vertex) as service:
         _bring(console, request)
         with console.busy("starting the job"):
             job = service.create(request.job)
-        job_id = str(job["name"]).rsplit("/", 1)[-1]
+        if not (job_id := id_of(job)):
+            raise UnavailableError(
+                "Vertex AI has accepted the job, but its answer names no id; textgen vertex list shows the job"
+            )
         _show_next_steps(console, request.vertex, job_id, values)
         if command.wait:
             _wait(console, lambda: service.get(job_id), request.vertex, job_id)
