@@ -228,6 +228,7 @@ def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatc
     [
         (refusal(403, "Permission denied."), errors.AccessError, "Permission denied; ask for the role Logs Viewer"),
         (refusal(403, "off", "SERVICE_DISABLED", service="logging.googleapis.com"), errors.UnavailableError, "logging.googleapis.com is not enabled"),
+        (refusal(403, "no", "USER_PROJECT_DENIED"), errors.AccessError, "ask for the role Service Usage Consumer on the project"),
         (refusal(429, "Quota exceeded for 'Read requests per minute'"), errors.UnavailableError, "Google cannot be reached (Quota exceeded"),
         (refusal(500, "x"), errors.UnavailableError, "Google cannot be reached (x)"),
     ],

@@ -20,6 +20,7 @@ from typing import Self
 
 from textgen.errors import LockedError, TextgenError
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory
+from textgen.storage.service import shorten
 
 LOCK = "lock"
 
@@ -142,6 +143,7 @@ class Lease:
     def _wait(self, generation: int, other: str) -> int:
         """Waits until a lease has run out, or is given back; the generation that is then there."""
         place = self._directory.uri
+        other = shorten(str(other))  # anyone who can write to the bucket may have written it
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
         end = time.monotonic() + _LEASE_SECONDS
         while (left := end - time.monotonic()) > 0:
