@@ -213,7 +213,11 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
         (["--project=My"], 2, "--project must be a project's id"),
         (["--image=textgen"], 2, "--image must begin with its registry"),
         (["--machine_type=n2-standard-8", "--accelerator=NVIDIA_L4"], 2, "takes no GPU"),
-        (["--tensorboard=projects/p/locations/l/tensorboards/1"], 2, "--tensorboard needs --service_account"),
+        (
+            ["--tensorboard=projects/my-project/locations/europe-west4/tensorboards/1"],
+            2,
+            "--tensorboard needs --service_account",
+        ),
         (
             ["--job_dir=/job/mine"],
             2,

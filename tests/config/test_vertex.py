@@ -25,10 +25,16 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
         ({"tensorboard": "board", "service_account": ACCOUNT}, "--tensorboard must be projects/PROJECT/"),
         ({"machine": "8xa100"}, "--machine must be one of cpu, t4, l4, a100, h100, got '8xa100'; did you mean a100?"),
         (
-            {"tensorboard": "projects/p/locations/l/tensorboards/1"},
+            {"tensorboard": "projects/my-project/locations/europe-west4/tensorboards/1"},
             "--tensorboard needs --service_account, because",
         ),
         ({"network": "default"}, "--network must be projects/NUMBER/global/networks/NAME"),
+        ({"network": "projects/1/global/networks/a\u202eb"}, "--network must be projects/NUMBER"),
+        (
+            {"tensorboard": "projects/\x1b[2J/locations/europe-west4/tensorboards/1", "service_account": ACCOUNT},
+            "--tensorboard must be projects/PROJECT/",
+        ),
+        ({"machine_type": "n2-\u202e8"}, "--machine_type must be a machine type, such as n1-standard-4"),
         ({"labels": ("a",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("Key=value",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("a=b", "a=c")}, "--labels must name each key once"),

@@ -24,8 +24,9 @@ _IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z]+(?::[0-9]+)?/[a-z0-9._/:-]+(?:[:@][A-Za
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
-_TENSORBOARD = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/tensorboards/[0-9]+")
-_NETWORK = re.compile(r"projects/[0-9]+/global/networks/[^/\s]+")
+_TENSORBOARD = re.compile(rf"projects/(?:{_PROJECT.pattern}|[0-9]+)/locations/{_REGION.pattern}/tensorboards/[0-9]+")
+_MACHINE_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_NETWORK = re.compile(r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class VertexConfig:
         rules = (
             ("region", _REGION, "a region, such as europe-west4"),
             ("bucket", _BUCKET, "a bucket's name"),
+            ("machine_type", _MACHINE_TYPE, "a machine type, such as n1-standard-4"),
             ("service_account", _ACCOUNT, "a service account's e-mail address, which ends in gserviceaccount.com"),
             ("tensorboard", _TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
             ("network", _NETWORK, "projects/NUMBER/global/networks/NAME"),
