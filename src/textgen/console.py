@@ -1,6 +1,6 @@
-"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a job of the cloud.
+"""Writes to standard error: with rich on a terminal, plain lines in a pipe, lines of JSON in a cloud job.
 
-Knows nothing of what is said. Rich is imported at the first use, so that `--help` and sampling do without it.
+No other module writes there. Rich is imported on first use, because `--help` and sampling do not need it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody looks on."""
+        """Whether the stream is a terminal."""
         return self.rich.is_terminal
 
     def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
@@ -60,7 +60,7 @@ class Console:
         Args:
             text: the line.
             style: as rich names it.
-            fields: figures of the line that a log of the cloud is to keep as such; elsewhere only the text is written.
+            fields: the figures in the line, for the log of a cloud job. Elsewhere only the text is written.
         """
         if _in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
@@ -95,7 +95,7 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
-            except (TextgenError, KeyboardInterrupt):  # end in one line that says what there is to know
+            except (TextgenError, KeyboardInterrupt):  # are reported in one line
                 raise
             except BaseException:
                 _flush()
@@ -109,7 +109,7 @@ class Console:
                 os.close(saved)
 
     def progress(self) -> Progress:
-        """A live line for a terminal: a task's description and the time that is left, within 80 columns."""
+        """A live line for a terminal: a task's description and the time left, within 80 columns."""
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
         return Progress(
@@ -123,17 +123,17 @@ class Console:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""A text in which the characters that steer a terminal are escapes, such as `\x1b`.
+    r"""Replaces the characters that steer a terminal by escapes, such as `\x1b`.
 
     Args:
         text: of any origin, such as an answer of a service.
-        kept: those of the characters that stay, such as a line break.
+        kept: the ones to leave as they are, such as a line break.
     """
     return _STEERING.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
 
 
 def report_failure(program: str, error: TextgenError) -> None:
-    """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
+    """Writes the line for an expected failure or a stop. Does not load rich, and never fails."""
     line, kind = " ".join(str(error).split()), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
@@ -148,7 +148,7 @@ def report_failure(program: str, error: TextgenError) -> None:
 
 
 def report_crashes(program: str) -> None:
-    """From now on a failure that nobody expects leaves its traceback as one entry, where a log of the cloud reads it."""
+    """In a cloud job, writes the traceback of an unexpected failure as one log entry from now on."""
 
     def write(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
@@ -159,7 +159,7 @@ def report_crashes(program: str) -> None:
 
 
 def _in_cloud_job() -> bool:
-    """Whether this is a training job of Vertex AI, which reads lines of JSON as log entries."""
+    """Whether this is a job of Vertex AI, which reads lines of JSON as log entries."""
     return bool(os.environ.get("CLOUD_ML_JOB_ID"))
 
 
@@ -171,6 +171,6 @@ def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, 
 
 
 def _flush() -> None:
-    """Lets go what Python holds back for standard error, if there is one."""
+    """Flushes standard error, if there is one."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         sys.stderr.flush()

@@ -85,7 +85,7 @@ ELSEWHERE = "elsewhere-docker.pkg.dev"
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_redirect_leads_nowhere(folder, google, capsys, monkeypatch, method):
     """Neither the token nor what is sent leaves the host that was asked."""
-    for step in ("_check_bucket", "check_existing", "_bring"):
+    for step in ("_check_bucket", "check_existing", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
     google.redirects[f"{method} {JOBS}"] = f"https://{ELSEWHERE}/jobs"

@@ -34,7 +34,7 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
             {"tensorboard": "projects/\x1b[2J/locations/europe-west4/tensorboards/1", "service_account": ACCOUNT},
             "--tensorboard must be projects/PROJECT/",
         ),
-        ({"machine_type": "n2-\u202e8"}, "--machine_type must be a machine type, such as n1-standard-4"),
+        ({"machine_type": "n2-\u202e8"}, "--machine_type must be a machine type, such as g2-standard-16"),
         ({"labels": ("a",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("Key=value",)}, "--labels must be KEY=VALUE"),
         ({"labels": ("a=b", "a=c")}, "--labels must name each key once"),

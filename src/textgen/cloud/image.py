@@ -55,7 +55,7 @@ class Image:
 
     @property
     def is_googles(self) -> bool:
-        """Whether the registry is one of Google's, which accept Google's credentials; no other may see them."""
+        """Whether the registry is one of Google's. No other registry may see Google's credentials."""
         return _GOOGLE.fullmatch(self.host) is not None
 
     @property
@@ -82,7 +82,7 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
             f"cannot build from {checkout.resolve()}: textgen's Dockerfile is not there; "
             "run this in a clone of textgen's repository"
         )
-    # Vertex AI's machines, whatever this one is.
+    # The platform of Vertex AI's machines.
     kind = ["--platform", "linux/amd64", "--target", "train", "--build-arg", "TENSORFLOW=gpu"]
     return [["docker", "build", *kind, "--tag", name, "."], ["docker", "push", name]]
 
@@ -94,7 +94,7 @@ def login_hint(name: str) -> str | None:
 
 
 def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Callable[[str], None]) -> None:
-    """Runs commands one after the other; their output goes where textgen's own goes.
+    """Runs commands one after the other. Their output is not captured.
 
     Args:
         commands: as `build_commands` makes them.

@@ -16,9 +16,6 @@ from textgen.storage.service import said, shorten
 
 _ANSWER_SECONDS = 60.0
 
-_PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
-"""For a request that may not be repeated, because two jobs would be paid for."""
-
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
 
@@ -73,7 +70,9 @@ class JobService:
         message = CustomJob()
         json_format.ParseDict(dict(job), CustomJob.pb(message))
         with self._translated("cannot start the job"):
-            return _as_json(self._client.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
+            # Without retries: if an answer is lost, a second request would start and bill a second job.
+            job = self._client.create_custom_job(parent=self._parent, custom_job=message, timeout=_ANSWER_SECONDS)
+            return _as_json(job)
 
     def get(self, job_id: str) -> dict[str, Any]:
         """A job in its current state.
@@ -95,7 +94,7 @@ class JobService:
             return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
 
     def cancel(self, job_id: str) -> None:
-        """Asks Vertex AI to end a job, which gets a moment to save.
+        """Asks Vertex AI to end a job, which gets time to save.
 
         Raises:
             MissingError: when no job has this id.
@@ -136,13 +135,13 @@ class JobService:
 
 
 def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
-    """As `JobService.get`, on a connection of its own."""
+    """Calls `JobService.get` on a new connection."""
     with JobService(config) as service:
         return service.get(job_id)
 
 
 def _retried() -> dict[str, Any]:
-    """The arguments of a request that may be repeated."""
+    """The arguments for a request that can be retried."""
     from google.api_core.retry import Retry, if_exception_type
 
     retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""Sends requests to the services of Google for which textgen installs no client.
+"""Sends requests to those of Google's services for which textgen installs no client library.
 
 Credentials, connections and retries come from Google's libraries.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 _ANSWER_SECONDS = 20.0
-"""How long a request waits for the next byte."""
+"""How long to wait for the next byte of an answer."""
 
 _PATIENCE_SECONDS = 90.0
-"""How long a request is retried that the network or the service failed; Logging counts its quota by the minute."""
+"""How long a failed request is retried. Cloud Logging's quota is per minute."""
 
 NEEDS_QUOTA_PROJECT = re.compile(r"quota project\b(?! ?\d)", re.IGNORECASE)
 """Occurs where Google asks for a quota project; a message about a quota can name a project too, by its number."""
@@ -48,7 +48,7 @@ class DisabledError(UnavailableError):
 
 
 def find_credentials() -> Credentials:
-    """The user's credentials, where Google's libraries look for them on this machine.
+    """Finds the user's credentials, as Google's libraries do.
 
     Raises:
         UnavailableError: when there are none, or they are unusable.
@@ -63,17 +63,17 @@ def find_credentials() -> Credentials:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
     except DefaultCredentialsError as error:
         raise UnavailableError(f"there are no credentials ({shorten(str(error))}); {LOG_IN}") from error
-    # The other exceptions come from a key file that contains something else altogether.
+    # The other exceptions come from a key file with unexpected content.
     except (GoogleAuthError, AttributeError, OSError, TypeError, ValueError) as error:
         raise UnavailableError(f"the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     return credentials
 
 
 def check_credentials(credentials: Credentials) -> None:
-    """Fetches a token, which shows whether credentials are valid.
+    """Checks that credentials are valid, by fetching a token.
 
     Raises:
-        UnavailableError: when they are not, or Google cannot be reached.
+        UnavailableError: when they are invalid, or Google cannot be reached.
     """
     import requests
     from google.auth.transport.requests import Request
@@ -83,7 +83,7 @@ def check_credentials(credentials: Credentials) -> None:
 
 
 class Services:
-    """Google's services with the user's credentials; a context manager, for its connections.
+    """Google's services with the user's credentials. A context manager, which closes the connections.
 
     Args:
         credentials: the user's.
@@ -113,7 +113,7 @@ class Services:
         body: Mapping[str, Any] | None = None,
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Sends a request that may be repeated. Redirects are not followed: credentials stay with the host in the URL.
+        """Sends a request, and retries it. Redirects are not followed, so the credentials stay with the host in the URL.
 
         Args:
             doing: the failure, for messages, such as `"cannot read the log"`.
@@ -165,7 +165,7 @@ class Services:
 
 
 def passing_failures() -> tuple[type[Exception], ...]:
-    """The failures after which the same request can succeed."""
+    """Transient failures, after which the same request can succeed."""
     import requests
     from google.api_core import exceptions as api
     from google.auth.exceptions import TransportError

@@ -1,4 +1,4 @@
-"""What Vertex AI tells a training job through its environment, as plain values; knows nothing of what is made of them."""
+"""Reads the environment variables that Vertex AI sets for a training job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class CloudEnvironment:
     Attributes:
         job_id: of the job; None outside of Vertex AI.
         replica: which of the job's machines this is.
-        job_dir: the place of a bucket for the job directory: the parent of `AIP_CHECKPOINT_DIR` where that ends in
-            `checkpoints`, as Vertex AI makes it, else `AIP_CHECKPOINT_DIR` itself.
-        summary_dir: for TensorBoard's files.
-        model_dir: for a copy of the model file.
+        job_dir: the URI of the job directory: the parent of `AIP_CHECKPOINT_DIR` if that ends in `checkpoints`, as Vertex
+            AI sets it, else `AIP_CHECKPOINT_DIR` itself.
+        summary_dir: where TensorBoard's files go.
+        model_dir: where a copy of the model file goes.
         cluster_spec: the machines of the job, as JSON.
     """
 
@@ -33,7 +33,7 @@ class CloudEnvironment:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What a training run takes from it unless it is told otherwise, by the names of `TrainingConfig`."""
+        """Values for settings of `TrainingConfig`, by name. Presets and flags override them."""
         named = {"job_dir": self.job_dir, "summary_dir": self.summary_dir}
         return {name: value for name, value in named.items() if value is not None}
 
@@ -44,7 +44,7 @@ class CloudEnvironment:
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables; one that is empty counts as not set."""
+        """Reads the variables. An empty one counts as not set."""
 
         def place(name: str) -> str | None:
             return environment.get(name, "").rstrip("/") or None
@@ -62,7 +62,7 @@ class CloudEnvironment:
 
 
 def _replica(cluster: str) -> str:
-    """The task that a cluster's description names; `"0"` where it names none."""
+    """The task in a cluster's description, such as `worker-1`; `"0"` without one."""
     try:
         task = json.loads(cluster)["task"]
         return f"{task['type']}-{int(task['index'])}"

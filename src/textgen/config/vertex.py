@@ -1,4 +1,4 @@
-"""Where and how a training job runs in Google Cloud: the settings of `textgen vertex` and of `vertex.yaml`."""
+"""The settings of `textgen vertex` and `vertex.yaml`: where a training job runs in Google Cloud, and on which machine."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class VertexConfig:
         None,
         group="machine",
         metavar="TYPE",
-        help="A machine type in place of the preset's, such as n1-standard-4.",
+        help="A machine type in place of the preset's, such as g2-standard-16.",
     )
     accelerator: str | None = option(
         None,
@@ -179,7 +179,7 @@ class VertexConfig:
         rules = (
             ("region", _REGION, "a region, such as europe-west4"),
             ("bucket", _BUCKET, "a bucket's name"),
-            ("machine_type", _MACHINE_TYPE, "a machine type, such as n1-standard-4"),
+            ("machine_type", _MACHINE_TYPE, "a machine type, such as g2-standard-16"),
             ("service_account", _ACCOUNT, "a service account's e-mail address, which ends in gserviceaccount.com"),
             ("tensorboard", _TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
             ("network", _NETWORK, "projects/NUMBER/global/networks/NAME"),
@@ -194,7 +194,7 @@ class VertexConfig:
 
     @property
     def bucket_uri(self) -> str:
-        """`gs://BUCKET`, whether or not the setting has the scheme."""
+        """`gs://BUCKET`."""
         return f"gs://{self.bucket_name}"
 
     @property
@@ -209,7 +209,7 @@ class VertexConfig:
         return endpoint_url(address, trusted=self.trust_endpoint)
 
     def require(self, *names: str) -> None:
-        """Checks that the settings are given that a command cannot do without.
+        """Checks that required settings are given.
 
         Raises:
             UsageError: when one is missing.

@@ -78,7 +78,8 @@ def translated(doing: str, role: str) -> Iterator[None]:
         raise AccessError(f"{doing}: {shorten(said(error))}; ask for the role {role}") from error
     except DataCorruption as error:
         raise InputOutputError(f"{doing}: it arrived damaged; run the same command again") from error
-    except (api.RetryError, auth.TransportError) as error:
+    # The last two come from an answer in another format than the libraries take for granted, such as a proxy's.
+    except (api.RetryError, auth.TransportError, AttributeError, TypeError) as error:
         raise _unreachable(doing, error) from error
     except auth.GoogleAuthError as error:
         raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(said(error))}); {LOG_IN}") from error
