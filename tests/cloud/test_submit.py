@@ -211,7 +211,7 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
     ("arguments", "code", "message"),
     [
         (["--project=My"], 2, "--project must be a project's id"),
-        (["--image=textgen"], 2, "--image must begin with its registry"),
+        (["--image=textgen"], 2, "--image must be REGISTRY/PATH:TAG"),
         (["--machine_type=n2-standard-8", "--accelerator=NVIDIA_L4"], 2, "takes no GPU"),
         (
             ["--tensorboard=projects/my-project/locations/europe-west4/tensorboards/1"],

@@ -152,3 +152,10 @@ def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, 
     error = capsys.readouterr().err
     assert error.count("\n") <= 1
     assert code in {0, 2, 66, 69, 77}
+
+
+def test_a_list_of_empty_pages_ends(folder, google, capsys):
+    """A service that names a next page each time does not keep the command busy forever."""
+    google.answers[JOBS] = (200, {"customJobs": [], "nextPageToken": "more"})
+    assert main.main(["vertex", "list"]) == 0
+    assert capsys.readouterr().err.startswith("There is no job")

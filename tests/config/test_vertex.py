@@ -14,8 +14,10 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
         ({"region": "europe"}, "--region must be a region, such as europe-west4, got 'europe'"),
         ({"region": "us-central1-a"}, "--region must be a region"),
         ({"bucket": "My Bucket"}, "--bucket must be a bucket's name"),
-        ({"image": "textgen"}, "--image must begin with its registry"),
-        ({"image": "textgen:1"}, "--image must begin with its registry"),
+        ({"image": "textgen"}, "--image must be REGISTRY/PATH:TAG"),
+        ({"image": "gcr.io/a//b:c:d"}, "--image must be REGISTRY/PATH:TAG"),
+        ({"image": "gcr.io/a/../b"}, "--image must be REGISTRY/PATH:TAG"),
+        ({"image": "textgen:1"}, "--image must be REGISTRY/PATH:TAG"),
         ({"service_account": "me"}, "--service_account must be a service account's e-mail address"),
         ({"service_account": "me@example.com"}, "which ends in gserviceaccount.com, got 'me@example.com'"),
         ({"service_account": "a/b@p.iam.gserviceaccount.com"}, "--service_account must be"),
@@ -73,7 +75,7 @@ def test_a_service_account_is_accepted(account):
     [
         "europe-west4-docker.pkg.dev/my-project/textgen/textgen",
         "europe-west4-docker.pkg.dev/example.com/my-project/textgen/textgen:1.0",
-        "gcr.io/my-project/textgen@sha256:abcdef",
+        f"gcr.io/my-project/textgen@sha256:{64 * 'a'}",
         "docker.io/library/textgen:latest",
     ],
 )

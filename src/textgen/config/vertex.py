@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from textgen.config.api_endpoint import endpoint_url
+from textgen.config.image import Image
 from textgen.config.option import option
 from textgen.config.validation import check_settings, shown
 from textgen.errors import UsageError
@@ -20,7 +21,6 @@ _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 """A project's id (Resource Manager's documentation, "Project identifiers"); those of old customers begin with a domain."""
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
-_IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z]+(?::[0-9]+)?/[a-z0-9._/:-]+(?:[:@][A-Za-z0-9._:-]+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
@@ -171,11 +171,8 @@ class VertexConfig:
                 f"--project must be a project's id, 6 to 30 of a-z, 0-9 and '-', got {what}; "
                 "`gcloud projects list` shows it beside the name"
             )
-        if self.image is not None and not _IMAGE.fullmatch(self.image):
-            raise UsageError(
-                "--image must begin with its registry, such as europe-west4-docker.pkg.dev/PROJECT/REPOSITORY/textgen:1, "
-                f"got {shown(self.image)}; textgen vertex build shows how to make one"
-            )
+        if self.image is not None:
+            Image.parse(self.image)
         rules = (
             ("region", _REGION, "a region, such as europe-west4"),
             ("bucket", _BUCKET, "a bucket's name"),
