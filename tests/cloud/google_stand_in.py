@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 ACCOUNT = "tester@my-project.iam.gserviceaccount.com"
 TOKEN = "a-token-of-the-tests"  # noqa: S105 - nobody's
-HOSTS = ("*.googleapis.com", "*.pkg.dev", "gcr.io", "*.example")
+HOSTS = ("*.googleapis.com", "*.mtls.googleapis.com", "*.pkg.dev", "gcr.io", "*.example")
 
 
 @dataclass(frozen=True)

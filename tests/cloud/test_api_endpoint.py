@@ -2,6 +2,9 @@
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -126,3 +129,24 @@ def test_a_download_comes_from_no_other_host(folder, google):
         directory.read("a")
     assert google.asked("storage.googleapis.com")
     assert not google.asked(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "host"),
+    [
+        ("API_ENDPOINT_OVERRIDE", f"https://{ELSEWHERE}", 69, ELSEWHERE),
+        ("API_ENDPOINT_OVERRIDE", f"https://{ELSEWHERE}/x.googleapis.com", 69, ELSEWHERE),
+        ("GOOGLE_API_USE_MTLS_ENDPOINT", "always", 66, "storage.googleapis.com"),
+    ],
+)
+def test_the_environment_does_not_decide_where_credentials_go(folder, google, variable, value, code, host):
+    """Google's library obeys such variables when it is imported. A host of Google's for client certificates is used."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "textgen", "vertex", "fetch", "gs://my-bucket/job/x"],
+        env={**os.environ, variable: value},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert not google.asked(host)

@@ -20,6 +20,10 @@ ANSWER_SECONDS = 20.0
 _PATIENCE_SECONDS = 60.0
 """How long a request is repeated that the network or the service let down."""
 
+_GOOGLE = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
+_OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis.com")
+"""The other servers of Cloud Storage: the first can be in an object's address, the second takes client certificates."""
+
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 LOG_IN = f"log in with `gcloud auth application-default login`, or name a service account's key file in {_KEY_FILE}"
@@ -34,6 +38,7 @@ def patience() -> dict[str, Any]:
 
 def make_client() -> Client:
     """A client with the user's credentials, or without any when there are none; a project is not asked for."""
+    from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
 
@@ -49,8 +54,13 @@ def make_client() -> Client:
         client = Client.create_anonymous_client()
     except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file that holds something else altogether
         raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
-    session = client._http  # noqa: SLF001 - nothing public gives it
-    confine(session, client.api_endpoint, "https://www.googleapis.com")  # either can be in an object's download address
+    # The library takes the endpoint from the environment, from a variable that can be meant for another program.
+    is_anonymous = isinstance(client._credentials, AnonymousCredentials)  # noqa: SLF001 - nothing public gives them
+    if not is_anonymous and not _GOOGLE.fullmatch(client.api_endpoint):
+        raise UnavailableError(
+            f"API_ENDPOINT_OVERRIDE would send your credentials to {client.api_endpoint}; unset it in the environment"
+        )
+    confine(client._http, client.api_endpoint, *_OTHER_SERVERS)  # noqa: SLF001 - nothing public gives it
     return client
 
 
