@@ -1,9 +1,9 @@
-"""Does the length of a text matter? Encoding in characters a second; speed and peak memory of training at 1 MB and 1 GB.
+"""Does the length of a text matter? Prints encoding in characters per second, and training speed and peak memory at 1 MB and 1 GB.
 
     python benchmarks/encoding.py [TEXT] [--gigabytes 1]
 
-The synthetic corpus repeats TEXT with numbered lines between. Speed and memory are those of a whole textgen-train that scans,
-encodes and learns some steps of it, in a process of its own. The two lengths take turns, and the fastest round counts.
+The synthetic corpus repeats TEXT, with numbered lines in between. Speed and memory are those of a whole run of textgen-train, in its
+own process, which scans and encodes the corpus and trains some steps on it. The two lengths alternate, and the fastest round counts.
 """
 
 import os
@@ -28,7 +28,7 @@ STEPS = 600
 
 
 def repeat(text: str, path: Path, characters: int) -> None:
-    """Writes a text over and over, with numbered lines between."""
+    """Writes a text repeatedly, with numbered lines in between."""
     with path.open("w", encoding="utf-8") as file:
         written = number = 0
         while written < characters:
@@ -37,7 +37,7 @@ def repeat(text: str, path: Path, characters: int) -> None:
 
 
 def encoding_speed(path: Path, language_model: str, directory: Path) -> float:
-    """Characters a second of the encoding alone, best of several."""
+    """Returns the characters per second of encoding alone, the best of several rounds."""
     corpus = open_corpus(find_sources([str(path)], None, None), language_model=language_model)
     best = 0.0
     for _ in range(ROUNDS):
@@ -56,7 +56,7 @@ print(json.dumps({**json.loads(done.stdout), "peak": resource.getrusage(resource
 
 
 def train(path: Path, directory: Path) -> tuple[float, float, float]:
-    """Trains anew; tokens a second, seconds in all and the peak memory in GB."""
+    """Trains a new job, and returns tokens per second, total seconds, and peak memory in GB."""
     command = [sys.executable, "-m", "textgen", "train", str(path), "--max_steps", str(STEPS), "--sample_length", "0"]
     command += ["--json", "--fresh", "--job_dir", str(directory / f"{path.stem}-job")]
     environment = {**os.environ, "TEXTGEN_CACHE": str(directory)}
@@ -95,8 +95,8 @@ def main() -> None:
             for size in paths:
                 speed, peak = max(one[size][0] for one in rounds), max(one[size][2] for one in rounds)
                 print(
-                    f"{size}: {speed:,.0f} tokens/s, peak memory {peak:.2f} GB, {STEPS} steps and all around them in "
-                    f"{rounds[0][size][1]:.0f} s, with the ids in the cache in {min(one[size][1] for one in rounds):.0f} s"
+                    f"{size}: {speed:,.0f} tokens/s, peak memory {peak:.2f} GB, {STEPS} steps and everything around them in "
+                    f"{rounds[0][size][1]:.0f} s, with cached ids in {min(one[size][1] for one in rounds):.0f} s"
                 )
 
 

@@ -1,14 +1,14 @@
-"""What does a model know after some minutes? The validation loss of textgen-train.
+"""How good is a model after some minutes? Prints the validation loss of textgen-train.
 
-The text is split into its first 90% and last 10%. The model is the one that the job keeps, its best. Two protocols:
+The text is split into its first 90% and last 10%. The best model of the job is evaluated by two protocols:
 
-- ours: the validation text is scored as if it were read in one go, the state carried;
-- random blocks of the validation text, each read from a zero state, as nanoGPT's `estimate_loss` does it with the block size of
-  the model: 256 for its GPU preset, 64 for its CPU preset.
+- ours: the validation text is read in one go, and the state is carried over
+- random blocks of the validation text, each read from a zero state, like nanoGPT's `estimate_loss` with the block size of the
+  model: 256 for its GPU preset, 64 for its CPU preset
 
     python benchmarks/learning.py [TEXT] [--minutes 3] [--seeds 1 2 3] [--plot FILE.svg] [further flags of textgen-train, with =]
 
-`--plot` draws the loss over the minutes; it needs matplotlib (`pip install matplotlib`), which is no dependency of ours.
+`--plot` draws the loss over the minutes; it needs matplotlib (`pip install matplotlib`), which is not a dependency of textgen.
 """
 
 import argparse
@@ -28,11 +28,11 @@ from textgen.generation import LSTMStep, ModelFile, read_model
 from textgen.storage import bundled
 
 BLOCKS = {256: 400, 64: 1600}
-"""How many random blocks of each size are read, side by side."""
+"""The number of random blocks of each size, read as one batch."""
 
 
 def train(job: str, arguments: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Runs textgen-train with nothing cached; its summary, and the records of its evaluations."""
+    """Runs textgen-train without a cache, and returns its summary and the records of its evaluations."""
     command = [sys.executable, "-m", "textgen", "train", "--json", "--sample_length", "0", "--job_dir", job, *arguments]
     environment = {**os.environ, "TEXTGEN_CACHE": f"{job}-cache"}
     printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
@@ -41,7 +41,7 @@ def train(job: str, arguments: list[str]) -> tuple[dict[str, Any], list[dict[str
 
 
 def block_loss(model: ModelFile, text: str, size: int, blocks: int) -> float:
-    """The mean nats of random blocks of a text, each read from a zero state."""
+    """Returns the mean nats per token of random blocks of a text, each read from a zero state."""
     ids = np.array(model.vocabulary.encode(text), np.int64)
     starts = np.random.default_rng(1).integers(len(ids) - size, size=blocks)
     run = LSTMStep(model).start(blocks)
@@ -55,11 +55,11 @@ def block_loss(model: ModelFile, text: str, size: int, blocks: int) -> float:
 
 
 def plot(curves: dict[int, list[tuple[float, float]]], text: str, path: str) -> None:
-    """Draws a curve for each seed: validation loss over minutes of training."""
+    """Draws one curve per seed: validation loss over minutes of training."""
     import matplotlib as mpl
 
     mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "textgen"  # the same curves, the same file
+    mpl.rcParams["svg.hashsalt"] = "textgen"  # the same curves give the same file
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(7, 3.5), layout="constrained")
@@ -74,7 +74,7 @@ def plot(curves: dict[int, list[tuple[float, float]]], text: str, path: str) -> 
 
 
 def main() -> None:
-    """Prints a line for each seed, and the mean."""
+    """Prints one line per seed, and the mean."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("text", nargs="?", default=str(bundled("data/story.txt")))
     parser.add_argument("--minutes", type=float, default=3.0)

@@ -1,8 +1,8 @@
-"""What does it cost that a job lives in a bucket? The share in the time of a step, and how long the end takes.
+"""What does a job in a bucket cost? Prints the time of training compared with a local job, and the time from SIGTERM to the end.
 
 python benchmarks/mirroring.py [--steps 1500] [--repeats 3] [further flags of textgen-train for the runs, with =]
 
-The bucket is a stand-in on this machine (fake-gcs-server), so its own work is in the figures, and a real network is not.
+The bucket is a stand-in on this machine (fake-gcs-server). The figures include its work, but no real network.
 """
 
 import argparse
@@ -24,29 +24,30 @@ from google.cloud.storage import Client
 
 BUCKET = "benchmark"
 LARGE = ("--lstm_state_size=1000", "--save_steps=5", "--eval_steps=1000", "--sample_length=0")
-"""Settings whose checkpoint has about 50 MB."""
+"""Settings with a checkpoint of about 50 MB."""
 
 _TRAIN = str(Path(sysconfig.get_path("scripts"), "textgen-train"))
 
 
 def main() -> None:
-    """Prints a line for each question."""
+    """Prints one line per question."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--repeats", type=int, default=3)
     given, flags = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as place, storage():
         os.environ["TEXTGEN_CACHE"] = f"{place}/cache"
+        os.environ["TEXTGEN_STATE"] = f"{place}/state"
         print_share(place, given.steps, given.repeats, flags)
         print_end(place)
 
 
 @contextlib.contextmanager
 def storage() -> Iterator[None]:
-    """A Cloud Storage with a bucket, which the commands find in the environment."""
+    """Runs a local Cloud Storage with a bucket, which the commands find through the environment."""
     server = FakeGCSServer()
     server.start()
-    with server._process.stderr as log:  # noqa: SLF001 - a pipe that nobody reads would be full one day
+    with server._process.stderr as log:  # noqa: SLF001 - a pipe that nobody reads would eventually be full
         reader = threading.Thread(target=log.read)
         reader.start()
         try:
@@ -59,7 +60,7 @@ def storage() -> Iterator[None]:
 
 
 def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
-    """Trains on the bundled story here and in the bucket, in turns; the quickest of each counts."""
+    """Trains on the bundled story locally and in the bucket, alternating. The fastest of each counts."""
     seconds: dict[str, list[float]] = {"here": [], "bucket": []}
     for number in range(repeats):
         for kind, job in (("here", f"{place}/job{number}"), ("bucket", f"gs://{BUCKET}/job{number}")):
@@ -68,19 +69,19 @@ def print_share(place: str, steps: int, repeats: int, flags: list[str]) -> None:
             seconds[kind].append(json.loads(run.stdout)["seconds"])
     here, bucket = min(seconds["here"]), min(seconds["bucket"])
     print(
-        f"{steps} steps, the best of {repeats}: {here:.2f} s here, {bucket:.2f} s in a bucket, {bucket / here - 1:+.2%}; "
+        f"{steps} steps, the best of {repeats}: {here:.2f} s locally, {bucket:.2f} s in a bucket, {bucket / here - 1:+.2%}; "
         f"all: {seconds}",
         flush=True,
     )
 
 
 def print_end(place: str) -> None:
-    """Sends SIGTERM to a job with a large checkpoint, and waits until it has ended, which is when all is in the bucket."""
+    """Sends SIGTERM to a job with a large checkpoint, and waits for its end, when everything is in the bucket."""
     command = [sys.executable, _TRAIN, f"--job_dir=gs://{BUCKET}/large", *LARGE]
-    cache = Path(place, "large")
-    environment = {**os.environ, "TEXTGEN_CACHE": str(cache)}
+    copies = Path(place, "large")
+    environment = {**os.environ, "TEXTGEN_STATE": str(copies)}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=place, env=environment) as process:
-        while not list(cache.rglob("step-*.json")):
+        while not list(copies.rglob("step-*.json")):
             if process.poll() is not None:
                 raise SystemExit("textgen-train ended before its first checkpoint")
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The LSTM step as one writes it down from the equations, to measure ours against: the same weights, plain NumPy."""
+"""The LSTM step as the equations are written, in plain NumPy, for comparison with ours."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ Floats = NDArray[np.float32]
 
 
 class NaiveStep:
-    """One token in, the logits of the next out: separate kernels, a sigmoid for each gate, a new array for each sum."""
+    """Reads a token and returns the logits of the next: separate kernels, one sigmoid per gate, a new array per sum."""
 
     def __init__(self, model: ModelFile) -> None:
         self.tensors, self.layers = model.tensors, range(model.shape["layers"])
@@ -34,13 +34,13 @@ class NaiveStep:
 
 
 def sigmoid(z: Floats) -> Floats:
-    """1 / (1 + exp(-z))."""
+    """Returns 1 / (1 + exp(-z))."""
     result: Floats = 1 / (1 + np.exp(-z))
     return result
 
 
 def sample(logits: Floats, temperature: float, rng: np.random.Generator) -> int:
-    """Draws a token: softmax and choice."""
+    """Draws a token with softmax and choice."""
     scaled = logits / temperature
     weights = np.exp(scaled - scaled.max())
     return int(rng.choice(len(weights), p=weights / weights.sum()))

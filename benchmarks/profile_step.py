@@ -1,11 +1,11 @@
-"""Where does a training step's time go? TensorFlow's profiler over the model's own train function.
+"""Where does the time of a training step go? Runs TensorFlow's profiler on the model's own train function.
 
-Times are summed over the threads, so a step on two cores that lasts 30 ms can show 60. What is not a product of matrices or
-arithmetic of the gates should be below a tenth.
+Times are summed over threads, so a step of 30 ms on two cores can show 60 ms. Everything except matrix products and the gates
+should take less than a tenth.
 
     python benchmarks/profile_step.py [SHAPE ...] [--layer_norm]
 
-A SHAPE is state/layers/window/batch, 384/1/64/16 unless given.
+A SHAPE is state/layers/window/batch, by default 384/1/64/16.
 """
 
 import argparse
@@ -30,26 +30,26 @@ VOCABULARY = 67
 CALLS, STEPS = 4, 10
 
 KINDS = (
-    ("products of matrices", r"matmul|^dot"),
+    ("matrix products", r"matmul|^dot"),
     ("gates", r"body/.*/body/|_fusion|^wrapped_|^concat|^copy|^slice|^select|^tuple|^bitcast"),
     ("lookup and its gradient", r"gather|segmentsum"),
-    ("random numbers of dropout", r"random|dropout"),
+    ("dropout's random numbers", r"random|dropout"),
     ("softmax and loss", r"softmax|loss|crossentropy"),
     ("data", r"iterator"),
 )
-"""The kind of an event by its name, the first that fits. What XLA compiled has names without a slash: the loops over time,
-and the optimizer's update. TensorFlow's own loop over time is a body in that of the steps."""
+"""Patterns for the names of events; the first match decides the kind. Code compiled by XLA (the loops over time, the optimizer's
+update) has names without a slash. TensorFlow's own loop over time is a loop body inside the body of the steps."""
 
 FRAMES = re.compile(
     r"Execut|^run$|BlockUntilReady|::Await$|KernelAndDevice|ParallelFor|^TFE_|Eager|Thunk|BFC|^end|XlaLaunch|XlaRun|"
     r"PartitionedCall|^while|While$|StatefulPartitionedCall",
     re.IGNORECASE,
 )
-"""Events that only hold others, or wait for them."""
+"""Events that only contain other events or wait for them."""
 
 
 def kind_of(name: str) -> str:
-    """What an event is about."""
+    """Returns the kind of an event."""
     operation = name.rsplit(":", maxsplit=1)[-1] if ":" in name else name
     for kind, pattern in KINDS:
         if re.search(pattern, f"{operation} {name}" if "/" in name else name, re.IGNORECASE):
@@ -58,7 +58,7 @@ def kind_of(name: str) -> str:
 
 
 def profile(config: TrainingConfig) -> collections.Counter[str]:
-    """Milliseconds of each event's name in a step, summed over threads."""
+    """Returns the milliseconds per step by event name, summed over threads."""
     model = compile_model(config, VOCABULARY)
     shape = (config.batch_size, config.unroll_steps)
     rng = np.random.default_rng(0)
@@ -91,7 +91,7 @@ def profile(config: TrainingConfig) -> collections.Counter[str]:
 
 
 def main() -> None:
-    """Prints a table for each shape."""
+    """Prints one table per shape."""
     parser = argparse.ArgumentParser()
     parser.add_argument("shapes", nargs="*", default=["384/1/64/16"])
     parser.add_argument("--layer_norm", action="store_true")
@@ -112,7 +112,7 @@ def main() -> None:
         for name, time in events.items():
             kinds[kind_of(name)] += time
         total = sum(kinds.values())
-        print(f"{shape}: {total:.1f} ms a step, summed over threads")
+        print(f"{shape}: {total:.1f} ms per step, summed over threads")
         for kind, time in kinds.most_common():
             print(f"  {time / total:5.1%}  {time:6.2f} ms  {kind}")
             for name, part in events.most_common():

@@ -1,9 +1,9 @@
-"""How fast is sampling? Start-up, memory and characters a second, beside NumPy written plainly, PyTorch and Keras.
+"""How fast is sampling? Compares start-up time, memory and characters per second with naive NumPy, PyTorch and Keras.
 
-Every number is the best of several runs that take turns with those of its peers. Models of 65 characters, with an
-embedding as wide as the state, random weights, temperature 0.8. Rates are measured in processes of their own, with one and
-with two BLAS threads; a machine that is busy with other things does badly with two.
-PyTorch is left out where it is not installed (`pip install torch`), and is no dependency of ours.
+Each number is the best of several runs, which alternate with those of the other programs. The models have 65 characters, an
+embedding as wide as the state, and random weights; the temperature is 0.8. Rates are measured in separate processes, with one and
+with two BLAS threads. On a busy machine, two threads are slow.
+PyTorch is measured only if it is installed (`pip install torch`). It is not a dependency of textgen.
 
     python benchmarks/sampling.py
 """
@@ -51,11 +51,11 @@ def write_random_model(path: Path, state_size: int, layers: int, *, one_hot: boo
     write_model(path, ModelFile(tensors, shape, vocabulary, {}, "", 1, ""))
 
 
-# What writes so many characters, by name; each is made for a model file.
+# Each of these functions takes a model file, and returns a function that generates N characters.
 
 
 def textgen_stream(path: Path) -> Callable[[int], None]:
-    """Our generator, one text, in pieces."""
+    """Our generator, writing one text piece by piece."""
     from textgen.generation import load
 
     generator = load(path)
@@ -68,7 +68,7 @@ def textgen_stream(path: Path) -> Callable[[int], None]:
 
 
 def textgen_batch(path: Path) -> Callable[[int], None]:
-    """Our generator, `BATCH` texts side by side."""
+    """Our generator, writing `BATCH` texts at once."""
     from textgen.config import SamplingConfig
     from textgen.generation import load
 
@@ -83,7 +83,7 @@ def textgen_batch(path: Path) -> Callable[[int], None]:
 
 
 def naive(path: Path) -> Callable[[int], None]:
-    """Plain NumPy, with softmax and choice."""
+    """A plain NumPy step, with softmax and `choice`."""
     import numpy as np
     from naive_step import NaiveStep, sample
 
@@ -100,7 +100,7 @@ def naive(path: Path) -> Callable[[int], None]:
 
 
 def naive_with_our_sampler(path: Path) -> Callable[[int], None]:
-    """Plain NumPy for the step alone, and our sampler."""
+    """A plain NumPy step, with our sampler."""
     import numpy as np
     from naive_step import NaiveStep
 
@@ -121,7 +121,7 @@ def naive_with_our_sampler(path: Path) -> Callable[[int], None]:
 
 
 def torch_stream(path: Path) -> Callable[[int], None]:
-    """PyTorch's torch.nn.LSTM, a token a call."""
+    """PyTorch's `torch.nn.LSTM`, one token per call."""
     import torch
 
     from textgen.generation import read_model
@@ -150,7 +150,7 @@ def torch_stream(path: Path) -> Callable[[int], None]:
 
 
 def keras_predict(path: Path) -> Callable[[int], None]:
-    """Keras, a token a `predict` call."""
+    """Keras, one token per `predict` call."""
     import numpy as np
 
     model = _keras_model(path)
@@ -168,7 +168,7 @@ def keras_predict(path: Path) -> Callable[[int], None]:
 
 
 def keras_loop(path: Path) -> Callable[[int], None]:
-    """Keras, the whole loop compiled by tf.function."""
+    """Keras, with the whole loop compiled by `tf.function`."""
     import tensorflow as tf
 
     model = _keras_model(path)
@@ -187,7 +187,7 @@ def keras_loop(path: Path) -> Callable[[int], None]:
 
 
 def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
-    """Stock Keras layers with the weights of a model file."""
+    """Returns a model of stock Keras layers with the weights of a model file."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
     import tensorflow as tf
@@ -227,7 +227,7 @@ NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
 
 
 def measure(path: Path, names: list[str]) -> dict[str, float]:
-    """Characters a second of some writers, which take turns: the best of each."""
+    """Returns the characters per second of each writer: the best of several runs, which alternate between the writers."""
     writers = {name: WRITERS[name](path) for name in names}
     counts, best = {}, dict.fromkeys(names, 0.0)
     for name, write in writers.items():
@@ -244,7 +244,7 @@ def measure(path: Path, names: list[str]) -> dict[str, float]:
 
 
 def measure_apart(path: Path, threads: int, names: list[str]) -> dict[str, float]:
-    """`measure` in a process of its own, with so many BLAS threads."""
+    """Runs `measure` in another process, with a given number of BLAS threads."""
     command = [sys.executable, __file__, "--measure", str(path), *names]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
@@ -253,7 +253,7 @@ def measure_apart(path: Path, threads: int, names: list[str]) -> dict[str, float
 
 
 def seconds_to_first_character(path: Path) -> tuple[float, float]:
-    """Starts textgen-sample; the seconds until a character arrives, and the megabytes it took in the end."""
+    """Runs textgen-sample, and returns the seconds to its first character and its peak memory in MB."""
     command = [str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), str(path), "--length=1"]
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -266,14 +266,14 @@ def seconds_to_first_character(path: Path) -> tuple[float, float]:
 
 
 def seconds_to_run(*command: str) -> float:
-    """The seconds a command takes."""
+    """Returns the seconds that a command takes."""
     began = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began
 
 
 def print_start(path: Path) -> None:
-    """Prints the lines on start-up and memory."""
+    """Prints the start-up times and the memory."""
     sample = str(Path(sysconfig.get_path("scripts")) / "textgen-sample")
     peers: dict[str, list[float]] = {"first": [], "numpy": [], "help": [], "pass": []}
     megabytes = 0.0
@@ -290,7 +290,7 @@ def print_start(path: Path) -> None:
 
 
 def print_rates(directory: Path, state_size: int, layers: int) -> None:
-    """Prints a table of characters a second for models of one size."""
+    """Prints a table of characters per second for models of one size."""
     path, one_hot = directory / "embedded.safetensors", directory / "one_hot.safetensors"
     write_random_model(path, state_size, layers, one_hot=False)
     write_random_model(one_hot, state_size, layers, one_hot=True)
@@ -302,21 +302,21 @@ def print_rates(directory: Path, state_size: int, layers: int) -> None:
         for name in heavy:
             found.update(measure_apart(path, threads, [name]))
     print(
-        f"\n{layers} layers of {state_size}, characters a second: with 1 and 2 BLAS threads, and the best beside ours"
+        f"\n{layers} layers of {state_size}, characters per second: with 1 and 2 BLAS threads, and the best relative to ours"
     )
     ours = max(found["textgen_stream"] for found in rates.values())
     for name in [*light, *heavy]:
         one, two = (found[name] for found in rates.values())
         print(f"  {name:24}{one:>12,.0f}{two:>12,.0f}{max(one, two) / ours:>10.3f}")
-    print("textgen_stream beside naive and naive_with_our_sampler, with as many BLAS threads")
+    print("textgen_stream relative to naive and naive_with_our_sampler, with the same number of BLAS threads")
     for kind, of_kind in ratios.items():
         for threads, found in of_kind.items():
-            beside = [found["textgen_stream"] / found[name] for name in ("naive", "naive_with_our_sampler")]
-            print(f"  {kind}, {threads}: " + " and ".join(f"{ratio:.2f} x" for ratio in beside))
+            ratios_to_naive = [found["textgen_stream"] / found[name] for name in ("naive", "naive_with_our_sampler")]
+            print(f"  {kind}, {threads}: " + " and ".join(f"{ratio:.2f} x" for ratio in ratios_to_naive))
 
 
 def main() -> None:
-    """Prints it all, or measures for another process of this script."""
+    """Prints all tables, or, with `--measure`, the rates that another process of this script asks for."""
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3:])))
         return

@@ -1,4 +1,4 @@
-"""What does it cost that nothing is lost? The share of saving in training, a large checkpoint, the way back to the first step.
+"""What do checkpoints cost? Prints the fraction of training time, the time for a large checkpoint, and the time to resume.
 
 python benchmarks/saving.py [--minutes 1] [further flags of textgen-train for all runs, with =]
 """
@@ -38,7 +38,7 @@ print(len(spent), sum(spent), timed.seconds)
 
 
 def main() -> None:
-    """Prints a line for each question."""
+    """Prints one line per question."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=1.0)
     given, flags = parser.parse_known_args()
@@ -49,19 +49,19 @@ def main() -> None:
 
 
 def print_share(place: Path, minutes: float, flags: list[str]) -> None:
-    """Trains on the bundled story with the saves timed."""
+    """Trains on the bundled story and times the saves."""
     arguments = [f"--minutes={minutes}", f"--job_dir={place}/share", *flags]
     printed = run([sys.executable, "-c", _TIMED_RUN, *arguments], place)
     saves, spent, seconds = (float(number) for number in printed.split())
     print(
         f"saving: {saves:.0f} saves of {1000 * spent / saves:.0f} ms in {seconds:.0f} s of training, {spent / seconds:.2%}; "
-        f"one every 5 minutes, the default where no evaluation asks for more, {spent / saves / 300:.3%}",
+        f"with one save per 5 minutes, the default between evaluations, {spent / saves / 300:.3%}",
         flush=True,
     )
 
 
 def print_checkpoint(place: Path) -> None:
-    """Writes a large checkpoint, and reads it back, which verifies it."""
+    """Writes a large checkpoint, and reads it back, which also verifies it."""
     rng = np.random.default_rng(1)
     tensors = {f"tensor {number}": rng.normal(size=(1000, 1250)).astype(np.float32) for number in range(MEGABYTES // 5)}
     store = CheckpointStore(place / "checkpoints")
@@ -74,14 +74,14 @@ def print_checkpoint(place: Path) -> None:
         store.read(step)
         read.append(time.perf_counter() - began)
     print(
-        f"a checkpoint of {MEGABYTES} MB, the best of {REPEATS}: on the disk in {min(written):.2f} s, "
+        f"a checkpoint of {MEGABYTES} MB, the best of {REPEATS}: written in {min(written):.2f} s, "
         f"read and verified in {min(read):.2f} s",
         flush=True,
     )
 
 
 def print_resuming(place: Path, flags: list[str]) -> None:
-    """Starts the command anew and again, each time for one step, alternating."""
+    """Trains one step in a new job and one more by resuming it, alternating."""
     fresh, again = [], []
     for number in range(3):
         for steps, seconds in ((1, fresh), (2, again)):
@@ -90,14 +90,14 @@ def print_resuming(place: Path, flags: list[str]) -> None:
             run([sys.executable, "-m", "textgen", "train", *arguments], place)
             seconds.append(time.perf_counter() - began)
     print(
-        f"a run of one step, the best of {len(fresh)}: a new job {min(fresh):.1f} s, one that goes on {min(again):.1f} s, "
+        f"a run of one step, the best of {len(fresh)}: new {min(fresh):.1f} s, resumed {min(again):.1f} s, "
         f"{min(again) - min(fresh):+.1f} s",
         flush=True,
     )
 
 
 def run(command: list[str], place: Path) -> str:
-    """What a command prints; the encoded text is cached in a place of its own."""
+    """Returns the output of a command, which has its own cache."""
     environment = {**os.environ, "TEXTGEN_CACHE": str(place / "cache")}
     return subprocess.run(
         command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -1,9 +1,9 @@
-"""How long from Enter to the first training step? The demo on a terminal of its own, as a person sees it.
+"""How long does it take from Enter to the first training step? Runs the demo on its own terminal, as a person sees it.
 
     python benchmarks/starting.py [--rounds 5] [further flags of textgen-train]
 
-Three moments, the fastest of all rounds: the plan is shown, TensorFlow is loaded and the device known, the first steps are made.
-The second round on, files lie in the system's cache, as for anybody who has imported TensorFlow before.
+Prints the times, each the fastest of all rounds, until the plan is shown, until TensorFlow is loaded and the device is known, and until
+the first steps are made. From the second round on, the files are in the system's cache, as after any import of TensorFlow.
 """
 
 import argparse
@@ -18,7 +18,7 @@ MOMENTS = {"the plan": rb"textgen \d", "TensorFlow is loaded": rb"Training on", 
 
 
 def moments(arguments: list[str], directory: str) -> list[float]:
-    """Seconds from the start of the process to each moment; the run is then stopped."""
+    """Returns the seconds from the start of the process to each moment, and then stops the run."""
     terminal, side_of_process = os.openpty()
     began = time.perf_counter()
     command = [sys.executable, "-m", "textgen", "train", "--config", "demo", *arguments]
@@ -32,7 +32,7 @@ def moments(arguments: list[str], directory: str) -> list[float]:
             while not re.search(pattern, shown):
                 shown += os.read(terminal, 4096)
             found.append(time.perf_counter() - began)
-    except OSError:  # the other side is closed
+    except OSError:  # the other end is closed
         raise SystemExit(f"textgen-train ended too early:\n{shown.decode(errors='replace')}") from None
     finally:
         process.kill()
@@ -42,7 +42,7 @@ def moments(arguments: list[str], directory: str) -> list[float]:
 
 
 def main() -> None:
-    """Prints a line for each moment."""
+    """Prints one line per moment."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     given, flags = parser.parse_known_args()

@@ -1,15 +1,15 @@
-"""How fast is training? textgen-train beside torch.nn.LSTM and stock Keras, at the same shapes.
+"""How fast is training? Compares textgen-train with torch.nn.LSTM and stock Keras, at the same shapes.
 
-All sides learn the same windows of the same text with an embedding as wide as the state, AdamW, clipping and a state that is
-carried over. Each side is a process of its own; they take turns, and the fastest of all rounds counts, since
-neighbours only ever make a run slower. Ours is measured twice: the model's own train function, as the others', and by the
-clock around the whole of `textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
+All of them learn the same windows of the same text, with an embedding as wide as the state, AdamW, clipping and a state that is
+carried over. Each runs in its own process. They alternate, and the fastest of all rounds counts, because other programs on the
+machine only ever make a run slower. textgen is measured twice: the model's own train function, as for the others, and the wall time of
+`textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
 
     python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--loops]
 
-`--torch` names an interpreter that has PyTorch (`pip install torch`), which is no dependency of ours; without it that side is
-left out. `--cores` shows what a second core brings, `--sizes` goes through state sizes, and `--loops` compares
-ours alone, with loops over time that XLA compiles and with TensorFlow's own.
+`--torch` names a Python interpreter with PyTorch (`pip install torch`), which is not a dependency of textgen; without it, PyTorch is
+left out. `--cores` measures fewer cores too, `--sizes` measures several state sizes, and `--loops` compares textgen with loops over
+time that XLA compiles and with TensorFlow's own.
 """
 
 import argparse
@@ -30,11 +30,11 @@ from typing import Any
 SHAPES = ("128/2/50/50", "256/2/64/64", "512/2/100/64", "384/1/64/16")
 SIZES = ("64/1/64/16", "128/1/64/16", "256/1/64/16", "384/1/64/16", "512/1/64/16", "768/1/64/16", "1024/1/64/16")
 SECONDS = 4.0
-"""Each round of a side trains for about so long, after its first steps."""
+"""The approximate training time of each round, after the first steps."""
 
 
 def windows(text: str, shape: str) -> tuple[Any, Any, int]:
-    """Tokens and targets `(steps, batch_size, unroll_steps)` int32 of the text, folded into streams, and the vocabulary's size."""
+    """Returns tokens and targets, `(steps, batch_size, unroll_steps)` int32, of the text split into streams, and the vocabulary size."""
     import numpy as np
 
     _, _, window, batch = map(int, shape.split("/"))
@@ -49,7 +49,7 @@ def windows(text: str, shape: str) -> tuple[Any, Any, int]:
 
 
 def torch_side(text: str, shape: str) -> Callable[[int], None]:
-    """A function that makes so many steps with torch.nn.LSTM."""
+    """Returns a function that makes N steps with torch.nn.LSTM."""
     import torch
     from torch import nn
 
@@ -79,7 +79,7 @@ def torch_side(text: str, shape: str) -> Callable[[int], None]:
 
 
 def keras_side(text: str, shape: str) -> Callable[[int], None]:
-    """A function that makes so many steps with stock Keras layers, in `fit`, ten in a call of TensorFlow."""
+    """Returns a function that makes N steps with stock Keras layers in `fit`, ten per call of TensorFlow."""
     import keras
     import tensorflow as tf
 
@@ -107,7 +107,7 @@ def keras_side(text: str, shape: str) -> Callable[[int], None]:
 
 
 def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
-    """A function that makes so many steps with our model's train function, ten in a call of TensorFlow."""
+    """Returns a function that makes N steps with our model's train function, ten per call of TensorFlow."""
     import tensorflow as tf
 
     from textgen.training.attempt import compile_model
@@ -130,7 +130,7 @@ def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
 
 
 def our_side_with(compiled: bool, text: str, shape: str) -> Callable[[int], None]:
-    """The same, with loops over time that are compiled or not, whatever the shape."""
+    """Returns the same with loops over time that are always or never compiled."""
     from textgen.model import hoisted
 
     choose = hoisted.choose_loop
@@ -139,7 +139,7 @@ def our_side_with(compiled: bool, text: str, shape: str) -> Callable[[int], None
 
 
 def make_config(shape: str, **settings: Any) -> Any:
-    """The settings of a shape, with an embedding as wide as the state."""
+    """Returns the settings of a shape, with an embedding as wide as the state."""
     from textgen.config import TrainingConfig
 
     size, layers, window, batch = map(int, shape.split("/"))
@@ -149,7 +149,7 @@ def make_config(shape: str, **settings: Any) -> Any:
 
 
 def program_seconds(text: str, shape: str, steps: int) -> float:
-    """The wall time of a whole run of textgen-train's fit loop, with the memory pool that the command asks for."""
+    """Returns the wall time of a whole run of textgen-train's fit loop, with the memory pool that the command turns on."""
     os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = "true"
     from rich.console import Console as RichConsole
 
@@ -189,10 +189,10 @@ SIDES = {
 
 
 def measure(side: str, text: str, shape: str) -> float:
-    """Tokens a second of one side in this process, the best of three stretches, or of one that takes long."""
+    """Returns the tokens per second of one program in this process, the best of three runs, or of one if it takes long."""
     _, _, window, batch = map(int, shape.split("/"))
     if side == "program":
-        # The longer run takes ten seconds more, as a start varies by one. Both end within the first epoch of tiny shakespeare.
+        # The longer run takes ten seconds more, because start-up varies by one. Both end within one epoch of tiny shakespeare.
         size = int(shape.split("/", maxsplit=1)[0])
         short, long = 20, 20 + max(12, min(900, int(1e9 / (window * batch * size**1.5))))
         seconds = program_seconds(text, shape, long) - program_seconds(text, shape, short)
@@ -214,7 +214,7 @@ def measure(side: str, text: str, shape: str) -> float:
 
 
 def run(python: str, side: str, text: str, shape: str, cores: int) -> float:
-    """Tokens a second of one side in a process of its own, on so many cores."""
+    """Returns the tokens per second of one program in its own process, on N cores."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(cores)}
     command = [python, __file__, text, "--side", side, "--shape", shape]
     if cores < (os.cpu_count() or 1):
@@ -225,7 +225,7 @@ def run(python: str, side: str, text: str, shape: str, cores: int) -> float:
 
 
 def main() -> None:
-    """Prints a table, or, for a single side, its figure."""
+    """Prints a table or, for a single program, its figure."""
     parser = argparse.ArgumentParser()
     parser.add_argument("text", nargs="?", default=str(Path(__file__).parents[1] / "data" / "story.txt"))
     parser.add_argument("--torch", metavar="PYTHON")
@@ -254,7 +254,7 @@ def main() -> None:
                 speed = run(pythons[side], side, given.text, shape, cores)
                 print(f"{shape} {side} on {cores}: {speed:,.0f}", file=sys.stderr, flush=True)
                 best[key] = max(best.get(key, 0.0), speed)
-    print(f"tokens a second, the best of {given.rounds} rounds; {all_cores} cores")
+    print(f"tokens per second, the best of {given.rounds} rounds; {all_cores} cores")
     print(f"{'state/layers/window/batch':27}" + "".join(f"{f'{side} on {cores}':>16}" for side, cores in columns))
     for shape in shapes:
         print(f"{shape:27}" + "".join(f"{best[shape, side, cores]:>16,.0f}" for side, cores in columns))
@@ -262,7 +262,9 @@ def main() -> None:
         if (side, cores) != ("ours", all_cores):
             ratios = [best[shape, "ours", all_cores] / best[shape, side, cores] for shape in shapes]
             shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-            print(f"ours against {side} on {cores}: {shown}; geometric mean {statistics.geometric_mean(ratios):.2f}")
+            print(
+                f"ours relative to {side} on {cores}: {shown}; geometric mean {statistics.geometric_mean(ratios):.2f}"
+            )
 
 
 if __name__ == "__main__":

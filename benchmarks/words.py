@@ -1,7 +1,7 @@
-"""Does a word model learn more than counts do? Validation perplexity beside a Kneser-Ney trigram on the same tokens.
+"""Does a word model learn more than counts? Compares its validation perplexity with a Kneser-Ney trigram on the same tokens.
 
-The trigram is interpolated, with the one discount for each order that Ney, Essen and Kneser (1994) estimate, n1 / (n1 + 2 n2), and
-falls back on equal probabilities. Both sides score the validation text from the third token on, ours the second too.
+The trigram is interpolated, with one discount per order as estimated by Ney, Essen and Kneser (1994), n1 / (n1 + 2 n2), and ends in
+a uniform distribution. It is evaluated from the third validation token on, textgen from the second.
 
     python benchmarks/words.py DATA_DIR PREFIX [--minutes 3] [--seeds 1 2 3] [further flags of textgen-train, with =]
 """
@@ -20,10 +20,10 @@ from textgen.dataset import encode
 
 
 class Order:
-    """The counts of n-grams, and what they give to those of the order below.
+    """The counts of the n-grams of one order.
 
     Args:
-        counts: of each n-gram, a tuple of ids.
+        counts: the count of each n-gram, a tuple of ids.
     """
 
     def __init__(self, counts: Counter[tuple[int, ...]]) -> None:
@@ -37,15 +37,15 @@ class Order:
         self.discount = of_counts[1] / (of_counts[1] + 2 * of_counts[2])
 
     def below(self) -> "Order":
-        """The order below: in how many contexts each of its n-grams is seen."""
+        """Returns the next lower order, which counts the contexts of each of its n-grams."""
         return Order(Counter(gram[1:] for gram in self.counts))
 
     def probability(self, gram: tuple[int, ...], lower: float) -> float:
-        """The probability of an n-gram's last token.
+        """Returns the probability of an n-gram's last token.
 
         Args:
             gram: the n-gram.
-            lower: the probability that the order below gives it.
+            lower: its probability by the next lower order.
         """
         total = self.totals[gram[:-1]]
         if not total:
@@ -55,7 +55,7 @@ class Order:
 
 
 def trigram_perplexity(train: list[int], valid: list[int], vocabulary: int) -> float:
-    """The perplexity of the validation tokens after the first two, by a trigram of the training tokens."""
+    """Returns the perplexity of the validation tokens after the first two, by a trigram of the training tokens."""
     trigrams = Order(Counter(zip(train, train[1:], train[2:], strict=False)))
     orders = [trigrams, trigrams.below(), trigrams.below().below()]
     nats = 0.0
@@ -68,7 +68,7 @@ def trigram_perplexity(train: list[int], valid: list[int], vocabulary: int) -> f
 
 
 def main() -> None:
-    """Prints a line for each side."""
+    """Prints one line per model."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("data_dir")
     parser.add_argument("prefix")

@@ -62,11 +62,12 @@ def storage_server():
 
 @pytest.fixture
 def bucket(storage_server, tmp_path, monkeypatch):
-    """A new bucket in it, which the client under test finds; the cache is this test's own."""
+    """A new bucket in it, which the client under test finds; the user's directories are this test's own."""
     from google.cloud.storage import Client
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TEXTGEN_STATE", str(tmp_path / "state"))
     with Client(project="test") as client:
         yield client.create_bucket(f"bucket-{uuid.uuid4()}")
 

@@ -24,8 +24,8 @@ class Front(http.server.ThreadingHTTPServer):
 
     `paths` are the paths of all GET requests, `requests` are all requests, as pairs of method and path. `faults` are functions
     of an answer's status, headers and body, one for each of the next answers. `rule`, called with each method and path,
-    decides about a request: "refuse" answers 503 instead, "hang up" closes the connection, "stall" does not answer until the
-    client has given up, "lose" passes it on and closes the connection without the answer; None lets it pass.
+    decides about a request: "refuse" answers 503 instead, "forbid" 403, "hang up" closes the connection, "stall" does not answer
+    until the client has given up, "lose" passes it on and closes the connection without the answer; None lets it pass.
     """
 
     daemon_threads = True
@@ -61,8 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(STALL_SECONDS if fate == "stall" else 0)
             self.hang_up()
             return
-        if fate == "refuse":
-            status, headers, content = fail(503)()
+        if fate in {"refuse", "forbid"}:
+            status, headers, content = fail(503 if fate == "refuse" else 403)()
         else:
             with server.writing:
                 status, headers, content = self.pass_on(body)

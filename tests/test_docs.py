@@ -44,11 +44,11 @@ ORIGINAL_FLAGS = {
     "clip_gradients": "5.0",
     "optimizer": "rmsprop",
 }
-"""The flags of the program that this one rebuilds, with a value each."""
+"""The flags of the original program that textgen rebuilds, each with a value."""
 
 
 def markdown_pages():
-    """The Markdown files of the repository; nothing hidden, installed or built."""
+    """Yields the Markdown files of the repository, except hidden, installed and built ones."""
     left_out = {"build", "dist", "job", "tensorboard-data", "node_modules"}
     for folder, folders, names in os.walk(ROOT):
         folders[:] = (
@@ -58,12 +58,12 @@ def markdown_pages():
 
 
 def without_code(text):
-    """A page without its code, in which nothing is a link."""
+    """Returns a page without its code, which contains no links."""
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
 
 
 def anchors(page):
-    """The names that a page's headings have in links."""
+    """Returns the anchors of a page's headings."""
     headings = re.findall(
         r"^#+ +(.+?) *$", re.sub(r"^```.*?^```", "", page, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
     )
@@ -71,7 +71,7 @@ def anchors(page):
 
 
 def test_the_generated_pages_are_fresh():
-    """docs/cli.md and docs/configuration.md are what `make docs` writes today."""
+    """docs/cli.md and docs/configuration.md are up to date."""
     run = subprocess.run(
         [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"], check=False, capture_output=True, text=True
     )
@@ -79,7 +79,7 @@ def test_the_generated_pages_are_fresh():
 
 
 def test_a_stale_page_is_found(tmp_path):
-    """The check fails, and shows the line, when a page is not what would be written; writing it mends that."""
+    """The check fails and shows the changed line if a page is stale. Writing the page again repairs it."""
     (tmp_path / "generate.py").write_text((ROOT / "docs" / "generate.py").read_text())
     command = [sys.executable, str(tmp_path / "generate.py")]
     subprocess.run(command, check=True)
@@ -93,19 +93,20 @@ def test_a_stale_page_is_found(tmp_path):
 
 
 def test_every_setting_is_in_both_pages():
-    """No setting is missing from the help pages or from the tables."""
+    """Every setting is in the help pages and in the tables."""
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
     commands = (TrainCommand, SampleCommand, ExportCommand, JobsCommand, InspectCommand)
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables
-            assert re.search(rf"\n  {re.escape(setting.label)}\s", help_pages)
+            shown = setting.flag if setting.option.positional is None else setting.label
+            assert re.search(rf"\n  {re.escape(shown)}\s", help_pages)
 
 
 @pytest.mark.parametrize("name", ORIGINAL_FLAGS)
 def test_every_flag_of_the_original_exists_under_its_name(name):
-    """What was typed for the original is understood, with dashes as with underscores, with = as with a space."""
+    """The original's flags work, with dashes or underscores, and with = or a space before the value."""
     value, setting = ORIGINAL_FLAGS[name], name.replace("-", "_")
     parse = train.make_parser().parse
     found = parse([f"--{name}={value}"])
@@ -117,7 +118,7 @@ def test_every_flag_of_the_original_exists_under_its_name(name):
 
 
 def test_relative_links_resolve():
-    """Each link in a Markdown file that leads to another file of the repository, or to a heading, finds it."""
+    """Every relative link in a Markdown file leads to an existing file and heading."""
     lost, found = [], 0
     for page in markdown_pages():
         text = page.read_text()

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -84,6 +85,67 @@ def test_no_lock_names_a_place(lock):
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-", re.sub(r"^ +--hash=.*$", "", text, flags=re.MULTILINE), re.MULTILINE)
+
+
+@pytest.mark.parametrize("lock", ["base", "build"])
+def test_the_developers_lock_keeps_what_is_installed_before_it(lock):
+    """It is added to an environment that has the others, and so pins all of their packages to the same versions."""
+    assert {str(pin) for pin in read_pins(lock)} <= {str(pin) for pin in read_pins("dev")}
+
+
+DEMO, TOOLS = "-r requirements/base.txt -r requirements/build.txt", "-r requirements/dev.txt"
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A function that returns what make would install for a target, beside stamps of a .venv that is already there."""
+    program = shutil.which("make")
+    if program is None:
+        pytest.skip("there is no make")
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".venv").mkdir()
+    sources = [ROOT / "pyproject.toml", *(ROOT / "requirements").iterdir()]
+
+    def would_install(target, stamps, changed=None):
+        for source in sources:
+            copy = tmp_path / source.relative_to(ROOT)
+            copy.parent.mkdir(exist_ok=True)
+            copy.touch()
+            os.utime(copy, (1, 1))
+        for number, name in enumerate(stamps, start=2):
+            (tmp_path / ".venv" / name).touch()
+            os.utime(tmp_path / ".venv" / name, (number, number))
+        if changed is not None:
+            os.utime(tmp_path / changed, (9, 9))
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        command = [program, "--dry-run", target]
+        done = subprocess.run(command, cwd=tmp_path, env=own, check=True, capture_output=True, text=True)
+        anew = "-m venv --clear .venv" in done.stdout
+        return anew, [lock for lock in (DEMO, TOOLS) if lock in done.stdout]
+
+    return would_install
+
+
+@pytest.mark.parametrize(
+    ("target", "stamps", "changed", "installs"),
+    [
+        ("demo", [], None, (True, [DEMO])),
+        ("test", [], None, (True, [DEMO, TOOLS])),
+        ("demo", [".ready"], None, (False, [])),
+        ("setup", [".ready"], None, (False, [TOOLS])),
+        ("test", [".ready"], None, (False, [TOOLS])),
+        ("demo", [".ready", ".tools"], None, (False, [])),
+        ("check", [".ready", ".tools"], None, (False, [])),
+        ("demo", [".ready", ".tools"], "requirements/base.txt", (True, [DEMO])),
+        ("test", [".ready", ".tools"], "requirements/dev.txt", (True, [DEMO, TOOLS])),
+        ("test", [".ready", ".tools"], "pyproject.toml", (True, [DEMO, TOOLS])),
+        ("test", [".ready", ".tools"], ".venv/.ready", (False, [TOOLS])),
+        ("test", [".installed"], None, (True, [DEMO, TOOLS])),
+    ],
+)
+def test_make_installs_what_is_missing(target, stamps, changed, installs, make):
+    """The demo needs no developers' tools, and they are added to its .venv; another lock, or another's .venv, begins anew."""
+    assert make(target, stamps, changed) == installs
 
 
 def test_every_place_names_the_same_pythons():

@@ -1,6 +1,6 @@
-"""Writes to standard error: with rich on a terminal, plain lines in a pipe, lines of JSON in a cloud job.
+"""The only writer to standard error: rich on a terminal, plain lines in a pipe, lines of JSON in a cloud job.
 
-No other module writes there. Rich is imported on first use, because `--help` and sampling do not need it.
+Rich is imported at the first use, so that `--help` and sampling do without it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.progress import Progress
 
+_BAR = "  | "
+_SPINNER_COLUMNS = 2
 _NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
 
 _STEERING = re.compile(
@@ -39,7 +41,7 @@ class Console:
 
     @cached_property
     def rich(self) -> RichConsole:
-        """The rich console on a copy of standard error, which stays open while descriptor 2 is silenced."""
+        """The rich console, on a copy of standard error that stays open while descriptor 2 is silenced."""
         from rich.console import Console as RichConsole
 
         stream = sys.stderr
@@ -51,7 +53,7 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the stream is a terminal."""
+        """Whether standard error is a terminal."""
         return self.rich.is_terminal
 
     def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
@@ -59,8 +61,8 @@ class Console:
 
         Args:
             text: the line.
-            style: as rich names it.
-            fields: the figures in the line, for the log of a cloud job. Elsewhere only the text is written.
+            style: a style of rich.
+            fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
         """
         if _in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
@@ -87,7 +89,7 @@ class Console:
 
     @contextlib.contextmanager
     def silenced(self) -> Iterator[None]:
-        """Keeps what C++ libraries write to descriptor 2 off the terminal, and shows it if the body fails unexpectedly."""
+        """Hides what C++ libraries write to descriptor 2, and shows it if the body fails unexpectedly."""
         file = self.rich.file
         _flush()
         with tempfile.TemporaryFile() as caught:
@@ -95,7 +97,7 @@ class Console:
             os.dup2(caught.fileno(), 2)
             try:
                 yield
-            except (TextgenError, KeyboardInterrupt):  # are reported in one line
+            except (TextgenError, KeyboardInterrupt):  # these end in one line of their own
                 raise
             except BaseException:
                 _flush()
@@ -108,33 +110,49 @@ class Console:
                 os.dup2(saved, 2)
                 os.close(saved)
 
-    def progress(self) -> Progress:
-        """A live line for a terminal: a task's description and the time left, within 80 columns."""
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    def quote(self, text: str, style: str | None = None) -> None:
+        """Writes a text with a bar before each line; on a terminal, long lines are wrapped between words."""
+        lines = text.split("\n")
+        if self.is_terminal:
+            from rich.text import Text
 
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
-            console=self.rich,
-            transient=True,
-        )
+            width = max(1, self.rich.width - len(_BAR))
+            lines = [row.plain.rstrip() for line in lines for row in Text(line).wrap(self.rich, width)]
+        self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style)
+
+    def progress(self) -> Progress:
+        """A live line for a terminal: a task's description, and the time left in any case.
+
+        Two spaces separate the parts of a description. Of a line that is too long, the last parts are left out.
+        """
+        from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TimeRemainingColumn
+        from rich.text import Text
+
+        console, time = self.rich, TimeRemainingColumn(compact=True)
+
+        class Status(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                parts, left = task.description.split("  "), f"{time(task)} left"
+                while len(parts) > 1 and len("  ".join([*parts, left])) > console.width - _SPINNER_COLUMNS:
+                    parts.pop()
+                return Text("  ".join([*parts, left]), no_wrap=True)
+
+        return Progress(SpinnerColumn(), Status(), console=console, transient=True)
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""Replaces the characters that steer a terminal by escapes, such as `\x1b`.
+    r"""A text in which the characters that steer a terminal are escapes, such as `\x1b`.
 
     Args:
         text: of any origin, such as an answer of a service.
-        kept: the ones to leave as they are, such as a line break.
+        kept: those of the characters that stay, such as a line break.
     """
     return _STEERING.sub(lambda found: found[0] if found[0] in kept else ascii(found[0])[1:-1], text)
 
 
 def report_failure(program: str, error: TextgenError) -> None:
-    """Writes the line for an expected failure or a stop. Does not load rich, and never fails."""
-    line, kind = " ".join(str(error).split()), type(error).__name__
+    """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
+    line, kind = " ".join(error.on_command_line.split()), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if _in_cloud_job() and not sys.stderr.isatty():
@@ -148,7 +166,7 @@ def report_failure(program: str, error: TextgenError) -> None:
 
 
 def report_crashes(program: str) -> None:
-    """In a cloud job, writes the traceback of an unexpected failure as one log entry from now on."""
+    """Makes an unexpected failure write its traceback as one log entry, in a cloud job."""
 
     def write(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
@@ -159,12 +177,12 @@ def report_crashes(program: str) -> None:
 
 
 def _in_cloud_job() -> bool:
-    """Whether this is a job of Vertex AI, which reads lines of JSON as log entries."""
+    """Whether this is a training job on Vertex AI, which reads lines of JSON as log entries."""
     return bool(os.environ.get("CLOUD_ML_JOB_ID"))
 
 
 def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
-    """Writes an entry of a log (Cloud Logging's documentation, "Structured logging")."""
+    """Writes a log entry (Cloud Logging's documentation, "Structured logging")."""
     entry = {"severity": severity, "message": text, "time": datetime.now(UTC).isoformat(), **fields}
     stream.write(json.dumps(entry) + "\n")
     stream.flush()

@@ -27,7 +27,7 @@ def test_a_time_chooses_a_model_and_says_why(capsys):
     said = plan(capsys, "--minutes=1", "--device=cpu")
     lines = [line for line in said.splitlines() if line.startswith("  chosen")]
     assert len(lines) == 3
-    assert "what learns most in 1 minute on a CPU" in lines[0]
+    assert "learns most in 1 minute on a CPU" in lines[0]
     assert "-states-1-layers-384-embed (new)" in said
 
 

@@ -296,7 +296,7 @@ def test_a_text_is_saved_whole_with_a_line_end(session):
     )
     saved, refused, _, replaced = err.splitlines()
     assert saved == "Saved 47 characters in my text.txt."
-    assert "there is a file my text.txt already; /save! my text.txt replaces it" in refused
+    assert "the file my text.txt already exists; /save! my text.txt replaces it" in refused
     assert replaced == "Saved 27 characters in my text.txt."
     text = Path("my text.txt").read_text()
     assert len(text) == 27 + (not text.endswith("\n\n"))
@@ -394,7 +394,7 @@ def test_ctrl_c_ends_a_session_that_waits_for_a_program(process):
 def test_a_terminal_has_a_prompt_and_is_told_of_help(terminal):
     """On a terminal lines are asked for; at the end a text that was not saved is mentioned, and nothing is asked."""
     there = terminal()
-    there.expect("/help tells more")
+    there.expect("/help shows all commands")
     there.expect("> $")
     there.type("The sea\r")
     there.expect("The sea\nThe sea.{20}\n> $")

@@ -5,14 +5,16 @@ from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.errors import UnavailableError
 from textgen.planning import Plan
+from textgen.storage import write_atomic
 
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function that gives this machine another memory."""
+    """A function that gives this machine, and the container that it is, another memory."""
 
-    def of(size):
+    def of(size, container=None):
         monkeypatch.setattr(memory, "installed_memory", lambda: size)
+        monkeypatch.setattr(memory, "container_memory", lambda: container)
 
     return of
 
@@ -20,8 +22,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
-        ({"lstm_state_size": 8000, "layers": 4}, "lower --lstm_state_size, --layers or --vocab_size"),
-        ({"batch_size": 5000, "unroll_steps": 1000}, "lower --batch_size or --unroll_steps"),
+        ({"lstm_state_size": 8000, "layers": 4}, "lower lstm_state_size, layers or vocab_size"),
+        ({"batch_size": 5000, "unroll_steps": 1000}, "lower batch_size or unroll_steps"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advice):
@@ -41,9 +43,58 @@ def test_what_fits_or_cannot_be_known_is_let_through(machine, size):
     memory.check_memory(Plan(TrainingConfig(), 100))
 
 
+@pytest.mark.parametrize("size", [None, 64_000_000_000])
+def test_what_does_not_fit_in_the_container_is_refused(machine, size):
+    """However much memory the machine around it has."""
+    machine(size, container=4_000_000_000)
+    with pytest.raises(UnavailableError, match=r"and this container has 4\.0 GB; lower batch_size or unroll_steps$"):
+        memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
+    machine(4_000_000_000, container=1 << 63)
+    with pytest.raises(UnavailableError, match=r"and this machine has 4\.0 GB; lower"):
+        memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
+
+
+V1 = "12:pids:/docker/1\n4:cpu,memory:/docker/1\n1:name=systemd:/docker/1\n"
+V2 = "0::/user.slice/run:1.scope\n"
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        (None, {}, None),
+        (b"\xff", {}, None),
+        ("", {"memory.max": "5"}, None),
+        ("nonsense\n:\n1:memory\n", {}, None),
+        # Version 2: the process' own group, those above it, and a container that sees its group as the top.
+        (V2, {}, None),
+        (V2, {"user.slice/run:1.scope/memory.max": "500\n"}, 500),
+        (V2, {"user.slice/run:1.scope/memory.max": "500\n", "user.slice/memory.max": "400\n"}, 400),
+        (V2, {"user.slice/run:1.scope/memory.max": "max\n", "user.slice/memory.max": "400\n"}, 400),
+        (V2, {"user.slice/run:1.scope/memory.max": "max\n", "memory.limit_in_bytes": "3"}, None),
+        (V2, {"user.slice/run:2.scope/memory.max": "300\n"}, None),
+        ("0::/\n", {"memory.max": "600\n"}, 600),
+        ("0::/../../elsewhere\n", {"memory.max": "600\n"}, 600),
+        # Version 1: the group where the machine's whole tree can be seen, else the top, which is the container's.
+        (V1, {"memory/docker/1/memory.limit_in_bytes": "700\n", "memory/memory.limit_in_bytes": f"{1 << 62}\n"}, 700),
+        (V1, {"memory/memory.limit_in_bytes": "800\n"}, 800),
+        (V1, {"memory/docker/1/memory.limit_in_bytes": "x", "pids/docker/1/memory.limit_in_bytes": "1"}, None),
+        (V1 + "0::/\n", {"memory/memory.limit_in_bytes": "800\n", "memory.max": "max\n"}, 800),
+    ],
+)
+def test_a_container_says_how_much_it_may_use(tmp_path, groups, files, expected):
+    """The least limit of all groups that the process is in, in both versions of Linux' control groups."""
+    if groups is not None:
+        write_atomic(tmp_path / "proc" / "self" / "cgroup", groups)
+    for name, text in files.items():
+        write_atomic(tmp_path / "sys" / "fs" / "cgroup" / name, text)
+    assert memory.container_memory(tmp_path) == expected
+
+
 def test_the_machine_says_how_much_it_has():
-    """Linux and macOS say so, in bytes."""
+    """Linux and macOS say so, in bytes; what Linux says of this process' groups can be read."""
     size = memory.installed_memory()
+    assert size is None or size > 100_000_000
+    size = memory.container_memory()
     assert size is None or size > 100_000_000
 
 

@@ -1,7 +1,18 @@
+import contextlib
+import fcntl
+import os
+import struct
+import subprocess
+import sys
+import sysconfig
+import termios
+from pathlib import Path
+
 import pytest
 
 from textgen.cli.sample_output import in_turn
-from textgen.generation import Sample
+from textgen.cli.word_wrap import WordWrap
+from textgen.generation import Sample, load
 
 
 def interleave(texts, first_seed=5, ended_early=()):
@@ -88,3 +99,62 @@ def test_the_first_text_comes_at_once():
         "taken h",
         "given h",
     ]
+
+
+@pytest.fixture
+def terminal():
+    """A function that runs textgen-sample on a terminal of so many columns, and returns what came on it."""
+
+    def run(width, *arguments, typed=""):
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+        attributes = termios.tcgetattr(theirs)
+        attributes[3] &= ~termios.ECHO
+        termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+        command = [sys.executable, str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), *arguments]
+        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
+            os.close(theirs)
+            os.write(ours, typed.encode())
+            seen = b""
+            with contextlib.suppress(OSError):  # the end, as Linux has it
+                while block := os.read(ours, 1 << 16):
+                    seen += block
+            error = process.communicate()[1]
+        assert process.returncode == 0, error
+        os.close(ours)
+        return seen.decode().replace("\r\n", "\n")
+
+    return run
+
+
+PROMPT = "It was a long prompt of many words,\nwith a line end of its own and 漢字 of two columns. "
+
+
+@pytest.mark.parametrize("options", [[], ["--samples=3"], ["--no_echo"], ["--json"]])
+@pytest.mark.parametrize("width", [0, 20, 40])
+def test_a_terminal_gets_whole_words(width, options, trained, terminal, run_script):
+    """On a terminal, prompt and text are wrapped between words; a pipe gets every byte as it is, and so do lines of JSON."""
+    arguments = [str(trained.job), "--prompt", PROMPT, "--oov=skip", "--seed=2", "--length=300", *options]
+    written = run_script("textgen-sample", *arguments).stdout
+    assert "--json" in options or max(map(len, written.split("\n"))) > 40
+    shown = terminal(width, *arguments)
+    if width == 0 or "--json" in options:
+        assert shown == written
+    else:
+        wrap = WordWrap(lambda: width)
+        assert shown == "".join(map(wrap.add, written))
+        assert shown.split() == written.split()
+        assert shown != written
+
+
+def test_a_session_wraps_too(trained, terminal):
+    """Each passage begins on a line of its own; /show wraps the whole text."""
+    shown = terminal(
+        30, str(trained.job), "--interactive", "--seed=1", "--length=200", typed="The sea was\n/show\n/quit\n"
+    )
+    passage, whole = shown.split("> ")[1:3]
+    assert passage == whole
+    assert passage.startswith("The sea was")
+    text = "The sea was" + "".join(load(trained.job).generate("The sea was", seed=1, length=200)) + "\n"
+    wrap = WordWrap(lambda: 30)
+    assert passage == "".join(map(wrap.add, text)) != text

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from tests import paused_trainer
 from tests.cli.conftest import TEXT
 from textgen.cli import train
 from textgen.jobs import job_place
+from textgen.storage import mirror
 
 pytestmark = pytest.mark.cloud
 
@@ -22,6 +24,8 @@ SETTINGS = [
     *("--eval_steps=500", "--save_steps=100", "--deterministic", "--dropout=0.2"),
 ]
 NAME = "book-8-states-1-layers"
+MACHINE = ("TEXTGEN_CACHE", "TEXTGEN_STATE")
+"""The variables that name the disk of a machine."""
 PLACE = f"gs://{{}}/job/{NAME}"
 PAUSED_TRAINER = str(Path(paused_trainer.__file__))
 HANG_SECONDS = 300.0
@@ -40,7 +44,7 @@ def run(*arguments, cache, **environment):
     """Runs a trainer on a machine whose disk is `cache`."""
     done = subprocess.run(
         [sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")), *arguments],
-        env={**os.environ, "TEXTGEN_CACHE": str(cache), **environment},
+        env={**os.environ, **dict.fromkeys(MACHINE, str(cache)), **environment},
         check=False,
         capture_output=True,
         text=True,
@@ -67,7 +71,7 @@ def paused(text, bucket, tmp_path):
                 *arguments,
                 f"--job_dir={PLACE.format(bucket.name)}",
             ],
-            env={**os.environ, "TEXTGEN_CACHE": str(tmp_path / "cache"), **environment},
+            env={**os.environ, **dict.fromkeys(MACHINE, str(tmp_path / "cache")), **environment},
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -204,7 +208,33 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
     sys.modules["textgen.training"].train = train_and_write  # type: ignore[attr-defined]
     assert train.main([text, "--job_dir=local", f"--summary_dir=gs://{bucket.name}/curves"]) == 0
     assert bucket.blob("curves/train/events").download_as_bytes() == b"a curve"
+    assert list((tmp_path / "state").rglob("events"))  # until they have arrived they are nowhere else
     assert not (tmp_path / "local" / "logs").exists()
+
+
+def test_a_permission_that_is_gone_ends_training(text, bucket, front, training, monkeypatch, capsys):
+    """With 77 and one line, when the uploads have been refused for long enough; what was saved is here."""
+    monkeypatch.setattr(mirror, "_INTERVAL_SECONDS", 0.1)
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
+    write = training.train
+
+    def train_until_stopped(config, corpus, job, *, signals, **options):
+        write(config, corpus, job, signals=signals, **options)
+        front.rule = lambda method, _: "forbid" if method == "POST" else None
+        signals.hold()
+        end = time.monotonic() + 60
+        while signals.received is None and time.monotonic() < end:
+            time.sleep(0.01)
+        raise signals.error("stopped")
+
+    sys.modules["textgen.training"].train = train_until_stopped  # type: ignore[attr-defined]
+    assert train.main([text, f"--job_dir=gs://{bucket.name}/job"]) == 77
+    [error] = [line for line in capsys.readouterr().err.splitlines() if "refused" in line]
+    assert error.startswith("textgen-train: error: uploads have been refused for 0 minutes: cannot write gs://")
+    [advice] = re.findall(
+        r"; ask for the role Storage Object User; it is all in (.*); run the same command again", error
+    )
+    assert (Path(advice) / "config.yaml").exists()
 
 
 def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp_path):
@@ -221,7 +251,7 @@ def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, cap
     """With --fresh, each restart would."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
     assert train.main([text, "--fresh"]) == 2
-    assert "--fresh would begin anew whenever Vertex AI restarts the job" in capsys.readouterr().err
+    assert "--fresh would start over whenever Vertex AI restarts the job" in capsys.readouterr().err
 
 
 def newest_step(bucket):

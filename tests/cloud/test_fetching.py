@@ -12,6 +12,7 @@ from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
 from textgen.generation import write_model
 from textgen.jobs import JobDirectory, JobState, job_lock
+from textgen.storage.bucket_directory import crc32c
 
 pytestmark = pytest.mark.cloud
 
@@ -97,7 +98,7 @@ def test_a_job_comes_home_and_writes(remote, home, capsys):
     assert main([remote.uri]) == 0
     written = capsys.readouterr()
     assert written.out == f"textgen-sample job/{NAME}\n"
-    assert written.err.startswith("bringing 8 files, ")
+    assert written.err.startswith("downloading 8 files, ")
     assert written.err.endswith(f", from {remote.uri} to job/{NAME}\n")
     assert files(home) == remote.files
     assert sample.main([*shlex.split(written.out)[1:], "--length=5"]) == 0
@@ -124,7 +125,7 @@ def test_a_job_is_found_by_its_id(remote, home, google, capsys):
     error = capsys.readouterr().err.splitlines()[-1]
     assert (
         error
-        == f"textgen vertex fetch: error: the job {name} names no output directory, so textgen has not submitted it; name its directory in the bucket in place of its id"
+        == f"textgen vertex fetch: error: the job {name} names no output directory, so textgen has not submitted it; give its directory in the bucket instead of its id"
     )
 
 
@@ -135,7 +136,7 @@ def test_a_job_that_goes_on_is_brought_up_to_date(remote, home):
     (home / "checkpoints" / "step-50.json").write_text("made here")
     fetched, said = fetch(remote, home)
     assert (fetched.files, fetched.bytes) == (0, 0)
-    assert said == [f"{home} has all that is in {remote.uri}"]
+    assert said == [f"{home} is up to date with {remote.uri}"]
     remote.train(200)
     fetched, said = fetch(remote, home)
     assert fetched.files == 6
@@ -172,7 +173,7 @@ def test_what_was_made_here_stays(remote, home, name):
     remote.train(200)
     with pytest.raises(
         errors.UsageError,
-        match=rf"^{home / name} differs from what is in {remote.uri}, and was made here; name another --output, or move {home} away$",
+        match=rf"^{home / name} differs from the one in {remote.uri}, and was made here; name another --output, or move {home} away$",
     ):
         fetch(remote, home)
     assert files(home) == before
@@ -196,10 +197,12 @@ def test_another_run_in_the_same_place_does_not_replace_the_first(remote, home):
     before = files(home)
     remote.metrics = ""
     remote.train(300, seconds=2.0)
-    with pytest.raises(errors.UsageError, match=rf"^{home} holds another run than {remote.uri}; name another --output"):
+    with pytest.raises(
+        errors.UsageError, match=rf"^{home} contains another run than {remote.uri}; name another --output"
+    ):
         fetch(remote, home)
     remote.remove("metrics.jsonl")
-    with pytest.raises(errors.UsageError, match="holds another run than"):
+    with pytest.raises(errors.UsageError, match="contains another run than"):
         fetch(remote, home)
     assert files(home) == before
 
@@ -237,7 +240,7 @@ def test_what_is_no_job_stays_as_it_is(remote, tmp_path, make):
     """A directory of something else, or a file, is not touched, not even by a lock."""
     target = tmp_path / "here" / "letters"
     make(target)
-    with pytest.raises(errors.UsageError, match=r"letters is there and holds no job; name another --output$"):
+    with pytest.raises(errors.UsageError, match=r"letters exists and contains no job; name another --output$"):
         fetch(remote, target)
     assert (
         target.read_text() == "dear" if target.is_file() else [path.name for path in target.iterdir()] == ["letter.txt"]
@@ -250,16 +253,29 @@ def test_an_object_that_would_leave_the_directory_is_left_alone(remote, home, fr
     mine.write_text("mine")
     remote.put("checkpoints/UP/UP/UP/mine", "mine")
     remote.put("UP/UP/escaped", "x")
+    remote.put("..\\..\\escaped", "x")
 
     def lead_out(status, headers, content):
         return status, headers, content.replace(b"UP/", b"../")
 
     front.faults = [lead_out] * 99  # the server of the tests would tidy such names
     fetch(remote, home)
-    assert not Path("escaped").exists()
+    assert not [path for path in Path().rglob("*") if "escaped" in path.name]
     assert "mine" not in (home / ".fetched.json").read_text()
     remote.remove("checkpoints/UP/UP/UP/mine")
     remote.train(200)
+    fetch(remote, home)
+    assert mine.read_text() == "mine"
+
+
+def test_a_record_that_would_lead_out_of_the_directory_removes_nothing(remote, home):
+    """Whoever wrote the hidden file, only the job's own checkpoints go."""
+    fetch(remote, home)
+    mine = Path("mine")
+    mine.write_text("mine")
+    record = json.loads((home / ".fetched.json").read_text())
+    record["contents"]["checkpoints/../../../mine"] = [crc32c(mine)]
+    (home / ".fetched.json").write_text(json.dumps(record))
     fetch(remote, home)
     assert mine.read_text() == "mine"
 
@@ -285,7 +301,9 @@ def test_a_checkpoint_that_goes_meanwhile_is_no_failure(remote, home):
     fetch_job(remote.uri, home, train_on, pytest.fail)
     assert files(home) == remote.files
     steps = iter(range(400, 1000, 100))
-    with pytest.raises(errors.MissingError, match=r"changes faster than it comes; run the same command again"):
+    with pytest.raises(
+        errors.MissingError, match=r"changes faster than it can be downloaded; run the same command again"
+    ):
         fetch_job(remote.uri, home, train_on, pytest.fail)
     fetch(remote, home)
     assert files(home) == remote.files
@@ -321,11 +339,11 @@ def test_a_job_without_a_model_says_so(remote, home, capsys):
 @pytest.mark.parametrize(
     ("place", "code", "text"),
     [
-        ("gs://{bucket}/jobs", 66, "there is no job in gs://{bucket}/jobs: it holds no config.yaml; check the name"),
+        ("gs://{bucket}/jobs", 66, "there is no job in gs://{bucket}/jobs: it contains no config.yaml; check the name"),
         (
             "gs://{bucket}/absent",
             66,
-            "there is no job in gs://{bucket}/absent: it holds no config.yaml; check the name",
+            "there is no job in gs://{bucket}/absent: it contains no config.yaml; check the name",
         ),
         ("gs://no-such-bucket/job", 66, "cannot list gs://no-such-bucket/job: it is not there"),
         ("gs://{bucket}", 2, "JOB must name a job directory, got gs://{bucket}; name one in gs://{bucket}"),

@@ -231,6 +231,25 @@ def test_vocabularies_that_cannot_write(
 
 
 @pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        *((value, "must be a JSON object") for value in (None, True, 1, "", [], [["\n", "\n"]])),
+        *(({token: []}, "must name white space of its vocabulary") for token in ("a", "", " ", "[UNK]", "x" * 10**6)),
+        *(({"\n": value}, "must list white space") for value in (None, "\n", {"\n": 1}, [["\n"]], [1], [None], ["a"])),
+        ({"\n": [","]}, "must list white space"),
+        ({"\n": ["\n", "\n"]}, "lists a token twice"),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_what_follows_white_space_is_in_the_vocabulary(
+    parts: Parts, refuse: Callable[[bytes, str], None], value: object, message: str
+) -> None:
+    """Each token is white space or punctuation of the vocabulary, and nothing is listed twice."""
+    parts.fields["after_white_space"] = value
+    refuse(parts.join(), f"its after_white_space {message}")
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("tokenizer", "x" * 10**6),

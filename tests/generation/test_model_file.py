@@ -17,6 +17,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from textgen.corpus import longest_after_white_space
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import AccessError, FormatError, MissingError
@@ -97,14 +98,21 @@ def test_any_token_comes_back(
     assert read_model(tmp_path / "m.safetensors").vocabulary == vocabulary
 
 
-@pytest.mark.parametrize("tokens", [("a",), ("日", "é", '"', "\\", "\n", "\x1b", "\x7f", "\u2028", "😀")])
+@pytest.mark.parametrize(
+    "tokens", [("a",), ("日", "é", '"', "\\", "\n", " ", "\t" * 500, "\x1b", "\x7f", "\u2028", "😀")]
+)
 def test_the_length_of_the_header_is_known_before(
     tmp_path: Path, make_model: Callable[..., ModelFile], kind: dict[str, Any], tokens: tuple[str, ...]
 ) -> None:
     """It is computed from metadata and shapes to the byte; a file's own is at most a little shorter than the longest."""
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
     scores = {f"valid_{name}": -1 / 3e100 for name in ("loss", "perplexity", "bits_per_character", "unknown_share")}
-    model = dataclasses.replace(make_model(kind, vocabulary=vocabulary), scores=scores)
+    followers = longest_after_white_space(tokens)
+    model = dataclasses.replace(
+        make_model(kind, vocabulary=vocabulary),
+        scores=scores,
+        after_white_space={space: [token for token in after if token in tokens] for space, after in followers.items()},
+    )
     write_model(tmp_path / "m", model)
     content = (tmp_path / "m").read_bytes()
     size = int.from_bytes(content[:8], "little")

@@ -145,6 +145,18 @@ def test_a_damaged_one_does_not_take_the_place_of_a_good_one(store, file, follow
     assert_same(store.read(50), checkpoint_of(50))
 
 
+def test_a_manifest_that_is_nested_too_deeply_is_passed_over(store):
+    """Wherever in reading or verifying it Python gives up, which differs with its version."""
+    store.write(checkpoint_of(10))
+    store.write(checkpoint_of(20))
+    manifest = store.directory / "step-00000020.json"
+    for depth in (300, 1200, 8000, 10**5):
+        manifest.write_text('{"facts": ' + '{"a":' * depth + "1" + "}" * depth + "}")
+        reasons: list[str] = []
+        assert_same(store.newest(reasons.append), checkpoint_of(10))
+        assert len(reasons) == 1
+
+
 def test_what_a_killed_process_left_goes(store):
     """A checkpoint half-written by a process that was killed is removed by the next one's write."""
     store.write(checkpoint_of(10))
@@ -224,7 +236,7 @@ def test_when_none_can_be_used_the_job_does_not_begin_anew_by_itself(store):
         store.write(checkpoint_of(step))
         (store.directory / f"step-{step:08}.json").write_text("{}")
     reasons: list[str] = []
-    with pytest.raises(FormatError, match=r"no checkpoint in .* can be used; .*--fresh"):
+    with pytest.raises(FormatError, match=r"no checkpoint in .* can be used; .*fresh"):
         store.newest(reasons.append)
     assert len(reasons) == 2
 
@@ -312,7 +324,7 @@ def failing_at(number: int, failure: BaseException) -> Iterator[list[int]]:
     write, flush = counted(lambda do, data: do(data)), counted(lambda do: do())
 
     def open_counted(path: Path, mode: str) -> CountedFile:
-        assert mode == "wb"
+        assert mode == "xb"
         return CountedFile(io.FileIO(path, "w"))
 
     with pytest.MonkeyPatch.context() as patch:

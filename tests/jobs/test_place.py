@@ -26,7 +26,8 @@ def machine(bucket, tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.5)
 
     def change(name):
-        monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / name))
+        monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / name / "cache"))
+        monkeypatch.setenv("TEXTGEN_STATE", str(tmp_path / name / "state"))
 
     change("first")
     return change
@@ -122,6 +123,45 @@ def test_the_same_machine_keeps_what_had_not_arrived(uri, events, front, said):
     assert said == []
 
 
+def test_a_cleaned_cache_takes_no_work(uri, events, tmp_path):
+    """What had not arrived is kept where nobody cleans up."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    work(job, 20)
+    job_place(uri).look()
+    shutil.rmtree(tmp_path / "first" / "cache")
+    with job_place(uri).open(events) as again:
+        assert JobState.read(again.state).steps == 20
+
+
+def test_a_copy_that_an_earlier_version_made_in_the_cache_is_found(uri, events, tmp_path, bucket):
+    """With what had not arrived; once it is given up, the next one is in its new place."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    work(job, 20)
+    state, cache = tmp_path / "first" / "state", tmp_path / "first" / "cache"
+    state.rename(cache)
+    with job_place(uri).open(events) as found:
+        assert found.root.is_relative_to(cache)
+        assert JobState.read(found.state).steps == 20
+    assert json.loads(in_bucket(bucket)["state.json"])["steps"] == 20
+    job_place(uri).move_aside(events)
+    with job_place(uri).open(events) as new:
+        assert new.root.is_relative_to(state)
+
+
+@pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "state.json"])
+def test_what_somebody_removes_from_the_bucket_comes_back(uri, events, bucket, name):
+    """Training goes on: only another trainer ends it."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+        while "state.json" not in in_bucket(bucket):
+            time.sleep(0.05)
+        bucket.blob(f"jobs/book/{name}").delete()
+        work(job, 20)
+    assert in_bucket(bucket) == files(job)
+
+
 def test_a_stale_copy_gives_way_to_what_another_machine_did(uri, events, machine, bucket):
     """The bucket decides; what is left here of an older state goes."""
     with job_place(uri).open(events) as first:
@@ -138,7 +178,7 @@ def test_a_stale_copy_gives_way_to_what_another_machine_did(uri, events, machine
     assert in_bucket(bucket)["state.json"] == second.state.read_text()
 
 
-def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, machine, monkeypatch):
+def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, machine, monkeypatch, tmp_path):
     """A kill in the middle of it leaves nothing that the next run would go on with."""
     with job_place(uri).open(events) as first:
         work(first, 10)
@@ -152,8 +192,8 @@ def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, m
         patch.setattr(place, "write_atomic", break_off)
         with pytest.raises(errors.InputOutputError, match="killed"), job_place(uri).open(events):
             pytest.fail("it began")
-    half = job_place(uri)._directory("jobs")  # type: ignore[attr-defined]
-    half.state.unlink()
+    [half] = (tmp_path / "second" / "state").rglob("state.json")
+    half.unlink()
     with job_place(uri).open(events) as job:
         assert files(job) == files(first, logs=False)
 
@@ -202,6 +242,17 @@ def test_a_job_is_moved_aside_within_the_bucket(uri, events, bucket, said):
     moved = {blob.name.removeprefix("jobs/book.1/") for blob in bucket.list_blobs(prefix="jobs/book.1/")}
     assert moved == set(files(job))
     assert said == []
+
+
+def test_what_is_not_the_jobs_is_not_moved_in_a_bucket(uri, events, bucket):
+    """Other jobs below the place, say, stay where they are, and so does the job."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    bucket.blob("jobs/book/other-job/config.yaml").upload_from_string("")
+    before = {blob.name for blob in bucket.list_blobs()}
+    with pytest.raises(errors.UsageError, match=rf"would rename all of {uri}, .*: 'other-job'; move it elsewhere"):
+        job_place(uri).move_aside(events)
+    assert {blob.name for blob in bucket.list_blobs()} == before
 
 
 def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):

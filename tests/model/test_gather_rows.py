@@ -8,7 +8,7 @@ from textgen.model import tensorflow_ops
 @pytest.mark.parametrize("on_gpu", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_rows_of_a_repeated_id_are_summed(monkeypatch, on_gpu, dtype):
-    """Lookup and its gradient are those of a product with one-hot rows, with both ways to sum; an id that is absent has zeros."""
+    """Lookup and gradient equal a product with one-hot rows, for both ways to sum. The gradient of an absent id is zero."""
     monkeypatch.setattr(tensorflow_ops, "has_gpu", lambda: on_gpu)
     rng = np.random.default_rng(1)
     ids = rng.integers(1, 6, (4, 9))

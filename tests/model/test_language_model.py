@@ -33,7 +33,7 @@ def inputs(config, seed=0):
 
 
 def learn(model, tokens, targets, steps=1):
-    """Makes steps on the same window through the model's own train function; the metrics after the last."""
+    """Makes steps on the same window through the model's own train function, and returns the metrics after the last."""
     keep = np.ones((len(tokens), 1), np.float32)
     windows = tf.data.Dataset.from_tensors(({"tokens": tokens, "keep": keep}, targets)).repeat()
     model.next_rates = [float(model.optimizer.learning_rate)] * steps
@@ -55,21 +55,21 @@ def test_gradients_reach_every_weight(kind):
     model = compiled(config)
     before = model.get_weights()
     windows, targets = inputs(config)
-    learn(model, windows, targets, steps=2)  # a recurrent kernel's first gradient is 0 where the state begins at 0
+    learn(model, windows, targets, steps=2)  # with a zero state, the recurrent kernel's first gradient is 0
     for weight, old, new in zip(model.weights, before, model.get_weights(), strict=True):
         assert np.abs(new - old).max() > 0, weight.path
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_number_of_weights_is_the_plan_s(kind):
-    """The plan counts the weights that the model has."""
+def test_the_plan_counts_the_weights(kind):
+    """The plan's number of parameters is the model's."""
     config = small(**kind)
     assert build_model(config, TOKENS).count_params() == Plan(config, TOKENS).parameters
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_numpy_step_gives_the_same_logits(kind):
-    """A thousand tokens through the exported weights give the Keras model's logits to 1e-4, for every kind."""
+    """For every kind of model, the exported weights give the Keras model's logits to 1e-4 over a thousand tokens."""
     config = TrainingConfig(lstm_state_size=6, batch_size=1, unroll_steps=100, dropout=0.5, **kind)
     model = build_model(config, TOKENS)
     rng = np.random.default_rng(3)
@@ -83,8 +83,8 @@ def test_the_numpy_step_gives_the_same_logits(kind):
             np.testing.assert_allclose(run(ids[:, time]), expected[:, time], atol=1e-4)
 
 
-def test_the_loss_of_a_long_stream_is_that_of_its_windows():
-    """State carried over: scoring a text in one window or in ten gives the same nats."""
+def test_the_logits_of_a_long_stream_are_those_of_its_windows():
+    """The state is carried over: a text gives the same logits in one window as in ten."""
     whole, parts = small(layers=2), small(layers=2)
     long = build_model(whole, TOKENS, streams=2, window=50)
     short = build_model(parts, TOKENS, streams=2, window=5)
@@ -95,8 +95,8 @@ def test_the_loss_of_a_long_stream_is_that_of_its_windows():
     np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
 
 
-def test_no_tensor_has_the_vocabulary_beside_the_window_on_the_way_in():
-    """One-hot input is looked up: nothing before the logits is (batch, window, vocabulary)."""
+def test_no_tensor_before_the_logits_has_a_vocabulary_axis():
+    """One-hot input is looked up, so no tensor before the logits is (batch, window, vocabulary)."""
     config = TrainingConfig(lstm_state_size=3, batch_size=2, unroll_steps=5)
     model = build_model(config, 1000)
     shapes = [layer.output.shape for layer in model.layers if layer.name != "output"]
@@ -104,7 +104,7 @@ def test_no_tensor_has_the_vocabulary_beside_the_window_on_the_way_in():
 
 
 def test_half_precision_keeps_float32_logits():
-    """Under use_fp16 the weights are float32, the layers compute in float16, the logits are float32."""
+    """With use_fp16, weights and logits are float32, and the layers compute in float16."""
     config = small(use_fp16=True)
     model = build_model(config, TOKENS)
     assert model.output.dtype == "float32"
@@ -114,8 +114,8 @@ def test_half_precision_keeps_float32_logits():
     assert np.isfinite(model.predict_on_batch(windows)).all()
 
 
-def test_the_gradient_norm_is_that_before_clipping():
-    """The norm reported is of the whole gradient, however small the clipping norm."""
+def test_the_gradient_norm_is_measured_before_clipping():
+    """The reported norm is that of the whole gradient, for any clipping norm."""
     config = small()
     model = compiled(config)
     clipped = build_model(config, TOKENS)
@@ -131,8 +131,8 @@ def test_the_gradient_norm_is_that_before_clipping():
     assert logs["gradient_norm"] > 1e-2
 
 
-def test_streams_whose_text_does_not_go_on_begin_at_zero():
-    """Where keep is 0 a stream's states are zero; those of the others stay."""
+def test_streams_whose_text_does_not_continue_start_at_zero():
+    """If keep is 0, a stream's states become zero. Those of the others are unchanged."""
     config = small(layers=2, num_proj=3)
     model = build_model(config, TOKENS)
     model.predict_on_batch(inputs(config)[0])
@@ -150,8 +150,8 @@ def test_streams_whose_text_does_not_go_on_begin_at_zero():
         assert np.abs(old).min() > 0
 
 
-def test_steps_made_in_one_call_are_those_made_one_by_one():
-    """Weights and metrics are the same to the last bit, however many steps a call makes, each at its own rate."""
+def test_steps_in_one_call_equal_steps_in_separate_calls():
+    """Weights are the same to the last bit for any number of steps per call, each with its own learning rate."""
     config = small()
     at_once, one_by_one = compiled(config), compiled(config)
     one_by_one.set_weights(at_once.get_weights())
@@ -178,7 +178,7 @@ def test_steps_made_in_one_call_are_those_made_one_by_one():
 
 
 def test_a_new_model_predicts_tokens_as_often_as_they_occur():
-    """With the counts of the text, the output bias alone gives each token's share."""
+    """With the counts of the text, the output bias alone gives each token's frequency."""
     counts = np.array([0, 0, *range(100, 1000, 100)])
     bias = build_model(small(), TOKENS, counts=counts).get_layer("output").bias
     shares = keras.ops.convert_to_numpy(keras.ops.softmax(bias))
@@ -186,18 +186,19 @@ def test_a_new_model_predicts_tokens_as_often_as_they_occur():
 
 
 @pytest.mark.parametrize("embedding_size", [None, 5])
-def test_what_never_occurs_begins_at_zero(embedding_size):
-    """The vector of a token that training never sees is no noise; those of all others are drawn."""
+def test_the_vectors_of_unseen_tokens_start_at_zero(embedding_size):
+    """The vector of a token that does not occur is zero; all others are random."""
     counts = np.array([0, 3, 0, *[5] * 8])
     layer = build_model(small(embedding_size=embedding_size), TOKENS, counts=counts).get_layer("lstm_0")
     is_zero = np.all(keras.ops.convert_to_numpy(layer.token_vectors) == 0, axis=1)
     np.testing.assert_array_equal(is_zero, counts == 0)
 
 
-def test_what_never_occurs_keeps_its_probability():
-    """Trained on ten tokens of which two came once, the model leaves a tenth to the unseen ones, but nothing to padding."""
+def test_unseen_tokens_keep_their_probability():
+    """Trained on twenty words of which two occur once, the model leaves a tenth to the unseen ones, but nothing to padding."""
     counts = np.array([0, 0, 0, 0, 0, 1, 1, 6, 6, 6, 0])
-    model = build_model(small(), TOKENS, counts=counts)
+    keras.utils.set_random_seed(2)  # some initial weights take longer to learn this
+    model = build_model(small(language_model="word"), TOKENS, counts=counts)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
     targets = np.array([[5, 7, 8, 9, 7], [6, 8, 9, 7, 8]], np.int32)
@@ -208,4 +209,14 @@ def test_what_never_occurs_keeps_its_probability():
     unseen = shares[:, :, [1, 2, 3, 4, 10]]
     np.testing.assert_allclose(unseen, 0.02, rtol=0.2)
     assert shares[:, :, 0].max() < 1e-3
-    assert logs["loss"] == pytest.approx(-np.log(0.9), rel=0.2)  # the metric is the nats of the targets alone
+    assert logs["loss"] == pytest.approx(-np.log(0.9), rel=0.2)  # the metric contains only the targets' nats
+
+
+@pytest.mark.parametrize(("language_model", "share"), [("char", 0.0), ("word", 1 / 41)])
+def test_only_words_expect_tokens_that_the_vocabulary_lacks(language_model, share):
+    """If all tokens occur, a character model leaves nothing to `[UNK]`; a word model does, as other texts have other words."""
+    counts = np.array([0, 0, 1, *[5] * 8])
+    config = small(language_model=language_model)
+    frequencies = build_model(config, TOKENS, counts=counts).frequencies
+    assert frequencies is not None
+    assert frequencies.unseen_share == pytest.approx(share)

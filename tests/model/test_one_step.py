@@ -11,13 +11,13 @@ STEPS = 50
 
 
 def own_logits(model, texts):
-    """The logits of textgen's own step after each token of texts `(batch, steps)`: `(batch, steps, vocabulary size)`."""
+    """Returns the logits of textgen's own step after each token of texts `(batch, steps)`, `(batch, steps, vocabulary size)`."""
     run = LSTMStep(model).start(len(texts))
     return np.stack([run(ids).copy() for ids in texts.T], axis=1)
 
 
 def keras_logits(one_step, texts):
-    """Likewise of the Keras model, whose states are carried here."""
+    """Returns the logits of the Keras model, whose states are carried over here."""
     states = {
         part.name: np.zeros((len(texts), part.shape[1]), np.float32) for part in one_step.inputs if part.name != "token"
     }
@@ -34,7 +34,7 @@ def random_texts(model, count):
 
 
 def test_every_kind_equals_the_numpy_step(random_model, any_kind):
-    """Fifty tokens, read by one and by three texts at a time, give the logits of the step that textgen samples with."""
+    """Over fifty tokens of one text, and of three at once, the logits equal those of textgen's own step."""
     model = random_model(**any_kind)
     one_step = build_one_step(model)
     for count in (1, 3):
@@ -43,13 +43,13 @@ def test_every_kind_equals_the_numpy_step(random_model, any_kind):
 
 
 def test_inputs_and_outputs_are_those_of_the_signature(random_model, any_kind):
-    """Names, widths and types are what the documentation of the exported files says; the batch size is free."""
+    """Names, widths and types are those documented for exported files, and the batch size is free."""
     model = random_model(**any_kind)
-    size, said = 8, any_kind.get("num_proj") or 8
+    size, output_size = 8, any_kind.get("num_proj") or 8
     states = {
         name: width
         for layer in range(model.shape["layers"])
-        for name, width in ((f"h_{layer}", said), (f"c_{layer}", size))
+        for name, width in ((f"h_{layer}", output_size), (f"c_{layer}", size))
     }
     one_step = build_one_step(model)
     assert {part.name: (part.shape, part.dtype) for part in one_step.inputs} == {
@@ -62,8 +62,8 @@ def test_inputs_and_outputs_are_those_of_the_signature(random_model, any_kind):
     }
 
 
-def test_the_policy_of_the_process_does_not_matter(random_model):
-    """Whatever precision Keras was told to train in, the step computes in float32."""
+def test_the_precision_policy_does_not_matter(random_model):
+    """The step computes in float32 under any dtype policy of Keras."""
     model = random_model(layer_norm=True)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
@@ -75,8 +75,8 @@ def test_the_policy_of_the_process_does_not_matter(random_model):
     np.testing.assert_allclose(keras_logits(one_step, texts), own_logits(model, texts), atol=1e-4)
 
 
-def test_only_stock_keras_is_in_it(random_model, any_kind, tmp_path):
-    """A saved model names no class that Keras would have to import from elsewhere."""
+def test_it_contains_only_stock_keras(random_model, any_kind, tmp_path):
+    """A saved model names no class from outside Keras."""
     path = tmp_path / "model.keras"
     build_one_step(random_model(**any_kind)).save(path)
     with zipfile.ZipFile(path) as archive:

@@ -22,7 +22,7 @@ LOOPS = [Loop(parts, compiled) for parts, compiled in itertools.product((1, 2, 3
 
 @pytest.fixture(autouse=True)
 def run_loops_as(monkeypatch):
-    """A function that fixes how loops run, whatever the machine and the shape."""
+    """Returns a function that fixes how loops run on any machine and for any shape."""
 
     def fix(loop):
         monkeypatch.setattr("textgen.model.hoisted.choose_loop", lambda *_: loop)
@@ -35,7 +35,7 @@ def random(*shape):
 
 
 def randomise(layer):
-    """Gives every weight a value that no initializer would."""
+    """Sets every weight to values unlike those of any initializer."""
     rng = np.random.default_rng(7)
     layer.set_weights([rng.normal(scale=0.5, size=weight.shape) for weight in layer.get_weights()])
     return layer
@@ -47,13 +47,13 @@ def built(layer, shape=(BATCH, STEPS, WIDTH)):
 
 
 def assert_equal(ours, theirs, inputs, targets):
-    """Outputs, states and gradients of two layers are the same over several windows.
+    """Asserts that outputs, states and gradients of two layers are equal over several windows.
 
     Args:
         ours: the layer under test.
-        theirs: one whose results are known.
-        inputs: for each window, what is given to ours and to theirs.
-        targets: pairs of variables whose gradients are to be the same.
+        theirs: a layer that is known to be right.
+        inputs: for each window, the inputs of ours and of theirs.
+        targets: pairs of variables whose gradients must be equal.
     """
     upstream = random(BATCH, STEPS, ours.compute_output_shape((BATCH, STEPS, WIDTH))[-1])
     for our_input, their_input in inputs:
@@ -89,7 +89,7 @@ def tokens():
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_fast_layer_equals_stock_keras(run_loops_as, loop):
-    """With the same weights, outputs, states and gradients are keras.layers.LSTM's, in one to three parts, compiled or not."""
+    """With the same weights, outputs, states and gradients equal those of keras.layers.LSTM, in one to three parts, compiled or not."""
     run_loops_as(loop)
     ours, stock = built(FastLSTM(UNITS, **STATEFUL)), built(keras.layers.LSTM(UNITS, **STATEFUL))
     assert_equal(ours, stock, vectors(), list(zip(ours.trainable_weights, stock.trainable_weights, strict=True)))
@@ -98,7 +98,7 @@ def test_the_fast_layer_equals_stock_keras(run_loops_as, loop):
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("kind", CELLS)
 def test_layers_of_other_cells_equal_keras_rnn_of_the_cell(run_loops_as, kind, loop):
-    """Outputs, states and gradients are those of keras.layers.RNN, which runs the cell step by step."""
+    """Outputs, states and gradients equal those of keras.layers.RNN, which runs the cell step by step."""
     run_loops_as(loop)
     ours = built(CellLSTM(UNITS, **kind, **STATEFUL))
     known = keras.layers.RNN(CellLSTM(UNITS, **kind).cell, **STATEFUL)
@@ -110,7 +110,7 @@ def test_layers_of_other_cells_equal_keras_rnn_of_the_cell(run_loops_as, kind, l
 @pytest.mark.parametrize("vocabulary", [VOCABULARY, 100])
 @pytest.mark.parametrize("loop", LOOPS[2:4])
 def test_one_hot_tokens_equal_stock_keras_on_one_hot_vectors(run_loops_as, vocabulary, loop):
-    """Rows of the kernel are looked up, in a table or one by one, with the gradients of one-hot vectors."""
+    """Kernel rows are looked up, in a table or one by one, with the gradients of one-hot vectors."""
     run_loops_as(loop)
     ours = built(TokenLSTM(UNITS, vocabulary_size=vocabulary, **STATEFUL), (BATCH, STEPS))
     stock = keras.layers.LSTM(UNITS, **STATEFUL)
@@ -123,7 +123,7 @@ def test_one_hot_tokens_equal_stock_keras_on_one_hot_vectors(run_loops_as, vocab
 @pytest.mark.parametrize("vocabulary", [VOCABULARY, 100])
 @pytest.mark.parametrize("kind", [None, *CELLS])
 def test_embedded_tokens_equal_the_layer_over_an_embedding(kind, vocabulary):
-    """The embedding may be multiplied by the kernel before it is looked up: outputs and gradients stay those of two layers."""
+    """Whether or not the embedding is folded into the kernel, outputs and gradients equal those of two layers."""
     options = {"vocabulary_size": vocabulary, "embedding_size": WIDTH, **STATEFUL}
     ours = TokenLSTM(UNITS, **options) if kind is None else TokenCellLSTM(UNITS, **kind, **options)
     ours = built(ours, (BATCH, STEPS))
@@ -143,8 +143,8 @@ def test_embedded_tokens_equal_the_layer_over_an_embedding(kind, vocabulary):
 
 
 @pytest.mark.parametrize("kind", [None, *CELLS])
-def test_the_state_goes_on_from_window_to_window(kind):
-    """One long window gives what its parts give one after the other, for every kind of cell."""
+def test_the_state_is_carried_from_window_to_window(kind):
+    """One long window gives the same outputs as its two halves in turn, for every kind of cell."""
     make = (lambda: FastLSTM(UNITS, **STATEFUL)) if kind is None else (lambda: CellLSTM(UNITS, **kind, **STATEFUL))
     long = random(BATCH, 2 * STEPS, WIDTH)
     whole, parts = built(make(), long.shape), built(make())
@@ -165,8 +165,8 @@ def test_the_state_goes_on_from_window_to_window(kind):
         {"return_sequences": False},
     ],
 )
-def test_the_fast_layer_takes_every_argument_of_keras_s(arguments):
-    """It stands in for keras.layers.LSTM wherever that stands: arguments it has no fast way for give Keras' results."""
+def test_the_fast_layer_accepts_every_argument_of_keras(arguments):
+    """It can replace keras.layers.LSTM: arguments without a fast implementation give Keras' results."""
     ours, stock = built(FastLSTM(UNITS, **arguments)), built(keras.layers.LSTM(UNITS, **arguments))
     text = random(BATCH, STEPS, WIDTH)
     for found, expected in zip(keras.tree.flatten(ours(text)), keras.tree.flatten(stock(text)), strict=True):
@@ -175,15 +175,15 @@ def test_the_fast_layer_takes_every_argument_of_keras_s(arguments):
 
 
 def test_a_mask_is_obeyed():
-    """Masked steps are left out, as Keras leaves them out."""
+    """Masked steps are skipped, as in Keras."""
     ours, stock = built(FastLSTM(UNITS)), built(keras.layers.LSTM(UNITS))
     text, mask = random(BATCH, STEPS, WIDTH), np.arange(STEPS) < np.arange(2, 2 + BATCH)[:, None]
     np.testing.assert_allclose(ours(text, mask=mask), stock(text, mask=mask), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [None, *CELLS])
-def test_half_precision_stays_near_single(kind):
-    """Under mixed_float16 every kind of layer gives its single precision results to a few thousandths."""
+def test_half_precision_is_close_to_single(kind):
+    """With mixed_float16, every kind of layer gives its float32 results to two hundredths."""
     make = FastLSTM if kind is None else CellLSTM
     half, single = (
         built(make(UNITS, dtype=policy, **(kind or {}), **STATEFUL)) for policy in ("mixed_float16", "float32")
@@ -207,7 +207,7 @@ def named(layer):
 
 
 def test_layer_norm_equals_the_formula_of_the_paper():
-    """The layer-normalised cell is equations 20 to 22 of Ba et al. (2016), written out here in NumPy."""
+    """The layer-normalised cell computes equations 20 to 22 of Ba et al. (2016), written here in NumPy."""
     layer = built(CellLSTM(UNITS, **STATEFUL))
     weights = named(layer)
     text = random(BATCH, STEPS, WIDTH)
@@ -227,7 +227,7 @@ def test_layer_norm_equals_the_formula_of_the_paper():
 
 
 def test_projection_equals_the_formula_of_the_paper():
-    """The projected cell feeds P times its output back, after Sak et al. (2014), written out here in NumPy."""
+    """The projected cell feeds back its output times P, after Sak et al. (2014), written here in NumPy."""
     layer = built(CellLSTM(UNITS, projection_size=2, **STATEFUL))
     weights = named(layer)
     text = random(BATCH, STEPS, WIDTH)
@@ -242,8 +242,8 @@ def test_projection_equals_the_formula_of_the_paper():
     np.testing.assert_allclose(layer(text), np.stack(expected, axis=1), atol=1e-5)
 
 
-def test_first_weights_are_as_keras_chooses_them_but_for_tokens():
-    """The forget gate's bias starts at 1, the others at 0; a one-hot kernel has the scale of one input, an embedding its own."""
+def test_initial_weights_are_those_of_keras_except_for_tokens():
+    """The forget bias starts at 1, other biases at 0. One-hot kernels and embeddings have standard deviations of their own."""
     for layer in (TokenLSTM(64, vocabulary_size=50), TokenCellLSTM(64, vocabulary_size=50)):
         layer.build((BATCH, STEPS))
         bias = layer.cell.bias.numpy().reshape(4, 64)
@@ -265,16 +265,16 @@ def test_first_weights_are_as_keras_chooses_them_but_for_tokens():
         TokenCellLSTM(UNITS, vocabulary_size=9, embedding_size=2),
     ],
 )
-def test_a_layer_is_made_again_from_its_config(layer):
-    """get_config holds every argument of the constructor."""
+def test_a_layer_can_be_rebuilt_from_its_config(layer):
+    """get_config contains every argument of the constructor."""
     config = layer.get_config()
     again = type(layer).from_config(config)
     assert again.get_config() == config
     assert "cell" not in config
 
 
-def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch):
-    """A part for each core, fewer where a part would have fewer than eight streams."""
+def test_there_is_one_part_per_core_with_at_least_eight_rows_each(monkeypatch):
+    """There are as many parts as cores, but fewer if a part would have fewer than eight streams."""
     monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 4)
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
     assert [choose_loop(384, size).parts for size in (1, 8, 15, 16, 31, 32, 500)] == [1, 1, 1, 2, 3, 4, 4]
@@ -284,15 +284,15 @@ def test_parts_follow_the_cores_and_never_have_fewer_than_eight_rows(monkeypatch
     ("units", "streams", "compiled"), [(512, 31, True), (511, 64, True), (640, 16, False), (512, 32, False)]
 )
 def test_small_states_are_compiled(monkeypatch, units, streams, compiled):
-    """XLA's loop below 640 states; where a part has many streams, below 512."""
+    """XLA compiles the loop below 640 states, or below 512 if a part has many streams."""
     monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 2)
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
     assert choose_loop(units, streams).compiled == compiled
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind a process to cores")
-def test_only_cores_that_the_process_may_use_count(monkeypatch):
-    """A process that is bound to one core cuts nothing into parts."""
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system cannot bind a process to cores")
+def test_only_usable_cores_count(monkeypatch):
+    """A process that is bound to one core has one usable core."""
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 0)
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
@@ -302,16 +302,16 @@ def test_only_cores_that_the_process_may_use_count(monkeypatch):
         os.sched_setaffinity(0, before)
 
 
-def test_a_gpu_gets_the_whole_batch(monkeypatch):
-    """Parts are for the cores of a CPU: on a GPU there is one, and the loop is TensorFlow's."""
+def test_a_gpu_runs_the_whole_batch(monkeypatch):
+    """On a GPU the batch is not split, and the loop is TensorFlow's."""
     monkeypatch.setattr(tensorflow_ops, "has_gpu", lambda: True)
     assert choose_loop(384, 500) == Loop(1, compiled=False)
 
 
 @pytest.mark.parametrize("arguments", [{"go_backwards": True}, {"unroll": True}])
 @pytest.mark.parametrize("kind", CELLS)
-def test_other_cells_take_the_arguments_of_keras_rnn(kind, arguments):
-    """What the hoisted loop has no way for gives the results of keras.layers.RNN."""
+def test_other_cells_accept_the_arguments_of_keras_rnn(kind, arguments):
+    """Arguments without a hoisted loop give the results of keras.layers.RNN."""
     ours = built(CellLSTM(UNITS, **kind, **arguments))
     known = keras.layers.RNN(CellLSTM(UNITS, **kind).cell, **arguments)
     known.build((BATCH, STEPS, WIDTH))
@@ -321,13 +321,13 @@ def test_other_cells_take_the_arguments_of_keras_rnn(kind, arguments):
 
 
 def test_without_a_compiler_the_loops_run_uncompiled(monkeypatch):
-    """A build of TensorFlow that has no compiler for its CPU trains all the same."""
+    """If TensorFlow cannot compile for the CPU, its own loop is chosen."""
     monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: False)
     assert not choose_loop(64, 16).compiled
 
 
 def test_a_gpu_leaves_the_plain_cell_to_keras(monkeypatch):
-    """Where there is a GPU the work goes to Keras' own loop, which is the one that uses cuDNN."""
+    """On a GPU, Keras' own code runs, which uses cuDNN."""
     monkeypatch.setattr("textgen.model.fast_lstm.has_gpu", lambda: True)
     layer = built(FastLSTM(UNITS, **STATEFUL))
     assert not layer.runs_hoisted(random(BATCH, STEPS, WIDTH), None)

@@ -19,7 +19,7 @@ def chosen(*arguments, unroll_steps=64):
 @pytest.mark.parametrize("minutes", MINUTES)
 @pytest.mark.parametrize("characters", TEXTS)
 def test_every_choice_is_a_valid_config(minutes, characters, language_model, device):
-    """Whatever the time, the text and the device, what is chosen can be trained, and says what the model is."""
+    """For any time, text and device, the chosen settings are valid and name the whole model."""
     settings = chosen(minutes, characters, language_model, device)
     config = TrainingConfig(minutes=minutes, language_model=language_model, **settings)
     assert config.layers >= 1
@@ -27,15 +27,15 @@ def test_every_choice_is_a_valid_config(minutes, characters, language_model, dev
 
 
 @pytest.mark.parametrize(("language_model", "device"), KINDS)
-def test_more_time_never_means_a_smaller_model(language_model, device):
-    """Layers times states grow with the minutes, or stay."""
+def test_more_time_never_gives_a_smaller_model(language_model, device):
+    """Layers times states never fall as the minutes grow."""
     sizes = [chosen(minutes, 1_000_000, language_model, device) for minutes in MINUTES]
     products = [size["layers"] * size["lstm_state_size"] for size in sizes]
     assert products == sorted(products)
 
 
-def test_a_text_that_is_read_more_often_gets_more_dropout():
-    """Dropout falls with the length of the text, for the same time."""
+def test_a_shorter_text_gets_more_dropout():
+    """For the same time, dropout falls with the length of the text."""
     dropouts = [chosen(30, characters, "char", "cpu")["dropout"] for characters in TEXTS]
     assert dropouts == sorted(dropouts, reverse=True)
     assert dropouts[0] > dropouts[-1]
@@ -44,15 +44,15 @@ def test_a_text_that_is_read_more_often_gets_more_dropout():
 @pytest.mark.parametrize(("language_model", "device"), KINDS)
 @pytest.mark.parametrize("characters", [1_000, 20_000, 1_000_000])
 @pytest.mark.parametrize("unroll_steps", [1, 64, 20_000])
-def test_streams_are_never_more_than_a_text_has_room_for(characters, language_model, device, unroll_steps):
-    """An epoch of any text but the shortest has several steps, however long a window is."""
+def test_a_short_text_has_fewer_streams(characters, language_model, device, unroll_steps):
+    """An epoch has several steps for any length of window, unless even one stream is too short."""
     settings = chosen(3, characters, language_model, device, unroll_steps=unroll_steps)
     tokens = characters / (1 if language_model == "char" else 6)
     assert settings["batch_size"] == 1 or settings["batch_size"] * settings["unroll_steps"] * 6 <= tokens
 
 
-def test_each_choice_gives_its_reason_once():
-    """No setting is chosen twice, and each has a reason of one line."""
+def test_each_choice_has_one_reason():
+    """No setting is chosen twice, and each choice has a reason of one line."""
     choices = choose(3, 1_000_000, "char", "cpu", unroll_steps=64)
     names = [name for choice in choices for name in choice.settings]
     assert len(names) == len(set(names))

@@ -30,8 +30,8 @@ def count_weights(plan):
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("vocabulary_size", [3, 11, 1000])
-def test_the_number_of_parameters_is_that_of_the_model_file(options, vocabulary_size):
-    """The plan counts what the model file holds, whatever the kind of model."""
+def test_the_plan_counts_the_parameters_of_the_model_file(options, vocabulary_size):
+    """The plan's number of parameters is that of the model file, for every kind of model."""
     plan = plan_of(vocabulary_size, **options)
     assert plan.parameters == count_weights(plan)
 
@@ -45,19 +45,19 @@ def test_the_number_of_parameters_is_that_of_the_model_file(options, vocabulary_
     layer_norm=st.booleans(),
 )
 def test_the_number_of_parameters_of_any_shape(**options):
-    """The formula holds for all sizes."""
+    """The formula is right for all sizes."""
     assume(not (options["layer_norm"] and options["num_proj"]))
     plan = plan_of(**options)
     assert plan.parameters == count_weights(plan)
 
 
 def test_the_parameters_of_a_small_model_by_hand():
-    """Eleven tokens one-hot into four gates of two cells, with recurrence and bias, and two cells out to eleven."""
+    """Eleven one-hot tokens lead to four gates of two cells, with recurrence and bias, and two cells to eleven outputs."""
     assert plan_of(layers=1, lstm_state_size=2).parameters == (11 + 2 + 1) * 4 * 2 + (2 + 1) * 11
 
 
-def test_without_a_limit_a_job_trains_five_minutes():
-    """A run that sets neither epochs, nor steps, nor minutes ends after five minutes, and says so."""
+def test_without_a_limit_a_job_trains_for_five_minutes():
+    """A run without epochs, steps or minutes ends after five minutes, and the plan shows this."""
     plan = plan_of()
     assert DEFAULT_MINUTES == 5
     assert plan.limits == "5 minutes"
@@ -78,10 +78,12 @@ def test_without_a_limit_a_job_trains_five_minutes():
         ({"minutes": 60.0}, "60 minutes"),
         ({"epochs": 3, "minutes": 60}, "3 epochs or 60 minutes"),
         ({"epochs": 3, "max_steps": 20, "minutes": 0.5}, "3 epochs or 20 steps or 0.5 minutes"),
+        ({"epochs": 3, "patience": 1}, "3 epochs or 1 evaluation without a better one"),
+        ({"patience": 5}, "5 minutes or 5 evaluations without a better one"),
     ],
 )
 def test_the_limits_in_words(options, words):
-    """Each limit that is set is said, and no other: the five minutes are gone when anything is set."""
+    """The plan shows each limit that is set and no other. Any limit replaces the five minutes."""
     assert plan_of(**options).limits == words
 
 
@@ -96,13 +98,13 @@ def test_the_limits_in_words(options, words):
         ({"max_steps": 10}, 1),
     ],
 )
-def test_the_furthest_limit_says_how_much_is_done(options, expected):
-    """After an epoch, 30 steps and 2 minutes, each limit has its share, the largest counts, and 1 is the most."""
+def test_the_closest_limit_decides_how_much_is_done(options, expected):
+    """After an epoch, 30 steps and 2 minutes, the limit with the largest fraction counts, and the fraction is at most 1."""
     assert plan_of(**options).fraction(epochs=1, steps=30, minutes=2) == pytest.approx(expected)
 
 
-def test_a_job_that_has_not_begun():
-    """Nothing is done at the beginning, whatever the limits."""
+def test_a_job_that_has_not_started():
+    """The fraction starts at 0 for any limit."""
     for options in ({}, {"epochs": 1}, {"max_steps": 1}, {"minutes": 0.1}):
         assert plan_of(**options).fraction(epochs=0, steps=0, minutes=0) == 0
 
@@ -110,15 +112,15 @@ def test_a_job_that_has_not_begun():
 @settings(deadline=None)
 @given(epochs=st.none() | st.integers(1, 1000), steps=st.none() | st.integers(1, 10**6), done=st.integers(0, 2000))
 def test_a_job_is_done_exactly_when_a_limit_is_reached(epochs, steps, done):
-    """The fraction is 1 from the limit on, and below it before."""
+    """The fraction is 1 once a limit is reached, and less before."""
     assume(epochs is not None or steps is not None)
     fraction = plan_of(epochs=epochs, max_steps=steps).fraction(epochs=done, steps=done, minutes=1e9)
     assert 0 <= fraction <= 1
     assert (fraction == 1) == any(limit is not None and done >= limit for limit in (epochs, steps))
 
 
-def test_the_epochs_that_are_left_say_how_many_steps_there_will_be():
-    """Steps of another size that are behind the job count as they are, and only the epochs that are left by the size there is now."""
+def test_the_remaining_epochs_decide_the_total_steps():
+    """Steps already made count as they are, whatever their size. The remaining epochs count by the current size."""
     plan = plan_of(epochs=10)
     assert plan.total_steps(epochs=0, steps=0, steps_per_epoch=100) == 1000
     assert plan.total_steps(epochs=5.25, steps=525, steps_per_epoch=100) == 1000
@@ -127,21 +129,21 @@ def test_the_epochs_that_are_left_say_how_many_steps_there_will_be():
     assert plan_of(minutes=1).total_steps(epochs=0, steps=0, steps_per_epoch=100) is None
 
 
-def test_a_step_learns_from_the_tokens_of_all_windows():
-    """Streams times the window's length."""
+def test_a_step_learns_from_all_its_windows():
+    """The tokens per step are the streams times the window's length."""
     assert plan_of(batch_size=16, unroll_steps=64).tokens_per_step == 1024
 
 
 @pytest.mark.parametrize("more", [{"batch_size": 32}, {"unroll_steps": 128}, {"lstm_state_size": 1000}, {"layers": 3}])
 def test_more_of_anything_takes_more_memory(more):
-    """The memory grows with each size, and begins above what TensorFlow takes alone."""
+    """The memory grows with each size, and is never less than TensorFlow's own."""
     assert plan_of(**more).memory > plan_of().memory > 0.5e9
     assert plan_of(100).memory > plan_of(50).memory
 
 
 @pytest.mark.parametrize(("optimizer", "copies"), [("adam", 3), ("adamw", 3), ("rmsprop", 2), ("sgd", 1)])
 def test_the_bytes_of_a_checkpoint_by_hand(optimizer, copies):
-    """Each of 145 weights with what the optimizer keeps of it, and h and c of 3 streams; a job keeps three of them."""
+    """It contains 145 weights with their optimizer slots, and h and c of 3 streams. A job keeps three checkpoints."""
     plan = plan_of(layers=1, lstm_state_size=2, batch_size=3, optimizer=optimizer)
     assert plan.checkpoint_bytes == 4 * (145 * copies + 3 * (2 + 2))
     assert plan.disk == 3 * plan.checkpoint_bytes
@@ -153,8 +155,8 @@ def test_a_projection_makes_h_smaller():
     assert plan.checkpoint_bytes == 4 * (plan.parameters + 7 * 2 * (5 + 3))
 
 
-def test_an_optimizer_that_keeps_less_takes_less_memory():
-    """One number less of each weight is four bytes in each of the four copies of a state."""
+def test_an_optimizer_with_fewer_slots_takes_less_memory():
+    """One slot less per weight saves four bytes in each of the four copies of the state."""
     adam, rmsprop, sgd = (plan_of(optimizer=name) for name in ("adam", "rmsprop", "sgd"))
     assert adam.memory - rmsprop.memory == rmsprop.memory - sgd.memory == 4 * 4 * adam.parameters
 
@@ -174,5 +176,5 @@ def test_an_optimizer_that_keeps_less_takes_less_memory():
     ],
 )
 def test_the_model_in_words(options, words):
-    """Each part that the model has is said, and no other."""
+    """The description names each part of the model and no other."""
     assert plan_of(**options).describe_model() == words

@@ -1,4 +1,7 @@
 import os
+import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -7,12 +10,15 @@ from textgen.storage import (
     NOT_THERE,
     BucketDirectory,
     bucket_settings,
+    buckets,
     fetch,
     fetch_argument,
     fetch_directory,
     name_by_content,
     upload_once,
 )
+from textgen.storage.bucket_directory import RemovedError
+from textgen.storage.object_names import find_twins
 
 pytestmark = [
     pytest.mark.cloud,
@@ -146,7 +152,7 @@ def test_another_content_has_another_name(tmp_path):
 
 
 def test_a_directory_is_brought_without_what_is_there(bucket, front, tmp_path):
-    """Only what differs is downloaded; names that would lead out of the directory are left alone."""
+    """Only what differs is downloaded; objects whose names would lead out of the directory are left alone."""
     for name in ("job/x", "job/deep/y", "job/../z"):
         bucket.blob(name).upload_from_string(name.encode())
     uri, place = f"gs://{bucket.name}/job", tmp_path / "home"
@@ -178,7 +184,6 @@ def choose_texts(_, names):
 def test_an_argument_in_a_bucket_stands_for_the_same_here(bucket, argument, expected):
     """A file, a folder or a glob becomes a path or a glob of the local disk, with the names of the bucket."""
     import glob
-    from pathlib import Path
 
     for name in ("texts/book.txt", "texts/more/part.txt.gz", "texts/picture.png"):
         bucket.blob(name).upload_from_string(name.encode())
@@ -195,8 +200,6 @@ def test_what_has_gone_from_a_folder_goes_here_too(bucket):
     """A text that is no longer in the bucket is no longer learned from."""
     for name in ("texts/a.txt", "texts/b.txt"):
         bucket.blob(name).upload_from_string(b"text")
-    from pathlib import Path
-
     place = Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts))
     bucket.blob("texts/a.txt").delete()
     assert Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) == place
@@ -204,3 +207,53 @@ def test_what_has_gone_from_a_folder_goes_here_too(bucket):
     bucket.blob("texts/b.txt").delete()
     with pytest.raises(errors.MissingError, match=r"^there is no gs://\S+/texts, and no text below it; check"):
         fetch_argument(f"gs://{bucket.name}/texts", choose_texts)
+
+
+def test_another_process_that_downloads_the_same_folder_is_not_disturbed(bucket):
+    """Its temporary files stay, unless they are a day old."""
+    bucket.blob("texts/a.txt").upload_from_string(b"text")
+    place = Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts))
+    young, old = (place / f".a.txt.{number}.tmp" for number in ("0123456789abcdef", "4711"))
+    for path in (young, old):
+        path.write_bytes(b"te")
+    long_ago = time.time() - 25 * 3600
+    os.utime(old, times=(long_ago, long_ago))
+    assert Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) == place
+    assert sorted(path.name for path in place.iterdir()) == [young.name, "a.txt"]
+
+
+@pytest.mark.parametrize("method", ["write", "upload"])
+def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bucket, tmp_path, method):
+    """A write over a generation that is gone can be made again, as one of a new object."""
+    (tmp_path / "x").write_bytes(b"two")
+    content = b"two" if method == "write" else tmp_path / "x"
+    first = directory.write("x", b"one", NOT_THERE)
+    bucket.blob("a/job/x").delete()
+    with pytest.raises(RemovedError, match=r"^cannot write gs://\S+/a/job/x: somebody has removed it meanwhile; run"):
+        getattr(directory, method)("x", content, first.generation)
+    written = getattr(directory, method)("x", content, NOT_THERE)
+    assert directory.read("x") == (b"two", written)
+
+
+def test_twins_are_refused(bucket, tmp_path, monkeypatch):
+    """On a disk that does not tell upper from lower case, one would replace the other."""
+    for name in ("texts/Book.txt", "texts/book.txt"):
+        bucket.blob(name).upload_from_string(name.encode())
+    uri, place = f"gs://{bucket.name}/texts", tmp_path / "home"
+    assert fetch_directory(uri, place) == ["Book.txt", "book.txt"]
+    monkeypatch.setattr(buckets, "find_twins", partial(find_twins, folds_case=True))
+    twins = rf"^Book\.txt and book\.txt in {uri} would be one file on this machine; rename one of them$"
+    with pytest.raises(errors.InputOutputError, match=twins):
+        fetch_directory(uri, place)
+    with pytest.raises(errors.InputOutputError, match=twins):
+        fetch_argument(uri, choose_texts)
+
+
+@pytest.mark.parametrize("name", ["x\\y", "..\\..\\x.txt", "\x1b]x"])
+def test_a_name_that_no_file_can_have_is_refused(bucket, name):
+    """In one line, of a file as of a folder."""
+    bucket.blob(f"a/{name}").upload_from_string(b"x")
+    refused = r"^[^\n\x1b]*ends in a name that no file here can have; rename it in the bucket$"
+    for uri in (f"gs://{bucket.name}/a/{name}", f"gs://{bucket.name}/a/{name}/", f"gs://{bucket.name}/a/.."):
+        with pytest.raises(errors.UsageError, match=refused):
+            fetch_argument(uri, choose_texts)

@@ -1,10 +1,11 @@
 import os
 import stat
+import time
 
 import pytest
 
 from textgen.errors import AccessError, FormatError, InputOutputError, MissingError
-from textgen.storage import atomic_path, read_text, write_atomic
+from textgen.storage import atomic_path, open_atomic, read_text, remove_old_temporaries, write_atomic
 
 
 def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path):
@@ -44,6 +45,40 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomic(path, "new")
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    """Two threads, or two containers whose process ids are the same, both write the file; the last one's content stays."""
+    path = tmp_path / "file.txt"
+    with open_atomic(path) as first:
+        first.write(b"the first")
+        with open_atomic(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"the first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_what_killed_processes_left_is_known_by_its_age(tmp_path):
+    """Temporary files go after a day, at any depth; a writer's own, and whatever else is there, stay."""
+    (tmp_path / "deep").mkdir()
+    now, day = time.time(), 24 * 3600
+    ages = {
+        ".a.0123456789abcdef.tmp": 25,
+        "deep/.b.4711.tmp": 25,
+        ".c.0123456789abcdef.tmp": 23,
+        ".mine.tmp": 25,
+        "d.4711.tmp": 25,
+    }
+    for name, hours in ages.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, times=(now, now - hours / 24 * day))
+    with open_atomic(tmp_path / "e"):
+        before = {path.name for path in tmp_path.iterdir()}
+        remove_old_temporaries(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == before - {".a.0123456789abcdef.tmp"}
+    assert list((tmp_path / "deep").iterdir()) == []
+    remove_old_temporaries(tmp_path / "nowhere")
 
 
 def test_a_file_has_the_usual_permissions(tmp_path):

@@ -153,3 +153,42 @@ def test_what_a_lock_says_stays_on_one_short_line(bucket, uri):
     Lease.check(uri, said.append)
     assert "\n" not in said[0]
     assert len(said[0]) < len(description)
+
+
+def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):
+    """The holder still holds the lease; another that comes then is refused."""
+    with Kept(uri, "one") as first:
+        bucket.blob("job/lock").delete()
+        first.renew()
+        with pytest.raises(errors.LockedError, match="another trainer works in"):
+            Kept(uri, "two").__enter__()
+
+
+def test_a_lock_that_another_has_made_again_is_lost(uri, bucket):
+    """Who removes it lets another in: the first holder ends."""
+    with Kept(uri, "one", lost=lambda _: None) as first:
+        with first._writing:
+            bucket.blob("job/lock").delete()
+            second = Kept(uri, "two").__enter__()
+        with pytest.raises(errors.LockedError, match="another process has written"):
+            first.renew()
+        second.__exit__(None, None, None)
+
+
+def test_whatever_ends_the_thread_is_told(uri, monkeypatch):
+    """A lease that nobody renews runs out, and then another would work there too."""
+    told = threading.Event()
+    failures = []
+
+    def lost(failure):
+        failures.append(failure)
+        told.set()
+
+    def write(**_):
+        raise KeyError("a fault of ours")
+
+    with Kept(uri, "one", lost=lost) as first, monkeypatch.context() as patch:
+        patch.setattr(first, "_write", write)
+        assert told.wait(60)
+    assert isinstance(failures[0], errors.InputOutputError)
+    assert str(failures[0]).startswith(f"cannot renew the lease on {uri} (KeyError: 'a fault of ours'); run the same")

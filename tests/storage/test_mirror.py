@@ -1,9 +1,12 @@
+import contextlib
 import itertools
+import math
 import os
 import threading
 import time
 
 import pytest
+from google.api_core.exceptions import NotFound
 
 from tests.storage_front import STALL_SECONDS
 from textgen import errors
@@ -61,7 +64,11 @@ def follow(place, local, told, **options):
 
 
 def contents(bucket):
-    return {blob.name.removeprefix("place/"): blob.download_as_bytes() for blob in bucket.list_blobs(prefix="place/")}
+    found = {}
+    for blob in bucket.list_blobs(prefix="place/"):
+        with contextlib.suppress(NotFound):  # the mirror has removed it meanwhile
+            found[blob.name.removeprefix("place/")] = blob.download_as_bytes()
+    return found
 
 
 def files(local):
@@ -162,8 +169,108 @@ def test_an_outage_delays_uploads_and_nothing_else(place, local, told, bucket, f
         wait_for(lambda: contents(bucket) == files(local))
         wait_for(lambda: len(told.warnings) == 2)
     begins, ends = told.warnings
-    assert begins.startswith(f"uploads to {place} wait, nothing is lost: cannot ")
-    assert ends == f"uploads to {place} go on"
+    assert begins.startswith(f"uploads to {place} are delayed, nothing is lost: cannot ")
+    assert ends == f"uploads to {place} have resumed"
+
+
+def test_a_refusal_that_lasts_ends_it(place, local, told, front, monkeypatch):
+    """A permission does not come back by itself: the body is told what to end with, and nothing is tried again at the end."""
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
+    refused = rf"^uploads have been refused for 0 minutes: cannot write {place}/x: out of order; ask for the role Storage Object User; it is all here$"
+    with pytest.raises(errors.AccessError, match=refused) as raised, follow(place, local, told):
+        front.rule = lambda method, _: "forbid" if method == "POST" else None
+        (local / "x").write_bytes(b"one")
+        assert told.is_lost.wait(PATIENCE)
+        asked = len(front.requests)
+    assert told.lost == [raised.value]
+    assert len(front.requests) == asked
+    assert told.warnings == []
+
+
+def test_what_the_body_ends_with_is_not_said_twice(place, local, told, front, monkeypatch):
+    """The failure that the body was told is the one that the command ends with."""
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
+    with pytest.raises(errors.AccessError), follow(place, local, told):
+        front.rule = lambda *_: "forbid"
+        (local / "x").write_bytes(b"one")
+        assert told.is_lost.wait(PATIENCE)
+        raise told.lost[0]
+    assert told.warnings == []
+
+
+def test_a_refusal_that_ends_is_no_failure(place, local, told, bucket, front, monkeypatch):
+    """A permission may be granted again in time; it is warned of once, and not called harmless."""
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", math.inf)
+    with follow(place, local, told):
+        front.rule = lambda *_: "forbid"
+        (local / "x").write_bytes(b"one")
+        wait_for(lambda: len(front.requests) > 5)
+        front.rule = lambda *_: None
+        wait_for(lambda: contents(bucket) == files(local))
+    refused, ends = told.warnings
+    assert refused.startswith(
+        f"uploads to {place} are refused, and after inf minutes of that this run stops: cannot write"
+    )
+    assert ends == f"uploads to {place} have resumed"
+    assert told.lost == []
+
+
+def test_an_outage_is_no_refusal(place, local, told, bucket, front, monkeypatch):
+    """However short the patience with refusals is, the network is waited for."""
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
+    with follow(place, local, told):
+        front.rule = lambda *_: "refuse"
+        (local / "x").write_bytes(b"one")
+        wait_for(lambda: told.warnings)
+        front.rule = lambda *_: None
+        wait_for(lambda: contents(bucket) == files(local))
+    assert told.lost == []
+
+
+def test_an_outage_amid_refusals_starts_their_time_again(place, local, told, monkeypatch):
+    """Only what is refused all the time is taken to be refused for good."""
+    monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 10.0)
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    watched = follow(place, local, told)
+    refused, outage = errors.AccessError("no"), errors.UnavailableError("nobody answers")
+    for moment, failure in [(0, refused), (9, outage), (11, refused), (20, refused)]:
+        now[0] = moment
+        watched._note(failure)
+    now[0] = 21
+    with pytest.raises(errors.AccessError, match="refused for 0 minutes: no; it is all here"):
+        watched._note(refused)
+    assert len(told.warnings) == 3
+
+
+def test_what_somebody_removes_is_uploaded_again(place, local, told, bucket):
+    """When the next file changes that has gone, with all others that have."""
+    for name in ("x", "y"):
+        (local / name).write_bytes(b"one")
+    with follow(place, local, told):
+        wait_for(lambda: contents(bucket) == files(local))
+        for name in ("x", "y"):
+            bucket.blob(f"place/{name}").delete()
+        (local / "x").write_bytes(b"two")
+        wait_for(lambda: contents(bucket) == files(local))
+    assert contents(bucket) == files(local)
+    assert told.lost == []
+    assert told.warnings == []
+
+
+def test_whatever_ends_the_thread_ends_the_body(place, local, told):
+    """Even where it fails in telling of a failure."""
+
+    def scan():
+        raise ValueError("a fault of ours")
+
+    def warn(line):
+        raise BrokenPipeError("nobody listens")
+
+    expected = rf"^cannot upload to {place} \(BrokenPipeError: nobody listens\); it is all here$"
+    with pytest.raises(errors.InputOutputError, match=expected), follow(place, local, told, scan=scan, warn=warn):
+        assert told.is_lost.wait(PATIENCE)
+    assert len(told.lost) == 1
 
 
 def test_a_look_that_fails_is_made_again(place, local, told, bucket):

@@ -1,9 +1,12 @@
 import math
+import weakref
 
 import pytest
 
 from textgen.errors import DivergedError
 from textgen.jobs import JobState
+from textgen.model import LanguageModel
+from textgen.training import attempt
 
 DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, "save_steps": 20, "max_steps": 200}
 """Each step multiplies the weights by 1 - 0.05 * 60 = -2, which soon overflows; at half the rate by -0.5."""
@@ -43,5 +46,22 @@ def test_another_learning_rate_is_taken_as_it_is(run):
 def test_it_gives_up_after_so_many_times(run, allowed, said):
     """The error says how often the rate was halved, and what to change."""
     settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
-    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower --learning_rate"):
+    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower learning_rate"):
         run(**settings)
+
+
+def test_the_diverged_model_is_freed_before_the_next_is_built(run, monkeypatch):
+    """So a rollback takes no more memory than a run that never diverges."""
+    compile_model = attempt.compile_model
+    built: list[weakref.ref[LanguageModel]] = []
+    alive: list[int] = []
+
+    def compile_and_count(*arguments):
+        alive.append(sum(model() is not None for model in built))
+        model = compile_model(*arguments)
+        built.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(attempt, "compile_model", compile_and_count)
+    run(**DIVERGES)
+    assert alive == [0, 0]

@@ -1,4 +1,4 @@
-"""Hands a text to the user's editor and takes it back; knows nothing of where the text comes from."""
+"""Opens a text in the user's editor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textgen.errors import DataError, InputOutputError, TextgenError, UsageError
 
 
 def find_editor() -> str | None:
-    """The command that `VISUAL` or else `EDITOR` names; None when neither does."""
+    """The command in `VISUAL`, or else in `EDITOR`; None if neither is set."""
     return os.environ.get("VISUAL") or os.environ.get("EDITOR") or None
 
 
@@ -23,13 +23,13 @@ def edit(editor: str, text: str, accept: Callable[[str], None]) -> None:
 
     Args:
         editor: the command, with any arguments of its own.
-        text: what is edited. In the file a line end stands behind it, as editors want it.
+        text: the text. The file ends with a line end, as editors expect.
         accept: takes the edited text, without that line end.
 
     Raises:
-        UsageError: when the editor cannot be started.
-        InputOutputError: when it ends with a failure; nothing is accepted.
-        DataError: what `accept` raised, with the name of the file: that stays, so that no work is lost.
+        UsageError: the editor cannot be started.
+        InputOutputError: the editor fails; nothing is accepted.
+        DataError: `accept` raised it. The message names the file, which is kept so that no work is lost.
     """
     path = _write(text)
     try:
@@ -56,7 +56,7 @@ def _write(text: str) -> Path:
 
 
 def _run(editor: str, path: Path) -> None:
-    """Runs the editor to its end; Ctrl-C meanwhile is the editor's alone."""
+    """Runs the editor to its end; meanwhile Ctrl-C reaches the editor alone."""
     try:
         process = subprocess.Popen([*shlex.split(editor), str(path)])  # noqa: S603 - the user's own editor
     except (OSError, ValueError) as error:

@@ -35,12 +35,12 @@ def make_parser() -> Parser:
     """The parser of `textgen export`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB --format keras|litert|onnx [--output PATH]",
-        "Writes a trained model as a file for another runtime, with its vocabulary beside it. The file makes one\n"
-        "step: from a token's id and the states to the logits of the next token and the next states. It is run\n"
-        "before it is kept, and refused where it differs from what textgen-sample does. Standard output has the\n"
-        "paths of the files, one a line.",
-        f"example:\n  {PROGRAM} job/story-384-states-1-layers-384-embed --format onnx\n\n"
+        f"{PROGRAM} [JOB] --format keras|litert|onnx [--output PATH]",
+        "Writes a trained model as a file for another runtime, with its vocabulary next to it. The file computes one\n"
+        "step: from a token's id and the states to the logits of the next token and the next states. It is run once and\n"
+        "refused if its results differ from those of textgen-sample. The paths of the files are printed on standard\n"
+        "output, one per line.",
+        f"example:\n  {PROGRAM} story-384-states-1-layers-384-embed --format onnx\n\n"
         "docs/export.md shows how each file is used.",
     )
     parser.add_settings(ExportCommand)
@@ -53,30 +53,32 @@ def _export(arguments: Sequence[str]) -> None:
     if command.output is not None:
         refuse_bucket("--output", command.output)
 
+    from textgen.cli.find_job import find_job
     from textgen.generation.model_place import open_model
     from textgen.portable import FORMATS, check_installed, export_model
 
     check_installed(command.format)
-    model = open_model(command.model)
-    source = _beside(command.model)
+    place = find_job(command.model, with_model=True)
+    model = open_model(place)
+    source = _beside(place)
     suffix = FORMATS[command.format].suffix
     output = find_output(source.with_suffix(suffix) if command.output is None else Path(command.output), suffix)
     if output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(f"--output must be another file than {source}, which is the model itself; name another place")
+        raise UsageError(f"--output must be another file than {source}, which is the model itself; name another file")
 
     console = Console()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with console.busy(f"writing {output}"), console.silenced():
         exported = export_model(model, command.format, output)
     console.say(
-        f"{output} has {output.stat().st_size / 1e3:,.0f} kB; run for a test, it gave the logits that textgen gives, "
-        f"to within {exported.difference:.1g}"
+        f"{output} has {output.stat().st_size / 1e3:,.0f} kB; in a test run its logits were those of textgen to within "
+        f"{exported.difference:.1g}"
     )
     sys.stdout.write(f"{exported.model}\n{exported.vocabulary}\n")
 
 
 def _beside(place: str) -> Path:
-    """The model file, beside which the exported one goes; for one in a bucket, its name in the current folder."""
+    """The model file, next to which the exported one goes; for one in a bucket, its name in the current folder."""
     if is_bucket(place):
         return Path(PurePosixPath(place).name)
     path = Path(place)

@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies what a job holds, and tells it."""
+"""`textgen inspect`: verifies the files of a job."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def make_parser() -> Parser:
     """The parser of `textgen inspect`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB",
-        "Reads every checkpoint of a job and its model file, verifies them, and tells what they hold. Ends with 78\n"
-        "when something is damaged; whether a job can go on all the same is said by which checkpoint is the newest\n"
+        f"{PROGRAM} [JOB]",
+        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints what\n"
+        "they contain. Exits with 78 if one is damaged. Training resumes from the checkpoint that is marked as the newest\n"
         "usable one.",
     )
     parser.add_settings(InspectCommand)
@@ -50,10 +50,12 @@ def make_parser() -> Parser:
 
 def _inspect(arguments: Sequence[str]) -> None:
     command = build(InspectCommand, make_parser().parse(arguments))
-    refuse_bucket("JOB", command.job)
-    path = Path(command.job)
-    if not path.exists():
-        raise MissingError(f"there is no job {path}; textgen jobs lists those there are")
+    if command.job is not None:
+        refuse_bucket("JOB", command.job)
+
+    from textgen.cli.find_job import find_job
+
+    path = Path(find_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
@@ -67,14 +69,45 @@ def _inspect(arguments: Sequence[str]) -> None:
     encode_output("backslashreplace")
     facts = job_facts(job)
     _say(f"{path}: {facts.state}" + (f", {facts.steps:,} steps" if facts.problem is None else f": {facts.problem}"))
-    _say_checkpoints(checkpoints)
-    damaged = [facts.problem, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
-    if count := len([problem for problem in damaged if problem is not None]):
+    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+    small_files = _say_small_files(job, newest)
+    _say_checkpoints(checkpoints, newest)
+    damaged = {facts.problem, *small_files, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)}
+    if count := len(damaged - {None}):
         raise FormatError(f"{path} holds {count} damaged part{'s' if count > 1 else ''}; the lines above say which")
 
 
-def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
-    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
+    """Verifies config.yaml, vocabulary.json and state.json; returns the problem of each that is damaged."""
+    from textgen.cli.existing_job import read_vocabulary
+    from textgen.cli.job_config import read_config
+    from textgen.jobs import JobState
+
+    def verify_config() -> str:
+        read_config(job.config, "train again")
+        return ""
+
+    def verify_vocabulary() -> str:
+        vocabulary = read_vocabulary(job.vocabulary)
+        if newest is not None and newest.vocabulary_sha256 not in {None, vocabulary.sha256}:
+            raise FormatError(f"it is not the vocabulary of the checkpoint of step {newest.step}")
+        return f"{vocabulary.size:,} token ids, "
+
+    def verify_state() -> str:
+        return f"{JobState.read(job.state).status}, "
+
+    problems = []
+    checks = {job.config: verify_config, job.vocabulary: verify_vocabulary, job.state: verify_state}
+    for path, verify in checks.items():
+        try:
+            _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
+        except TextgenError as error:
+            problems.append(" ".join(str(error).split()))
+            _say(f"{path.name}: {problems[-1]}")
+    return problems
+
+
+def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointFacts | None) -> None:
     _say("checkpoints:" if checkpoints else "checkpoints: none")
     for checkpoint in checkpoints:
         parts = [f"step {checkpoint.step:,}"]
@@ -93,7 +126,7 @@ def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
 
 
 def _say_model(job: JobDirectory) -> str | None:
-    """Tells what the model file holds; returns why it cannot be used, None when it can or there is none yet."""
+    """Prints what the model file contains; returns why it cannot be used, or None if it can or there is none yet."""
     from textgen.generation import read_model
 
     if not job.model.exists():
@@ -111,7 +144,7 @@ def _say_model(job: JobDirectory) -> str | None:
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
-    """What a model file holds, by the names of the lines."""
+    """What a model file contains, by the names of the lines."""
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
@@ -128,6 +161,6 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 
 def _say(line: str) -> None:
-    """Writes a line; what would break it or steer a terminal is written as an escape."""
+    """Writes a line; line breaks and control characters are written as escapes."""
     shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
     sys.stdout.write(shown + "\n")

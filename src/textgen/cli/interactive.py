@@ -1,4 +1,4 @@
-"""The session of `textgen-sample --interactive`: lines and commands in, passages out; the text itself is a `Draft`.
+"""The session of `textgen-sample --interactive`: reads lines and commands, shows passages; the text itself is a `Draft`.
 
 Text goes to standard output; remarks, errors and the prompt for input to standard error. So it works over pipes, too.
 """
@@ -17,7 +17,7 @@ from textgen.cli.editor import edit, find_editor
 from textgen.cli.places import refuse_bucket
 from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
-from textgen.cli.sample_output import encode_output, put
+from textgen.cli.sample_output import encode_output, put, text_writer
 from textgen.config import SamplingConfig
 from textgen.config.flags import described
 from textgen.config.validation import nearest, shown
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 HELP = """\
 an empty line      continues the text
-any other line     is added to the text as it is, then the text goes on; a space first begins a new word
-//...              is a line that begins with one slash
+any other line     is added to the text, which then continues; begin it with a space to start a new word
+//...              adds a line that begins with one slash
 /retry             writes the last passage again, with another seed
-/undo              takes the last passage back, with what you added to it; again, the one before
+/undo              removes the last passage, with what you added to it; again, the one before
 /edit              opens the text in $VISUAL or $EDITOR; without one, the lines that follow replace the last
                    passage, up to a line with a single dot
-/set NAME VALUE    sets length, temperature, until, or another flag of how a text is written; without VALUE, to
-                   its default; without NAME, shows them all
-/temperature 1.2   is /set temperature 1.2, and so for the others
+/set NAME VALUE    sets length, temperature, until or another sampling flag; without VALUE, restores its default;
+                   without NAME, shows them all
+/temperature 1.2   is short for /set temperature 1.2; the same works for the others
 /show              shows the whole text
-/save FILE         saves it in a new file; /save! FILE in place of one that is there
+/save FILE         saves the text in a new file; /save! FILE replaces an existing one
 /help              shows this page
-/quit              ends, as Ctrl-D does, the end of input
-Ctrl-C             stops the passage that is being written, and keeps what there is of it"""
+/quit              ends the session, as Ctrl-D does
+Ctrl-C             stops the passage that is being written, and keeps what is there"""
 
 _INPUT_PROMPT = "> "
 _COMMAND_MARK = "/"
@@ -60,19 +60,19 @@ def write_together(
     *,
     echo: bool,
 ) -> None:
-    """Runs a session, to its end.
+    """Runs a session to its end.
 
     Args:
-        generator: writes.
-        config: how, at first.
-        open_copies: opens the copy index of the training text, where it is needed.
-        prompt: what the text begins with; the first passage goes on from there at once.
+        generator: writes the model's passages.
+        config: how it writes at first.
+        open_copies: opens the copy index of the training text, if it is needed.
+        prompt: the beginning of the text; the first passage continues it at once.
         echo: whether a passage is shown with what the user added to it.
 
     Raises:
-        TextgenError: when the prompt cannot be continued. Later failures are told, and the session goes on.
-        KeyboardInterrupt: Ctrl-C while a line is awaited, from what is no terminal. On a terminal that does not end the
-            session: it may have been meant for the passage that has just ended.
+        TextgenError: the prompt cannot be continued. Later failures are reported, and the session continues.
+        KeyboardInterrupt: Ctrl-C while a line is read from something other than a terminal. On a terminal it does not
+            end the session: it may have been meant for the passage that has just ended.
     """
     session = Session(Draft(generator, config, open_copies), echo=echo)
     session.begin(prompt.removeprefix("\ufeff").replace("\r\n", "\n"))
@@ -80,7 +80,7 @@ def write_together(
 
 
 class Session:
-    """Obeys one line after the other.
+    """Carries out one line after the other.
 
     Args:
         draft: the text.
@@ -92,6 +92,7 @@ class Session:
         self._echo = echo
         self._console = Console()
         self._is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._put = text_writer()
         self._saved = ""
         self._commands: dict[str, Callable[[], None]] = {
             "retry": self._retry,
@@ -108,20 +109,22 @@ class Session:
         }
 
     def begin(self, prompt: str) -> None:
-        """Prepares the streams, and writes the first passage where there is a prompt."""
+        """Prepares the streams, and writes the first passage if there is a prompt."""
         encode_output("surrogateescape")
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
         pieces = self._draft.write(prompt) if prompt else None
         if self._is_terminal:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401 - gives `input` history and editing
-            self._console.say("An empty line continues the text, any other is added to it; /help tells more.")
+            self._console.say(
+                "An empty line continues the text, any other line is added to it; /help shows all commands."
+            )
         if pieces is not None:
             say_changes(self._draft.changes(prompt))
             self._show_passage(pieces)
 
     def run(self) -> None:
-        """Reads and obeys lines until there are no more."""
+        """Reads lines and carries them out until there are no more."""
         while True:
             try:
                 self._obey(self._ask())
@@ -176,12 +179,12 @@ class Session:
         self._show_passage(pieces)
 
     def _show_passage(self, pieces: Iterator[str]) -> None:
-        """Shows the last passage while it is written, until it ends or Ctrl-C stops it."""
+        """Shows the last passage as it is written, until it ends or Ctrl-C stops it."""
         with contextlib.suppress(KeyboardInterrupt):
-            put(self._draft.passages[-1].added if self._echo else "")
+            self._put(self._draft.passages[-1].added if self._echo else "")
             for piece in pieces:
-                put(piece)
-        put("\n")
+                self._put(piece)
+        self._put("\n")
 
     def _retry(self) -> None:
         self._show_passage(self._draft.retry())
@@ -195,7 +198,7 @@ class Session:
         if editor is not None:
             edit(editor, self._draft.text, self._draft.replace)
         else:
-            self._console.say("Write the last passage anew; a line with a single dot ends it.")
+            self._console.say("Type the new last passage; end it with a line with a single dot.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
         if self._draft.passages:
             say_changes(self._draft.changes(self._draft.passages[-1].added))
@@ -211,7 +214,7 @@ class Session:
                 self._console.say(f"{each} {described(setting)}")
 
     def _show(self) -> None:
-        put(f"{self._draft.text}\n")
+        self._put(f"{self._draft.text}\n")
 
     def _save(self, name: str) -> None:
         self._save_in(name, replaces=False)
@@ -227,7 +230,7 @@ class Session:
             if "\0" in name or (path.exists() and not path.is_file()):
                 raise UsageError(f"/save needs the name of a file, got {shown(name)}")
             if not replaces and (path.exists() or path.is_symlink()):
-                raise UsageError(f"there is a file {path} already; /save! {name} replaces it, or name another")
+                raise UsageError(f"the file {path} already exists; /save! {name} replaces it, or name another")
         except OSError as error:
             raise from_os_error(error, f"cannot write {name}") from error
         except RuntimeError as error:
@@ -246,7 +249,7 @@ class Session:
         raise EOFError
 
     def _tell_end(self) -> None:
-        """Says how the text ends now, which stands nowhere else on the screen."""
+        """Shows how the text ends now, which is nowhere else on the screen."""
         text = self._draft.text
         more = "..." if len(text) > _CHARACTERS_SHOWN else ""
         self._console.say(f"The text ends: {more}{text[-_CHARACTERS_SHOWN:]!r}" if text else "The text is empty.")

@@ -40,11 +40,11 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [DIR] [--json]",
-        "Lists the jobs in and below a directory, the last changed first: how far each is, the best score on the\n"
-        "validation text, its size on disk. A job is a directory with a config.yaml. What is damaged is said, and\n"
-        "hinders nothing else.",
-        "On a terminal it is a table; in a pipe a line has job, state, steps, loss, bits per character, bytes, time\n"
-        "of the last change and problem, with tabs between them and - for what there is not.",
+        "Lists the jobs in and below a directory, the last changed first: how far each is, its best score on the\n"
+        "validation text, and its size on disk. A job is a directory with a config.yaml. A damaged job is listed with\n"
+        "its problem.",
+        "On a terminal the list is a table. In a pipe each line has the job, state, steps, loss, bits per character,\n"
+        "bytes, time of the last change and problem, separated by tabs, with - for a missing value.",
     )
     parser.add_settings(JobsCommand)
     parser.add_help_and_version()
@@ -55,12 +55,14 @@ def _jobs(arguments: Sequence[str]) -> None:
     command = build(JobsCommand, make_parser().parse(arguments))
     refuse_bucket("DIR", command.directory)
 
-    from textgen.jobs import as_json, list_jobs
+    from textgen.cli.find_job import how_to_start, jobs_below
+    from textgen.jobs import as_json
 
-    jobs = list_jobs(Path(command.directory))
+    directory = Path(command.directory)
+    jobs = jobs_below(directory)
     encode_output("surrogateescape")
     if not jobs:
-        Console().say(f"There is no job in or below {_shown(command.directory)}; textgen-train makes one.")
+        Console().say(f"There is no job in or below {_shown(command.directory)}; {how_to_start()}.")
     elif command.json:
         lines = ({**dataclasses.asdict(job), "changed": _time(job)} for job in jobs)
         sys.stdout.writelines(as_json(line) + "\n" for line in lines)
@@ -71,7 +73,7 @@ def _jobs(arguments: Sequence[str]) -> None:
 
 
 def _row(job: JobFacts) -> tuple[str, ...]:
-    """A job for people."""
+    """A row of the table."""
     state = f"{job.state} at step {job.steps:,}" if job.state in {"running", "stopped"} else job.state
     loss = "" if job.valid_loss is None else f"{job.valid_loss:.3f}"
     bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
@@ -82,7 +84,7 @@ def _row(job: JobFacts) -> tuple[str, ...]:
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:
-    """A job for scripts."""
+    """The fields of a line in a pipe."""
     scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
     problem = _shown(job.problem or "-")
     return (_shown(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
@@ -97,10 +99,10 @@ def _write_table(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _time(job: JobFacts) -> str:
-    """When it last changed, local time."""
+    """When a job last changed, in local time."""
     return datetime.fromtimestamp(job.changed).astimezone().isoformat(" ", "seconds")
 
 
 def _shown(text: str) -> str:
-    """A text that stays on its line: a name can hold line breaks, tabs and what steers a terminal."""
+    """A text as one line: a name can contain line breaks, tabs and control characters."""
     return text if text.isprintable() else repr(text)

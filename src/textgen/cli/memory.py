@@ -1,43 +1,79 @@
-"""Refuses a run that this machine's memory cannot hold, before anything heavy is loaded; asks the operating system alone."""
+"""Refuses a run that needs more memory than there is, before anything heavy is loaded."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from textgen.errors import UnavailableError
+from textgen.errors import UnavailableError, named
 from textgen.planning import Plan
 
 
 def check_memory(plan: Plan) -> None:
-    """Compares what a run takes, by estimate, with the memory that the machine has.
+    """Compares the memory that a run needs, by estimate, with what the machine has and its container may use.
 
-    Where the operating system does not say, nothing is refused.
+    Where the operating system tells neither, nothing is refused.
 
     Args:
         plan: of the run.
 
     Raises:
-        UnavailableError: when it cannot fit; names what to lower.
+        UnavailableError: when it cannot fit; the message names the settings to lower.
     """
     from rich.filesize import decimal
 
-    there = installed_memory()
-    if there is None or plan.memory <= there:
+    known = {"machine": installed_memory(), "container": container_memory()}
+    least = min(((size, owner) for owner, size in known.items() if size is not None), default=None)
+    if least is None or plan.memory <= least[0]:
         return
+    there, owner = least
     lower = (
-        "--batch_size or --unroll_steps"
+        f"{named('batch_size')} or {named('unroll_steps')}"
         if plan.memory_of_windows > plan.memory_of_weights
-        else "--lstm_state_size, --layers or --vocab_size"
+        else f"{named('lstm_state_size')}, {named('layers')} or {named('vocab_size')}"
     )
     raise UnavailableError(
         f"training would take about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
-        f"{decimal(plan.memory_of_windows)} for windows, and this machine has {decimal(there)}; lower {lower}"
+        f"{decimal(plan.memory_of_windows)} for windows, and this {owner} has {decimal(there)}; lower {lower}"
     )
 
 
 def installed_memory() -> int | None:
-    """The bytes of memory in this machine; None where the operating system does not say, as Windows does not."""
+    """The bytes of memory in this machine; None where the operating system does not tell, as on Windows."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
+        return None
+
+
+def container_memory(root: Path = Path("/")) -> int | None:
+    """The bytes of memory that Linux' control groups allow this process; None where they set no limit.
+
+    Every group above the process' own limits it too. In a container, the groups that can be seen may begin below the one
+    that the kernel names.
+
+    Args:
+        root: of the file system (Linux' documentation, "Control Group v2" and "Memory Resource Controller").
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    limits: list[int | None] = []
+    for line in lines:
+        controllers, _, group = line.partition(":")[2].partition(":")
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        top = root / ("sys/fs/cgroup/memory" if controllers else "sys/fs/cgroup")
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        own = top / group.strip("/")
+        limits += [_read_number(place / name) for place in (own, *own.parents) if place.is_relative_to(top)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _read_number(path: Path) -> int | None:
+    """The number in a file; None where there is none, such as `max` for no limit."""
+    try:
+        return int(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None

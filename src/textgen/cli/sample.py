@@ -37,14 +37,14 @@ def make_parser() -> Parser:
     """The parser of `textgen-sample`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} JOB_DIR [--prompt TEXT] [FLAGS]",
-        "Lets a trained model write. Only text goes to standard output, the prompt first, as it was given; a line ---\n"
-        "stands between the texts of --samples. Ctrl-C ends it, and what was written stays.",
-        f'examples:\n  {PROGRAM} job/story-384-states-1-layers-384-embed --prompt "The captain" --length 600\n'
-        f"  {PROGRAM} job/story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
-        f"  {PROGRAM} job/story-384-states-1-layers-384-embed --interactive\n\n"
-        "A prompt that itself begins with @, or is a single dash, comes through --prompt -.\n"
-        "Dashes and underscores in flags are the same.",
+        f"{PROGRAM} [JOB] [--prompt TEXT] [FLAGS]",
+        "Lets a trained model write. Only text goes to standard output: the prompt as it was given, then what the model\n"
+        "writes. On a terminal, long lines are wrapped between words. A line --- separates the texts of --samples.\n"
+        "Ctrl-C stops; what was written stays.",
+        f'examples:\n  {PROGRAM} --prompt "The captain" --length 600\n'
+        f"  {PROGRAM} story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
+        f"  {PROGRAM} --interactive\n\n"
+        "Use --prompt - for a prompt that begins with @ or is a single dash. Dashes and underscores in flags are the same.",
     )
     parser.add_settings(SampleCommand)
     parser.add_settings(SamplingConfig)
@@ -53,7 +53,7 @@ def make_parser() -> Parser:
 
 
 def _sample_until_stopped(arguments: Sequence[str]) -> None:
-    """Whoever presses Ctrl-C has read enough, and need not be told."""
+    """Ends on Ctrl-C without a message: the user has read enough."""
     try:
         _sample(arguments)
     except KeyboardInterrupt:
@@ -65,10 +65,12 @@ def _sample(arguments: Sequence[str]) -> None:
     command, config = build(SampleCommand, values), build(SamplingConfig, values)
 
     from textgen.cli.blas_threads import use_one_blas_thread
+    from textgen.cli.find_job import find_job
     from textgen.cli.places import refuse_bucket_with_copies
 
+    place = find_job(command.model, with_model=True)
     if command.novelty or config.max_copy is not None:
-        refuse_bucket_with_copies(command.model)
+        refuse_bucket_with_copies(place)
     use_one_blas_thread()
 
     from textgen.cli.prompt_text import read_prompt, say_changes
@@ -76,14 +78,14 @@ def _sample(arguments: Sequence[str]) -> None:
     from textgen.generation import load
     from textgen.storage import is_bucket
 
-    with Console().busy(f"fetching {command.model}") if is_bucket(command.model) else nullcontext():
-        generator = load(command.model)
+    with Console().busy(f"fetching {place}") if is_bucket(place) else nullcontext():
+        generator = load(place)
     prompt = read_prompt(command.prompt)
 
     def open_copies() -> CopyIndex:
         from textgen.cli.copies import open_copies
 
-        return open_copies(command.model, generator.model)
+        return open_copies(place, generator.model)
 
     if command.interactive:
         from textgen.cli.interactive import write_together
@@ -109,7 +111,7 @@ def _measure_with(copies: CopyIndex, tokenizer: Tokenizer) -> Callable[[Sample],
     from textgen.evaluation import measure_novelty
 
     def measure(sample: Sample) -> Novelty:
-        # A piece is a token, of a spaced text with the blank that printing puts before it.
+        # A piece is a token, of a pre-tokenized text with the space that printing puts before it.
         tokens = (piece.strip(tokenizer.separator) for piece in sample.pieces)
         return measure_novelty(tokenizer.separator.join(tokens), copies, tokenizer)
 

@@ -1,13 +1,14 @@
-"""Writes texts to standard output, each as a whole and in their order; knows nothing of how they come about.
+"""Writes texts to standard output, one after the other.
 
-They come side by side, a piece of each in turn. What belongs to the text whose turn it is goes out at once; the others
-keep what they have until theirs comes.
+They are generated side by side, a piece of each in turn. The pieces of the first unfinished text are written at once;
+those of the others wait until it is finished.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -19,52 +20,53 @@ if TYPE_CHECKING:
     from textgen.generation import Sample
 
 SEPARATOR = "---"
-"""The line between two texts: a reader sees where the next begins, and an editor or script can split there."""
+"""The line between two texts, at which an editor or script can split them."""
 
 
 def write_plain(
     pieces: Iterable[tuple[Sample, str]], echo: str, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for people: each behind its prompt and with a line end, with a line `SEPARATOR` between them.
+    """Writes texts for people: each after its prompt and with a line end, with a line `SEPARATOR` between them.
 
     Args:
         pieces: as `TextGenerator.write` yields them.
-        echo: what stands before each text: the prompt, or nothing.
-        measure: measures a text's novelty, which then goes to standard error as a line of its own.
+        echo: what to write before each text: the prompt, or nothing.
+        measure: measures a text's novelty, which is then written to standard error as a line of its own.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; what was written has its line end.
+        KeyboardInterrupt: Ctrl-C; the line end of the text is written first.
     """
     encode_output("surrogateescape")
     console = Console()
+    write = text_writer()
     ended = False
     try:
-        put(echo)
+        write(echo)
         for sample, piece in in_turn(pieces):
             if ended:
-                put(f"{SEPARATOR}\n{echo}")
-            put(piece)
+                write(f"{SEPARATOR}\n{echo}")
+            write(piece)
             ended = sample.finish_reason is not None
             if ended:
-                put("\n")
+                write("\n")
             if ended and measure is not None:
                 console.say(str(measure(sample)))
     except KeyboardInterrupt:
         if not ended:
-            put("\n")
+            write("\n")
         raise
 
 
 def write_json(
     pieces: Iterable[tuple[Sample, str]], model: str, *, echo: bool, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for scripts: a line of JSON for each, as soon as it and those before it have ended.
+    """Writes texts for scripts: one line of JSON per text, as soon as it and those before it have ended.
 
     Args:
         pieces: as `TextGenerator.write` yields them, of texts that are scored.
         model: the hash of the model file.
-        echo: whether the prompt stands among the fields.
-        measure: measures a text's novelty, which then stands among the fields.
+        echo: whether the prompt is one of the fields.
+        measure: measures a text's novelty, which is then among the fields.
     """
     # JSON escapes a lone surrogate, a byte of the prompt that is not UTF-8, as Python does: \udcff.
     encode_output("backslashreplace")
@@ -93,14 +95,14 @@ def write_json(
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
-    """Brings interleaved pieces in the order of their texts.
+    """Sorts interleaved pieces by their texts.
 
     Args:
-        pieces: as `TextGenerator.write` yields them: of texts whose seeds follow one another.
+        pieces: as `TextGenerator.write` yields them, of texts with consecutive seeds.
 
     Yields:
-        Pieces with their texts, all of a text before any of the next. Each text comes once with a `finish_reason`, at
-        last.
+        Pieces with their texts, all of one text before any of the next. The last piece of a text is the only one that
+        comes with a `finish_reason`.
     """
     waiting: dict[int, Sample] = {}
     turn: int | None = None
@@ -108,7 +110,7 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
         if turn is None:
             turn = sample.seed
         if sample.seed < turn:
-            continue  # the copy guard had ended it before its turn came, and nothing was added since
+            continue  # the copy guard ended it before its turn, and nothing was added since
         waiting[sample.seed] = sample
         if sample.seed == turn:
             yield sample, piece
@@ -119,8 +121,27 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
                 yield waiting[turn], waiting[turn].text
 
 
+def text_writer() -> Callable[[str], None]:
+    """A function that writes pieces of a text to standard output; on a terminal, lines are wrapped between words."""
+    if not sys.stdout.isatty():
+        return put
+
+    from textgen.cli.word_wrap import WordWrap
+
+    wrap = WordWrap(_terminal_width)
+    return lambda piece: put(wrap.add(piece))
+
+
+def _terminal_width() -> int:
+    """The columns of the terminal now; 0 if it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    except (OSError, ValueError):  # a stand-in for the stream, in a test, may have no descriptor
+        return 0
+
+
 def put(piece: str) -> None:
-    """Writes a piece to standard output, where it is seen at once on a terminal, and with its line in a pipe."""
+    """Writes a piece to standard output; a terminal shows it at once, a pipe gets whole lines."""
     sys.stdout.write(piece)
     if "\n" in piece or sys.stdout.isatty():
         sys.stdout.flush()
@@ -130,7 +151,7 @@ def encode_output(errors: str) -> None:
     """Makes standard output UTF-8, whatever the locale says.
 
     Args:
-        errors: what becomes of the surrogates that stand for bytes of a prompt that are not UTF-8; `surrogateescape`
+        errors: how to write the surrogates that represent bytes of a prompt that are not UTF-8; `surrogateescape`
             writes these bytes.
     """
     sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Gives training a local directory for TensorBoard's files, wherever they are to go; knows nothing of what is in them."""
+"""Gives training a local directory for TensorBoard's files, and uploads them where they belong in a bucket."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from textgen.jobs import Events, JobDirectory
-from textgen.storage import Mirror, Upload, below, cache_directory, find, is_bucket
+from textgen.storage import Mirror, Upload, below, find, is_bucket, state_path
 
 
 @contextlib.contextmanager
 def open_summaries(place: str | None, job: JobDirectory, events: Events) -> Iterator[Path]:
-    """The directory to write to; when the body has ended, waits for the last uploads where they go to a bucket.
+    """The directory to write to; where files go to a bucket, waits for the last uploads when the body has ended.
 
     Args:
         place: a path, a URI that begins with `gs://`, or None for the job's own directory.
-        job: in which the run works.
-        events: told how uploads go.
+        job: the run's.
+        events: called about the uploads.
 
     Raises:
         TextgenError: when the bucket cannot be read or written.
@@ -28,7 +28,7 @@ def open_summaries(place: str | None, job: JobDirectory, events: Events) -> Iter
     elif not is_bucket(place):
         yield Path(place)
     else:
-        local = cache_directory("summaries") / hashlib.sha256(place.encode()).hexdigest()[:32]
+        local = state_path(f"summaries/{hashlib.sha256(place.encode()).hexdigest()[:32]}")
         with Mirror(
             place,
             lambda: [

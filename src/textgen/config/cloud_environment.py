@@ -1,4 +1,4 @@
-"""Reads the environment variables that Vertex AI sets for a training job."""
+"""Reads what Vertex AI tells a training job through its environment."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ class CloudEnvironment:
     """The variables of a custom job (Vertex AI's documentation, "Requirements for custom training code").
 
     Attributes:
-        job_id: of the job; None outside of Vertex AI.
+        job_id: of the job; None where it is not named.
         replica: which of the job's machines this is.
-        job_dir: the URI of the job directory: the parent of `AIP_CHECKPOINT_DIR` if that ends in `checkpoints`, as Vertex
-            AI sets it, else `AIP_CHECKPOINT_DIR` itself.
-        summary_dir: where TensorBoard's files go.
-        model_dir: where a copy of the model file goes.
+        machine: this machine's address, the same after a restart and different for every job; None where it is not named.
+        job_dir: where the job directory is in a bucket: the parent of `AIP_CHECKPOINT_DIR` where that ends in
+            `checkpoints`, as Vertex AI makes it, else `AIP_CHECKPOINT_DIR` itself.
+        summary_dir: for TensorBoard's files.
+        model_dir: for a copy of the model file.
         cluster_spec: the machines of the job, as JSON.
     """
 
     job_id: str | None = None
     replica: str = "0"
+    machine: str | None = None
     job_dir: str | None = None
     summary_dir: str | None = None
     model_dir: str | None = None
@@ -33,18 +35,20 @@ class CloudEnvironment:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Values for settings of `TrainingConfig`, by name. Presets and flags override them."""
+        """The settings for a training run that names no others, by the names of `TrainingConfig`."""
         named = {"job_dir": self.job_dir, "summary_dir": self.summary_dir}
         return {name: value for name, value in named.items() if value is not None}
 
     @property
     def worker(self) -> str | None:
-        """Names this machine of the job, the same again after a restart; None outside of Vertex AI."""
-        return None if self.job_id is None else f"Vertex AI job {self.job_id}, replica {self.replica}"
+        """Names this machine of the job, the same after a restart; None outside of Vertex AI."""
+        if self.job_id is not None:
+            return f"Vertex AI job {self.job_id}, replica {self.replica}"
+        return None if self.machine is None else f"Vertex AI machine {self.machine}"
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """Reads the variables. An empty one counts as not set."""
+        """Reads the variables; one that is empty counts as not set."""
 
         def place(name: str) -> str | None:
             return environment.get(name, "").rstrip("/") or None
@@ -54,6 +58,7 @@ class CloudEnvironment:
         return cls(
             job_id=environment.get("CLOUD_ML_JOB_ID") or None,
             replica=_replica(environment.get("TF_CONFIG") or cluster_spec or ""),
+            machine=_machine(cluster_spec or ""),
             job_dir=checkpoints and checkpoints.removesuffix(_CHECKPOINTS),
             summary_dir=place("AIP_TENSORBOARD_LOG_DIR"),
             model_dir=place("AIP_MODEL_DIR"),
@@ -62,9 +67,18 @@ class CloudEnvironment:
 
 
 def _replica(cluster: str) -> str:
-    """The task in a cluster's description, such as `worker-1`; `"0"` without one."""
+    """The task in a cluster's description; `"0"` where there is none."""
     try:
         task = json.loads(cluster)["task"]
         return f"{task['type']}-{int(task['index'])}"
     except (ValueError, TypeError, KeyError, RecursionError):
         return "0"
+
+
+def _machine(cluster: str) -> str | None:
+    """The address of this machine in a cluster's description; None where there is none."""
+    try:
+        found = json.loads(cluster)
+        return str(found["cluster"][found["task"]["type"]][int(found["task"]["index"])])
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None

@@ -1,4 +1,4 @@
-"""Vocabulary -> TextVectorization -> ids on disk -> streams -> `tf.data` windows; knows nothing of models."""
+"""Turns a text into token ids on disk, parallel streams and `tf.data` windows."""
 
 from textgen.dataset.counts import count_tokens
 from textgen.dataset.encoding import encode
@@ -9,6 +9,7 @@ from textgen.dataset.streams import (
     validation_streams,
     validation_windows,
 )
+from textgen.dataset.white_space import find_after_white_space
 from textgen.dataset.windows import training_windows
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ValidationWindow",
     "count_tokens",
     "encode",
+    "find_after_white_space",
     "training_windows",
     "validation_streams",
     "validation_windows",

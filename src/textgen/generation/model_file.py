@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from textgen.corpus import Vocabulary
+from textgen.corpus import Vocabulary, longest_after_white_space
 from textgen.errors import FormatError, MissingError, UnavailableError, from_os_error
 from textgen.generation.model_header import METADATA, header_size, parse_header, read_header, tensors_in_order
 from textgen.generation.model_metadata import (
@@ -51,7 +51,7 @@ from textgen.jobs import JobDirectory
 from textgen.storage import write_atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -80,6 +80,9 @@ class ModelFile:
         data_sha256: the hash of the text it was trained on.
         step: the number of updates that led to these weights.
         textgen_version: the version of textgen that trained it.
+        after_white_space: for each white-space token, which white space and which of `,.;:!?` directly follow it in the
+            training text; a token that nothing of these follows may be missing. None where this is unknown, as for
+            character models and in files of earlier versions.
         sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
             was not read. It is not written.
     """
@@ -91,6 +94,7 @@ class ModelFile:
     data_sha256: str
     step: int
     textgen_version: str
+    after_white_space: Mapping[str, Sequence[str]] | None = None
     sha256: str = ""
 
 
@@ -111,7 +115,7 @@ class _Header(NamedTuple):
 
 
 def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
-    """The number of bytes that the header of a model file takes, at most; it can be known before there is a model.
+    """Returns the largest size in bytes that the header of a model file may have, before there is a model.
 
     Args:
         shape: as in `ModelFile`.
@@ -122,6 +126,9 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         "data_sha256": "0" * LONGEST_TEXT,
         "step": LAST_STEP,
         "textgen_version": "0" * LONGEST_TEXT,
+        "after_white_space": longest_after_white_space(vocabulary.tokens)
+        if vocabulary.tokenizer.name == "word"
+        else None,
     }
     metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})
     return header_size(expected_shapes(shape, vocabulary.size), metadata) + _ROOM_FOR_SCORES

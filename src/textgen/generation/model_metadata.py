@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from textgen.config.validation import shown
-from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
+from textgen.corpus import FIRST_TOKEN_ID, Vocabulary, is_restricted
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import FormatError
 from textgen.generation.model_header import parse_object
@@ -45,7 +45,8 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
     """Makes the metadata of a file.
 
     Args:
-        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step` and `textgen_version`, as in `ModelFile`.
+        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version` and `after_white_space`, as in
+            `ModelFile`. The last is left out where it is None.
 
     Returns:
         The only entry of the metadata, with `NO_HASH` for the hash; it is the first such text in the entry.
@@ -62,6 +63,8 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
         "vocabulary": fields["vocabulary"].to_json(),
         "scores": {name: score for name, score in sorted(fields["scores"].items()) if math.isfinite(score)},
     }
+    if content["after_white_space"] is None:
+        del content["after_white_space"]
     return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
 
@@ -122,13 +125,17 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         _check_text("name of a score", name)
         if isinstance(score, bool) or not isinstance(score, int | float):
             raise FormatError(f"its score {name} must be a number, not {shown(score)}")
+    vocabulary = _read_vocabulary(content["vocabulary"])
+    if "after_white_space" in content:
+        _check_after_white_space(content["after_white_space"], vocabulary)
     return {
         "shape": content["shape"],
-        "vocabulary": _read_vocabulary(content["vocabulary"]),
+        "vocabulary": vocabulary,
         "scores": content["scores"],
         "data_sha256": content["data_sha256"],
         "step": step,
         "textgen_version": content["textgen_version"],
+        "after_white_space": content.get("after_white_space"),
     }
 
 
@@ -153,3 +160,21 @@ def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
     if vocabulary.size <= FIRST_TOKEN_ID:
         raise FormatError("its vocabulary holds no token that could be written")
     return vocabulary
+
+
+def _check_after_white_space(content: Any, vocabulary: Vocabulary) -> None:
+    """Refuses what is not lists of tokens, each under a token of white space and all of them in the vocabulary."""
+    restricted = frozenset(filter(is_restricted, vocabulary.tokens))
+    if not isinstance(content, dict):
+        raise FormatError(f"its after_white_space must be a JSON object, not {shown(content)}")
+    for token, followers in content.items():
+        if token not in restricted or not token.isspace():
+            raise FormatError(f"its after_white_space must name white space of its vocabulary, not {shown(token)}")
+        if not isinstance(followers, list) or not all(
+            isinstance(each, str) and each in restricted for each in followers
+        ):
+            raise FormatError(
+                f"its after_white_space must list white space and punctuation of its vocabulary, not {shown(followers)}"
+            )
+        if len(set(followers)) < len(followers):
+            raise FormatError(f"its after_white_space lists a token twice for {shown(token)}")

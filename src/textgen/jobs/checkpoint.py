@@ -1,7 +1,7 @@
-"""Checkpoints on disk: tensors and a manifest, whole or not at all, verified when read; knows nothing of what they mean.
+"""Reads and writes checkpoints: tensors and a manifest, written atomically and verified when read.
 
-A checkpoint is two files, `step-00001200.safetensors` with the tensors and `step-00001200.json`, the manifest, with
-everything else and the sha256 of both. The manifest is written last, so what has a manifest is complete.
+A checkpoint is two files: `step-00001200.safetensors` with the tensors, and `step-00001200.json`, the manifest, with
+everything else and the sha256 of both. The manifest is written last, so a checkpoint that has one is complete.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.errors import FormatError, MissingError, from_os_error
-from textgen.storage import find, read_text, remove, remove_abandoned, write_atomic
+from textgen.errors import FormatError, MissingError, from_os_error, named
+from textgen.storage import find, parse_object, read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ class Checkpoint:
     Attributes:
         step: updates made.
         tensors: by name.
-        facts: everything that is no tensor, as JSON values.
+        facts: everything else, as JSON values.
     """
 
     step: int
@@ -43,7 +43,7 @@ class CheckpointStore:
     """The checkpoints of a job.
 
     Attributes:
-        directory: where they lie.
+        directory: where they are.
     """
 
     directory: Path
@@ -52,11 +52,11 @@ class CheckpointStore:
     def write(self, checkpoint: Checkpoint, best_step: int | None = None) -> None:
         """Writes a checkpoint, then removes all but the newest two and the best.
 
-        The damaged ones that `newest` passed over are not counted, and go too. What killed processes left half-written
-        goes first, since a job has one trainer at a time.
+        The damaged ones that `newest` passed over do not count and are removed too. The temporary files of killed processes
+        are removed first, since a job has one trainer at a time.
 
         Args:
-            checkpoint: what to keep.
+            checkpoint: what to write.
             best_step: the step of the best checkpoint so far.
 
         Raises:
@@ -66,7 +66,7 @@ class CheckpointStore:
         from safetensors.numpy import save
 
         remove_abandoned(self.directory, "step-*")
-        # safetensors takes the memory as it lies, whatever the strides say.
+        # safetensors takes the memory as it is, whatever the strides say.
         data = save({name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()})
         tensors, described = self._paths(checkpoint.step)
         remove(described)
@@ -79,8 +79,8 @@ class CheckpointStore:
         """The steps that have a checkpoint, newest first.
 
         Raises:
-            FormatError: when something else than a directory is in the way.
-            TextgenError: when the operating system refuses to look; checkpoints that cannot be seen are not none.
+            FormatError: when something other than a directory is in the way.
+            TextgenError: when the operating system refuses: that checkpoints cannot be listed does not mean that there are none.
         """
         try:
             steps = [_step_of(path) for path in self.directory.iterdir() if path.match("step-*.json")]
@@ -88,14 +88,14 @@ class CheckpointStore:
             return []
         except NotADirectoryError as error:
             raise FormatError(
-                f"{self.directory} must be a directory of checkpoints and is none; move it away"
+                f"{self.directory} must be a directory of checkpoints and is not one; move it away"
             ) from error
         except OSError as error:
             raise from_os_error(error, f"cannot look for checkpoints in {self.directory}") from error
         return sorted((step for step in steps if step is not None), reverse=True)
 
     def size(self, step: int) -> int:
-        """The bytes of a checkpoint's files, as far as they are there.
+        """The bytes of a checkpoint's files, without those that are missing.
 
         Raises:
             TextgenError: when the operating system refuses to look.
@@ -106,7 +106,7 @@ class CheckpointStore:
             raise from_os_error(error, f"cannot look at the checkpoint of step {step} in {self.directory}") from error
 
     def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that verifies; newer ones that are damaged or miss a file are passed over.
+        """The newest checkpoint that verifies; newer ones that are damaged or lack a file are passed over.
 
         Args:
             passed_over: called with one line for each of these.
@@ -115,7 +115,7 @@ class CheckpointStore:
             The checkpoint; None when there is none at all.
 
         Raises:
-            FormatError: when there are checkpoints and none verifies, or one is of a later textgen.
+            FormatError: when there are checkpoints and none verifies, or a later textgen wrote one.
             TextgenError: when the operating system refuses to read one.
         """
         self._passed_over.clear()
@@ -128,7 +128,7 @@ class CheckpointStore:
                 self._passed_over.add(step)
                 passed_over(str(error))
         if steps:
-            raise FormatError(f"no checkpoint in {self.directory} can be used; begin anew with --fresh")
+            raise FormatError(f"no checkpoint in {self.directory} can be used; use {named('fresh')} to start over")
         return None
 
     def read(self, step: int) -> Checkpoint:
@@ -143,23 +143,22 @@ class CheckpointStore:
         tensors, described = self._paths(step)
         _refuse_later(described)
         text = read_text(described)
-        try:
-            facts = json.loads(text)["facts"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense") from error
+        facts = (parse_object(text) or {}).get("facts")
+        if facts is None:
+            raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense")
         try:
             data = tensors.read_bytes()
         except OSError as error:
             raise from_os_error(error, f"cannot read the checkpoint {tensors}") from error
-        if text != _describe(step, data, facts):
-            raise FormatError(f"the checkpoint {tensors} is damaged: it or its manifest is not what was written")
         try:
+            if text != _describe(step, data, facts):
+                raise FormatError(f"the checkpoint {tensors} is damaged: it or its manifest is not what was written")
             return Checkpoint(step, load(data), facts)
-        except SafetensorError as error:
+        except (SafetensorError, RecursionError) as error:  # Python reads deeper nesting than it writes
             raise FormatError(f"the checkpoint {tensors} is damaged: {error}") from error
 
     def _remove_others(self, newest: int, best: int | None) -> None:
-        """Removes what lies before a step, but the checkpoint before it and the best; also what a fault left."""
+        """Removes what is older than a step, except the checkpoint before it and the best; also what a fault left."""
         usable = [step for step in self.steps() if step <= newest and step not in self._passed_over]
         kept = {*usable[:NEWEST_KEPT], best}
         for path in find(self.directory, "step-*"):  # a manifest before its tensors
@@ -179,10 +178,10 @@ def _step_of(path: Path) -> int | None:
 
 
 def _refuse_later(manifest: Path) -> None:
-    """Raises a FormatError where a manifest is of a later textgen; whether it is sound is not looked at."""
+    """Raises a FormatError when a later textgen wrote a manifest; does not check whether it is sound."""
     try:
-        version = json.loads(manifest.read_bytes())["format_version"]
-    except (OSError, ValueError, TypeError, KeyError):
+        version = (parse_object(manifest.read_bytes()) or {}).get("format_version")
+    except OSError:
         return
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise FormatError(
@@ -191,7 +190,7 @@ def _refuse_later(manifest: Path) -> None:
 
 
 def _describe(step: int, data: bytes, facts: Any) -> str:
-    """The text of a manifest: with the same step, tensors and facts it is the same to the last byte."""
+    """The text of a manifest; the same step, tensors and facts give the same bytes."""
     manifest = {
         "format_version": FORMAT_VERSION,
         "step": step,

@@ -1,8 +1,7 @@
-"""Finds jobs and says how each stands: state, best score, size; opens no checkpoint and no model."""
+"""Finds jobs and reports the status of each: state, best score, size; opens no checkpoint and no model."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
@@ -15,25 +14,24 @@ from textgen.errors import FormatError, TextgenError, from_os_error
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
 from textgen.jobs.state import JobState
-from textgen.storage import read_text
+from textgen.storage import parse_object, read_text
 
 _LATEST = 250_000_000_000.0
-"""In the year 9892: some file systems hold dates for which no calendar has a name."""
+"""In the year 9892: some file systems contain dates that no calendar can name."""
 
 
 @dataclass(frozen=True)
 class JobFacts:
-    """How a job stands.
+    """The status of a job.
 
     Attributes:
         job_dir: its directory.
-        state: `running` while a trainer holds the lock; else `stopped`, `finished`, or `damaged` where a file of it makes
-            no sense.
+        state: `running` while a trainer holds the lock; else `stopped`, `finished`, or `damaged` where one of its files is.
         steps: updates made, as of the last checkpoint.
-        epochs: passes over the training text, whole ones.
+        epochs: whole passes over the training text.
         minutes: of training.
         valid_loss: nats per token of the best evaluation; None before the first.
-        valid_bits_per_character: of the same one.
+        valid_bits_per_character: of the same evaluation.
         valid_unknown_share: the share of the validation text's tokens that are `[UNK]`.
         bytes: of all its files.
         changed: when a file of it last changed, in seconds since 1970.
@@ -54,15 +52,15 @@ class JobFacts:
 
 
 def list_jobs(directory: Path) -> list[JobFacts]:
-    """The jobs in and below a directory, the last changed first.
+    """The jobs in and below a directory, the most recently changed first.
 
-    Hidden directories are passed over, links are not followed, and what lies inside a job is none.
+    Hidden directories are passed over, links are not followed, and no directory inside a job is a job.
 
     Args:
         directory: where to look.
 
     Raises:
-        TextgenError: when it cannot be read; what cannot be read below it is passed over.
+        TextgenError: when it cannot be read; directories below it that cannot be read are passed over.
     """
     try:
         os.scandir(directory).close()
@@ -73,7 +71,7 @@ def list_jobs(directory: Path) -> list[JobFacts]:
 
 
 def job_facts(job: JobDirectory) -> JobFacts:
-    """How one job stands; what cannot be read makes it a damaged one."""
+    """The status of one job; it is damaged where a file cannot be read."""
     size, changed = _measure(job)
     place: dict[str, Any] = {"job_dir": str(job.root), "bytes": size, "changed": changed}
     try:
@@ -105,7 +103,7 @@ def _find(directory: Path) -> Iterator[JobDirectory]:
 
 
 def _measure(job: JobDirectory) -> tuple[int, float]:
-    """The bytes of all files, and when one last changed; the lock does not count, which every look at a job can touch."""
+    """The bytes of all files, and when one last changed, except the lock, which any look at a job can touch."""
     size, changed = 0, 0.0
     for folder, _, names in os.walk(job.root):
         for path in (Path(folder, name) for name in names):
@@ -123,7 +121,7 @@ def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
     """The line of metrics.jsonl with the lowest validation loss; empty when there is none.
 
     Raises:
-        TextgenError: when it cannot be read, or a line makes no sense; the last may be one that is still being written.
+        TextgenError: when it cannot be read, or a line is damaged; the last line may still be being written.
     """
     if not job.metrics.exists():
         return {}
@@ -131,11 +129,8 @@ def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
     for number, line in enumerate(read_text(job.metrics).splitlines(keepends=True), start=1):
         if not line.endswith("\n"):
             break
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            values = None
-        if not isinstance(values, dict):
+        values = parse_object(line)
+        if values is None:
             raise FormatError(f"{job.metrics} is damaged in line {number}; remove that line")
         loss = _number(values, "valid_loss")
         if loss is not None and loss < least:

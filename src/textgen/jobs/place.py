@@ -1,8 +1,8 @@
-"""Where a job lives, on this machine or in a bucket, behind one face; knows nothing of training.
+"""The place of a job, on this machine or in a bucket, behind one interface.
 
-A job in a bucket has a local copy, in which a trainer works as in any job directory, while the bucket follows. Files
-arrive there in the order in which a trainer writes them, so that what the bucket holds at any moment is what a kill could
-have left on a disk.
+A job in a bucket has a local copy, in which a trainer works as in any job directory, while changes are uploaded. Files
+arrive in the bucket in the order in which a trainer writes them, so that at any moment the bucket contains what a kill
+could have left on a disk.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
 from textgen.errors import TextgenError, from_os_error
@@ -27,26 +27,30 @@ from textgen.storage import (
     Mirror,
     Upload,
     cache_directory,
+    check_local_name,
     fetch_directory,
     find,
     is_bucket,
     read_text,
+    state_path,
     write_atomic,
 )
 
 _LOCK = "lock"
+_COPY = "copy"
 _CHECKPOINTS = "checkpoints/"
 
 
 @dataclass(frozen=True)
 class Events:
-    """What is told of a job in a bucket while somebody works there.
+    """What is called while a trainer works on a job in a bucket.
 
     Attributes:
-        say: one line of what goes on.
-        warn: one line of what is not as it should be.
-        lost: in another thread, what to end with when another trainer has taken the job over.
-        finish: when only the last uploads are left, which a signal is not to break off.
+        say: with a line of information.
+        warn: with a line about a problem.
+        lost: in another thread, with the error to end with when work cannot continue, such as after another trainer has
+            taken the job over.
+        finish: when only the last uploads are left, which a signal should not interrupt.
     """
 
     say: Callable[[str], None]
@@ -56,17 +60,17 @@ class Events:
 
 
 class JobPlace(Protocol):
-    """Where a job lives."""
+    """The place of a job."""
 
     def look(self) -> JobDirectory:
-        """The job as it is, to be read only, perhaps without checkpoints, samples and model.
+        """The job as it is now, for reading only, perhaps without checkpoints, samples and model.
 
         Raises:
             TextgenError: when it cannot be read.
         """
 
     def open(self, events: Events) -> contextlib.AbstractContextManager[JobDirectory]:
-        """Keeps other trainers out and gives the directory to work in.
+        """Keeps other trainers out and returns the directory to work in.
 
         Raises:
             LockedError: when another trainer works there.
@@ -74,12 +78,13 @@ class JobPlace(Protocol):
         """
 
     def move_aside(self, events: Events) -> str | None:
-        """Gives the job another name, the first free of `NAME.1`, `NAME.2` and so on.
+        """Renames the job to the first free of `NAME.1`, `NAME.2` and so on.
 
         Returns:
             The new place; None when there was nothing to move.
 
         Raises:
+            UsageError: when something there is no part of the job.
             LockedError: when another trainer works there.
             TextgenError: when it cannot be moved.
         """
@@ -107,7 +112,7 @@ class LocalPlace:
 
     def move_aside(self, events: Events) -> str | None:
         """As `JobPlace`."""
-        with job_lock(self.job, events.warn):  # which goes with the old job
+        with job_lock(self.job, events.warn):  # which moves with the old job
             aside = self.job.move_aside()
         return None if aside is None else str(aside)
 
@@ -118,7 +123,7 @@ class BucketPlace:
 
     Attributes:
         uri: its directory.
-        worker: who works there, the same again after a restart; None for this copy of it on this machine.
+        worker: names who works there, the same after a restart; None where only the local copy can tell.
     """
 
     uri: str
@@ -126,7 +131,7 @@ class BucketPlace:
 
     def look(self) -> JobDirectory:
         """As `JobPlace`; reads no checkpoint."""
-        job = self._directory("looks")
+        job = JobDirectory(cache_directory("looks") / self._key / self._name, self.uri)
         kept = [path.relative_to(job.root).as_posix() for path in job.small_files]
         there = fetch_directory(self.uri, job.root, kept)
         for path in job.small_files:
@@ -136,7 +141,7 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def open(self, events: Events) -> Iterator[JobDirectory]:
-        """As `JobPlace`; when the body has ended, waits for the last uploads."""
+        """As `JobPlace`; waits for the last uploads when the body has ended."""
         with self._held(events) as (job, lease):
             if not lease.goes_on:
                 self._restore(job, lease, events)
@@ -145,20 +150,21 @@ class BucketPlace:
                 events.finish()
 
     def move_aside(self, events: Events) -> str | None:
-        """As `JobPlace`; copies within the bucket, then removes."""
+        """As `JobPlace`; copies the objects within the bucket, then removes them."""
         with self._held(events) as (job, lease), BucketDirectory(self.uri) as directory:
             if lease.goes_on:
-                with self._mirror(job, lease, events):  # what an outage has kept here
+                with self._mirror(job, lease, events):  # what an outage has kept from the bucket
                     pass
             there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
             if not there:
                 return None
+            job.refuse_strangers({name.partition("/")[0] for name in there})
             aside = self._free_place()
             with BucketDirectory(aside) as target:
                 for name in there:
                     directory.copy(name, target)
             config = job.config.relative_to(job.root).as_posix()
-            for name in sorted(there, key=lambda name: name == config):  # what is left of it is a job to the end
+            for name in sorted(there, key=lambda name: name == config):  # last, so that what is left can be moved again
                 directory.remove(name, there[name].generation)
             self._forget(job)
         return aside
@@ -166,18 +172,20 @@ class BucketPlace:
     @contextlib.contextmanager
     def _held(self, events: Events) -> Iterator[tuple[JobDirectory, Lease]]:
         """Locks the local copy, then the bucket's."""
-        job = self._directory("jobs")
+        place = state_path(f"jobs/{self._key}/{_COPY}").parent
+        job = JobDirectory(place / self._name, self.uri)
         with job_lock(job, events.warn):
+            copy = _copy_of(job)
             holder = Holder(
                 name=self.worker or "",
-                copy=read_text(self._copy) if self._copy.exists() else "",
+                copy=read_text(copy) if copy.exists() else "",
                 description=self.worker or f"process {os.getpid()} on {socket.gethostname()}",
             )
             with Lease(self.uri, holder, waiting=events.say, lost=events.lost) as lease:
                 yield job, lease
 
     def _mirror(self, job: JobDirectory, lease: Lease, events: Events) -> Mirror:
-        """What brings the local copy to the bucket."""
+        """What uploads the local copy."""
         return Mirror(
             self.uri,
             lambda: _scan(job),
@@ -189,19 +197,19 @@ class BucketPlace:
         )
 
     def _restore(self, job: JobDirectory, lease: Lease, events: Events) -> None:
-        """Makes the local copy like the bucket's, which somebody else has changed since, or nobody here has seen."""
+        """Downloads the job, because somebody else has changed it since, or because it was never here."""
         self._forget(job)
         with BucketDirectory(self.uri) as directory:
             names = [name for name in directory.list() if _belongs(job, name)]
         if names:
             events.say(f"restoring {len(names)} files from {self.uri}")
         fetch_directory(self.uri, job.root, names)
-        write_atomic(self._copy, lease.copy)
+        write_atomic(_copy_of(job), lease.copy)
 
     def _forget(self, job: JobDirectory) -> None:
-        """Removes the local copy, all but the lock."""
+        """Removes the local copy, except the lock."""
         try:
-            self._copy.unlink(missing_ok=True)
+            _copy_of(job).unlink(missing_ok=True)
             for path in job.root.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -220,36 +228,42 @@ class BucketPlace:
             number += 1
 
     @property
-    def _copy(self) -> Path:
-        """Names the local copy, while it is a whole one: the bucket says which is the newest."""
-        return self._directory("jobs").root.with_name("copy")
+    def _key(self) -> str:
+        """Names the directory of the local copy."""
+        return hashlib.sha256(self.uri.encode()).hexdigest()[:32]
 
-    def _directory(self, kind: str) -> JobDirectory:
-        uri = self.uri.rstrip("/")
-        key = hashlib.sha256(uri.encode()).hexdigest()[:32]
-        return JobDirectory(cache_directory(kind) / key / PurePosixPath(uri).name, uri)
+    @property
+    def _name(self) -> str:
+        return self.uri.rpartition("/")[2]
+
+
+def _copy_of(job: JobDirectory) -> Path:
+    """The file that names a local copy as long as it is complete: the bucket tells which copy is the newest."""
+    return job.root.with_name(_COPY)
 
 
 def job_place(place: str, worker: str | None = None) -> JobPlace:
-    """Where a job lives.
+    """The place of a job.
 
     Args:
         place: a path, or a URI that begins with `gs://`.
-        worker: in a bucket, who works there, the same again after a restart; None where only this machine can tell.
+        worker: names who works in a bucket, the same after a restart; None where only the local copy can tell.
 
     Raises:
-        UsageError: for a URI that cannot be.
+        UsageError: for an invalid URI, or one with a name that no local directory can have.
     """
     if not is_bucket(place):
         return LocalPlace(JobDirectory(Path(place)))
-    return BucketPlace(BucketDirectory(place).uri, worker)
+    uri = BucketDirectory(place).uri
+    check_local_name(uri.rpartition("/")[2], uri)
+    return BucketPlace(uri, worker)
 
 
 def _scan(job: JobDirectory) -> list[Upload]:
-    """What is to be in the bucket, in the order in which a trainer writes it; read the other way round.
+    """What should be in the bucket, in the order in which a trainer writes it; read in the opposite order.
 
-    So a file that is read while the trainer goes on can only be newer than what was read before, and what it counts on
-    has arrived before it.
+    So a file that is read while the trainer continues can only be newer than those read before it, and the files that it
+    depends on have arrived before it.
     """
 
     def upload(path: Path) -> Upload:
@@ -269,6 +283,6 @@ def _scan(job: JobDirectory) -> list[Upload]:
 
 
 def _belongs(job: JobDirectory, name: str) -> bool:
-    """Whether an object is a file of a job that a trainer goes on with; TensorBoard's are not."""
-    files = (*job.small_files, job.model, job.samples)
-    return job.root / name in files or (name.startswith(_CHECKPOINTS) and name.count("/") == 1)
+    """Whether an object is a file of a job that a trainer needs to resume; TensorBoard's are not."""
+    files = {path.name for path in (*job.small_files, job.model, job.samples)}
+    return name in files or (name.startswith(_CHECKPOINTS) and name.count("/") == 1)

@@ -1,4 +1,4 @@
-"""How far a job is: state.json, which can be read without opening a checkpoint."""
+"""Reads and writes state.json: how far a job is, without opening a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from textgen.errors import FormatError
-from textgen.storage import read_text, write_atomic
+from textgen.storage import parse_object, read_text, write_atomic
 
 Status = Literal["running", "stopped", "finished"]
 _KINDS = {
@@ -29,10 +29,10 @@ class JobState:
     Attributes:
         status: `running`, `stopped` before its end, or `finished`.
         steps: updates made.
-        epochs: passes over the training text, whole ones.
-        minutes: of training, evaluation not counted.
+        epochs: whole passes over the training text.
+        minutes: of training, without evaluation.
         data_sha256: identifies the text.
-        stale: scorings since the best one.
+        stale: evaluations since the best one.
     """
 
     status: Status
@@ -43,7 +43,7 @@ class JobState:
     stale: int = 0
 
     def write(self, path: Path) -> None:
-        """Writes it, whole or not at all.
+        """Writes it atomically.
 
         Raises:
             TextgenError: when the operating system refuses.
@@ -64,17 +64,20 @@ class JobState:
         """Reads what `write` wrote.
 
         Raises:
-            TextgenError: when it cannot be read or makes no sense.
+            TextgenError: when it cannot be read or is damaged.
         """
+        found = parse_object(read_text(path))
         try:
-            state = cls(**json.loads(read_text(path)))
+            if found is None:
+                raise ValueError("it is no JSON object")
+            state = cls(**found)
             for name, value in vars(state).items():
                 if type(value) not in _KINDS[name]:
                     raise TypeError(f"its {name} is {value!r}")
             if state.status not in get_args(Status):
                 raise ValueError(f"its status is {state.status!r}")
-        except (TypeError, ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:  # a value may be nested too deeply to be shown
             raise FormatError(
-                f"{path} is damaged: {error}; remove it, and training goes on from the checkpoint"
+                f"{path} is damaged: {error}; remove it, and training resumes from the checkpoint"
             ) from error
         return state

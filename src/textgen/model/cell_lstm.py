@@ -1,4 +1,4 @@
-"""A recurrent layer of layer-normalised or projected cells; knows nothing of tokens, streams or the layers around it."""
+"""A recurrent layer of layer-normalised or projected LSTM cells."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from textgen.model.time_loops import lstm_loop
 
 
 class CellLSTM(HoistedLoop):
-    """`keras.layers.RNN` of a `LayerNormLSTMCell` or `ProjectedLSTMCell`, with the same results, faster.
+    """A faster `keras.layers.RNN` of a `LayerNormLSTMCell` or `ProjectedLSTMCell`, with the same results.
 
     Args:
         units: the state size n.
         projection_size: the output size of a projected cell; None for a layer-normalised one.
-        kernel_initializer: for the input's kernel.
+        kernel_initializer: the initializer of the input kernel.
     """
 
     def __init__(
@@ -41,22 +41,22 @@ class CellLSTM(HoistedLoop):
         self.projection_size = projection_size
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
-    def finish_share(self, rows: Any) -> Any:
-        """Normalises, if the cell does, and adds the bias."""
-        return self.cell.input_share(rows)
+    def finish_input(self, rows: Any) -> Any:
+        """Normalises the rows, if the cell does, and adds the bias."""
+        return self.cell.finish_input(rows)
 
-    def run_loop(self, share: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
         """Runs the cell; see `lstm_loop` and `norm_loop`."""
         cell = self.cell
         kernel = self.weight(cell.recurrent_kernel)
         if self.projection_size is not None:
-            return lstm_loop(share, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)
+            return lstm_loop(from_input, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)
         centred = kernel - ops.mean(kernel, axis=1, keepdims=True)
         vectors = map(self.weight, (cell.recurrent_scale, cell.state_scale, cell.state_offset))
-        return norm_loop(share, NormWeights(centred, *vectors), h, c, compiled=compiled)
+        return norm_loop(from_input, NormWeights(centred, *vectors), h, c, compiled=compiled)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         config = super().get_config()
         del config["cell"]
         return {
@@ -68,5 +68,5 @@ class CellLSTM(HoistedLoop):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CellLSTM:
-        """Makes the layer of a `get_config`; RNN's own would look for a cell."""
+        """Makes a layer from the result of `get_config`, in which RNN's own method would expect a cell."""
         return cls(**config)

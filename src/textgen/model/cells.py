@@ -1,13 +1,13 @@
-"""One step of the LSTMs that Keras does not have, layer-normalised or projected; knows nothing of windows or tokens.
+"""The layer-normalised and the projected LSTM cell, which Keras lacks.
 
-Both are cells for `keras.layers.RNN`, with the weights of `keras.layers.LSTMCell` and more. Gates stand in Keras' order: input i,
-forget f, candidate g, output o. With batch B, state size n and output size m (that of the projection, else n), a step is::
+Both are cells for `keras.layers.RNN`, and extend the weights of `keras.layers.LSTMCell`. Gates are in Keras' order: input i,
+forget f, candidate g, output o. With batch size B, state size n and output size m (n without a projection), a step is::
 
-    z  = input_share(x W) + h U
+    z  = finish_input(x W) + finish_recurrent(h U)
     c' = sigmoid(z_f) c + sigmoid(z_i) tanh(z_g)
-    h' = sigmoid(z_o) tanh(c')
+    h' = output(sigmoid(z_o), c')
 
-but for what each cell says. `CellLSTM` computes `input_share` for a whole window at once.
+Each cell defines these three functions. `CellLSTM` applies `finish_input` to a whole window at once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from textgen.generation.layers import LAYER_NORM_EPSILON
 
 
 class OtherLSTMCell(keras.layers.Layer, ABC):
-    """What the cells share.
+    """The common base of the cells, with W, U, b and the step.
 
     Args:
         units: the state size n.
-        output_size: m; None for n.
-        kernel_initializer: for W.
+        output_size: the output size m; None for n.
+        kernel_initializer: the initializer of W.
     """
 
     def __init__(
@@ -50,8 +50,8 @@ class OtherLSTMCell(keras.layers.Layer, ABC):
         )
         self.bias = self.add_weight(shape=(gates,), initializer=forget_bias_one, name="bias")
 
-    def input_share(self, rows: Any) -> Any:
-        """The input's share of the gates.
+    def finish_input(self, rows: Any) -> Any:
+        """Adds the bias to the input projection.
 
         Args:
             rows: `x W`, `(rows, 4n)`.
@@ -59,27 +59,27 @@ class OtherLSTMCell(keras.layers.Layer, ABC):
         return rows + ops.cast(self.bias, rows.dtype)
 
     @abstractmethod
-    def recurrent_share(self, rows: Any) -> Any:
-        """The state's share of the gates, of `h U`; both `(B, 4n)`."""
+    def finish_recurrent(self, rows: Any) -> Any:
+        """Returns the recurrent part of the gate pre-activations, given `h U`; both are `(B, 4n)`."""
 
     @abstractmethod
     def output(self, gate: Any, c: Any) -> Any:
-        """The output h' `(B, m)` of the output gate and c', both `(B, n)`."""
+        """Returns the output h' `(B, m)`, given the output gate and c', both `(B, n)`."""
 
     def call(self, inputs: Any, states: list[Any], training: bool = False) -> tuple[Any, list[Any]]:
-        """Makes one step.
+        """Runs one step.
 
         Args:
             inputs: x, `(B, width)`.
             states: h `(B, m)` and c `(B, n)`.
-            training: passed on by Keras.
+            training: passed by Keras, and not used.
 
         Returns:
             h' and the list of h' and c'.
         """
         del training
         h, c = states
-        z = self.input_share(ops.matmul(inputs, self.kernel)) + self.recurrent_share(
+        z = self.finish_input(ops.matmul(inputs, self.kernel)) + self.finish_recurrent(
             ops.matmul(h, self.recurrent_kernel)
         )
         i, f, g, o = ops.split(z, 4, axis=-1)
@@ -91,11 +91,11 @@ class OtherLSTMCell(keras.layers.Layer, ABC):
 class LayerNormLSTMCell(OtherLSTMCell):
     """The layer-normalised step of Ba, Kiros and Hinton (2016), equations 20 to 22.
 
-    Both shares of the gates are normalised and scaled, c' is normalised, scaled and shifted before its tanh.
+    `x W` and `h U` are normalised and scaled, and c' is normalised, scaled and shifted before its tanh.
     """
 
     def build(self, inputs_shape: Any) -> None:
-        """Makes W, U and b, the scales of both shares `(4n,)`, and the scale and offset of c' `(n,)`."""
+        """Makes W, U and b, the scales of `x W` and `h U` `(4n,)`, and the scale and offset of c' `(n,)`."""
         super().build(inputs_shape)
         gates = (4 * self.units,)
         self.input_scale = self.add_weight(shape=gates, initializer="ones", name="input_scale")
@@ -103,21 +103,21 @@ class LayerNormLSTMCell(OtherLSTMCell):
         self.state_scale = self.add_weight(shape=(self.units,), initializer="ones", name="state_scale")
         self.state_offset = self.add_weight(shape=(self.units,), initializer="zeros", name="state_offset")
 
-    def input_share(self, rows: Any) -> Any:
-        """The normalised input's share of the gates."""
-        return super().input_share(ops.cast(self.input_scale, rows.dtype) * normalise(rows))
+    def finish_input(self, rows: Any) -> Any:
+        """Normalises the input projection, scales it and adds the bias."""
+        return super().finish_input(ops.cast(self.input_scale, rows.dtype) * normalise(rows))
 
-    def recurrent_share(self, rows: Any) -> Any:
-        """The normalised state's share of the gates."""
+    def finish_recurrent(self, rows: Any) -> Any:
+        """Normalises and scales `h U`."""
         return self.recurrent_scale * normalise(rows)
 
     def output(self, gate: Any, c: Any) -> Any:
-        """The output of the normalised c'."""
+        """Returns the output for the normalised c'."""
         return gate * ops.tanh(self.state_scale * normalise(c) + self.state_offset)
 
 
 class ProjectedLSTMCell(OtherLSTMCell):
-    """The projected step of Sak, Senior and Beaufays (2014): the output is multiplied by P, and so fed back."""
+    """The projected step of Sak, Senior and Beaufays (2014): the output is multiplied by P before it is fed back."""
 
     def build(self, inputs_shape: Any) -> None:
         """Makes W, U and b, and P `(n, m)`."""
@@ -126,23 +126,23 @@ class ProjectedLSTMCell(OtherLSTMCell):
             shape=(self.units, self.output_size), initializer="glorot_uniform", name="projection"
         )
 
-    def recurrent_share(self, rows: Any) -> Any:
-        """The state's share of the gates, as it is."""
+    def finish_recurrent(self, rows: Any) -> Any:
+        """Returns `h U` unchanged."""
         return rows
 
     def output(self, gate: Any, c: Any) -> Any:
-        """The projected output."""
+        """Returns the projected output."""
         return ops.matmul(gate * ops.tanh(c), self.projection)
 
 
 def forget_bias_one(shape: tuple[int, ...], dtype: Any = None) -> Any:
-    """Zeros, with ones for the forget gate (Jozefowicz et al. 2015), as Keras' `unit_forget_bias`."""
+    """Returns ones for the forget gate and zeros elsewhere (Jozefowicz et al. 2015), like Keras' `unit_forget_bias`."""
     units = shape[0] // 4
     return ops.concatenate([ops.zeros((units,), dtype), ops.ones((units,), dtype), ops.zeros((2 * units,), dtype)])
 
 
 def normalise(values: Any) -> Any:
-    """Shifts and scales each row to mean 0 and variance 1, computed in float32.
+    """Normalises each row to mean 0 and variance 1, in float32.
 
     Args:
         values: `(..., width)`, floating.

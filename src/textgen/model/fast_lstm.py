@@ -1,4 +1,4 @@
-"""Keras' LSTM layer, faster on a CPU; knows nothing of tokens, streams or the layers around it."""
+"""Keras' LSTM layer, faster on a CPU."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from textgen.model.time_loops import lstm_loop
 class FastLSTM(HoistedLoop, keras.layers.LSTM):
     """`keras.layers.LSTM` with the same arguments, weights, config and results, several times as fast on a CPU.
 
-    On a GPU it leaves the work to Keras, which hands it to cuDNN. So it does with arguments that make another network of
-    it: other activations, dropout of its own, no bias, `go_backwards`, `unroll`; with a mask, or windows of unknown length.
+    Keras' own code, which uses cuDNN, runs on a GPU. It also runs if an argument changes the network (other activations, dropout
+    inside the layer, no bias, `go_backwards`, `unroll`), with a mask, and for windows of unknown length.
     """
 
     def runs_hoisted(self, sequences: Any, mask: Any) -> bool:
-        """Whether the hoisted loop serves; otherwise Keras' does."""
+        """Returns whether the hoisted loop runs; otherwise Keras' own loop does."""
         plain = (
             self.activation is keras.activations.tanh
             and self.recurrent_activation is keras.activations.sigmoid
@@ -28,10 +28,10 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
         )
         return plain and not has_gpu() and super().runs_hoisted(sequences, mask)
 
-    def finish_share(self, rows: Any) -> Any:
+    def finish_input(self, rows: Any) -> Any:
         """Adds the bias."""
         return rows + self.weight(self.cell.bias)
 
-    def run_loop(self, share: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
         """Runs the plain cell; see `lstm_loop`."""
-        return lstm_loop(share, self.weight(self.cell.recurrent_kernel), h, c, compiled=compiled)
+        return lstm_loop(from_input, self.weight(self.cell.recurrent_kernel), h, c, compiled=compiled)

@@ -1,4 +1,4 @@
-"""Builds the functional Keras model of a config; knows nothing of text, files or the fit loop."""
+"""Builds the functional Keras model of a config."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from textgen.model.tensorflow_ops import has_gpu, make_update
 from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
 MOST_STEPS_PER_CALL = 10
-"""Those that one call of TensorFlow makes at most."""
+"""The maximum number of steps in one call of TensorFlow."""
 
 
 class LanguageModel(keras.Model):
-    """A functional model whose `fit` makes several steps in one call of TensorFlow, each at its own learning rate.
+    """A functional model whose `fit` runs several steps in one call of TensorFlow, each with its own learning rate.
 
-    It also keeps the gradient's norm, before clipping, as a metric.
+    It also records the norm of the gradient before clipping as a metric.
 
     Attributes:
-        next_rates: the learning rates of the steps that the next call makes, one for each, at most `MOST_STEPS_PER_CALL`; a
-            callback sets them.
-        frequencies: of the training text's tokens, whose share for new ones the loss keeps; None where they are not known.
+        next_rates: the learning rate of each step of the next call, up to `MOST_STEPS_PER_CALL` of them. A callback sets them.
+        frequencies: the token frequencies of the training text, by which unseen tokens keep their probability in the loss; None if
+            they are not known.
     """
 
     train_function: Callable[[Any], dict[str, Any]] | None
@@ -41,10 +41,10 @@ class LanguageModel(keras.Model):
         self.frequencies: Frequencies | None = None
 
     def make_train_function(self, force: bool = False) -> None:
-        """Makes what `fit` calls with its iterator, whose elements `train_step` takes.
+        """Makes the function that `fit` calls with its iterator over the data of `train_step`.
 
         Args:
-            force: whether to make it anew.
+            force: whether to make it again if it exists.
         """
         if self.train_function is not None and not force:
             return
@@ -71,11 +71,12 @@ class LanguageModel(keras.Model):
         self.train_function = train_function
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Makes one update and returns the metrics so far.
+        """Updates the weights once and returns the running metrics.
 
         Args:
-            data: a dict of tokens, `(batch_size, unroll_steps)` int32, and keep, `(batch_size, 1)` float32, which is 1
-                where a stream's text goes on from the window before and 0 where not; and targets, as tokens.
+            data: a pair. The first part is a dict of `tokens`, `(batch_size, unroll_steps)` int32, and `keep`, `(batch_size, 1)`
+                float32, which is 1 if a stream's text continues from the previous window and otherwise 0. The second part is
+                the targets, shaped like the tokens.
         """
         inputs, targets = data
         self.keep_states(inputs["keep"])
@@ -93,17 +94,17 @@ class LanguageModel(keras.Model):
         return dict(self.get_metrics_result())
 
     def keep_states(self, keep: Any) -> None:
-        """Lets the states of some streams go on, and the others begin at zero.
+        """Keeps the states of some streams, and sets the others to zero.
 
         Args:
-            keep: 1 or 0 for each stream, `(batch_size, 1)`.
+            keep: 1 for each stream whose state is kept, else 0; `(batch_size, 1)`.
         """
         for layer in self._recurrent_layers:
             for state in layer.states:
                 state.assign(state * keras.ops.cast(keep, state.dtype))
 
     def reset_states(self) -> None:
-        """Lets the states of all streams begin at zero."""
+        """Sets the states of all streams to zero."""
         for layer in self._recurrent_layers:
             layer.reset_state()
 
@@ -120,17 +121,17 @@ def build_model(
     streams: int | None = None,
     window: int | None = None,
 ) -> LanguageModel:
-    """The model of a config: tokens in, logits out, the state carried from call to call.
+    """Builds the model of a config, from tokens to logits. Its state is carried over from call to call.
 
     The input is `(batch_size, unroll_steps)` int32; the output is `(batch_size, unroll_steps, vocabulary_size)` float32
     logits under any precision policy.
 
     Args:
         config: the settings.
-        vocabulary_size: the number of ids, padding and `[UNK]` included.
-        counts: how often each id occurs in the training text, `(vocabulary_size,)`; None where that is not known.
-        streams: the batch size, when it is not the config's: a twin for validation has as many as it needs.
-        window: likewise for the unroll steps.
+        vocabulary_size: the number of ids, including padding and `[UNK]`.
+        counts: how often each id occurs in the training text, `(vocabulary_size,)`; None if not known.
+        streams: the batch size, if it differs from the config's, as for validation.
+        window: the unroll steps, if they differ from the config's.
     """
     policy = config.precision
     shape = (streams or config.batch_size, window or config.unroll_steps)
@@ -140,7 +141,7 @@ def build_model(
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout:
             hidden = Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
-    frequencies = None if counts is None else Frequencies(counts)
+    frequencies = None if counts is None else Frequencies(counts, open_vocabulary=config.language_model == "word")
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
     model = LanguageModel(tokens, logits, name="textgen")
@@ -152,11 +153,11 @@ def build_model(
 
 
 def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy: str) -> keras.layers.RNN:
-    """One of the recurrent layers; the first reads tokens."""
+    """Makes one of the recurrent layers. The first one reads tokens."""
     plain = not config.layer_norm and config.num_proj is None
     options: dict[str, Any] = {"return_sequences": True, "stateful": True, "dtype": policy, "name": f"lstm_{index}"}
     if plain:
-        options["use_cudnn"] = has_gpu() or "auto"  # True: Keras refuses to run anything slower there
+        options["use_cudnn"] = has_gpu() or "auto"  # True: Keras raises an error instead of running anything slower
     else:
         options["projection_size"] = config.num_proj
     if index == 0:

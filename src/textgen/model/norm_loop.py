@@ -1,4 +1,4 @@
-"""Runs the layer-normalised LSTM cell over time in TensorFlow, as `time_loops` runs the others; knows nothing of layers."""
+"""Runs the layer-normalised LSTM cell over time in TensorFlow, as `time_loops` does the other cells."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from textgen.model.time_loops import (
 
 
 class NormWeights(NamedTuple):
-    """What the cell uses at each step.
+    """The weights that the cell uses at each step.
 
     Attributes:
-        recurrent_kernel: U, `(n, 4n)`, of which each row's mean is 0; then so is that of `h U`, and it need not be taken off.
-        recurrent_scale: of the normalised `h U`, `(4n,)`.
-        state_scale: of the normalised c', `(n,)`.
-        state_offset: likewise.
+        recurrent_kernel: U, `(n, 4n)`, with each row's mean subtracted. Each row of `h U` then has the mean 0 too.
+        recurrent_scale: the scale of the normalised `h U`, `(4n,)`.
+        state_scale: the scale of the normalised c', `(n,)`.
+        state_offset: the offset of the normalised c', `(n,)`.
     """
 
     recurrent_kernel: Any
@@ -36,14 +36,14 @@ class NormWeights(NamedTuple):
     state_offset: Any
 
 
-def norm_loop(share: Any, weights: NormWeights, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+def norm_loop(from_input: Any, weights: NormWeights, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
     """Runs the cell over time.
 
     Args:
-        share: the input's share of the gates, `(unroll_steps, batch_size, 4n)`, in Keras' order i, f, g, o.
-        weights: of the cell.
-        h: the first state, `(batch_size, n)`.
-        c: likewise.
+        from_input: the input projection, `(unroll_steps, batch_size, 4n)`, with gates in Keras' order i, f, g, o.
+        weights: the cell's weights.
+        h: the initial output, `(batch_size, n)`.
+        c: the initial cell state, `(batch_size, n)`.
         compiled: whether XLA compiles the loops.
 
     Returns:
@@ -52,35 +52,35 @@ def norm_loop(share: Any, weights: NormWeights, h: Any, c: Any, *, compiled: boo
     forward, backward = _COMPILED if compiled else _PLAIN
 
     @tf.custom_gradient
-    def run(share: Any, h: Any, c: Any, *weights: Any) -> Any:
-        share, h, c, *own = constants(share, h, c, *weights)
-        outputs, last_h, last_c, kept = forward(share, NormWeights(*own), h, c)
+    def run(from_input: Any, h: Any, c: Any, *weights: Any) -> Any:
+        from_input, h, c, *own = constants(from_input, h, c, *weights)
+        outputs, last_h, last_c, kept = forward(from_input, NormWeights(*own), h, c)
 
         def gradient(d_outputs: Any, d_last_h: Any, d_last_c: Any) -> tuple[Any, ...]:
-            d_share, d_recurrent, d_h, d_c, *d_vectors = backward(
+            d_input, d_recurrent, d_h, d_c, *d_vectors = backward(
                 d_outputs, kept, NormWeights(*own), d_last_h, d_last_c
             )
-            return d_share, d_h, d_c, product_over_time(before(h, outputs), d_recurrent), *d_vectors
+            return d_input, d_h, d_c, product_over_time(before(h, outputs), d_recurrent), *d_vectors
 
         return (outputs, last_h, last_c), gradient
 
-    found: tuple[Any, Any, Any] = run(share, h, c, *weights)
+    found: tuple[Any, Any, Any] = run(from_input, h, c, *weights)
     return found
 
 
-def _forward(share: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...]:
-    """Outputs, last h and c, and over time what the way back needs.
+def _forward(from_input: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...]:
+    """Returns the outputs, the last h and c, and everything that the backward pass needs, over time.
 
-    That is the factors of `time_loops`, where `from_h` leads to what the tanh is taken of; the normalised `h U` and c'; and
-    what each was multiplied by to have the variance 1.
+    The backward pass needs the factors of `time_loops`, where `from_h` is the factor up to the argument of the tanh. It also needs the
+    normalised c' and `h U`, and the rate by which each was multiplied to get variance 1.
     """
-    steps, units = share.shape[0], c.shape[-1]
-    shares = read_over_time(share)
-    collected = [collector(share, width) for width in (*[units] * 8, 4 * units, 1, 1)]
+    steps, units = from_input.shape[0], c.shape[-1]
+    inputs = read_over_time(from_input)
+    collected = [collector(from_input, width) for width in (*[units] * 8, 4 * units, 1, 1)]
 
     def step(time: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
         recurrent, recurrent_rate = _to_variance_one(tf.matmul(h, weights.recurrent_kernel))
-        i, f, g, o = gates(shares.read(time) + weights.recurrent_scale * recurrent)
+        i, f, g, o = gates(inputs.read(time) + weights.recurrent_scale * recurrent)
         kept = f * c
         c = kept + i * g
         state, state_rate = _to_variance_one(c - _mean(c))
@@ -97,7 +97,7 @@ def _forward(share: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...
 
 
 def _backward(d_outputs: Any, kept: list[Any], weights: NormWeights, d_h: Any, d_c: Any) -> tuple[Any, ...]:
-    """The gradients of the input's and the state's share, of the first h and c, and of the three vectors."""
+    """Returns the gradients of the input projection, of `h U`, of the initial h and c, and of the three vectors."""
     steps, (batch_size, units) = d_outputs.shape[0], d_c.shape
     transposed = tf.transpose(weights.recurrent_kernel)
     given = [read_over_time(array) for array in (d_outputs, *kept)]
@@ -122,12 +122,12 @@ def _backward(d_outputs: Any, kept: list[Any], weights: NormWeights, d_h: Any, d
         return count + 1, tf.matmul(d_recurrent, transposed), d_c * f, sums, *arrays
 
     _, d_h, d_c, sums, *arrays = over_time(steps, step, (0, d_h, d_c, sums, *collected))
-    d_share, d_recurrent = (array.stack() for array in arrays)
-    return d_share, d_recurrent, d_h, d_c, *(tf.reduce_sum(total, axis=0) for total in sums)
+    d_input, d_recurrent = (array.stack() for array in arrays)
+    return d_input, d_recurrent, d_h, d_c, *(tf.reduce_sum(total, axis=0) for total in sums)
 
 
 def _to_variance_one(centred: Any) -> tuple[Any, Any]:
-    """Rows of mean 0 scaled to variance 1, and what each was multiplied by, `(batch_size, 1)`."""
+    """Scales rows of mean 0 to variance 1, and returns them with the factor of each, `(batch_size, 1)`."""
     exact = tf.cast(centred, tf.float32)
     variance = tf.reduce_mean(exact * exact, axis=1, keepdims=True)
     rate = tf.cast(tf.math.rsqrt(variance + LAYER_NORM_EPSILON), centred.dtype)
@@ -135,7 +135,7 @@ def _to_variance_one(centred: Any) -> tuple[Any, Any]:
 
 
 def _mean(values: Any) -> Any:
-    """The mean of each row, `(batch_size, 1)`."""
+    """Returns the mean of each row, `(batch_size, 1)`."""
     return tf.cast(tf.reduce_mean(tf.cast(values, tf.float32), axis=1, keepdims=True), values.dtype)
 
 

@@ -1,7 +1,7 @@
-"""Builds the functional Keras model of one step from a model file; knows nothing of windows, training or formats.
+"""Builds the functional Keras model of one step from a model file.
 
-It consists of stock Keras layers and `keras.ops` alone, so that a file made of it loads wherever Keras does, without any
-code of textgen. The equations are those of `generation.step`. Names and shapes of its inputs and outputs stand in
+It consists only of stock Keras layers and `keras.ops`, so that its saved file loads wherever Keras does, without any
+code of textgen. The equations are those of `generation.step`. The names and shapes of its inputs and outputs are defined in
 `generation.signature`.
 """
 
@@ -23,13 +23,13 @@ Floats: TypeAlias = NDArray[np.float32]
 
 
 def build_one_step(model: ModelFile) -> keras.Model:
-    """The Keras model of one step, with the weights of a model file.
+    """Builds the Keras model of one step, with the weights of a model file.
 
     Args:
         model: the model file.
 
     Returns:
-        A functional model from a dict of inputs to a dict of outputs; the batch size is free.
+        A functional model from a dict of inputs to a dict of outputs, for any batch size.
     """
     token = keras.Input((), dtype="int32", name=TOKEN)
     states = {
@@ -48,14 +48,14 @@ def build_one_step(model: ModelFile) -> keras.Model:
 
 
 def _add_layer(tensors: Mapping[str, Floats], prefix: str, x: Any, h: Any, c: Any) -> tuple[Any, Any]:
-    """One layer of the network.
+    """Adds one layer to the network.
 
     Args:
-        tensors: of the model file.
-        prefix: of this layer's tensors.
+        tensors: the tensors of the model file.
+        prefix: the prefix of this layer's tensors.
         x: token ids `(B,)` int32, or vectors `(B, width)`.
-        h: what the layer said last.
-        c: what it remembers.
+        h: the layer's last output.
+        c: its cell state.
 
     Returns:
         The next h and c.
@@ -97,7 +97,7 @@ def _normalise(values: Any, scale: Floats, name: str, *offset: Floats) -> Any:
 
 
 def _apply(layer: Any, inputs: Any, *weights: Floats) -> Any:
-    """The output of a new layer, which is given these weights."""
+    """Returns the output of a new layer with these weights."""
     output = layer(inputs)
     layer.set_weights(weights)
     return output

@@ -1,4 +1,4 @@
-"""What the layers need of TensorFlow itself beside the loops over time (`time_loops`); the rest is written in `keras.ops`."""
+"""Contains all TensorFlow code of the layers except the loops over time (`time_loops`, `norm_loop`)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import keras
 import tensorflow as tf
 
 _ROWS_OF_A_PART = 8
-"""A product of fewer rows takes as long as one of so many: the kernel has to come from memory all the same."""
+"""The minimum number of rows in a part. Fewer rows take as long, because the whole kernel is read from memory."""
 _MANY_ROWS = 16
-"""From so many rows in a part on TensorFlow's own products, which gain more by rows than those of XLA's loop, win earlier."""
+"""With at least this many rows per part, TensorFlow's own products are faster than those of XLA's loop even at smaller states."""
 _UNITS_WITH_FEW_ROWS = 640
 _UNITS_WITH_MANY_ROWS = 512
-"""The state sizes from which they win; with few rows, it is somewhere between 512 and 768 (docs/performance.md)."""
+"""The state sizes from which TensorFlow's products are faster; with few rows, between 512 and 768 (docs/performance.md)."""
 
 
 class Loop(NamedTuple):
-    """How a loop over time is run.
+    """How a loop over time runs.
 
     Attributes:
-        parts: how many parts the batch is cut into, which run at the same time.
+        parts: the number of parts of the batch, which run at the same time.
         compiled: whether XLA compiles the loop.
     """
 
@@ -33,15 +33,15 @@ class Loop(NamedTuple):
 
 
 def choose_loop(units: int, batch_size: int) -> Loop:
-    """The way to run an LSTM's loop over time on this machine, the same in each process.
+    """Chooses how to run an LSTM's loop over time on this machine; every process makes the same choice.
 
-    A GPU runs a batch whole, and TensorFlow's own loop. On a CPU, XLA joins all that a gate needs into one pass over the
-    numbers, but runs a loop on one core, beside its products. So the batch is cut into a part for each core. Measured on
-    two cores; on more of them parts of a few rows would lose, and none has fewer than eight.
+    A GPU runs the whole batch in TensorFlow's own loop. On a CPU, XLA fuses the computation of the gates into one pass over memory,
+    but runs everything except the products on one core. So the batch is split into one part per core. This was measured on two
+    cores. With more cores, parts of a few rows would be slower, so each part has at least eight.
 
     Args:
         units: the state size n.
-        batch_size: the streams.
+        batch_size: the number of streams.
     """
     if has_gpu():
         return Loop(1, compiled=False)
@@ -51,20 +51,20 @@ def choose_loop(units: int, batch_size: int) -> Loop:
 
 
 def has_gpu() -> bool:
-    """Whether TensorFlow runs on a GPU."""
+    """Returns whether TensorFlow runs on a GPU."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 
 def run_in_parts(part: Callable[..., tuple[Any, ...]], batch: list[Any], loop: Loop) -> list[Any]:
-    """Cuts a batch, runs each part, and joins what they give.
+    """Splits a batch, runs each part, and concatenates the results.
 
     Args:
-        part: takes a part of each tensor, and gives tensors.
+        part: a function from a part of each tensor to a tuple of tensors.
         batch: tensors whose first axis is the batch.
-        loop: says how many parts.
+        loop: the result of `choose_loop`, with the number of parts.
 
     Returns:
-        The joined tensors, along their first axis.
+        The results of all parts, concatenated along their first axis.
     """
     if loop.parts == 1:
         return list(part(*batch))
@@ -75,21 +75,22 @@ def run_in_parts(part: Callable[..., tuple[Any, ...]], batch: list[Any], loop: L
 
 
 def make_update(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> Callable[[list[Any]], tuple[Any, Any]]:
-    """Makes the function that updates weights; on a CPU, XLA joins its many passes over each weight into one.
+    """Makes the function that updates the weights. On a CPU, XLA fuses its many passes over each weight into one.
 
     Args:
-        optimizer: built.
-        variables: what it updates.
+        optimizer: the optimizer, already built.
+        variables: the variables that it updates.
 
     Returns:
-        A function of their gradients, that gives the gradient's norm before clipping, and 1 if it is known, else 0.
+        A function that takes their gradients. It returns the norm of the gradient before clipping, and 1 if that norm is known,
+        else 0.
     """
     scales_loss = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
 
     def update(gradients: list[Any]) -> tuple[Any, Any]:
         norm, known = tf.linalg.global_norm(gradients), tf.constant(1.0)
         if scales_loss:
-            # Loss scaling tries too large a scale now and then, and skips the step; such a norm says nothing.
+            # Loss scaling sometimes tries too large a scale, and skips the step. The norm is then meaningless.
             known = tf.cast(tf.math.is_finite(norm), norm.dtype)
             norm = tf.where(known > 0, norm / optimizer.scale_loss(1.0), 0.0)
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -105,9 +106,8 @@ def make_update(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> 
 def gather_rows(table: Any, ids: Any) -> Any:
     """Looks up rows of a table, with a dense gradient.
 
-    The gradient of `tf.gather` is a list of rows in which a repeated id stands several times: Adam then squares each
-    before summing, and a clipping norm sums the squares of the parts, both of which are wrong. Here the rows of one id
-    are summed first.
+    The gradient of `tf.gather` is a list of rows in which a repeated id occurs several times. Adam squares each of these rows before
+    summing them, and clipping computes too small a norm. Both are wrong. Here the rows of each id are summed first.
 
     Args:
         table: `(rows, width)`, floating.
@@ -119,11 +119,11 @@ def gather_rows(table: Any, ids: Any) -> Any:
     rows, width = table.shape
 
     def gradient(upstream: Any) -> tuple[Any, None]:
-        values = tf.cast(tf.reshape(upstream, [-1, width]), tf.float32)  # many halves would not add up
+        values = tf.cast(tf.reshape(upstream, [-1, width]), tf.float32)  # a sum of many float16 values would be inexact
         flat_ids = tf.reshape(ids, [-1])
         if has_gpu():
             summed = tf.math.unsorted_segment_sum(values, flat_ids, rows)
-        else:  # in less than half the time
+        else:  # takes less than half the time
             order = tf.argsort(flat_ids)
             summed = tf.sparse.segment_sum(values, order, tf.gather(flat_ids, order), num_segments=rows)
         return tf.cast(summed, table.dtype), None
@@ -131,32 +131,32 @@ def gather_rows(table: Any, ids: Any) -> Any:
     return tf.gather(table, ids), gradient
 
 
-def draw_kept(shape: tuple[int, ...], share: int, seed: Any) -> Any:
-    """Draws what dropout keeps, from 16 random bits for each number.
+def draw_kept(shape: tuple[int, ...], count: int, seed: Any) -> Any:
+    """Draws the values that dropout keeps, from 16 random bits each.
 
     Args:
-        shape: of the tensor of numbers.
-        share: how many of 65,536 are kept in the mean.
-        seed: two integers; the same draw the same.
+        shape: the shape of the values.
+        count: the number of values kept out of 65,536, on average.
+        seed: two integers; the same seed gives the same draw.
 
     Returns:
-        A tensor of the shape, bool.
+        A bool tensor of that shape, True for the values to keep.
     """
-    count = math.prod(shape)
-    words = tf.random.stateless_uniform([(count + 1) // 2], tf.cast(seed, tf.int32), None, None, tf.int32)
-    halves = tf.reshape(tf.bitcast(words, tf.int16), [-1])[:count]
-    return tf.reshape(halves < share - 32768, shape)
+    size = math.prod(shape)
+    words = tf.random.stateless_uniform([(size + 1) // 2], tf.cast(seed, tf.int32), None, None, tf.int32)
+    halves = tf.reshape(tf.bitcast(words, tf.int16), [-1])[:size]
+    return tf.reshape(halves < count - 32768, shape)
 
 
 def usable_cores() -> int:
-    """How many threads TensorFlow gives one operation: what it was told, or the cores that this process may use."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_intra_op_parallelism_threads() or there or 1
+    """Returns the number of threads per operation in TensorFlow: as configured, or the number of cores this process may use."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return tf.config.threading.get_intra_op_parallelism_threads() or available or 1
 
 
 @functools.cache
 def _has_compiler() -> bool:
-    """Whether this build of TensorFlow can compile for this CPU; those of some systems cannot."""
+    """Returns whether this build of TensorFlow can compile for this CPU; on some systems it cannot."""
     try:
         tf.function(tf.identity, jit_compile=True, autograph=False)(tf.zeros(()))
     except (tf.errors.OpError, ValueError, RuntimeError):

@@ -1,4 +1,4 @@
-"""The first layer: reads token ids; knows nothing of text or of the layers above it."""
+"""The first recurrent layer, which reads token ids."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from keras import ops
 from textgen.model.cell_lstm import CellLSTM
 from textgen.model.fast_lstm import FastLSTM
 from textgen.model.hoisted import HoistedLoop
-from textgen.model.input_share import share_of_tokens
+from textgen.model.input_projection import project_tokens
 from textgen.model.tensorflow_ops import gather_rows
 
 ONE_HOT_DEVIATION = 2.0
-"""Of the first weights of a one-hot kernel, whose rows are never summed; Glorot's rule, which counts the whole vocabulary
-as summed inputs, gives 0.04 and learns far slower (measured in docs/experiments.md)."""
+"""The standard deviation of the initial weights of a one-hot kernel, whose rows are never summed. Glorot's rule counts the whole
+vocabulary as summed inputs; it gives 0.04, and learns far more slowly (docs/experiments.md)."""
 
 EMBEDDING_DEVIATION = 0.3
-"""Of the first vectors of an embedding, ten times that of Keras' own rule: words then learn faster, characters as fast."""
+"""The standard deviation of the initial vectors of an embedding, ten times Keras' default. Word models then learn faster, and
+character models equally fast."""
 
 
 class ReadsTokens(HoistedLoop):
-    """A hoisted recurrent layer that reads token ids, and owns their vectors: one-hot ones, or a learned embedding.
+    """A hoisted recurrent layer that reads token ids, one-hot or through its own embedding.
 
-    The results are those of the layer after a one-hot encoding, or after a `keras.layers.Embedding` with a dense gradient
+    Its results are those of the layer after a one-hot encoding, or after a `keras.layers.Embedding` with a dense gradient
     (see `gather_rows`).
 
     Args:
         units: the state size n.
         vocabulary_size: the number of ids.
-        embedding_size: the width of the learned vectors; None for one-hot ones.
+        embedding_size: the width of the embedding; None for one-hot input.
     """
 
     def __init__(self, units: int, *, vocabulary_size: int, embedding_size: int | None = None, **kwargs: Any) -> None:
@@ -44,7 +45,7 @@ class ReadsTokens(HoistedLoop):
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, sequences_shape: tuple[int, ...], initial_state_shape: Any = None) -> None:
-        """Makes the embedding `(vocabulary_size, embedding_size)`, if any, and what the layer has."""
+        """Makes the embedding `(vocabulary_size, embedding_size)`, if any, and the layer's other weights."""
         if self.embedding_size is not None:
             self.embedding = self.add_weight(
                 shape=(self.vocabulary_size, self.embedding_size),
@@ -56,7 +57,7 @@ class ReadsTokens(HoistedLoop):
 
     @property
     def token_vectors(self) -> Any:
-        """The weights with a row for each token: `(vocabulary_size, embedding_size)`, or `(vocabulary_size, 4n)` if one-hot."""
+        """The weights with one row per token: `(vocabulary_size, embedding_size)`, or `(vocabulary_size, 4n)` if one-hot."""
         return self.cell.kernel if self.embedding is None else self.embedding
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
@@ -64,12 +65,12 @@ class ReadsTokens(HoistedLoop):
 
         Args:
             sequences: token ids `(batch_size, unroll_steps)`, int32.
-            initial_state: h and c; None for those carried over, or zeros.
+            initial_state: h and c; None for the state carried over, or zeros.
             mask: `(batch_size, unroll_steps)`, or None.
-            training: passed on by Keras.
+            training: passed by Keras.
 
         Returns:
-            What `keras.layers.RNN` does.
+            The result of `keras.layers.RNN`.
         """
         return super().call(ops.expand_dims(sequences, -1), initial_state, mask, training)
 
@@ -84,14 +85,16 @@ class ReadsTokens(HoistedLoop):
             )
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    def prepare_share(self, sequences: Any) -> Callable[[Any], Any]:
-        """Makes the table of all tokens, if that pays; see `HoistedLoop.prepare_share`."""
+    def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
+        """Projects the table of all tokens if the vocabulary is small; see `HoistedLoop.prepare_input`."""
         embedding = None if self.embedding is None else self.weight(self.embedding)
-        share = share_of_tokens(ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_share)
-        return lambda part: share(ops.squeeze(part, -1))
+        project = project_tokens(
+            ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_input
+        )
+        return lambda part: project(ops.squeeze(part, -1))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,

@@ -1,8 +1,8 @@
-"""Chooses a model and how to train it by the minutes there are; arithmetic on a few measured numbers, never a timing.
+"""Chooses a model, and how to train it, for a number of minutes; arithmetic on a few measured numbers, never a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
-Those for a CPU were fitted on two cores with AVX-512, for characters up to ten minutes and for words up to three
-(docs/experiments.md); all others are guesses.
+The choices for a CPU were measured on two cores with AVX-512, for characters up to ten minutes and for words up to three
+(docs/experiments.md). All others are guesses.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any, Literal, NamedTuple
 DeviceKind = Literal["cpu", "gpu"]
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
-"""Any of these, given by hand, and nothing is chosen."""
+"""The settings that shape the network. If any of them is given by hand, nothing is chosen."""
 
 _CHARACTERS_PER_WORD_TOKEN = 4.5
-"""Words, marks and the spaces between them, in English."""
+"""The mean length in English, where a token is a word, a punctuation mark or the white space between them."""
 
 
 class _Size(NamedTuple):
-    """What is chosen for so many minutes.
+    """The choice for a range of minutes.
 
     Attributes:
-        below: it serves up to so many minutes.
-        tokens_per_second: that the device learns from, about.
-        settings: all but dropout.
+        below: the end of the range, in minutes.
+        tokens_per_second: the approximate speed of training such a model.
+        settings: all chosen settings except dropout.
     """
 
     below: float
@@ -61,26 +61,26 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ),
 }
 CHOSEN_SETTINGS = (*SHAPE_SETTINGS, "batch_size", "unroll_steps", "learning_rate", "dropout")
-"""All that is chosen."""
+"""All settings that are chosen."""
 
 _DROPOUTS = {
     "char": ((8.0, 0.1), (40.0, 0.3), (float("inf"), 0.5)),
     "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
 }
-"""The dropout for up to so many passes over the text; a text has few words for the weights that a large vocabulary brings."""
+"""Pairs of a number of epochs and the dropout for fewer. Word models need more, as they have more weights per token."""
 _STREAMS = 16
-"""Unless a size says another number."""
+"""The number of streams, unless a size names another."""
 _LEAST_STEPS = 8
-"""Of an epoch: a short text is read in fewer streams than there could be, so that they are not too short themselves."""
+"""The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen together, for one reason.
+    """Settings that are chosen together, for one reason.
 
     Attributes:
-        settings: of `TrainingConfig`, by name.
-        reason: why, in words.
+        settings: settings of `TrainingConfig`, by name.
+        reason: the reason, as the plan prints it.
     """
 
     settings: Mapping[str, Any]
@@ -90,27 +90,27 @@ class Choice:
 def choose(
     minutes: float, characters: int, language_model: str, device: DeviceKind, *, unroll_steps: int
 ) -> tuple[Choice, ...]:
-    """Chooses for a time.
+    """Chooses the model for a training time, and how to train it.
 
     Args:
-        minutes: of training.
-        characters: of the training text.
+        minutes: the training time.
+        characters: the length of the training text.
         language_model: `char` or `word`.
-        device: what kind trains.
-        unroll_steps: of a window; that of the defaults suits every size.
+        device: the kind of device that trains.
+        unroll_steps: the length of a window; the default suits every size.
     """
     size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
     tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
-    passes = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
-    dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if passes < most)
+    epochs = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
+    dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if epochs < most)
     settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": unroll_steps, **size.settings}
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
     settings["batch_size"] = min(settings["batch_size"], fitting)
-    rounded_passes = float(f"{passes:.2g}")
+    rounded_epochs = float(f"{epochs:.2g}")
     shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
     time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
     return (
-        Choice(shape, f"what learns most in {time} on a {device.upper()}"),
-        Choice(settings, "what suits that size"),
-        Choice({"dropout": dropout}, f"about {rounded_passes:,.12g} passes over the text"),
+        Choice(shape, f"learns most in {time} on a {device.upper()}"),
+        Choice(settings, "suits that size"),
+        Choice({"dropout": dropout}, f"for about {rounded_epochs:,.12g} epoch{'' if rounded_epochs == 1 else 's'}"),
     )

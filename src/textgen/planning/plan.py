@@ -1,4 +1,4 @@
-"""The plan of a run: sizes of the model, in memory and on disk, and what ends it; arithmetic only."""
+"""Plans a run: computes the size of its model, in memory and on disk, and its limits."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from textgen.config import TrainingConfig
 
 _FLOAT_BYTES = 4
 _COPIES_OF_STATE = 4
-"""Of weights and slots: themselves, their values after the update, and, in a save, their copies and the file's bytes."""
+"""The copies of weights and slots: the current and the updated values and, during a save, a copy and the file's bytes."""
 _COPIES_OF_WEIGHTS = 3
-"""More: gradients, the twin that scores, the best model."""
+"""Further copies of the weights: the gradients, the twin for validation, the best model."""
 _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
-"""The numbers that an optimizer keeps of each weight: Adam both moments, RMSprop the mean square, and sgd, without
-momentum, nothing."""
+"""The slots of an optimizer per weight: two moments for Adam, the mean square for RMSprop, none for sgd without
+momentum."""
 _CHECKPOINTS = 3
-"""Those that a job keeps: the newest two and the best."""
+"""The checkpoints that a job keeps: the newest two and the best."""
 _ACTIVATIONS_PER_CELL = 16
-"""Per cell and token, what the backward pass keeps and makes: factors, states, outputs, their gradients; normalised, twice as many."""
+"""The numbers per cell and token for the backward pass: factors, states, outputs and their gradients. Normalised cells have
+twice as many."""
 _COPIES_OF_LOGITS = 3
-"""Logits, probabilities, their gradient."""
+"""The logits, the probabilities and their gradient."""
 _TENSORFLOW_BYTES = 800_000_000
-"""What TensorFlow takes for itself and its compiler (Linux, version 2.21)."""
+"""The memory of TensorFlow and its compiler (Linux, version 2.21)."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to be.
+    """The size and the limits of a run.
 
     Attributes:
         config: the settings.
@@ -52,30 +53,30 @@ class Plan:
 
     @property
     def tokens_per_step(self) -> int:
-        """The tokens learned from in one step."""
+        """The number of tokens that one step learns from."""
         return self.config.batch_size * self.config.unroll_steps
 
     @property
     def memory_of_weights(self) -> int:
-        """About how many bytes weights, their gradients and the optimizer's slots take in training, while they are saved."""
+        """The approximate bytes of weights, gradients and optimizer slots in training, during a save."""
         state = 1 + _OPTIMIZER_SLOTS[self.config.optimizer]
         return _FLOAT_BYTES * self.parameters * (_COPIES_OF_STATE * state + _COPIES_OF_WEIGHTS)
 
     @property
     def memory_of_windows(self) -> int:
-        """About how many bytes the backward pass keeps of one step's windows."""
+        """The approximate bytes that the backward pass keeps for the windows of one step."""
         cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
         cells *= 2 if self.config.layer_norm else 1
         return _FLOAT_BYTES * self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
 
     @property
     def memory(self) -> int:
-        """About how many bytes training takes, TensorFlow included."""
+        """The approximate bytes that training takes, including TensorFlow."""
         return _TENSORFLOW_BYTES + self.memory_of_weights + self.memory_of_windows
 
     @property
     def checkpoint_bytes(self) -> int:
-        """About how many bytes a checkpoint takes: weights, the optimizer's slots, and h and c of every stream."""
+        """The approximate bytes of a checkpoint: weights, optimizer slots, and h and c of every stream."""
         config = self.config
         weights = self.parameters * (1 + _OPTIMIZER_SLOTS[config.optimizer])
         width_of_states = config.lstm_state_size + (config.num_proj or config.lstm_state_size)
@@ -83,26 +84,26 @@ class Plan:
 
     @property
     def disk(self) -> int:
-        """About how many bytes the checkpoints take that a job keeps."""
+        """The approximate bytes of all checkpoints that a job keeps."""
         return _CHECKPOINTS * self.checkpoint_bytes
 
     @property
     def limits(self) -> str:
-        """What ends the job, in words."""
+        """The limits of the job, in words."""
         config = self.config
         limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
         words = [f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None]
         if config.patience is not None:
-            words.append(f"{config.patience} scoring{'' if config.patience == 1 else 's'} without a better one")
+            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without a better one")
         return " or ".join(words)
 
     def total_steps(self, *, epochs: float, steps: int, steps_per_epoch: int) -> int | None:
-        """The updates that the job will have made when epochs or max_steps end it; None when only the time is limited.
+        """Returns the total steps of a job that epochs or max_steps limit; None if only its time is limited.
 
         Args:
-            epochs: passes over the text so far.
-            steps: updates so far, perhaps with windows of another size.
-            steps_per_epoch: of the passes that are left.
+            epochs: the epochs so far.
+            steps: the steps so far, perhaps with windows of another size.
+            steps_per_epoch: the steps in each remaining epoch.
         """
         config = self.config
         totals = [config.max_steps] if config.max_steps is not None else []
@@ -111,38 +112,38 @@ class Plan:
         return min(totals, default=None)
 
     def fraction(self, *, epochs: float, steps: int, minutes: float) -> float:
-        """How much of the job is done, from 0 to 1: the furthest of its limits.
+        """Returns how much of the job is done, from 0 to 1, by the limit that is closest.
 
         Args:
-            epochs: passes over the text so far.
-            steps: updates so far.
-            minutes: of training so far.
+            epochs: the epochs so far.
+            steps: the steps so far.
+            minutes: the minutes of training so far.
         """
         config = self.config
         pairs = ((epochs, config.epochs), (steps, config.max_steps), (minutes, config.time_limit))
         return min(1.0, max(done / limit for done, limit in pairs if limit is not None))
 
     def is_stale(self, stale: int) -> bool:
-        """Whether patience is over.
+        """Returns whether patience has run out.
 
         Args:
-            stale: scorings since the best one.
+            stale: the evaluations since the best one.
         """
         return self.config.patience is not None and stale >= self.config.patience
 
     def is_reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> bool:
-        """Whether the job is at an end.
+        """Returns whether the job has reached a limit.
 
         Args:
-            epochs: passes over the text so far.
-            steps: updates so far.
-            minutes: of training so far.
-            stale: scorings since the best one.
+            epochs: the epochs so far.
+            steps: the steps so far.
+            minutes: the minutes of training so far.
+            stale: the evaluations since the best one.
         """
         return self.is_stale(stale) or self.fraction(epochs=epochs, steps=steps, minutes=minutes) >= 1
 
     def describe_model(self) -> str:
-        """The model's shape in words."""
+        """Returns the shape of the model in words."""
         config = self.config
         parts = [
             f"{config.layers} LSTM {'layer' if config.layers == 1 else 'layers'} of {config.lstm_state_size} states",

@@ -1,4 +1,4 @@
-"""Where bytes lie: whole-or-nothing writing, the files that travel with the package, the cache, buckets."""
+"""Where bytes are kept: atomic writing, the files that come with the package, the user's directories, buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
 from textgen.storage.bucket_settings import BucketSettings, bucket_settings
@@ -20,10 +20,14 @@ from textgen.storage.files import (
     read_text,
     remove,
     remove_abandoned,
+    remove_old_temporaries,
     write_atomic,
 )
+from textgen.storage.json_object import parse_object
 from textgen.storage.lease import Holder, Lease
 from textgen.storage.mirror import Mirror, Upload
+from textgen.storage.object_names import can_be_local, check_local_name
+from textgen.storage.state import state_path
 from textgen.storage.uris import below, is_bucket, is_uri
 
 __all__ = [
@@ -40,6 +44,8 @@ __all__ = [
     "bucket_settings",
     "bundled",
     "cache_directory",
+    "can_be_local",
+    "check_local_name",
     "copy_to",
     "fetch",
     "fetch_argument",
@@ -50,9 +56,12 @@ __all__ = [
     "make_directory",
     "name_by_content",
     "open_atomic",
+    "parse_object",
     "read_text",
     "remove",
     "remove_abandoned",
+    "remove_old_temporaries",
+    "state_path",
     "upload_once",
     "write_atomic",
 ]

@@ -1,7 +1,7 @@
-"""The objects below one place of a bucket: lists, reads, writes and removes them; knows nothing of what is in them.
+"""Lists, reads, writes and removes the objects below one place of a bucket.
 
 A write names the generation that it replaces (Cloud Storage's documentation, "Request preconditions"). So two processes
-never overwrite each other's objects unseen, and a request can be repeated whose answer was lost.
+never overwrite each other's objects unnoticed, and a request whose answer was lost can be repeated.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from textgen.errors import LockedError, from_os_error
+from textgen.errors import LockedError, MissingError, from_os_error
 from textgen.storage.files import make_directory, open_atomic
+from textgen.storage.object_names import can_be_local
 from textgen.storage.service import make_client, patience, translated
 from textgen.storage.uris import below, split_directory
 
@@ -29,9 +30,13 @@ _READER = "Storage Object Viewer"
 _WRITER = "Storage Object User"
 
 
+class RemovedError(MissingError):
+    """The generation of an object that was to be replaced has been removed, and no other has taken its place."""
+
+
 @dataclass(frozen=True)
 class StoredObject:
-    """What a bucket says of an object.
+    """The properties of an object.
 
     Attributes:
         size: in bytes.
@@ -45,17 +50,17 @@ class StoredObject:
 
 
 class BucketDirectory:
-    """A place of a bucket; to be entered, for its connection.
+    """A place of a bucket; a context manager that closes its connection.
 
-    Used by one thread at a time. Names of objects count from the place. A method raises, besides what it says, an
-    `AccessError` when the credentials do not allow it, an `UnavailableError` when there are none or the service cannot be
-    reached for a minute, and a `MissingError` when there is no such bucket.
+    Used by one thread at a time. Names of objects are relative to the place. Every method can also raise an `AccessError`
+    when the credentials do not allow it, an `UnavailableError` when there are none or the service cannot be reached for a
+    minute, and a `MissingError` when there is no such bucket.
 
     Args:
         uri: `gs://BUCKET/PATH`, or `gs://BUCKET`.
 
     Raises:
-        UsageError: for a URI that cannot be.
+        UsageError: for an invalid URI.
     """
 
     def __init__(self, uri: str) -> None:
@@ -74,20 +79,20 @@ class BucketDirectory:
             self._connected = None
 
     def list(self) -> dict[str, StoredObject]:
-        """The objects below, by name, sorted; without those whose name would lead out of a local directory."""
+        """The objects by name, sorted; without those whose name could not be that of a file in a local directory."""
         with translated(f"cannot list {self.uri}", _READER):
             blobs = self._client.list_blobs(self._bucket_name, prefix=self._prefix, **patience())
             found = {blob.name.removeprefix(self._prefix): _facts(blob) for blob in blobs}
-        return {name: found[name] for name in sorted(found) if _stays_inside(name)}
+        return {name: found[name] for name in sorted(found) if can_be_local(name)}
 
     def find(self, name: str) -> StoredObject | None:
-        """What a single object is; None when it is not there, or there is no such bucket."""
+        """The properties of an object; None when it does not exist, or the bucket does not."""
         with translated(f"cannot read {below(self.uri, name)}", _READER):
             blob = self._bucket.get_blob(self._prefix + name, **patience())
             return None if blob is None else _facts(blob)
 
     def read(self, name: str) -> tuple[bytes, StoredObject] | None:
-        """The bytes of a small object; None when it is not there."""
+        """The bytes and properties of a small object; None when it does not exist."""
         with translated(f"cannot read {below(self.uri, name)}", _READER):
             blob = self._bucket.get_blob(self._prefix + name, **patience())
             if blob is None:
@@ -95,31 +100,32 @@ class BucketDirectory:
             return blob.download_as_bytes(if_generation_match=blob.generation, **patience()), _facts(blob)
 
     def download(self, name: str, path: Path) -> None:
-        """Writes an object's bytes to a local file, whole or not at all, checked against the service's checksum.
+        """Downloads an object to a local file, atomically, and checks it against the service's checksum.
 
         Raises:
-            MissingError: when it is not there.
+            MissingError: when it does not exist.
             InputOutputError: when what arrived is damaged, or the disk fails.
         """
         make_directory(path.parent)
         doing = f"cannot read {below(self.uri, name)}"
-        # Translated inside: open_atomic takes every OSError for one of the disk, and some of the network are such.
+        # Translated inside: open_atomic takes every OSError for the disk's, and some are the network's.
         with open_atomic(path) as file, translated(doing, _READER):
             self._bucket.blob(self._prefix + name).download_to_file(file, **patience())
 
     def write(self, name: str, content: bytes, generation: int) -> StoredObject:
-        """Writes an object over a generation of it.
+        """Writes an object in place of one of its generations.
 
         Args:
             name: of the object.
             content: its bytes.
-            generation: that it replaces; `NOT_THERE` for a new object.
+            generation: the one to replace; `NOT_THERE` for a new object.
 
         Returns:
-            What it is now.
+            Its properties now.
 
         Raises:
             LockedError: when somebody else has written it meanwhile.
+            RemovedError: when somebody else has removed it meanwhile.
         """
         return self._write(name, io.BytesIO(content), len(content), generation)
 
@@ -127,10 +133,10 @@ class BucketDirectory:
         """Writes a file's bytes to an object, as `write` does; what is added to the file meanwhile is left out.
 
         Returns:
-            What it is now; None when there is no such file any more.
+            Its properties now; None when the file no longer exists.
 
         Raises:
-            LockedError: when somebody else has written it meanwhile.
+            LockedError, RemovedError: as `write`.
             TextgenError: when the file cannot be read.
         """
         try:
@@ -142,7 +148,7 @@ class BucketDirectory:
             raise from_os_error(error, f"cannot read {path}") from error
 
     def remove(self, name: str, generation: int) -> None:
-        """Removes a generation of an object; one that is gone already is no failure.
+        """Removes a generation of an object; one that is gone already is not an error.
 
         Raises:
             LockedError: when somebody else has written it meanwhile.
@@ -160,7 +166,7 @@ class BucketDirectory:
                     raise _changed(uri) from error
 
     def copy(self, name: str, target: BucketDirectory) -> None:
-        """Copies an object, within the service, to the same name in another place, unless it is there already."""
+        """Copies an object within the service to the same name in another place, unless that exists already."""
         from google.api_core.exceptions import PreconditionFailed
 
         with (
@@ -177,7 +183,7 @@ class BucketDirectory:
 
     @property
     def _client(self) -> Client:
-        """Made when it is first used, where what it fails with is translated."""
+        """Made at its first use, where its errors are translated."""
         if self._connected is None:
             self._connected = make_client()
         return self._connected
@@ -195,8 +201,12 @@ class BucketDirectory:
             try:
                 blob.upload_from_file(file, size=size, if_generation_match=generation, **patience())
             except PreconditionFailed as error:
-                # Perhaps by ourselves: an answer that was lost makes the library send the request again.
                 there = self.find(name)
+                if there is None and generation != NOT_THERE:
+                    raise RemovedError(
+                        f"cannot write {uri}: somebody has removed it meanwhile; run the same command again"
+                    ) from error
+                # Perhaps this is our own write: where an answer is lost, the library sends the request again.
                 file.seek(0)
                 if there is None or there.generation == generation or there.crc32c != _crc32c(file, size):
                     raise _changed(uri) from error
@@ -224,16 +234,11 @@ def _crc32c(file: BinaryIO, size: int) -> str:
     return base64.b64encode(checksum.digest()).decode()
 
 
-def _stays_inside(name: str) -> bool:
-    """Whether an object's name is a path below its directory; a bucket can hold any."""
-    return all(part not in {"", ".", ".."} for part in name.split("/"))
-
-
 def _facts(blob: Blob) -> StoredObject:
     return StoredObject(blob.size, blob.generation, blob.crc32c)
 
 
 def _changed(uri: str) -> LockedError:
     return LockedError(
-        f"another process has written {uri} meanwhile, so this one stops; see to it that only one works there"
+        f"another process has written {uri} meanwhile, so this one stops; make sure that only one works there"
     )

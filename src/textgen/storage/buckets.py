@@ -1,4 +1,4 @@
-"""Brings objects of a bucket to the local disk, and local files into one, each once; knows nothing of what is in them."""
+"""Downloads objects of a bucket, and uploads local files to one, each of them once."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
-from textgen.errors import MissingError, from_os_error
+from textgen.errors import InputOutputError, MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 from textgen.storage.cache import cache_directory
-from textgen.storage.files import remove, write_atomic
+from textgen.storage.files import is_temporary, remove, remove_old_temporaries, write_atomic
+from textgen.storage.object_names import check_local_name, find_twins
 from textgen.storage.uris import SCHEME, is_bucket, split
 
 _LONGEST_NAME = 200
-"""In characters: of names that could be too long for a local disk, the end is kept."""
+"""In bytes: of names that could be too long for a local disk, the end is kept."""
 
 _WILDCARD = re.compile(r"[*?[]")
 
 
 def fetch(uri: str) -> Path:
-    """Brings an object to the local disk, once for each content of it.
+    """Downloads an object, once for each content of it.
 
-    The service is asked each time what the object is now, and what arrives is checked against the checksum that it names.
-    Without credentials the object is asked for anonymously, which is enough for a public one. No project is needed.
+    The service is asked each time which content the object has now, and what arrives is checked against the service's
+    checksum. Without credentials the object is requested anonymously, which is enough for a public one. No project is
+    needed.
 
     Args:
         uri: `gs://BUCKET/OBJECT`.
 
     Returns:
-        The file, in the cache, under the object's own name. It is to be read, not changed.
+        The file, in the cache, under the object's own name. It is for reading only.
 
     Raises:
-        UsageError: for a URI that cannot be.
+        UsageError: for an invalid URI, or a name that no local file can have.
         MissingError: when there is no such bucket or object.
         AccessError: when the credentials do not allow it.
         UnavailableError: when there are no credentials and the object is not public, or the service cannot be reached;
-            the latter shows within about a minute, or two when it happens in the middle.
+            the latter is noticed within about a minute, or two if it happens in the middle.
         InputOutputError: when what arrived is damaged, or the disk fails.
     """
     path = _fetch_if_there(uri)
@@ -48,15 +50,15 @@ def fetch(uri: str) -> Path:
 
 
 def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Collection[str]]) -> str:
-    """Brings what an argument names in a bucket, a file, a folder or a glob, to the local disk.
+    """Downloads what an argument names in a bucket: a file, a folder or a glob.
 
     Args:
         argument: begins with `gs://`.
-        choose: for a folder or a glob, chooses what to bring. It is called with the folder's URI and the names of the
+        choose: for a folder or a glob, chooses what to download. It is called with the folder's URI and the names of the
             objects below it, relative to it.
 
     Returns:
-        The argument that stands for the same on the local disk: a path, or a glob; names are those of the bucket.
+        The path or glob that means the same on the local disk; names are those of the bucket.
 
     Raises:
         TextgenError: as `fetch`, and whatever `choose` raises.
@@ -76,35 +78,36 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
             raise MissingError(
                 f"there is no {argument}, and no text below it; check the names of the bucket and of the file"
             )
-        for name, facts in found.items():
-            _bring(directory, name, facts, place / name)
+        _bring_all(directory, found, place)
     for path in place.rglob("*"):
-        if path.is_file() and path.relative_to(place).as_posix() not in found:
+        # Another process may be downloading the same folder.
+        if path.is_file() and not is_temporary(path) and path.relative_to(place).as_posix() not in found:
             remove(path)
     return f"{glob.escape(str(place))}{pattern}" if pattern else str(place)
 
 
 def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -> list[str]:
-    """Brings the objects below a place of a bucket to the local disk, but for those that are there already.
+    """Downloads the objects below a place of a bucket, except those that are here already.
 
     Args:
         uri: the place.
         place: the local directory; made when missing.
-        names: of the objects to bring; None for all.
+        names: of the objects to download; None for all.
 
     Returns:
-        The names of those that are there now; whatever else is in the directory stays.
+        The names of those that are here now; whatever else is in the directory stays.
 
     Raises:
-        TextgenError: as `fetch`; a place where nothing lies is empty.
+        InputOutputError: when two of the objects would be one file here.
+        TextgenError: as `fetch`; a place without objects is empty.
     """
+    remove_old_temporaries(place)
     with BucketDirectory(uri) as directory:
         found = directory.list()
         asked = found.keys() if names is None else set(names)
-        wanted = [name for name in found if name in asked]
-        for name in wanted:
-            _bring(directory, name, found[name], place / name)
-    return wanted
+        wanted = {name: facts for name, facts in found.items() if name in asked}
+        _bring_all(directory, wanted, place)
+    return list(wanted)
 
 
 def upload_once(path: Path, uri: str) -> None:
@@ -123,7 +126,7 @@ def upload_once(path: Path, uri: str) -> None:
 
 
 def name_by_content(paths: Sequence[Path]) -> str:
-    """A short name for files, which another content would change.
+    """A short name for the content of files: any other content has another name.
 
     Raises:
         TextgenError: when one cannot be read.
@@ -139,7 +142,7 @@ def name_by_content(paths: Sequence[Path]) -> str:
 
 
 def copy_to(path: Path, place: str) -> None:
-    """Copies a small file to a path, or to an object of a bucket, over what is there.
+    """Copies a small file to a path or to an object of a bucket, which it replaces.
 
     Raises:
         TextgenError: when it cannot be read or written.
@@ -175,13 +178,24 @@ def _fetch_if_there(uri: str) -> Path | None:
 
 
 def _cached(uri: str, kind: str) -> Path:
-    """Where what a URI names lies on the local disk, under the same name."""
+    """The local path of what a URI names, with the same name at its end."""
+    name = check_local_name(uri.rstrip("/").rpartition("/")[2], uri)
     key = hashlib.sha256(f"{kind} {uri}".encode()).hexdigest()[:32]
-    return cache_directory("buckets") / key / (PurePosixPath(uri).name[-_LONGEST_NAME:] or "object")
+    return cache_directory("buckets") / key / name.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+
+
+def _bring_all(directory: BucketDirectory, objects: Mapping[str, StoredObject], place: Path) -> None:
+    """Downloads the objects that `directory` lists, except those that are here already."""
+    if twins := find_twins(objects):
+        raise InputOutputError(
+            f"{twins[0]} and {twins[1]} in {directory.uri} would be one file on this machine; rename one of them"
+        )
+    for name, facts in objects.items():
+        _bring(directory, name, facts, place / name)
 
 
 def _bring(directory: BucketDirectory, name: str, facts: StoredObject, path: Path) -> None:
-    """Brings an object unless its content is there already."""
+    """Downloads an object unless its content is here already."""
     with contextlib.suppress(OSError):
         if path.stat().st_size == facts.size and crc32c(path) == facts.crc32c:
             return

@@ -1,4 +1,4 @@
-"""Says where caches lie: files that can be made again from the text and are never needed to sample."""
+"""Finds the user's caches: files that can be made again from the text and are never needed to sample."""
 
 from __future__ import annotations
 
@@ -8,51 +8,60 @@ import time
 from pathlib import Path
 
 from textgen.errors import MissingError
-from textgen.storage.files import make_directory
-
-_ABANDONED_SECONDS = 24 * 60 * 60
-"""A temporary file that nobody has written to for so long is what a killed process left."""
+from textgen.storage.files import is_temporary, make_directory, remove_old_temporaries
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
-"""A file that nobody has read for so long would rather be made again than fill the disk."""
+"""A cached file that nobody has read for this long only fills the disk; it can be made again."""
 
 
 def cache_directory(kind: str, *, forgets: bool = False) -> Path:
     """A directory for one kind of cached file: below `TEXTGEN_CACHE`, else below the user's cache directory.
 
-    What killed processes left there goes; the temporary files of others at work stay.
+    Temporary files that killed processes left there are removed; those of processes at work stay.
 
     Args:
         kind: its name, such as `"ids"`.
-        forgets: whether files that nobody has read for thirty days go too.
+        forgets: whether files that nobody has read for thirty days are removed too.
 
     Raises:
         TextgenError: when it cannot be made.
     """
-    named = os.environ.get("TEXTGEN_CACHE")
-    if named:
-        try:
-            root = Path(named).expanduser()
-        except RuntimeError as error:
-            raise MissingError(
-                f"TEXTGEN_CACHE is {named}, and there is no such home directory; name another place"
-            ) from error
-    else:
-        from platformdirs import user_cache_path
-
-        root = user_cache_path("textgen", appauthor=False)
-    directory = root / kind
+    directory = cache_root() / kind
     make_directory(directory)
-    for path in directory.iterdir() if forgets else directory.glob(".*.tmp"):
+    remove_old_temporaries(directory)
+    for path in directory.iterdir() if forgets else ():
         # Another process may have removed it, and Windows keeps one that is open.
         with contextlib.suppress(OSError):
-            is_temporary = path.name.startswith(".") and path.suffix == ".tmp"
-            if _unused_seconds(path) > (_ABANDONED_SECONDS if is_temporary else _UNUSED_SECONDS):
+            if not is_temporary(path) and _unused_seconds(path) > _UNUSED_SECONDS:
                 path.unlink()
     return directory
 
 
+def cache_root() -> Path:
+    """The directory of all caches.
+
+    Raises:
+        MissingError: as `named_directory`.
+    """
+    from platformdirs import user_cache_path
+
+    return named_directory("TEXTGEN_CACHE") or user_cache_path("textgen", appauthor=False)
+
+
+def named_directory(variable: str) -> Path | None:
+    """The directory that an environment variable names; None where it is empty or not set.
+
+    Raises:
+        MissingError: when it is in the home of a user that does not exist.
+    """
+    named = os.environ.get(variable)
+    try:
+        return Path(named).expanduser() if named else None
+    except RuntimeError as error:
+        raise MissingError(f"{variable} is {named}, and there is no such home directory; name another place") from error
+
+
 def _unused_seconds(path: Path) -> float:
-    """How long ago a file was last read or written, as far as the file system keeps the time of reading."""
+    """How long ago a file was last read or written, as far as the file system records when it was read."""
     found = path.stat()
     return time.time() - max(found.st_atime, found.st_mtime)

@@ -1,22 +1,31 @@
-"""Reads and writes local files, whole or not at all; knows nothing of what is in them.
+"""Reads local files and replaces them atomically, whatever is in them.
 
-Every failure of the operating system leaves here as a `TextgenError` that names the path.
+Every failure of the operating system becomes a `TextgenError` that names the path.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from textgen.errors import FormatError, from_os_error
 
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]+\.tmp")
+"""The name of a temporary file of `open_atomic`: a random number keeps those of two writers apart."""
+
+_ABANDONED_SECONDS = 24 * 60 * 60
+"""A temporary file that has not been written to for this long was left by a killed process."""
+
 
 def write_atomic(path: Path, data: bytes | str) -> None:
-    """Writes a file at once, as `open_atomic` does.
+    """Replaces a file atomically, as `open_atomic` does.
 
     Args:
         path: the file; its directory is made when missing.
@@ -32,14 +41,15 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 @contextlib.contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file for writing so that a reader finds the old content or the new, whatever happens in between.
+    """Opens a file for writing so that a reader finds either the old content or the new, whatever happens in between.
 
-    The data goes to a temporary file in the same directory. When the block has ended well it is flushed to the disk
-    (fsync) and renamed over the old file; then the directory is flushed, so that the rename outlives a power cut. No
-    temporary file is left, on Ctrl-C neither; only a killed process leaves one.
+    The data goes to a temporary file in the same directory, which no other thread or process uses. When the block ends
+    without an error, that file is flushed to the disk (fsync) and renamed over the old one; then the directory is flushed,
+    so that the rename survives a power cut. The temporary file is always removed, after Ctrl-C too; only a killed process
+    leaves one.
 
     Args:
-        path: the file; its directory is there.
+        path: the file; its directory must exist.
 
     Yields:
         The temporary file.
@@ -47,9 +57,9 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     Raises:
         TextgenError: when the operating system refuses; the old file stays.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -64,7 +74,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Lets a library that wants a path write a file as `write_atomic` does.
+    """Replaces a file atomically, for a library that writes to a path.
 
     When the body ends, what it wrote is flushed and renamed over the old file; when it fails, the old file stays.
 
@@ -72,7 +82,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         path: the file; its directory is made when missing.
 
     Yields:
-        Where to write: a path of the same name, in a temporary directory beside the file.
+        Where to write: a path of the same name, in a temporary directory next to the file.
 
     Raises:
         TextgenError: when the operating system refuses, in the body too.
@@ -102,10 +112,10 @@ def flush_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Makes a directory and those above it.
+    """Makes a directory and its missing parents.
 
     Raises:
-        TextgenError: when the operating system refuses, or a file stands in the way.
+        TextgenError: when the operating system refuses, or a file is in the way.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -131,8 +141,8 @@ def find(directory: Path, pattern: str) -> list[Path]:
     """The files of a directory whose names match a pattern, sorted.
 
     Args:
-        directory: where to look; it need not be there.
-        pattern: as `Path.glob` has it.
+        directory: where to look; it need not exist.
+        pattern: as `Path.glob` takes it.
 
     Raises:
         TextgenError: when the operating system refuses.
@@ -144,17 +154,35 @@ def find(directory: Path, pattern: str) -> list[Path]:
 
 
 def remove_abandoned(directory: Path, pattern: str) -> None:
-    """Removes what killed processes left half-written; for whoever knows that nobody writes there now.
+    """Removes the temporary files that killed processes left, for a caller that knows that nobody writes there now.
 
     Args:
-        directory: where the files are, or were to be; it need not be there.
-        pattern: of the files' names, as `Path.glob` has it.
+        directory: where the files are; it need not exist.
+        pattern: of the files' names, as `Path.glob` takes it.
 
     Raises:
         TextgenError: when the operating system refuses.
     """
     for abandoned in find(directory, f".{pattern}.*.tmp"):
         remove(abandoned)
+
+
+def remove_old_temporaries(directory: Path) -> None:
+    """Removes the temporary files in and below a directory that have not been written to for a day.
+
+    Younger ones may belong to a process that is still writing. What cannot be removed stays.
+    """
+    for folder, _, names in os.walk(directory):
+        for path in (Path(folder, name) for name in names):
+            # Another process may have removed it, and Windows keeps one that is open.
+            with contextlib.suppress(OSError):
+                if is_temporary(path) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                    path.unlink()
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is a temporary one of `open_atomic`, perhaps of another process."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove(path: Path) -> None:

@@ -1,9 +1,9 @@
-"""A lease on a place of a bucket: one holder at a time; knows nothing of what the holder does there.
+"""A lease on a place of a bucket, for one holder at a time.
 
-The object `lock` names who works there. Its holder writes it anew every third of the lease, each time over the generation
-written before; so whoever sees a generation stand still for a whole lease knows that the holder is gone, without
-comparing clocks, and takes over by writing over just that generation. It is never removed: it also says whose local copy
-of the place is the newest.
+The object `lock` names its holder, who rewrites it every third of the lease, each time in place of the generation written
+before. So whoever sees a generation unchanged for a whole lease knows, without comparing clocks, that the holder is gone,
+and takes over by replacing exactly that generation. The holder never removes it, because it also tells whose local copy of
+the place is the newest; where somebody else has removed it, the holder makes it again.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from textgen.errors import LockedError, TextgenError
-from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory
+from textgen.errors import InputOutputError, LockedError, TextgenError, named
+from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
+from textgen.storage.json_object import parse_object
 from textgen.storage.service import shorten
 
 LOCK = "lock"
 
 _LEASE_SECONDS = 60.0
 _RENEWALS = 3
-"""In the time of a lease."""
+"""Per lease."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Holder:
     """Who holds a lease.
 
     Attributes:
-        name: the same again after a restart, so that the lease is taken over at once; empty where the local copy tells.
-        copy: names its local copy of the place, which only it uses; empty where it has none.
+        name: the same after a restart, so that the lease is taken over at once; empty where only the local copy tells.
+        copy: names its local copy of the place, which nobody else uses; empty where it has none.
         description: for people.
         held: whether it works there now.
     """
@@ -47,16 +48,16 @@ class Holder:
 
 
 class Lease:
-    """While entered, this process holds the lease; a thread renews it.
+    """A context manager: inside it, this process holds the lease, and a thread renews it.
 
     Args:
         uri: of the place.
         holder: this process.
-        waiting: called with one line before it waits for the lease of another to run out.
-        lost: called, in that thread, with what to end with when another has taken the lease over.
+        waiting: called with one line before it waits for another's lease to run out.
+        lost: called in that thread with the error to end with when another has taken over, or the thread has failed.
 
     Attributes:
-        goes_on: whether the last holder had the very local copy that this one has, so that it is the newest.
+        goes_on: whether the last holder had the same local copy as this one, so that it is the newest.
 
     Raises:
         LockedError: when another holds the lease, and renews it.
@@ -91,20 +92,20 @@ class Lease:
         if kind is KeyboardInterrupt:  # at once: the lease runs out
             return
         self._thread.join()
-        with self._close, contextlib.suppress(TextgenError):  # the next holder waits a little, that is all
+        with self._close, contextlib.suppress(TextgenError):  # the next holder only has to wait a little
             self._write(held=False)
 
     @property
     def copy(self) -> str:
-        """The local copy of this holder: where it does not go on, a name that none had before."""
+        """The name of this holder's local copy; a new one, unless `goes_on`."""
         return self._holder.copy
 
     def renew(self) -> None:
-        """Makes sure that the lease is still this process'.
+        """Makes sure that this process still holds the lease.
 
         Raises:
             LockedError: when another has taken it over.
-            TextgenError: as `BucketDirectory`; it may still be this process'.
+            TextgenError: as `BucketDirectory`; this process may still hold it.
         """
         self._write(held=True)
 
@@ -141,7 +142,7 @@ class Lease:
         self.renew()
 
     def _wait(self, generation: int, other: str) -> int:
-        """Waits until a lease has run out, or is given back; the generation that is then there."""
+        """Waits until a lease has run out or is given back, and returns the generation of the object then."""
         place = self._directory.uri
         other = shorten(str(other))  # anyone who can write to the bucket may have written it
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
@@ -157,7 +158,7 @@ class Lease:
             if not _parse(content).held:
                 return facts.generation
             raise LockedError(
-                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another {named('job_dir')}"
             )
         return generation
 
@@ -168,18 +169,30 @@ class Lease:
             except LockedError as error:
                 self._lost(error)
                 return
-            except TextgenError:  # the network; until it is back nobody else can take the lease over unseen
+            except TextgenError:  # until the network is back, nobody else can take over unnoticed
                 continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, the lease may not run out unnoticed
+                cause = f"{type(error).__name__}: {error}"
+                self._lost(
+                    InputOutputError(
+                        f"cannot renew the lease on {self._directory.uri} ({cause}); run the same command again to resume"
+                    )
+                )
+                return
 
     def _write(self, *, held: bool) -> None:
         content = json.dumps(asdict(replace(self._holder, held=held))).encode()
         with self._writing:
-            self._generation = self._directory.write(LOCK, content, self._generation).generation
+            try:
+                written = self._directory.write(LOCK, content, self._generation)
+            except RemovedError:
+                written = self._directory.write(LOCK, content, NOT_THERE)
+            self._generation = written.generation
 
 
 def _parse(content: bytes) -> Holder:
-    """The holder that a lock names; nobody where it makes no sense."""
+    """The holder that a lock names; nobody where it is damaged."""
     try:
-        return Holder(**json.loads(content))
-    except (ValueError, TypeError, RecursionError):
+        return Holder(**(parse_object(content) or {}))
+    except TypeError:
         return Holder(name="", copy="", description="somebody unknown", held=False)

@@ -1,6 +1,7 @@
-"""Keeps a place of a bucket like local files, in the background; knows nothing of what they are.
+"""Uploads local files to a place of a bucket in the background, as they change.
 
-What the network or the service let down is tried again a little later: an outage delays uploads, and nothing else.
+What fails is tried again a little later, so an outage of the network or the service only delays uploads. A permission that
+is missing does not come back by itself: after five minutes of refusals the uploads end, and with them the work.
 """
 
 from __future__ import annotations
@@ -14,23 +15,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from textgen.errors import InputOutputError, LockedError, TextgenError, from_os_error
-from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
+from textgen.errors import AccessError, InputOutputError, LockedError, TextgenError, from_os_error
+from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError, StoredObject, crc32c
 
 _INTERVAL_SECONDS = 2.0
-"""Between two looks at the files."""
+"""Between two scans of the files."""
 
 _LAST_PATIENCE_SECONDS = 600.0
 """How long the last uploads are tried."""
 
+_REFUSAL_SECONDS = 300.0
+"""How long uploads are tried that are refused for want of a permission."""
+
 
 @dataclass(frozen=True)
 class Upload:
-    """An object that is to be like a file.
+    """An object and the content that it should have.
 
     Attributes:
         name: of the object.
-        content: the file; or bytes read before, where it matters when.
+        content: a file; or bytes that were read before, where the moment matters.
     """
 
     name: str
@@ -38,19 +42,20 @@ class Upload:
 
 
 class Mirror:
-    """While entered, a thread uploads what is new; when the body has ended, the rest, but at once after a KeyboardInterrupt.
+    """A context manager: inside it, a thread uploads what is new. At its end the rest is uploaded, except after Ctrl-C.
 
     Args:
         uri: the place of the bucket.
-        scan: what is to be there, in the order in which it is to arrive; called in the thread.
-        disposable: says of an object's name whether it goes when `scan` no longer has it.
-        check: called before anything is written; a LockedError of it ends all.
-        warn: called in the thread with one line when uploads are delayed, and when they go on.
-        lost: called in the thread with what to end with when another process writes there too.
+        scan: returns what should be there, in the order in which it should arrive; called in the thread.
+        disposable: whether an object of this name is removed when `scan` no longer returns it.
+        check: called before anything is written; a LockedError from it ends the uploads.
+        warn: called in the thread with one line when uploads are delayed, and when they resume.
+        lost: called in the thread with the error to end with, when uploads have ended before the body has.
         advice: what to do when the rest cannot be uploaded.
 
     Raises:
-        InputOutputError: at the end, when the rest cannot be uploaded for ten minutes.
+        AccessError: at the end, when uploads have been refused for five minutes.
+        InputOutputError: at the end, when the rest could not be uploaded for ten minutes.
         LockedError: at the end, when another process has written there.
         TextgenError: as `BucketDirectory`.
     """
@@ -75,7 +80,9 @@ class Mirror:
         self._advice = advice
         self._there: dict[str, StoredObject] = {}
         self._uploaded: dict[str, object] = {}
-        self._delayed = False
+        self._problem = ""
+        self._refused_since: float | None = None
+        self._may_be_removed = False
         self._is_abandoned = False
         self._failure: TextgenError | None = None
         self._end = threading.Event()
@@ -100,57 +107,89 @@ class Mirror:
             self._thread.join()
         if self._failure is not None and error is None:
             raise self._failure
-        if self._failure is not None and not isinstance(self._failure, LockedError):
+        if self._failure is not None and self._failure is not error and not isinstance(self._failure, LockedError):
             self._warn(str(self._failure))
 
     def _run(self) -> None:
         try:
             while not self._end.wait(_INTERVAL_SECONDS):
                 self._try()
-            if self._is_abandoned:
-                return
-        except LockedError as error:
+            if not self._is_abandoned:
+                self._finish()
+        except TextgenError as error:
             self._failure = error
-            self._lost(error)
-            return
-        self._finish()
+        except Exception as error:  # noqa: BLE001 - whatever it is, uploads may not end unnoticed
+            self._failure = InputOutputError(f"{self._describe(error)}; {self._advice}")
+        if self._failure is not None and not self._end.is_set():
+            self._lost(self._failure)
 
     def _finish(self) -> None:
-        """Uploads the rest, if need be again and again."""
+        """Uploads the rest, again and again if necessary."""
         end = time.monotonic() + _LAST_PATIENCE_SECONDS
-        try:
-            while (failure := self._try()) is not None:
-                if time.monotonic() > end:
-                    self._failure = InputOutputError(f"{failure}; {self._advice}")
-                    return
-                time.sleep(_INTERVAL_SECONDS)
-        except LockedError as error:
-            self._failure = error
+        while (failure := self._try()) is not None:
+            if time.monotonic() > end:
+                raise InputOutputError(f"{failure}; {self._advice}")
+            time.sleep(_INTERVAL_SECONDS)
 
     def _try(self) -> TextgenError | None:
-        """Uploads what is new as far as it goes; what it fails with, but for a LockedError."""
+        """Uploads what is new.
+
+        Returns:
+            Why some of it is not uploaded yet; None when all of it is.
+
+        Raises:
+            LockedError: when another process has written there.
+            AccessError: when uploads have been refused for five minutes.
+        """
         try:
             self._update()
         except LockedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it may not end the uploads unseen
-            if not isinstance(error, TextgenError):
-                error = InputOutputError(f"cannot look for uploads: {type(error).__name__}: {error}")
-            if not self._delayed and not self._is_abandoned:
-                self._warn(f"uploads to {self._directory.uri} wait, nothing is lost: {error}")
-            self._delayed = True
+        except RemovedError as error:  # the next try makes it again
+            self._may_be_removed = True
             return error
-        if self._delayed:
-            self._warn(f"uploads to {self._directory.uri} go on")
-        self._delayed = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, uploads may not end unnoticed
+            failure = error if isinstance(error, TextgenError) else InputOutputError(self._describe(error))
+            self._note(failure)
+            return failure
+        self._refused_since = None
+        if self._problem:
+            self._warn(f"uploads to {self._directory.uri} have resumed")
+        self._problem = ""
         return None
+
+    def _note(self, failure: TextgenError) -> None:
+        """Warns of a failure of a new kind; raises it when it is one that does not pass.
+
+        Raises:
+            AccessError: when uploads have been refused for five minutes.
+        """
+        now, minutes = time.monotonic(), _REFUSAL_SECONDS / 60
+        if not isinstance(failure, AccessError):
+            self._refused_since = None
+            problem = "are delayed, nothing is lost"
+        else:
+            self._refused_since = now if self._refused_since is None else self._refused_since
+            if now - self._refused_since >= _REFUSAL_SECONDS:
+                raise AccessError(
+                    f"uploads have been refused for {minutes:.0f} minutes: {failure}; {self._advice}"
+                ) from failure
+            problem = f"are refused, and after {minutes:.0f} minutes of that this run stops"
+        if problem != self._problem and not self._is_abandoned:
+            self._warn(f"uploads to {self._directory.uri} {problem}: {failure}")
+        self._problem = problem
+
+    def _describe(self, error: Exception) -> str:
+        return f"cannot upload to {self._directory.uri} ({type(error).__name__}: {error})"
 
     def _update(self) -> None:
         """Uploads what has changed, then removes what is gone."""
+        if self._may_be_removed:
+            self._forget_removed()
         uploads = list(self._scan())
         changed = [upload for upload in uploads if self._differs(upload)]
         names = {upload.name for upload in uploads}
-        # Nothing goes without a successor: if all are gone, somebody has emptied the local directory.
+        # Nothing is removed without a successor: if all are gone, somebody has emptied the local directory.
         replaced = any(map(self._disposable, names))
         gone = {name for name in self._there if replaced and self._disposable(name)} - names
         if not changed and not gone:
@@ -173,11 +212,18 @@ class Mirror:
             self._there[name] = written
             self._uploaded[name] = mark
 
+    def _forget_removed(self) -> None:
+        """Finds the objects that somebody else has removed, so that they are uploaded again."""
+        for name in self._there.keys() - self._directory.list().keys():
+            del self._there[name]
+            self._uploaded.pop(name, None)
+        self._may_be_removed = False
+
     def _generation(self, name: str) -> int:
         return self._there[name].generation if name in self._there else NOT_THERE
 
     def _differs(self, upload: Upload) -> bool:
-        """Whether an object is not like its file, as far as the file has been looked at."""
+        """Whether a file may differ from its object; its bytes are read only where nothing else tells."""
         name, mark = upload.name, _mark(upload.content)
         if mark is None or mark == self._uploaded.get(name):
             return False
@@ -191,7 +237,7 @@ class Mirror:
 
 
 def _mark(content: Path | bytes) -> object:
-    """What tells a content from another without reading the file; None for a file that is gone."""
+    """What changes with the content, without reading the file; None for a file that is gone."""
     if isinstance(content, bytes):
         return content
     try:

@@ -1,4 +1,4 @@
-"""Speaks with Google Cloud Storage: credentials, patience, and its failures as a `TextgenError`; knows nothing of what is asked for."""
+"""Connects to Google Cloud Storage: credentials, timeouts and retries, and its failures as a `TextgenError`."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError
+from textgen.storage.json_object import parse_object
 
 if TYPE_CHECKING:
     from google.cloud.storage import Client
 
 ANSWER_SECONDS = 20.0
-"""How long a single request may stay without a byte."""
+"""How long a single request may go without receiving a byte."""
 
 _PATIENCE_SECONDS = 60.0
-"""How long a request is repeated that the network or the service let down."""
+"""How long a request is repeated that fails because of the network or the service."""
 
 _GOOGLE = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
 _OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis.com")
@@ -26,25 +27,28 @@ _OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis
 
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
+_ANSWER = re.compile(r"(\{.*\})\s*: \(.*\)", re.DOTALL)
+"""What the library makes of a refused upload: the service's answer, whole, and the status that it expected."""
+
 LOG_IN = f"log in with `gcloud auth application-default login`, or name a service account's key file in {_KEY_FILE}"
 
 
 def patience() -> dict[str, Any]:
-    """The arguments by which a request to the service waits for its answer and is repeated."""
+    """The arguments that tell a request how long to wait for its answer and to be repeated."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return {"timeout": ANSWER_SECONDS, "retry": DEFAULT_RETRY.with_timeout(_PATIENCE_SECONDS)}
 
 
 def make_client() -> Client:
-    """A client with the user's credentials, or without any when there are none; a project is not asked for."""
+    """A client with the user's credentials, or an anonymous one when there are none; no project is needed."""
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
 
     from textgen.storage.confinement import confine
 
-    # Otherwise a thread asks for the bucket's properties too, for traces that nobody collects.
+    # Otherwise a thread also requests the bucket's properties, for traces that nobody collects.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
         client = Client(project=None)
@@ -52,7 +56,7 @@ def make_client() -> Client:
         if os.environ.get(_KEY_FILE):
             raise
         client = Client.create_anonymous_client()
-    except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file that holds something else altogether
+    except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file with unexpected content
         raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
     # The library takes the endpoint from the environment, from a variable that can be meant for another program.
     is_anonymous = isinstance(client._credentials, AnonymousCredentials)  # noqa: SLF001 - nothing public gives them
@@ -110,8 +114,12 @@ def _unreachable(doing: str, error: Exception) -> UnavailableError:
 
 
 def said(error: Exception) -> str:
-    """What a service says, whole, without the request that the library puts before it."""
-    return re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error))
+    """The service's message, whole, without the request and status that the library puts around it."""
+    text = re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error))
+    answer = _ANSWER.fullmatch(text)
+    found = parse_object(answer[1]) if answer else None
+    message = found["error"].get("message") if found and isinstance(found.get("error"), dict) else None
+    return message if isinstance(message, str) else text
 
 
 def shorten(text: str, longest: int = 200) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Run:
         corpus: the text.
         streams: the windows of its training section.
         counts: how often each id occurs there, `(vocabulary_size,)`.
+        after_white_space: the tokens that directly follow white space there, as in `ModelFile`.
         validator: evaluates the model on the validation section.
         job: the job directory.
         store: the job's checkpoints.
@@ -61,6 +62,7 @@ class Run:
     corpus: Corpus
     streams: Streams
     counts: np.ndarray
+    after_white_space: Mapping[str, Sequence[str]] | None
     validator: Validator
     job: JobDirectory
     store: CheckpointStore
@@ -210,7 +212,13 @@ class Attempt:
     def _to_file(self, tensors: Mapping[str, np.ndarray], step: int, scores: Scores | None) -> ModelFile:
         run = self._run
         return to_model_file(
-            tensors, run.config, run.corpus.vocabulary, data_sha256=run.corpus.sha256, step=step, scores=scores
+            tensors,
+            run.config,
+            run.corpus.vocabulary,
+            data_sha256=run.corpus.sha256,
+            step=step,
+            scores=scores,
+            after_white_space=run.after_white_space,
         )
 
 

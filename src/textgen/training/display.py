@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 PLAIN_LINE_SECONDS = 10.0
+_TENS_OF_THOUSANDS = 10_000
 
 
 class Display(keras.callbacks.Callback):
-    """Says where training stands, while it is entered.
+    """Shows the progress of training, while it is entered.
 
     Args:
-        console: where it is said.
-        plan: the limits, for the time that is left.
-        progress: where training stands.
+        console: where to show it.
+        plan: the limits, for the time left.
+        progress: the progress of training.
     """
 
     def __init__(self, console: Console, plan: Plan, progress: Progress) -> None:
@@ -47,18 +48,18 @@ class Display(keras.callbacks.Callback):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Gives the terminal back, also when training fails."""
+        """Removes the live line, even when training fails."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Shows what an evaluation found that an earlier run left out."""
+        """Shows the scores of an evaluation that an earlier run left out."""
         del logs
         self._show_scores()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Shows the step, and what an evaluation found."""
+        """Shows the step, and the scores if it was evaluated."""
         del batch, logs
         if self._live is not None and self._task is not None:
             self._live.update(self._task, completed=self._fraction, description=self._status())
@@ -74,10 +75,10 @@ class Display(keras.callbacks.Callback):
             figures = {**self._figures(), "valid_loss": scores.loss, "valid_perplexity": scores.perplexity}
             self._console.say(text, style="bold", fields=figures)
             if self._progress.sample:
-                self._console.say(_indent(self._progress.sample), style="dim")
+                self._console.quote(self._progress.sample, style="dim")
 
     def _figures(self) -> dict[str, float]:
-        """What a log in the cloud keeps beside the text."""
+        """The figures that a cloud job logs with the text."""
         progress = self._progress
         return {
             "step": progress.step,
@@ -98,9 +99,10 @@ class Display(keras.callbacks.Callback):
         unknown = f" ({scores.unknown_share:.3g} [UNK])" if scores.unknown_share else ""
         return (
             f"epoch {progress.epochs:.2f}  step {progress.step}  loss {scores.loss:.3f}  "
-            f"{scores.bits_per_character:.3f} bits/char{unknown}  {progress.tokens_per_second:,.0f} tokens/s"
+            f"{scores.bits_per_character:.3f} bits/char{unknown}  {_rounded(progress.tokens_per_second)} tokens/s"
         )
 
 
-def _indent(text: str) -> str:
-    return "\n".join(f"  | {line}" for line in text.split("\n"))
+def _rounded(speed: float) -> str:
+    """A speed to three digits or so, short enough for a line of 80 columns."""
+    return f"{speed:,.0f}" if speed < _TENS_OF_THOUSANDS else f"{speed / 1000:,.0f}k"

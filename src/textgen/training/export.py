@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ def to_model_file(
     data_sha256: str,
     step: int,
     scores: Scores | None,
+    after_white_space: Mapping[str, Sequence[str]] | None = None,
 ) -> ModelFile:
     """Builds the model file of a training state: the weights and everything else that sampling needs.
 
@@ -33,6 +34,7 @@ def to_model_file(
         data_sha256: the hash of the text.
         step: the number of updates made.
         scores: the validation scores of these weights, if they were evaluated.
+        after_white_space: what follows white space in the training text, as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
     return ModelFile(
@@ -43,6 +45,7 @@ def to_model_file(
         data_sha256=data_sha256,
         step=step,
         textgen_version=__version__,
+        after_white_space=after_white_space,
     )
 
 

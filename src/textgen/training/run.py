@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import platform
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ import tensorflow as tf
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
-from textgen.dataset import Streams, count_tokens, encode
-from textgen.errors import DivergedError, MissingError, UnavailableError
+from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
+from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
@@ -37,7 +38,7 @@ def _explaining_memory() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UnavailableError(
-            f"training does not fit in memory ({reason_of(error)}); lower --batch_size, --unroll_steps or --lstm_state_size"
+            f"training does not fit in memory ({reason_of(error)}); lower {named('batch_size')}, {named('unroll_steps')} or {named('lstm_state_size')}"
         ) from error
 
 
@@ -103,6 +104,7 @@ def train(
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
         counts=count_tokens(ids, vocabulary_size),
+        after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
         store=store,
@@ -145,8 +147,9 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
     Raises:
         DivergedError: if the last allowed attempt diverged.
     """
-    attempt = Attempt(run, checkpoint, rollbacks=0)
+    rollbacks = 0
     while True:
+        attempt = Attempt(run, checkpoint, rollbacks)
         try:
             attempt.fit()
         except DivergedError:
@@ -157,9 +160,11 @@ def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
                 f"training diverged at step {attempt.progress.step}: resuming from the last checkpoint with half the "
                 f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
             )
-            attempt = Attempt(run, _newest(run.job, run.store, run.console), rollbacks)
         else:
             return attempt
+        del attempt
+        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+        checkpoint = _newest(run.job, run.store, run.console)
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
@@ -173,7 +178,7 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
             f"{job} is at step {state.steps}, but there are no checkpoints in {store.directory}; restore them, "
-            "or start over with --fresh"
+            f"or use {named('fresh')} to start over"
         )
     return checkpoint
 

@@ -1,8 +1,8 @@
-"""The input's share of an LSTM's gates, `x W + b`, for a whole window at once; knows nothing of states or time loops.
+"""Computes the input projection of an LSTM, `x W + b`, for a whole window at once.
 
-One-hot input is a row of W, so ids are looked up and no one-hot vector is ever made. Where a window has more tokens than
-the vocabulary, all that is done to a row is done to the whole table first, and only then looked up: an embedding's
-product with W, the bias, a normalisation.
+The product of a one-hot vector and W is a row of W, so ids are looked up and no one-hot vector is ever made. If a window has at
+least as many tokens as the vocabulary, the whole table is processed first (product with W, bias, normalisation), and its rows are
+looked up afterwards.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from keras import ops
 from textgen.model.tensorflow_ops import gather_rows
 
 
-def share_of_vectors(sequences: Any, kernel: Any, finish: Callable[[Any], Any]) -> Any:
-    """The share of vectors.
+def project_vectors(sequences: Any, kernel: Any, finish: Callable[[Any], Any]) -> Any:
+    """Projects vectors.
 
     Args:
         sequences: `(batch_size, unroll_steps, width)`, floating.
         kernel: W, `(width, 4n)`.
-        finish: what is done to rows of `x W`, `(rows, 4n)`.
+        finish: applied to rows of `x W`, `(rows, 4n)`.
 
     Returns:
         `(unroll_steps, batch_size, 4n)`.
@@ -31,17 +31,17 @@ def share_of_vectors(sequences: Any, kernel: Any, finish: Callable[[Any], Any]) 
     return ops.reshape(finish(ops.matmul(rows, kernel)), (steps, batch_size, kernel.shape[1]))
 
 
-def share_of_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Prepares the share of tokens.
+def project_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Prepares the projection of tokens.
 
     Args:
         ids: the whole window, `(batch_size, unroll_steps)`, int32.
         embedding: `(vocabulary_size, width)`; None for one-hot tokens.
         kernel: W, `(width, 4n)`, or `(vocabulary_size, 4n)` for one-hot tokens.
-        finish: what is done to rows of `x W`, `(rows, 4n)`.
+        finish: applied to rows of `x W`, `(rows, 4n)`.
 
     Returns:
-        A function that gives the share of some of the streams, `(unroll_steps, streams, 4n)`.
+        A function from the ids of some streams, `(streams, unroll_steps)`, to their projection, `(unroll_steps, streams, 4n)`.
     """
     vectors = kernel if embedding is None else embedding
 
@@ -52,8 +52,8 @@ def share_of_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any
         table = product(vectors)
         return lambda part: gather_rows(table, ops.transpose(part))
 
-    def share(part: Any) -> Any:
+    def project(part: Any) -> Any:
         rows = gather_rows(vectors, ops.reshape(ops.transpose(part), (-1,)))
         return ops.reshape(product(rows), (part.shape[1], part.shape[0], kernel.shape[1]))
 
-    return share
+    return project

@@ -1,0 +1,65 @@
+"""Finds the job that a command is to work with: by its path, by its name below job/, or the newest; opens none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textgen.cli.typed import typed
+from textgen.config import JobsCommand
+from textgen.console import Console
+from textgen.errors import MissingError
+from textgen.jobs import JobDirectory, JobFacts, list_jobs
+from textgen.storage import is_bucket
+
+_JOBS = Path(JobsCommand.directory)
+
+
+def find_job(given: str | None, *, with_model: bool) -> str:
+    """Finds the job that an argument names.
+
+    Args:
+        given: a path, a URI that begins with `gs://`, or the name of a job below `job/`. A path that exists wins over a
+            name. None is the job below `job/` that changed last; standard error is told which.
+        with_model: whether only jobs that have a model file count as the newest.
+
+    Returns:
+        The path or URI; it may not be that of a job.
+
+    Raises:
+        MissingError: when there is neither such a path nor such a name, or no job at all.
+    """
+    if given is None:
+        return _find_newest(with_model=with_model)
+    if is_bucket(given) or os.path.lexists(given):
+        return given
+    named = _JOBS / given
+    if not os.path.lexists(named):
+        raise MissingError(f"there is neither {given} nor {named}; {typed('textgen')} jobs lists all jobs")
+    return str(named)
+
+
+def how_to_start() -> str:
+    """Says which command starts a job."""
+    return f"{typed('textgen-train')} my-book.txt starts one"
+
+
+def jobs_below(directory: Path) -> list[JobFacts]:
+    """The jobs in and below a directory, the last changed first; none where `job/`, the default, does not exist yet.
+
+    Raises:
+        TextgenError: as `list_jobs`.
+    """
+    return [] if directory == _JOBS and not os.path.lexists(directory) else list_jobs(directory)
+
+
+def _find_newest(*, with_model: bool) -> str:
+    jobs = jobs_below(_JOBS)
+    if not jobs:
+        raise MissingError(f"there is no job below {_JOBS}; {how_to_start()}")
+    for job in jobs:
+        if not with_model or JobDirectory(Path(job.job_dir)).model.exists():
+            name = job.job_dir
+            Console().say(f"Using the newest job, {name if name.isprintable() else repr(name)}")
+            return name
+    raise MissingError(f"no job below {_JOBS} has a model yet; {typed('textgen')} jobs shows how far they are")

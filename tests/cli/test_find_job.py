@@ -1,0 +1,118 @@
+import io
+import os
+import sys
+
+import pytest
+
+from textgen.cli import export, inspect, jobs, sample
+from textgen.generation import read_model, write_model
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, random_model):
+    """A folder with three jobs below job/: `old` and `newer` have a model, `newest` has none yet."""
+    monkeypatch.chdir(tmp_path)
+    for changed, name in enumerate(("old", "deep/newer", "newest"), start=1):
+        job = tmp_path / "job" / name
+        job.mkdir(parents=True)
+        (job / "config.yaml").touch()
+        if name != "newest":
+            write_model(job / "model.safetensors", random_model(seed=changed))
+        for path in job.iterdir():
+            os.utime(path, (changed, changed))
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """A function that runs a command: exit code, standard output, standard error."""
+
+    def call(command, *arguments):
+        code = command.main(arguments)
+        return code, *capsys.readouterr()
+
+    return call
+
+
+HOW = ("--seed=1", "--length=20")
+
+
+def test_without_a_job_the_newest_one_with_a_model_writes(folder, run):
+    """Standard output has the same text as when it is named; standard error says which job it is."""
+    code, text, err = run(sample, *HOW)
+    assert (code, err) == (0, "Using the newest job, job/deep/newer\n")
+    assert run(sample, "job/deep/newer", *HOW) == (0, text, "")
+    os.utime(folder / "job" / "old" / "config.yaml", (9, 9))
+    assert run(sample, *HOW)[2] == "Using the newest job, job/old\n"
+
+
+def test_inspect_takes_the_newest_of_all(folder, run):
+    """A job that has no model yet can be inspected."""
+    code, out, err = run(inspect)
+    assert (code, err) == (0, "Using the newest job, job/newest\n")
+    assert out.startswith("job/newest: stopped")
+
+
+def test_export_takes_the_newest(folder, run):
+    """The exported file goes next to the model that was found."""
+    code, out, err = run(export, "--format=onnx")
+    assert code == 0
+    assert err.startswith("Using the newest job, job/deep/newer\n")
+    assert out.splitlines()[0] == "job/deep/newer/model.onnx"
+
+
+def test_a_session_begins_with_the_newest(folder, run, monkeypatch):
+    """--interactive needs no job either."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    code, _, err = run(sample, "--interactive", *HOW)
+    assert (code, err) == (0, "Using the newest job, job/deep/newer\n")
+
+
+@pytest.mark.parametrize("name", ["old", "deep/newer", "old/model.safetensors"])
+def test_a_name_stands_for_the_job_below_job(name, folder, run):
+    """The directory job/ need not be typed; nothing is said, since the user named the job."""
+    found = run(sample, name, *HOW)
+    assert found == run(sample, f"job/{name}", *HOW)
+    assert (found[0], found[2]) == (0, "")
+    assert run(inspect, "newest")[1].startswith("job/newest: stopped")
+    assert run(export, "old", "--format=onnx")[1].startswith("job/old/model.onnx\n")
+
+
+def test_a_path_wins_over_a_name(folder, run, random_model):
+    """What exists in the current folder is what the user means."""
+    (folder / "old").mkdir()
+    assert run(sample, "old", *HOW)[0] == 66
+    write_model(folder / "old" / "model.safetensors", random_model(seed=9))
+    expected = read_model(folder / "old" / "model.safetensors").sha256
+    assert expected in run(sample, "old", "--json", *HOW)[1]
+
+
+def test_without_any_job_the_way_to_one_is_shown(tmp_path, run, monkeypatch):
+    """No job is a failure of one line for what needs one, and none for the list; each names the command to type."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["bin/textgen"])
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "textgen-train").touch()
+    for _ in range(2):
+        for command, arguments in ((sample, []), (inspect, []), (export, ["--format=onnx"])):
+            code, out, err = run(command, *arguments)
+            assert (code, out, err.count("\n")) == (66, "", 1)
+            assert err.endswith("error: there is no job below job; bin/textgen-train my-book.txt starts one\n")
+        assert run(jobs) == (0, "", "There is no job in or below job; bin/textgen-train my-book.txt starts one.\n")
+        (tmp_path / "job").mkdir(exist_ok=True)
+
+
+def test_jobs_without_a_model_are_no_help(folder, run):
+    """Where no job has a model yet, none is made up."""
+    for path in (folder / "job").rglob("model.safetensors"):
+        path.unlink()
+    code, out, err = run(sample)
+    assert (code, out, err.count("\n")) == (66, "", 1)
+    assert "no job below job has a model yet; " in err
+
+
+def test_a_name_with_control_characters_is_escaped(folder, run):
+    """What is said of the newest job stays on its line, and does not steer the terminal."""
+    (folder / "job" / "old").rename(folder / "job" / "a\x1b[31m\nb")
+    os.utime(folder / "job" / "a\x1b[31m\nb" / "config.yaml", (9, 9))
+    assert run(sample, *HOW)[2] == "Using the newest job, 'job/a\\x1b[31m\\nb'\n"

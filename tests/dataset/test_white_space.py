@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from textgen.corpus import make_tokenizer
+from textgen.corpus.vocabulary import Vocabulary
+from textgen.dataset import find_after_white_space, white_space
+
+WORDS = make_tokenizer("word")
+
+
+def find(text, tokenizer=WORDS):
+    tokens = tokenizer.split(text)
+    vocabulary = Vocabulary(("", "[UNK]", *dict.fromkeys(tokens)), tokenizer)
+    return find_after_white_space(np.array(vocabulary.ids(tokens), np.uint8), vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Well, he said: no.\nNo!", {}),
+        ("« Non ; non ! »", {" ": ["!", ";"]}),
+        ("Non\u00a0! Oui.\u00a0", {"\u00a0": ["!"]}),
+        ("One.\n\n    Two. \n...", {" ": ["\n"], "\n": ["\n", "    ", "."]}),
+        ("a - b (c) 'd'", {}),
+        ("\n", {}),
+    ],
+)
+def test_what_follows_white_space_is_found(text, found):
+    """For each white-space token, the white space and punctuation directly after it are found, and nothing else."""
+    assert find(text) == found
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 1000])
+def test_pieces_lose_no_pair(monkeypatch, piece):
+    """A pair of tokens that spans two pieces counts, so the result does not depend on the size of the pieces."""
+    monkeypatch.setattr(white_space, "_PIECE", piece)
+    assert find("a \n\n ,b ,\n.") == {" ": ["\n", ","], "\n": ["\n", " ", "."]}
+
+
+@pytest.mark.parametrize("name", ["char", "spaced"])
+def test_only_for_words(name):
+    """For characters and pre-tokenized text the result is None, which differs from an empty one."""
+    assert find("a , b", make_tokenizer(name)) is None
+
+
+def test_an_empty_text_has_nothing():
+    """An empty text gives an empty result."""
+    assert find("") == {}
