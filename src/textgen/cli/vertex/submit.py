@@ -124,7 +124,7 @@ def _show(console: Console, request: Request) -> None:
 
 
 def _check_bucket(console: Console, vertex: VertexConfig) -> None:
-    """Refuses a bucket in another region, or one in which files cannot be replaced, if the user's role allows to see it."""
+    """Refuses a bucket in another region, or one in which files cannot be replaced, if the user may read its settings."""
     from textgen.cloud.bucket_rules import check_region, check_rules
 
     try:
