@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from textgen.config.validation import shown
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 _IMAGE = re.compile(
     r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*)"
@@ -46,7 +46,7 @@ class Image:
         found = _IMAGE.fullmatch(name)
         if found is None:
             raise UsageError(
-                f"--image must be REGISTRY/PATH:TAG, such as {EXAMPLE}, got {shown(name)}; "
+                f"{named('image')} must be REGISTRY/PATH:TAG, such as {EXAMPLE}, got {shown(name)}; "
                 "textgen vertex build shows how to make one"
             )
         return cls(found["host"], found["path"], found["tag"], found["digest"])
