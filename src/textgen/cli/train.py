@@ -89,6 +89,7 @@ def _train(arguments: Sequence[str]) -> None:
     with Signals(PreemptedError if is_in_cloud else StoppedError) as signals:
         if is_in_cloud:
             signals.advice = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
+        signals.deliver_early()
         _run(arguments, environment, signals)
 
 
