@@ -26,7 +26,7 @@ class Front(http.server.ThreadingHTTPServer):
         requests: the methods and paths of all requests.
         faults: functions for the next answers, one each, which take and return status, headers and body.
         rule: a function of the method and the path of each request, which returns what to do with it: "refuse" answers
-            503, "forbid" answers 403, "hang up" closes the connection, "stall" does the same after `STALL_SECONDS`,
+            503, "forbid" answers 403, "hang up" closes the connection, "stall" does the same once the client has given up,
             "lose" forwards the request but closes the connection instead of answering, and None forwards it.
     """
 

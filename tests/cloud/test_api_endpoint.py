@@ -1,4 +1,4 @@
-"""Where the user's credentials go."""
+"""Servers that may get the user's credentials."""
 
 import http.server
 import json
@@ -27,7 +27,7 @@ COMMANDS = (
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 @pytest.mark.parametrize("line", ["api_endpoint: https://evil.example", "api-endpoint: null", "trust_endpoint: true"])
 def test_no_file_decides_where_credentials_go(folder, google, capsys, command, line):
-    """A folder may be a stranger's: one line, before anybody is asked."""
+    """A vertex.yaml that sets the endpoint is refused before any request, because the folder may be a stranger's."""
     with (folder / "vertex.yaml").open("a") as file:
         file.write(f"{line}\n")
     assert main.main(["vertex", *command]) == 78
@@ -40,14 +40,14 @@ def test_no_file_decides_where_credentials_go(folder, google, capsys, command, l
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_an_address_that_is_not_googles_is_refused(folder, google, capsys, command):
-    """Nobody is asked, not even for a token."""
+    """An --api_endpoint that is not Google's is refused before any request, even for a token."""
     assert main.main(["vertex", *command, "--api_endpoint=evilgoogleapis.com"]) == 2
     assert "add --trust_endpoint if your credentials may go there" in capsys.readouterr().err
     assert google.requests == []
 
 
 def test_an_address_that_the_user_trusts_is_asked(folder, google, capsys):
-    """Such as a server on this machine, which gets the credentials."""
+    """With --trust_endpoint, another server, such as a local one, gets the credentials."""
     tokens = []
 
     class Handler(http.server.BaseHTTPRequestHandler):

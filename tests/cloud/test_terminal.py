@@ -1,4 +1,4 @@
-"""What Google's services answer cannot steer the user's terminal."""
+"""Answers of Google's services cannot control the user's terminal."""
 
 import os
 import pty
@@ -40,7 +40,7 @@ def google(google):
 
 
 def test_names_and_places_in_a_list_are_escaped(folder, google, capsys):
-    """Nor can a tab in a name add a column."""
+    """In a list, control characters are escaped, and a tab in a name adds no column."""
     google.answers[JOBS] = (200, {"customJobs": [{**JOB, "displayName": f"{HOSTILE}\tj"}]})
     assert main.main(["vertex", "list"]) == 0
     out = capsys.readouterr().out
@@ -51,7 +51,7 @@ def test_names_and_places_in_a_list_are_escaped(folder, google, capsys):
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
 def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch):
-    """What rich would take for a style, or a picture, is shown as it is written."""
+    """On a terminal, markup and emoji names in a list are shown unchanged."""
     master, slave = pty.openpty()
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -67,7 +67,7 @@ def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch):
 
 
 def test_a_status_is_escaped(folder, google, capsys):
-    """Name, place and error."""
+    """In a status, control characters in name, place and error are escaped."""
     assert main.main(["vertex", "status", "123"]) == 0
     out = capsys.readouterr().out
     assert is_harmless(out)
@@ -75,7 +75,7 @@ def test_a_status_is_escaped(folder, google, capsys):
 
 
 def test_an_error_is_escaped(folder, google, capsys):
-    """The words of a refusal are Google's, or whoever's in between."""
+    """In an error, control characters of Google's message are escaped."""
     assert main.main(["vertex", "status", "456"]) == 77
     error = capsys.readouterr().err
     assert is_harmless(error)
@@ -83,7 +83,7 @@ def test_an_error_is_escaped(folder, google, capsys):
 
 
 def test_the_doctor_is_escaped(folder, google, capsys):
-    """Each line shows what a service has answered."""
+    """In the lines of `doctor`, control characters of the answers are escaped."""
     google.answers["GET cloudresourcemanager.googleapis.com/v3/projects/my-project"] = (200, {"displayName": HOSTILE})
     google.answers[JOBS] = refusal(400, HOSTILE)
     main.main(["vertex", "doctor"])
@@ -93,7 +93,7 @@ def test_the_doctor_is_escaped(folder, google, capsys):
 
 
 def test_a_log_is_escaped(folder, google, capsys):
-    """Lines keep their breaks."""
+    """In a log, control characters are escaped, except line breaks."""
     entry = {"textPayload": f"{HOSTILE}\nsecond", "severity": HOSTILE, "timestamp": "2026-01-01T00:00:00Z"}
     google.answers["POST logging.googleapis.com/v2/entries:list"] = (200, {"entries": [entry]})
     assert main.main(["vertex", "logs", "123"]) == 0
