@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
-from textgen.errors import CancelledError, FormatError, PreemptedError, StoppedError
+from textgen.errors import FormatError
 
 TEXTS = [
     "[UNK]",
@@ -81,27 +81,19 @@ def test_a_warning_begins_with_the_word(capfd):
     assert capfd.readouterr().err == "warning: passing over [UNK]\n"
 
 
-def test_a_pipe_gets_no_spinner(capfd):
-    """In a pipe a spinner shows nothing, and its body runs."""
-    console = Console()
-    assert not console.is_terminal
-    with console.busy("reading [UNK]"):
-        console.say("in between")
-    assert capfd.readouterr().err == "in between\n"
-
-
 def test_standard_output_stays_clean():
-    """The console writes only to standard error, and plain lines if that is not a terminal."""
+    """The console writes only to standard error, and plain lines without a spinner if that is not a terminal."""
     result = run("""
         console = Console()
+        assert not console.is_terminal
         console.say("[UNK]", style="bold")
         console.warn("careful")
         with console.busy("working"):
-            pass
+            console.say("in between")
         report_failure("textgen", FormatError("failed"))
     """)
     assert result.stdout == ""
-    assert result.stderr == "[UNK]\nwarning: careful\ntextgen: error: failed\n"
+    assert result.stderr == "[UNK]\nwarning: careful\nin between\ntextgen: error: failed\n"
 
 
 @on_terminal
@@ -226,13 +218,6 @@ def test_a_failure_is_one_line(capsys):
     """A failure is one line that begins with the program, even if its message contains line breaks and tabs."""
     report_failure("textgen-train", FormatError("cannot read a\nb.txt:\tno [such] file\n"))
     assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
-
-
-@pytest.mark.parametrize("stop", [StoppedError, PreemptedError, CancelledError])
-def test_a_stop_is_not_called_an_error(capsys, stop):
-    """The line of a stopped command does not contain `error`."""
-    report_failure("textgen-train", stop("stopped at step 7, which is saved"))
-    assert capsys.readouterr().err == "textgen-train: stopped at step 7, which is saved\n"
 
 
 @settings(deadline=None)

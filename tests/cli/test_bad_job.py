@@ -1,8 +1,6 @@
-from pathlib import Path
-
 import pytest
 
-from tests.cli.conftest import GOOD_TEXT, JOB
+from tests.cli.conftest import JOB
 from textgen.cli import train
 
 pytestmark = pytest.mark.usefixtures("no_training")
@@ -20,14 +18,6 @@ def test_a_job_of_another_shape_is_refused(copied, refusal):
     assert refusal(train, [*arguments, "--dry_run"]) == (code, line)
 
 
-def test_a_job_of_another_text_is_refused(copied, refusal):
-    """A job whose text was replaced is not resumed."""
-    Path("book.txt").write_text(GOOD_TEXT)
-    code, line = refusal(train, copied.command)
-    assert code == 65
-    assert "was trained on another text" in line
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -40,10 +30,6 @@ def test_a_job_of_another_text_is_refused(copied, refusal):
         ),
         ("config.yaml", b"[", "config.yaml is not valid YAML"),
         ("config.yaml", b"\xff", "config.yaml: byte 0 is not UTF-8"),
-        ("vocabulary.json", b"", "vocabulary.json is damaged; remove it"),
-        ("vocabulary.json", b"[]", "vocabulary.json is damaged"),
-        ("vocabulary.json", b"[" * 9999, "vocabulary.json is damaged"),
-        ("vocabulary.json", b"{}", "vocabulary.json is damaged; remove it"),
         ("state.json", b"", "state.json is damaged"),
         ("state.json", b"[]", "state.json is damaged"),
         ("state.json", b'{"status": "finished", "steps": "all"}', "state.json is damaged"),
