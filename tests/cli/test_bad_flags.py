@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("good_text", "no_training")
         (["--language_model=words"], "did you mean word?"),
         (["--optimizer=ADAM"], "--optimizer must be one of adam, adamw, rmsprop, sgd"),
         (["--layer_norm=maybe"], "--layer_norm must be true or false"),
-        (["--layer_norm", "--num_proj=3"], "exclude each other"),
+        (["--layer_norm", "--num_proj=3"], "cannot be combined"),
         (["--no-layers"], "unknown argument --no-layers"),
         (["--help=me"], "ignored explicit argument 'me'"),
         (["--config="], "--config must not be empty"),

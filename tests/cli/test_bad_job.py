@@ -26,7 +26,7 @@ def test_a_job_of_another_shape_is_refused(copied, refusal):
         (
             "config.yaml",
             b"layer_norm: true\nnum_proj: 3",
-            "config.yaml: layer_norm and num_proj exclude each other",
+            "config.yaml: layer_norm and num_proj cannot be combined",
         ),
         ("config.yaml", b"[", "config.yaml is not valid YAML"),
         ("config.yaml", b"\xff", "config.yaml: byte 0 is not UTF-8"),

@@ -99,7 +99,7 @@ def test_damaged_parts_are_counted(job, inspect):
     [
         ("config.yaml", "layers: 0", "layers must be at least 1"),
         ("config.yaml", "layers: 1\nlayers: 2", "sets 'layers' in line 1 and again in line 2"),
-        ("config.yaml", "layer_norm: true\nnum_proj: 3", "layer_norm and num_proj exclude each other"),
+        ("config.yaml", "layer_norm: true\nnum_proj: 3", "layer_norm and num_proj cannot be combined"),
         ("vocabulary.json", "", "it is no JSON object"),
         ("vocabulary.json", "{}", "its tokens are not a list of strings"),
         ("vocabulary.json", None, "it is not the vocabulary of the checkpoint of step 5"),

@@ -6,11 +6,11 @@ from textgen.config.yaml_text import from_yaml, to_yaml
 from textgen.errors import FormatError
 
 BOMB = "".join(f"a{n + 1}: &a{n + 1} [*a{n}, *a{n}]\n" for n in range(99))
-"""Lists of lists, 2 to the power of 99 of them if somebody writes them out."""
+"""A chain of aliases that would expand to 2^99 lists."""
 
 
 def test_yaml_carries_every_setting():
-    """A config survives the way through YAML, every setting of it."""
+    """A config written as YAML and read again is the same, and the YAML lists every setting."""
     config = TrainingConfig(texts=("a.txt", "b.txt"), layers=3, learning_rate=1e-05, embedding_size=8, layer_norm=True)
     text = to_yaml(config)
     assert TrainingConfig(**from_yaml(text, "config.yaml")) == config
@@ -20,7 +20,7 @@ def test_yaml_carries_every_setting():
 
 
 def test_numbers_are_read_as_people_write_them():
-    """4e-3, which YAML 1.1 takes for text, is a number; dashes are accepted in names; an empty file sets nothing."""
+    """4e-3 is read as a number, although YAML 1.1 reads text; names may have dashes; an empty file sets nothing."""
     assert from_yaml("learning-rate: 4e-3\nembedding_size: none\n", "x") == {
         "learning_rate": 0.004,
         "embedding_size": None,
@@ -39,7 +39,7 @@ def test_numbers_are_read_as_people_write_them():
 )
 @pytest.mark.parametrize("config", [TrainingConfig, VertexConfig])
 def test_a_key_that_comes_twice_is_refused(text, message, config):
-    """Which of two values was meant nobody can know; the error names the file and both lines."""
+    """A repeated key is refused, and the error names the file and both lines."""
     with pytest.raises(FormatError, match=r"^mine\.yaml [^\n]*$") as raised:
         from_yaml(text, "mine.yaml", config)
     assert message in str(raised.value)
@@ -55,7 +55,7 @@ def test_a_key_that_comes_twice_is_refused(text, message, config):
         ("layer_norm: 3", "layer_norm must be true or false"),
         ("optimizer: 3", "optimizer must be text"),
         ("texts: 3", "must be a list of paths"),
-        ("- layers", "must hold lines such as"),
+        ("- layers", "must contain lines such as"),
         ("layers: [", "not valid YAML"),
         ("layers: null", "layers needs a value"),
         ("layers: 2\n---\nlayers: 3\n", "not valid YAML: expected a single document"),
@@ -65,14 +65,14 @@ def test_a_key_that_comes_twice_is_refused(text, message, config):
     ],
 )
 def test_a_wrong_file_is_a_format_error_that_names_it(text, message):
-    """A config file that cannot be used is refused in one line that names the file and the key."""
+    """An invalid config file is refused in one line that names the file and the key."""
     with pytest.raises(FormatError, match=r"^presets/x.yaml[^\n]*$") as raised:
         from_yaml(text, "presets/x.yaml")
     assert message in str(raised.value)
 
 
 def test_what_a_flag_may_give_several_times_is_a_list_or_one_item():
-    """Labels in a vertex.yaml may stand as a list or alone, and each item is checked to be text."""
+    """A repeatable setting is a list or a single item in YAML, and each item must be text."""
     assert from_yaml("labels: a=b", "vertex.yaml", VertexConfig) == {"labels": ("a=b",)}
     assert from_yaml("labels: [a=b, c=d]", "vertex.yaml", VertexConfig) == {"labels": ("a=b", "c=d")}
     for wrong in ("[1]", "{a: b}", "[[a=b]]", "true"):

@@ -1,4 +1,4 @@
-"""What commands are asked to do with a config: settings of one call, which are not kept."""
+"""The settings of one call of a command, which a job does not store."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from textgen.errors import UsageError, named
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """What `textgen-train` is asked for in addition to the hyperparameters, which are in `TrainingConfig`.
+    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: if a value is invalid.
     """
 
     config: str | None = option(
         None,
         group="this run",
         metavar="NAME|FILE",
-        help="Read settings from this preset or YAML file. Flags win over it.",
+        help="Read settings from this preset or YAML file. Flags override them.",
     )
     fresh: bool = option(
         False,
@@ -34,25 +34,25 @@ class TrainCommand:
         False,
         group="this run",
         kind=bool,
-        help="Resume even if the text has changed. The job keeps its vocabulary; up to 5% of the tokens may be missing from it and are read as [UNK]. The epoch and the search for the best model start over.",
+        help="Resume even if the text has changed. The job keeps its vocabulary, which may lack up to 5% of the new text's tokens; the epoch and the search for the best model start over.",
     )
     device: Literal["auto", "cpu", "gpu"] = option(
         "auto",
         group="this run",
         choices=("auto", "cpu", "gpu"),
-        help="Train on this device. auto uses a GPU if TensorFlow sees one; gpu stops at once if it sees none, rather than train slowly on an expensive machine.",
+        help="Train on this device; auto uses a GPU if TensorFlow finds one. Set gpu to stop at once if it finds none, instead of training slowly.",
     )
     dry_run: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Print the plan, with text, vocabulary, model, memory, disk space and job directory, and do not train.",
+        help="Print the plan (text, vocabulary, model, memory, disk space, job directory), and do not train.",
     )
     json: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="End with one line of JSON on standard output: job directory, steps, losses, speed. For scripts.",
+        help="Print one line of JSON on standard output at the end: job directory, steps, losses and speed. Use it in scripts.",
     )
 
     def __post_init__(self) -> None:
@@ -61,10 +61,10 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class SampleCommand:
-    """What `textgen-sample` is asked for in addition to how a text is written, which is in `SamplingConfig`.
+    """The settings of `textgen-sample`, except those of the text itself, which are in `SamplingConfig`.
 
     Raises:
-        UsageError: for a value that cannot be, or two that exclude each other.
+        UsageError: if a value is invalid, or two cannot be combined.
     """
 
     model: str | None = option(
@@ -72,7 +72,7 @@ class SampleCommand:
         group="model",
         positional="one",
         metavar="JOB",
-        help="A trained job: its directory, its name below job/, or its model file; gs://BUCKET/PATH opens one in Google Cloud Storage. Without it, the newest job below job/ is used.",
+        help="Use this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
     )
     prompt: str = option(
         "",
@@ -85,31 +85,31 @@ class SampleCommand:
         group="text",
         kind=int,
         least=1,
-        help="Write N texts. Each has its own seed, one higher than the one before; they are written in parallel, which is faster than one by one.",
+        help="Write N texts at once, each with a seed one higher than the last. This is faster than one command per text.",
     )
     no_echo: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Leave out the prompt: print only what the model wrote, in JSON too.",
+        help="Print only what the model writes, without the prompt, in JSON too.",
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Write one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character according to the model, and model, the hash of the model file. For scripts.",
+        help="Print one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character according to the model, and model, the hash of the model file. Use it in scripts.",
     )
     interactive: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Write together with the model: it adds a passage after each line that you type. /help lists the commands, such as /retry, /undo, /edit and /save.",
+        help="Write a text together with the model, which adds a passage after each line that you type. /help lists the commands, such as /retry, /undo, /edit and /save.",
     )
     novelty: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Report the longest passage of each text that is copied from the training text, and the fraction that is copied: on standard error, or in the JSON. The training text must still be in its place.",
+        help="Report how much of each text is copied from the training text, and the longest copied passage, on standard error or in the JSON. The training text must still be where it was.",
     )
 
     def __post_init__(self) -> None:
@@ -119,9 +119,9 @@ class SampleCommand:
             for name, given in others.items():
                 if given:
                     raise UsageError(
-                        f"{named('interactive')} and {named(name)} exclude each other: it writes one text; leave one out"
+                        f"{named('interactive')} and {named(name)} cannot be combined, because an interactive session writes one text; leave one out"
                     )
             if self.prompt == "-":
                 raise UsageError(
-                    f"{named('interactive')} and {named('prompt')} - exclude each other: your lines come on standard input; name a file with {named('prompt')} @FILE"
+                    f"{named('interactive')} and {named('prompt')} - cannot be combined, because your lines come on standard input; use {named('prompt')} @FILE"
                 )

@@ -1,4 +1,4 @@
-"""Turns the settings of a config dataclass into command line flags, and an argument list into values."""
+"""Makes command line flags from the settings of a config dataclass, and parses an argument list into their values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Config = TypeVar("Config")
 
 
 def build(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """Makes a config from those values that are its settings; the others belong to another config."""
+    """Makes a config from the values of its settings; all other values are ignored, because they belong to another config."""
     names = {setting.name for setting in settings(config)}
     return config(**{name: value for name, value in values.items() if name in names})
 
@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
             self._add(self._groups[heading], setting)
 
     def add_help_and_version(self) -> None:
-        """Adds the flags that every command has."""
+        """Adds `--version` and `--help`."""
         from textgen.version import __version__
 
         group = self.add_argument_group("about")
@@ -62,15 +62,16 @@ class Parser(argparse.ArgumentParser):
         group.add_argument("--help", "-h", action="help", help="Print this page and exit.")
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """The values of the flags that were given, by name.
-
-        What follows a flag is its value, even when it begins with a dash. After a lone `--`, nothing is a flag.
+        """Parses a command line. The argument after a flag is its value, even if it begins with a dash; `--` ends the flags.
 
         Args:
             arguments: the command line without the program's name.
 
+        Returns:
+            The values of the given flags and arguments, by the name of the setting.
+
         Raises:
-            UsageError: for an unknown flag, an argument too many or a value of the wrong kind.
+            UsageError: if a flag is unknown, there are too many arguments, or a value has the wrong type.
         """
         flags: list[str] = []
         others: list[str] = []
@@ -96,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         }
 
     def error(self, message: str) -> NoReturn:
-        """Raises argparse's own complaint as a `UsageError`."""
+        """Raises the message of argparse as a `UsageError`."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def _add(self, group: argparse._ArgumentGroup, setting: Setting) -> None:
@@ -106,7 +107,7 @@ class Parser(argparse.ArgumentParser):
             many = option.positional == "many"
             metavar = option.metavar or setting.name.upper()
             nargs = "*" if many else None if setting.default == "" else "?"
-            # argparse would fill in the default of an optional argument.
+            # Otherwise argparse would return the default of an optional argument that was not given.
             default = argparse.SUPPRESS if nargs == "?" else None
             group.add_argument(setting.name, nargs=nargs, default=default, metavar=metavar, help=text)
             return
@@ -126,7 +127,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def _with_value(self, argument: str, remaining: Iterator[str]) -> str:
-        """A flag as it is declared, with its value behind an equals sign; takes the value from what remains if need be."""
+        """Returns a flag in its declared spelling, `=` and its value, which is taken from the remaining arguments if needed."""
         typed, equals, value = argument.partition("=")
         name = _with_underscores(typed)
         switched_off = name.removeprefix("--no_")
@@ -152,12 +153,12 @@ class Parser(argparse.ArgumentParser):
         known = (known[2:] for known in self._option_string_actions if known.startswith("--"))
         suggestion = nearest(_with_underscores(flag).lstrip("-"), known, dashes="--")
         if not suggestion and not flag.startswith("--") and self._get_positional_actions():
-            suggestion = "; a name that begins with a dash goes after --"
+            suggestion = "; a name that begins with a dash must come after --"
         return f"unknown argument {flag}{suggestion or f'; see {self.prog} --help'}"
 
 
 def _with_underscores(flag: str) -> str:
-    """How a flag is declared: with _ for each - of its name."""
+    """Returns a flag in its declared spelling, with _ for each - of its name."""
     return "--" + flag[2:].replace("-", "_") if flag.startswith("--") else flag
 
 
@@ -169,7 +170,7 @@ def _help_text(setting: Setting) -> str:
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
     if setting.option.required:
-        notes.append("must be given")
+        notes.append("required")
     elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:
@@ -178,7 +179,7 @@ def _help_text(setting: Setting) -> str:
 
 
 def described(value: Any) -> str:
-    """A setting's value as people would write it."""
+    """Returns the value of a setting as users would write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
@@ -189,5 +190,5 @@ def described(value: Any) -> str:
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:
-    """A function for argparse that reports through `UsageError`, which argparse lets through."""
+    """Returns a converter for argparse; it raises `UsageError`, which argparse does not catch."""
     return lambda text: convert(setting, text)

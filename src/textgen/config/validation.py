@@ -1,4 +1,4 @@
-"""Converts single values and checks them against their `Option`, whichever the setting is."""
+"""Converts the values of settings, and checks them against their `Option`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_SUGGESTED = 3
 
 
 def convert(setting: Setting, raw: Any) -> Any:
-    """Makes a setting's value from that of a flag or a YAML file.
+    """Converts the text of a flag, or a value from a YAML file, to the value of a setting.
 
     Args:
-        setting: which one.
-        raw: text from a flag, or a plain YAML value. "none" and null mean None where the default is None.
+        setting: the setting.
+        raw: the text or YAML value. "none" and null mean None if the setting allows it.
 
     Raises:
-        UsageError: when it has the wrong type.
+        UsageError: if it has the wrong type.
     """
     option = setting.option
     if option.positional == "many":
@@ -51,7 +51,7 @@ def check_settings(config: Any) -> None:
     """Checks each value of a config dataclass against its limits.
 
     Raises:
-        UsageError: for the first that is out of range.
+        UsageError: if one is out of range.
     """
     for setting in settings(config):
         value = getattr(config, setting.name)
@@ -60,10 +60,10 @@ def check_settings(config: Any) -> None:
 
 
 def check_value(setting: Setting, value: Any) -> None:
-    """Checks one converted value against its setting's limits.
+    """Checks a converted value against the limits of its setting.
 
     Raises:
-        UsageError: when it is out of range.
+        UsageError: if it is out of range.
     """
     option = setting.option
     if option.choices is not None and value not in option.choices:
@@ -79,21 +79,21 @@ def check_value(setting: Setting, value: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """A wrong value for a message: as Python writes it, shortened if it is long."""
+    """Returns a wrong value for a message: as Python writes it, shortened if long."""
     try:
         text = reprlib.repr(value)
-    except ValueError:  # Python converts no integer of more than 4300 digits
-        return "a number of thousands of digits"
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
+        return "a number with thousands of digits"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
-    """`"; did you mean …?"` when a known name begins with this one or is close to it, else nothing.
+    """Returns `"; did you mean …?"` if a known name begins with this one or is close to it, else an empty text.
 
     Args:
-        name: what was given.
-        known: what could have been.
-        dashes: what to put before the known name.
+        name: the given name.
+        known: the known names.
+        dashes: the text to put before each known name.
     """
     known = list(known)
     close = [other for other in known if other.startswith(name)]
@@ -128,15 +128,15 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
 
 
 def _check_text(setting: Setting, text: str) -> None:
-    """Refuses characters that neither a file name nor a prompt can contain, and an empty text unless it is a flag's default."""
+    """Refuses characters that neither a file name nor a prompt can contain, and an empty text unless it is the default of a flag."""
     if not text and (setting.option.positional is not None or setting.default != ""):
         raise UsageError(f"{setting.label} must not be empty; give it a value or leave it out")
     try:
-        text.encode(errors="surrogateescape")  # bytes of the command line that are not UTF-8 arrive as such surrogates
+        text.encode(errors="surrogateescape")  # bytes of the command line that are not UTF-8 become such surrogates
     except UnicodeEncodeError as error:
-        raise UsageError(f"{setting.label} must be text, got a lone surrogate in {shown(text)}; take it out") from error
+        raise UsageError(f"{setting.label} must be text, got a lone surrogate in {shown(text)}; remove it") from error
     if "\0" in text:
-        raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; take it out")
+        raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; remove it")
 
 
 def _check_number(setting: Setting, value: Any) -> None:
