@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from textgen.cli import sample
 from textgen.config.yaml_text import to_yaml
 from textgen.jobs import JobState, is_locked
 from textgen.storage import bundled, write_atomic
@@ -62,6 +63,19 @@ def refusal(capfd):
         return code, line
 
     return refuse
+
+
+@pytest.fixture
+def written(capsys):
+    """A function that samples and returns the standard output; standard error must be empty."""
+
+    def write(*arguments):
+        assert sample.main(arguments) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return out
+
+    return write
 
 
 @dataclass(frozen=True)

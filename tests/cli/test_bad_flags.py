@@ -84,7 +84,7 @@ def test_a_name_that_is_too_long_is_refused(flag, refusal):
 
 @needs_permissions
 @pytest.mark.parametrize("flag", ["", "--config=", "--job_dir=", "--summary_dir="])
-def test_what_may_not_be_used_is_refused(flag, refusal):
+def test_files_without_permission_are_refused(flag, refusal):
     """A file that the user may not read, or a directory that the user may not write to, ends with 77."""
     Path("mine").mkdir() if flag.endswith("dir=") else Path("mine").touch()
     Path("mine").chmod(0)

@@ -106,7 +106,7 @@ def test_the_next_run_needs_no_flag_for_the_same_text(job, training, capsys):
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
-def test_what_the_vocabulary_lacks_is_read_as_unknown(job, training, capsys, dry_run):
+def test_tokens_that_are_not_in_the_vocabulary_are_read_as_unknown(job, training, capsys, dry_run):
     """Up to 5% of the tokens may be unknown; the percentage is printed, and the plan counts the job's vocabulary."""
     text = f"{'☃' * 99}\n{BOOK.read_text()}"
     BOOK.write_text(text)
@@ -242,7 +242,7 @@ def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):
     assert "The vocabulary has changed: the job goes on with the vocabulary it has\n" in capsys.readouterr().err
 
 
-def test_a_finished_job_with_a_changed_text_says_that_it_is_finished(job, no_training, capsys):
+def test_a_finished_job_with_a_changed_text_is_still_finished(job, no_training, capsys):
     """A changed text does not make a finished job unfinished."""
     make_frequent_what_was_rare()
     assert main([*job[:-1], FLAG]) == 0

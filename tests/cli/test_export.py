@@ -25,7 +25,7 @@ def job(copied, tmp_path):
 
 
 @any_format
-def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job):
+def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
     """By default the files go into the job directory; their paths are all of standard output, their check is on the other."""
     before = set(job.iterdir())
     done = run_installed("textgen", "export", str(job), "--format", name)
@@ -38,7 +38,7 @@ def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job):
     assert re.fullmatch(line, done.stderr)
 
 
-def test_a_file_that_is_there_is_replaced(job, capfd):
+def test_an_earlier_export_is_replaced(job, capfd):
     """Exporting a job again replaces the earlier file."""
     (job / "model.onnx").write_text("old")
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["model.onnx", "--format=onnx"], 2, "--output must be another file than model.onnx, which is the model"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, code, message, job, refusal):
+def test_unusable_arguments_are_refused(arguments, code, message, job, refusal):
     """Unusable arguments are refused in one line that says what is wrong, without changing anything."""
     for folder in ("empty", "folder.onnx"):
         Path(folder).mkdir()

@@ -1,4 +1,3 @@
-import io
 import json
 import math
 import os
@@ -14,8 +13,6 @@ import numpy as np
 import pytest
 
 from tests.cli.conftest import installed, run_installed
-from textgen.cli.sample import main
-from textgen.cli.training_text import open_training_text
 from textgen.generation import LSTMStep, load
 
 
@@ -24,56 +21,12 @@ def job(trained):
     return str(trained.job)
 
 
-@pytest.fixture
-def written(capsys):
-    """A function that samples and returns the standard output; standard error must be empty."""
-
-    def sample(*arguments):
-        assert main(arguments) == 0
-        out, err = capsys.readouterr()
-        assert err == ""
-        return out
-
-    return sample
-
-
-@pytest.fixture
-def at_home(trained, tmp_path, monkeypatch):
-    """Makes the folder of the training the current one, where the training text is found, with a new cache."""
-    monkeypatch.chdir(trained.place)
-    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
-
-
-def give_input(monkeypatch, content):
-    """Puts bytes on standard input."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
-
-
 @pytest.mark.parametrize("prompt", ["", "The sea", " two  spaces ", "a line\nand another\n", "-- he said, half-asleep"])
 def test_only_text_is_written_after_the_prompt(job, written, prompt):
     """Standard output contains only the prompt exactly as given, the model's text and a line end."""
     out = written(job, "--prompt", prompt, "--length", "50", "--seed", "3")
     assert out == prompt + "".join(load(job).generate(prompt, length=50, seed=3)) + "\n"
     assert len(out) == len(prompt) + 50 + 1
-
-
-CURLY = "“It’s so,” he"  # noqa: RUF001 - as in print
-
-
-@pytest.mark.parametrize("options", [[], ["--json"], ["--oov=skip"], ["--prompt=@curly.txt"]])
-def test_a_prompt_in_another_spelling_is_read_in_that_of_the_text(job, capsys, tmp_path, monkeypatch, options):
-    """Curly quotes are replaced for a model of straight quotes; standard error reports it, and the echo is unchanged."""
-    monkeypatch.chdir(tmp_path)
-    Path("curly.txt").write_text(CURLY, encoding="utf-8")
-    assert main([job, "--prompt", CURLY, "--length=20", "--seed=1", *options]) == 0
-    out, err = capsys.readouterr()
-    assert err == 'The prompt is read with " for “, \' for ’ and " for ”, as in the training text.\n'  # noqa: RUF001
-    text = "".join(load(job).generate('"It\'s so," he', length=20, seed=1))
-    if "--json" in options:
-        assert json.loads(out)["prompt"] == CURLY
-        assert json.loads(out)["text"] == text
-    else:
-        assert out == f"{CURLY}{text}\n"
 
 
 def test_the_default_is_some_lines_of_text(job, written):
@@ -106,67 +59,6 @@ def test_the_model_file_alone_is_enough(trained, written, tmp_path):
     assert written(str(alone), "--seed=5") == expected
 
 
-def test_a_dash_reads_the_prompt_from_standard_input(job, written, monkeypatch):
-    """--prompt - continues all of standard input, including the last line end."""
-    give_input(monkeypatch, b"The sea\nwas calm. \n")
-    out = written(job, "--prompt", "-", "--length", "30", "--seed", "2")
-    assert out == written(job, "--prompt", "The sea\nwas calm. \n", "--length", "30", "--seed", "2")
-    assert out.startswith("The sea\nwas calm. \n")
-
-
-def test_an_at_sign_reads_the_prompt_from_a_file(job, written, tmp_path):
-    """--prompt @FILE continues all of the file, including the last line end."""
-    path = tmp_path / "opening.txt"
-    path.write_text("The sea\nwas calm. \n")
-    out = written(job, "--prompt", f"@{path}", "--length", "30", "--seed", "2")
-    assert out == written(job, "--prompt", "The sea\nwas calm. \n", "--length", "30", "--seed", "2")
-
-
-@pytest.mark.parametrize("place", ["file", "standard input"])
-def test_a_prompt_is_echoed_byte_by_byte(job, place, tmp_path):
-    """A byte order mark, CRLF, CR, NUL and a leading @ in a prompt file or on standard input are echoed unchanged."""
-    content = "@\ufeffThe sea\r\nwas\rcalm ☃.\0\n\n".encode()
-    path = tmp_path / "opening.txt"
-    path.write_bytes(content)
-    with path.open("rb") as file:
-        prompt = "-" if place == "standard input" else f"@{path}"
-        done = run_installed(
-            "textgen-sample", job, "--prompt", prompt, "--oov=skip", "--length=5", text=False, stdin=file
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(content)
-    assert len(done.stdout.decode()) == len(content.decode()) + 5 + 1
-
-
-def test_a_prompt_comes_from_a_named_pipe(job, tmp_path):
-    """A named pipe, as from @<(command) in a shell, is read like a file."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with subprocess.Popen(["/bin/sh", "-c", f"printf 'The sea' > {pipe}"]):
-        done = run_installed("textgen-sample", job, "--prompt", f"@{pipe}", "--length=0", timeout=60)
-    assert (done.returncode, done.stdout) == (0, "The sea\n")
-
-
-@pytest.mark.parametrize("prompt", ["--", "-", "--length"])
-def test_a_prompt_may_look_like_a_flag(job, written, prompt, monkeypatch):
-    """After an equals sign every value is a prompt, except a single dash, which reads standard input."""
-    give_input(monkeypatch, b"-")
-    assert written(job, f"--prompt={prompt}", "--oov=skip", "--length=5").startswith(prompt)
-
-
-@pytest.mark.parametrize("oov", ["skip", "unk"])
-def test_a_prompt_with_unknown_characters_is_echoed_unchanged(job, written, oov):
-    """With --oov skip or unk, the echo of a prompt includes characters that the model does not know."""
-    assert written(job, "--prompt", "☃ sea Ω", "--oov", oov, "--length=10").startswith("☃ sea Ω")
-
-
-def test_a_prompt_that_is_not_utf_8_is_echoed_byte_by_byte(job):
-    """Bytes of --prompt that are not UTF-8 are echoed unchanged."""
-    done = run_installed("textgen-sample", job, "--prompt", b"sea \xff\xfe", "--oov=skip", "--length=5", text=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(b"sea \xff\xfe")
-
-
 def test_the_text_is_utf_8_in_every_locale(job):
     """Standard output is UTF-8 even if Python's encoding for it is ASCII."""
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "1"}
@@ -174,13 +66,6 @@ def test_the_text_is_utf_8_in_every_locale(job):
         "textgen-sample", job, "--prompt", "☃", "--oov=skip", "--length=5", text=False, env=environment
     )
     assert done.stdout.startswith("☃".encode()), done.stderr
-
-
-def test_without_echo_the_prompt_is_left_out(job, written):
-    """--no-echo writes only the model's part of each text."""
-    options = ("--prompt", "The sea", "--length=20", "--seed=4", "--samples=2")
-    parts = written(job, *options).split("---\n")
-    assert written(job, *options, "--no-echo").split("---\n") == [part.removeprefix("The sea") for part in parts]
 
 
 @pytest.mark.parametrize("count", [2, 3, 70])
@@ -267,50 +152,6 @@ def test_json_without_echo_has_no_prompt(job, written):
     found = json.loads(written(job, "--prompt", "The sea", "--length=5", "--json", "--no-echo"))
     assert "prompt" not in found
     assert len(found["text"]) == 5
-
-
-def longest_copied(text, source):
-    """Returns the longest passage of a text that is in a source, the first if several are equally long; slow, but simple."""
-    passages = (text[start:stop] for start in range(len(text)) for stop in range(start, len(text) + 1))
-    return max((passage for passage in passages if passage in source), key=len)
-
-
-@pytest.mark.usefixtures("at_home")
-def test_novelty_is_reported(trained, written, capsys):
-    """--novelty reports what each text copies from the training text, in JSON fields or one line on standard error."""
-    options = (str(trained.job), "--length=60", "--seed=3", "--samples=2", "--novelty", "--temperature=0.5")
-    source = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())
-    found = [json.loads(line) for line in written(*options, "--json").splitlines()]
-    for each in found:
-        assert each["longest_copy"] == longest_copied(each["text"], source)
-        assert each["longest_copy_characters"] == len(each["longest_copy"]) > 0
-        spans = [each["text"][start : start + 40] for start in range(60 - 40 + 1)]
-        assert each["spans"] == len(spans)
-        assert each["copied_share"] == sum(span in source for span in spans) / len(spans)
-    assert main(options) == 0
-    out, err = capsys.readouterr()
-    assert out == "---\n".join(each["text"] + "\n" for each in found)
-    for each, line in zip(found, err.splitlines(), strict=True):
-        assert f"{each['longest_copy_characters']} character" in line
-        assert repr(each["longest_copy"]) in line
-
-
-@pytest.mark.usefixtures("at_home")
-def test_novelty_ignores_the_prompt(trained, written):
-    """A prompt from the training text does not count as copied."""
-    prompt = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())[1000:1100]
-    found = json.loads(written(str(trained.job), "--prompt", prompt, "--length=20", "--novelty", "--json"))
-    assert found["longest_copy_characters"] <= 20
-
-
-@pytest.mark.usefixtures("at_home")
-def test_no_more_is_copied_than_is_allowed(trained, written):
-    """With --max_copy N, no passage of N + 1 characters is in the training text, even one that begins in the prompt."""
-    source = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())
-    prompt = source[1000:1016]
-    text = written(str(trained.job), "--prompt", prompt, "--length=200", "--max_copy=16", "--seed=1").removesuffix("\n")
-    assert len(text) > len(prompt)
-    assert not any(text[start : start + 17] in source for start in range(len(text) - 17 + 1))
 
 
 @pytest.mark.parametrize("flag", ["--lines=900", "--json", "--samples=3"])
