@@ -42,7 +42,7 @@ def test_exit_codes_are_the_documented_ones():
 
 
 def test_exit_codes_differ():
-    """Each error has another exit code, and none has 0."""
+    """Every error has its own exit code, and none has 0."""
     codes = list(documented().values())
     assert len(set(codes)) == len(codes)
     assert all(0 < code < 256 for code in codes)

@@ -20,7 +20,7 @@ LIBRARIES = {
     *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests", "filelock"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
 }
-"""Modules that a help page must not load. Those in `HEAVY` may be loaded only by training and for the cloud."""
+"""More modules that a help page must not load; other commands may load them, but only a few may load those in `HEAVY`."""
 
 SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
 

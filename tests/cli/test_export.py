@@ -26,7 +26,7 @@ def job(copied, tmp_path):
 
 @any_format
 def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
-    """By default the files go into the job directory; their paths are all of standard output, their check is on the other."""
+    """By default the files are in the job directory; standard output has only their paths, standard error size and check."""
     before = set(job.iterdir())
     done = run_installed("textgen", "export", str(job), "--format", name)
     assert done.returncode == 0, done.stderr

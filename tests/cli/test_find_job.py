@@ -88,7 +88,7 @@ def test_a_path_wins_over_a_name(folder, run, random_model):
 
 
 def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkeypatch):
-    """Without any job, every command but `textgen jobs` fails; each prints the command that starts a job."""
+    """Without any job, sampling, inspecting and exporting fail, but listing does not; each prints the command that starts one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["bin/textgen"])
     (tmp_path / "bin").mkdir()
