@@ -157,6 +157,23 @@ def test_a_signal_while_the_process_exits_changes_nothing(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_does_not_change_the_exit_code(number):
+    """A signal after a SIGTERM has ended the command does not change the exit code."""
+    program = (
+        "import os, signal, sys\n"
+        "from textgen.errors import PreemptedError\n"
+        "from textgen.signals import Signals\n"
+        "try:\n"
+        "    with Signals(PreemptedError): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except PreemptedError as error:\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    sys.exit(error.exit_code)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (134, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_while_waiting_to_be_killed_change_nothing(number):
     """A signal while the process waits to be killed changes neither the waiting time nor the exit code."""
     program = (

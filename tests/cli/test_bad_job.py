@@ -12,7 +12,7 @@ def test_a_job_of_another_shape_is_refused(copied, refusal):
     code, line = refusal(train, arguments)
     assert code == 78
     assert (
-        "holds a model of another shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
+        "contains a model of a different shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
         in line
     )
     assert refusal(train, [*arguments, "--dry_run"]) == (code, line)

@@ -24,7 +24,7 @@ UTF_16 = GOOD_TEXT.encode("utf-16-le")
         pytest.param(b"ab" * 5, ["--batch_size=16"], 65, "lower --batch_size and --unroll_steps", id="very short"),
         pytest.param(b"ab" * 5, [], 65, "one step of 1 x 64 tokens needs 65; give more text, or lower --unroll_steps to 8", id="very short, settings chosen"),
         pytest.param(b"word " * 500, ["--language_model=word", "--batch_size=32"], 65, "too short: it has 900 tokens", id="few words"),
-        pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "validation text is too short", id="no validation"),
+        pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "the validation text must have at least 2 tokens", id="no validation"),
         pytest.param("ab\ncaf\xe9\n".encode("latin-1") * 900, [], 65, "not valid utf-8 at byte 6 (line 2): save it as UTF-8 or say how it is encoded, such as --encoding auto", id="latin-1"),
         pytest.param(b"abc\n" * 900 + b"\xc3", [], 65, "not valid utf-8 at byte 3600 (line 901)", id="cut inside a character"),
         pytest.param(b"\xff\xfe" + UTF_16, [], 65, "begins with the byte order mark of utf-16: add --encoding utf-16", id="UTF-16 with a mark"),
@@ -145,4 +145,4 @@ def test_a_test_text_that_cannot_be_scored_is_refused_before_training(refusal):
         Path(f"x.{part}.txt").write_text(text)
     code, line = refusal(train, ["--data_dir=.", "--data_prefix=x"])
     assert code == 65
-    assert "the test text is too short" in line
+    assert "the test text must have at least 2 tokens, got 1" in line

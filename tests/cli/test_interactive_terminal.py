@@ -115,7 +115,7 @@ def test_a_terminal_shows_a_prompt_and_mentions_help(terminal):
     there.type("\x04")
     code, rest = there.end()
     assert code == 0
-    assert "Not saved; /save FILE keeps a text." in rest
+    assert "The text was not saved; use /save FILE before /quit." in rest
     assert rest.endswith("\n")
 
 
@@ -127,7 +127,7 @@ def test_a_saved_text_is_not_mentioned(terminal):
     there.expect("Saved 27 characters")
     there.type("/quit\r")
     code, rest = there.end()
-    assert (code, "Not saved" in rest) == (0, False)
+    assert (code, "not saved" in rest) == (0, False)
 
 
 def test_lines_can_be_edited_and_recalled(terminal):
@@ -147,7 +147,7 @@ def test_ctrl_c_at_the_prompt_of_a_terminal_loses_nothing(terminal):
     there.type("half a li")
     there.expect("half a li")
     there.type("\x03")
-    there.expect("/quit or Ctrl-D ends", again="\x03")
+    there.expect("Use /quit or Ctrl-D to end", again="\x03")
     there.expect("> $")
     there.type("/show\r")
     there.expect("The sea.{20}\n> $", again="/show\r")  # a late Ctrl-C may have cleared the line
@@ -172,7 +172,7 @@ def test_the_editor_of_the_user_gets_the_text(terminal):
     there = terminal("--prompt", "The sea", VISUAL="sed -i s/sea/captain/", EDITOR="false", TMPDIR=str(Path.cwd()))
     there.expect("> $")
     there.type("/edit\r")
-    there.expect("The text ends: ")
+    there.expect("The text now ends with ")
     there.expect("> $")
     there.type("/show\r")
     there.expect("The captain.{20}\n> $")
@@ -184,9 +184,9 @@ def test_the_editor_of_the_user_gets_the_text(terminal):
 @pytest.mark.parametrize(
     ("editor", "message"),
     [
-        ("false", "false ended with 1; the text stays as it was"),
-        ("no-such-editor", "must name an editor, and no-such-editor cannot be started"),
-        ("'", "must name an editor, and ' cannot be started"),
+        ("false", "false exited with code 1; the text is unchanged"),
+        ("no-such-editor", "must name an editor, got no-such-editor, which cannot be started"),
+        ("'", "must name an editor, got ', which cannot be started"),
         ("rm", "cannot edit .*there is no such file"),
     ],
 )
@@ -207,6 +207,6 @@ def test_an_edited_text_that_is_refused_is_not_lost(terminal):
     there = terminal("--prompt", "The sea", EDITOR="sed -i s/sea/☃/", VISUAL="", TMPDIR=str(Path.cwd()))
     there.expect("> $")
     there.type("/edit\r")
-    there.expect("does not know '☃'.*what you wrote is kept in ")
+    there.expect("does not know '☃'.*your text is kept in ")
     there.expect("> $")
     assert "The ☃" in next(Path().iterdir()).read_text()

@@ -30,7 +30,7 @@ def test_a_model_too_large_for_the_memory_is_refused(machine, settings, advice):
     """The message names the settings to lower: those of the model, or those of the batch, whichever needs more memory."""
     machine(4_000_000_000)
     with pytest.raises(
-        UnavailableError, match=r"^training would take about [\d.]+ GB[^\n]*this machine has 4\.0 GB; [^\n]*$"
+        UnavailableError, match=r"^training needs about [\d.]+ GB[^\n]*this machine has only 4\.0 GB; [^\n]*$"
     ) as raised:
         memory.check_memory(Plan(TrainingConfig(**settings), 100))
     assert str(raised.value).endswith(advice)
@@ -47,10 +47,12 @@ def test_a_model_that_fits_is_accepted(machine, size):
 def test_a_model_too_large_for_the_container_is_refused(machine, size):
     """The lower limit counts: that of the container or that of the machine."""
     machine(size, container=4_000_000_000)
-    with pytest.raises(UnavailableError, match=r"and this container has 4\.0 GB; lower batch_size or unroll_steps$"):
+    with pytest.raises(
+        UnavailableError, match=r"but this container has only 4\.0 GB; lower batch_size or unroll_steps$"
+    ):
         memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
     machine(4_000_000_000, container=1 << 63)
-    with pytest.raises(UnavailableError, match=r"and this machine has 4\.0 GB; lower"):
+    with pytest.raises(UnavailableError, match=r"but this machine has only 4\.0 GB; lower"):
         memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
 
 

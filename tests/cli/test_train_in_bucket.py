@@ -99,7 +99,7 @@ def state(bucket):
         (
             {"CLOUD_ML_JOB_ID": "7"},
             134,
-            "Vertex AI starts the job again, which resumes; if it does not, submit it again",
+            "Vertex AI restarts the job, which then resumes; if it does not, submit it again",
         ),
     ],
     ids=["at home", "in the cloud"],

@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.cloud.regions import holds
+from textgen.cloud.regions import includes
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from textgen.cloud.regions import holds
 )
 def test_a_location_includes_its_regions(location, pair, region, expected):
     """A bucket's location includes the regions that Cloud Storage's documentation lists; for an unknown one it is None."""
-    assert holds(location, pair, region) is expected
+    assert includes(location, pair, region) is expected

@@ -1,3 +1,4 @@
+import json
 import threading
 
 import pytest
@@ -141,6 +142,17 @@ def test_a_lock_that_makes_no_sense_keeps_nobody_out(uri, content):
         directory.write("lock", content, 0)
     with Kept(uri) as first:
         assert not first.goes_on
+
+
+def test_what_a_lock_says_stays_on_one_short_line(bucket, uri):
+    """Anyone who may write to the bucket can write it, and it is shown to the user."""
+    description = "a\nNext:\n  rm -r . " + 1000 * "x"
+    lock = {"name": "", "copy": "", "description": description, "held": True}
+    bucket.blob("job/lock").upload_from_string(json.dumps(lock))
+    said: list[str] = []
+    Lease.check(uri, said.append)
+    assert "\n" not in said[0]
+    assert len(said[0]) < len(description)
 
 
 def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):

@@ -1,4 +1,4 @@
-"""Refuses a vocabulary that a model file has no room for, before anything heavy is loaded or anything is written."""
+"""Refuses a vocabulary that is too large for a model file, before TensorFlow is loaded or any file is written."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from textgen.errors import DataError
 
 
 def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
-    """Checks that the header of a model file, in which the vocabulary is, will not be too long.
+    """Checks that the model file's header, which contains the vocabulary, will not be too long.
 
     Args:
         config: the settings of the run.
-        vocabulary: the tokens of the model.
+        vocabulary: the vocabulary of the model.
 
     Raises:
-        DataError: when it will be.
+        DataError: if it will be.
     """
     from textgen.generation.model_file import longest_header
     from textgen.generation.model_header import MOST_BYTES
@@ -25,9 +25,9 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
         tokens = vocabulary.size - FIRST_TOKEN_ID
         fitting = max(1, int(float(f"{0.9 * tokens * MOST_BYTES / size:.2g}")))
         if vocabulary.tokenizer.name == "spaced":
-            advice = f"list only the first {fitting} of them in the vocabulary file"
+            advice = f"list only the first {fitting} in the vocabulary file"
         else:
-            advice = f"keep the most frequent ones with --vocab_size {fitting}"
+            advice = f"keep only the most frequent ones, with --vocab_size {fitting}"
         raise DataError(
-            f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, and its {tokens:,} tokens take {size:,}; {advice}"
+            f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, got {size:,} bytes for {tokens:,} tokens; {advice}"
         )

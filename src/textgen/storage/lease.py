@@ -21,6 +21,7 @@ from typing import Self
 from textgen.errors import InputOutputError, LockedError, TextgenError, named
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
 from textgen.storage.json_object import parse_object
+from textgen.storage.service import shorten
 
 LOCK = "lock"
 
@@ -143,6 +144,7 @@ class Lease:
     def _wait(self, generation: int, other: str) -> int:
         """Waits until a lease has run out or is given back, and returns the generation of the object then."""
         place = self._directory.uri
+        other = shorten(str(other))  # anyone who can write to the bucket may have written it
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
         end = time.monotonic() + _LEASE_SECONDS
         while (left := end - time.monotonic()) > 0:
