@@ -56,7 +56,7 @@ def test_a_signal_before_the_first_step_leaves_no_partial_file(book, tmp_path, n
 
 @pytest.mark.parametrize(("environment", "code"), [({}, 75), ({"CLOUD_ML_JOB_ID": "7"}, 134)], ids=["home", "cloud"])
 def test_a_sigterm_during_the_imports_is_handled_after_them(book, environment, code):
-    """It would otherwise end the command with a code after which Vertex AI gives the job up, or be lost in a container."""
+    """A SIGTERM during the imports ends the command with its usual exit code once the imports are done."""
     program = """
 import os, signal, sys
 

@@ -133,5 +133,5 @@ def test_other_messages_are_not_explained(said):
 
 
 def test_a_message_of_any_length_is_read():
-    """The patterns would take hours for this one if it were read whole."""
+    """A very long message is not searched whole, because the patterns would take hours."""
     assert explain("cannot pull " * 500_000, CONFIG) is None

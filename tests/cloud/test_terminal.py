@@ -105,8 +105,8 @@ def test_a_log_is_escaped(folder, google, capsys):
     assert out.count("\n") == 2
 
 
-def test_a_job_without_an_id_is_no_next_step(folder, google, capsys, monkeypatch):
-    """A name from the service becomes part of the commands that submit proposes."""
+def test_a_job_without_an_id_is_not_in_the_next_commands(folder, google, capsys, monkeypatch):
+    """A job name without an id, from a broken answer, is not part of the commands that `submit` prints."""
     for step in ("_check_bucket", "check_existing", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
@@ -120,7 +120,7 @@ def test_a_job_without_an_id_is_no_next_step(folder, google, capsys, monkeypatch
 
 @pytest.mark.parametrize("name", ["", "123\nrm -r .", "x"])
 def test_a_job_without_an_id_is_listed(folder, google, capsys, name):
-    """A broken answer costs the column, not the list."""
+    """A job without an id, from a broken answer, is listed without it."""
     google.answers[JOBS] = (200, {"customJobs": [{"name": name and f"{PLACE}/{name}", "displayName": "mine"}]})
     assert main.main(["vertex", "list"]) == 0
     assert capsys.readouterr().out == "\tUNSPECIFIED\t\tmine\t\n"
@@ -145,7 +145,7 @@ def test_a_job_without_an_id_is_listed(folder, google, capsys, name):
 )
 @pytest.mark.parametrize("command", [["logs", "123"], ["status", "123"], ["list"], ["doctor", "--bucket=my-bucket"]])
 def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, command, answer, status):
-    """A proxy on the way, or a service that is out of order, can answer anything."""
+    """An answer in another format, as from a proxy, ends a command without a traceback."""
     for host in ("logging", "cloudresourcemanager", "iam", "storage", f"{REGION}-aiplatform"):
         google.hosts[f"{host}.googleapis.com"] = lambda _: (status, answer)
     code = main.main(["vertex", *command])
@@ -155,7 +155,7 @@ def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, 
 
 
 def test_a_list_of_empty_pages_ends(folder, google, capsys):
-    """A service that names a next page each time does not keep the command busy forever."""
+    """A list ends although the service names a next page after every empty one."""
     google.answers[JOBS] = (200, {"customJobs": [], "nextPageToken": "more"})
     assert main.main(["vertex", "list"]) == 0
     assert capsys.readouterr().err.startswith("There is no job")
