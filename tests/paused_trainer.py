@@ -1,8 +1,8 @@
-"""Runs textgen-train and pauses it after its first save until a signal is noted, so that a test needs no clock to hit it there.
+"""Runs `textgen-train` and pauses it after its first save until a signal arrives, so that a test can hit that moment.
 
 python tests/paused_trainer.py SECONDS ARGUMENTS ...
 
-SECONDS is how long a preempted job of the cloud waits to be killed.
+SECONDS is the time that a preempted cloud job waits to be killed.
 """
 
 import signal

@@ -1,7 +1,6 @@
-"""A proxy for the Cloud Storage of the tests: it records requests, and lets them fail as a test wants.
+"""A proxy for the Cloud Storage server of the tests, which records requests and injects faults.
 
-It also checks the generations that requests name where the server behind it does not: when an object is removed, or
-uploaded in parts.
+It also checks generation conditions that the server ignores: those of deletions and of resumable uploads.
 """
 
 import http.server
@@ -20,12 +19,15 @@ KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
 
 
 class Front(http.server.ThreadingHTTPServer):
-    """Passes requests on.
+    """Forwards requests to a server.
 
-    `paths` are the paths of all GET requests, `requests` are all requests, as pairs of method and path. `faults` are functions
-    of an answer's status, headers and body, one for each of the next answers. `rule`, called with each method and path,
-    decides about a request: "refuse" answers 503 instead, "forbid" 403, "hang up" closes the connection, "stall" does not answer
-    until the client has given up, "lose" passes it on and closes the connection without the answer; None lets it pass.
+    Attributes:
+        paths: the paths of all GET requests.
+        requests: the methods and paths of all requests.
+        faults: functions for the next answers, one each, which take and return status, headers and body.
+        rule: a function of the method and the path of each request, which returns what to do with it: "refuse" answers
+            503, "forbid" answers 403, "hang up" closes the connection, "stall" does the same once the client has given up,
+            "lose" forwards the request but closes the connection instead of answering, and None forwards it.
     """
 
     daemon_threads = True
@@ -71,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if server.faults:
             status, headers, content = server.faults.pop(0)(status, headers, content)
-        if "/download/" not in self.path:  # it names the address of the bytes
+        if "/download/" not in self.path:  # the answer has the URL of a download
             content = content.replace(server.behind.encode(), server.address.encode())
         self.send_response(status)
         for name in KEPT:
@@ -81,7 +83,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server asks for
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server calls these names
 
     def pass_on(self, body):
         if self.breaks_a_condition(body):
@@ -90,7 +92,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return ask(self.server.behind + self.path, self.command, body, kept)
 
     def breaks_a_condition(self, body):
-        """Whether a request names a generation that does not exist, if the server behind would not check that."""
+        """Returns whether a request has a generation condition that is not met and that the server would not check."""
         path, _, query = self.path.partition("?")
         given = urllib.parse.parse_qs(query)
         named = given.get("ifGenerationMatch")
@@ -110,7 +112,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def ask(url, method, body, headers):
-    """A server's answer: status, headers and body."""
+    """Sends a request; returns the status, headers and body of the answer."""
     request = urllib.request.Request(url, body if method in {"POST", "PUT"} else None, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
@@ -121,16 +123,16 @@ def ask(url, method, body, headers):
 
 
 def fail(status, message="out of order"):
-    """A fault: a failure in the service's format."""
+    """Returns a fault that replaces the answer by an error in the service's format."""
     body = json.dumps({"error": {"code": status, "message": message}}).encode()
     return lambda *_: (status, {"Content-Type": "application/json"}, body)
 
 
 def keep(*answer):
-    """No fault."""
+    """Returns an answer unchanged: no fault."""
     return answer
 
 
 def damage(status, headers, body):
-    """A fault: one bit of the body is flipped."""
+    """A fault that flips one bit of the body."""
     return status, headers, bytes([body[0] ^ 1]) + body[1:]

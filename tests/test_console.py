@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
-from textgen.errors import CancelledError, FormatError, PreemptedError, StoppedError
+from textgen.errors import FormatError
 
 TEXTS = [
     "[UNK]",
@@ -31,14 +31,14 @@ ESCAPE = "\x1b"
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch):
-    """What the machine that tests says of its terminal does not matter."""
+    """Hides the terminal settings of the machine that runs the tests."""
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
 def run(body: str, **options) -> "subprocess.CompletedProcess[str]":
-    """Runs some lines with a console in another process."""
+    """Runs a program that can use the console, in another process."""
     script = f"from textgen.console import Console, report_failure\nfrom textgen.errors import FormatError, PreemptedError\n{textwrap.dedent(body)}"
     return subprocess.run(
         [sys.executable, "-c", script], check=False, text=True, encoding="utf-8", capture_output=True, **options
@@ -46,7 +46,7 @@ def run(body: str, **options) -> "subprocess.CompletedProcess[str]":
 
 
 def run_on_terminal(body: str) -> str:
-    """Runs some lines whose standard error is a terminal, and returns what it shows."""
+    """Runs a program with a console on a terminal; returns what the terminal shows."""
     master, slave = os.openpty()
     script = f"from textgen.console import Console\nconsole = Console()\n{textwrap.dedent(body)}"
     with subprocess.Popen([sys.executable, "-c", script], stderr=slave) as process:
@@ -55,7 +55,7 @@ def run_on_terminal(body: str) -> str:
         try:
             while block := os.read(master, 4096):
                 shown += block
-        except OSError:  # Linux' way to say that the terminal is closed
+        except OSError:  # raised by Linux once the other side is closed
             pass
         assert process.wait() == 0, shown.decode()
     os.close(master)
@@ -67,61 +67,53 @@ on_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-
 
 @pytest.mark.parametrize("text", TEXTS)
 @pytest.mark.parametrize("style", [None, "bold"])
-def test_texts_are_written_as_they_are(capfd, text, style):
-    """In a pipe a line is the text, whatever rich would make of it: no markup, no emoji names, no wrapping, no colour."""
+def test_texts_are_written_unchanged(capfd, text, style):
+    """In a pipe a text is written unchanged: rich adds no markup, emoji, line breaks or colours."""
     Console().say(text, style)
     captured = capfd.readouterr()
     assert captured.err == f"{text}\n"
     assert captured.out == ""
 
 
-def test_warnings_say_that_they_are(capfd):
-    """A warning is a line that begins with the word."""
+def test_a_warning_begins_with_the_word(capfd):
+    """A warning is a line that begins with `warning:`."""
     Console().warn("passing over [UNK]")
     assert capfd.readouterr().err == "warning: passing over [UNK]\n"
 
 
-def test_a_pipe_is_no_terminal(capfd):
-    """A spinner shows nothing in a pipe, and its body runs."""
-    console = Console()
-    assert not console.is_terminal
-    with console.busy("reading [UNK]"):
-        console.say("in between")
-    assert capfd.readouterr().err == "in between\n"
-
-
 def test_standard_output_stays_clean():
-    """Everything goes to standard error, so that a program can read the rest; a file gets plain lines."""
+    """The console writes only to standard error, and plain lines without a spinner if that is not a terminal."""
     result = run("""
         console = Console()
+        assert not console.is_terminal
         console.say("[UNK]", style="bold")
         console.warn("careful")
         with console.busy("working"):
-            pass
+            console.say("in between")
         report_failure("textgen", FormatError("failed"))
     """)
     assert result.stdout == ""
-    assert result.stderr == "[UNK]\nwarning: careful\ntextgen: error: failed\n"
+    assert result.stderr == "[UNK]\nwarning: careful\nin between\ntextgen: error: failed\n"
 
 
 @on_terminal
 def test_a_terminal_has_colours():
-    """A warning is coloured on a terminal, and its text is as it is."""
+    """On a terminal a warning is coloured, and its text is unchanged."""
     shown = run_on_terminal("console.warn('passing over [UNK] :smile: [red]')")
     assert f"{ESCAPE}[33mwarning: passing over [UNK] :smile: [red]{ESCAPE}[0m" in shown
 
 
 @on_terminal
 def test_no_color_is_respected(monkeypatch):
-    """With NO_COLOR set, a terminal gets none."""
+    """With NO_COLOR set, a terminal gets no colours."""
     monkeypatch.setenv("NO_COLOR", "1")
     shown = run_on_terminal("console.warn('passing over [UNK]'); assert console.is_terminal")
     assert shown == "warning: passing over [UNK]\n"
 
 
 @on_terminal
-def test_live_lines_show_texts_as_they_are():
-    """Spinner and progress do not take brackets in their texts for markup either."""
+def test_live_lines_show_texts_unchanged():
+    """A spinner and a progress bar do not treat brackets in their texts as markup."""
     shown = run_on_terminal("""
         with console.busy("reading [red].txt"):
             console.say("in between")
@@ -135,7 +127,7 @@ def test_live_lines_show_texts_as_they_are():
 
 
 def test_silence_hides_what_libraries_write(capfd):
-    """What is written to descriptor 2 inside is gone; before and after it is shown, and so is what we say."""
+    """Inside `silenced`, output to descriptor 2 is hidden, except the console's own lines; before and after, it is shown."""
     console = Console()
     os.write(2, b"before\n")
     with console.silenced():
@@ -151,7 +143,7 @@ def test_silence_hides_what_libraries_write(capfd):
 )
 @pytest.mark.parametrize("failure", [RuntimeError("failed"), SystemExit(1)])
 def test_silence_ends_when_the_body_fails(capfd, noise, failure):
-    """Where the body raises, what was hidden is shown, once and at once, and the failure goes on."""
+    """If the body of `silenced` raises, the hidden output is shown once, and the exception propagates."""
     console = Console()
 
     def fail():
@@ -168,8 +160,8 @@ def test_silence_ends_when_the_body_fails(capfd, noise, failure):
 
 
 @pytest.mark.parametrize("failure", [FormatError("damaged"), KeyboardInterrupt()])
-def test_an_expected_failure_brings_no_noise(capfd, failure):
-    """Where the body fails with one of our own errors, which speaks for itself, or by Ctrl-C, what was hidden stays so."""
+def test_an_expected_failure_shows_no_hidden_output(capfd, failure):
+    """If the body of `silenced` raises one of our own errors, or is interrupted, the hidden output is not shown."""
     console = Console()
 
     def fail():
@@ -184,7 +176,7 @@ def test_an_expected_failure_brings_no_noise(capfd, failure):
 
 
 def test_silence_hides_child_processes_too():
-    """What a program started inside writes is hidden as well, and descriptor 2 is as before at the end."""
+    """Output of child processes inside `silenced` is hidden too, and afterwards no descriptor is left open."""
     result = run("""
         import os, subprocess, sys
         console = Console()
@@ -203,9 +195,9 @@ def test_silence_hides_child_processes_too():
     assert result.returncode == 0
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the shell closes descriptors otherwise there")
-def test_without_a_standard_error_nothing_fails():
-    """Where standard error is closed, nothing is written, least of all to standard output."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no /bin/sh")
+def test_a_closed_standard_error_is_no_failure():
+    """If standard error is closed, the console writes nothing, in particular not to standard output."""
     script = """if True:
         from textgen.console import Console, report_failure
         from textgen.errors import FormatError
@@ -223,30 +215,23 @@ def test_without_a_standard_error_nothing_fails():
 
 
 def test_a_failure_is_one_line(capsys):
-    """Whatever white space a message has, the failure is one line that names the program."""
+    """A failure is one line that begins with the program, even if its message contains line breaks and tabs."""
     report_failure("textgen-train", FormatError("cannot read a\nb.txt:\tno [such] file\n"))
     assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
-
-
-@pytest.mark.parametrize("stop", [StoppedError, PreemptedError, CancelledError])
-def test_a_stop_is_no_error(capsys, stop):
-    """Whoever stops a command is told how to resume, and not that something went wrong."""
-    report_failure("textgen-train", stop("stopped at step 7, which is saved"))
-    assert capsys.readouterr().err == "textgen-train: stopped at step 7, which is saved\n"
 
 
 @settings(deadline=None)
 @given(message=st.text(st.characters(), max_size=30))
 def test_any_failure_can_be_reported(message):
-    """Even a message that the terminal's encoding cannot show, or a file name that is no text, is no second failure."""
+    """Any message can be reported, even with characters that the encoding of standard error lacks, or lone surrogates."""
     report_failure("textgen", FormatError(message))
 
 
 CLOUD = {"CLOUD_ML_JOB_ID": "7"}
 
 
-def test_a_job_of_the_cloud_writes_entries_for_its_log():
-    """Each line is JSON with severity, message and time, and the figures that belong to it; nothing is written beside."""
+def test_a_cloud_job_writes_log_entries():
+    """In a cloud job, each line is a JSON object with severity, message, time and fields, and there is no other output."""
     result = run(
         """
         console = Console()
@@ -274,8 +259,8 @@ def test_a_job_of_the_cloud_writes_entries_for_its_log():
     ]
 
 
-def test_a_crash_in_a_job_of_the_cloud_is_one_entry():
-    """A log would tear the traceback into lines; elsewhere Python shows it as it does."""
+def test_a_crash_in_a_cloud_job_is_one_log_entry():
+    """In a cloud job, a traceback is one log entry; elsewhere, Python prints it as usual."""
     script = "from textgen.console import report_crashes; report_crashes('textgen-train'); 1 / 0"
     for environment in ({}, CLOUD):
         command = [sys.executable, "-c", script]

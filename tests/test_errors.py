@@ -28,21 +28,21 @@ def all_below(kind: type[TextgenError]) -> list[type[TextgenError]]:
 
 
 def documented() -> dict[str, int]:
-    """The table in the module's docstring: names and exit codes."""
+    """Returns the names and exit codes from the module's docstring."""
     lines = re.findall(r"^ +(\w+Error) +(\d+) ", errors.__doc__ or "", re.MULTILINE)
     return {name: int(code) for name, code in lines}
 
 
 def test_exit_codes_are_the_documented_ones():
-    """The tree in the docstring has every error with its exit code, and none that is not there; finer ones end alike."""
+    """The tree in the docstring lists every error of the module with its exit code; subclasses elsewhere share these codes."""
     kinds = all_below(TextgenError)
     assert documented() == {kind.__name__: kind.exit_code for kind in kinds if kind.__module__ == errors.__name__}
     assert {kind.exit_code for kind in kinds} == set(documented().values())
     assert len(documented()) == 13
 
 
-def test_exit_codes_tell_the_errors_apart():
-    """No two kinds end the program alike, and none ends it as if all were well."""
+def test_exit_codes_differ():
+    """Every error has its own exit code, and none has 0."""
     codes = list(documented().values())
     assert len(set(codes)) == len(codes)
     assert all(0 < code < 256 for code in codes)
@@ -50,7 +50,7 @@ def test_exit_codes_tell_the_errors_apart():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no sysexits.h")
 def test_exit_codes_are_those_of_sysexits():
-    """Where sysexits.h has a code for the case, it is this one."""
+    """An error that has a code in sysexits.h uses that code."""
     system = {
         "DataError": os.EX_DATAERR,
         "MissingError": os.EX_NOINPUT,
@@ -79,8 +79,8 @@ def test_exit_codes_are_those_of_sysexits():
         (errno.EISDIR, InputOutputError, os.strerror(errno.EISDIR)),
     ],
 )
-def test_what_the_system_says_is_translated(code, kind, advice):
-    """Each refusal of the operating system has its kind, says what was tried, why it failed, and what helps."""
+def test_errors_of_the_system_are_translated(code, kind, advice):
+    """An OSError becomes an error of the right class, whose message has the action, the reason and some advice."""
     found = from_os_error(OSError(code, os.strerror(code), "book.txt"), "cannot read book.txt")
     assert type(found) is kind
     assert str(found).startswith("cannot read book.txt: ")
@@ -88,7 +88,7 @@ def test_what_the_system_says_is_translated(code, kind, advice):
 
 
 def test_every_errno_becomes_one_line():
-    """Whatever the operating system says becomes one line with a reason."""
+    """Every errno becomes an error with a message of one line."""
     for code in errno.errorcode:
         found = from_os_error(OSError(code, os.strerror(code)), "cannot write it")
         assert re.fullmatch(r"cannot write it: \S[^\n]*\S", str(found))
@@ -96,15 +96,15 @@ def test_every_errno_becomes_one_line():
 
 
 @pytest.mark.parametrize("error", [OSError("the network is down"), OSError(), TimeoutError()])
-def test_an_error_without_a_number_has_a_reason_too(error):
-    """Libraries raise OSErrors of their own; what they say, or at least what they are, is passed on."""
+def test_an_error_without_errno_has_a_reason_too(error):
+    """The message for an OSError without errno contains its text, or its class if it has no text."""
     found = from_os_error(error, "cannot read it")
     assert type(found) is InputOutputError
     assert str(found) == f"cannot read it: {str(error) or type(error).__name__}; try again, or choose another place"
 
 
 def raised_texts(tree: ast.Module) -> list[str]:
-    """The texts given to our errors, as far as they stand in the source."""
+    """Returns the string constants in the arguments of our errors."""
     kinds = {kind.__name__ for kind in all_below(TextgenError)}
     texts = []
     for call in ast.walk(tree):
@@ -122,14 +122,14 @@ def raised_texts(tree: ast.Module) -> list[str]:
 
 
 def test_every_message_is_one_line():
-    """No message in the source has a line break in it."""
+    """No error message in the source contains a line break."""
     found = [text for path in SOURCES for text in raised_texts(ast.parse(path.read_text(encoding="utf-8")))]
     assert any("the training text is too short" in text for text in found)
     assert [text for text in found if "\n" in text] == []
 
 
-def test_a_setting_is_named_for_who_reads():
-    """Python callers read the setting's name, the command line shows the flag; a copy of the error keeps both."""
+def test_a_setting_is_named_for_its_reader():
+    """A message has the setting's name in Python and its flag on the command line; a copy of the error keeps both."""
     error = UsageError(f"{named('layers')} must be at least 1, got 0; set {named('minutes')} instead")
     for found in (error, copy.copy(error)):
         assert str(found) == "layers must be at least 1, got 0; set minutes instead"
@@ -138,24 +138,24 @@ def test_a_setting_is_named_for_who_reads():
 
 
 @pytest.mark.parametrize("job_id", ["", "1"])
-def test_what_ends_a_command_names_flags(job_id, capsys, monkeypatch):
-    """In a pipe and in a log of the cloud."""
+def test_a_reported_failure_names_flags(job_id, capsys, monkeypatch):
+    """A failure that ends a command names flags, in a pipe and in the log of a cloud job."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", job_id)
     report_failure("textgen-train", UsageError(f"{named('layers')} must be at least 1, got 0"))
     assert "--layers must be at least 1, got 0" in capsys.readouterr().err
 
 
 def written_texts(tree: ast.Module) -> list[str]:
-    """The texts in a module's code; neither docstrings nor help."""
-    spared = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    """Returns the string constants in a module, except docstrings and help texts."""
+    excluded = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     helps = (node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "help")
-    spared |= {id(part) for text in helps for part in ast.walk(text)}
-    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in spared)
+    excluded |= {id(part) for text in helps for part in ast.walk(text)}
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in excluded)
     return [node.value for node in nodes if isinstance(node.value, str)]
 
 
-def test_only_the_command_line_writes_flags():
-    """Code below `cli` names a setting by `named`, or plainly; what only commands use is spared."""
+def test_only_commands_write_flags():
+    """Code that Python callers can reach has no flag in its strings: it names a setting with `named`, or plainly."""
     package = Path(textgen.__file__).parent
     commands = {"cli", "cloud", "flags.py", "api_endpoint.py", "vertex.py", "vertex_command.py"}
     library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]

@@ -18,24 +18,24 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PYTHONS = [f"3.{minor}" for minor in range(8, 30) if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.1")]
 LOCKS = {"base": [], "dev": ["dev"], "gpu": ["gpu"]}
-"""The extras of pyproject.toml that each file of requirements/ is made from."""
+"""The extras of pyproject.toml that each lock in requirements/ is made from."""
 
 lock_of = pytest.mark.parametrize("lock", LOCKS)
 
 
 def read_entries(lock):
-    """The entries of a lock: a requirement with its hashes each, on one line."""
+    """Returns the entries of a lock: a requirement with its hashes each, on one line."""
     text = re.sub(r"\s*\\\n\s*", " ", (ROOT / "requirements" / f"{lock}.txt").read_text())
     return [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
 def read_pins(lock):
-    """The requirements of a lock."""
+    """Returns the requirements of a lock, without hashes."""
     return [Requirement(entry.split(" --hash=")[0]) for entry in read_entries(lock)]
 
 
 def declared(lock):
-    """The requirements of pyproject.toml that a lock is made from."""
+    """Returns the requirements of pyproject.toml that a lock is made from."""
     return [
         *map(Requirement, PROJECT["dependencies"]),
         *(wanted for extra in LOCKS[lock] for wanted in required(extra)),
@@ -43,7 +43,7 @@ def declared(lock):
 
 
 def required(extra):
-    """The requirements of an extra, which can name other extras of the project."""
+    """Yields the requirements of an extra, and of the extras of the project that it includes."""
     for wanted in map(Requirement, PROJECT["optional-dependencies"][extra]):
         if wanted.name == PROJECT["name"]:
             yield from (below for other in wanted.extras for below in required(other))
@@ -51,8 +51,8 @@ def required(extra):
             yield wanted
 
 
-def test_the_tests_have_every_runtime():
-    """What is installed to develop brings the extras of all formats that a model can be written in."""
+def test_developers_get_every_runtime():
+    """The extra `dev` includes the extras of all formats that a model can be exported to."""
     wanted = {requirement.name for requirement in declared("dev")}
     for extra in ("litert", "onnx"):
         assert wanted >= {requirement.name for requirement in required(extra)}
@@ -61,7 +61,7 @@ def test_the_tests_have_every_runtime():
 @lock_of
 @pytest.mark.parametrize("python", PYTHONS)
 def test_each_dependency_is_pinned_within_its_range(lock, python):
-    """On each Python, a lock pins every dependency of the project and of its extras once, within pyproject's range."""
+    """On each Python, a lock pins every dependency of the project and of its extras once, within the range of pyproject.toml."""
     environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.1"}
     pins = [pin for pin in read_pins(lock) if pin.marker is None or pin.marker.evaluate(environment)]
     for wanted in declared(lock):
@@ -72,7 +72,7 @@ def test_each_dependency_is_pinned_within_its_range(lock, python):
 
 @lock_of
 def test_each_pin_is_exact_and_has_hashes(lock):
-    """Nothing is installed that was not hashed: `pip install --require-hashes` takes each line."""
+    """Each entry of a lock has an exact version and hashes, as `pip install --require-hashes` demands."""
     entries = read_entries(lock)
     assert entries
     for entry in entries:
@@ -80,16 +80,16 @@ def test_each_pin_is_exact_and_has_hashes(lock):
 
 
 @lock_of
-def test_no_lock_names_a_place(lock):
-    """A lock holds no address and no option: where packages come from is the installer's business."""
+def test_no_lock_has_an_address(lock):
+    """A lock contains no URL and no option, so that the user decides where packages come from."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text()
     assert "://" not in text
     assert not re.search(r"^\s*-", re.sub(r"^ +--hash=.*$", "", text, flags=re.MULTILINE), re.MULTILINE)
 
 
 @pytest.mark.parametrize("lock", ["base", "build"])
-def test_the_developers_lock_keeps_what_is_installed_before_it(lock):
-    """It is added to an environment that has the others, and so pins all of their packages to the same versions."""
+def test_the_locks_of_one_environment_agree(lock):
+    """The lock `dev` pins all packages of the locks that are installed before it to the same versions."""
     assert {str(pin) for pin in read_pins(lock)} <= {str(pin) for pin in read_pins("dev")}
 
 
@@ -98,7 +98,7 @@ DEMO, TOOLS = "-r requirements/base.txt -r requirements/build.txt", "-r requirem
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that returns what make would install for a target, beside stamps of a .venv that is already there."""
+    """A function that returns whether make would create a new .venv for a target, and which locks it would install."""
     program = shutil.which("make")
     if program is None:
         pytest.skip("there is no make")
@@ -120,8 +120,8 @@ def make(tmp_path):
         own = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
         command = [program, "--dry-run", target]
         done = subprocess.run(command, cwd=tmp_path, env=own, check=True, capture_output=True, text=True)
-        anew = "-m venv --clear .venv" in done.stdout
-        return anew, [lock for lock in (DEMO, TOOLS) if lock in done.stdout]
+        is_new = "-m venv --clear .venv" in done.stdout
+        return is_new, [lock for lock in (DEMO, TOOLS) if lock in done.stdout]
 
     return would_install
 
@@ -143,13 +143,13 @@ def make(tmp_path):
         ("test", [".installed"], None, (True, [DEMO, TOOLS])),
     ],
 )
-def test_make_installs_what_is_missing(target, stamps, changed, installs, make):
-    """The demo needs no developers' tools, and they are added to its .venv; another lock, or another's .venv, begins anew."""
+def test_make_installs_missing_locks(target, stamps, changed, installs, make):
+    """`make` adds the developers' tools to the .venv of the demo, and creates a new .venv if a lock or pyproject.toml changes."""
     assert make(target, stamps, changed) == installs
 
 
-def test_every_place_names_the_same_pythons():
-    """requires-python, the classifiers and the Makefile agree on the versions of Python."""
+def test_the_versions_of_python_agree():
+    """requires-python, the classifiers and the Makefile name the same versions of Python."""
     names = [line.removeprefix("Programming Language :: Python :: ") for line in PROJECT["classifiers"]]
     assert [name for name in names if re.fullmatch(r"3\.\d+", name)] == PYTHONS
     makefile = (ROOT / "Makefile").read_text()
@@ -162,13 +162,18 @@ def test_every_place_names_the_same_pythons():
 
 @dataclass(frozen=True)
 class Installation:
-    """What is in the wheel, installed far from the checkout; `work` is where its commands run, with an empty home."""
+    """The installed wheel.
+
+    Attributes:
+        site: the directory with its packages.
+        work: the empty current directory of its commands.
+    """
 
     site: Path
     work: Path
 
     def run(self, *command):
-        """Runs a command and returns what it wrote."""
+        """Runs Python with some arguments; returns the completed process."""
         hidden = ("TEXTGEN_CACHE", "XDG_CACHE_HOME", "PYTHONHOME", "VIRTUAL_ENV")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {"PYTHONPATH": str(self.site), "HOME": str(self.work.parent / "home")}
@@ -179,7 +184,7 @@ class Installation:
         return done
 
     def textgen(self, name, *arguments):
-        """Runs one of the installed commands."""
+        """Runs an installed command; returns the completed process."""
         return self.run(str(self.site / "bin" / name), *arguments)
 
 
@@ -199,8 +204,8 @@ def installation(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_wheel_brings_what_the_package_needs(installation):
-    """The story, the presets and the marker of types are inside the installed package, and the tests are not."""
+def test_the_wheel_contains_the_bundled_files(installation):
+    """The wheel contains the story, the presets and `py.typed`, but not the tests."""
     package = installation.site / "textgen"
     assert installation.run("-c", "import textgen; print(textgen.__file__)").stdout.strip() == str(
         package / "__init__.py"
@@ -215,7 +220,7 @@ def test_the_wheel_brings_what_the_package_needs(installation):
 
 @pytest.mark.slow
 def test_the_installed_commands_find_story_and_preset(installation):
-    """Without a text the bundled story is read, and --config finds a preset by name, wherever the command is run."""
+    """The installed commands find the story and the presets from any current directory."""
     plan = installation.textgen("textgen-train", "--dry_run").stderr
     assert re.search(r"text +story: [\d,]+ characters", plan)
     plan = installation.textgen("textgen", "train", "--config", "demo", "--dry_run").stderr
@@ -225,7 +230,7 @@ def test_the_installed_commands_find_story_and_preset(installation):
 
 @pytest.mark.slow
 def test_the_installed_commands_train_and_sample(installation):
-    """What is installed trains on the bundled story, and samples from what it trained."""
+    """The installed commands train a model on the story and sample from it."""
     sizes = ["--lstm_state_size=8", "--batch_size=32", "--unroll_steps=16", "--max_steps=1", "--sample_length=10"]
     summary = json.loads(installation.textgen("textgen-train", "--json", *sizes).stdout)
     assert summary["steps"] == 1

@@ -16,8 +16,8 @@ def send(number):
 
 
 @BOTH
-def test_at_first_a_signal_ends_the_command_at_once(number, error):
-    """Nothing after it is executed; the message tells what is lost, which is nothing, and how to resume."""
+def test_a_signal_ends_the_command_at_once(number, error):
+    """Unless it is held back, a signal ends the command at once; the message says that nothing is lost."""
     message = r"^stopped; there was nothing new to save; run the same command again to resume$"
     with pytest.raises(error, match=message), Signals():
         send(number)
@@ -25,8 +25,8 @@ def test_at_first_a_signal_ends_the_command_at_once(number, error):
 
 
 @BOTH
-def test_an_error_of_what_a_signal_broke_into_is_the_signal(number, error):
-    """An import that is interrupted may raise an ImportError, which says nothing of the KeyboardInterrupt."""
+def test_an_error_that_a_signal_causes_is_replaced(number, error):
+    """If a signal makes other code fail, such as an import, the command ends with the signal's error."""
 
     def fail():
         try:
@@ -39,8 +39,8 @@ def test_an_error_of_what_a_signal_broke_into_is_the_signal(number, error):
 
 
 @BOTH
-def test_a_signal_that_was_swallowed_ends_the_command_later(number, error):
-    """Code that catches everything delays the end until the command next holds signals back."""
+def test_a_swallowed_signal_ends_the_command_later(number, error):
+    """If other code catches the KeyboardInterrupt, the command ends at the next call of `hold`."""
 
     def swallow():
         try:
@@ -55,8 +55,8 @@ def test_a_signal_that_was_swallowed_ends_the_command_later(number, error):
 
 
 @BOTH
-def test_while_held_back_a_signal_is_noted(number, error):
-    """The command runs on to where it ends well, and gets its error there."""
+def test_a_signal_that_is_held_back_is_noted(number, error):
+    """A signal that is held back does not interrupt the command, which ends at its next call of `check`."""
     with Signals() as signals:
         signals.hold()
         signals.check()
@@ -68,8 +68,8 @@ def test_while_held_back_a_signal_is_noted(number, error):
 
 
 @BOTH
-def test_an_error_after_a_noted_signal_is_itself(number, error):
-    """A noted signal breaks into nothing, so a bug that shows afterwards is not taken for a stop."""
+def test_an_error_after_a_noted_signal_is_raised(number, error):
+    """An exception after a signal that was held back is raised unchanged, because the signal did not cause it."""
     with pytest.raises(ZeroDivisionError), Signals() as signals:
         signals.hold()
         send(number)
@@ -78,15 +78,15 @@ def test_an_error_after_a_noted_signal_is_itself(number, error):
 
 @BOTH
 def test_a_noted_signal_does_not_end_work_that_is_done(number, error):
-    """Whoever finishes after a signal has finished."""
+    """A command that finishes after a signal that was held back ends without an error."""
     with Signals() as signals:
         signals.hold()
         send(number)
         signals.hold()
 
 
-def test_a_second_ctrl_c_ends_it_at_once_in_any_case():
-    """Whoever presses it twice does not want to wait; a SIGTERM in between changes nothing."""
+def test_a_second_ctrl_c_ends_the_command_at_once():
+    """A second Ctrl-C ends the command even if signals are held back, and even after a SIGTERM in between."""
     with pytest.raises(CancelledError, match=r"^stopped; everything saved so far is kept; run "), Signals() as signals:
         signals.hold()
         send(signal.SIGINT)
@@ -96,8 +96,8 @@ def test_a_second_ctrl_c_ends_it_at_once_in_any_case():
         pytest.fail("went on")
 
 
-def test_a_second_sigterm_does_not_break_into_the_end():
-    """A cluster may send it again while the command cleans up after the first."""
+def test_a_second_sigterm_does_not_interrupt_the_cleanup():
+    """A second SIGTERM, which a cluster may send, does not interrupt the command's cleanup."""
     cleaned = []
     with pytest.raises(StoppedError), Signals():
         try:
@@ -112,29 +112,29 @@ def test_a_second_sigterm_does_not_break_into_the_end():
     ("number", "error"), [(signal.SIGTERM, PreemptedError), (signal.SIGINT, CancelledError)], ids=["SIGTERM", "SIGINT"]
 )
 def test_the_error_after_sigterm_can_be_chosen(number, error):
-    """A job of the cloud ends with another exit code than a command at home."""
+    """The error after SIGTERM can be chosen, because a cloud job needs another exit code; the one after Ctrl-C cannot."""
     with pytest.raises(error) as raised, Signals(PreemptedError):
         send(number)
     assert type(raised.value) is error
 
 
-def test_failures_without_a_signal_are_what_they_are():
-    """Errors of the command, and all others, are raised unchanged."""
+def test_errors_without_a_signal_are_unchanged():
+    """Without a signal, all exceptions are raised unchanged."""
     for error in (UsageError("no"), ValueError("no"), SystemExit(3)):
         with pytest.raises(type(error)), Signals():
             raise error
 
 
-def test_a_failure_of_the_command_says_more_than_the_signal():
-    """A save that fails after a signal is reported."""
+def test_an_error_of_the_command_takes_precedence():
+    """One of our own errors after a signal, such as a failed save, is raised instead of the signal's error."""
     with pytest.raises(UsageError), Signals() as signals:
         signals.hold()
         send(signal.SIGTERM)
         raise UsageError("no")
 
 
-def test_handlers_are_as_before_afterwards():
-    """The process gets its own handlers back."""
+def test_handlers_are_restored():
+    """The earlier signal handlers are restored at the end."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Signals():
         assert signal.getsignal(signal.SIGINT) != before[0]
@@ -143,7 +143,7 @@ def test_handlers_are_as_before_afterwards():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_the_process_exits_changes_nothing(number):
-    """The exit code is that of the work, which is done."""
+    """A signal while the interpreter exits does not change the exit code."""
     program = (
         "import os, sys\n"
         "from textgen.signals import Signals\n"
@@ -157,8 +157,8 @@ def test_a_signal_while_the_process_exits_changes_nothing(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_after_a_signal_no_other_one_changes_the_exit_code(number):
-    """A cluster may send SIGTERM again while the command reports its end and waits to be killed."""
+def test_a_second_signal_does_not_change_the_exit_code(number):
+    """A signal after a SIGTERM has ended the command does not change the exit code."""
     program = (
         "import os, signal, sys\n"
         "from textgen.errors import PreemptedError\n"
@@ -174,8 +174,8 @@ def test_after_a_signal_no_other_one_changes_the_exit_code(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_while_it_waits_to_be_killed_no_other_signal_counts(number):
-    """The exit code is decided, and nobody waits forever."""
+def test_signals_while_waiting_to_be_killed_change_nothing(number):
+    """A signal while the process waits to be killed changes neither the waiting time nor the exit code."""
     program = (
         "import os, sys, time\n"
         "from textgen.signals import wait_to_be_killed\n"

@@ -20,13 +20,13 @@ LIBRARIES = {
     *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests", "filelock"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
 }
-"""What a help page can do without; what HEAVY lists, nothing but training may load."""
+"""More modules that a help page must not load; other commands may load them, but only a few may load those in `HEAVY`."""
 
 SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
 
 
 def modules_after(body, cwd=None):
-    """The modules that a fresh interpreter has when it has run some lines."""
+    """Returns the modules that a new interpreter has loaded after running a program."""
     script = f"import sys\n{body}\nsys.__stderr__.write('\\n' + ' '.join(sys.modules))"
     run = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, cwd=cwd)
     assert run.returncode == 0, run.stderr
@@ -34,32 +34,32 @@ def modules_after(body, cwd=None):
 
 
 def loaded(command, *arguments, cwd=None):
-    """The modules that a command loads beyond those of a bare start, after it has ended with 0."""
+    """Returns the modules that a command has loaded, after it has ended with 0, except those of a bare start."""
     body = f"from textgen.cli.{command} import main\nassert main({json.dumps(arguments)}) == 0"
     return modules_after(body, cwd) - modules_at_bare_start()
 
 
 @functools.cache
 def modules_at_bare_start():
-    """Those of an interpreter that runs nothing: google-cloud puts an empty `google` into every one by a .pth file."""
+    """Returns the modules of an interpreter that runs nothing; a .pth file of google-cloud adds an empty `google` to them."""
     return modules_after("")
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 @pytest.mark.parametrize("command", ["main", "train", "sample", "export", "jobs", "inspect"])
 def test_help_and_version_load_nothing_heavy(command, flag):
-    """A help page or a version comes from the standard library alone."""
+    """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
 
 
 @pytest.mark.parametrize("command", ["", *vertex.COMMANDS.known])
-def test_help_on_the_cloud_loads_nothing_heavy(command):
-    """Google's client takes seconds to load, and is not needed to tell what a command does."""
+def test_help_of_the_cloud_commands_loads_nothing_heavy(command):
+    """The help pages of `textgen vertex` do not load Google's client, which takes seconds."""
     assert loaded("main", "vertex", *filter(None, [command]), "--help") & (HEAVY | LIBRARIES) == set()
 
 
 def test_a_dry_run_of_a_cloud_job_loads_no_client(tmp_path):
-    """What is shown comes from the description alone."""
+    """`submit --dry_run` and `yaml` do not load Google's client."""
     (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)
     place = ["--project=my-project", "--region=europe-west4", "--bucket=my-bucket", "--image=gcr.io/my-project/textgen"]
     for command in (["submit", "--dry_run"], ["yaml"]):
@@ -67,14 +67,14 @@ def test_a_dry_run_of_a_cloud_job_loads_no_client(tmp_path):
 
 
 def test_the_package_loads_nothing_heavy():
-    """`import textgen` costs nothing: it brings only the version."""
+    """`import textgen` loads only the version."""
     names = modules_after("import textgen") - modules_at_bare_start()
     assert {name for name in names if name.startswith("textgen")} == {"textgen", "textgen.version"}
     assert names & (HEAVY | LIBRARIES) == set()
 
 
 def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
-    """Until then Ctrl-C would leave a traceback."""
+    """The entry point handles Ctrl-C before it loads any other module, because until then Ctrl-C gives a traceback."""
     names = modules_after("import textgen.cli.start") - modules_at_bare_start()
     assert {name for name in names if name.startswith("textgen")} == {
         *("textgen", "textgen.version", "textgen.cli", "textgen.cli.start")
@@ -83,7 +83,7 @@ def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
 
 
 def test_a_dry_run_loads_no_tensorflow(tmp_path):
-    """The plan is printed before anything heavy is loaded, word models and presets included."""
+    """The plan is printed without loading TensorFlow, even for a word model and with a preset."""
     (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)
     names = loaded("train", "text.txt", "--config", "demo", "--language_model=word", "--dry_run", cwd=tmp_path)
     assert "textgen.planning" in names
@@ -113,21 +113,21 @@ def job(tmp_path):
 
 
 def test_sampling_loads_no_tensorflow(job):
-    """A model file is opened and writes without TensorFlow, Keras or Google's libraries."""
+    """Sampling from a model file loads neither TensorFlow, Keras nor Google's libraries."""
     names = loaded("sample", str(job), "--prompt", "ab", "--length", "20", cwd=job)
     assert "numpy" in names
     assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
 
 
-def test_looking_at_jobs_loads_no_tensorflow(job):
-    """Jobs are listed from their small files, without NumPy; what they hold is verified without TensorFlow."""
+def test_listing_and_inspecting_jobs_loads_no_tensorflow(job):
+    """Jobs are listed without NumPy, and inspected without TensorFlow."""
     (job / "config.yaml").touch()
     assert loaded("jobs", ".", cwd=job) & (HEAVY | {"numpy", "safetensors", "rich"}) == set()
     assert loaded("inspect", ".", cwd=job) & HEAVY == set()
 
 
 def test_an_onnx_file_is_written_without_tensorflow(job):
-    """A format loads its own libraries alone: ONNX needs no Keras."""
+    """Exporting to ONNX loads only the libraries of that format, not Keras."""
     names = loaded("export", str(job), "--format", "onnx", cwd=job)
     assert "onnxruntime" in names
     assert names & (HEAVY | {"ai_edge_litert"}) == set()

@@ -17,13 +17,13 @@ def here(tmp_path, monkeypatch):
 
 
 def plan(capsys, *arguments):
-    """What --dry_run says."""
+    """Returns the plan that --dry_run prints."""
     assert main(["book.txt", "--dry_run", *arguments]) == 0
     return capsys.readouterr().err
 
 
-def test_a_time_chooses_a_model_and_says_why(capsys):
-    """Where time is the limit the plan names each chosen setting with its reason, in a line each."""
+def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
+    """With a time limit, the plan has a line for each chosen setting, with its reason."""
     said = plan(capsys, "--minutes=1", "--device=cpu")
     lines = [line for line in said.splitlines() if line.startswith("  chosen")]
     assert len(lines) == 3
@@ -32,7 +32,7 @@ def test_a_time_chooses_a_model_and_says_why(capsys):
 
 
 def test_without_a_limit_a_model_is_chosen_for_five_minutes(capsys):
-    """Whoever gives a text and nothing else gets what suits the time that such a run takes."""
+    """Without any limit, the model is chosen for the default of five minutes."""
     without = plan(capsys, "--device=cpu")
     assert "in 5 minutes on a CPU" in without
     assert without == plan(capsys, "--device=cpu", "--minutes=5")
@@ -40,7 +40,7 @@ def test_without_a_limit_a_model_is_chosen_for_five_minutes(capsys):
 
 @pytest.mark.parametrize("arguments", [[], ["--minutes=1"], ["--minutes=600"]])
 def test_the_same_command_finds_the_same_job(capsys, arguments):
-    """The choice depends on nothing but what is given, the text and the device."""
+    """The choice depends only on the arguments, the text and the device."""
     assert plan(capsys, *arguments) == plan(capsys, *arguments)
 
 
@@ -57,14 +57,14 @@ def test_the_same_command_finds_the_same_job(capsys, arguments):
     ],
 )
 def test_a_given_model_switches_the_choice_off(capsys, arguments):
-    """A flag that shapes the model, or a preset, leaves everything else at its default; so does a run that time does not limit."""
+    """Nothing is chosen if a flag or a config file sets the shape of the model, or if time is not the limit."""
     said = plan(capsys, *arguments)
     assert "chosen" not in said
     assert "1 LSTM layer of 384 states" in said
 
 
-def test_a_job_that_is_there_keeps_its_model(capsys, training):
-    """With a job directory of a given name, more minutes go on with the model in it, whatever they would choose."""
+def test_an_existing_job_keeps_its_model(capsys, training):
+    """If --job_dir names an existing job, a higher time limit resumes its model, whatever would be chosen for that time."""
     assert main(["book.txt", "--job_dir=mine", "--lstm_state_size=8", "--max_steps=3"]) == 0
     said = plan(capsys, "--job_dir=mine", "--minutes=600")
     assert "1 LSTM layer of 8 states" in said
@@ -73,8 +73,8 @@ def test_a_job_that_is_there_keeps_its_model(capsys, training):
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
 
-def test_the_same_command_goes_on_with_all_that_was_chosen(capsys, training):
-    """In a directory of a given name, a second run has the streams, the rate and the dropout of the first, whatever its time."""
+def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
+    """If --job_dir names the job, a second run keeps batch size, learning rate and dropout of the first, for any time."""
     arguments = ["--job_dir=mine", "--summary_dir=tb/%JOB%", "--device=cpu"]
     first = plan(capsys, *arguments, "--minutes=0.001")
     assert main(["book.txt", *arguments, "--minutes=0.001"]) == 0
@@ -89,8 +89,8 @@ def test_the_same_command_goes_on_with_all_that_was_chosen(capsys, training):
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
 
 
-def test_a_job_in_half_precision_stays_so(capsys, training):
-    """Half precision is part of a model; with a directory of a given name, only another --precision asks for another."""
+def test_a_job_keeps_its_half_precision(capsys, training):
+    """If --job_dir names a job in half precision, it is resumed so; another --precision is refused."""
     arguments = ["--job_dir=mine", "--device=cpu", "--minutes=0.001"]
     assert main(["book.txt", *arguments, "--precision=mixed_float16"]) == 0
     capsys.readouterr()
@@ -98,8 +98,8 @@ def test_a_job_in_half_precision_stays_so(capsys, training):
     assert main(["book.txt", *arguments, "--precision=float32", "--dry_run"]) == FormatError.exit_code
 
 
-def test_without_a_time_a_job_keeps_its_model_alone(capsys, training):
-    """Epochs leave nothing to be chosen, so that streams, rate and dropout are those that are given, or the defaults."""
+def test_without_a_time_limit_a_job_keeps_only_its_model(capsys, training):
+    """If epochs limit the run, batch size, learning rate and dropout are the given values, or else the defaults."""
     arguments = ["--job_dir=mine", "--lstm_state_size=8", "--learning_rate=0.5", "--dropout=0.7", "--batch_size=4"]
     assert main(["book.txt", *arguments, "--max_steps=3"]) == 0
     said = plan(capsys, "--job_dir=mine", "--epochs=6")
@@ -107,8 +107,8 @@ def test_without_a_time_a_job_keeps_its_model_alone(capsys, training):
     assert "16 x 64 tokens per step, adamw, learning rate 0.006, dropout 0.1" in said
 
 
-def test_a_short_text_goes_on_as_it_began(capsys, training):
-    """A text with room for a single stream is finished by the same command, not refused for the streams of the defaults."""
+def test_a_finished_job_with_a_short_text_is_not_refused(capsys, training):
+    """A finished job whose text is long enough for only one stream is not refused for the default batch size."""
     Path("short.txt").write_text("The keeper wound the tide clock.\n" * 20)
     arguments = ["short.txt", "--job_dir=mine", "--minutes=0.001", "--device=cpu"]
     assert main(arguments) == 0
@@ -116,8 +116,8 @@ def test_a_short_text_goes_on_as_it_began(capsys, training):
     assert "This job is finished" in capsys.readouterr().err
 
 
-def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
-    """Whoever raises --minutes would get another model, unless the model is named; the message names it."""
+def test_a_finished_job_prints_the_flags_that_keep_its_model(capsys, training):
+    """Because a higher --minutes would choose another model, the message has the flags that resume this one."""
     arguments = ["book.txt", "--minutes=0.001", "--device=cpu"]
     assert main(arguments) == 0
     capsys.readouterr()
@@ -129,8 +129,8 @@ def test_a_finished_job_says_which_flags_keep_its_model(capsys, training):
 
 
 @pytest.mark.parametrize("shape", [[], ["--embedding_size=5"], ["--layer_norm"]])
-def test_a_job_with_another_model_is_pointed_to(capsys, training, shape):
-    """Who gives a text more time after a first try is told how to go on with the model of that."""
+def test_a_job_with_another_model_is_mentioned(capsys, training, shape):
+    """A new job for a text that has one already mentions the other, with the flags that resume it."""
     assert main(["book.txt", "--lstm_state_size=9", *shape, "--max_steps=3"]) == 0
     said = plan(capsys, "--minutes=600")
     assert "(new)" in said
@@ -139,25 +139,25 @@ def test_a_job_with_another_model_is_pointed_to(capsys, training, shape):
     assert "(existing)" in plan(capsys, "--minutes=600", *flags)
 
 
-def test_a_place_of_its_own_is_no_other_job(capsys, training):
-    """The flags of a job's model would not lead a run there whose directory has a given name."""
+def test_with_its_own_job_dir_no_other_job_is_mentioned(capsys, training):
+    """With --job_dir no other job is mentioned, because the flags of its model would not select its directory."""
     assert main(["book.txt", "--lstm_state_size=9", "--max_steps=3"]) == 0
     assert "There is" not in plan(capsys, "--minutes=600", "--job_dir=job/mine")
 
 
-def test_a_job_of_other_tokens_is_not_pointed_to(capsys, training):
-    """The flags of a model of words would begin a third job, of characters."""
+def test_a_job_of_other_tokens_is_not_mentioned(capsys, training):
+    """A word job is not mentioned to a character job: the flags of its model would start a third job."""
     assert main(["book.txt", "--language_model=word", "--lstm_state_size=9", "--max_steps=3"]) == 0
     assert "There is" not in plan(capsys, "--minutes=600")
 
 
 def test_a_long_window_gets_fewer_streams(capsys):
-    """What is chosen leaves room for what is given: the text has 16,400 characters."""
+    """The chosen batch size leaves room for a given --unroll_steps in a text of 16,400 characters."""
     assert "7 x 256 tokens" in plan(capsys, "--minutes=1", "--unroll_steps=256")
 
 
-def test_what_is_given_is_kept(capsys):
-    """A flag for something else than the model is obeyed, and not named among what was chosen."""
+def test_a_given_setting_is_not_chosen(capsys):
+    """A given setting that does not shape the model is used, and not listed as chosen."""
     said = plan(capsys, "--minutes=1", "--dropout=0.4", "--batch_size=3")
     chosen = "\n".join(line for line in said.splitlines() if line.startswith("  chosen"))
     assert "dropout 0.4" in said
@@ -177,8 +177,8 @@ def test_what_is_given_is_kept(capsys):
         ("cpu", True, True, "cpu"),
     ],
 )
-def test_the_kind_of_device_is_known_without_tensorflow(monkeypatch, tmp_path, device, driver, library, expected):
-    """A GPU counts where there is a driver and the library that TensorFlow needs for it, or where one is asked for."""
+def test_the_kind_of_device_is_found_without_tensorflow(monkeypatch, tmp_path, device, driver, library, expected):
+    """A GPU is assumed if there are a driver and the library that TensorFlow needs, or if --device is gpu."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path / "none", *([tmp_path] if driver else [])))
     monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json" if library else "no_such.thing")
@@ -187,7 +187,7 @@ def test_the_kind_of_device_is_known_without_tensorflow(monkeypatch, tmp_path, d
 
 @pytest.mark.parametrize(("devices", "expected"), [("", "cpu"), ("-1", "cpu"), ("0", "gpu")])
 def test_a_gpu_that_is_hidden_does_not_count(monkeypatch, tmp_path, devices, expected):
-    """Who hides every GPU from TensorFlow gets what suits a CPU."""
+    """If CUDA_VISIBLE_DEVICES hides every GPU, settings are chosen for a CPU."""
     monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path,))
     monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)

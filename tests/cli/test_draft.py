@@ -13,7 +13,7 @@ from textgen.errors import DataError, MissingError, UsageError
 
 @dataclass
 class Writer:
-    """Stands in for a `TextGenerator`: writes the seed in angle brackets, and keeps what it was called with."""
+    """Stands in for a `TextGenerator`: writes the seed in angle brackets, and records its calls."""
 
     vocabulary: Vocabulary
     calls: list[Any] = field(default_factory=list)
@@ -56,7 +56,7 @@ def draft(writer):
 
 
 def test_a_text_grows_by_passages(draft, writer):
-    """Each passage is what the user added and what the model wrote; the model reads all that stands before."""
+    """A passage is what the user added and what the model wrote; the model reads the whole text before it."""
     assert "".join(draft.write("abc")) == "<7>"
     assert "".join(draft.write()) == "<8>"
     assert "".join(draft.write(" xyz")) == "<9>"
@@ -65,8 +65,8 @@ def test_a_text_grows_by_passages(draft, writer):
     assert [(passage.added, passage.seed) for passage in draft.passages] == [("abc", 7), ("", 8), (" xyz", 9)]
 
 
-def test_without_a_seed_every_session_is_another(writer):
-    """The seeds follow a random one; none is the same by chance in three sessions."""
+def test_without_a_seed_sessions_differ(writer):
+    """Without a seed, the seeds of a session count up from a random one."""
     drafts = [make_draft(writer, seed=None) for _ in range(3)]
     for each in drafts:
         list(each.write())
@@ -75,8 +75,8 @@ def test_without_a_seed_every_session_is_another(writer):
     assert len({each.text for each in drafts}) == 3
 
 
-def test_a_passage_keeps_what_was_taken_of_it(draft, writer):
-    """When nobody takes more, the text ends there and can go on."""
+def test_a_stopped_passage_keeps_the_pieces_so_far(draft, writer):
+    """If a passage is not read to its end, the text ends where the reading stopped, and can be continued."""
     assert list(islice(draft.write("abc"), 2)) == ["<", "7"]
     assert draft.text == "abc<7"
     list(draft.write())
@@ -85,7 +85,7 @@ def test_a_passage_keeps_what_was_taken_of_it(draft, writer):
 
 
 def test_retry_writes_the_last_passage_again(draft, writer):
-    """The model's part is replaced by one with another seed, which reads what the first one read; the user's part stays."""
+    """Retry replaces the model's part of the last passage, with the next seed and the same prompt, and keeps the user's part."""
     list(draft.write("abc"))
     list(draft.write(" x"))
     assert "".join(draft.retry()) == "<9>"
@@ -94,8 +94,8 @@ def test_retry_writes_the_last_passage_again(draft, writer):
     assert writer.prompts[1:] == ["abc<7> x"] * 3
 
 
-def test_undo_takes_one_passage_after_the_other_back(draft):
-    """Each undo takes the last passage with what the user added; then there is none, and that is said."""
+def test_undo_removes_the_passages_one_by_one(draft):
+    """Each undo removes the last passage with the user's part; without a passage, undo and retry are refused."""
     for added in ("abc", "", "abc", ""):
         list(draft.write(added))
     texts = []
@@ -109,8 +109,8 @@ def test_undo_takes_one_passage_after_the_other_back(draft):
     assert "".join(draft.write("a")) == "<11>"
 
 
-def test_what_is_retried_after_undo_is_the_passage_before(draft):
-    """Undo and retry look at what is last now."""
+def test_retry_after_undo_rewrites_the_passage_before(draft):
+    """After undo, retry applies to the passage that is the last one now."""
     list(draft.write("abc"))
     list(draft.write("x"))
     draft.undo()
@@ -119,7 +119,7 @@ def test_what_is_retried_after_undo_is_the_passage_before(draft):
 
 
 def test_the_last_passage_can_be_replaced(draft, writer):
-    """The user's words stand in its place, and can be continued or undone."""
+    """The last passage can be replaced by the user's words, which can then be continued and undone."""
     draft.replace_last("a")
     assert draft.text == "a"
     list(draft.write("bc"))
@@ -144,7 +144,7 @@ def test_the_last_passage_can_be_replaced(draft, writer):
     ],
 )
 def test_an_edited_text_keeps_the_passages_before_the_change(text, passages, draft):
-    """What was edited, to the end, is one passage of the user's; those before it can still be undone one by one."""
+    """After an edit, the text from the change on is one passage; the passages before it can still be undone one by one."""
     list(draft.write("abc"))
     list(draft.write(" x"))
     before = list(draft.passages)
@@ -158,8 +158,8 @@ def test_an_edited_text_keeps_the_passages_before_the_change(text, passages, dra
 @pytest.mark.parametrize(
     "act", [lambda draft: draft.write("a☃b"), lambda draft: draft.replace("☃"), lambda draft: draft.replace_last("☃")]
 )
-def test_words_that_the_model_does_not_know_are_refused(act, draft):
-    """Under oov error they are named, and the text stays as it was."""
+def test_unknown_words_are_refused(act, draft):
+    """With oov error, unknown words are named, and the text does not change."""
     list(draft.write("abc"))
     with pytest.raises(DataError, match="does not know '☃'; set oov to skip"):
         act(draft)
@@ -168,16 +168,16 @@ def test_words_that_the_model_does_not_know_are_refused(act, draft):
 
 
 @pytest.mark.parametrize("oov", ["skip", "unk"])
-def test_words_that_the_model_does_not_know_can_be_accepted(oov, writer):
-    """Under oov skip and unk they stand in the text, and the model reads it as the setting says."""
+def test_unknown_words_can_be_accepted(oov, writer):
+    """With oov skip and unk, unknown words are part of the text, and the generator gets the setting."""
     draft = make_draft(writer, oov=oov)
     list(draft.write("☃"))
     assert draft.text == "☃<7>"
     assert writer.calls[-1].config.oov == oov
 
 
-def test_words_that_the_model_made_are_no_fault_of_the_user():
-    """Two words that the model wrote without a space are one that it does not know; the user's words can follow all the same."""
+def test_unknown_words_of_the_model_are_accepted():
+    """If the model writes two words without a space, which make an unknown word, the user can still continue the text."""
     writer = make_writer("word", ("ab", "<", "7", ">", "x", " ", "8"))
     draft = make_draft(writer)
     list(draft.write("ab x"))
@@ -191,7 +191,7 @@ def test_words_that_the_model_made_are_no_fault_of_the_user():
 
 
 def test_a_word_may_be_completed():
-    """The user's letters can end a word that the model began; it is the whole word that must be known."""
+    """The user's letters can complete the last word; only the complete word must be known."""
     writer = make_writer("word", ("ship", "sh", " "))
     draft = make_draft(writer)
     list(islice(draft.write("sh"), 0))
@@ -200,7 +200,7 @@ def test_a_word_may_be_completed():
 
 
 def test_a_refused_passage_leaves_the_text_alone(draft):
-    """What the generator refuses is not in the text, neither as a new passage nor in place of the last."""
+    """If the generator refuses a passage, the text does not change."""
     list(draft.write("abc"))
     draft.set("length", "0")
     for act in (draft.write, draft.retry):
@@ -209,8 +209,8 @@ def test_a_refused_passage_leaves_the_text_alone(draft):
     assert draft.text == "abc<7>"
 
 
-def test_of_a_long_text_the_end_is_read(draft, writer):
-    """The model reads no more than READ_AGAIN characters, cut before white space, so that no word is cut in two."""
+def test_the_model_reads_the_end_of_a_long_text(draft, writer):
+    """The model reads at most READ_AGAIN characters, from white space on, so that no word is cut in two."""
     lines = "".join(f"abc {number}\n" for number in range(1000))
     assert len(lines) > READ_AGAIN
     list(draft.write(lines))
@@ -226,7 +226,7 @@ def test_of_a_long_text_the_end_is_read(draft, writer):
 
 
 def test_a_long_text_without_white_space_is_cut_anywhere(draft, writer):
-    """Where there is no place to cut, the last READ_AGAIN characters are read."""
+    """Without white space to cut at, the model reads exactly the last READ_AGAIN characters."""
     list(draft.write("a" * (READ_AGAIN + 1)))
     assert writer.prompts == ["a" * READ_AGAIN]
 
@@ -245,8 +245,8 @@ def test_a_long_text_without_white_space_is_cut_anywhere(draft, writer):
         ("until", None, ()),
     ],
 )
-def test_a_setting_holds_from_the_next_passage(name, value, expected, writer):
-    """A setting is taken as a flag takes it, and no value is the default; the others stay."""
+def test_a_setting_applies_from_the_next_passage(name, value, expected, writer):
+    """A setting is parsed like a flag, without a value it is reset to its default, and the others do not change."""
     draft = make_draft(writer, temperature=0.3, until=("x",), length=9)
     draft.set(name, value)
     list(draft.write())
@@ -255,8 +255,8 @@ def test_a_setting_holds_from_the_next_passage(name, value, expected, writer):
     assert config.length == 9
 
 
-def test_a_seed_is_that_of_the_next_passage(draft):
-    """A new seed holds for the next passage, and those behind it follow."""
+def test_a_seed_applies_to_the_next_passage(draft):
+    """The next passage uses a new seed, and the later ones count up from it."""
     list(draft.write())
     draft.set("seed", "40")
     list(draft.write())
@@ -276,8 +276,8 @@ def test_a_seed_is_that_of_the_next_passage(draft):
         ("model", "x", "there is no setting 'model'"),
     ],
 )
-def test_a_setting_is_checked_as_a_flag_is(name, value, message, draft):
-    """What cannot be is refused, and changes nothing."""
+def test_a_setting_is_checked_like_a_flag(name, value, message, draft):
+    """An invalid setting is refused with the message for the flag, and changes nothing."""
     before = draft.config
     with pytest.raises(UsageError) as raised:
         draft.set(name, value)
@@ -285,8 +285,8 @@ def test_a_setting_is_checked_as_a_flag_is(name, value, message, draft):
     assert draft.config is before
 
 
-def test_the_copy_index_is_opened_where_it_is_needed(writer):
-    """It is opened when max_copy is set, and no other time."""
+def test_the_copy_index_is_opened_once(writer):
+    """The copy index is opened when max_copy is set for the first time, and never otherwise."""
     opened = []
 
     def open_once() -> Any:
@@ -304,7 +304,7 @@ def test_the_copy_index_is_opened_where_it_is_needed(writer):
 
 
 def test_without_a_training_text_max_copy_is_refused(writer):
-    """The setting stays as it was, and the text can go on."""
+    """If the training text is missing, max_copy is refused and not changed, and the text can be continued."""
 
     def fail():
         raise MissingError("gone")

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import JOB, files_below
 from textgen.cli.train import main
 from textgen.corpus import UNKNOWN_ID, Vocabulary, find_sources, keep_split, make_tokenizer, open_corpus
 from textgen.jobs import JobState
 
 FLAG = "--allow_changed_data"
 BOOK = Path("book.txt")
-JOB = Path("jobs", "book-8-states-1-layers")
 REMARK = "The text has changed: the job keeps its own vocabulary"
 
 LINES = "the captain looked at the sea .\n"
@@ -23,15 +23,14 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def job(trained, tmp_path, monkeypatch):
-    """The arguments of a finished job, and its book, in the current folder; with them it would go on."""
-    monkeypatch.chdir(trained.copy(tmp_path).place)
-    return [*trained.command, "--max_steps=8"]
+def job(copied):
+    """The arguments that resume the finished job in the current folder, with a higher limit."""
+    return [*copied.command, "--max_steps=8"]
 
 
 @pytest.fixture
 def spaced(tmp_path, monkeypatch, training):
-    """The arguments of a job that learned a text which brings its vocabulary file; the file lies here."""
+    """The arguments that resume a job whose text has its own vocabulary file, `x.vocab.txt`."""
     monkeypatch.chdir(tmp_path)
     for name, text in {"train": LINES * 300, "valid": LINES * 30, "vocab": "\n".join(LINES.split())}.items():
         Path(f"x.{name}.txt").write_text(text)
@@ -46,36 +45,32 @@ def kept_vocabulary(job=JOB):
 
 
 def own_vocabulary():
-    """The vocabulary that the book alone gives."""
+    """Returns the vocabulary that a new job would make from the book."""
     return open_corpus(find_sources([str(BOOK)], None, None), language_model="char").vocabulary
 
 
 def make_frequent_what_was_rare():
-    """Adds as much of the rarest letter as there is text: in a vocabulary of this text alone, it comes first."""
+    """Appends so much of the rarest letter that it would come first in a new vocabulary."""
     text = BOOK.read_text()
     rarest = min(filter(str.isalpha, text), key=Counter(text).__getitem__)
     BOOK.write_text(text + f"{rarest * 50}\n" * (len(text) // 50))
     assert own_vocabulary().tokens[2] == rarest != kept_vocabulary().tokens[2]
 
 
-def everything_here():
-    return {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
-
-
 def refused(capsys, code, arguments):
-    """The one line of a run that ends with this code and leaves the job as it was."""
-    before = everything_here()
+    """Checks that a run ends with this code and one line, without changing a file; returns the line."""
+    before = files_below(Path())
     capsys.readouterr()
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert everything_here() == before
+    assert files_below(Path()) == before
     return err
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
 def test_a_changed_text_is_refused_with_the_ways_out(job, no_training, capsys, dry_run):
-    """Without the flag nobody trains on another text by mistake; the line names the flag."""
+    """Without the flag a changed text is refused; the line names the flag."""
     make_frequent_what_was_rare()
     assert refused(capsys, 65, [*job, *dry_run]) == (
         f"textgen-train: error: {JOB} was trained on a different text; name another --job_dir or --data_prefix, use --fresh to "
@@ -83,8 +78,8 @@ def test_a_changed_text_is_refused_with_the_ways_out(job, no_training, capsys, d
     )
 
 
-def test_with_the_flag_it_goes_on_with_the_vocabulary_of_the_job(job, training, capsys):
-    """Whatever vocabulary the text alone would give, the ids stay; that the text has changed is said once."""
+def test_with_the_flag_it_resumes_with_the_vocabulary_of_the_job(job, training, capsys):
+    """The job keeps its token ids, whatever vocabulary the new text would have; one line reports the change."""
     before = kept_vocabulary()
     make_frequent_what_was_rare()
     assert main([*job, FLAG]) == 0
@@ -97,8 +92,8 @@ def test_with_the_flag_it_goes_on_with_the_vocabulary_of_the_job(job, training, 
     assert "[UNK]" not in err
 
 
-def test_the_next_run_needs_no_leave_for_the_same_text(job, training, capsys):
-    """A text that was changed on purpose is the job's own from then on, and still read with the job's vocabulary."""
+def test_the_next_run_needs_no_flag_for_the_same_text(job, training, capsys):
+    """After a run with the flag, the new text counts as the job's, and is still encoded with the job's vocabulary."""
     before = kept_vocabulary()
     make_frequent_what_was_rare()
     assert main([*job, FLAG]) == 0
@@ -111,8 +106,8 @@ def test_the_next_run_needs_no_leave_for_the_same_text(job, training, capsys):
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
-def test_what_the_vocabulary_lacks_is_read_as_unknown(job, training, capsys, dry_run):
-    """Up to a twentieth of the tokens may be new; their share is said, and the plan is one of the job's vocabulary."""
+def test_tokens_that_are_not_in_the_vocabulary_are_read_as_unknown(job, training, capsys, dry_run):
+    """Up to 5% of the tokens may be unknown; the percentage is printed, and the plan counts the job's vocabulary."""
     text = f"{'☃' * 99}\n{BOOK.read_text()}"
     BOOK.write_text(text)
     corpus = open_corpus(find_sources([str(BOOK)], None, None), language_model="char")
@@ -133,7 +128,7 @@ def test_what_the_vocabulary_lacks_is_read_as_unknown(job, training, capsys, dry
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
 def test_a_text_of_which_the_vocabulary_lacks_much_is_refused(job, no_training, capsys, dry_run):
-    """Beyond a twentieth the line has the share, examples, and what to do."""
+    """With more than 5% unknown tokens, the line has the percentage, examples and what to do."""
     BOOK.write_text("Один два три четыре пять.\n" * 300)
     line = refused(capsys, 65, [*job, FLAG, *dry_run])
     assert f"{JOB / 'vocabulary.json'} lacks 76.9% of the tokens of the training text, such as 'т', " in line
@@ -143,7 +138,7 @@ def test_a_text_of_which_the_vocabulary_lacks_much_is_refused(job, no_training, 
 
 
 def test_an_unchanged_text_is_no_matter_for_the_flag(job, training, capsys):
-    """Nothing is said, and the vocabulary is that of both."""
+    """With an unchanged text the flag prints nothing and changes nothing."""
     assert main([*job, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == kept_vocabulary() == own_vocabulary()
     assert "has changed" not in capsys.readouterr().err
@@ -151,7 +146,7 @@ def test_an_unchanged_text_is_no_matter_for_the_flag(job, training, capsys):
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
 def test_with_fresh_the_flag_has_no_effect(job, training, capsys, dry_run):
-    """A new job takes the vocabulary of its text."""
+    """With --fresh the vocabulary is made from the new text."""
     make_frequent_what_was_rare()
     assert main([*job, FLAG, "--fresh", *dry_run]) == 0
     assert "has changed" not in capsys.readouterr().err
@@ -159,14 +154,14 @@ def test_with_fresh_the_flag_has_no_effect(job, training, capsys, dry_run):
 
 
 def test_without_a_job_the_flag_does_nothing(book, training, capsys):
-    """There is nothing to go on with."""
+    """For a new job the flag prints nothing, and the vocabulary is made from the text."""
     assert main(["book.txt", FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == own_vocabulary()
     assert "has changed" not in capsys.readouterr().err
 
 
 def test_a_text_by_another_name_is_another_job(job, training, capsys):
-    """The flag brings no job to a text whose name leads elsewhere."""
+    """The job name follows the text's name, with the flag too."""
     BOOK.rename("other.txt")
     assert main(["other.txt", *job[1:], FLAG]) == 0
     assert training.calls[0].job.root == JOB.with_name("other-8-states-1-layers")
@@ -174,7 +169,7 @@ def test_a_text_by_another_name_is_another_job(job, training, capsys):
 
 
 def test_without_the_vocabulary_of_the_job_a_changed_text_cannot_be_read(job, no_training, capsys):
-    """The ids of what the model knows are in no other file."""
+    """If vocabulary.json is missing, a changed text is refused, because only that file contains the token ids."""
     make_frequent_what_was_rare()
     (JOB / "vocabulary.json").unlink()
     line = refused(capsys, 66, [*job, FLAG])
@@ -185,7 +180,7 @@ def test_without_the_vocabulary_of_the_job_a_changed_text_cannot_be_read(job, no
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 9999, "\ufeff"])
 def test_a_damaged_vocabulary_costs_no_job(job, training, capsys, content):
-    """It can be removed, and comes back from the same text as it was; --fresh would throw away what was learned."""
+    """A damaged vocabulary.json may be removed: the same text gives the same vocabulary again."""
     before = kept_vocabulary()
     (JOB / "vocabulary.json").write_text(content)
     line = refused(capsys, 78, job)
@@ -196,7 +191,7 @@ def test_a_damaged_vocabulary_costs_no_job(job, training, capsys, content):
 
 
 def test_a_vocabulary_that_the_text_no_longer_gives_must_be_restored(job, no_training, capsys):
-    """A job that resumed with a changed text keeps its first vocabulary: without the file it cannot go on."""
+    """A job that was resumed with a changed text cannot be resumed without its vocabulary.json."""
     make_frequent_what_was_rare()
     state = JobState.read(JOB / "state.json")
     corpus = open_corpus(find_sources([str(BOOK)], None, None), language_model="char")
@@ -212,7 +207,7 @@ def test_a_vocabulary_that_the_text_no_longer_gives_must_be_restored(job, no_tra
 
 
 def test_where_the_text_has_changed_a_damaged_vocabulary_must_be_restored(job, no_training, capsys):
-    """From another text another vocabulary would come."""
+    """If the text has changed too, a damaged vocabulary.json cannot be made again from it."""
     make_frequent_what_was_rare()
     (JOB / "vocabulary.json").write_text("")
     for arguments in (job, [*job, FLAG]):
@@ -222,7 +217,7 @@ def test_where_the_text_has_changed_a_damaged_vocabulary_must_be_restored(job, n
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
 def test_another_fraction_for_validation_is_another_text(job, no_training, capsys, dry_run):
-    """The model may have learned what it would be scored on; the line has both values."""
+    """Another valid_fraction would put text that was trained on into validation; the line has both values."""
     line = refused(capsys, 65, [*job, "--valid_fraction=0.2", *dry_run])
     assert (
         f"{JOB} was trained on a different text (valid_fraction is 0.1 in the job and 0.2 in this run); give the job's "
@@ -231,7 +226,7 @@ def test_another_fraction_for_validation_is_another_text(job, no_training, capsy
 
 
 def test_another_fraction_for_validation_is_allowed_with_the_flag(job, training, capsys):
-    """As any other change of the text; from then on the job has the new one."""
+    """The flag allows another valid_fraction, which is the job's from then on."""
     assert main([*job, "--valid_fraction=0.2", FLAG]) == 0
     assert REMARK in capsys.readouterr().err
     assert main([*job, "--valid_fraction=0.2", "--max_steps=12"]) == 0
@@ -239,7 +234,7 @@ def test_another_fraction_for_validation_is_allowed_with_the_flag(job, training,
 
 
 def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):
-    """Where only the vocabulary tells that the text is another, that is refused, and allowed, just the same."""
+    """Without state.json a changed text is recognised by its vocabulary; it needs the flag all the same."""
     before = kept_vocabulary()
     make_frequent_what_was_rare()
     (JOB / "state.json").unlink()
@@ -249,8 +244,8 @@ def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):
     assert "The vocabulary has changed: the job keeps its own vocabulary\n" in capsys.readouterr().err
 
 
-def test_a_finished_job_with_a_changed_text_says_that_it_is_finished(job, no_training, capsys):
-    """The totals are those of the job, whatever it was trained on."""
+def test_a_finished_job_with_a_changed_text_is_still_finished(job, no_training, capsys):
+    """A changed text does not make a finished job unfinished."""
     make_frequent_what_was_rare()
     assert main([*job[:-1], FLAG]) == 0
     assert "This job is finished: 5 steps" in capsys.readouterr().err
@@ -259,7 +254,7 @@ def test_a_finished_job_with_a_changed_text_says_that_it_is_finished(job, no_tra
 
 @pytest.mark.parametrize("order", [reversed, sorted])
 def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, order):
-    """Another order would move the ids: refused without the flag, and passed over with it."""
+    """A reordered vocabulary file, which would change the ids, is refused without the flag and ignored with it."""
     before = kept_vocabulary(Path("x"))
     Path("x.vocab.txt").write_text("\n".join(order(LINES.split())))
     line = refused(capsys, 65, spaced)
@@ -271,7 +266,7 @@ def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, o
 
 
 def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, training, capsys):
-    """The vocabulary of a job decides how its text is split, and a text of printed words is then refused."""
+    """The job's vocabulary decides that its text is split at white space, even if the vocabulary file is gone."""
     Path("x.vocab.txt").unlink()
     assert main([*spaced, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == kept_vocabulary(Path("x"))
@@ -281,7 +276,7 @@ def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, trai
 
 
 def test_a_vocabulary_that_was_cut_may_lack_as_much_as_before(tmp_path, monkeypatch, training, capsys):
-    """Where vocab_size leaves a fifth of the words out on purpose, a slip that is mended is no reason to refuse."""
+    """With vocab_size, as many unknown tokens are allowed as the job's first text had, although they are more than 5%."""
     monkeypatch.chdir(tmp_path)
     Path("cut.txt").write_text(LINES * 300)
     arguments = ["cut.txt", "--language_model=word", "--vocab_size=5", "--job_dir=cut"]
@@ -290,14 +285,14 @@ def test_a_vocabulary_that_was_cut_may_lack_as_much_as_before(tmp_path, monkeypa
     Path("cut.txt").write_text("The" + (LINES * 300)[3:])
     assert main([*arguments, "--minutes=9", FLAG]) == 0
     assert training.calls[1].corpus.vocabulary == training.calls[0].corpus.vocabulary
-    # Each of 270 lines has 14 tokens: 6 spaces, `the` twice, and 6 others, 3 of which are kept; and there is one `The`.
+    # Each of the 270 lines has 14 tokens: 6 spaces, `the` twice, and 6 others, of which 3 are in the vocabulary. `The` comes once.
     share = f"{100 * (270 * 3 + 1) / (270 * 14):.3g}%"
     assert f"{REMARK}; {share} of the tokens are not in it and are read as [UNK]\n" in capsys.readouterr().err
 
 
 @pytest.fixture
 def old_words(tmp_path, monkeypatch, training):
-    """The arguments of a word job of the version in which a combining mark ended a word."""
+    """The arguments that resume a word job with the first version of the split, in which a combining mark ended a word."""
     monkeypatch.chdir(tmp_path)
     Path("hindi.txt").write_text("हिन्दी में एक वाक्य है\nऔर दूसरा वाक्य\n" * 300, encoding="utf-8")
     arguments = ["hindi.txt", "--language_model=word", "--vocab_size=12", "--job_dir=hindi"]
@@ -313,7 +308,7 @@ def old_words(tmp_path, monkeypatch, training):
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_a_job_of_an_older_version_keeps_its_split(old_words, training, capsys, begun):
-    """Its text is read as before, without a word about it, also where it was stopped before its first step."""
+    """A job with an older split keeps it, without a message, even if it was stopped before its first step."""
     before = kept_vocabulary(Path("hindi"))
     if not begun:
         Path("hindi/state.json").unlink()
@@ -327,7 +322,7 @@ def test_a_job_of_an_older_version_keeps_its_split(old_words, training, capsys, 
 
 
 def test_a_changed_text_of_an_older_version_is_split_as_the_job_does(old_words, training, capsys):
-    """As much of it may be unknown as of the old text, by the same split."""
+    """With --allow_changed_data the new text is split as the old one was, and may have as many unknown tokens."""
     before = kept_vocabulary(Path("hindi"))
     Path("hindi.txt").write_text("एक और वाक्य है\n" + Path("hindi.txt").read_text(encoding="utf-8"), encoding="utf-8")
     assert main([*old_words, FLAG]) == 0
@@ -336,7 +331,7 @@ def test_a_changed_text_of_an_older_version_is_split_as_the_job_does(old_words, 
 
 
 def test_a_job_of_a_later_version_is_refused(old_words, no_training, capsys):
-    """What splits its text is not known here."""
+    """A vocabulary with a later version of the split asks for an upgrade of textgen."""
     content = json.loads(Path("hindi/vocabulary.json").read_text())
     Path("hindi/vocabulary.json").write_text(json.dumps({**content, "tokenizer_version": 3}))
     line = refused(capsys, 78, old_words)
@@ -345,7 +340,7 @@ def test_a_job_of_a_later_version_is_refused(old_words, no_training, capsys):
 
 
 def test_a_changed_text_that_is_too_short_is_refused(job, no_training, capsys):
-    """What is short for a new job is short for one that goes on."""
+    """A changed text must be long enough for one step."""
     BOOK.write_text(BOOK.read_text()[:60])
     line = refused(capsys, 65, [*job, FLAG])
     assert "too short: it has 54 tokens, and one step of 4 x 16 tokens needs 65" in line

@@ -1,4 +1,3 @@
-import os
 import re
 import shutil
 import subprocess
@@ -7,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import needs_permissions, run_installed
+from textgen.cli import export
 from textgen.cli.export import main
 from textgen.generation import load
 from textgen.portable import writing
@@ -15,41 +16,19 @@ SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
 
 any_format = pytest.mark.parametrize(("name", "suffix"), SUFFIXES.items())
-needs_permissions = pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
 
 
 @pytest.fixture
-def job(trained, tmp_path, monkeypatch):
-    """A trained job in the current folder, `jobs/...`, beside `book.txt`."""
-    monkeypatch.chdir(tmp_path)
-    return trained.copy(tmp_path).job.relative_to(tmp_path)
-
-
-def files_here():
-    return {path: path.read_bytes() if path.is_file() else None for path in Path().rglob("*")}
-
-
-@pytest.fixture
-def refusal(capfd):
-    """A function that runs what must be refused, in one line and leaving nothing behind; returns code and line."""
-
-    def refuse(*arguments):
-        before = files_here()
-        code = main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        assert (out, err.count("\n")) == ("", 1), err
-        assert files_here() == before
-        assert err.startswith("textgen export: error: ")
-        return code, err.removeprefix("textgen export: error: ")
-
-    return refuse
+def job(copied, tmp_path):
+    """The relative path of a trained job in the current folder."""
+    return copied.job.relative_to(tmp_path)
 
 
 @any_format
-def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job, run_script):
-    """Standard output has the two paths, a line each; standard error has one line, of size and check; nothing else."""
+def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
+    """By default the files are in the job directory; standard output has only their paths, standard error size and check."""
     before = set(job.iterdir())
-    done = run_script("textgen", "export", str(job), "--format", name)
+    done = run_installed("textgen", "export", str(job), "--format", name)
     assert done.returncode == 0, done.stderr
     model = job / f"model{suffix}"
     written = [model, job / f"model{suffix}.vocabulary.json"]
@@ -59,8 +38,8 @@ def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job, run_scrip
     assert re.fullmatch(line, done.stderr)
 
 
-def test_a_file_that_is_there_is_replaced(job, capfd):
-    """The second export of a job writes the same paths again."""
+def test_an_earlier_export_is_replaced(job, capfd):
+    """Exporting a job again replaces the earlier file."""
     (job / "model.onnx").write_text("old")
     for _ in range(2):
         assert main([str(job), "--format", "onnx"]) == 0
@@ -69,14 +48,14 @@ def test_a_file_that_is_there_is_replaced(job, capfd):
 
 
 def test_the_model_file_alone_is_enough(job, tmp_path, capfd):
-    """Of a model file that lies elsewhere under another name, the export lies beside it and is named after it."""
+    """The export of a model file without a job is next to it and named after it."""
     shutil.copy(job / "model.safetensors", tmp_path / "night.watch.safetensors")
     assert main(["night.watch.safetensors", "--format=onnx"]) == 0
     assert capfd.readouterr().out.split() == ["night.watch.onnx", "night.watch.onnx.vocabulary.json"]
 
 
 def test_the_output_is_where_it_was_asked_for(job, capfd):
-    """--output names the file; directories that are missing are made."""
+    """--output names the file; missing directories are created."""
     assert main([str(job), "--format=onnx", "--output", "some/where/mine.onnx"]) == 0
     assert capfd.readouterr().out.split() == ["some/where/mine.onnx", "some/where/mine.onnx.vocabulary.json"]
     assert {path.name for path in Path("some/where").iterdir()} == {"mine.onnx", "mine.onnx.vocabulary.json"}
@@ -84,7 +63,7 @@ def test_the_output_is_where_it_was_asked_for(job, capfd):
 
 @any_format
 def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, capfd):
-    """The code of docs/export.md, as it stands there, gives the text that the likeliest characters are."""
+    """The code in docs/export.md runs unchanged, and its greedy text is the one that textgen writes."""
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     openings = {block.split("\n")[0].removeprefix("# ").lower(): block for block in blocks[:-1]}
     assert set(openings) == set(SUFFIXES)
@@ -128,41 +107,41 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["model.onnx", "--format=onnx"], 2, "--output must not be the model file itself, got model.onnx"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, code, message, job, refusal):
-    """Whatever is typed gives one line that says what is wrong, and changes nothing."""
+def test_unusable_arguments_are_refused(arguments, code, message, job, refusal):
+    """Unusable arguments are refused in one line that says what is wrong, without changing anything."""
     for folder in ("empty", "folder.onnx"):
         Path(folder).mkdir()
     Path("broken").symlink_to("nowhere")
     shutil.copy(job / "model.safetensors", "model.onnx")
-    found, line = refusal(*(job if argument == "JOB" else argument for argument in arguments))
+    found, line = refusal(export, [str(job) if argument == "JOB" else argument for argument in arguments])
     assert (found, message in line) == (code, True), line
 
 
 @needs_permissions
 def test_a_place_that_may_not_be_written_to_is_refused(job, refusal):
-    """A directory without permission ends with 77, whether it was named or is the job's own."""
+    """A directory that the user may not write to ends with 77, whether --output names it or it is the job's."""
     Path("mine").mkdir(mode=0o500)
-    assert refusal(job, "--format=onnx", "--output=mine/m.onnx")[0] == 77
+    assert refusal(export, [str(job), "--format=onnx", "--output=mine/m.onnx"])[0] == 77
     job.chmod(0o500)
-    assert refusal(job, "--format=onnx")[0] == 77
+    assert refusal(export, [str(job), "--format=onnx"])[0] == 77
     job.chmod(0o700)
 
 
 @pytest.mark.parametrize(("name", "package"), [("onnx", "onnxruntime"), ("litert", "ai_edge_litert.interpreter")])
-def test_a_missing_extra_is_said_before_anything_is_read(name, package, refusal, tmp_path, monkeypatch):
-    """Without the extra the command ends with 69, and says what to install."""
+def test_a_missing_extra_is_reported_before_anything_is_read(name, package, refusal, tmp_path, monkeypatch):
+    """If the extra is not installed, the command ends with 69 and names the extra to install."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
-    code, line = refusal("absent", f"--format={name}")
+    code, line = refusal(export, ["absent", f"--format={name}"])
     assert code == 69
     assert line.endswith(f"is not installed; in the clone of textgen, run pip install '.[{name}]'\n")
 
 
 @any_format
 def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch):
-    """When the written file is not exact enough, the command ends with 78 and keeps nothing of it, noise included."""
+    """If the logits of the written file are not close enough, the command ends with 78 and removes the file."""
     monkeypatch.setattr(writing, "TOLERANCE", 1e-30)
-    code, line = refusal(job, "--format", name)
+    code, line = refusal(export, [str(job), "--format", name])
     assert code == 78
     assert line.startswith(
         f"cannot write {job / 'model'}{suffix}: in a test its logits differed from the model's by up to "

@@ -10,7 +10,7 @@ from textgen.generation import read_model, write_model
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, random_model):
-    """A folder with three jobs below job/: `old` and `newer` have a model, `newest` has none yet."""
+    """A folder with three jobs below job/: `old` and `deep/newer` have a model, `newest` has none yet."""
     monkeypatch.chdir(tmp_path)
     for changed, name in enumerate(("old", "deep/newer", "newest"), start=1):
         job = tmp_path / "job" / name
@@ -25,7 +25,7 @@ def folder(tmp_path, monkeypatch, random_model):
 
 @pytest.fixture
 def run(capsys):
-    """A function that runs a command: exit code, standard output, standard error."""
+    """A function that runs a command and returns its exit code, standard output and standard error."""
 
     def call(command, *arguments):
         code = command.main(arguments)
@@ -37,8 +37,8 @@ def run(capsys):
 HOW = ("--seed=1", "--length=20")
 
 
-def test_without_a_job_the_newest_one_with_a_model_writes(folder, run):
-    """Standard output has the same text as when it is named; standard error says which job it is."""
+def test_the_default_is_the_newest_job_with_a_model(folder, run):
+    """Without JOB, textgen-sample uses the newest job with a model; only standard error shows which."""
     code, text, err = run(sample, *HOW)
     assert (code, err) == (0, "Using the newest job, job/deep/newer\n")
     assert run(sample, "job/deep/newer", *HOW) == (0, text, "")
@@ -46,31 +46,31 @@ def test_without_a_job_the_newest_one_with_a_model_writes(folder, run):
     assert run(sample, *HOW)[2] == "Using the newest job, job/old\n"
 
 
-def test_inspect_takes_the_newest_of_all(folder, run):
-    """A job that has no model yet can be inspected."""
+def test_inspect_uses_the_newest_job(folder, run):
+    """Without JOB, inspect uses the newest job, even one without a model."""
     code, out, err = run(inspect)
     assert (code, err) == (0, "Using the newest job, job/newest\n")
     assert out.startswith("job/newest: stopped")
 
 
-def test_export_takes_the_newest(folder, run):
-    """The exported file goes next to the model that was found."""
+def test_export_uses_the_newest_job_with_a_model(folder, run):
+    """Without JOB, export writes next to the model of the newest job."""
     code, out, err = run(export, "--format=onnx")
     assert code == 0
     assert err.startswith("Using the newest job, job/deep/newer\n")
     assert out.splitlines()[0] == "job/deep/newer/model.onnx"
 
 
-def test_a_session_begins_with_the_newest(folder, run, monkeypatch):
-    """--interactive needs no job either."""
+def test_a_session_uses_the_newest_job_with_a_model(folder, run, monkeypatch):
+    """Without JOB, --interactive uses the newest job with a model."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
     code, _, err = run(sample, "--interactive", *HOW)
     assert (code, err) == (0, "Using the newest job, job/deep/newer\n")
 
 
 @pytest.mark.parametrize("name", ["old", "deep/newer", "old/model.safetensors"])
-def test_a_name_stands_for_the_job_below_job(name, folder, run):
-    """The directory job/ need not be typed; nothing is said, since the user named the job."""
+def test_a_name_means_the_job_below_job(name, folder, run):
+    """A job in job/ can be named without the directory; no message follows."""
     found = run(sample, name, *HOW)
     assert found == run(sample, f"job/{name}", *HOW)
     assert (found[0], found[2]) == (0, "")
@@ -79,7 +79,7 @@ def test_a_name_stands_for_the_job_below_job(name, folder, run):
 
 
 def test_a_path_wins_over_a_name(folder, run, random_model):
-    """What exists in the current folder is what the user means."""
+    """A path that exists in the current folder takes precedence over a job of that name."""
     (folder / "old").mkdir()
     assert run(sample, "old", *HOW)[0] == 66
     write_model(folder / "old" / "model.safetensors", random_model(seed=9))
@@ -87,8 +87,8 @@ def test_a_path_wins_over_a_name(folder, run, random_model):
     assert expected in run(sample, "old", "--json", *HOW)[1]
 
 
-def test_without_any_job_the_way_to_one_is_shown(tmp_path, run, monkeypatch):
-    """No job is a failure of one line for what needs one, and none for the list; each names the command to type."""
+def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkeypatch):
+    """Without any job, sampling, inspecting and exporting fail, but listing does not; each prints the command that starts one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["bin/textgen"])
     (tmp_path / "bin").mkdir()
@@ -102,8 +102,8 @@ def test_without_any_job_the_way_to_one_is_shown(tmp_path, run, monkeypatch):
         (tmp_path / "job").mkdir(exist_ok=True)
 
 
-def test_jobs_without_a_model_are_no_help(folder, run):
-    """Where no job has a model yet, none is made up."""
+def test_without_any_model_sampling_is_refused(folder, run):
+    """If no job has a model yet, textgen-sample ends with 66 and says so."""
     for path in (folder / "job").rglob("model.safetensors"):
         path.unlink()
     code, out, err = run(sample)
@@ -112,7 +112,7 @@ def test_jobs_without_a_model_are_no_help(folder, run):
 
 
 def test_a_name_with_control_characters_is_escaped(folder, run):
-    """What is said of the newest job stays on its line, and does not steer the terminal."""
+    """Control characters in the name of the newest job are escaped in the message."""
     (folder / "job" / "old").rename(folder / "job" / "a\x1b[31m\nb")
     os.utime(folder / "job" / "a\x1b[31m\nb" / "config.yaml", (9, 9))
     assert run(sample, *HOW)[2] == "Using the newest job, 'job/a\\x1b[31m\\nb'\n"

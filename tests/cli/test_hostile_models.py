@@ -1,4 +1,4 @@
-"""`textgen-sample` opens what somebody made to break it, with 512 MB of address space."""
+"""`textgen-sample` with hostile model files and 512 MB of address space."""
 
 import contextlib
 import hashlib
@@ -6,12 +6,12 @@ import os
 import socket
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.cli.conftest import installed
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
@@ -26,12 +26,11 @@ LIMIT = 'ulimit -v 524288; exec "$@"'
 
 @pytest.fixture
 def sample_limited(tmp_path):
-    """Runs `textgen-sample` on a file of the current folder, with a limit to its memory."""
+    """A function that runs `textgen-sample` on a file of the test's folder, with limited memory."""
 
     def sample(name):
-        script = Path(sysconfig.get_path("scripts")) / "textgen-sample"
         return subprocess.run(
-            ["/bin/sh", "-c", LIMIT, "sh", sys.executable, str(script), name, "--length=5"],
+            ["/bin/sh", "-c", LIMIT, "sh", *installed("textgen-sample"), name, "--length=5"],
             check=False,
             capture_output=True,
             text=True,
@@ -44,7 +43,7 @@ def sample_limited(tmp_path):
 
 @pytest.fixture
 def sound(tmp_path):
-    """The content of a sound model file, which lies in the current folder as `sound`."""
+    """The content of a valid model file, which is also in the test's folder as `sound`."""
     tensors = {name: np.zeros(size, np.float32) for name, size in expected_shapes(SHAPE, VOCABULARY.size).items()}
     write_model(tmp_path / "sound", ModelFile(tensors, SHAPE, VOCABULARY, {}, "", 1, "0.1.0"))
     return (tmp_path / "sound").read_bytes()
@@ -55,7 +54,7 @@ def pack(header, data=b""):
 
 
 def sign(content):
-    """Puts the right hash into a file."""
+    """Returns the content of a model file with the right hash in it."""
     mark = b'\\"sha256\\":\\"'
     start = content.index(mark) + len(mark)
     before, behind = content[:start], content[start + 64 :]
@@ -63,7 +62,7 @@ def sign(content):
 
 
 def change_header(content, before, after):
-    """The file with other bytes in the place of some in the header, and the right hash."""
+    """Returns a model file with some bytes of the header replaced, and with the right hash."""
     end = 8 + int.from_bytes(content[:8], "little")
     assert before in content[8:end]
     return sign(pack(content[8:end].replace(before, after, 1), content[end:]))
@@ -88,7 +87,7 @@ CONTENTS = {
 
 
 def check_refusal(done, name):
-    """One line on standard error, nothing on standard output, and the exit code of a bad file."""
+    """Checks that a run ended with 78 and one short line on standard error."""
     assert (done.returncode, done.stdout) == (78, ""), done.stderr
     assert done.stderr.startswith(f"textgen-sample: error: cannot use {name}: ")
     assert done.stderr.count("\n") == 1
@@ -96,14 +95,14 @@ def check_refusal(done, name):
 
 
 def test_a_sound_model_writes(sound, sample_limited):
-    """The limit leaves room enough for a sound model."""
+    """The memory limit is high enough for a valid model."""
     done = sample_limited("sound")
     assert (done.returncode, len(done.stdout), done.stderr) == (0, 6, "")
 
 
 @pytest.mark.parametrize("name", CONTENTS)
 def test_a_hostile_file_is_refused(name, sound, sample_limited, tmp_path):
-    """Whatever a file holds, it is refused in one line, and neither crashes the program nor lets it write."""
+    """A damaged or hostile model file is refused in one line, without a crash and before any text is written."""
     make, message = CONTENTS[name]
     (tmp_path / name).write_bytes(make(sound))
     done = sample_limited(name)
@@ -112,8 +111,8 @@ def test_a_hostile_file_is_refused(name, sound, sample_limited, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "pipe", "socket", "sparse"])
-def test_what_is_not_read_through(name, sample_limited, tmp_path, monkeypatch):
-    """What would never end, or never begin, is refused as well: a device, a pipe, a socket, gigabytes of nothing."""
+def test_endless_and_huge_files_are_refused(name, sample_limited, tmp_path, monkeypatch):
+    """A device, a pipe, a socket and a sparse file of gigabytes are refused without being read."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     with contextlib.closing(socket.socket(socket.AF_UNIX)) as listening, Path("sparse").open("wb") as sparse:

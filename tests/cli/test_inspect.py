@@ -14,15 +14,14 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory
 
 
 @pytest.fixture
-def job(trained, tmp_path, monkeypatch):
-    """A trained job in the current folder."""
-    monkeypatch.chdir(tmp_path)
-    return JobDirectory(trained.copy(tmp_path).job.relative_to(tmp_path))
+def job(copied, tmp_path):
+    """A trained job, with its path relative to the current folder."""
+    return JobDirectory(copied.job.relative_to(tmp_path))
 
 
 @pytest.fixture
 def inspect(capsys):
-    """A function that inspects a directory: exit code, standard output, standard error."""
+    """A function that inspects a directory and returns exit code, standard output and standard error."""
 
     def run(path):
         code = main([str(path)])
@@ -31,8 +30,8 @@ def inspect(capsys):
     return run
 
 
-def test_it_tells_what_a_job_holds(job, inspect):
-    """State, checkpoints and model file are told on standard output; nothing is changed, and all is well."""
+def test_the_parts_of_a_job_are_listed(job, inspect):
+    """The state, checkpoints and model file of a sound job are listed and verified, and no file changes."""
     before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
     code, out, err = inspect(job.root)
     assert (code, err) == (0, "")
@@ -56,8 +55,8 @@ def test_it_tells_what_a_job_holds(job, inspect):
     assert {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()} == before
 
 
-def test_a_score_that_compares_with_nothing_is_marked(tmp_path, random_model, inspect):
-    """Where the model was spared spelling unknown words, their share stands beside the bits per character."""
+def test_a_score_that_is_not_comparable_is_marked(tmp_path, random_model, inspect):
+    """If the validation text has unknown words, their percentage is next to the bits per character."""
     scores = {"valid_bits_per_character": 1.25, "valid_unknown_share": 0.015}
     write_model(tmp_path / "model.safetensors", dataclasses.replace(random_model(), scores=scores))
     _, out, _ = inspect(tmp_path)
@@ -65,8 +64,8 @@ def test_a_score_that_compares_with_nothing_is_marked(tmp_path, random_model, in
     assert "not comparable: 1.5% of the tokens are [UNK]" in out
 
 
-def test_a_damaged_checkpoint_is_named_and_the_newest_usable_one_too(job, inspect):
-    """Everything is told before it ends with 78."""
+def test_a_damaged_checkpoint_and_the_newest_usable_one_are_named(job, inspect):
+    """If the newest checkpoint is damaged, everything is listed, with the newest usable one, before the command ends with 78."""
     store = CheckpointStore(job.checkpoints)
     store.write(Checkpoint(6, {"a": np.zeros(3)}, {"progress": {"best_step": 5}}), best_step=5)
     damaged = job.checkpoints / "step-00000006.safetensors"
@@ -82,8 +81,8 @@ def test_a_damaged_checkpoint_is_named_and_the_newest_usable_one_too(job, inspec
     assert "model file:\n" in out
 
 
-def test_every_damage_is_counted(job, inspect):
-    """A checkpoint without its tensors, a model file cut short and a state that makes no sense are three."""
+def test_damaged_parts_are_counted(job, inspect):
+    """A checkpoint without tensors, a truncated model file and an invalid state are three damaged parts."""
     (job.checkpoints / "step-00000005.safetensors").unlink()
     job.model.write_bytes(job.model.read_bytes()[:-1])
     job.state.write_text("{")
@@ -109,7 +108,7 @@ def test_every_damage_is_counted(job, inspect):
     ],
 )
 def test_a_damaged_small_file_is_named(name, content, message, job, inspect):
-    """Settings, vocabulary and state are verified too, and a vocabulary that is whole but another job's is no use."""
+    """Config, vocabulary and state are verified too, and the vocabulary must be that of the checkpoint."""
     other = Vocabulary(("", "[UNK]", "a", "b"), make_tokenizer("char"))
     (job.root / name).write_text(json.dumps(other.to_json()) if content is None else content)
     code, out, err = inspect(job.root)
@@ -120,8 +119,8 @@ def test_a_damaged_small_file_is_named(name, content, message, job, inspect):
     assert out.count(", verified\n") == 4 - (name != "config.yaml")
 
 
-def test_every_small_file_is_counted(job, inspect):
-    """Three that are damaged are three, though the first line has room for one."""
+def test_damaged_small_files_are_counted(job, inspect):
+    """Three damaged small files are counted as three, although the first line shows only one of them."""
     for path in (job.config, job.vocabulary, job.state):
         path.write_text("[")
     assert "has 3 damaged parts;" in inspect(job.root)[2]
@@ -129,7 +128,7 @@ def test_every_small_file_is_counted(job, inspect):
 
 @pytest.mark.parametrize("depth", [300, 10**5])
 def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
-    """Whether Python can still read it or not, it is one of the lines."""
+    """A deeply nested manifest is a damaged part, whether Python can parse it or not."""
     deep = '{"facts": ' + "[" * depth + "]" * depth + "}"
     (job.checkpoints / "step-00000005.json").write_text(deep)
     code, out, err = inspect(job.root)
@@ -138,8 +137,8 @@ def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
     assert re.search(r"^  step 5, [^\n]* is damaged: ", out, re.MULTILINE)
 
 
-def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
-    """Neither a checkpoint nor a model is damage, and facts that a checkpoint lacks are none."""
+def test_a_new_job_is_sound(tmp_path, inspect):
+    """A job is not damaged if it has no checkpoint, no model, or a checkpoint without some facts."""
     job = JobDirectory(tmp_path)
     job.config.touch()
     code, out, err = inspect(tmp_path)
@@ -154,8 +153,8 @@ def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
     assert "step 1, newest usable, epochs unknown, 0 tensors, " in out
 
 
-def test_without_settings_the_rest_is_told(job, inspect):
-    """A job whose config is lost is damaged; its checkpoints and its model are still told."""
+def test_without_config_the_rest_is_listed(job, inspect):
+    """A job without config.yaml is damaged, but its checkpoints and its model are still listed."""
     job.config.unlink()
     code, out, _ = inspect(job.root)
     assert code == 78
@@ -176,7 +175,7 @@ def test_without_settings_the_rest_is_told(job, inspect):
 )
 @pytest.mark.usefixtures("job")
 def test_bad_input_is_one_line(name, code, message, inspect):
-    """What is no job is refused with its exit code, in one line."""
+    """A path that is not a job is refused in one line."""
     Path("empty").mkdir()
     Path("file").touch()
     found, out, err = inspect(name)
@@ -186,7 +185,7 @@ def test_bad_input_is_one_line(name, code, message, inspect):
 
 
 def test_a_model_alone_can_be_inspected(job, tmp_path, inspect):
-    """A directory that holds a model file and nothing else of a job lacks its settings, and is told so."""
+    """A directory with only a model file is listed, and ends with 78 because config.yaml is missing."""
     (tmp_path / "alone").mkdir()
     shutil.copy(job.model, tmp_path / "alone" / job.model.name)
     code, out, _ = inspect("alone")

@@ -10,7 +10,7 @@ from textgen.jobs import JobDirectory, JobState, job_lock
 
 @pytest.fixture
 def jobs(tmp_path, monkeypatch):
-    """Three jobs in the folder `job`: one that is finished, one damaged, one of words."""
+    """Three jobs in the folder `job`: a finished one, a damaged one, and one with unknown words."""
     monkeypatch.chdir(tmp_path)
     for name in ("good", "bad", "words"):
         (tmp_path / "job" / name).mkdir(parents=True)
@@ -27,7 +27,7 @@ def by_name(lines):
 
 
 def test_a_pipe_gets_a_line_with_tabs_for_each_job(jobs, capsys):
-    """Eight fields a line, figures in full, no heading; - stands for what there is not."""
+    """In a pipe, each job is a line of eight fields, with numbers in full and - for a missing value, without a header."""
     assert main([]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -42,7 +42,7 @@ def test_a_pipe_gets_a_line_with_tabs_for_each_job(jobs, capsys):
 
 
 def test_a_terminal_gets_a_table(jobs, monkeypatch):
-    """Columns stand below their heads, and bits per character that compare with nothing are marked."""
+    """On a terminal, jobs are a table with aligned columns, in which bits per character are marked if not comparable."""
 
     class Terminal(io.TextIOWrapper):
         def isatty(self):
@@ -64,8 +64,8 @@ def test_a_terminal_gets_a_table(jobs, monkeypatch):
     assert all(row[at - 1] == " " for row in rows)
 
 
-def test_json_is_one_line_a_job(jobs, capsys):
-    """Each is an object with every figure, null where there is none."""
+def test_json_is_one_line_per_job(jobs, capsys):
+    """With --json, each job is an object with all values, or null for a missing one."""
     assert main(["job", "--json"]) == 0
     found = {line["job_dir"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     good = found["job/good"]
@@ -77,7 +77,7 @@ def test_json_is_one_line_a_job(jobs, capsys):
 
 
 def test_no_job_is_no_failure(tmp_path, capsys):
-    """An empty folder is said to be one, on standard error; standard output has nothing, with --json too."""
+    """In an empty folder, only standard error has a line, and the command ends with 0, with and without --json."""
     for arguments in ([str(tmp_path)], [str(tmp_path), "--json"]):
         assert main(arguments) == 0
         out, err = capsys.readouterr()
@@ -86,7 +86,7 @@ def test_no_job_is_no_failure(tmp_path, capsys):
 
 
 def test_a_name_stays_on_its_line(tmp_path, capsys):
-    """Line breaks, tabs and what steers a terminal are escaped."""
+    """Line breaks, tabs and control characters in a name are escaped."""
     place = tmp_path / "a\n\tb\x1b[31m"
     place.mkdir()
     (place / "config.yaml").touch()
@@ -110,7 +110,7 @@ def test_a_name_stays_on_its_line(tmp_path, capsys):
 )
 @pytest.mark.usefixtures("jobs")
 def test_bad_input_is_one_line(arguments, code, message, capsys):
-    """What cannot be is refused with its exit code, in one line."""
+    """Invalid arguments are refused in one line."""
     assert main(arguments) == code
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)

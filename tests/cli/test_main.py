@@ -1,12 +1,12 @@
 import re
 import subprocess
 import sys
-import sysconfig
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import installed
 from textgen import errors
 from textgen.cli import export, inspect, jobs, main, sample, train
 from textgen.cli.entry import run_command
@@ -19,32 +19,32 @@ STOPS = (errors.StoppedError, errors.CancelledError)
 
 
 def scripts():
-    """The installed commands: names and the functions they call."""
+    """Returns the entry points of pyproject.toml: the names of the commands and the functions that they call."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
 
 
 def start(target, *arguments, before=""):
-    """Runs some lines, and then what an installed command runs, in another process."""
+    """Runs the lines `before` and then an entry point, in another process."""
     module, function = target.split(":")
     program = f"import sys\n{before}\nfrom {module} import {function}\nsys.exit({function}())"
     return subprocess.run([sys.executable, "-c", program, *arguments], check=False, capture_output=True, text=True)
 
 
 def output_of(command, arguments, capsys):
-    """The exit code of a command and what it wrote."""
+    """Returns the exit code of a command and its output on both streams."""
     code = command(arguments)
     return code, *capsys.readouterr()
 
 
 @pytest.mark.parametrize(("name", "command"), [("train", train.main), ("sample", sample.main)])
 def test_the_commands_are_the_same_programs(name, command, capsys):
-    """`textgen train` and `textgen sample` say and do what `textgen-train` and `textgen-sample` say and do."""
+    """`textgen train` and `textgen sample` do and print the same as `textgen-train` and `textgen-sample`."""
     for arguments in (["--help"], ["--version"], ["--nonsense"], ["missing", "--seed=-1"]):
         assert output_of(main.main, [name, *arguments], capsys) == output_of(command, arguments, capsys)
 
 
 def test_without_a_command_the_help_page_is_shown(capsys):
-    """`textgen` alone prints what `textgen --help` prints, which lists the commands."""
+    """`textgen` without arguments prints its help page, which lists the commands."""
     alone = output_of(main.main, [], capsys)
     assert alone == output_of(main.main, ["--help"], capsys)
     code, out, err = alone
@@ -54,7 +54,7 @@ def test_without_a_command_the_help_page_is_shown(capsys):
 
 
 def test_export_is_a_command_of_textgen_alone(capsys):
-    """`textgen export` hands its arguments on, and calls itself so in its messages."""
+    """`textgen export` runs `export.main`, whose messages begin with `textgen export`."""
     code, out, err = output_of(main.main, ["export", "job", "--format=onix"], capsys)
     assert (code, out) == (2, "")
     assert err.startswith("textgen export: error: --format must be one of")
@@ -62,7 +62,7 @@ def test_export_is_a_command_of_textgen_alone(capsys):
 
 
 @pytest.mark.parametrize("command", [main.main, train.main, sample.main, export.main, jobs.main, inspect.main])
-def test_each_command_tells_its_version(command, capsys):
+def test_each_command_prints_its_version(command, capsys):
     """--version prints one line with the version."""
     assert output_of(command, ["--version"], capsys) == (0, f"textgen {__version__}\n", "")
 
@@ -81,7 +81,7 @@ def test_each_command_tells_its_version(command, capsys):
     ],
 )
 def test_an_unknown_command_is_refused_with_the_nearest(arguments, message, capsys):
-    """What is no command ends with 2 and one line, which names the command that was likely meant."""
+    """An unknown command ends with 2 and one line, which suggests a command with a similar name."""
     code, out, err = output_of(main.main, arguments, capsys)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("textgen: error: ")
@@ -89,7 +89,7 @@ def test_an_unknown_command_is_refused_with_the_nearest(arguments, message, caps
 
 
 def test_the_declared_scripts_are_these_commands():
-    """Each script of pyproject.toml leads to the function that starts the command of its name."""
+    """Each entry point in pyproject.toml starts the command of its name."""
     assert scripts() == {
         "textgen": "textgen.cli.start:textgen",
         "textgen-train": "textgen.cli.start:textgen_train",
@@ -104,7 +104,7 @@ def test_the_declared_scripts_are_these_commands():
 @pytest.mark.parametrize("module", ["textgen.cli.entry", "argparse", "textgen.cli.train"])
 @pytest.mark.parametrize("name", ["textgen", "textgen-train"])
 def test_ctrl_c_during_the_imports_is_quiet(name, module):
-    """A command ends with 130, and without a traceback, however early it is interrupted."""
+    """Ctrl-C during the imports ends a command with 130 and without a traceback."""
     interrupt = f"""
 import os, signal
 class Interrupt:
@@ -119,7 +119,7 @@ sys.meta_path.insert(0, Interrupt)
 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_each_failure_has_its_exit_code_and_one_line(failure, capsys):
-    """An expected failure ends the program with the code of its class and one line, even if its message has several."""
+    """Each of our errors ends the program with its exit code and one line, even if its message has several."""
 
     def fail(_):
         raise failure("one\n  line")
@@ -143,8 +143,8 @@ def test_each_failure_has_its_exit_code_and_one_line(failure, capsys):
         (PermissionError(13, "Permission denied", "x.txt"), 77, "it: error: cannot use x.txt: Permission denied"),
     ],
 )
-def test_what_nobody_expected_of_the_system_is_one_line_too(error, code, line, capsys):
-    """Ctrl-C and a failure of the operating system that no other place has translated give no traceback either."""
+def test_unexpected_failures_of_the_system_are_one_line(error, code, line, capsys):
+    """Ctrl-C, and an OSError that no other code has translated, end with one line and no traceback."""
 
     def fail(_):
         raise error
@@ -155,7 +155,7 @@ def test_what_nobody_expected_of_the_system_is_one_line_too(error, code, line, c
 
 
 def test_our_own_mistakes_keep_their_traceback():
-    """A fault of the program is not taken for one of the user's."""
+    """A bug in the program is raised unchanged."""
 
     def fail(_):
         raise ZeroDivisionError
@@ -166,10 +166,9 @@ def test_our_own_mistakes_keep_their_traceback():
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_standard_stream_is_no_fault(closed):
-    """A command whose caller has closed a standard stream does its work all the same."""
-    script = Path(sysconfig.get_path("scripts")) / "textgen"
+    """A command works even if its caller has closed a standard stream."""
     run = subprocess.run(
-        ["/bin/sh", "-c", f'"$0" "$1" train --help {closed}', sys.executable, str(script)],
+        ["/bin/sh", "-c", f'"$0" "$1" train --help {closed}', *installed("textgen")],
         check=False,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from textgen.storage import write_atomic
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A function that gives this machine, and the container that it is, another memory."""
+    """A function that sets the memory of the machine and of the container, in bytes."""
 
     def of(size, container=None):
         monkeypatch.setattr(memory, "installed_memory", lambda: size)
@@ -26,8 +26,8 @@ def machine(monkeypatch):
         ({"batch_size": 5000, "unroll_steps": 1000}, "lower batch_size or unroll_steps"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advice):
-    """The message, one line, names the part of the memory that is too large, by the flags that shape it."""
+def test_a_model_too_large_for_the_memory_is_refused(machine, settings, advice):
+    """The message names the settings to lower: those of the model, or those of the batch, whichever needs more memory."""
     machine(4_000_000_000)
     with pytest.raises(
         UnavailableError, match=r"^training needs about [\d.]+ GB[^\n]*this machine has only 4\.0 GB; [^\n]*$"
@@ -37,15 +37,15 @@ def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advi
 
 
 @pytest.mark.parametrize("size", [None, 8_000_000_000])
-def test_what_fits_or_cannot_be_known_is_let_through(machine, size):
-    """A usual model fits, and a machine that does not say how much it has is believed to have enough."""
+def test_a_model_that_fits_is_accepted(machine, size):
+    """The default model is accepted on a machine with 8 GB, and on one whose memory cannot be determined."""
     machine(size)
     memory.check_memory(Plan(TrainingConfig(), 100))
 
 
 @pytest.mark.parametrize("size", [None, 64_000_000_000])
-def test_what_does_not_fit_in_the_container_is_refused(machine, size):
-    """However much memory the machine around it has."""
+def test_a_model_too_large_for_the_container_is_refused(machine, size):
+    """The lower limit counts: that of the container or that of the machine."""
     machine(size, container=4_000_000_000)
     with pytest.raises(
         UnavailableError, match=r"but this container has only 4\.0 GB; lower batch_size or unroll_steps$"
@@ -67,7 +67,7 @@ V2 = "0::/user.slice/run:1.scope\n"
         (b"\xff", {}, None),
         ("", {"memory.max": "5"}, None),
         ("nonsense\n:\n1:memory\n", {}, None),
-        # Version 2: the process' own group, those above it, and a container that sees its group as the top.
+        # Version 2: the process' own group, the groups above it, and a container, to which its own group is the top.
         (V2, {}, None),
         (V2, {"user.slice/run:1.scope/memory.max": "500\n"}, 500),
         (V2, {"user.slice/run:1.scope/memory.max": "500\n", "user.slice/memory.max": "400\n"}, 400),
@@ -76,15 +76,15 @@ V2 = "0::/user.slice/run:1.scope\n"
         (V2, {"user.slice/run:2.scope/memory.max": "300\n"}, None),
         ("0::/\n", {"memory.max": "600\n"}, 600),
         ("0::/../../elsewhere\n", {"memory.max": "600\n"}, 600),
-        # Version 1: the group where the machine's whole tree can be seen, else the top, which is the container's.
+        # Version 1: the process' own group if the whole tree is visible, or else the top, which is the container's.
         (V1, {"memory/docker/1/memory.limit_in_bytes": "700\n", "memory/memory.limit_in_bytes": f"{1 << 62}\n"}, 700),
         (V1, {"memory/memory.limit_in_bytes": "800\n"}, 800),
         (V1, {"memory/docker/1/memory.limit_in_bytes": "x", "pids/docker/1/memory.limit_in_bytes": "1"}, None),
         (V1 + "0::/\n", {"memory/memory.limit_in_bytes": "800\n", "memory.max": "max\n"}, 800),
     ],
 )
-def test_a_container_says_how_much_it_may_use(tmp_path, groups, files, expected):
-    """The least limit of all groups that the process is in, in both versions of Linux' control groups."""
+def test_the_limit_of_a_container_is_read(tmp_path, groups, files, expected):
+    """The limit is the lowest of all groups that contain the process, in both versions of Linux' control groups."""
     if groups is not None:
         write_atomic(tmp_path / "proc" / "self" / "cgroup", groups)
     for name, text in files.items():
@@ -92,16 +92,16 @@ def test_a_container_says_how_much_it_may_use(tmp_path, groups, files, expected)
     assert memory.container_memory(tmp_path) == expected
 
 
-def test_the_machine_says_how_much_it_has():
-    """Linux and macOS say so, in bytes; what Linux says of this process' groups can be read."""
+def test_the_memory_of_this_machine_is_plausible():
+    """On this machine, both memory sizes are either unknown or more than 100 MB, in bytes."""
     size = memory.installed_memory()
     assert size is None or size > 100_000_000
     size = memory.container_memory()
     assert size is None or size > 100_000_000
 
 
-def test_the_command_refuses_before_anything_is_made(machine, tmp_path, monkeypatch, capsys):
-    """textgen-train exits with 69 and one line, and leaves no job directory."""
+def test_the_command_refuses_before_anything_is_written(machine, tmp_path, monkeypatch, capsys):
+    """`textgen-train` ends with 69 and creates no job directory if there is not enough memory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "book.txt").write_text("The keeper wound the tide clock at dusk.\n" * 400)
     machine(100_000_000)

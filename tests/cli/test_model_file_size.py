@@ -19,7 +19,7 @@ def words(tmp_path_factory):
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
 def test_a_vocabulary_too_large_for_a_model_file_is_refused(words, tmp_path, monkeypatch, no_training, capsys, dry_run):
-    """Nobody trains for hours to learn that the model cannot be written; the size that the line names is accepted."""
+    """A vocabulary too large for a model file is refused before training; the --vocab_size in the message is accepted."""
     monkeypatch.chdir(tmp_path)
     command = [str(words), "--language_model=word", "--batch_size=4", "--lstm_state_size=8", "--embedding_size=8"]
     assert main([*command, *dry_run]) == 65
@@ -32,8 +32,8 @@ def test_a_vocabulary_too_large_for_a_model_file_is_refused(words, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_vocabulary_file_is_to_be_shortened(words, tmp_path, no_training, capsys):
-    """A text that comes with its vocabulary takes no --vocab_size."""
+def test_a_vocabulary_file_that_is_too_large_is_refused(words, tmp_path, no_training, capsys):
+    """If the text has a vocabulary file, the message says how many of its tokens to keep, because --vocab_size is not allowed."""
     for part in ("train", "vocab"):
         (tmp_path / f"x.{part}.txt").write_bytes(words.read_bytes())
     assert main([f"--data_dir={tmp_path}", "--data_prefix=x", "--language_model=word", "--batch_size=4"]) == 65

@@ -3,22 +3,20 @@ import fcntl
 import os
 import struct
 import subprocess
-import sys
-import sysconfig
 import termios
-from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import installed, run_installed
 from textgen.cli.sample_output import in_turn
 from textgen.cli.word_wrap import WordWrap
 from textgen.generation import Sample, load
 
 
 def interleave(texts, first_seed=5, ended_early=()):
-    """Yields texts as a generator does: a character of each in turn, each text ending with its last character.
+    """Yields texts as a generator does: a character of each in turn, until the text ends with its last character.
 
-    Those ended early have their reason a round before their last, empty piece comes, as the copy guard leaves them.
+    The copy guard ends a text one round later, with an empty piece. The texts whose numbers are in `ended_early` end so.
     """
     samples = [Sample("", first_seed + number) for number in range(len(texts))]
     for place in range(max(map(len, texts))):
@@ -36,7 +34,7 @@ def interleave(texts, first_seed=5, ended_early=()):
 
 
 def collect(pieces):
-    """Texts by seed, in the order in which they came, each ended once and nothing behind its end."""
+    """Returns the texts by seed, in order, and checks that each ends once and has no piece after its end."""
     texts: dict[int, str] = {}
     ended: list[int] = []
     for sample, piece in in_turn(pieces):
@@ -53,20 +51,20 @@ def collect(pieces):
     "texts", [["abc"], ["abc", "defgh"], ["abcdefgh", "ij", "klmnop", "q"], ["a", "bcd", "e"], ["ab", "cd", "ef"]]
 )
 def test_each_text_comes_as_a_whole(texts):
-    """However the texts are interleaved, all of one comes before any of the next."""
+    """Interleaved texts are written one after the other."""
     assert collect(interleave(texts)) == dict(enumerate(texts, start=5))
 
 
 @pytest.mark.parametrize("early", [(0,), (1,), (2,), (0, 1), (0, 1, 2)])
 def test_a_text_without_a_last_piece_ends_once(early):
-    """Where the copy guard has ended a text, its end comes once, whether it was its turn or not."""
+    """A text that the copy guard ends is ended once, even if it is not its turn to be written."""
     texts = ["abc", "defg", "hij"]
     expected = [text[:-1] if number in early else text for number, text in enumerate(texts)]
     assert collect(interleave(texts, ended_early=early)) == dict(enumerate(expected, start=5))
 
 
 def test_blocks_of_texts_follow_one_another():
-    """More texts than are written side by side come in blocks; their order is that of the seeds."""
+    """Texts generated in several blocks are written in the order of their seeds."""
 
     def blocks():
         yield from interleave(["abc", "d"])
@@ -75,8 +73,8 @@ def test_blocks_of_texts_follow_one_another():
     assert collect(blocks()) == {5: "abc", 6: "d", 7: "ef", 8: "ghi"}
 
 
-def test_the_first_text_comes_at_once():
-    """A piece of the text whose turn it is waits for nothing, and those of the others for as little as can be."""
+def test_the_first_text_is_written_at_once():
+    """A piece of the current text is written at once; the pieces of the next text, as soon as the current one ends."""
     pieces = interleave(["abc", "defgh"])
     log = []
 
@@ -103,7 +101,7 @@ def test_the_first_text_comes_at_once():
 
 @pytest.fixture
 def terminal():
-    """A function that runs textgen-sample on a terminal of so many columns, and returns what came on it."""
+    """A function that runs `textgen-sample` on a terminal of a given width, and returns everything that it shows."""
 
     def run(width, *arguments, typed=""):
         ours, theirs = os.openpty()
@@ -111,12 +109,12 @@ def terminal():
         attributes = termios.tcgetattr(theirs)
         attributes[3] &= ~termios.ECHO
         termios.tcsetattr(theirs, termios.TCSANOW, attributes)
-        command = [sys.executable, str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), *arguments]
+        command = [*installed("textgen-sample"), *arguments]
         with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True) as process:
             os.close(theirs)
             os.write(ours, typed.encode())
             seen = b""
-            with contextlib.suppress(OSError):  # the end, as Linux has it
+            with contextlib.suppress(OSError):  # raised by Linux at the end
                 while block := os.read(ours, 1 << 16):
                     seen += block
             error = process.communicate()[1]
@@ -132,10 +130,10 @@ PROMPT = "It was a long prompt of many words,\nwith a line end of its own and æ¼
 
 @pytest.mark.parametrize("options", [[], ["--samples=3"], ["--no_echo"], ["--json"]])
 @pytest.mark.parametrize("width", [0, 20, 40])
-def test_a_terminal_gets_whole_words(width, options, trained, terminal, run_script):
-    """On a terminal, prompt and text are wrapped between words; a pipe gets every byte as it is, and so do lines of JSON."""
+def test_a_terminal_gets_whole_words(width, options, trained, terminal):
+    """A terminal shows prompt and text wrapped between words; a pipe and --json get the text unchanged."""
     arguments = [str(trained.job), "--prompt", PROMPT, "--oov=skip", "--seed=2", "--length=300", *options]
-    written = run_script("textgen-sample", *arguments).stdout
+    written = run_installed("textgen-sample", *arguments).stdout
     assert "--json" in options or max(map(len, written.split("\n"))) > 40
     shown = terminal(width, *arguments)
     if width == 0 or "--json" in options:
@@ -148,7 +146,7 @@ def test_a_terminal_gets_whole_words(width, options, trained, terminal, run_scri
 
 
 def test_a_session_wraps_too(trained, terminal):
-    """Each passage begins on a line of its own; /show wraps the whole text."""
+    """An interactive session wraps each passage, and /show wraps the whole text in the same way."""
     shown = terminal(
         30, str(trained.job), "--interactive", "--seed=1", "--length=200", typed="The sea was\n/show\n/quit\n"
     )

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 HANG_SECONDS = 300.0
-"""Nothing here takes so long, even on a busy machine."""
+"""Longer than anything here takes, even on a busy machine."""
 
 PAUSED = """
 import sys, time
@@ -24,13 +24,13 @@ sys.argv[1:] = arguments
 sys.addaudithook(pause)
 sys.exit(textgen_train())
 """
-"""Runs textgen-train, which pauses at an event of Python's until a signal breaks into it."""
+"""Runs `textgen-train` and pauses it at a given audit event of Python, until a signal arrives."""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 @pytest.mark.parametrize(("event", "text"), [("import", "keras.src.trainers"), ("open", "/ids/")])
-def test_a_signal_before_the_first_step_leaves_nothing_half_made(book, tmp_path, number, code, event, text):
-    """While TensorFlow is loaded, or the text is encoded, it ends at once in one line; all that is left is the lock."""
+def test_a_signal_before_the_first_step_leaves_no_partial_file(book, tmp_path, number, code, event, text):
+    """A signal while TensorFlow is loading or the text is being encoded ends the command at once; only the lock file remains."""
     with subprocess.Popen(
         [sys.executable, "-c", PAUSED, event, text, str(book), "--max_steps=9"],
         cwd=tmp_path,
@@ -56,7 +56,7 @@ def test_a_signal_before_the_first_step_leaves_nothing_half_made(book, tmp_path,
 
 @pytest.mark.parametrize(("environment", "code"), [({}, 75), ({"CLOUD_ML_JOB_ID": "7"}, 134)], ids=["home", "cloud"])
 def test_a_sigterm_during_the_imports_is_handled_after_them(book, environment, code):
-    """It would otherwise end the command with a code after which Vertex AI gives the job up, or be lost in a container."""
+    """A SIGTERM during the imports ends the command with its usual exit code once the imports are done."""
     program = """
 import os, signal, sys
 

@@ -1,4 +1,4 @@
-"""Training on a folder of texts that has more in it."""
+"""Training on a folder that contains other files and jobs besides its texts."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ SMALL = ("--batch_size=2", "--unroll_steps=8", "--max_steps=5")
 
 @pytest.fixture(autouse=True)
 def _books(tmp_path, monkeypatch):
-    """A folder of books, in which the command is run."""
+    """Two texts in the current folder, `books`."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     (tmp_path / "books").mkdir()
     monkeypatch.chdir(tmp_path / "books")
@@ -23,7 +23,7 @@ def _books(tmp_path, monkeypatch):
 
 @pytest.fixture
 def trained_here(training):
-    """A function that trains in the folder, and leaves a sample as training does; it returns what training was given."""
+    """A function that trains, and writes samples.txt as training does; it returns the arguments of the training."""
 
     def train(*arguments):
         assert main([*arguments, *SMALL]) == 0
@@ -35,20 +35,20 @@ def trained_here(training):
 
 
 @pytest.mark.parametrize("text", [".", "**/*.txt", os.curdir + os.sep])
-def test_a_folder_with_its_own_job_below_stays_the_same_text(trained_here, training, text):
-    """The job goes on, and one of another shape or begun anew learns from the books alone."""
+def test_jobs_in_the_folder_are_not_part_of_the_text(trained_here, training, text):
+    """Whether a job is resumed, has another shape or starts over, its text is only the books, not the jobs in their folder."""
     first = trained_here(text, "--lstm_state_size=8")
     training.summary = {"steps": 9}
-    again = trained_here(text, "--lstm_state_size=8", "--max_steps=9")
+    resumed = trained_here(text, "--lstm_state_size=8", "--max_steps=9")
     other = trained_here(text, "--lstm_state_size=9")
-    anew = trained_here(text, "--lstm_state_size=8", "--fresh")
+    fresh = trained_here(text, "--lstm_state_size=8", "--fresh")
     assert Path(f"{first.job.root}.1").is_dir()
-    assert {call.corpus.sha256 for call in (again, other, anew)} == {first.corpus.sha256}
+    assert {call.corpus.sha256 for call in (resumed, other, fresh)} == {first.corpus.sha256}
     assert [path.name for path in other.corpus.train.paths] == ["a.txt", "b.txt"]
 
 
-def test_the_directory_of_a_job_without_a_name_is_not_read(trained_here):
-    """A --job_dir among the texts that is there before the first run is left out from the beginning."""
+def test_the_job_directory_is_never_part_of_the_text(trained_here):
+    """A --job_dir in the folder is not read as text, even if it contains a text before the first run."""
     Path("mine").mkdir()
     Path("mine", "notes.txt").write_text(TEXT)
     first = trained_here(".", "--job_dir=mine")
@@ -58,14 +58,14 @@ def test_the_directory_of_a_job_without_a_name_is_not_read(trained_here):
 
 
 def plan(capsys, *arguments):
-    """The lines of the plan by their names, and those after it."""
+    """Returns the lines of the plan by their first word, and all lines of standard error."""
     assert main([*arguments, *SMALL, "--dry_run"]) == 0
     lines = capsys.readouterr().err.splitlines()
     return dict(line.split(maxsplit=1) for line in lines if line.startswith("  ")), lines
 
 
-def test_the_plan_says_what_is_skipped(trained_here, capsys):
-    """Other files and jobs are counted in one line, which is missing where there is nothing to say."""
+def test_the_plan_counts_skipped_files(trained_here, capsys):
+    """The plan counts other files and jobs in one line, which is missing if there are none."""
     assert "skipped" not in plan(capsys, ".")[0]
     for name in ("cover.png", "notes.md", ".hidden.txt"):
         Path(name).touch()
@@ -75,16 +75,16 @@ def test_the_plan_says_what_is_skipped(trained_here, capsys):
     assert "skipped" not in plan(capsys, "a.txt")[0]
 
 
-def test_the_plan_says_what_is_not_read_as_utf_8(capsys):
-    """With --encoding auto, which file, why, and as what; a plan of UTF-8 alone says nothing."""
+def test_the_plan_names_files_that_are_not_utf_8(capsys):
+    """With --encoding auto, the plan names a file that is not UTF-8, the reason, and the encoding used instead."""
     assert "encoding" not in plan(capsys, ".", "--encoding=auto")[0]
     Path("b.txt").write_bytes(TEXT.encode() + b"caf\xe9\n")
     lines, _ = plan(capsys, ".", "--encoding=auto")
     assert lines["encoding"] == f"b.txt is read as cp1252: not UTF-8 at byte {len(TEXT) + 3} (line 61)"
 
 
-def test_control_characters_are_warned_of(capsys):
-    """A sign of the wrong encoding is said after the plan."""
+def test_control_characters_give_a_warning(capsys):
+    """Control characters, a sign of the wrong encoding, give a warning after the plan."""
     Path("b.txt").write_bytes(TEXT.encode() + b"It\x92s\n")
     _, lines = plan(capsys, ".", "--encoding=latin-1")
     assert lines[-1] == (

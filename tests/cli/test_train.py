@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import files_below
 from textgen.cli.train import main
 from textgen.config import TrainingConfig, settings
 from textgen.config.yaml_text import from_yaml
@@ -22,7 +23,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 
 @pytest.fixture
 def plan(capsys):
-    """A function that runs with --dry_run and returns the plan, by the names of its lines."""
+    """A function that runs `textgen-train --dry_run` and returns the lines of the plan, by their first word."""
 
     def dry_run(*arguments):
         assert main([*arguments, "--dry_run"]) == 0
@@ -33,21 +34,16 @@ def plan(capsys):
     return dry_run
 
 
-def everything_below(folder):
-    """Each file below a folder with its content, and each folder."""
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
-
-
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(book, plan, tmp_path):
-    """A value comes from its flag, else from --config, else from the default."""
+    """A flag takes precedence over --config, and --config over the default."""
     (tmp_path / "two.yaml").write_text("layers: 2\nlstm_state_size: 32\nunroll-steps: 8\n")
     lines = plan("book.txt", "--config", "two.yaml", "--layers", "3")
     assert lines["model"].startswith("3 LSTM layers of 32 states")
     assert lines["training"].startswith(f"{TrainingConfig().batch_size} x 8 tokens")
 
 
-def test_a_flag_can_take_back_what_the_file_says(book, plan, tmp_path):
-    """Even a switch, and a value that is none by default."""
+def test_a_flag_can_undo_a_setting_of_the_file(book, plan, tmp_path):
+    """A flag can set every setting of the file back to its default, even a switch and a value that is none by default."""
     (tmp_path / "on.yaml").write_text("layer_norm: true\nembedding_size: 8\nminutes: 3\n")
     assert plan("book.txt", "--config=on.yaml")["job"].startswith("job/book-384-states-1-layers-8-embed-norm ")
     flags = ["--no-layer_norm", "--embedding_size=none", "--minutes=none", "--epochs=2", "--clip_gradients=none"]
@@ -57,7 +53,7 @@ def test_a_flag_can_take_back_what_the_file_says(book, plan, tmp_path):
 
 
 def test_the_file_can_name_the_texts(book, plan, tmp_path):
-    """The texts of --config are read when none is given, and given ones win."""
+    """The texts in --config are read unless a text is given on the command line."""
     (tmp_path / "other.txt").write_text("Another text.\n" * 200)
     (tmp_path / "texts.yaml").write_text("texts: [other.txt]\n")
     assert plan("--config", "texts.yaml")["text"].startswith("other:")
@@ -65,7 +61,7 @@ def test_the_file_can_name_the_texts(book, plan, tmp_path):
 
 
 def test_a_preset_is_found_by_name(book, plan, tmp_path):
-    """--config demo is the demo's preset, also where a folder has that name; a file of that name wins."""
+    """--config demo is the preset, even if a folder has that name; a file of that name takes precedence."""
     assert plan("--config", "demo")["limit"] == "3 minutes"
     (tmp_path / "demo").mkdir()
     assert plan("--config", "demo")["limit"] == "3 minutes"
@@ -74,8 +70,8 @@ def test_a_preset_is_found_by_name(book, plan, tmp_path):
     assert plan("--config", "demo")["limit"] == "7 minutes"
 
 
-def test_a_presets_place_is_for_the_story_alone(book, plan, tmp_path):
-    """A text of one's own gets a job of its own name; a place that a flag or a file of one's own gives stays."""
+def test_a_presets_job_directory_is_only_for_the_story(book, plan, tmp_path):
+    """With a preset, the user's text gets its own job name, unless a flag or the user's file names the job directory."""
     assert plan("--config=demo")["job"] == "job/story-demo (new)"
     assert plan("book.txt", "--config=demo")["job"] == "job/book-384-states-1-layers-384-embed (new)"
     assert plan("book.txt", "--config=demo")["limit"] == "3 minutes"
@@ -85,8 +81,8 @@ def test_a_presets_place_is_for_the_story_alone(book, plan, tmp_path):
     assert (lines["job"], lines["text"].split(":")[0]) == ("there (new)", "mine")
 
 
-def test_a_named_text_wins_over_all_that_a_file_says_of_its_own(book, plan, tmp_path):
-    """Neither the file's corpus nor its name is left."""
+def test_a_text_on_the_command_line_replaces_the_text_of_the_file(book, plan, tmp_path):
+    """A text on the command line replaces both the corpus and the prefix of --config."""
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "jules.txt").write_text("Another text.\n" * 200)
     (tmp_path / "jules.yaml").write_text("data_dir: corpus\ndata_prefix: jules\nlayers: 2\n")
@@ -100,13 +96,13 @@ def test_a_named_text_wins_over_all_that_a_file_says_of_its_own(book, plan, tmp_
 
 
 def test_without_a_text_the_bundled_story_is_read(book, plan):
-    """`textgen-train` alone has something to learn."""
+    """Without a text, `textgen-train` trains on the bundled story."""
     assert plan()["text"].startswith("story:")
     assert plan("--data_prefix", "mine")["text"].startswith("mine:")
 
 
 def test_the_original_command_is_understood(book, plan, tmp_path):
-    """The original's corpus with its own split, its flags and its job name."""
+    """The command line of the original program works, with a corpus that has its own split and vocabulary."""
     folder = tmp_path / "training-data" / "jules"
     folder.mkdir(parents=True)
     (folder / "jules.train.txt").write_text("the captain looked at the sea .\n" * 300)
@@ -120,8 +116,8 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
     assert lines["limit"] == "3 epochs"
 
 
-def test_the_plan_says_what_a_run_would_be(book, plan):
-    """Text, vocabulary, model, training, limits, memory, disk and job directory are there."""
+def test_the_plan_describes_the_run(book, plan):
+    """The plan has text, vocabulary, model, limits, memory, disk space and job directory."""
     lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9")
     text = book.read_text()
     cut = text.index("\n", len(text) * 9 // 10 - 1) + 1
@@ -138,38 +134,37 @@ def test_the_plan_says_what_a_run_would_be(book, plan):
     assert lines["job"] == "job/book-8-states-1-layers (new)"
 
 
-def test_it_writes_nothing_anywhere(book, plan, monkeypatch, tmp_path):
-    """Neither the current folder, nor home, nor the cache has anything new, with --fresh and --json too."""
+def test_a_dry_run_writes_nothing(book, plan, monkeypatch, tmp_path):
+    """A dry run changes nothing in the current folder, the home directory and the cache, even with --fresh and --json."""
     for name in ("HOME", "TEXTGEN_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    before = everything_below(tmp_path)
+    before = files_below(tmp_path)
     plan("book.txt", "--summary_dir=logs", "--fresh", "--json")
-    assert everything_below(tmp_path) == before
+    assert files_below(tmp_path) == before
 
 
-def test_it_leaves_a_job_as_it_is(trained, tmp_path, monkeypatch, plan):
-    """The plan of a job that is there says that it goes on, or begins anew with --fresh; nothing is touched."""
-    monkeypatch.chdir(trained.copy(tmp_path).place)
-    before = everything_below(tmp_path)
-    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (existing)"
-    assert plan(*trained.command, "--fresh")["job"] == "jobs/book-8-states-1-layers (new)"
-    assert everything_below(tmp_path) == before
+def test_a_dry_run_leaves_a_job_as_it_is(copied, plan):
+    """The plan shows that a job exists, or with --fresh that a new one would be started; no file changes."""
+    before = files_below(copied.place)
+    assert plan(*copied.command)["job"] == "jobs/book-8-states-1-layers (existing)"
+    assert plan(*copied.command, "--fresh")["job"] == "jobs/book-8-states-1-layers (new)"
+    assert files_below(copied.place) == before
 
 
 def test_the_places_have_the_job_name(trained):
-    """%JOB% became the job's name in job_dir and in summary_dir."""
+    """%JOB% stands for the job name in --job_dir and --summary_dir."""
     assert [path.name for path in (trained.place / "jobs").iterdir()] == [trained.job.name]
     assert [path.name for path in (trained.place / "logs").iterdir()] == [trained.job.name]
     assert list((trained.place / "logs").rglob("*tfevents*"))
 
 
 def test_nothing_else_was_written(trained):
-    """Outside of these two places the folder is as it was."""
+    """Training writes only to the job directory and --summary_dir."""
     assert {path.name for path in trained.place.iterdir()} == {"book.txt", "tiny.yaml", "jobs", "logs"}
 
 
-def test_it_keeps_its_settings_and_its_vocabulary(trained):
-    """config.yaml has every setting of the run, and vocabulary.json every character of the text."""
+def test_the_job_contains_its_settings_and_its_vocabulary(trained):
+    """config.yaml contains every setting of the run, and vocabulary.json every character of the text."""
     kept = from_yaml((trained.job / "config.yaml").read_text(), "config.yaml")
     assert list(kept) == [setting.name for setting in settings(TrainingConfig)]
     assert (kept["lstm_state_size"], kept["batch_size"], kept["max_steps"]) == (8, 4, 5)
@@ -179,7 +174,7 @@ def test_it_keeps_its_settings_and_its_vocabulary(trained):
 
 
 def test_json_is_one_line_on_standard_output(trained):
-    """--json prints one object with the figures of the end; all else is on standard error."""
+    """--json prints one object with the final results; everything else is on standard error."""
     summary = json.loads(trained.stdout)
     assert trained.stdout.count("\n") == 1
     assert summary["job_dir"] == f"jobs/{trained.job.name}"
@@ -188,8 +183,8 @@ def test_json_is_one_line_on_standard_output(trained):
     assert all(summary[name] > 0 for name in (*numbers, "valid_bits_per_character"))
 
 
-def test_it_says_what_to_type_next(trained):
-    """It ends with the commands that sample from the job and show its curves, and they work as they are typed."""
+def test_training_ends_with_the_next_commands(trained):
+    """The last two lines are commands that work as printed: to sample from the job and to show its curves."""
     sampling, curves = trained.stderr.splitlines()[-2:]
     assert sampling.endswith(f"textgen-sample jobs/{trained.job.name}")
     assert curves.endswith(f"tensorboard --logdir logs/{trained.job.name}")
@@ -198,70 +193,63 @@ def test_it_says_what_to_type_next(trained):
 
 
 @pytest.mark.usefixtures("no_training")
-def test_a_finished_job_says_so(trained, monkeypatch, capsys):
-    """The same command once more loads nothing, says how to go on, prints the figures again and ends with 0."""
+def test_a_finished_job_is_not_trained_again(trained, monkeypatch, capsys):
+    """Repeating the command of a finished job prints its results and how to resume it, and ends with 0."""
     monkeypatch.chdir(trained.place)
-    before = everything_below(trained.place)
+    before = files_below(trained.place)
     assert main([*trained.command, "--json", "--learning_rate=0.1"]) == 0
     out, err = capsys.readouterr()
     assert "This job is finished: 5 steps" in err
     assert "--max_steps" in err
     assert json.loads(out)["valid_loss"] == json.loads(trained.stdout)["valid_loss"]
-    assert everything_below(trained.place) == before
+    assert files_below(trained.place) == before
 
 
-def test_a_higher_limit_goes_on(trained, tmp_path, monkeypatch, training):
-    """A finished job is trained further when a limit is raised, whatever else has changed but its shape."""
-    monkeypatch.chdir(trained.copy(tmp_path).place)
-    assert main([*trained.command, "--max_steps=8", "--dropout=0.3", "--unroll_steps=4"]) == 0
+def test_a_higher_limit_resumes_a_finished_job(copied, training):
+    """A higher limit resumes a finished job, even if other settings have changed, except those of its shape."""
+    assert main([*copied.command, "--max_steps=8", "--dropout=0.3", "--unroll_steps=4"]) == 0
     [call] = training.calls
-    assert call.job.root.name == trained.job.name
+    assert call.job.root.name == copied.job.name
     assert (call.config.max_steps, call.config.dropout, call.config.unroll_steps) == (8, 0.3, 4)
 
 
-def test_another_shape_is_another_job(trained, tmp_path, monkeypatch, training):
-    """What shapes the model changes the name, so the old job stays as it is."""
-    copy = trained.copy(tmp_path)
-    monkeypatch.chdir(copy.place)
-    before = everything_below(copy.job)
-    assert main([*trained.command, "--layers=2"]) == 0
+def test_another_shape_is_another_job(copied, training):
+    """A model of another shape has another job name, so the old job does not change."""
+    before = files_below(copied.job)
+    assert main([*copied.command, "--layers=2"]) == 0
     assert training.calls[0].job.root.name == "book-8-states-2-layers"
-    assert everything_below(copy.job) == before
+    assert files_below(copied.job) == before
 
 
-def test_fresh_moves_the_old_job_aside(trained, tmp_path, monkeypatch, training, capsys):
-    """--fresh begins anew and deletes nothing: each old job gets the next free number."""
-    copy = trained.copy(tmp_path)
-    monkeypatch.chdir(copy.place)
-    before = {path.relative_to(copy.job): content for path, content in everything_below(copy.job).items()}
+def test_fresh_renames_the_old_job(copied, training, capsys):
+    """--fresh starts over without deleting anything: each old job is renamed with the next free number."""
+    before = {path.relative_to(copied.job): content for path, content in files_below(copied.job).items()}
     for number in (1, 2):
-        assert main([*trained.command, "--fresh"]) == 0
-        aside = copy.job.with_name(f"{copy.job.name}.{number}")
+        assert main([*copied.command, "--fresh"]) == 0
+        aside = copied.job.with_name(f"{copied.job.name}.{number}")
         assert f"The old job is now jobs/{aside.name}" in capsys.readouterr().err
         assert aside.is_dir()
-    first = copy.job.with_name(f"{copy.job.name}.1")
-    assert {path.relative_to(first): content for path, content in everything_below(first).items()} == before
-    assert not (copy.job / "checkpoints").exists()
+    first = copied.job.with_name(f"{copied.job.name}.1")
+    assert {path.relative_to(first): content for path, content in files_below(first).items()} == before
+    assert not (copied.job / "checkpoints").exists()
     assert len(training.calls) == 2
 
 
 @pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
-def test_fresh_leaves_a_users_own_folder_alone(trained, tmp_path, monkeypatch, no_training, capsys, dry_run):
-    """Where a job lies among books, nothing is renamed; the line says what is in the way and what to do."""
-    copy = trained.copy(tmp_path)
-    (copy.job / "book.txt").write_text("mine")
-    monkeypatch.chdir(copy.place)
-    before = everything_below(tmp_path)
-    assert main([*trained.command, "--fresh", *dry_run]) == 2
+def test_fresh_does_not_rename_files_of_the_user(copied, no_training, capsys, dry_run):
+    """--fresh refuses to rename a job directory with other files in it, and names one of them."""
+    (copied.job / "book.txt").write_text("mine")
+    before = files_below(copied.place)
+    assert main([*copied.command, "--fresh", *dry_run]) == 2
     assert capsys.readouterr().err == (
         "textgen-train: error: --fresh would rename all of jobs/book-8-states-1-layers, including what is not part of a "
         "job: 'book.txt'; move it elsewhere, or name another --job_dir\n"
     )
-    assert everything_below(tmp_path) == before
+    assert files_below(copied.place) == before
 
 
-def test_fresh_without_a_job_just_begins(book, training, capsys):
-    """--fresh is no fault where there is nothing to move."""
+def test_fresh_without_a_job_starts_one(book, training, capsys):
+    """--fresh without an existing job starts a new one."""
     assert main(["book.txt", "--fresh", "--job_dir=here"]) == 0
     assert "The old job" not in capsys.readouterr().err
     assert {path.name for path in book.parent.iterdir()} == {"book.txt", "here"}
@@ -269,11 +257,11 @@ def test_fresh_without_a_job_just_begins(book, training, capsys):
 
 
 def test_a_second_trainer_is_turned_away(book, no_training, capsys, tmp_path):
-    """It ends with 73 and one line that names the holder, loads and moves nothing, with --fresh neither."""
+    """A second trainer ends with 73 and one line that names the first, and changes nothing, even with --fresh."""
     job = JobDirectory(Path("here"))
     with job_lock(job, pytest.fail):
         job.config.write_text("lstm_state_size: 8  # of the other trainer")
-        before = everything_below(tmp_path)
+        before = files_below(tmp_path)
         for arguments in (["book.txt", "--job_dir=here"], ["book.txt", "--job_dir=here", "--fresh"]):
             assert main(arguments) == 73
             out, err = capsys.readouterr()
@@ -281,17 +269,17 @@ def test_a_second_trainer_is_turned_away(book, no_training, capsys, tmp_path):
             assert err.startswith("textgen-train: error: another trainer works in here: process ")
             assert f"process {os.getpid()} on " in err
             assert "name another --job_dir" in err
-        assert everything_below(tmp_path) == before
+        assert files_below(tmp_path) == before
 
 
 def test_a_dry_run_needs_no_lock(book, plan, no_training):
-    """The plan of a job that is being trained is shown all the same."""
+    """A dry run prints the plan even while another process trains the job."""
     with job_lock(JobDirectory(Path("here")), pytest.fail):
         assert plan("book.txt", "--job_dir=here")["job"] == "here (new)"
 
 
 def test_the_lock_is_held_while_it_trains(book, training):
-    """From before training begins to its end, for a new job, one that goes on and one that begins anew."""
+    """A trainer holds the lock during training, for a new job, a resumed one, and one that starts over."""
     for arguments in ([], ["--max_steps=9"], ["--fresh"]):
         assert main(["book.txt", "--job_dir=here", *arguments]) == 0
     assert [call.locked for call in training.calls] == [True, True, True]
@@ -300,7 +288,7 @@ def test_the_lock_is_held_while_it_trains(book, training):
 
 
 def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):
-    """Without --json nothing is on standard output; with it, one line that is JSON."""
+    """Standard output is empty without --json, and one line of JSON with it."""
     assert main(["book.txt"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -312,15 +300,15 @@ def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):
     }
 
 
-def test_figures_that_json_lacks_are_null(book, training, capsys):
-    """A run that diverged still prints a line that every JSON reader takes."""
+def test_results_that_json_cannot_express_are_null(book, training, capsys):
+    """NaN and infinity are null in the line of JSON, so that every parser accepts it."""
     training.summary |= {"valid_loss": float("nan"), "valid_perplexity": float("inf"), "train_loss": None}
     assert main(["book.txt", "--json"]) == 0
     line = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
     assert [line[name] for name in ("steps", "valid_loss", "valid_perplexity", "train_loss")] == [7, None, None, None]
 
 
-def test_no_summary_dir_is_the_jobs_own(book, training):
-    """TensorBoard's files go to logs/ of the job where nothing else is said, and `none` says the same."""
+def test_without_a_summary_dir_logs_go_to_the_job(book, training):
+    """With --summary_dir none, the default, TensorBoard's files go to logs/ in the job directory."""
     assert main(["book.txt", "--job_dir=here", "--summary_dir=none"]) == 0
     assert training.calls[0].summary_dir == training.calls[0].job.logs

@@ -5,14 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
 from pathlib import Path
 
 import pytest
 
 from tests import paused_trainer
-from tests.cli.conftest import TEXT
+from tests.cli.conftest import TEXT, installed
 from textgen.cli import train
 from textgen.jobs import job_place
 from textgen.storage import mirror
@@ -25,25 +24,25 @@ SETTINGS = [
 ]
 NAME = "book-8-states-1-layers"
 MACHINE = ("TEXTGEN_CACHE", "TEXTGEN_STATE")
-"""The variables that name the disk of a machine."""
+"""The variables that name the local directories of a machine."""
 PLACE = f"gs://{{}}/job/{NAME}"
 PAUSED_TRAINER = str(Path(paused_trainer.__file__))
 HANG_SECONDS = 300.0
-"""Nothing here takes so long, even on a busy machine."""
+"""Longer than anything here takes, even on a busy machine."""
 
 
 @pytest.fixture
 def text(bucket, book):
-    """The URI of a gzipped text in the bucket; the current folder contains none."""
+    """The URI of a gzipped text in the bucket; the current folder is empty."""
     bucket.blob("texts/book.txt.gz").upload_from_string(gzip.compress(book.read_bytes()))
     book.unlink()
     return f"gs://{bucket.name}/texts/book.txt.gz"
 
 
 def run(*arguments, cache, **environment):
-    """Runs a trainer on a machine whose disk is `cache`."""
+    """Runs a trainer with its local directories at `cache`; returns its exit code and its output on both streams."""
     done = subprocess.run(
-        [sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")), *arguments],
+        [*installed("textgen-train"), *arguments],
         env={**os.environ, **dict.fromkeys(MACHINE, str(cache)), **environment},
         check=False,
         capture_output=True,
@@ -57,7 +56,7 @@ def run(*arguments, cache, **environment):
 def paused(text, bucket, tmp_path):
     """A function that starts a trainer and returns its process once the first checkpoint is in the bucket.
 
-    The trainer has not finished that save, and does not before it gets a signal.
+    The trainer is paused within that save until it gets a signal.
     """
     processes = []
 
@@ -89,7 +88,7 @@ def paused(text, bucket, tmp_path):
 
 
 def state(bucket):
-    """The state of the job in the bucket."""
+    """Returns the state of the job in the bucket."""
     return json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())
 
 
@@ -106,7 +105,7 @@ def state(bucket):
     ids=["at home", "in the cloud"],
 )
 def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, code, advice):
-    """All that a preempted trainer saves is in the bucket when it ends; a job of the cloud ends with the code that is tried again."""
+    """After SIGTERM a trainer ends once everything is uploaded, in a cloud job with an exit code that Vertex AI retries."""
     process = paused(text, **environment)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=HANG_SECONDS)
@@ -122,7 +121,7 @@ def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, co
 
 
 def test_a_preempted_job_waits_to_be_killed(text, bucket, paused):
-    """Vertex AI starts a job again more often if its machine was taken away than if it ended by itself."""
+    """After SIGTERM a cloud job saves and waits for SIGKILL, because Vertex AI restarts preempted jobs more often."""
     process = paused(text, to_be_killed=10 * HANG_SECONDS, CLOUD_ML_JOB_ID="7")
     process.send_signal(signal.SIGTERM)
     for line in process.stderr:
@@ -140,7 +139,7 @@ def test_a_preempted_job_waits_to_be_killed(text, bucket, paused):
     ids=["Ctrl-C at home", "SIGTERM in the cloud"],
 )
 def test_a_signal_during_the_last_save_abandons_nothing(text, bucket, paused, number, environment):
-    """The job is done, and so are its uploads."""
+    """A signal during the last save does not stop the job, which finishes with all of its uploads."""
     process = paused(text, "--max_steps=84", "--eval_steps=84", "--save_steps=none", **environment)
     process.send_signal(number)
     _, err = process.communicate(timeout=HANG_SECONDS)
@@ -151,7 +150,7 @@ def test_a_signal_during_the_last_save_abandons_nothing(text, bucket, paused, nu
 
 
 def test_a_signal_before_the_test_text_abandons_nothing(bucket, paused, tmp_path):
-    """What is saved is uploaded, though the test text is not evaluated yet."""
+    """A signal before the evaluation of the test text stops the job with its last checkpoint uploaded."""
     for part in ("train", "valid", "test"):
         bucket.blob(f"texts/parts/book.{part}.txt").upload_from_string(TEXT)
     process = paused(
@@ -167,8 +166,8 @@ def test_a_signal_before_the_test_text_abandons_nothing(bucket, paused, tmp_path
     assert (state(bucket)["steps"], state(bucket)["status"]) == (84, "stopped")
 
 
-def test_a_text_that_is_not_there_is_one_line(text, bucket, training, capsys):
-    """So is a folder without texts; nothing is created in the bucket."""
+def test_a_missing_text_is_one_line(text, bucket, training, capsys):
+    """A text, folder or bucket that does not exist is refused in one line, and nothing is written to the bucket."""
     for argument in (f"gs://{bucket.name}/absent.txt", f"gs://{bucket.name}/job/", "gs://no-such-bucket/a.txt"):
         assert train.main([argument, f"--job_dir=gs://{bucket.name}/job/%JOB%"]) == 66
         err = capsys.readouterr().err
@@ -177,15 +176,15 @@ def test_a_text_that_is_not_there_is_one_line(text, bucket, training, capsys):
     assert [blob.name for blob in bucket.list_blobs()] == ["texts/book.txt.gz"]
 
 
-def test_a_dry_run_makes_nothing(text, bucket, training, capsys):
-    """The plan names the place in the bucket."""
+def test_a_dry_run_writes_nothing(text, bucket, training, capsys):
+    """A dry run prints the URI of the job directory and writes nothing to the bucket."""
     assert train.main([text, f"--job_dir=gs://{bucket.name}/job/%JOB%", "--lstm_state_size=8", "--dry_run"]) == 0
     assert f"gs://{bucket.name}/job/{NAME} (new)" in capsys.readouterr().err
     assert [blob.name for blob in bucket.list_blobs()] == ["texts/book.txt.gz"]
 
 
-def test_fresh_moves_the_job_aside_in_the_bucket(text, bucket, training, capsys):
-    """It is found under the name that is printed."""
+def test_fresh_renames_the_job_in_the_bucket(text, bucket, training, capsys):
+    """--fresh renames a job in a bucket, and prints the new name."""
     place = f"gs://{bucket.name}/job/book"
     for _ in range(2):
         assert train.main([text, f"--job_dir={place}", "--fresh"]) == 0
@@ -197,7 +196,7 @@ def test_fresh_moves_the_job_aside_in_the_bucket(text, bucket, training, capsys)
 
 
 def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
-    """A local job can write its curves to a bucket, where others can see them."""
+    """A local job can write its TensorBoard logs to a bucket."""
     write = training.train
 
     def train_and_write(*arguments, summary_dir, **options):
@@ -208,12 +207,12 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
     sys.modules["textgen.training"].train = train_and_write  # type: ignore[attr-defined]
     assert train.main([text, "--job_dir=local", f"--summary_dir=gs://{bucket.name}/curves"]) == 0
     assert bucket.blob("curves/train/events").download_as_bytes() == b"a curve"
-    assert list((tmp_path / "state").rglob("events"))  # until they have arrived they are nowhere else
+    assert list((tmp_path / "state").rglob("events"))  # the local copy, which is needed until the upload is complete
     assert not (tmp_path / "local" / "logs").exists()
 
 
-def test_a_permission_that_is_gone_ends_training(text, bucket, front, training, monkeypatch, capsys):
-    """With 77 and one line, when the uploads have been refused for long enough; what was saved is here."""
+def test_a_lost_permission_ends_training(text, bucket, front, training, monkeypatch, capsys):
+    """If uploads are refused for too long, training ends with 77; one line names the local copy, which is complete."""
     monkeypatch.setattr(mirror, "_INTERVAL_SECONDS", 0.1)
     monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
     write = training.train
@@ -238,7 +237,7 @@ def test_a_permission_that_is_gone_ends_training(text, bucket, front, training, 
 
 
 def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp_path):
-    """In a job of Vertex AI as well, the command line decides."""
+    """In a job of Vertex AI, --job_dir takes precedence over AIP_CHECKPOINT_DIR."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
     monkeypatch.setenv("AIP_CHECKPOINT_DIR", f"gs://{bucket.name}/job/checkpoints/")
     assert train.main([text, "--job_dir=local"]) == 0
@@ -248,14 +247,14 @@ def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp
 
 
 def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys):
-    """With --fresh, each restart would."""
+    """--fresh is refused in a job of Vertex AI, because each restart would start over."""
     monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
     assert train.main([text, "--fresh"]) == 2
     assert "--fresh would start over whenever Vertex AI restarts the job" in capsys.readouterr().err
 
 
 def newest_step(bucket):
-    """The step of the newest checkpoint in the bucket; 0 where there is none."""
+    """Returns the step of the newest checkpoint in the bucket, or 0 if there is none."""
     names = [Path(blob.name) for blob in bucket.list_blobs(prefix=f"job/{NAME}/checkpoints/")]
     return max((int(name.stem.removeprefix("step-")) for name in names if name.suffix == ".json"), default=0)
 
@@ -264,8 +263,8 @@ def newest_step(bucket):
     ("arguments", "kind", "code"),
     [(["--layers=0"], "UsageError", 2), (["--colour=red"], "UsageError", 2), (["absent.txt"], "MissingError", 66)],
 )
-def test_a_job_that_cannot_be_ends_before_tensorflow_is_loaded(tmp_path, arguments, kind, code):
-    """Its exit code ends it for good; the entry for the log names the class, and its message what to do."""
+def test_an_invalid_job_ends_before_tensorflow_is_loaded(tmp_path, arguments, kind, code):
+    """An invalid cloud job ends before TensorFlow is loaded, with a log entry of its error's class and exit code."""
     guard = tmp_path / "tensorflow.py"
     guard.write_text("raise SystemExit('TensorFlow was loaded')")
     environment = {"CLOUD_ML_JOB_ID": "7", "PYTHONPATH": str(tmp_path)}
@@ -276,8 +275,8 @@ def test_a_job_that_cannot_be_ends_before_tensorflow_is_loaded(tmp_path, argumen
     assert entry["message"].startswith(f"textgen-train: {kind}: ")
 
 
-def test_the_log_of_a_job_has_figures(text, tmp_path):
-    """Each evaluation is an entry with the step and the losses; one of the first entries names the device."""
+def test_the_log_of_a_job_has_numbers(text, tmp_path):
+    """The log of a cloud job has an entry for each evaluation, with step and losses, and one that names the device."""
     code, _, err = run(
         text, *SETTINGS, "--max_steps=84", "--job_dir=local", cache=tmp_path / "cache", CLOUD_ML_JOB_ID="7"
     )

@@ -21,7 +21,7 @@ def _place(tmp_path, monkeypatch):
 
 @pytest.fixture
 def train():
-    """A function that leaves what training leaves of a text here: the config; it returns the text's hash."""
+    """A function that writes config.yaml as training does, and returns the hash of the text."""
 
     def leave(**settings):
         config = TrainingConfig(**settings)
@@ -38,22 +38,22 @@ def read(section):
 
 
 def refusal(model, sha256):
-    """The error with which a training text is refused, which is one line."""
+    """Checks that the training text cannot be opened, with a message of one line; returns the error."""
     with pytest.raises(TextgenError) as caught:
         open_training_text(model, sha256)
     assert "\n" not in str(caught.value)
     return caught.value
 
 
-def test_without_a_text_it_is_the_story():
-    """A config that names no text means the bundled story, by that name or another."""
+def test_the_default_is_the_story():
+    """A config without a text means the bundled story, whatever its prefix."""
     assert find_text(TrainingConfig()).train == (bundled("data/story.txt"),)
     assert find_text(TrainingConfig()).prefix == "story"
     assert find_text(TrainingConfig(data_prefix="mine")).prefix == "mine"
 
 
-def test_what_a_config_names_is_found(tmp_path):
-    """Texts, a folder and its prefix are those of the config."""
+def test_the_text_of_a_config_is_found(tmp_path):
+    """A config's texts, or its folder and prefix, determine the files."""
     for name in ("book.txt", "x.train.txt", "x.valid.txt"):
         Path(name).write_text(TEXT)
     assert find_text(TrainingConfig(texts=("book.txt",))).train == (Path("book.txt"),)
@@ -65,22 +65,22 @@ def test_what_a_config_names_is_found(tmp_path):
 
 @pytest.mark.parametrize("model", [JOB, JOB / "model.safetensors"])
 def test_the_training_section_is_opened(train, model):
-    """The job directory and the model file in it lead to what was learned from, without what was kept for validation."""
+    """A job directory, or the model file in it, is enough to open the text that was trained on, without the validation text."""
     Path("book.txt").write_text(TEXT)
     section = open_training_text(model, train(texts=("book.txt",), valid_fraction=0.2))
     assert read(section) == TEXT[: TEXT.index("line 81")]
 
 
-def test_every_setting_that_decides_the_text_is_heeded(train):
-    """The encoding is that of the training, and a corpus with its own split keeps it."""
+def test_the_encoding_and_the_split_of_the_text_are_used(train):
+    """The text is read with the encoding of the training, and a corpus with its own split is split in the same way."""
     Path("x.train.txt").write_bytes("café\n".encode("latin-1") * 50)
     Path("x.valid.txt").write_bytes("thé\n".encode("latin-1") * 50)
     section = open_training_text(JOB, train(data_dir=".", encoding="latin-1"))
     assert read(section) == "café\n" * 50
 
 
-def test_the_story_needs_no_file(train, tmp_path, monkeypatch):
-    """The bundled story is found from everywhere."""
+def test_the_story_is_found_from_every_directory(train, tmp_path, monkeypatch):
+    """The training text of a job on the bundled story is found from any current directory."""
     sha256 = train()
     monkeypatch.chdir("/")
     assert (
@@ -90,8 +90,8 @@ def test_the_story_needs_no_file(train, tmp_path, monkeypatch):
     )
 
 
-def test_a_model_alone_does_not_know_its_text():
-    """A model file without the job around it is refused, with what is missing."""
+def test_a_model_without_a_job_has_no_training_text():
+    """A model file without a job directory is refused, because config.yaml is missing."""
     Path("alone").mkdir()
     for model in (Path("alone"), Path("alone", "model.safetensors")):
         error = refusal(model, "0")
@@ -100,8 +100,8 @@ def test_a_model_alone_does_not_know_its_text():
         assert "name the job directory" in str(error)
 
 
-def test_a_text_that_is_gone_is_missing(train):
-    """The message names the file, and from where its path counts."""
+def test_a_missing_text_is_named(train):
+    """If the text is missing, the message names it and explains what its relative path starts from."""
     Path("book.txt").write_text(TEXT)
     sha256 = train(texts=("book.txt",))
     Path("book.txt").unlink()
@@ -111,8 +111,8 @@ def test_a_text_that_is_gone_is_missing(train):
     assert f"paths in {JOB / 'config.yaml'} are relative to the folder where textgen-train was run" in str(error)
 
 
-def test_a_relative_path_counts_from_where_training_ran(train, tmp_path, monkeypatch):
-    """From another directory the text is not found, or it is another one of the same name: both are refused."""
+def test_a_relative_path_starts_where_training_ran(train, tmp_path, monkeypatch):
+    """In another current directory the text is refused, as missing or, if a file has the same name, as changed."""
     Path("book.txt").write_text(TEXT)
     sha256 = train(texts=("book.txt",))
     Path("elsewhere").mkdir()
@@ -136,7 +136,7 @@ def test_a_relative_path_counts_from_where_training_ran(train, tmp_path, monkeyp
     ids=["longer", "shorter", "other words", "one character", "empty", "not text", "other validation"],
 )
 def test_a_text_that_has_changed_is_refused(train, change):
-    """Any change, in what was kept for validation too, makes it another text: 65, and the file is named."""
+    """Any change of the text, even of its validation part, is refused with a message that names the file."""
     Path("book.txt").write_text(TEXT)
     sha256 = train(texts=("book.txt",))
     Path("book.txt").write_text(change)
@@ -146,7 +146,7 @@ def test_a_text_that_has_changed_is_refused(train, change):
 
 
 def test_a_folder_that_has_changed_is_refused(train):
-    """A file more in a folder, or one corpus more, is another text, and not a matter of the call's arguments."""
+    """A new file or corpus in the folder of the text is refused as a changed text, not as a usage error."""
     Path("books").mkdir()
     Path("books", "a.txt").write_text(TEXT)
     sha256 = train(texts=("books",))
@@ -162,7 +162,7 @@ def test_a_folder_that_has_changed_is_refused(train):
 
 @pytest.mark.parametrize("content", [b"layrs: 2", b"layers: [", b"\xff", b"layer_norm: true\nnum_proj: 3"])
 def test_a_damaged_config_is_refused(train, content):
-    """A config that says nothing, or cannot be: 78, and the file is named."""
+    """An invalid config.yaml is a format error, not a usage error, and the message names the file."""
     sha256 = train()
     (JOB / "config.yaml").write_bytes(content)
     error = refusal(JOB, sha256)
@@ -173,7 +173,7 @@ def test_a_damaged_config_is_refused(train, content):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is forbidden to root")
 def test_a_text_that_may_not_be_read_is_refused(train):
-    """A file without permission is not taken for one that is gone."""
+    """A text that the user may not read is an access error, not a missing text."""
     Path("book.txt").write_text(TEXT)
     sha256 = train(texts=("book.txt",))
     Path("book.txt").chmod(0)

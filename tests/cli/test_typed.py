@@ -10,7 +10,7 @@ from textgen.cli.typed import typed
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """A function that puts a command of ours into a folder; the shell finds none of them, and the folder above is ours."""
+    """A function that writes a command into a folder below the current one; PATH contains none of these folders."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere" / "python"))
@@ -26,7 +26,7 @@ def install(tmp_path, monkeypatch):
 
 
 def start(monkeypatch, program, *path):
-    """Makes it look as if the running command had been started as this, with these folders on PATH first."""
+    """Sets the name by which the running command was started, and puts folders first on PATH."""
     monkeypatch.setattr(sys, "argv", [program])
     monkeypatch.setenv("PATH", os.pathsep.join([*path, "/usr/bin:/bin"]))
 
@@ -34,8 +34,8 @@ def start(monkeypatch, program, *path):
 @pytest.mark.parametrize("folder", [".venv/bin", "a folder/it's/bin", "."])
 @pytest.mark.parametrize("absolute", [False, True])
 @pytest.mark.parametrize("other", [False, True])
-def test_a_command_off_the_path_is_typed_with_its_path(folder, absolute, other, install, tmp_path, monkeypatch):
-    """Where the shell finds no command of the name, or another one, the path runs ours; relative as the user typed."""
+def test_a_command_outside_of_path_is_typed_with_its_path(folder, absolute, other, install, tmp_path, monkeypatch):
+    """If PATH has no command of the name, or another one, the line has the path, relative or absolute as the user typed it."""
     path = install(folder)
     program = str(tmp_path / folder / "textgen-train") if absolute else f"./{folder}/textgen-train"
     start(monkeypatch, program, *([str(install("other").parent)] if other else []))
@@ -48,14 +48,14 @@ def test_a_command_off_the_path_is_typed_with_its_path(folder, absolute, other, 
 
 @pytest.mark.parametrize("program", ["{}/bin/textgen-train", "bin/textgen-train", "bin/../bin/textgen-train"])
 def test_a_command_on_the_path_is_typed_by_its_name(program, install, tmp_path, monkeypatch):
-    """In an active environment the name is enough, however the running command was started."""
+    """A command on PATH is typed by its name, whether the running command was started by name or path."""
     path = install("bin")
     start(monkeypatch, program.format(tmp_path), str(path.parent))
     assert typed(path.name) == path.name
 
 
 def test_a_link_to_the_command_counts(install, tmp_path, monkeypatch):
-    """A tool that links commands into a folder on PATH, as installers of applications do, makes them found."""
+    """A link on PATH to the command counts as the command, because installers of applications make such links."""
     path = install("venv/bin")
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / path.name).symlink_to(path)
@@ -63,8 +63,8 @@ def test_a_link_to_the_command_counts(install, tmp_path, monkeypatch):
     assert typed(path.name) == path.name
 
 
-def test_a_module_finds_the_commands_of_its_python(install, tmp_path, monkeypatch):
-    """`python -m textgen` is started by a file of the package; the commands are next to the interpreter."""
+def test_a_module_uses_the_commands_of_its_python(install, tmp_path, monkeypatch):
+    """With `python -m textgen`, the commands are next to the interpreter, not next to the started file."""
     path = install("venv/bin")
     monkeypatch.setattr(sys, "executable", str(path.with_name("python")))
     start(monkeypatch, str(tmp_path / "src" / "textgen" / "__main__.py"))
@@ -72,8 +72,8 @@ def test_a_module_finds_the_commands_of_its_python(install, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("program", ["", "-c", "textgen-train", "/nowhere/textgen-train"])
-def test_without_a_neighbour_the_name_has_to_do(program, install, monkeypatch):
-    """Where nothing is known, no path is made up."""
+def test_a_command_that_is_not_found_is_typed_by_its_name(program, install, monkeypatch):
+    """If the command is not next to the running one, the line has only its name."""
     install("elsewhere")
     start(monkeypatch, program)
     assert typed("textgen-sample") == "textgen-sample"

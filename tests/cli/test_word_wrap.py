@@ -11,13 +11,13 @@ TEXTS = st.text("ab漢\u00a0\u3000 \n\t-", max_size=60)
 
 
 def wrap(text, width, pieces=None):
-    """What is on the screen when a text has been written in pieces, with a line end as the last."""
+    """Returns a text as it is shown after it was written in pieces, followed by a line end."""
     wrapping = WordWrap(lambda: width)
     return "".join(map(wrapping.add, [*(pieces or [text]), "\n"])).removesuffix("\n")
 
 
 def columns(text, width=sys.maxsize, start=0):
-    """The column behind a text, of the characters in TEXTS only, on a terminal that breaks lines at a width."""
+    """Returns the cursor's column after a text of characters in `TEXTS`, on a terminal that breaks lines at a width."""
     column = start
     for character in text:
         size = 1 + (character in "漢\u3000")
@@ -44,14 +44,14 @@ def columns(text, width=sys.maxsize, start=0):
         (" ", " "),
     ],
 )  # fmt: skip
-def test_words_go_to_the_next_line_whole(text, screen):
-    """At ten columns: a word that fits stays, wide characters count two, a tab ends at a stop, own line ends stay."""
+def test_a_word_that_does_not_fit_moves_to_the_next_line(text, screen):
+    """At ten columns, a word that does not fit moves to the next line, with wide characters, tabs and line ends counted right."""
     assert wrap(text, 10) == screen
 
 
 @given(TEXTS, st.integers(2, 30))
-def test_a_line_is_broken_between_words_and_only_where_it_has_to_be(text, width):
-    """What is written is the text with white space replaced by a line end wherever the next word does not fit."""
+def test_a_line_is_broken_only_before_a_word_that_does_not_fit(text, width):
+    """The output is the text with white space replaced by a line end where, and only where, the next word does not fit."""
     lines, place = wrap(text, width).split("\n"), 0
     for number, line in enumerate(lines):
         assert text.startswith(line, place)
@@ -72,29 +72,29 @@ def test_a_line_is_broken_between_words_and_only_where_it_has_to_be(text, width)
 
 
 @given(st.lists(TEXTS, max_size=8), st.integers(0, 30))
-def test_the_screen_does_not_depend_on_the_pieces(pieces, width):
-    """Characters and words come to the same lines."""
+def test_the_output_does_not_depend_on_the_pieces(pieces, width):
+    """A text is wrapped in the same way, however it is split into pieces."""
     text = "".join(pieces)
     assert wrap(text, width, pieces) == wrap(text, width) == wrap(text, width, list(text))
 
 
 @given(TEXTS)
 def test_without_a_width_nothing_changes(text):
-    """Where the terminal does not say how wide it is, the text is written as it is; likewise where all of it fits."""
+    """A text is unchanged if the terminal's width is unknown, or if the terminal is wide enough."""
     assert wrap(text, 0) == wrap(text, sys.maxsize) == text
 
 
 @given(TEXTS, st.lists(st.integers(0, 20), min_size=1))
 def test_no_word_is_lost_when_the_width_changes(text, widths):
-    """A window that is resized in mid-text changes where lines are broken, and nothing else."""
+    """If the width changes within a text, no word is lost."""
     asked = iter(widths * (len(text) + 1))
     wrapping = WordWrap(lambda: next(asked))
     screen = "".join(map(wrapping.add, [*text, "\n"]))
     assert screen.split() == text.split()
 
 
-def test_a_text_is_written_as_it_comes():
-    """A word is held back only until it is known where it goes: the line's first one, and one that is too long, never."""
+def test_a_text_is_written_without_delay():
+    """A word is held back only until its line is decided: not at all if it is the first of a line, or too long for one."""
     wrapping = WordWrap(lambda: 9)
     steps = [wrapping.add(character) for character in "One two three!\n"]
     assert steps == ["O", "n", "e", "", "", "", "", " two", "", "\nth", "r", "e", "e", "!", "\n"]

@@ -1,7 +1,7 @@
-"""Stands in for Google's services: a proxy on this machine that answers for their real names.
+"""Stands in for Google's services: a local proxy that answers for their real names.
 
-What is tested, and the libraries under it, are as they are: `HTTPS_PROXY` leads them here, `REQUESTS_CA_BUNDLE` lets them
-trust a certificate made for the purpose, and a service account's key file gives them credentials.
+The tested code and Google's libraries are not changed: `HTTPS_PROXY` makes them use the proxy, `REQUESTS_CA_BUNDLE` makes them
+trust its certificate, and the key file of a service account gives them credentials.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 ACCOUNT = "tester@my-project.iam.gserviceaccount.com"
-TOKEN = "a-token-of-the-tests"  # noqa: S105 - nobody's
+TOKEN = "a-token-of-the-tests"  # noqa: S105 - not a real one
 HOSTS = ("*.googleapis.com", "*.mtls.googleapis.com", "*.pkg.dev", "gcr.io", "*.example")
 
 
@@ -58,7 +58,7 @@ class Google:
     def answer(self, request):
         if (request.host, request.path) == ("oauth2.googleapis.com", "/token"):
             return self.answers.get("token", (200, {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}))
-        if request.host != "iamcredentials.googleapis.com":  # asked by google-auth on its own account, in a thread
+        if request.host != "iamcredentials.googleapis.com":  # a request that google-auth makes in a thread
             self.requests.append(request)
         if request.host in self.hosts:
             return self.hosts[request.host](request)
@@ -68,12 +68,12 @@ class Google:
         return given(request) if callable(given) else given
 
     def asked(self, host):
-        """The requests to a host."""
+        """Returns the requests to a host."""
         return [request for request in self.requests if request.host == host]
 
 
 def refusal(status, message, reason=None, **metadata):
-    """A refusal in Google's format."""
+    """Returns a refusal in Google's format: a status and a JSON value."""
     details = []
     if reason is not None:
         kind = "type.googleapis.com/google.rpc.ErrorInfo"
@@ -99,14 +99,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: Proxy
 
     def do_CONNECT(self):
-        """Answers from here on in place of the host."""
+        """Answers in place of the host from here on."""
         self.host = self.path.partition(":")[0]
         self.send_response(200)
         self.end_headers()
         self.connection = self.server.context.wrap_socket(self.connection, server_side=True)
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb")
-        self.close_connection = False  # http.client asks in the words of HTTP/1.0
+        self.close_connection = False  # http.client sends CONNECT as HTTP/1.0
 
     def handle(self):
         super().handle()
@@ -135,7 +135,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_HEAD = answer  # noqa: N815 - the names that http.server asks for
+    do_GET = do_POST = do_HEAD = answer  # noqa: N815 - http.server calls these names
 
     def log_message(self, *arguments):
         """Writes nothing."""
@@ -143,7 +143,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def google_stand_in(place, monkeypatch):
-    """While entered, Google is here, and this machine's own credentials are out of sight.
+    """A context manager, in which a stand-in replaces Google's services and the machine's own credentials are hidden.
 
     Args:
         place: a directory for keys and certificates.
@@ -173,7 +173,7 @@ def google_stand_in(place, monkeypatch):
 
 @functools.cache
 def key_file():
-    """A service account's key that opens nothing."""
+    """Returns the key file of a service account that does not exist."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return {
         "type": "service_account",
@@ -188,7 +188,7 @@ def key_file():
 
 @functools.cache
 def certificates():
-    """An authority's certificate; a certificate for `HOSTS` that it signed, with its key."""
+    """Returns the certificate of an authority, and a certificate for `HOSTS` signed by it, with its key."""
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "the tests' authority")])
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Google's stand-in")])
@@ -221,7 +221,7 @@ def certificates():
 
 
 def certificate(name, issuer, key, issuer_key):
-    """The fields that both certificates have."""
+    """Returns a certificate with the fields that both certificates have."""
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

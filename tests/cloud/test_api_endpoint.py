@@ -1,4 +1,4 @@
-"""Where the user's credentials go."""
+"""Servers that may get the user's credentials."""
 
 import http.server
 import json
@@ -33,7 +33,7 @@ COMMANDS = (
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 @pytest.mark.parametrize("line", ["api_endpoint: https://evil.example", "api-endpoint: null", "trust_endpoint: true"])
 def test_no_file_decides_where_credentials_go(folder, google, capsys, command, line):
-    """A folder may be a stranger's: one line, before anybody is asked."""
+    """A vertex.yaml that sets the endpoint is refused before any request, because the folder may be a stranger's."""
     with (folder / "vertex.yaml").open("a") as file:
         file.write(f"{line}\n")
     assert main.main(["vertex", *command]) == 78
@@ -46,14 +46,14 @@ def test_no_file_decides_where_credentials_go(folder, google, capsys, command, l
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
 def test_an_address_that_is_not_googles_is_refused(folder, google, capsys, command):
-    """Nobody is asked, not even for a token."""
+    """An --api_endpoint that is not Google's is refused before any request, even for a token."""
     assert main.main(["vertex", *command, "--api_endpoint=evilgoogleapis.com"]) == 2
     assert "add --trust_endpoint if your credentials may go there" in capsys.readouterr().err
     assert google.requests == []
 
 
 def test_an_address_that_the_user_trusts_is_asked(folder, google, capsys):
-    """Such as a server on this machine, which gets the credentials."""
+    """With --trust_endpoint, another server, such as a local one, gets the credentials."""
     tokens = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -82,12 +82,12 @@ def test_an_address_that_the_user_trusts_is_asked(folder, google, capsys):
 
 
 ELSEWHERE = "elsewhere-docker.pkg.dev"
-"""Another host for which the stand-in has a certificate, so that a request to it would arrive."""
+"""Another host for which the stand-in has a certificate, so that it would receive requests."""
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_redirect_leads_nowhere(folder, google, capsys, monkeypatch, method):
-    """Neither the token nor what is sent leaves the host that was asked."""
+def test_a_redirect_is_not_followed(folder, google, capsys, monkeypatch, method):
+    """If a request is redirected, the other host gets no request, and so neither the token nor the body."""
     for step in ("_check_bucket", "check_existing", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
@@ -100,7 +100,7 @@ def test_a_redirect_leads_nowhere(folder, google, capsys, monkeypatch, method):
 
 
 def test_an_upload_is_not_redirected(folder, google):
-    """The text goes to the bucket, or nowhere."""
+    """If the upload of a text is redirected, the other host gets no request."""
     google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
     with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/o"):
         upload_once(folder / "book.txt", "gs://my-bucket/book.txt")
@@ -109,7 +109,7 @@ def test_an_upload_is_not_redirected(folder, google):
 
 
 def test_a_large_upload_goes_to_no_other_host(folder, google):
-    """The service names the address at which the bytes are sent."""
+    """If the service names another host for the bytes of a large upload, that host gets no request."""
     large = folder / "large.txt"
     large.write_bytes(bytes(9 << 20))
     google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
@@ -120,7 +120,7 @@ def test_a_large_upload_goes_to_no_other_host(folder, google):
 
 
 def test_a_download_comes_from_no_other_host(folder, google):
-    """An object's metadata name the address of its bytes."""
+    """If an object's metadata name another host for its bytes, that host gets no request."""
     facts = {"name": "x/a", "generation": "1", "size": "1", "crc32c": "AAAAAA==", "mediaLink": f"https://{ELSEWHERE}/a"}
     google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o"] = (200, {"items": [facts]})
     google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o/x%2Fa"] = (200, facts)
@@ -140,7 +140,7 @@ def test_a_download_comes_from_no_other_host(folder, google):
     ],
 )
 def test_the_environment_does_not_decide_where_credentials_go(folder, google, variable, value, code, host):
-    """Google's library obeys such variables when it is imported. A host of Google's for client certificates is used."""
+    """A variable that Google's library obeys cannot send requests to another host, except Google's for client certificates."""
     ended = subprocess.run(
         [sys.executable, "-m", "textgen", "vertex", "fetch", "gs://my-bucket/job/x"],
         env={**os.environ, variable: value},

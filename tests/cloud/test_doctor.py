@@ -27,7 +27,7 @@ FLAGS = {
 
 
 def settled(**settings):
-    """The bucket of the tests with other settings."""
+    """Returns the answer for the bucket of the tests with other settings."""
     return 200, {"name": "my-bucket", "location": "EUROPE-WEST4", **settings}
 
 
@@ -75,7 +75,7 @@ def examine(google, capsys, tmp_path, monkeypatch):
 
 
 def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
-    """The requests go to the real services' addresses, with the user's credentials."""
+    """For a project that is ready, every check is ok, after one request to each service with the user's credentials."""
     code, found = examine()
     assert code == 0
     assert all(text.startswith("ok: ") for text in found.values())
@@ -115,7 +115,7 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
     ],
 )  # fmt: skip
 def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code, text):
-    """One fault fails one check, whose exit code is the command's; checks that do not depend on it pass."""
+    """A fault fails only one check, whose text has what to do and whose exit code is the command's."""
     google.answers[asked] = answer
     ended, found = examine()
     assert ended == code
@@ -124,7 +124,7 @@ def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code
 
 
 def test_what_depends_on_a_failure_is_not_checked(google, examine):
-    """A check that depends on a failed one would only repeat it; the first failure gives the exit code."""
+    """A check that depends on a failed one is not made; the first failure determines the exit code."""
     google.answers[PROJECT] = refusal(403, "denied")
     google.answers[MAY] = refusal(404, "none")
     code, found = examine()
@@ -149,8 +149,8 @@ def test_what_depends_on_a_failure_is_not_checked(google, examine):
         (ACCESS, refusal(403, "off", "SERVICE_DISABLED", service="policytroubleshooter.googleapis.com", consumer="projects/1"), "job's access", "cannot tell whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: policytroubleshooter.googleapis.com is not enabled; run"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subject, text):
-    """The user may lack permissions and services that a job does not need."""
+def test_a_check_that_is_not_possible_is_no_failure(google, examine, asked, answer, subject, text):
+    """A check that needs more permissions or services than a job is no failure if they are missing."""
     google.answers[asked] = answer
     code, found = examine()
     assert code == 0
@@ -158,7 +158,7 @@ def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subje
 
 
 def test_a_bucket_in_several_regions_is_remarked(google, examine):
-    """It works, but a bucket in one region is better."""
+    """A bucket in several regions is ok, with the advice to use one region."""
     google.answers[BUCKET] = (200, {"location": "EU"})
     code, found = examine()
     assert code == 0
@@ -169,8 +169,8 @@ def test_a_bucket_in_several_regions_is_remarked(google, examine):
 
 
 @pytest.mark.parametrize("missing", ["project", "region", "bucket", "image"])
-def test_what_is_not_named_is_said(examine, missing):
-    """The message for a missing setting says how to give it."""
+def test_a_missing_setting_is_reported(examine, missing):
+    """A missing setting fails a check, whose text has the flag."""
     code, found = examine(**{missing: None})
     assert code == 2
     assert any(
@@ -178,8 +178,8 @@ def test_what_is_not_named_is_said(examine, missing):
     )
 
 
-def test_no_service_account_is_well(google, examine):
-    """Vertex AI has one of its own, whose access to the bucket is checked instead."""
+def test_no_service_account_is_ok(google, examine):
+    """Without a service account, the access of Vertex AI's own account to the bucket is checked."""
     code, found = examine(service_account=None)
     assert code == 0
     assert found["service account"].startswith("ok: none is named")
@@ -209,8 +209,8 @@ def test_no_service_account_is_well(google, examine):
         ),
     ],
 )
-def test_what_overwritten_objects_cost_is_remarked(google, examine, settings, texts):
-    """A job overwrites its lock and replaces its checkpoints all the time, and each kept copy is billed."""
+def test_the_cost_of_overwritten_objects_is_remarked(google, examine, settings, texts):
+    """Soft delete and versioning, which keep billed copies of overwritten objects, are ok with a remark."""
     google.answers[BUCKET] = settled(**settings)
     code, found = examine()
     assert code == 0
@@ -218,7 +218,7 @@ def test_what_overwritten_objects_cost_is_remarked(google, examine, settings, te
 
 
 def test_a_redirect_is_not_followed(google, examine):
-    """The credentials stay with the host in the URL."""
+    """A redirect fails the check, and its target gets no request."""
     google.redirects[VERTEX] = "https://elsewhere.example/jobs"
     code, found = examine()
     assert code == 69
@@ -230,7 +230,7 @@ def test_a_redirect_is_not_followed(google, examine):
     "image", ["registry.example/train:1", "docker.pkg.dev.example/a/b", "evil-docker.pkg.dev.example/a/b"]
 )
 def test_credentials_go_to_no_other_registry(google, examine, image):
-    """Google's token is only for Google's registries; other images cannot be checked."""
+    """An image in a registry that is not Google's is not checked, so that no other server gets the token."""
     code, found = examine(image=image)
     assert code == 0
     assert found["image"].startswith(f"cannot tell whether {image} exists: ")
@@ -238,7 +238,7 @@ def test_credentials_go_to_no_other_registry(google, examine, image):
 
 
 def test_no_credentials_are_one_line(google, examine, monkeypatch):
-    """All other checks depend on them."""
+    """Without credentials, no other check is made."""
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS")
     code, found = examine()
     assert code == 69
@@ -253,8 +253,8 @@ def test_no_credentials_are_one_line(google, examine, monkeypatch):
     assert not google.requests
 
 
-def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
-    """A key may be revoked, or a login expire."""
+def test_expired_credentials_are_one_line(google, examine):
+    """Credentials that were revoked or have expired fail the first check."""
     google.answers["token"] = (400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."})
     code, found = examine()
     assert code == 69
@@ -264,16 +264,16 @@ def test_credentials_that_are_no_longer_good_are_one_line(google, examine):
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "1", '{"type": "service_account"}', '{"type": []}'])
-def test_a_key_file_that_makes_no_sense_is_one_line(google, examine, tmp_path, content):
-    """Any content is either used as credentials or refused."""
+def test_an_invalid_key_file_is_one_line(google, examine, tmp_path, content):
+    """An invalid key file fails the first check, with the command to log in."""
     (tmp_path / "google" / "key.json").write_text(content)
     code, found = examine()
     assert code == 69
     assert "; log in with `gcloud auth application-default login`" in found["credentials"]
 
 
-def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path):
-    """Those of `gcloud auth application-default login` may contain the account."""
+def test_the_account_of_the_credentials_is_shown(google, examine, tmp_path):
+    """The account is shown if the credentials contain it, as those of `gcloud auth application-default login` may."""
     user = {
         "type": "authorized_user",
         "client_id": "1",
@@ -288,7 +288,7 @@ def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path
 
 
 def test_no_network_is_one_line(google, examine, monkeypatch):
-    """The message says what to check."""
+    """Without a network, the first check fails with what to do."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     code, found = examine()
     assert code == 69

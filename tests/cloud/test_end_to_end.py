@@ -1,4 +1,4 @@
-"""The whole way: submit, train, be preempted, resume, finish, sample, with Google's own libraries against local stand-ins."""
+"""A cloud job from submission to sampling, with preemptions: Google's own libraries with local stand-ins for its services."""
 
 import contextlib
 import json
@@ -27,13 +27,20 @@ SETTINGS = [
 ]
 NAME = "book-8-states-1-layers"
 HANG_SECONDS = 300.0
-"""Nothing here takes so long, even on a busy machine."""
+"""Longer than anything here takes, even on a busy machine."""
 
 
 class Machines:
     """Runs a custom job's container as a local process, and starts it again on a new machine whenever Vertex AI would.
 
-    `ends` are functions that end the first processes, once each has uploaded a new checkpoint and pauses.
+    Args:
+        place: the parent directory of the machines' local directories.
+        bucket: the bucket with the job directory.
+        ends: functions that end the first processes, one each, when it has uploaded a new checkpoint and paused.
+
+    Attributes:
+        codes: the exit codes of the processes.
+        logs: their standard error.
     """
 
     def __init__(self, place, bucket, ends=()):
@@ -53,7 +60,7 @@ class Machines:
                 return JobState.JOB_STATE_FAILED, f"The replica workerpool0-0 exited with a non-zero status of {code}."
 
     def run_once(self, job):
-        """Runs one process, and returns its exit code."""
+        """Runs one process; returns its exit code."""
         end = self.ends.pop(0) if self.ends else None
         before = self.newest()
         with self.start(job, end) as process, killed_if_it_hangs(process):
@@ -87,7 +94,7 @@ class Machines:
         )
 
     def newest(self):
-        """The name of the newest checkpoint's manifest in the bucket."""
+        """Returns the name of the newest checkpoint's manifest in the bucket."""
         blobs = self.bucket.list_blobs(prefix="textgen/job/")
         return max(
             (blob.name for blob in blobs if "/checkpoints/" in blob.name and blob.name.endswith(".json")), default=""
@@ -103,12 +110,12 @@ def killed_if_it_hangs(process):
 
 
 def terminate(process):
-    """SIGTERM, after which nobody kills the process."""
+    """Sends SIGTERM, which is not followed by SIGKILL."""
     process.send_signal(signal.SIGTERM)
 
 
 def preempt(process):
-    """SIGTERM, and SIGKILL once all is saved and uploaded."""
+    """Sends SIGTERM, and SIGKILL once everything is saved and uploaded."""
     process.send_signal(signal.SIGTERM)
     for line in process.stderr:
         if "which is saved" in line:
@@ -117,7 +124,7 @@ def preempt(process):
 
 
 def kill(process):
-    """SIGKILL, without a warning and in the middle of a save."""
+    """Sends SIGKILL in the middle of a save."""
     process.kill()
 
 
@@ -125,8 +132,8 @@ def tensors(content):
     return {key: value.tobytes() for key, value in load(content).items()}
 
 
-def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket, tmp_path, capfd):
-    """However its processes end, each is followed by another on a new machine; the weights are those of an undisturbed run."""
+def test_a_preempted_job_ends_like_an_undisturbed_one(folder, vertex, bucket, tmp_path, capfd):
+    """A job whose machines are preempted or fail is restarted on new ones, and ends with the weights of an undisturbed run."""
     machines = Machines(tmp_path, bucket, [preempt, terminate, kill])
     vertex.runner = machines.run
     arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=cpu", "--spot"]
@@ -151,8 +158,8 @@ def test_a_preempted_job_ends_as_one_that_never_left_home(folder, vertex, bucket
     assert out[: len(out) // 2] == out[len(out) // 2 :]
 
 
-def test_a_job_that_cannot_be_ends_with_its_class_and_its_remedy(folder, vertex, bucket, tmp_path, capfd):
-    """A GPU that the machine lacks, which submit cannot know, is reported in the log; the job is not tried again."""
+def test_a_job_without_its_gpu_fails_once(folder, vertex, bucket, tmp_path, capfd):
+    """A job on a machine that lacks its GPU ends with a log entry that has the class of the error, and is not restarted."""
     machines = Machines(tmp_path, bucket)
     vertex.runner = machines.run
     arguments = ["book.txt", *SETTINGS, f"--bucket={bucket.name}", "--machine=l4"]

@@ -106,8 +106,8 @@ CONFIG = VertexConfig(
         ("Unsupported accelerator NVIDIA_H200_141GB in europe-west4.", UsageError, "name another --region"),
     ],
 )  # fmt: skip
-def test_each_message_of_google_has_its_advice(said, kind, advice):
-    """The most specific rule counts, whichever words of the others the message contains."""
+def test_each_message_of_google_gets_advice(said, kind, advice):
+    """The most specific rule determines class and advice, even if the message contains words of other rules."""
     error = explain(said, CONFIG)
     assert type(error) is kind
     assert advice in str(error)
@@ -127,11 +127,11 @@ def test_each_message_of_google_has_its_advice(said, kind, advice):
         ),
     ],
 )
-def test_what_the_container_says_of_itself_is_not_explained(said):
-    """Only its log knows why it ended."""
+def test_other_messages_are_not_explained(said):
+    """An unknown message, or one that only has the container's exit code, gets no advice."""
     assert explain(said, CONFIG) is None
 
 
 def test_a_message_of_any_length_is_read():
-    """The patterns would take hours for this one if it were read whole."""
+    """A very long message is not searched whole, because the patterns would take hours."""
     assert explain("cannot pull " * 500_000, CONFIG) is None

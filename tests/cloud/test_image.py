@@ -15,7 +15,7 @@ BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORF
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """The current directory, with what identifies a clone."""
+    """The current directory, with the files by which a clone of textgen is recognised."""
     (tmp_path / "src" / "textgen").mkdir(parents=True)
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     monkeypatch.chdir(tmp_path)
@@ -24,7 +24,7 @@ def checkout(tmp_path, monkeypatch):
 
 @pytest.fixture
 def docker(checkout, monkeypatch):
-    """A function that puts a script called docker first on PATH, which records its arguments."""
+    """A function that puts a script named docker first on PATH and returns the file in which the script records its calls."""
     (checkout / "bin").mkdir()
     program = checkout / "bin" / "docker"
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
@@ -46,8 +46,8 @@ def docker(checkout, monkeypatch):
         ("registry.example:5000/a/b_c:V-1.2", ("registry.example:5000", "a/b_c", "V-1.2", None)),
     ],
 )
-def test_a_name_is_taken_apart(name, parts):
-    """It has a registry, a path, a tag and a digest."""
+def test_a_name_is_parsed(name, parts):
+    """An image's name is split into registry, path, tag and digest."""
     image = Image.parse(name)
     assert (image.host, image.path, image.tag, image.digest) == parts
     assert image.manifest_url == f"https://{parts[0]}/v2/{parts[1]}/manifests/{parts[3] or parts[2] or 'latest'}"
@@ -66,12 +66,12 @@ def test_a_name_is_taken_apart(name, parts):
     ],
 )
 def test_googles_registries_are_known(host, expected):
-    """Google's credentials may go only there."""
+    """Only Google's registries, which may get the user's credentials, are recognised as such."""
     assert Image.parse(f"{host}/a/b").is_googles is expected
 
 
 def test_the_commands_are_printed(checkout, capsys):
-    """A shell can run standard output; standard error says how docker logs in."""
+    """`build` prints the commands to standard output, and the command for docker's login to standard error."""
     assert main([f"--image={IMAGE}"]) == 0
     written = capsys.readouterr()
     assert written.out == f"{BUILD}\ndocker push {IMAGE}\n"
@@ -79,13 +79,13 @@ def test_the_commands_are_printed(checkout, capsys):
 
 
 def test_another_registry_has_its_own_login(checkout, capsys):
-    """Google's registries alone accept gcloud's login."""
+    """For a registry that is not Google's, gcloud's login is not mentioned."""
     assert main(["--image=registry.example/a:1"]) == 0
     assert "gcloud" not in capsys.readouterr().err
 
 
-def test_run_runs_what_is_printed(docker, capfd):
-    """They run one after the other in the checkout, and their output is shown as it comes."""
+def test_run_runs_the_printed_commands(docker, capfd):
+    """`build --run` runs the commands one after the other and shows their output."""
     calls = docker('echo "its output: $1"', 'echo "its complaint: $1" >&2')
     assert main([f"--image={IMAGE}", "--run"]) == 0
     assert calls.read_text().splitlines() == [BUILD, f"docker push {IMAGE}"]
@@ -97,7 +97,7 @@ def test_run_runs_what_is_printed(docker, capfd):
 
 @pytest.mark.parametrize(("failing", "called"), [("build", 1), ("push", 2)])
 def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
-    """The line has its exit code, and nothing runs after it."""
+    """If a command fails, the line has its exit code, and the next command is not run."""
     calls = docker(f'[ "$1" = {failing} ] && exit 42', "exit 0")
     assert main([f"--image={IMAGE}", "--run"]) == 74
     assert len(calls.read_text().splitlines()) == called
@@ -106,7 +106,7 @@ def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
 
 
 def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
-    """The line says what to do; printing needs no docker."""
+    """Without docker, --run is refused in one line; printing the commands works."""
     monkeypatch.setenv("PATH", str(checkout))
     assert main([f"--image={IMAGE}", "--run"]) == 69
     last = capsys.readouterr().err.splitlines()[-1]
@@ -117,7 +117,7 @@ def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
 
 
 def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
-    """The file is not a program."""
+    """A docker that cannot be executed is reported in one line."""
     docker()
     (checkout / "bin" / "docker").write_bytes(b"\x7fELF")
     assert main([f"--image={IMAGE}", "--run"]) == 77
@@ -125,7 +125,7 @@ def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
 
 
 def test_ctrl_c_ends_the_build_too(docker, checkout):
-    """As on a terminal, both get the signal; the result is one line, and 130."""
+    """Ctrl-C, which reaches docker too, ends the command with 130 and one line."""
     docker(
         "echo begun",
         "exec cat",
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_build_too(docker, checkout):
 
 @pytest.mark.parametrize("missing", ["Dockerfile", "src"])
 def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
-    """Another project's Dockerfile is not used."""
+    """In a directory that is no clone of textgen, `build` is refused in one line."""
     (checkout / missing).rename(checkout / "elsewhere")
     assert main([f"--image={IMAGE}"]) == 66
     error = capsys.readouterr().err
@@ -165,8 +165,8 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
         (["--image=gcr.io/a; rm -rf /"], "--image must be REGISTRY/PATH:TAG, such as "),
     ],
 )
-def test_an_image_that_cannot_be_is_refused(checkout, capsys, arguments, text):
-    """Nothing runs before that."""
+def test_an_invalid_image_is_refused(checkout, capsys, arguments, text):
+    """A missing or invalid image name is refused in one line."""
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert text in error

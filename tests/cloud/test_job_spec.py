@@ -22,8 +22,8 @@ FULL = VertexConfig(
 )
 
 
-def test_a_job_has_all_that_is_asked_for():
-    """It has these fields and no others: no disk either, because no one type of disk fits all machines."""
+def test_a_job_has_every_given_setting():
+    """A job has a field for every given setting and no others; it has no disk, because no type of disk fits all machines."""
     assert make_job(FULL, "book", ["gs://my-bucket/book.txt", "--layers=2"], PLACE) == {
         "displayName": "book",
         "labels": {"team": "writers", "stage": "draft"},
@@ -51,8 +51,8 @@ def test_a_job_has_all_that_is_asked_for():
     }
 
 
-def test_what_is_not_asked_for_is_left_to_vertex_ai():
-    """A machine without a GPU names none; it is on demand, and still has a time limit."""
+def test_other_settings_are_left_to_vertex_ai():
+    """A job with the default settings and no GPU has a time limit, but neither accelerator nor strategy."""
     config = VertexConfig(project="my-project", region="europe-west4", bucket="b-1", image="gcr.io/p/t", machine="cpu")
     job = make_job(config, "book", [], PLACE)
     assert set(job) == {"displayName", "jobSpec"}
@@ -62,8 +62,8 @@ def test_what_is_not_asked_for_is_left_to_vertex_ai():
     assert pool["containerSpec"]["args"] == []
 
 
-def test_a_machine_that_is_waited_for_is_waited_for_a_day():
-    """FLEX_START has a limit of its own."""
+def test_flex_start_waits_for_a_day():
+    """With FLEX_START a job waits up to a day for a machine."""
     job = make_job(VertexConfig(flex_start=True), "book", [], PLACE)
     assert job["jobSpec"]["scheduling"]["strategy"] == "FLEX_START"
     assert job["jobSpec"]["scheduling"]["maxWaitDuration"] == "86400s"
@@ -82,7 +82,7 @@ def keys_of(value):
 @pytest.mark.cloud
 @pytest.mark.parametrize("config", [FULL, VertexConfig(flex_start=True), VertexConfig(machine_type="g4-standard-48")])
 def test_the_file_for_gcloud_is_a_custom_job_spec(config):
-    """The library's own message accepts every key, and the keys are in gcloud's camelCase."""
+    """The file for gcloud can be parsed as Google's CustomJobSpec, and its keys are in camelCase."""
     from google.cloud.aiplatform_v1 import CustomJob, CustomJobSpec
     from google.protobuf import json_format
 
@@ -93,8 +93,8 @@ def test_the_file_for_gcloud_is_a_custom_job_spec(config):
     json_format.ParseDict(job, CustomJob.pb(CustomJob()))
 
 
-def test_the_command_for_gcloud_names_what_the_file_cannot():
-    """Project, region, name and labels are on the command line."""
+def test_the_command_for_gcloud_has_the_rest():
+    """Project, region, name and labels, which the file cannot contain, are in the command for gcloud."""
     assert gcloud_command(FULL, make_job(FULL, "my book", [], PLACE), "job.yaml") == (
         "gcloud ai custom-jobs create --project=my-project --region=europe-west4 '--display-name=my book' --config=job.yaml "
         "--labels=team=writers,stage=draft"

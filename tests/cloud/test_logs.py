@@ -24,13 +24,17 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Log:
-    """A job's log in Cloud Logging; `entries` are those that a request finds now."""
+    """Stands in for a job's log in Cloud Logging.
+
+    Attributes:
+        entries: the entries that a request finds now.
+    """
 
     def __init__(self):
         self.entries = []
 
     def add(self, text, written=0.0, received=None, **fields):
-        """Adds a line that was written and received these numbers of seconds after `BEGIN`."""
+        """Adds an entry that was written, and received, a number of seconds after `BEGIN`."""
         entry = {"textPayload": text} if isinstance(text, str) else {"jsonPayload": text}
         entry["timestamp"] = stamp(written)
         entry["receiveTimestamp"] = stamp(written if received is None else received)
@@ -59,7 +63,7 @@ class Log:
 
 
 def stamp(seconds):
-    """A time in Google's format, with nine digits after the second."""
+    """Returns a time in Google's format, with nine decimals of the second."""
     return (BEGIN + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S.%f") + "789Z"
 
 
@@ -87,8 +91,8 @@ def job(state):
     return 200, {"name": JOB.partition("v1/")[2], "displayName": "job", "state": f"JOB_STATE_{state}"}
 
 
-def test_lines_come_in_the_order_of_their_times(services, log, google, monkeypatch):
-    """This holds for any number of pages, each of which is requested once."""
+def test_lines_are_in_the_order_of_their_times(services, log, google, monkeypatch):
+    """Lines are returned in the order of their times, and each page of the log is requested once."""
     monkeypatch.setattr(logs, "_PAGE", 3)
     for number in (3, 1, 4, 0, 5, 9, 2, 6, 8, 7):
         log.add(f"line {number}", number)
@@ -99,7 +103,7 @@ def test_lines_come_in_the_order_of_their_times(services, log, google, monkeypat
 
 
 def test_an_empty_page_is_not_the_end(services, google):
-    """Cloud Logging may answer before it has found anything, with a token for the next page."""
+    """If a page is empty but has a token for the next one, the next one is requested."""
     pages = [{"nextPageToken": "more"}, {"entries": [{"textPayload": "x", "timestamp": stamp(0)}]}]
     google.answers[LOGGING] = lambda _: (200, pages.pop(0))
     assert [line.message for line in read_log(services, "my-project", "123")] == ["x"]
@@ -129,16 +133,16 @@ def test_an_empty_page_is_not_the_end(services, google):
         ({}, "DEFAULT", "{}"),
     ],
 )
-def test_of_each_kind_of_entry_its_message_is_shown(services, google, fields, severity, message):
-    """A text is shown whole, and the job's own JSON as its message, even if Vertex AI has not parsed it; else the JSON."""
+def test_each_kind_of_entry_has_a_message(services, google, fields, severity, message):
+    """An entry's message is its text, the message in the job's JSON, parsed by Vertex AI or not, or else its whole JSON."""
     google.answers[LOGGING] = (200, {"entries": [{"timestamp": stamp(1.5), **fields}]})
     (line,) = read_log(services, "my-project", "123")
     assert (line.severity, line.message) == (severity, message)
     assert line.time == BEGIN + timedelta(seconds=1.5)
 
 
-def test_following_shows_what_comes_until_the_end(services, log, google):
-    """It shows earlier, new and late lines, and those that arrive after the end, each once."""
+def test_following_shows_lines_until_the_end(services, log, google):
+    """Following shows earlier, new and late lines, and those that arrive after the end of the job, once each."""
     log.add("first", 0)
     late = iter(
         [
@@ -166,8 +170,8 @@ def test_following_shows_what_comes_until_the_end(services, log, google):
     assert looks == 3
 
 
-def test_a_job_that_is_silent_for_long_is_not_left(services, log):
-    """Training logs nothing between two evaluations; only the end of the job ends the following."""
+def test_following_continues_during_a_long_silence(services, log):
+    """Following continues without new lines until the job has ended."""
     looks = 0
 
     def has_ended():
@@ -182,7 +186,7 @@ def test_a_job_that_is_silent_for_long_is_not_left(services, log):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_following_shows_each_line_once(services, log, google, seed):
-    """The order in which lines are received and found does not matter, as long as each is found within the overlap."""
+    """Each line is shown once, in whatever order lines are received and found, if each is found within the overlap."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     waiting = []
     for number in range(150):
@@ -210,7 +214,7 @@ def test_following_shows_each_line_once(services, log, google, seed):
 
 
 def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatch):
-    """So are other temporary failures."""
+    """After a used-up quota or another temporary failure, the request is repeated."""
     monkeypatch.setattr(rest, "_PATIENCE_SECONDS", 60.0)
     log.add("x")
     answers = [refusal(429, "quota"), refusal(503, "later"), log.answer]
@@ -234,7 +238,7 @@ def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatc
     ],
 )  # fmt: skip
 def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
-    """It says what to do, and has the exit code of its kind."""
+    """A refusal is one line with what to do, and an exit code for its kind."""
     google.answers[LOGGING] = answer
     assert main(FLAGS) == kind.exit_code
     error = capsys.readouterr().err
@@ -255,8 +259,8 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
     assert third == "    second line"
 
 
-def test_a_job_without_lines_says_so(google, log, capsys):
-    """It may not have started; a job that does not exist is an error."""
+def test_a_job_without_lines_is_reported(google, log, capsys):
+    """For a job without lines, which may not have started, a message is printed; a job that does not exist is an error."""
     google.answers[JOB] = job("PENDING")
     assert main(FLAGS) == 0
     written = capsys.readouterr()
@@ -270,7 +274,7 @@ def test_a_job_without_lines_says_so(google, log, capsys):
 
 @pytest.mark.parametrize("end", ["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"])
 def test_following_ends_with_the_job(google, log, capsys, end):
-    """This holds for each final state."""
+    """--follow ends when the job has reached any final state."""
     log.add("x")
     states = iter([job("PENDING"), job("RUNNING"), job(end)])
     google.answers[JOB] = lambda _: next(states)
@@ -280,7 +284,7 @@ def test_following_ends_with_the_job(google, log, capsys, end):
 
 
 def test_ctrl_c_ends_following_in_one_line(google, log):
-    """The earlier lines have passed through the pipe by then."""
+    """Ctrl-C ends --follow with 130 and one line, after the lines so far."""
     log.add("x")
     google.answers[JOB] = job("RUNNING")
     script = f"import sys\nfrom textgen.cli.vertex.logs import main\nsys.exit(main({json.dumps([*FLAGS, '--follow'])}))"
@@ -303,7 +307,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
     ],
 )
 def test_bad_input_is_refused_without_asking(google, capsys, arguments, text):
-    """It is one line, before anything is loaded; an id cannot change the filter."""
+    """Invalid arguments, such as an id that would change the filter, are refused in one line without a request."""
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert text in error

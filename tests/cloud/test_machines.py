@@ -5,8 +5,8 @@ from textgen.config.vertex import MACHINES, VertexConfig
 from textgen.errors import UsageError
 
 
-def test_each_preset_is_a_machine():
-    """The presets are the names that --machine takes, and each has at most the one GPU that training uses."""
+def test_each_preset_is_a_valid_machine():
+    """The presets are the values of --machine, and each has at most one GPU, because training uses only one."""
     assert set(PRESETS) == set(MACHINES)
     for name, machine in PRESETS.items():
         assert find_machine(VertexConfig(machine=name, spot=True)) == machine
@@ -14,8 +14,8 @@ def test_each_preset_is_a_machine():
 
 
 @pytest.mark.cloud
-def test_each_accelerator_is_in_vertex_ais_interface():
-    """Otherwise a request that names it could not even be made."""
+def test_each_accelerator_is_in_the_library():
+    """Google's library, which makes the requests, has each of the accelerators."""
     from google.cloud.aiplatform_v1 import AcceleratorType
 
     assert set(ACCELERATORS) <= set(AcceleratorType.__members__)
@@ -55,7 +55,7 @@ def test_each_accelerator_is_in_vertex_ais_interface():
     ],
 )
 def test_a_preset_can_be_overridden(given, expected):
-    """Built-in GPUs come with their machine type; a new machine type is accepted once its GPUs are named."""
+    """--machine_type determines GPUs that are built in; others, and those of an unknown machine type, can be given."""
     assert find_machine(VertexConfig(**given)) == expected
 
 
@@ -98,8 +98,8 @@ def test_a_preset_can_be_overridden(given, expected):
         ({"machine_type": "z9-giga-1"}, "or give --machine cpu if it has none"),
     ],
 )
-def test_a_machine_that_cannot_be_is_refused(given, message):
-    """The message is one line that says what would work."""
+def test_an_impossible_machine_is_refused(given, message):
+    """A machine that Google does not have is refused in one line that says what would work."""
     with pytest.raises(UsageError) as caught:
         find_machine(VertexConfig(**given))
     assert message in str(caught.value)

@@ -29,5 +29,5 @@ from textgen.cloud.regions import includes
     ],
 )
 def test_a_location_includes_its_regions(location, pair, region, expected):
-    """As Cloud Storage's page of locations lists them, with its exceptions; an unknown location does not tell."""
+    """A bucket's location includes the regions that Cloud Storage's documentation lists; for an unknown one it is None."""
     assert includes(location, pair, region) is expected

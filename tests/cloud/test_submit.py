@@ -1,15 +1,12 @@
 import json
 import socket
-import time
 
 import pytest
 import yaml
-from google.cloud.aiplatform_v1 import JobState
 
-from tests.cloud.conftest import REGION
+from tests.cloud.conftest import NAME, REGION, submitted, vertex_command
 from tests.cloud.google_stand_in import refusal
 from tests.storage_front import fail
-from textgen.cli import main
 from textgen.cli.vertex import submit
 from textgen.config import TrainingConfig
 from textgen.config.flags import build
@@ -19,32 +16,13 @@ from textgen.storage import lease
 
 pytestmark = pytest.mark.cloud
 
-NAME = "book-8-states-1-layers"
-
-
-@pytest.fixture
-def at_once(monkeypatch):
-    """A clock on which waiting takes no time."""
-    from textgen.cloud import watching
-
-    monkeypatch.setattr(watching, "_FIRST_PAUSE_SECONDS", 0.01)
-
-
-def vertex_command(*arguments):
-    return main.main(["vertex", *arguments])
-
-
-def submitted(bucket, *arguments):
-    """Submits a small model on the text of the folder."""
-    return vertex_command("submit", "book.txt", "--lstm_state_size=8", f"--bucket={bucket.name}", *arguments)
-
 
 def names(bucket):
     return sorted(blob.name for blob in bucket.list_blobs())
 
 
 def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys):
-    """The request has all fields, the text is in the bucket under a name made from its content, and the next commands are printed."""
+    """`submit` uploads the text, requests a job with all fields, and prints the next commands."""
     labels = ["--labels", "team=writers", "--labels=stage=draft"]
     assert submitted(bucket, "--spot", "--dropout=0.3", "--no-layer_norm", "--max_hours=2", *labels) == 0
     (text,) = names(bucket)
@@ -88,7 +66,7 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
 
 
 def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
-    """A second job reads the first one's upload."""
+    """A second job on the same text uses the upload of the first."""
     for uploads in (1, 0):
         front.requests.clear()
         assert submitted(bucket) == 0
@@ -96,7 +74,7 @@ def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
 
 
 def test_a_corpus_with_its_own_split_stays_together(folder, vertex, bucket):
-    """Training, validation and vocabulary files are in one folder of the bucket, under their own names."""
+    """The training and validation files of a corpus are uploaded to one folder, with their own names."""
     text = (folder / "book.txt").read_text()
     (folder / "jules").mkdir()
     for part in ("train", "valid"):
@@ -112,7 +90,7 @@ def test_a_corpus_with_its_own_split_stays_together(folder, vertex, bucket):
 
 
 def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
-    """It is checked as textgen-train would check it, and passed on unchanged."""
+    """A text in a bucket is passed on to the container without an upload."""
     bucket.blob("texts/book.txt").upload_from_filename(folder / "book.txt")
     uri = f"gs://{bucket.name}/texts/book.txt"
     assert vertex_command("submit", uri, f"--bucket={bucket.name}", "--machine=cpu", "--epochs=2") == 0
@@ -121,7 +99,7 @@ def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
 
 
 def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
-    """textgen-train parses the arguments to the settings that submit got."""
+    """`textgen-train` parses the container's arguments into the settings that were given to `submit`."""
     from textgen.cli.train import make_parser
 
     given = ["--layers=2", "--embedding_size=16", "--deterministic", "--learning_rate=2e-3", "--epochs=3"]
@@ -137,7 +115,7 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
 
 
 class NoSocket(socket.socket):
-    """A machine without a network."""
+    """A socket that fails the test if it is used."""
 
     def __init__(self, *_, **__):
         pytest.fail("the network was used")
@@ -145,14 +123,14 @@ class NoSocket(socket.socket):
 
 @pytest.fixture
 def alone(monkeypatch, tmp_path):
-    """Neither network nor credentials."""
+    """An environment without network and credentials."""
     monkeypatch.setattr(socket, "socket", NoSocket)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
 
 
 @pytest.mark.parametrize("text", ["book.txt", "gs://my-bucket/book.txt"])
-def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
-    """It prints every resource that would be made."""
+def test_a_dry_run_needs_no_network(folder, alone, capsys, text):
+    """A dry run lists everything that would be created, without network and credentials."""
     arguments = [text, "--lstm_state_size=8", "--bucket=my-bucket", "--labels=team=writers", "--spot"]
     assert vertex_command("submit", *arguments, "--dry_run") == 0
     err = capsys.readouterr().err
@@ -167,8 +145,8 @@ def test_a_dry_run_needs_nobody(folder, alone, capsys, text):
         assert line in err
 
 
-def test_what_is_read_in_an_unusual_way_is_said(folder, alone, capsys):
-    """What of a folder is not read, and what is not read as UTF-8, is part of what is printed."""
+def test_skipped_files_and_unusual_encodings_are_listed(folder, alone, capsys):
+    """A dry run lists skipped files, files that are not UTF-8, and warnings about control characters."""
     for name, content in {"a.txt": b"a line\n" * 900, "b.txt": b"caf\xe9 \n" * 9, "c.md": b""}.items():
         (folder / "books" / name).parent.mkdir(exist_ok=True)
         (folder / "books" / name).write_bytes(content)
@@ -183,8 +161,8 @@ def test_what_is_read_in_an_unusual_way_is_said(folder, alone, capsys):
 
 
 @pytest.mark.parametrize("arguments", [["yaml"], ["yaml", "--minutes=60"], ["submit", "--minutes=60", "--dry_run"]])
-def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, arguments):
-    """The model shown could differ from the one started; with a preset, a flag or a limit of steps it cannot."""
+def test_no_model_is_chosen_for_a_text_that_is_not_read(folder, alone, capsys, arguments):
+    """If a text in a bucket is not read, the model must be given, because the choice depends on the text."""
     given = [*arguments, "gs://my-bucket/book.txt", "--bucket=my-bucket"]
     assert vertex_command(*given) == 2
     said = capsys.readouterr().err
@@ -194,8 +172,8 @@ def test_no_model_is_chosen_for_a_text_that_nobody_reads(folder, alone, capsys, 
         assert vertex_command(*given, "--epochs=3") == 0
 
 
-def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
-    """Standard output is the file; standard error has the commands, the upload first."""
+def test_the_file_for_gcloud_needs_no_network(folder, alone, capsys):
+    """`yaml` writes the job to standard output and the commands that upload the text and create the job to standard error."""
     assert vertex_command("yaml", "book.txt", "--lstm_state_size=8", "--bucket=my-bucket") == 0
     out, err = capsys.readouterr()
     spec = yaml.safe_load(out)
@@ -233,10 +211,10 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
         (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it is not there"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_made(
+def test_an_invalid_job_is_refused_before_anything_is_created(
     folder, google, vertex, bucket, capsys, arguments, code, message
 ):
-    """It is one line, and leaves no object and no job."""
+    """An invalid job is refused in one line, without creating an object or a job."""
     texts = [] if any("//no-such" in argument or argument == "absent.txt" for argument in arguments) else ["book.txt"]
     assert vertex_command("submit", *texts, f"--bucket={bucket.name}", *arguments) == code
     last = capsys.readouterr().err.splitlines()[-1]
@@ -247,7 +225,7 @@ def test_what_cannot_be_is_refused_before_anything_is_made(
 
 
 def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
-    """It is refused as by textgen-train, but before a machine is paid for."""
+    """If the job directory contains a model of another shape, no job is created."""
     with job_place(f"gs://{bucket.name}/mine").open(quiet()) as job:
         job.config.write_text("layers: 2\n")
         State("stopped", steps=1).write(job.state)
@@ -259,8 +237,8 @@ def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
     assert vertex.created == []
 
 
-def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
-    """The container does not get the flag, because Vertex AI may start it several times."""
+def test_fresh_renames_the_old_job_once(folder, vertex, bucket, capsys):
+    """`submit --fresh` renames the old job itself; the container, which may be started several times, does not get the flag."""
     with job_place(f"gs://{bucket.name}/textgen/job/{NAME}").open(quiet()) as job:
         job.config.write_text("layers: 2\n")
     assert submitted(bucket, "--fresh") == 0
@@ -271,7 +249,7 @@ def test_fresh_moves_the_old_job_aside_once(folder, vertex, bucket, capsys):
 
 
 def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, bucket, front, capsys):
-    """The role that a job needs does not include that; the user is warned, and the job starts."""
+    """If the user may not read the region of the bucket, a warning is printed and the job is created."""
     words = "tester does not have storage.buckets.get access to the Google Cloud Storage bucket."
     front.faults.append(fail(403, words))
     assert submitted(bucket) == 0
@@ -281,8 +259,8 @@ def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, buc
     assert len(vertex.created) == 1
 
 
-def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front, capsys):
-    """The job could not renew its lock, and would end; nothing is paid for."""
+def test_a_bucket_with_a_retention_policy_is_refused(folder, vertex, bucket, front, capsys):
+    """A bucket whose retention policy forbids overwriting is refused, because a job could not renew its lock there."""
 
     def add_policy(status, headers, content):
         settings = json.loads(content) | {"retentionPolicy": {"retentionPeriod": "86400"}}
@@ -296,7 +274,7 @@ def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front
 
 
 def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
-    """Before anything is uploaded or paid for; the lease stays the trainer's."""
+    """A job directory in use is refused before an upload, and its lease is not changed."""
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
     place = f"gs://{bucket.name}/textgen/job/{NAME}"
     with job_place(place, "Vertex AI job 7").open(quiet()):
@@ -313,7 +291,7 @@ def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, buc
 
 
 def test_a_lease_that_a_killed_trainer_left_is_no_obstacle(folder, vertex, bucket, monkeypatch):
-    """Nobody renews it, and it stays unchanged for the container to take over."""
+    """A lease that is not renewed does not prevent a job, and is not changed."""
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.3)
     held = bucket.blob(f"textgen/job/{NAME}/lock")
     held.upload_from_string(json.dumps({"name": "a", "copy": "b", "description": "c", "held": True}))
@@ -330,8 +308,8 @@ def quiet():
     return Events(lambda _: None, lambda _: None, lambda _: None, lambda: None)
 
 
-def test_gpus_that_nothing_uses_are_said(folder, capsys):
-    """Eight GPUs cost as much as eight, and training uses one."""
+def test_unused_gpus_give_a_warning(folder, capsys):
+    """A machine with eight GPUs gives a warning, because training uses only one."""
     assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine_type=a2-highgpu-8g", "--dry_run") == 0
     assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
 
@@ -381,8 +359,8 @@ def test_gpus_that_nothing_uses_are_said(folder, capsys):
         (refusal(401, "who are you"), 69, "log in with `gcloud auth application-default login`"),
     ],
 )
-def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer, code, message):
-    """The line says what to do."""
+def test_a_refusal_of_google_is_one_line(folder, vertex, bucket, capsys, answer, code, message):
+    """A refusal of Google becomes one line with what to do, and an exit code."""
     vertex.refusals += 3 * [answer]  # Google's library asks again with a new token
     assert submitted(bucket) == code
     last = capsys.readouterr().err.splitlines()[-1]
@@ -390,74 +368,8 @@ def test_what_google_refuses_is_one_line(folder, vertex, bucket, capsys, answer,
     assert message in last
 
 
-@pytest.mark.parametrize(
-    ("state", "error", "code", "message"),
-    [
-        ("SUCCEEDED", "", 0, "is SUCCEEDED"),
-        ("FAILED", "The replica workerpool0-0 exited with a non-zero status of 78.", 69, "textgen vertex logs"),
-        ("FAILED", "Resources are insufficient in region: us-central1.", 69, "wait for one with --flex_start"),
-        ("FAILED", "Failed to pull image us-central1-docker.pkg.dev/x", 66, "textgen vertex build --run"),
-        ("EXPIRED", "", 75, "raise --max_hours"),
-        ("CANCELLED", "", 75, "and is CANCELLED"),
-    ],
-)
-def test_waiting_ends_with_the_job(folder, vertex, bucket, capsys, at_once, state, error, code, message):
-    """Each final state has its exit code and its line."""
-    vertex.runner = lambda _: (getattr(JobState, f"JOB_STATE_{state}"), error)
-    assert submitted(bucket, "--wait") == code
-    assert message in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_ctrl_c_ends_the_waiting_and_not_the_job(folder, vertex, bucket, capsys, monkeypatch):
-    """The message says how to end the job."""
-
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(time, "sleep", interrupt)
-    assert submitted(bucket, "--wait") == 130
-    (job,) = vertex.jobs.values()
-    assert job.state == JobState.JOB_STATE_PENDING
-    assert "continues, textgen vertex cancel 7" in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_jobs_are_listed_told_and_ended(folder, vertex, bucket, capsys):
-    """Commands take the id or the whole name."""
-    assert vertex_command("list") == 0
-    assert "There is no job in us-central1 of my-project" in capsys.readouterr().err
-    for _ in range(2):
-        assert submitted(bucket) == 0
-    first, second = (name.rsplit("/", 1)[1] for name in vertex.jobs)
-    capsys.readouterr()
-    assert vertex_command("list") == 0
-    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows] == [second, first]
-    assert {row[1] for row in rows} == {"PENDING"}
-    assert vertex_command("cancel", first) == 0
-    assert vertex_command("status", next(iter(vertex.jobs))) == 0
-    out = capsys.readouterr().out
-    assert "state: CANCELLED\n" in out
-    assert f"job directory: gs://{bucket.name}/textgen/job/{NAME}\n" in out
-
-
-@pytest.mark.parametrize("command", ["status", "cancel"])
-def test_a_job_that_is_not_there_is_one_line(folder, vertex, capsys, command):
-    """So is an invalid id."""
-    assert vertex_command(command, "123") == 66
-    assert "there is no job 123 in us-central1 of my-project; textgen vertex list" in capsys.readouterr().err
-    assert vertex_command(command, "book") == 2
-    assert "JOB must be a custom job's id" in capsys.readouterr().err
-
-
-def test_without_credentials_it_is_one_line(folder, google, bucket, monkeypatch, tmp_path, capsys):
-    """The message says how to log in."""
-    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
-    assert vertex_command("list") == 69
-    assert "gcloud auth application-default login" in capsys.readouterr().err.splitlines()[-1]
-
-
 def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
-    """A mistake in vertex.yaml is one line that names the file."""
+    """An unknown key or an invalid value in vertex.yaml is reported in one line."""
     (folder / "vertex.yaml").write_text("projct: my-project\n")
     assert vertex_command("list") == 78
     assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
@@ -470,7 +382,7 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
 
 
 def test_labels_of_the_file_are_a_list(folder, vertex, bucket):
-    """The flag may be repeated on the command line instead."""
+    """Labels in vertex.yaml are a list, with the same result as repeated flags."""
     with (folder / "vertex.yaml").open("a") as file:
         file.write("labels: [team=writers, stage=draft]\n")
     assert submitted(bucket) == 0

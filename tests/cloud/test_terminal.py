@@ -1,4 +1,4 @@
-"""What Google's services answer cannot steer the user's terminal."""
+"""Answers of Google's services cannot control the user's terminal."""
 
 import os
 import pty
@@ -42,7 +42,7 @@ def google(google):
 
 
 def test_names_and_places_in_a_list_are_escaped(folder, google, capsys):
-    """Nor can a tab in a name add a column."""
+    """In a list, control characters are escaped, and a tab in a name adds no column."""
     google.answers[JOBS] = (200, {"customJobs": [{**JOB, "displayName": f"{HOSTILE}\tj"}]})
     assert main.main(["vertex", "list"]) == 0
     out = capsys.readouterr().out
@@ -53,7 +53,7 @@ def test_names_and_places_in_a_list_are_escaped(folder, google, capsys):
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
 def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch):
-    """What rich would take for a style, or a picture, is shown as it is written."""
+    """On a terminal, markup and emoji names in a list are shown unchanged."""
     master, slave = pty.openpty()
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -69,7 +69,7 @@ def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch):
 
 
 def test_a_status_is_escaped(folder, google, capsys):
-    """Name, place and error."""
+    """In a status, control characters in name, place and error are escaped."""
     assert main.main(["vertex", "status", "123"]) == 0
     out = capsys.readouterr().out
     assert is_harmless(out)
@@ -77,7 +77,7 @@ def test_a_status_is_escaped(folder, google, capsys):
 
 
 def test_an_error_is_escaped(folder, google, capsys):
-    """The words of a refusal are Google's, or whoever's in between."""
+    """In an error, control characters of Google's message are escaped."""
     assert main.main(["vertex", "status", "456"]) == 77
     error = capsys.readouterr().err
     assert is_harmless(error)
@@ -85,7 +85,7 @@ def test_an_error_is_escaped(folder, google, capsys):
 
 
 def test_the_doctor_is_escaped(folder, google, capsys):
-    """Each line shows what a service has answered."""
+    """In the lines of `doctor`, control characters of the answers are escaped."""
     google.answers["GET cloudresourcemanager.googleapis.com/v3/projects/my-project"] = (200, {"displayName": HOSTILE})
     google.answers[JOBS] = refusal(400, HOSTILE)
     main.main(["vertex", "doctor"])
@@ -95,7 +95,7 @@ def test_the_doctor_is_escaped(folder, google, capsys):
 
 
 def test_a_log_is_escaped(folder, google, capsys):
-    """A message keeps its line breaks, but none of its lines can pass for another entry."""
+    """In a log, a message keeps its line breaks, but none of its lines can be mistaken for another entry."""
     entry = {"textPayload": f"{HOSTILE}\nsecond", "severity": f"{HOSTILE}\n", "timestamp": "2026-01-01T00:00:00Z"}
     google.answers["POST logging.googleapis.com/v2/entries:list"] = (200, {"entries": [entry]})
     assert main.main(["vertex", "logs", "123"]) == 0
@@ -105,8 +105,8 @@ def test_a_log_is_escaped(folder, google, capsys):
     assert out.count("\n") == 2
 
 
-def test_a_job_without_an_id_is_no_next_step(folder, google, capsys, monkeypatch):
-    """A name from the service becomes part of the commands that submit proposes."""
+def test_a_job_without_an_id_is_not_in_the_next_commands(folder, google, capsys, monkeypatch):
+    """A job name without an id, from a broken answer, is not part of the commands that `submit` prints."""
     for step in ("_check_bucket", "check_existing", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
@@ -120,7 +120,7 @@ def test_a_job_without_an_id_is_no_next_step(folder, google, capsys, monkeypatch
 
 @pytest.mark.parametrize("name", ["", "123\nrm -r .", "x"])
 def test_a_job_without_an_id_is_listed(folder, google, capsys, name):
-    """A broken answer costs the column, not the list."""
+    """A job without an id, from a broken answer, is listed without it."""
     google.answers[JOBS] = (200, {"customJobs": [{"name": name and f"{PLACE}/{name}", "displayName": "mine"}]})
     assert main.main(["vertex", "list"]) == 0
     assert capsys.readouterr().out == "\tUNSPECIFIED\t\tmine\t\n"
@@ -145,7 +145,7 @@ def test_a_job_without_an_id_is_listed(folder, google, capsys, name):
 )
 @pytest.mark.parametrize("command", [["logs", "123"], ["status", "123"], ["list"], ["doctor", "--bucket=my-bucket"]])
 def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, command, answer, status):
-    """A proxy on the way, or a service that is out of order, can answer anything."""
+    """An answer in another format, as from a proxy, ends a command without a traceback."""
     for host in ("logging", "cloudresourcemanager", "iam", "storage", f"{REGION}-aiplatform"):
         google.hosts[f"{host}.googleapis.com"] = lambda _: (status, answer)
     code = main.main(["vertex", *command])
@@ -155,7 +155,7 @@ def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, 
 
 
 def test_a_list_of_empty_pages_ends(folder, google, capsys):
-    """A service that names a next page each time does not keep the command busy forever."""
+    """A list ends although the service names a next page after every empty one."""
     google.answers[JOBS] = (200, {"customJobs": [], "nextPageToken": "more"})
     assert main.main(["vertex", "list"]) == 0
     assert capsys.readouterr().err.startswith("There is no job")

@@ -1,4 +1,4 @@
-"""Stands in for Vertex AI's job service. It parses jobs into the library's own messages, which refuse unknown fields."""
+"""Stands in for Vertex AI's job service. Jobs are parsed into the messages of Google's library, which refuse unknown fields."""
 
 import itertools
 import json
@@ -20,20 +20,20 @@ ENDS = {
 }
 
 TRANSIENT = {134, 139, -signal.SIGABRT, -signal.SIGSEGV}
-"""The codes of SIGABRT and SIGSEGV, the only ones of a process' own after which its job is tried again."""
+"""The exit codes after which a job is restarted, unless its machine was taken away: those of SIGABRT and SIGSEGV."""
 
 MOST_RETRIES = 3
 MOST_PREEMPTIONS = 6
-"""Of a job on spot machines."""
+"""For a job on spot machines."""
 
 
 def starts_again(codes, scheduling):
-    """Whether a job is started again, by Google's "Understand the Vertex AI training service" and "Use Spot VMs".
+    """Returns whether a job is restarted, by Google's "Understand the Vertex AI training service" and "Use Spot VMs".
 
     Args:
-        codes: the exit codes of its processes so far, the last of which is not 0; of one whose machine was taken away, that
-            of SIGKILL.
-        scheduling: the job's.
+        codes: the exit codes of its processes so far, the last of which is not 0. A process whose machine was taken away
+            has the code of SIGKILL.
+        scheduling: the scheduling of the job.
     """
     retries = sum(code in TRANSIENT for code in codes)
     preemptions = codes.count(-signal.SIGKILL)
@@ -46,8 +46,11 @@ def starts_again(codes, scheduling):
 class VertexService:
     """The jobs of a region.
 
-    `runner`, if given, is called in a thread with each new job, and returns the state and the error with which it ends.
-    `refusals` are the answers to give instead of the next ones. `created` are the bodies of the requests for new jobs.
+    Attributes:
+        runner: a function that is called in a thread with each new job, and returns its final state and error; None for
+            jobs that stay pending.
+        refusals: answers to give instead of the next ones.
+        created: the bodies of the requests for new jobs.
     """
 
     def __init__(self, runner=None):
@@ -109,5 +112,5 @@ class VertexService:
 
 
 def as_json(job, *, names=False):
-    """A job as the service sends it; with `names`, enumerations have names and empty fields are left out."""
+    """Returns a job as the service sends it; with `names`, with names of enumeration values and without empty fields."""
     return json_format.MessageToDict(CustomJob.pb(job)) if names else json.loads(CustomJob.to_json(job))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds both targets of the Dockerfile and tries them: three steps of training, and the text that the model then writes.
-# Installs nothing. BASE_IMAGE and BUILD_OPTIONS reach the builder; TENSORFLOW is cpu unless it is set.
+# Builds both targets of the Dockerfile and tests them: trains for three steps, then samples from the model.
+# Installs nothing. BASE_IMAGE and BUILD_OPTIONS are passed to the builder; TENSORFLOW defaults to cpu.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,7 +19,7 @@ done
 hadolint Dockerfile
 
 work=$(mktemp -d)
-trap 'rm -rf "$work" 2> /dev/null || true' EXIT # with docker, what the container made belongs to another user
+trap 'rm -rf "$work" 2> /dev/null || true' EXIT # with docker, the container's files belong to another user
 options=(--build-arg "TENSORFLOW=${TENSORFLOW:-cpu}")
 [ -z "${BASE_IMAGE:-}" ] || options+=(--build-arg "BASE_IMAGE=$BASE_IMAGE")
 read -ra more <<< "${BUILD_OPTIONS:-}"
@@ -27,8 +27,8 @@ for target in sample train; do
   "$builder" build "${options[@]}" "${more[@]}" --target "$target" --tag "textgen:$target" .
 done
 
-# run TARGET MOUNT ARGUMENT...: runs an image's command as its user, in Vertex AI's environment, with a directory of ours as
-# /home/textgen/here. buildah runs no entry point, which is named here in its place.
+# run TARGET MOUNT ARGUMENT...: runs an image's command as the image's user, with Vertex AI's environment variables and with
+# MOUNT as /home/textgen/here. buildah does not run the entry point, so it is named here.
 run() {
   local target=$1 mount=$2 place=/home/textgen/here
   shift 2
@@ -44,7 +44,7 @@ run() {
   fi
 }
 
-chmod 777 "$work" # the image's user is another than ours
+chmod 777 "$work" # the image's user needs to write to it
 run train "$work" --max_steps 3 --lstm_state_size 16 --sample_length 20
 test -f "$work/job/state.json"
 cmp "$work/job/model.safetensors" "$work/model/model.safetensors"
