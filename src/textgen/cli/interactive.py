@@ -136,7 +136,7 @@ class Session:
             except KeyboardInterrupt:
                 if not self._is_terminal:
                     raise
-                self._console.say("\nUse /quit or Ctrl-D to end the session.")
+                self._console.say("\nUse /quit or Ctrl-D to end the session.", kept="\n")
         if self._is_terminal and self._draft.text != self._saved:
             self._console.say("The text was not saved; use /save FILE before /quit.")
 
@@ -244,7 +244,7 @@ class Session:
         self._console.say(f"Saved {len(text):,} characters to {path}.")
 
     def _help(self) -> None:
-        self._console.say(HELP)
+        self._console.say(HELP, kept="\n")
 
     def _quit(self) -> None:
         raise EOFError
