@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 
 import pytest
@@ -112,6 +113,18 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     assert config.summary_dir == f"gs://{bucket.name}/textgen/curves/{name}"
     place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
     assert place == f"gs://{bucket.name}/textgen/mine/{name}"
+
+
+def test_a_job_directory_in_the_bucket_is_no_local_folder(folder, vertex, bucket):
+    """A relative --job_dir is a place in the bucket: texts in a local folder of the same name are uploaded."""
+    (folder / "books").mkdir()
+    for name in ("a.txt", "b.txt"):
+        shutil.copy(folder / "book.txt", folder / "books" / name)
+    arguments = ["--lstm_state_size=8", f"--bucket={bucket.name}"]
+    assert vertex_command("submit", "books", "--job_dir=books", *arguments) == 0
+    assert {name.rsplit("/", 1)[1] for name in names(bucket)} == {"a.txt", "b.txt"}
+    place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
+    assert place == f"gs://{bucket.name}/textgen/books"
 
 
 class NoSocket(socket.socket):

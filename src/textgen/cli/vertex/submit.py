@@ -140,7 +140,7 @@ def _upload(console: Console, request: Request) -> None:
     """Uploads what the job reads; with --fresh, first renames the existing job."""
 
     def lost(failure: TextgenError) -> None:
-        console.warn(str(failure))
+        console.warn(failure.on_command_line)
 
     if request.command.fresh:
         aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))
