@@ -242,10 +242,12 @@ def test_any_failure_can_be_reported(message):
     report_failure("textgen", FormatError(message))
 
 
-CLOUD = {"CLOUD_ML_JOB_ID": "7"}
+CLOUD = [{"CLOUD_ML_JOB_ID": "7"}, {"CLUSTER_SPEC": "{}"}]
+"""By either of these variables a job of Vertex AI is known."""
 
 
-def test_a_job_of_the_cloud_writes_entries_for_its_log():
+@pytest.mark.parametrize("environment", CLOUD)
+def test_a_job_of_the_cloud_writes_entries_for_its_log(environment):
     """Each line is JSON with severity, message and time, and the figures that belong to it; nothing is written beside."""
     result = run(
         """
@@ -257,7 +259,7 @@ def test_a_job_of_the_cloud_writes_entries_for_its_log():
         report_failure("textgen-train", FormatError("of a\\nconfig"))
         report_failure("textgen-train", PreemptedError("stopped"))
         """,
-        env={**os.environ, **CLOUD},
+        env={**os.environ, **environment},
     )
     entries = [json.loads(line) for line in result.stderr.splitlines()]
     assert [entry.pop("time")[:2] for entry in entries] == ["20", "20", "20", "20"]
@@ -277,7 +279,7 @@ def test_a_job_of_the_cloud_writes_entries_for_its_log():
 def test_a_crash_in_a_job_of_the_cloud_is_one_entry():
     """A log would tear the traceback into lines; elsewhere Python shows it as it does."""
     script = "from textgen.console import report_crashes; report_crashes('textgen-train'); 1 / 0"
-    for environment in ({}, CLOUD):
+    for environment in ({}, *CLOUD):
         command = [sys.executable, "-c", script]
         result = subprocess.run(command, check=False, text=True, capture_output=True, env={**os.environ, **environment})
         assert result.returncode == 1

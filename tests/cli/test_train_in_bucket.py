@@ -28,6 +28,7 @@ MACHINE = ("TEXTGEN_CACHE", "TEXTGEN_STATE")
 """The variables that name the disk of a machine."""
 PLACE = f"gs://{{}}/job/{NAME}"
 PAUSED_TRAINER = str(Path(paused_trainer.__file__))
+CLUSTER_SPEC = '{"cluster": {"workerpool0": ["cmle-7-0:2222"]}, "task": {"type": "workerpool0", "index": 0}}'
 HANG_SECONDS = 300.0
 """Nothing here takes so long, even on a busy machine."""
 
@@ -93,17 +94,17 @@ def state(bucket):
     return json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())
 
 
+RESTARTED = "Vertex AI starts the job again, which resumes; if it does not, submit it again"
+
+
 @pytest.mark.parametrize(
     ("environment", "code", "advice"),
     [
         ({}, 75, "run the same command again to resume"),
-        (
-            {"CLOUD_ML_JOB_ID": "7"},
-            134,
-            "Vertex AI starts the job again, which resumes; if it does not, submit it again",
-        ),
+        ({"CLOUD_ML_JOB_ID": "7"}, 134, RESTARTED),
+        ({"CLUSTER_SPEC": CLUSTER_SPEC}, 134, RESTARTED),
     ],
-    ids=["at home", "in the cloud"],
+    ids=["at home", "in the cloud", "in the cloud, without a job's id"],
 )
 def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, code, advice):
     """All that a preempted trainer saves is in the bucket when it ends; a job of the cloud ends with the code that is tried again."""
@@ -247,9 +248,10 @@ def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp
     assert bucket.blob("job/config.yaml").exists()
 
 
-def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys):
+@pytest.mark.parametrize(("name", "value"), [("CLOUD_ML_JOB_ID", "7"), ("CLUSTER_SPEC", CLUSTER_SPEC)])
+def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys, name, value):
     """With --fresh, each restart would."""
-    monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
+    monkeypatch.setenv(name, value)
     assert train.main([text, "--fresh"]) == 2
     assert "--fresh would begin anew whenever Vertex AI restarts the job" in capsys.readouterr().err
 
