@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textgen.console import Console
+from textgen.console import Console, visible
 
 if TYPE_CHECKING:
     from textgen.evaluation import Novelty
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 SEPARATOR = "---"
 """The line between two texts, at which an editor or script can split them."""
+
+_HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
+"""Characters that `visible` would escape, but that occur in ordinary texts and do not steer a terminal."""
+
+_STEERING = re.compile("[\x7f-\x9f]")
+"""The control characters that JSON need not escape."""
 
 
 def write_plain(
@@ -91,7 +98,10 @@ def write_json(
             fields["longest_copy_characters"] = len(novelty.longest_copy)
             fields["copied_share"] = novelty.copied_share
             fields["spans"] = novelty.spans
-        put(json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n")
+        line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        if sys.stdout.isatty():
+            line = _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        put(f"{line}\n")
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
@@ -122,14 +132,18 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
 
 
 def text_writer() -> Callable[[str], None]:
-    """A function that writes pieces of a text to standard output; on a terminal, lines are wrapped between words."""
+    """A function that writes pieces of a text to standard output.
+
+    On a terminal, lines are wrapped between words, and characters that could steer it are escaped: the model may come from
+    anywhere.
+    """
     if not sys.stdout.isatty():
         return put
 
     from textgen.cli.word_wrap import WordWrap
 
     wrap = WordWrap(_terminal_width)
-    return lambda piece: put(wrap.add(piece))
+    return lambda piece: put(wrap.add(visible(piece, _HARMLESS)))
 
 
 def _terminal_width() -> int:
