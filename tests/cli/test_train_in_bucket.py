@@ -220,11 +220,12 @@ def test_a_permission_that_is_gone_ends_training(text, bucket, front, training, 
     write = training.train
 
     def train_until_stopped(config, corpus, job, *, signals, **options):
-        write(config, corpus, job, signals=signals, **options)
         front.rule = lambda method, _: "forbid" if method == "POST" else None
+        write(config, corpus, job, signals=signals, **options)
         signals.hold()
-        end = time.monotonic() + 60
-        while signals.received is None and time.monotonic() < end:
+        end = time.monotonic() + HANG_SECONDS
+        while signals.received is None:
+            assert time.monotonic() < end
             time.sleep(0.01)
         raise signals.error("stopped")
 

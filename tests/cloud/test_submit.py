@@ -296,8 +296,16 @@ def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front
 def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
     """Before anything is uploaded or paid for; the lease stays the trainer's."""
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
+    wait = lease.Lease._wait
+
+    def renew_and_wait(self, *arguments):
+        held.renew()
+        return wait(self, *arguments)
+
+    monkeypatch.setattr(lease.Lease, "_wait", renew_and_wait)
     place = f"gs://{bucket.name}/textgen/job/{NAME}"
-    with job_place(place, "Vertex AI job 7").open(quiet()):
+    holder = lease.Holder(name="", copy="", description="Vertex AI job 7")
+    with lease.Lease(place, holder, waiting=pytest.fail, lost=lambda failure: pytest.fail(str(failure))) as held:
         before = names(bucket)
         assert submitted(bucket) == 73
         error = capsys.readouterr().err.splitlines()

@@ -50,16 +50,22 @@ def test_a_place_that_was_left_in_order_is_taken_at_once(uri):
         assert third.said == []
 
 
+class Second(Kept):
+    """A lease that another's holder renews as soon as this one begins to wait."""
+
+    def __init__(self, first, uri, name):
+        super().__init__(uri, name)
+        self._first = first
+
+    def _wait(self, generation, other):
+        self._first.renew()
+        return super()._wait(generation, other)
+
+
 def test_a_second_holder_is_refused_and_told_who_works_there(uri):
     """It waits only until it sees that the lease was renewed."""
-
-    class Second(Kept):
-        def _wait(self, generation, other):
-            first.renew()
-            return super()._wait(generation, other)
-
     with Kept(uri, "one") as first:
-        second = Second(uri, "two")
+        second = Second(first, uri, "two")
         with pytest.raises(errors.LockedError, match=rf"^another trainer works in {uri}: worker one; wait for its end"):
             second.__enter__()
         assert second.said == [f"waiting up to 1 seconds for worker one, who may still work in {uri}"]
@@ -85,12 +91,12 @@ def test_a_lease_that_is_given_back_meanwhile_is_taken(uri):
     """Who waits while the other ends in order is not turned away for the other's last word."""
     first = Kept(uri, "one").__enter__()
 
-    class Second(Kept):
+    class Waiting(Kept):
         def _wait(self, generation, other):
             first.__exit__(None, None, None)
             return super()._wait(generation, other)
 
-    with Second(uri, "two") as second:
+    with Waiting(uri, "two") as second:
         assert len(second.said) == 1
 
 
@@ -149,7 +155,7 @@ def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):
         bucket.blob("job/lock").delete()
         first.renew()
         with pytest.raises(errors.LockedError, match="another trainer works in"):
-            Kept(uri, "two").__enter__()
+            Second(first, uri, "two").__enter__()
 
 
 def test_a_lock_that_another_has_made_again_is_lost(uri, bucket):

@@ -8,7 +8,6 @@ import time
 import pytest
 from google.api_core.exceptions import NotFound
 
-from tests.storage_front import STALL_SECONDS
 from textgen import errors
 from textgen.storage import BucketDirectory, Mirror, Upload, fetch_directory, mirror, service
 
@@ -73,6 +72,11 @@ def contents(bucket):
 
 def files(local):
     return {path.relative_to(local).as_posix(): path.read_bytes() for path in local.rglob("*") if path.is_file()}
+
+
+def only_writes(fate):
+    """A rule of `front` for uploads alone."""
+    return lambda method, _: fate if method == "POST" else None
 
 
 def wait_for(condition):
@@ -140,8 +144,8 @@ def test_files_arrive_in_the_order_of_the_scan(place, local, told, front):
 
 def test_failures_of_a_third_of_the_requests_lose_nothing(place, local, told, front, monkeypatch):
     """Refusals, hang-ups, time-outs and lost answers, also of writes that went through: everything arrives."""
-    monkeypatch.setattr(service, "_PATIENCE_SECONDS", 30.0)
-    monkeypatch.setattr(service, "ANSWER_SECONDS", STALL_SECONDS / 2)
+    monkeypatch.setattr(service, "_PATIENCE_SECONDS", PATIENCE)
+    monkeypatch.setattr(service, "ANSWER_SECONDS", 3.0)
     fates = itertools.cycle([fate for bad in ("refuse", "hang up", "stall", "lose") for fate in (bad, None, None)])
     with follow(place, local, told):
         front.rule = lambda *_: next(fates)
@@ -178,7 +182,7 @@ def test_a_refusal_that_lasts_ends_it(place, local, told, front, monkeypatch):
     monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", 0.0)
     refused = rf"^uploads have been refused for 0 minutes: cannot write {place}/x: out of order; ask for the role Storage Object User; it is all here$"
     with pytest.raises(errors.AccessError, match=refused) as raised, follow(place, local, told):
-        front.rule = lambda method, _: "forbid" if method == "POST" else None
+        front.rule = only_writes("forbid")
         (local / "x").write_bytes(b"one")
         assert told.is_lost.wait(PATIENCE)
         asked = len(front.requests)
@@ -202,9 +206,9 @@ def test_a_refusal_that_ends_is_no_failure(place, local, told, bucket, front, mo
     """A permission may be granted again in time; it is warned of once, and not called harmless."""
     monkeypatch.setattr(mirror, "_REFUSAL_SECONDS", math.inf)
     with follow(place, local, told):
-        front.rule = lambda *_: "forbid"
+        front.rule = only_writes("forbid")
         (local / "x").write_bytes(b"one")
-        wait_for(lambda: len(front.requests) > 5)
+        wait_for(lambda: len(front.requests) > 9)
         front.rule = lambda *_: None
         wait_for(lambda: contents(bucket) == files(local))
     refused, ends = told.warnings
@@ -292,9 +296,9 @@ def test_a_look_that_fails_is_made_again(place, local, told, bucket):
 def test_an_outage_at_the_end_is_waited_out(place, local, told, bucket, front):
     """The last uploads are tried for as long as ten minutes."""
     with follow(place, local, told):
-        (local / "x").write_bytes(b"one")
         refusals = iter(5 * ["refuse"])
         front.rule = lambda *_: next(refusals, None)
+        (local / "x").write_bytes(b"one")
     assert contents(bucket) == {"x": b"one"}
 
 
@@ -303,12 +307,12 @@ def test_what_never_arrives_is_an_error(place, local, told, front, monkeypatch):
     monkeypatch.setattr(mirror, "_LAST_PATIENCE_SECONDS", 0.5)
     failure = pytest.raises(errors.InputOutputError, match=rf"^cannot write {place}/x: .*; it is all here$")
     with failure, follow(place, local, told):
+        front.rule = only_writes("refuse")
         (local / "x").write_bytes(b"one")
-        front.rule = lambda *_: "refuse"
     front.rule = lambda *_: None
     with pytest.raises(ZeroDivisionError), follow(place, local, told):
+        front.rule = only_writes("refuse")
         (local / "x").write_bytes(b"two")
-        front.rule = lambda *_: "refuse"
         raise ZeroDivisionError
     assert told.warnings[-1].endswith("; it is all here")
 
@@ -316,8 +320,8 @@ def test_what_never_arrives_is_an_error(place, local, told, front, monkeypatch):
 def test_ctrl_c_ends_it_at_once(place, local, told, bucket, front):
     """A second one, when the first has brought what there was to save: nobody waits for an outage to end."""
     with pytest.raises(KeyboardInterrupt), follow(place, local, told):
-        (local / "x").write_bytes(b"one")
         front.rule = lambda *_: "refuse"
+        (local / "x").write_bytes(b"one")
         raise KeyboardInterrupt
     assert told.lost == []
     for thread in threading.enumerate():

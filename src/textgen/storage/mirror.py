@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +82,6 @@ class Mirror:
         self._uploaded: dict[str, object] = {}
         self._problem = ""
         self._refused_since: float | None = None
-        self._may_be_removed = False
         self._is_abandoned = False
         self._failure: TextgenError | None = None
         self._end = threading.Event()
@@ -145,8 +144,7 @@ class Mirror:
             self._update()
         except LockedError:
             raise
-        except RemovedError as error:  # the next try makes it again
-            self._may_be_removed = True
+        except RemovedError as error:  # since `_forget_removed`; the next try uploads it again
             return error
         except Exception as error:  # noqa: BLE001 - whatever it is, uploads may not end unnoticed
             failure = error if isinstance(error, TextgenError) else InputOutputError(self._describe(error))
@@ -183,23 +181,27 @@ class Mirror:
         return f"cannot upload to {self._directory.uri} ({type(error).__name__}: {error})"
 
     def _update(self) -> None:
-        """Uploads what has changed, then removes what is gone."""
-        if self._may_be_removed:
-            self._forget_removed()
+        """Uploads what has changed or somebody else has removed, then removes the objects whose files are gone."""
         uploads = list(self._scan())
-        changed = [upload for upload in uploads if self._differs(upload)]
         names = {upload.name for upload in uploads}
-        # Nothing is removed without a successor: if all are gone, somebody has emptied the local directory.
-        replaced = any(map(self._disposable, names))
-        gone = {name for name in self._there if replaced and self._disposable(name)} - names
-        if not changed and not gone:
+        if not any(map(self._differs, uploads)) and not self._gone(names):
             return
         self._check()
-        for upload in changed:
+        self._forget_removed()
+        for upload in filter(self._differs, uploads):
             self._upload(upload)
-        for name in sorted(gone):
+        for name in self._gone(names):
             self._directory.remove(name, self._generation(name))
             del self._there[name]
+
+    def _gone(self, names: Collection[str]) -> list[str]:
+        """The disposable objects whose files are gone, sorted.
+
+        There are none without a successor: if all such files are gone, somebody has emptied the local directory.
+        """
+        if not any(map(self._disposable, names)):
+            return []
+        return sorted(name for name in self._there if self._disposable(name) and name not in names)
 
     def _upload(self, upload: Upload) -> None:
         name, content, mark = upload.name, upload.content, _mark(upload.content)
@@ -213,11 +215,10 @@ class Mirror:
             self._uploaded[name] = mark
 
     def _forget_removed(self) -> None:
-        """Finds the objects that somebody else has removed, so that they are uploaded again."""
+        """Forgets the objects that somebody else has removed, so that they are uploaded again."""
         for name in self._there.keys() - self._directory.list().keys():
             del self._there[name]
             self._uploaded.pop(name, None)
-        self._may_be_removed = False
 
     def _generation(self, name: str) -> int:
         return self._there[name].generation if name in self._there else NOT_THERE
