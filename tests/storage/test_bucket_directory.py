@@ -1,3 +1,4 @@
+import errno
 import os
 import time
 from functools import partial
@@ -196,17 +197,42 @@ def test_an_argument_in_a_bucket_stands_for_the_same_here(bucket, argument, expe
     )
 
 
-def test_what_has_gone_from_a_folder_goes_here_too(bucket):
-    """A text that is no longer in the bucket is no longer learned from."""
-    for name in ("texts/a.txt", "texts/b.txt"):
-        bucket.blob(name).upload_from_string(b"text")
-    place = Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts))
+def test_a_folder_that_changes_leaves_alone_what_another_process_reads(bucket, front):
+    """A text that is gone or another in the bucket is so in the next process only; what has stayed is not downloaded again."""
+    for name in "abc":
+        bucket.blob(f"texts/{name}.txt").upload_from_string(f"text {name}")
+    uri = f"gs://{bucket.name}/texts"
+    first = Path(fetch_argument(uri, choose_texts))
     bucket.blob("texts/a.txt").delete()
-    assert Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) == place
-    assert [path.name for path in place.iterdir()] == ["b.txt"]
-    bucket.blob("texts/b.txt").delete()
+    bucket.blob("texts/b.txt").upload_from_string("another text")
+    front.paths.clear()
+    second = Path(fetch_argument(uri, choose_texts))
+    assert {path.name: path.read_text() for path in second.iterdir()} == {"b.txt": "another text", "c.txt": "text c"}
+    assert {path.read_text() for path in first.iterdir()} == {"text a", "text b", "text c"}
+    assert sum("/download/" in path for path in front.paths) == 1
+    for name in "bc":
+        bucket.blob(f"texts/{name}.txt").delete()
     with pytest.raises(errors.MissingError, match=r"^there is no gs://\S+/texts, and no text below it; check"):
-        fetch_argument(f"gs://{bucket.name}/texts", choose_texts)
+        fetch_argument(uri, choose_texts)
+
+
+def test_two_globs_of_one_folder_do_not_disturb_each_other(bucket):
+    """Each stands for its own texts, also when the other has been fetched since."""
+    for name in "ab":
+        bucket.blob(f"texts/{name}.txt").upload_from_string(name)
+
+    def only(name):
+        return lambda _, names: [each for each in names if each.startswith(name)]
+
+    found = [Path(fetch_argument(f"gs://{bucket.name}/texts/{name}*", only(name))) for name in "ab"]
+    assert [[path.name for path in pattern.parent.iterdir()] for pattern in found] == [["a.txt"], ["b.txt"]]
+
+
+def test_a_disk_without_hard_links_gets_copies(bucket, monkeypatch):
+    """As some network and USB disks are."""
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "not here")))
+    bucket.blob("texts/a.txt").upload_from_string(b"text")
+    assert (Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) / "a.txt").read_bytes() == b"text"
 
 
 def test_another_process_that_downloads_the_same_folder_is_not_disturbed(bucket):

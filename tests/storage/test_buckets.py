@@ -65,17 +65,17 @@ def test_an_object_is_downloaded_once(bucket, front):
 
 
 def test_a_replaced_object_is_fetched_anew(bucket, cached):
-    """After a new upload the new bytes come in the place of the old, and those of other objects stay."""
+    """After a new upload the new bytes are another file: another process may still read the old one."""
     blob, other = bucket.blob("x"), bucket.blob("y")
     blob.upload_from_string(b"one")
     other.upload_from_string(b"other")
     kept = fetch(f"gs://{bucket.name}/y")
-    assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
+    old = fetch(f"gs://{bucket.name}/x")
     blob.upload_from_string(b"two")
     new = fetch(f"gs://{bucket.name}/x")
-    assert new.read_bytes() == b"two"
-    assert kept.read_bytes() == b"other"
-    assert cached() == sorted([kept, new])
+    assert [path.read_bytes() for path in (old, new, kept)] == [b"one", b"two", b"other"]
+    assert new.name == old.name == "x"
+    assert cached() == sorted([kept, old, new])
 
 
 @pytest.mark.parametrize("name", ["absent", "x/absent"])

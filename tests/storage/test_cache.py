@@ -46,17 +46,20 @@ def test_what_a_killed_process_left_goes_after_a_day(tmp_path, monkeypatch):
 
 
 def test_what_nobody_has_read_for_a_month_goes_where_it_can_be_made_again(tmp_path, monkeypatch):
-    """Files of ids that are old and unread go; those that were read lately stay, and so does every file of other caches."""
+    """Files and folders that are old and unread go; those that were read lately stay, and so does all of other caches."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
     now, month = time.time(), 31 * 24 * 3600
     times = {"unread": (now - month, now - month), "read": (now - 60, now - month), "new": (now, now)}
     for kind in ("ids", "jobs"):
         for name, both in times.items():
-            path = cache_directory(kind) / name
-            path.touch()
-            os.utime(path, times=both)
-    assert {path.name for path in cache_directory("ids", forgets=True).iterdir()} == {"read", "new"}
-    assert {path.name for path in cache_directory("jobs").iterdir()} == set(times)
+            folder = cache_directory(kind) / f"folder {name}"
+            (folder / "below").mkdir(parents=True)
+            for path in (cache_directory(kind) / name, folder / "below" / "file", folder):
+                path.touch()
+                os.utime(path, times=both)
+    left = {path.name for path in cache_directory("ids", forgets=True).iterdir()}
+    assert left == {"read", "new", "folder read", "folder new"}
+    assert len(list(cache_directory("jobs").iterdir())) == 2 * len(times)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")

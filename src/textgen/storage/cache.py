@@ -1,9 +1,10 @@
-"""Finds the user's caches: files that can be made again from the text and are never needed to sample."""
+"""Finds the user's caches: files that can be made or downloaded again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from textgen.errors import MissingError
 from textgen.storage.files import is_temporary, make_directory, remove_old_temporaries
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
-"""A cached file that nobody has read for this long only fills the disk; it can be made again."""
+"""A cached file that nobody has read for this long only fills the disk."""
 
 
 def cache_directory(kind: str, *, forgets: bool = False) -> Path:
@@ -21,7 +22,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
 
     Args:
         kind: its name, such as `"ids"`.
-        forgets: whether files that nobody has read for thirty days are removed too.
+        forgets: whether files, and directories of files, that nobody has read for thirty days are removed too.
 
     Raises:
         TextgenError: when it cannot be made.
@@ -32,7 +33,11 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
     for path in directory.iterdir() if forgets else ():
         # Another process may have removed it, and Windows keeps one that is open.
         with contextlib.suppress(OSError):
-            if not is_temporary(path) and _unused_seconds(path) > _UNUSED_SECONDS:
+            if is_temporary(path) or _unused_seconds(path) <= _UNUSED_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
     return directory
 
@@ -62,6 +67,7 @@ def named_directory(variable: str) -> Path | None:
 
 
 def _unused_seconds(path: Path) -> float:
-    """How long ago a file was last read or written, as far as the file system records when it was read."""
-    found = path.stat()
-    return time.time() - max(found.st_atime, found.st_mtime)
+    """How long ago a file, or one in a directory, was last read or written, as far as the file system records that."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    used = (max(file.stat().st_atime, file.stat().st_mtime) for file in files)
+    return time.time() - max([path.stat().st_mtime, *used])
