@@ -1,3 +1,4 @@
+import json
 import threading
 
 import pytest
@@ -147,6 +148,24 @@ def test_a_lock_that_makes_no_sense_keeps_nobody_out(uri, content):
         directory.write("lock", content, 0)
     with Kept(uri) as first:
         assert not first.goes_on
+
+
+@pytest.mark.parametrize(
+    ("description", "shown"),
+    [
+        ("you\nwarning: all is lost\x1b[2J\u202e", r"you warning: all is lost\x1b[2J\u202e"),
+        ("y" * 10**6, "[...]"),
+        (7, "7"),
+        (["you"], "['you']"),
+    ],
+)
+def test_what_a_lock_says_of_its_holder_is_shown_on_one_line(uri, description, shown):
+    """Anybody who may write to the bucket can have written it."""
+    lock = {"name": "", "copy": "", "description": description, "held": True}
+    with BucketDirectory(uri) as directory:
+        directory.write("lock", json.dumps(lock).encode(), 0)
+    with Kept(uri) as first:
+        assert first.said == [f"waiting up to 1 seconds for {shown}, who may still work in {uri}"]
 
 
 def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):

@@ -18,9 +18,11 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from textgen.console import visible
 from textgen.errors import InputOutputError, LockedError, TextgenError
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
 from textgen.storage.json_object import parse_object
+from textgen.storage.service import shorten
 
 LOCK = "lock"
 
@@ -189,8 +191,9 @@ class Lease:
 
 
 def _parse(content: bytes) -> Holder:
-    """The holder that a lock names; nobody where it is damaged."""
+    """The holder that a lock names, described on one line; nobody where it is damaged."""
     try:
-        return Holder(**(parse_object(content) or {}))
-    except TypeError:
+        holder = Holder(**(parse_object(content) or {}))
+        return replace(holder, description=visible(shorten(str(holder.description))))
+    except (TypeError, RecursionError):  # what is no text may be nested too deeply to be shown
         return Holder(name="", copy="", description="somebody unknown", held=False)
