@@ -155,7 +155,7 @@ class _Record:
 
 
 def _list(uri: str) -> dict[str, StoredObject]:
-    """What is in the bucket's directory, except its lock: this process holds the one here."""
+    """The files in the bucket's directory, except those that are this directory's own: the lock and the record."""
     with BucketDirectory(uri) as directory:
         found = directory.list()
     job = JobDirectory(Path())
@@ -164,8 +164,8 @@ def _list(uri: str) -> dict[str, StoredObject]:
             f"there is no job in {uri}: it contains no {job.config.name}; check the name, "
             "or check with textgen vertex status that the job has started"
         )
-    ours = {job.lock.name, _RECORD}
-    return {name: facts for name, facts in found.items() if name not in ours}
+    ours = {job.lock.name, _RECORD}  # on a disk that does not tell upper from lower case, in any case
+    return {name: facts for name, facts in found.items() if name.casefold() not in ours}
 
 
 def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
