@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import json
 import os
@@ -14,7 +15,8 @@ import pytest
 from tests import paused_trainer
 from tests.cli.conftest import TEXT
 from textgen.cli import train
-from textgen.jobs import job_place
+from textgen.cli.summaries import open_summaries
+from textgen.jobs import Events, JobDirectory, job_place
 from textgen.storage import mirror
 
 pytestmark = pytest.mark.cloud
@@ -211,6 +213,19 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
     assert bucket.blob("curves/train/events").download_as_bytes() == b"a curve"
     assert list((tmp_path / "state").rglob("events"))  # until they have arrived they are nowhere else
     assert not (tmp_path / "local" / "logs").exists()
+
+
+def test_two_jobs_can_write_their_curves_to_one_place(bucket, tmp_path):
+    """On one machine, at the same time: each uploads its own, while the other's grow."""
+    place = f"gs://{bucket.name}/curves"
+    events = Events(say=pytest.fail, warn=pytest.fail, lost=lambda error: pytest.fail(str(error)), finish=lambda: None)
+    with contextlib.ExitStack() as stack:
+        for name in ("one", "two"):
+            local = stack.enter_context(open_summaries(place, JobDirectory(tmp_path / name), events))
+            assert not local.exists()
+            local.mkdir(parents=True)
+            (local / f"events.{name}").write_text(name)
+    assert {blob.name for blob in bucket.list_blobs(prefix="curves/")} == {"curves/events.one", "curves/events.two"}
 
 
 def test_a_permission_that_is_gone_ends_training(text, bucket, front, training, monkeypatch, capsys):
