@@ -33,7 +33,7 @@ class Kept(Lease):
 def test_a_new_place_is_taken_at_once(uri):
     """Nobody is waited for; the local copy gets a name that none had."""
     with Kept(uri) as first:
-        assert not first.goes_on
+        assert not first.has_newest_copy
         assert first.copy
         assert first.said == []
 
@@ -43,10 +43,10 @@ def test_a_place_that_was_left_in_order_is_taken_at_once(uri):
     with Kept(uri) as first:
         pass
     with Kept(uri, copy=first.copy) as second:
-        assert second.goes_on
+        assert second.has_newest_copy
         assert second.copy == first.copy
     with Kept(uri, copy="another") as third:
-        assert not third.goes_on
+        assert not third.has_newest_copy
         assert third.copy not in {first.copy, "another"}
         assert third.said == []
 
@@ -85,7 +85,7 @@ def test_the_lease_of_a_killed_holder_runs_out(uri):
     abandon(first)
     with Kept(uri, "two") as second:
         assert len(second.said) == 1
-        assert not second.goes_on
+        assert not second.has_newest_copy
 
 
 def test_a_lease_that_is_given_back_meanwhile_is_taken(uri):
@@ -108,7 +108,7 @@ def test_the_same_holder_takes_over_at_once(uri, by):
     abandon(first)
     with Kept(uri, "job 1") if by == "name" else Kept(uri, copy=first.copy) as second:
         assert second.said == []
-        assert second.goes_on == (by == "copy")
+        assert second.has_newest_copy == (by == "copy")
 
 
 def test_who_loses_the_lease_is_told(uri):
@@ -147,7 +147,7 @@ def test_a_lock_that_makes_no_sense_keeps_nobody_out(uri, content):
     with BucketDirectory(uri) as directory:
         directory.write("lock", content, 0)
     with Kept(uri) as first:
-        assert not first.goes_on
+        assert not first.has_newest_copy
 
 
 @pytest.mark.parametrize(

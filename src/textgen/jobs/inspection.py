@@ -1,4 +1,4 @@
-"""Says what each checkpoint of a job holds, and whether it verifies; changes nothing."""
+"""Verifies the checkpoints of a job, and describes what they contain; changes nothing."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from textgen.jobs.checkpoint import CheckpointStore
 
 @dataclass(frozen=True)
 class CheckpointFacts:
-    """What a checkpoint holds.
+    """What a checkpoint contains.
 
     Attributes:
-        step: updates made.
-        bytes: of its files.
-        problem: why it cannot be used, on one line; None when it verifies. What follows is known only then.
-        tensors: how many.
-        epochs: passes over the training text, whole ones.
+        step: the updates made.
+        bytes: the size of its files.
+        problem: why it cannot be used, on one line; None if it verifies. The following attributes are known only then.
+        tensors: the number of tensors.
+        epochs: the completed passes over the training text.
         best_step: the step of the best checkpoint when this one was written.
-        versions: of the programs that wrote it, by their names.
+        versions: the versions of the programs that wrote it, by their names.
     """
 
     step: int
@@ -37,13 +37,13 @@ def inspect_checkpoints(store: CheckpointStore) -> list[CheckpointFacts]:
     """Reads and verifies every checkpoint, the newest first.
 
     Args:
-        store: the checkpoints; a trainer may write there meanwhile.
+        store: the checkpoints; a trainer may be writing there.
     """
     return [facts for step in store.steps() if (facts := _inspect(store, step)) is not None]
 
 
 def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
-    """What one checkpoint holds; None when a trainer has removed it since it was listed."""
+    """What a checkpoint contains, or None if a trainer has removed it since it was listed."""
     size = store.size(step)
     try:
         checkpoint = store.read(step)
@@ -65,7 +65,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """A JSON object; an empty one where there is something else."""
+    """The value if it is a JSON object; otherwise an empty one."""
     return value if isinstance(value, dict) else {}
 
 

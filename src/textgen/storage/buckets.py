@@ -22,7 +22,7 @@ from textgen.storage.object_names import check_local_name, find_twins
 from textgen.storage.uris import SCHEME, below, is_bucket, split
 
 _LONGEST_NAME = 200
-"""In bytes: of names that could be too long for a local disk, the end is kept."""
+"""In bytes; of a longer name, which a local disk might refuse, the end is kept."""
 
 _WILDCARD = re.compile(r"[*?[]")
 
@@ -37,15 +37,15 @@ def fetch(uri: str) -> Path:
         uri: `gs://BUCKET/OBJECT`.
 
     Returns:
-        The file, in the cache, under the object's own name. It is for reading only.
+        The file in the cache, which has the object's name. It must not be changed.
 
     Raises:
         UsageError: for an invalid URI, or a name that no local file can have.
-        MissingError: when there is no such bucket or object.
-        AccessError: when the credentials do not allow it.
-        UnavailableError: when there are no credentials and the object is not public, or the service cannot be reached;
-            the latter is noticed within about a minute, or two if it happens in the middle.
-        InputOutputError: when what arrived is damaged, or the disk fails.
+        MissingError: if the bucket or the object does not exist.
+        AccessError: if the credentials do not allow it.
+        UnavailableError: if there are no credentials and the object is not public, or the service cannot be reached for
+            about a minute, or two if the connection breaks in the middle.
+        InputOutputError: if the object arrived damaged, or the disk fails.
     """
     path = _fetch_if_there(uri)
     if path is None:
@@ -57,9 +57,9 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
     """Downloads what an argument names in a bucket: a file, a folder or a glob.
 
     Args:
-        argument: begins with `gs://`.
-        choose: for a folder or a glob, chooses what to download. It is called with the folder's URI and the names of the
-            objects below it, relative to it.
+        argument: starts with `gs://`.
+        choose: chooses what to download from a folder or for a glob. It is called with the folder's URI and the names of
+            the objects in and below it, relative to it.
 
     Returns:
         The path or glob that means the same in the cache; the names are those of the bucket.
@@ -92,19 +92,19 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
 
 
 def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -> list[str]:
-    """Downloads the objects below a place of a bucket, except those that are here already.
+    """Downloads the objects in and below a directory of a bucket, except those that the local directory already has.
 
     Args:
-        uri: the place.
-        place: the local directory; made when missing.
-        names: of the objects to download; None for all.
+        uri: the directory in the bucket.
+        place: the local directory; created if missing. Its other files stay.
+        names: the names of the objects to download; None for all.
 
     Returns:
-        The names of those that are here now; whatever else is in the directory stays.
+        The names of those of them that exist; none if the directory does not exist.
 
     Raises:
-        InputOutputError: when two of the objects would be one file here.
-        TextgenError: as `fetch`; a place without objects is empty.
+        InputOutputError: if two of the objects would be one local file.
+        TextgenError: as `fetch`.
     """
     remove_old_temporaries(place)
     with BucketDirectory(uri) as directory:
@@ -119,14 +119,14 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
 
 
 def upload_once(path: Path, uri: str) -> None:
-    """Brings a file into a bucket, unless there is such an object; for names that say which content is meant.
+    """Uploads a file unless the object exists; for names that are made from the content.
 
     Args:
         path: the file.
-        uri: of the object.
+        uri: the object's URI.
 
     Raises:
-        TextgenError: as `BucketDirectory`, or when the file cannot be read.
+        TextgenError: as `BucketDirectory`, or if the file cannot be read.
     """
     with _opened(uri) as (directory, name):
         if directory.find(name) is None and directory.upload(name, path, NOT_THERE) is None:
@@ -134,10 +134,10 @@ def upload_once(path: Path, uri: str) -> None:
 
 
 def name_by_content(paths: Sequence[Path]) -> str:
-    """A short name for the content of files: any other content has another name.
+    """Returns a short name for the content of files; other content has another name.
 
     Raises:
-        TextgenError: when one cannot be read.
+        TextgenError: if a file cannot be read.
     """
     content = hashlib.sha256()
     for path in paths:
@@ -150,10 +150,10 @@ def name_by_content(paths: Sequence[Path]) -> str:
 
 
 def copy_to(path: Path, place: str) -> None:
-    """Copies a small file to a path or to an object of a bucket, which it replaces.
+    """Copies a small file to a path or to an object of a bucket, and replaces what is there.
 
     Raises:
-        TextgenError: when it cannot be read or written.
+        TextgenError: if the file cannot be read or written.
     """
     try:
         content = path.read_bytes()
@@ -169,7 +169,7 @@ def copy_to(path: Path, place: str) -> None:
 
 @contextlib.contextmanager
 def _opened(uri: str) -> Iterator[tuple[BucketDirectory, str]]:
-    """The bucket of an object, and the object's name in it."""
+    """Opens the bucket of an object; yields it with the object's name."""
     bucket, name = split(uri)
     with BucketDirectory(f"{SCHEME}{bucket}") as directory:
         yield directory, name
@@ -182,7 +182,7 @@ def _fetch_if_there(uri: str) -> Path | None:
 
 
 def _fetch_object(cache: Path, directory: BucketDirectory, name: str, facts: StoredObject) -> Path:
-    """The file in the cache that has the content of an object; downloaded unless it is here already."""
+    """Returns the file in the cache that has the object's content; downloads it if it is not there yet."""
     path = _cached(cache, below(directory.uri, name), facts.crc32c)
     if not _is_here(facts, path):
         directory.download(name, path)
@@ -194,14 +194,14 @@ def _cache() -> Path:
 
 
 def _cached(cache: Path, uri: str, *contents: str) -> Path:
-    """The local path of what a URI names as long as it has these contents, with the same name at its end."""
+    """The path in the cache for what a URI names while it has the given contents; ends in the same name."""
     name = check_local_name(uri.rstrip("/").rpartition("/")[2], uri)
     key = hashlib.sha256("\n".join([uri, *contents]).encode()).hexdigest()[:32]
     return cache / key / name.encode()[-_LONGEST_NAME:].decode(errors="ignore")
 
 
 def _link(file: Path, path: Path) -> None:
-    """Puts a file in a second place, without a second copy of its bytes where the file system can do so."""
+    """Makes a second name for a file: a hard link, or a copy where the file system has no links."""
     make_directory(path.parent)
     with contextlib.suppress(OSError):
         path.hardlink_to(file)
@@ -214,10 +214,10 @@ def _link(file: Path, path: Path) -> None:
 
 
 def _refuse_twins(directory: BucketDirectory, names: Iterable[str]) -> None:
-    """Refuses objects that would be one local file.
+    """Checks that no two objects would be one local file.
 
     Raises:
-        InputOutputError: for these.
+        InputOutputError: if two would be.
     """
     if twins := find_twins(names):
         raise InputOutputError(

@@ -16,22 +16,22 @@ _UNUSED_SECONDS = 30 * 24 * 60 * 60
 
 
 def cache_directory(kind: str, *, forgets: bool = False) -> Path:
-    """A directory for one kind of cached file: below `TEXTGEN_CACHE`, else below the user's cache directory.
+    """Returns the directory for one kind of cached file: in `TEXTGEN_CACHE`, or else in the user's cache directory.
 
-    Temporary files that killed processes left there are removed; those of processes at work stay.
+    Temporary files that killed processes left there are removed; those of running processes stay.
 
     Args:
-        kind: its name, such as `"ids"`.
+        kind: the directory's name, such as `"ids"`.
         forgets: whether files, and directories of files, that nobody has read for thirty days are removed too.
 
     Raises:
-        TextgenError: when it cannot be made.
+        TextgenError: if it cannot be created.
     """
     directory = cache_root() / kind
     make_directory(directory)
     remove_old_temporaries(directory)
     for path in directory.iterdir() if forgets else ():
-        # Another process may have removed it, and Windows keeps one that is open.
+        # Another process may remove it first, and Windows refuses to remove an open file.
         with contextlib.suppress(OSError):
             if is_temporary(path) or _unused_seconds(path) <= _UNUSED_SECONDS:
                 continue
@@ -43,7 +43,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
 
 
 def cache_root() -> Path:
-    """The directory of all caches.
+    """Returns the directory of all caches; does not create it.
 
     Raises:
         MissingError: as `named_directory`.
@@ -54,10 +54,10 @@ def cache_root() -> Path:
 
 
 def named_directory(variable: str) -> Path | None:
-    """The directory that an environment variable names; None where it is empty or not set.
+    """Returns the directory that an environment variable names, or None if it is empty or not set.
 
     Raises:
-        MissingError: when it is in the home of a user that does not exist.
+        MissingError: if the directory is in the home of a user that does not exist.
     """
     named = os.environ.get(variable)
     try:
