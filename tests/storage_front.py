@@ -1,7 +1,6 @@
-"""A proxy for the Cloud Storage of the tests: it records requests, and lets them fail as a test wants.
+"""A proxy in front of the tests' Cloud Storage, which records requests and makes them fail as a test wants.
 
-It also checks the generations that requests name where the server behind it does not: when an object is removed, or
-uploaded in parts.
+It also checks the generations in requests that remove an object or upload it in parts, because the server does not.
 """
 
 import contextlib
@@ -18,12 +17,16 @@ KEPT = ("Content-Type", "X-Goog-Hash", "X-Goog-Generation", "Location", "Range")
 
 
 class Front(http.server.ThreadingHTTPServer):
-    """Passes requests on.
+    """Forwards requests.
 
-    `paths` are the paths of all GET requests, `requests` are all requests, as pairs of method and path. `faults` are functions
-    of an answer's status, headers and body, one for each of the next answers. `rule`, called with each method and path,
-    decides about a request: "refuse" answers 503 instead, "forbid" 403, "hang up" closes the connection, "stall" does not answer
-    until the client has given up, "lose" passes it on and closes the connection without the answer; None lets it pass.
+    `paths` contains the paths of all GET requests, and `requests` all requests as pairs of method and path. `faults` are
+    functions of an answer's status, headers and body, one for each of the next answers. `rule` is called with each method
+    and path, and decides about the request:
+
+    - None forwards it.
+    - "refuse" answers 503 instead, "forbid" 403.
+    - "hang up" closes the connection; "stall" does so only when the client has given up.
+    - "lose" forwards it, and closes the connection without an answer.
     """
 
     daemon_threads = True
@@ -58,7 +61,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fate in {"hang up", "stall"}:
             if fate == "stall":
                 with contextlib.suppress(OSError):
-                    self.connection.recv(1)  # nothing comes, but the end of the connection
+                    self.connection.recv(1)  # returns when the client closes the connection
             self.hang_up()
             return
         if fate in {"refuse", "forbid"}:
@@ -71,7 +74,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         if server.faults:
             status, headers, content = server.faults.pop(0)(status, headers, content)
-        if "/download/" not in self.path:  # it names the address of the bytes
+        if "/download/" not in self.path:  # the answer contains the address of the object's bytes
             content = content.replace(server.behind.encode(), server.address.encode())
         self.send_response(status)
         for name in KEPT:
@@ -81,7 +84,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names that http.server asks for
+    do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - http.server's names
 
     def pass_on(self, body):
         if self.breaks_a_condition(body):
@@ -90,7 +93,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return ask(self.server.behind + self.path, self.command, body, kept)
 
     def breaks_a_condition(self, body):
-        """Whether a request names a generation that does not exist, if the server behind would not check that."""
+        """Whether a request names a generation that does not exist, if the server would not check that."""
         path, _, query = self.path.partition("?")
         given = urllib.parse.parse_qs(query)
         named = given.get("ifGenerationMatch")
@@ -106,11 +109,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *arguments):
-        """Writes nothing."""
+        """Logs nothing."""
 
 
 def ask(url, method, body, headers):
-    """A server's answer: status, headers and body."""
+    """Returns a server's answer: status, headers and body."""
     request = urllib.request.Request(url, body if method in {"POST", "PUT"} else None, headers, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own server
@@ -121,7 +124,7 @@ def ask(url, method, body, headers):
 
 
 def fail(status, message="out of order"):
-    """A fault: a failure in the service's format."""
+    """A fault: an error in the service's format."""
     body = json.dumps({"error": {"code": status, "message": message}}).encode()
     return lambda *_: (status, {"Content-Type": "application/json"}, body)
 
@@ -132,5 +135,5 @@ def keep(*answer):
 
 
 def damage(status, headers, body):
-    """A fault: one bit of the body is flipped."""
+    """A fault: flips one bit of the body."""
     return status, headers, bytes([body[0] ^ 1]) + body[1:]
