@@ -1,13 +1,13 @@
-# textgen-train for a GPU of Vertex AI, or any machine with docker: docs/container.md shows how it is built and run.
+# textgen-train for a GPU on Vertex AI, or any machine with docker. docs/container.md shows how to build and run it.
 #
-#   --target train    trains; --build-arg TENSORFLOW=cpu leaves CUDA out
-#   --target sample   writes with a trained model; has no TensorFlow
+#   --target train    trains; --build-arg TENSORFLOW=cpu omits CUDA
+#   --target sample   samples from a trained model; without TensorFlow
 
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS base
 SHELL ["/bin/sh", "-eu", "-c"]
-# The driver's libraries are put there by the machine, not by the image.
+# The machine, not the image, provides the driver's libraries there.
 ENV PATH=/opt/textgen/bin:/usr/local/nvidia/bin:${PATH} \
     LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64 \
     PYTHONUNBUFFERED=1 \
@@ -43,7 +43,7 @@ FROM base AS train
 ARG TENSORFLOW=gpu
 COPY requirements/base.txt requirements/gpu.txt /opt/textgen/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    case "${TENSORFLOW}" in gpu) lock=gpu ;; cpu) lock=base ;; *) echo "TENSORFLOW is gpu or cpu" >&2; exit 2 ;; esac; \
+    case "${TENSORFLOW}" in gpu) lock=gpu ;; cpu) lock=base ;; *) echo "TENSORFLOW must be gpu or cpu, got ${TENSORFLOW}" >&2; exit 2 ;; esac; \
     pip install --no-deps --require-hashes -r "/opt/textgen/${lock}.txt"
 COPY --from=wheel /dist /opt/textgen/dist
 RUN pip install --no-cache-dir --no-deps /opt/textgen/dist/*.whl

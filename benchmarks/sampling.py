@@ -1,6 +1,6 @@
-"""How fast is sampling? Compares start-up, memory and characters per second with naive NumPy, PyTorch and Keras.
+"""How fast is sampling? Compares start-up time, memory and characters per second with naive NumPy, PyTorch and Keras.
 
-Every number is the best of several runs, which alternate with those of the other programs. The models have 65 characters, an
+Each number is the best of several runs, which alternate with those of the other programs. The models have 65 characters, an
 embedding as wide as the state, and random weights; the temperature is 0.8. Rates are measured in separate processes, with one and
 with two BLAS threads. On a busy machine, two threads are slow.
 PyTorch is measured only if it is installed (`pip install torch`). It is not a dependency of textgen.
@@ -51,11 +51,11 @@ def write_random_model(path: Path, state_size: int, layers: int, *, one_hot: boo
     write_model(path, ModelFile(tensors, shape, vocabulary, {}, "", 1, ""))
 
 
-# Each of these functions takes a model file, and returns a function that writes N characters.
+# Each of these functions takes a model file, and returns a function that generates N characters.
 
 
 def textgen_stream(path: Path) -> Callable[[int], None]:
-    """Our generator, one text, piece by piece."""
+    """Our generator, writing one text piece by piece."""
     from textgen.generation import load
 
     generator = load(path)
@@ -68,7 +68,7 @@ def textgen_stream(path: Path) -> Callable[[int], None]:
 
 
 def textgen_batch(path: Path) -> Callable[[int], None]:
-    """Our generator, `BATCH` texts at once."""
+    """Our generator, writing `BATCH` texts at once."""
     from textgen.config import SamplingConfig
     from textgen.generation import load
 
@@ -83,7 +83,7 @@ def textgen_batch(path: Path) -> Callable[[int], None]:
 
 
 def naive(path: Path) -> Callable[[int], None]:
-    """Plain NumPy, with softmax and choice."""
+    """A plain NumPy step, with softmax and `choice`."""
     import numpy as np
     from naive_step import NaiveStep, sample
 
@@ -100,7 +100,7 @@ def naive(path: Path) -> Callable[[int], None]:
 
 
 def naive_with_our_sampler(path: Path) -> Callable[[int], None]:
-    """Plain NumPy for the step, and our sampler."""
+    """A plain NumPy step, with our sampler."""
     import numpy as np
     from naive_step import NaiveStep
 
@@ -121,7 +121,7 @@ def naive_with_our_sampler(path: Path) -> Callable[[int], None]:
 
 
 def torch_stream(path: Path) -> Callable[[int], None]:
-    """PyTorch's torch.nn.LSTM, one token per call."""
+    """PyTorch's `torch.nn.LSTM`, one token per call."""
     import torch
 
     from textgen.generation import read_model
@@ -168,7 +168,7 @@ def keras_predict(path: Path) -> Callable[[int], None]:
 
 
 def keras_loop(path: Path) -> Callable[[int], None]:
-    """Keras, the whole loop compiled by tf.function."""
+    """Keras, with the whole loop compiled by `tf.function`."""
     import tensorflow as tf
 
     model = _keras_model(path)
@@ -187,7 +187,7 @@ def keras_loop(path: Path) -> Callable[[int], None]:
 
 
 def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
-    """Returns stock Keras layers with the weights of a model file."""
+    """Returns a model of stock Keras layers with the weights of a model file."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     import keras
     import tensorflow as tf
@@ -227,7 +227,7 @@ NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
 
 
 def measure(path: Path, names: list[str]) -> dict[str, float]:
-    """Returns the characters per second of some writers, which alternate; the best run of each counts."""
+    """Returns the characters per second of each writer: the best of several runs, which alternate between the writers."""
     writers = {name: WRITERS[name](path) for name in names}
     counts, best = {}, dict.fromkeys(names, 0.0)
     for name, write in writers.items():
@@ -244,7 +244,7 @@ def measure(path: Path, names: list[str]) -> dict[str, float]:
 
 
 def measure_apart(path: Path, threads: int, names: list[str]) -> dict[str, float]:
-    """Runs `measure` in another process, with N BLAS threads."""
+    """Runs `measure` in another process, with a given number of BLAS threads."""
     command = [sys.executable, __file__, "--measure", str(path), *names]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
     output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
@@ -273,7 +273,7 @@ def seconds_to_run(*command: str) -> float:
 
 
 def print_start(path: Path) -> None:
-    """Prints start-up times and memory."""
+    """Prints the start-up times and the memory."""
     sample = str(Path(sysconfig.get_path("scripts")) / "textgen-sample")
     peers: dict[str, list[float]] = {"first": [], "numpy": [], "help": [], "pass": []}
     megabytes = 0.0
@@ -316,7 +316,7 @@ def print_rates(directory: Path, state_size: int, layers: int) -> None:
 
 
 def main() -> None:
-    """Prints all tables, or measures for another process of this script."""
+    """Prints all tables, or, with `--measure`, the rates that another process of this script asks for."""
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3:])))
         return

@@ -100,7 +100,8 @@ def test_every_setting_is_in_both_pages():
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables
-            assert re.search(rf"\n  {re.escape(setting.label)}\s", help_pages)
+            shown = setting.flag if setting.option.positional is None else setting.label
+            assert re.search(rf"\n  {re.escape(shown)}\s", help_pages)
 
 
 @pytest.mark.parametrize("name", ORIGINAL_FLAGS)

@@ -1,4 +1,5 @@
 import ast
+import copy
 import errno
 import os
 import re
@@ -8,7 +9,16 @@ import pytest
 
 import textgen
 from textgen import errors
-from textgen.errors import AccessError, InputOutputError, MissingError, TextgenError, from_os_error
+from textgen.console import report_failure
+from textgen.errors import (
+    AccessError,
+    InputOutputError,
+    MissingError,
+    TextgenError,
+    UsageError,
+    from_os_error,
+    named,
+)
 
 SOURCES = sorted(Path(textgen.__file__).parent.rglob("*.py"))
 
@@ -41,7 +51,7 @@ def test_exit_codes_tell_the_errors_apart():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no sysexits.h")
 def test_exit_codes_are_those_of_sysexits():
     """Where sysexits.h has a code for the case, it is this one."""
-    named = {
+    system = {
         "DataError": os.EX_DATAERR,
         "MissingError": os.EX_NOINPUT,
         "UnavailableError": os.EX_UNAVAILABLE,
@@ -52,7 +62,7 @@ def test_exit_codes_are_those_of_sysexits():
         "AccessError": os.EX_NOPERM,
         "FormatError": os.EX_CONFIG,
     }
-    assert {name: code for name, code in documented().items() if name in named} == named
+    assert {name: code for name, code in documented().items() if name in system} == system
 
 
 @pytest.mark.parametrize(
@@ -116,3 +126,39 @@ def test_every_message_is_one_line():
     found = [text for path in SOURCES for text in raised_texts(ast.parse(path.read_text(encoding="utf-8")))]
     assert any("the training text is too short" in text for text in found)
     assert [text for text in found if "\n" in text] == []
+
+
+def test_a_setting_is_named_for_who_reads():
+    """Python callers read the setting's name, the command line shows the flag; a copy of the error keeps both."""
+    error = UsageError(f"{named('layers')} must be at least 1, got 0; set {named('minutes')} instead")
+    for found in (error, copy.copy(error)):
+        assert str(found) == "layers must be at least 1, got 0; set minutes instead"
+        assert found.on_command_line == "--layers must be at least 1, got 0; set --minutes instead"
+    assert str(TextgenError()) == TextgenError().on_command_line == ""
+
+
+@pytest.mark.parametrize("job_id", ["", "1"])
+def test_what_ends_a_command_names_flags(job_id, capsys, monkeypatch):
+    """In a pipe and in a log of the cloud."""
+    monkeypatch.setenv("CLOUD_ML_JOB_ID", job_id)
+    report_failure("textgen-train", UsageError(f"{named('layers')} must be at least 1, got 0"))
+    assert "--layers must be at least 1, got 0" in capsys.readouterr().err
+
+
+def written_texts(tree: ast.Module) -> list[str]:
+    """The texts in a module's code; neither docstrings nor help."""
+    spared = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    helps = (node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "help")
+    spared |= {id(part) for text in helps for part in ast.walk(text)}
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in spared)
+    return [node.value for node in nodes if isinstance(node.value, str)]
+
+
+def test_only_the_command_line_writes_flags():
+    """Code below `cli` names a setting by `named`, or plainly; what only commands use is spared."""
+    package = Path(textgen.__file__).parent
+    commands = {"cli", "cloud", "flags.py", "api_endpoint.py", "vertex.py", "vertex_command.py"}
+    library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]
+    assert len(library) > 80
+    texts = [text for path in library for text in written_texts(ast.parse(path.read_text(encoding="utf-8")))]
+    assert [text for text in texts if re.search(r"--[a-z]", text)] == []

@@ -154,7 +154,7 @@ def visible(text: str, kept: str = "") -> str:
 
 def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
-    line, kind = " ".join(str(error).split()), type(error).__name__
+    line, kind = " ".join(error.on_command_line.split()), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if in_cloud_job() and not sys.stderr.isatty():

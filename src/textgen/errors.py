@@ -16,7 +16,8 @@ The tree, with exit codes from `sysexits.h` where one fits::
       FormatError               78   a model file, a checkpoint or a config file that cannot be used
       CancelledError           130   Ctrl-C
 
-Every message is one line: what is wrong, the value received, and what to do next.
+Every message is one line: what is wrong, the value received, and what to do next. Python callers read
+`layers` where the command line prints `--layers`: see `named`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,37 @@ from __future__ import annotations
 import errno
 from typing import ClassVar
 
+_MARK = "\0"
+"""Precedes a setting's name until the message is read. No argument, path or YAML file can contain it."""
+
+
+def named(setting: str) -> str:
+    """A setting's name for a message of a `TextgenError`, to which the command line adds the dashes.
+
+    >>> error = UsageError(f"{named('layers')} must be at least 1, got 0")
+    >>> print(error)
+    layers must be at least 1, got 0
+    >>> print(error.on_command_line)
+    --layers must be at least 1, got 0
+    """
+    return _MARK + setting
+
 
 class TextgenError(Exception):
-    """An expected failure, which is shown as one line without a traceback."""
+    """An expected failure, which is shown as one line without a traceback.
+
+    Args:
+        message: the line; `named` makes the names of settings in it.
+
+    Attributes:
+        on_command_line: the line with flags for the names of settings.
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message.replace(_MARK, ""))
+        self.on_command_line = message.replace(_MARK, "--")
 
 
 class UsageError(TextgenError):

@@ -147,7 +147,7 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
         (["a\0b"], 2, "got NUL"),
         (["\ud800"], 2, "lone surrogate"),
         (["new\nline.txt"], 66, "there is no new line.txt"),
-        (["good.txt", "--data_dir=."], 2, "either texts or --data_dir"),
+        (["good.txt", "--data_dir=."], 2, "texts and --data_dir cannot be combined"),
         (["--data_dir=absent"], 66, "there is no absent"),
         (["--data_dir=good.txt", "--data_prefix=x"], 66, "good.txt"),
         (["--data_dir=empty", "--data_prefix=jules"], 66, "looked for jules.train.txt and jules.txt"),
@@ -176,7 +176,7 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--lstm-state-sise", "3"], "did you mean --lstm_state_size?"),
         (["--x"], "unknown argument --x;"),
         (["-x"], "unknown argument -x;"),
-        (["--layers"], "expected one argument"),
+        (["--layers"], "needs a value"),
         (["--layers="], "--layers must be a whole number, got ''"),
         (["--layers=1e3"], "--layers must be a whole number, got '1e3'"),
         (["--layers=--"], "--layers must be a whole number, got '--'"),
@@ -202,8 +202,8 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--valid_fraction=0.9"], "at most 0.5"),
         (["--language_model=words"], "did you mean word?"),
         (["--optimizer=ADAM"], "--optimizer must be one of adam, adamw, rmsprop, sgd"),
-        (["--layer_norm=maybe"], "--layer_norm is a switch"),
-        (["--layer_norm", "--num_proj=3"], "exclude each other"),
+        (["--layer_norm=maybe"], "--layer_norm must be true or false"),
+        (["--layer_norm", "--num_proj=3"], "cannot be combined"),
         (["--no-layers"], "unknown argument --no-layers"),
         (["--help=me"], "ignored explicit argument 'me'"),
         (["--config="], "--config must not be empty"),
@@ -220,8 +220,11 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--summary_dir="], "--summary_dir must not be empty"),
         (["--summary_dir=gs:///logs"], "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["--summary_dir=good.txt/%JOB%"], "--summary_dir must be a directory"),
-        (["--fresh", "--job_dir=."], "--fresh cannot move . aside"),
-        (["--fresh", "--job_dir=mine"], "--fresh moves a job aside, and mine holds other things"),
+        (["--fresh", "--job_dir=."], "--fresh cannot rename .; give --job_dir the directory's own name"),
+        (
+            ["--fresh", "--job_dir=mine"],
+            "--fresh would rename all of mine, including what is not part of a job: 'letter.txt'; move it elsewhere",
+        ),
     ],
 )
 def test_a_wrong_flag_is_refused(arguments, message, refusal):
@@ -244,23 +247,22 @@ def test_a_name_that_is_too_long_is_refused(flag, refusal):
     ("content", "code", "message"),
     [
         ("layrs: 2", 78, "bad.yaml has the unknown key 'layrs'; did you mean layers?"),
-        ("layers: two", 78, "bad.yaml: --layers must be a whole number, got 'two'"),
-        ("layers: 0", 78, "bad.yaml: --layers must be at least 1"),
-        ("layers: [2]", 78, "bad.yaml: --layers must be a whole number, got [2]"),
-        ("layers: 0x" + 6000 * "f", 78, "bad.yaml: --layers must be at least 1"),
-        ("layer_norm: 0x" + 6000 * "f", 78, "--layer_norm is a switch"),
+        ("layers: two", 78, "bad.yaml: layers must be a whole number, got 'two'"),
+        ("layers: 0", 78, "bad.yaml: layers must be at least 1"),
+        ("layers: [2]", 78, "bad.yaml: layers must be a whole number, got [2]"),
+        ("layers: 0x" + 6000 * "f", 78, "bad.yaml: layers must be at least 1"),
+        ("layer_norm: 0x" + 6000 * "f", 78, "layer_norm must be true or false"),
         ("? 0x" + 6000 * "f" + "\n: 1", 78, "unknown key"),
-        ("dropout: .nan", 78, "bad.yaml: --dropout must be"),
+        ("dropout: .nan", 78, "bad.yaml: dropout must be"),
         ("dropout: 2020-13-45", 78, "is not valid YAML"),
-        ("job_dir: ''", 78, "bad.yaml: --job_dir must not be empty"),
+        ("job_dir: ''", 78, "bad.yaml: job_dir must not be empty"),
         ('job_dir: "a\\0b"', 78, "got NUL"),
         ('job_dir: "\\ud800"', 78, "lone surrogate"),
         ("texts: ['']", 78, "TEXT must not be empty"),
         ("texts: {a: 1}", 78, "must be a list of paths"),
-        ("data_dir: here", 2, "either texts or --data_dir"),
-        ("layer_norm: true\nnum_proj: 3", 2, "exclude each other"),
-        ("just words", 78, "must hold lines such as 'layers: 2', got a str"),
-        ("- layers", 78, "must hold lines such as"),
+        ("layer_norm: true\nnum_proj: 3", 2, "cannot be combined"),
+        ("just words", 78, "must contain lines such as 'layers: 2', got a str"),
+        ("- layers", 78, "must contain lines such as"),
         ("layers: [", 78, "is not valid YAML"),
         ("layers: 1\n---\nlayers: 2", 78, "is not valid YAML"),
         ("? [a]\n: b", 78, "is not valid YAML"),
@@ -358,7 +360,10 @@ def test_a_job_of_another_shape_is_refused(job, refusal):
     arguments = ["book.txt", "--job_dir", str(JOB), "--lstm_state_size=9", "--layer_norm"]
     code, line = refusal(train.main, arguments)
     assert code == 78
-    assert "holds a model of another shape, with lstm_state_size 8 and not 9, layer_norm False and not True;" in line
+    assert (
+        "holds a model of another shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
+        in line
+    )
     assert refusal(train.main, [*arguments, "--dry_run"]) == (code, line)
 
 
@@ -374,18 +379,18 @@ def test_a_job_of_another_text_is_refused(job, refusal):
     ("name", "content", "message"),
     [
         ("config.yaml", b"layrs: 2", "config.yaml has the unknown key 'layrs'"),
-        ("config.yaml", b"layers: 0", "config.yaml: --layers must be at least 1"),
+        ("config.yaml", b"layers: 0", "config.yaml: layers must be at least 1"),
         (
             "config.yaml",
             b"layer_norm: true\nnum_proj: 3",
-            "config.yaml: --layer_norm and --num_proj exclude each other",
+            "config.yaml: layer_norm and num_proj cannot be combined",
         ),
         ("config.yaml", b"[", "config.yaml is not valid YAML"),
         ("config.yaml", b"\xff", "config.yaml: byte 0 is not UTF-8"),
-        ("vocabulary.json", b"", "vocabulary.json is damaged; begin anew with --fresh"),
+        ("vocabulary.json", b"", "vocabulary.json is damaged; remove it"),
         ("vocabulary.json", b"[]", "vocabulary.json is damaged"),
         ("vocabulary.json", b"[" * 9999, "vocabulary.json is damaged"),
-        ("vocabulary.json", b"{}", "vocabulary.json: the vocabulary cannot be used"),
+        ("vocabulary.json", b"{}", "vocabulary.json is damaged; remove it"),
         ("state.json", b"", "state.json is damaged"),
         ("state.json", b"[]", "state.json is damaged"),
         ("state.json", b'{"status": "finished", "steps": "all"}', "state.json is damaged"),
@@ -461,12 +466,12 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--max_copy=40"], 66, "the training text of model is not known"),
         (["model", "--novelty"], 66, "the training text of model is not known"),
         (["model", "--interactive", "--max_copy=40"], 66, "the training text of model is not known"),
-        (["model", "--interactive", "--json"], 2, "--interactive and --json exclude each other"),
-        (["model", "--interactive", "--samples=2"], 2, "--interactive and --samples exclude each other"),
-        (["model", "--interactive", "--novelty"], 2, "--interactive and --novelty exclude each other"),
-        (["model", "--interactive", "--prompt=-"], 2, "--interactive and --prompt - exclude each other"),
+        (["model", "--interactive", "--json"], 2, "--interactive and --json cannot be combined"),
+        (["model", "--interactive", "--samples=2"], 2, "--interactive and --samples cannot be combined"),
+        (["model", "--interactive", "--novelty"], 2, "--interactive and --novelty cannot be combined"),
+        (["model", "--interactive", "--prompt=-"], 2, "--interactive and --prompt - cannot be combined"),
         (["model", "--oov=skp"], 2, "--oov must be one of error, skip, unk, got 'skp'; did you mean skip?"),
-        (["model", "--prompt"], 2, "--prompt: expected one argument"),
+        (["model", "--prompt"], 2, "--prompt needs a value"),
         (["model", "--prompt=a\0b"], 2, "--prompt must be text, got NUL"),
         (["model", "--prompt=\ud800"], 2, "lone surrogate"),
         (["model", "--prompt=@"], 2, "--prompt @FILE must name a file, got ''"),
@@ -476,7 +481,7 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--prompt=@good.txt/absent"], 66, "cannot read the prompt file good.txt/absent: there is no such file"),
         (["model", "--prompt=@" + "x" * 300], 74, "File name too long"),
         (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, and byte"),
-        (["model", "--prompt=“☃ sea Ω”"], 65, "it does not know '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
+        (["model", "--prompt=“☃ sea Ω”"], 65, "the model does not know these tokens of the prompt: '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
         (["model", "--prompt=" + "".join(map(chr, range(0x400, 0x500)))], 65, "and 246 more"),
     ],
 )  # fmt: skip

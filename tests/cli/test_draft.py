@@ -269,10 +269,10 @@ def test_a_seed_is_that_of_the_next_passage(draft):
     ("name", "value", "message"),
     [
         ("lenght", "3", "there is no setting 'lenght'; did you mean length?"),
-        ("length", "-3", "--length must be at least 0, got -3"),
-        ("length", "x", "--length must be a whole number, got 'x'"),
-        ("oov", "x", "--oov must be one of error, skip, unk"),
-        ("max_copy", "5", "--max_copy must be at least 16"),
+        ("length", "-3", "length must be at least 0, got -3"),
+        ("length", "x", "length must be a whole number, got 'x'"),
+        ("oov", "x", "oov must be one of error, skip, unk"),
+        ("max_copy", "5", "max_copy must be at least 16"),
         ("model", "x", "there is no setting 'model'"),
     ],
 )

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,8 +78,8 @@ def test_a_changed_text_is_refused_with_the_ways_out(job, no_training, capsys, d
     """Without the flag nobody trains on another text by mistake; the line names the flag."""
     make_frequent_what_was_rare()
     assert refused(capsys, 65, [*job, *dry_run]) == (
-        f"textgen-train: error: {JOB} was trained on another text; name another --job_dir or --data_prefix, begin anew "
-        "with --fresh, or go on with the text as it is now with --allow_changed_data\n"
+        f"textgen-train: error: {JOB} was trained on another text; name another --job_dir or --data_prefix, use --fresh to "
+        "start over, or use --allow_changed_data to resume with the text as it is now\n"
     )
 
 
@@ -136,7 +137,7 @@ def test_a_text_of_which_the_vocabulary_lacks_much_is_refused(job, no_training, 
     BOOK.write_text("Один два три четыре пять.\n" * 300)
     line = refused(capsys, 65, [*job, FLAG, *dry_run])
     assert f"{JOB / 'vocabulary.json'} lacks 76.9% of the tokens of the training text, such as 'т', " in line
-    assert "; at most 5% may be missing: give a text more like the one that the job began with, or begin" in line
+    assert "; at most 5% may be missing: give a text more like the one that the job began with, or use --fresh" in line
 
 
 def test_an_unchanged_text_is_no_matter_for_the_flag(job, training, capsys):
@@ -175,7 +176,64 @@ def test_without_the_vocabulary_of_the_job_a_changed_text_cannot_be_read(job, no
     make_frequent_what_was_rare()
     (JOB / "vocabulary.json").unlink()
     line = refused(capsys, 66, [*job, FLAG])
-    assert f"{JOB / 'vocabulary.json'}, to read this one with, is gone; restore it, or begin anew with --fresh" in line
+    assert (
+        f"{JOB / 'vocabulary.json'}, to read this one with, is gone; restore it, or use --fresh to start over" in line
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "[" * 9999, "\ufeff"])
+def test_a_damaged_vocabulary_costs_no_job(job, training, capsys, content):
+    """It can be removed, and comes back from the same text as it was; --fresh would throw away what was learned."""
+    before = kept_vocabulary()
+    (JOB / "vocabulary.json").write_text(content)
+    line = refused(capsys, 78, job)
+    assert f"{JOB / 'vocabulary.json'} is damaged; remove it, and training makes it anew from the text\n" in line
+    (JOB / "vocabulary.json").unlink()
+    assert main(job) == 0
+    assert training.calls[0].corpus.vocabulary == before == kept_vocabulary()
+
+
+def test_a_vocabulary_that_the_text_no_longer_gives_must_be_restored(job, no_training, capsys):
+    """A job that resumed with a changed text keeps its first vocabulary: without the file it cannot go on."""
+    make_frequent_what_was_rare()
+    state = JobState.read(JOB / "state.json")
+    corpus = open_corpus(find_sources([str(BOOK)], None, None), language_model="char")
+    replace(state, data_sha256=corpus.sha256).write(JOB / "state.json")
+    assert main([*job[:-1]]) == 0
+    (JOB / "vocabulary.json").write_text("")
+    assert "vocabulary.json is damaged; restore it, or use --fresh to start over\n" in refused(capsys, 78, job)
+    (JOB / "vocabulary.json").unlink()
+    assert refused(capsys, 66, job) == (
+        f"textgen-train: error: {JOB / 'vocabulary.json'} is gone, and this text alone gives another vocabulary than the "
+        "job's; restore it, or use --fresh to start over\n"
+    )
+
+
+def test_where_the_text_has_changed_a_damaged_vocabulary_must_be_restored(job, no_training, capsys):
+    """From another text another vocabulary would come."""
+    make_frequent_what_was_rare()
+    (JOB / "vocabulary.json").write_text("")
+    for arguments in (job, [*job, FLAG]):
+        line = refused(capsys, 78, arguments)
+        assert "vocabulary.json is damaged; restore it, or use --fresh to start over\n" in line
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_another_fraction_for_validation_is_another_text(job, no_training, capsys, dry_run):
+    """The model may have learned what it would be scored on; the line has both values."""
+    line = refused(capsys, 65, [*job, "--valid_fraction=0.2", *dry_run])
+    assert (
+        f"{JOB} was trained on another text (valid_fraction is 0.1 in the job and 0.2 in this run); give the job's "
+        "value, name another --job_dir or --data_prefix, use --fresh to start over, or use --allow_changed_data" in line
+    )
+
+
+def test_another_fraction_for_validation_is_allowed_with_the_flag(job, training, capsys):
+    """As any other change of the text; from then on the job has the new one."""
+    assert main([*job, "--valid_fraction=0.2", FLAG]) == 0
+    assert REMARK in capsys.readouterr().err
+    assert main([*job, "--valid_fraction=0.2", "--max_steps=12"]) == 0
+    assert "valid_fraction is 0.2 in the job and 0.1 in this run" in refused(capsys, 65, job)
 
 
 def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):

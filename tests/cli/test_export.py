@@ -121,7 +121,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["JOB", "--format=keras", "--output=/dev/null"], 2, "--output must end in .keras for this --format"),
         (["JOB", "--format=onnx", "--output=empty"], 2, "--output must end in .onnx"),
         (["JOB", "--format=onnx", "--output=folder.onnx"], 2, "folder.onnx, which is a directory; name a file in it"),
-        (["JOB", "--format=onnx", "--output=book.txt/m.onnx"], 2, "must lie in a directory, got book.txt/m.onnx"),
+        (["JOB", "--format=onnx", "--output=book.txt/m.onnx"], 2, "must be in a directory, got book.txt/m.onnx"),
         (["JOB", "--format=onnx", "--output=broken/m.onnx"], 2, "and broken is none; name another place"),
         (["JOB", "--format=onnx", f"--output={'x' * 300}.onnx"], 74, "File name too long"),
         (["JOB", "--format=onnx", "--output=\udcff.onnx"], 2, "--output must be UTF-8"),

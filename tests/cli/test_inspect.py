@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import re
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from textgen.cli.inspect import main
+from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.generation import read_model, write_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory
 
@@ -34,7 +36,11 @@ def test_it_tells_what_a_job_holds(job, inspect):
     before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
     code, out, err = inspect(job.root)
     assert (code, err) == (0, "")
-    assert out.startswith(f"{job.root}: finished, 5 steps\ncheckpoints:\n")
+    size = read_model(job.model).vocabulary.size
+    assert out.startswith(
+        f"{job.root}: finished, 5 steps\nconfig.yaml: verified\nvocabulary.json: {size} token ids, verified\n"
+        "state.json: finished, verified\ncheckpoints:\n"
+    )
     [checkpoint] = re.findall(r"^  (step .*)$", out, re.MULTILINE)[:1]
     assert checkpoint.startswith("step 5, newest usable, best, epochs ")
     store = CheckpointStore(job.checkpoints)
@@ -89,6 +95,38 @@ def test_every_damage_is_counted(job, inspect):
     assert f"{job.root}: damaged: " in out
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("config.yaml", "layers: 0", "layers must be at least 1"),
+        ("config.yaml", "layers: 1\nlayers: 2", "sets 'layers' in line 1 and again in line 2"),
+        ("config.yaml", "layer_norm: true\nnum_proj: 3", "layer_norm and num_proj cannot be combined"),
+        ("vocabulary.json", "", "it is no JSON object"),
+        ("vocabulary.json", "{}", "its tokens are not a list of strings"),
+        ("vocabulary.json", None, "it is not the vocabulary of the checkpoint of step 5"),
+        ("state.json", "{", "is damaged"),
+        ("state.json", '{"status": "resting"}', "its status is 'resting'"),
+    ],
+)
+def test_a_damaged_small_file_is_named(name, content, message, job, inspect):
+    """Settings, vocabulary and state are verified too, and a vocabulary that is whole but another job's is no use."""
+    other = Vocabulary(("", "[UNK]", "a", "b"), make_tokenizer("char"))
+    (job.root / name).write_text(json.dumps(other.to_json()) if content is None else content)
+    code, out, err = inspect(job.root)
+    assert code == 78
+    assert "holds 1 damaged part;" in err
+    [line] = [line for line in out.splitlines() if line.startswith(f"{name}: ")]
+    assert message in line
+    assert out.count(", verified\n") == 4 - (name != "config.yaml")
+
+
+def test_every_small_file_is_counted(job, inspect):
+    """Three that are damaged are three, though the first line has room for one."""
+    for path in (job.config, job.vocabulary, job.state):
+        path.write_text("[")
+    assert "holds 3 damaged parts;" in inspect(job.root)[2]
+
+
 @pytest.mark.parametrize("depth", [300, 10**5])
 def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
     """Whether Python can still read it or not, it is one of the lines."""
@@ -106,7 +144,10 @@ def test_a_job_that_has_just_begun_is_sound(tmp_path, inspect):
     job.config.touch()
     code, out, err = inspect(tmp_path)
     assert (code, err) == (0, "")
-    assert out == f"{tmp_path}: stopped, 0 steps\ncheckpoints: none\nmodel file: none\n"
+    assert out == (
+        f"{tmp_path}: stopped, 0 steps\nconfig.yaml: verified\nvocabulary.json: none\nstate.json: none\n"
+        "checkpoints: none\nmodel file: none\n"
+    )
     CheckpointStore(job.checkpoints).write(Checkpoint(1, {}, {"versions": 3, "progress": []}))
     code, out, _ = inspect(tmp_path)
     assert code == 0
@@ -118,8 +159,9 @@ def test_without_settings_the_rest_is_told(job, inspect):
     job.config.unlink()
     code, out, _ = inspect(job.root)
     assert code == 78
-    assert "cannot read " in out.splitlines()[0]
-    assert out.count(", verified\n") == 2
+    assert out.startswith(f"{job.root}: damaged: cannot read ")
+    assert "\nconfig.yaml: none\n" in out
+    assert out.count(", verified\n") == 4
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def machine(monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "advice"),
     [
-        ({"lstm_state_size": 8000, "layers": 4}, "lower --lstm_state_size, --layers or --vocab_size"),
-        ({"batch_size": 5000, "unroll_steps": 1000}, "lower --batch_size or --unroll_steps"),
+        ({"lstm_state_size": 8000, "layers": 4}, "lower lstm_state_size, layers or vocab_size"),
+        ({"batch_size": 5000, "unroll_steps": 1000}, "lower batch_size or unroll_steps"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advice):
@@ -47,9 +47,7 @@ def test_what_fits_or_cannot_be_known_is_let_through(machine, size):
 def test_what_does_not_fit_in_the_container_is_refused(machine, size):
     """However much memory the machine around it has."""
     machine(size, container=4_000_000_000)
-    with pytest.raises(
-        UnavailableError, match=r"and this container has 4\.0 GB; lower --batch_size or --unroll_steps$"
-    ):
+    with pytest.raises(UnavailableError, match=r"and this container has 4\.0 GB; lower batch_size or unroll_steps$"):
         memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
     machine(4_000_000_000, container=1 << 63)
     with pytest.raises(UnavailableError, match=r"and this machine has 4\.0 GB; lower"):

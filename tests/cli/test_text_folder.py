@@ -89,6 +89,6 @@ def test_control_characters_are_warned_of(capsys):
     _, lines = plan(capsys, ".", "--encoding=latin-1")
     assert lines[-1] == (
         "warning: b.txt has control characters such as U+0092 in line 61, a sign of the wrong encoding; "
-        "try --encoding cp1252"
+        "try the encoding cp1252"
     )
     assert not [line for line in plan(capsys, ".", "--encoding=cp1252")[1] if "warning" in line]

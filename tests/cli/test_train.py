@@ -74,6 +74,31 @@ def test_a_preset_is_found_by_name(book, plan, tmp_path):
     assert plan("--config", "demo")["until"] == "7 minutes"
 
 
+def test_a_presets_place_is_for_the_story_alone(book, plan, tmp_path):
+    """A text of one's own gets a job of its own name; a place that a flag or a file of one's own gives stays."""
+    assert plan("--config=demo")["job"] == "job/story-demo (new)"
+    assert plan("book.txt", "--config=demo")["job"] == "job/book-384-states-1-layers-384-embed (new)"
+    assert plan("book.txt", "--config=demo")["until"] == "3 minutes"
+    assert plan("book.txt", "--config=demo", "--job_dir=here")["job"] == "here (new)"
+    (tmp_path / "own.yaml").write_text("job_dir: there\ndata_prefix: mine\n")
+    lines = plan("book.txt", "--config=own.yaml")
+    assert (lines["job"], lines["text"].split(":")[0]) == ("there (new)", "mine")
+
+
+def test_a_named_text_wins_over_all_that_a_file_says_of_its_own(book, plan, tmp_path):
+    """Neither the file's corpus nor its name is left."""
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "jules.txt").write_text("Another text.\n" * 200)
+    (tmp_path / "jules.yaml").write_text("data_dir: corpus\ndata_prefix: jules\nlayers: 2\n")
+    assert plan("--config=jules.yaml")["job"] == "job/jules-384-states-2-layers (new)"
+    assert plan("book.txt", "--config=jules.yaml")["job"] == "job/book-384-states-2-layers (new)"
+    (tmp_path / "books.yaml").write_text("texts: [book.txt]\nlayers: 2\n")
+    lines = plan("--data_dir=corpus", "--data_prefix=jules", "--config=books.yaml")
+    assert lines["job"] == "job/jules-384-states-2-layers (new)"
+    (tmp_path / "corpus").rename(tmp_path / "moved")
+    assert plan("--data_dir=moved", "--config=jules.yaml")["job"] == "job/jules-384-states-2-layers (new)"
+
+
 def test_without_a_text_the_bundled_story_is_read(book, plan):
     """`textgen-train` alone has something to learn."""
     assert plan()["text"].startswith("story:")
@@ -218,6 +243,21 @@ def test_fresh_moves_the_old_job_aside(trained, tmp_path, monkeypatch, training,
     assert {path.relative_to(first): content for path, content in everything_below(first).items()} == before
     assert not (copy.job / "checkpoints").exists()
     assert len(training.calls) == 2
+
+
+@pytest.mark.parametrize("dry_run", [[], ["--dry_run"]])
+def test_fresh_leaves_a_users_own_folder_alone(trained, tmp_path, monkeypatch, no_training, capsys, dry_run):
+    """Where a job lies among books, nothing is renamed; the line says what is in the way and what to do."""
+    copy = trained.copy(tmp_path)
+    (copy.job / "book.txt").write_text("mine")
+    monkeypatch.chdir(copy.place)
+    before = everything_below(tmp_path)
+    assert main([*trained.command, "--fresh", *dry_run]) == 2
+    assert capsys.readouterr().err == (
+        "textgen-train: error: --fresh would rename all of jobs/book-8-states-1-layers, including what is not part of a "
+        "job: 'book.txt'; move it elsewhere, or name another --job_dir\n"
+    )
+    assert everything_below(tmp_path) == before
 
 
 def test_fresh_without_a_job_just_begins(book, training, capsys):

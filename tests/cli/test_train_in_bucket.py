@@ -269,7 +269,7 @@ def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, cap
     """With --fresh, each restart would."""
     monkeypatch.setenv(name, value)
     assert train.main([text, "--fresh"]) == 2
-    assert "--fresh would begin anew whenever Vertex AI restarts the job" in capsys.readouterr().err
+    assert "--fresh would start over whenever Vertex AI restarts the job" in capsys.readouterr().err
 
 
 def newest_step(bucket):

@@ -249,7 +249,7 @@ def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
         State("stopped", steps=1).write(job.state)
     assert submitted(bucket, f"--job_dir=gs://{bucket.name}/mine") == 78
     assert (
-        f"gs://{bucket.name}/mine holds a model of another shape, with lstm_state_size 384 and not 8, layers 2"
+        f"gs://{bucket.name}/mine holds a model of another shape: lstm_state_size is 384 in the job and 8 in this run, layers is 2"
         in capsys.readouterr().err.splitlines()[-1]
     )
     assert vertex.created == []
@@ -471,7 +471,7 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
     assert vertex_command("list") == 2
     (folder / "vertex.yaml").write_text("machine: 8xa100\n")
     assert vertex_command("list") == 78
-    assert "vertex.yaml: --machine must be one of" in (error := capsys.readouterr().err)
+    assert "vertex.yaml: machine must be one of" in (error := capsys.readouterr().err)
     assert error.endswith("got '8xa100'; did you mean a100?\n")
 
 

@@ -14,7 +14,7 @@ from textgen.errors import UsageError
     ],
 )
 def test_a_host_of_googles_is_accepted(address, url):
-    """It may have the scheme that is used anyway."""
+    """A host of Google's is accepted with or without https://, and with port 443."""
     assert endpoint_url(address, trusted=False) == url
 
 
@@ -35,7 +35,7 @@ def test_a_host_of_googles_is_accepted(address, url):
     ],
 )
 def test_another_host_must_be_trusted(address):
-    """Its name alone does not make it Google's; whoever wants it says so, also for this machine."""
+    """Any host outside googleapis.com, including this machine, needs --trust_endpoint, however similar its name."""
     with pytest.raises(UsageError, match="add --trust_endpoint if your credentials may go there"):
         endpoint_url(address, trusted=False)
     assert endpoint_url(address, trusted=True).endswith(address.removeprefix("http://"))
@@ -83,7 +83,7 @@ def test_another_host_must_be_trusted(address):
     ],
 )
 def test_what_could_be_read_as_another_host_is_refused(address, message, trusted):
-    """Users, paths, trailing dots, other scripts: not even with trust, because nobody would see where it leads."""
+    """An ambiguous address, with a user, a path, a trailing dot or foreign letters, is refused even with --trust_endpoint."""
     with pytest.raises(UsageError) as caught:
         endpoint_url(address, trusted=trusted)
     assert message in str(caught.value)
@@ -91,7 +91,7 @@ def test_what_could_be_read_as_another_host_is_refused(address, message, trusted
 
 
 def test_the_settings_are_valid_only_with_such_a_host():
-    """Every command makes them before it does anything else."""
+    """The settings of Vertex AI cannot be made with a host that is neither Google's nor trusted."""
     assert VertexConfig(region="europe-west4").endpoint == "https://europe-west4-aiplatform.googleapis.com"
     with pytest.raises(UsageError, match="--trust_endpoint"):
         VertexConfig(api_endpoint="evil.example")

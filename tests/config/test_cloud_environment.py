@@ -14,7 +14,7 @@ VERTEX = {
 
 
 def test_a_job_of_vertex_ai_is_read():
-    """The job directory is the parent of the checkpoints'; slashes at the end go."""
+    """The job directory is the parent of AIP_CHECKPOINT_DIR, and slashes at the end of paths are dropped."""
     found = CloudEnvironment.read(VERTEX)
     assert found == CloudEnvironment(
         job_id="123",
@@ -29,7 +29,7 @@ def test_a_job_of_vertex_ai_is_read():
 
 
 def test_elsewhere_nothing_is_set():
-    """Neither places nor a worker; what is empty counts as not set."""
+    """Outside Vertex AI there are neither directories nor a worker, and empty variables count as unset."""
     assert CloudEnvironment.read({}) == CloudEnvironment()
     assert CloudEnvironment.read(dict.fromkeys(VERTEX, "")) == CloudEnvironment()
     assert CloudEnvironment().settings == {}
@@ -37,24 +37,24 @@ def test_elsewhere_nothing_is_set():
 
 
 def test_checkpoints_of_another_name_are_the_job_directory_itself():
-    """Who sets the variable by hand means the place."""
+    """If AIP_CHECKPOINT_DIR does not end in checkpoints, it is the job directory itself."""
     assert CloudEnvironment.read({"AIP_CHECKPOINT_DIR": "gs://bucket/mine/"}).job_dir == "gs://bucket/mine"
 
 
 @pytest.mark.parametrize("cluster", ["", "{", "[]", "1", "null", '{"task": 1}', '{"task": {"type": "chief"}}'])
 def test_a_cluster_that_makes_no_sense_is_no_failure(cluster):
-    """It says nothing that one machine needs to know."""
+    """An invalid TF_CONFIG is ignored, because a single machine does not need it."""
     assert CloudEnvironment.read({"TF_CONFIG": cluster}).replica == "0"
 
 
 def test_of_several_machines_each_has_its_name():
-    """TF_CONFIG goes before CLUSTER_SPEC."""
+    """TF_CONFIG takes precedence over CLUSTER_SPEC."""
     environment = {**VERTEX, "TF_CONFIG": '{"task": {"type": "worker", "index": "3"}}'}
     assert CloudEnvironment.read(environment).replica == "worker-3"
 
 
 def test_without_a_job_id_the_machine_is_known_by_its_address():
-    """It has the job's name in it, so that a restart takes over at once, and no other job does."""
+    """Without a job id, the machine's address identifies it, so that a restart resumes at once and another job does not."""
     pool = "cmle-training-workerpool0-33d7222dd4-0:2222"
     cluster = {"cluster": {"workerpool0": [pool]}, "task": {"type": "workerpool0", "index": 0}}
     found = CloudEnvironment.read({"CLUSTER_SPEC": json.dumps(cluster)})
@@ -80,5 +80,5 @@ def test_without_a_job_id_the_machine_is_known_by_its_address():
     ],
 )
 def test_a_cluster_without_this_machine_names_nobody(cluster):
-    """Then the local copy tells who works there."""
+    """A CLUSTER_SPEC without this machine gives no worker."""
     assert CloudEnvironment.read({"CLUSTER_SPEC": cluster}).worker is None

@@ -33,7 +33,7 @@ def parse_sampling(*arguments):
 
 
 def test_every_setting_has_a_flag_that_takes_its_default():
-    """Each setting can be given on the command line, and its own default is accepted there."""
+    """Each setting has a flag, which accepts the setting's default."""
     for setting in settings(TrainingConfig):
         if setting.option.positional is None:
             value = "none" if setting.default is None else str(setting.default)
@@ -41,7 +41,7 @@ def test_every_setting_has_a_flag_that_takes_its_default():
 
 
 def test_every_help_text_is_a_sentence():
-    """Each help text ends as a sentence does and says when to change the setting or what it does."""
+    """Each help text begins with a capital letter and ends with a full stop."""
     commands = (TrainCommand, SampleCommand, ExportCommand, JobsCommand, InspectCommand)
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
@@ -51,7 +51,7 @@ def test_every_help_text_is_a_sentence():
 
 @pytest.mark.parametrize("spelling", ["--job-dir", "--job_dir"])
 def test_dashes_and_underscores_are_the_same(spelling):
-    """The original's --job-dir works beside --job_dir, with = and with a space."""
+    """--job-dir and --job_dir are the same flag, with an equals sign or a space before the value."""
     assert parse(spelling, "there").job_dir == "there"
     assert parse(f"{spelling}=there").job_dir == "there"
 
@@ -68,19 +68,19 @@ def test_dashes_and_underscores_are_the_same(spelling):
     ],
 )
 def test_a_switch_has_all_its_spellings(argument, expected):
-    """A switch is on by its name, off by --no-, and takes a value behind an equals sign."""
+    """A switch is turned on by its name, off by its name with --no-, and takes a value after an equals sign."""
     assert parse(argument).layer_norm is expected
 
 
 def test_a_bare_switch_leaves_the_next_argument_alone():
-    """A text behind a switch is a text, not the switch's value."""
+    """The argument after a switch is not taken as its value."""
     config = parse("--layer_norm", "book.txt", "--layers", "3", "more.txt")
     assert config.layer_norm is True
     assert config.texts == ("book.txt", "more.txt")
 
 
 def test_only_flag_names_are_respelled():
-    """A dash in a value stays."""
+    """Dashes in the value of a flag are kept."""
     assert parse("--data_dir=my-data").data_dir == "my-data"
 
 
@@ -96,21 +96,29 @@ def test_only_flag_names_are_respelled():
         (["--learning_rate=inf"], "--learning_rate must be"),
         (["--minutes=0"], "--minutes must be above 0"),
         (["--language_model=words"], "did you mean word?"),
-        (["--layer_norm=maybe"], "--layer_norm is a switch"),
-        (["--layers"], "expected one argument"),
-        (["--layer_norm", "--num_proj=3"], "exclude each other"),
-        (["book.txt", "--data_dir=there"], "either texts or --data_dir"),
+        (["--layer_norm=maybe"], "--layer_norm must be true or false, got 'maybe'"),
+        (["--layers"], "--layers needs a value; see textgen-train --help"),
+        (["--learn=1"], "unknown argument --learn; did you mean --learning_rate?"),
+        (["--vocab_size"], "--vocab_size needs a value"),
+        (
+            ["--job-dir", "--fresh"],
+            "--job_dir needs a value, got the flag --fresh; if that is its value, write --job_dir=",
+        ),
+        (["--no-layers"], "unknown argument --no-layers"),
+        (["-x.txt"], "unknown argument -x.txt; a name that begins with a dash must come after --"),
+        (["--layer_norm", "--num_proj=3"], "cannot be combined"),
+        (["book.txt", "--data_dir=there"], "texts and --data_dir cannot be combined"),
     ],
 )
 def test_a_wrong_argument_is_a_usage_error_that_says_why(arguments, message):
-    """Nothing that can be typed gives a traceback; the message names the flag and the rule."""
+    """An invalid command line raises a UsageError of one line that names the flag and the rule."""
     with pytest.raises(UsageError, match=r"^[^\n]*$") as raised:
         parse(*arguments)
-    assert message in str(raised.value)
+    assert message in raised.value.on_command_line
 
 
 def test_two_configs_share_a_parser():
-    """Each config gets its own values, whichever flags come first."""
+    """Two configs can share a parser, and each gets its own values."""
     command, config = parse_sampling("--length=3", "--samples=2", "--top_k", "5", "--no-json", "--no-echo")
     assert (command.model, command.samples, command.json, command.no_echo) == ("job", 2, False, True)
     assert (config.length, config.top_k) == (3, 5)
@@ -131,8 +139,62 @@ def test_two_configs_share_a_parser():
     ],
 )
 def test_a_repeatable_flag_collects_its_values(arguments, expected):
-    """A flag that may come several times gives a tuple of texts, each as it was typed, in their order."""
+    """A repeatable flag collects its values in a tuple, unchanged and in order."""
     assert parse_sampling(*arguments)[1].until == expected
+
+
+@pytest.mark.parametrize("text", ["-hello", "- Hello", "--", "-- Well.", "--wait", "-", "-1", "a=b", "--a=b", ""])
+@pytest.mark.parametrize("joined", [True, False])
+def test_a_value_may_begin_with_a_dash(text, joined):
+    """The argument after a flag is its value even if it begins with a dash, as lines of dialogue do."""
+    given = [f"--prompt={text}"] if joined else ["--prompt", text]
+    command, config = parse_sampling(*given, "--length=3")
+    assert (command.prompt, command.model, config.length) == (text, "job", 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["--", "-x.txt"], ("-x.txt",)),
+        (["book.txt", "--layers=3", "--", "-x.txt", "--layers", "--"], ("book.txt", "-x.txt", "--layers", "--")),
+        (["--job_dir", "--", "--layers=3"], ()),
+        (["--"], ()),
+        (["-"], ("-",)),
+    ],
+)
+def test_two_dashes_end_the_flags(arguments, texts):
+    """After --, every argument is a text, even if it looks like a flag."""
+    assert parse(*arguments).texts == texts
+
+
+@pytest.mark.parametrize(
+    ("typed", "suggestion"),
+    [
+        ("--temp", "--temperature"),
+        ("--temperatur", "--temperature"),
+        ("--top", "--top_k or --top_p"),
+        ("-p", "--prompt"),
+        ("-temperature", "--temperature"),
+    ],
+)
+def test_the_flag_that_was_meant_is_suggested(typed, suggestion):
+    """A shortened or misspelled flag is refused, and the error suggests the one that was meant."""
+    with pytest.raises(UsageError) as raised:
+        parse_sampling(typed, "1")
+    assert str(raised.value) == f"unknown argument {typed}; did you mean {suggestion}?"
+
+
+@pytest.mark.parametrize("typed", ["--x", "--wild", "---", "--e"])
+def test_nothing_is_suggested_where_nothing_is_close(typed):
+    """An unknown flag that resembles no other gets no suggestion: the dashes do not count as a resemblance."""
+    with pytest.raises(UsageError, match=rf"^unknown argument {typed}; see textgen-sample --help$"):
+        parse_sampling(typed)
+
+
+def test_an_argument_too_many_is_named():
+    """A command that takes one job refuses a second."""
+    with pytest.raises(UsageError, match=r"^unknown argument other; see textgen-sample --help$"):
+        parse_sampling("other")
 
 
 @pytest.mark.parametrize(
@@ -141,14 +203,14 @@ def test_a_repeatable_flag_collects_its_values(arguments, expected):
         (["--until="], "--until must not be empty"),
         (["--until=a", "--until="], "--until must not be empty"),
         (["--until=a", "--until=b\0"], "--until must be text, got NUL"),
-        (["--until"], "expected one argument"),
+        (["--until"], "--until needs a value"),
     ],
 )
 def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):
-    """One wrong value among good ones is refused."""
+    """A repeatable flag is refused if one of its values is invalid."""
     with pytest.raises(UsageError) as raised:
         parse_sampling(*arguments)
-    assert message in str(raised.value)
+    assert message in raised.value.on_command_line
 
 
 @pytest.mark.parametrize(
@@ -164,12 +226,12 @@ def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):
     ],
 )
 def test_values_are_described_as_people_write_them(value, text):
-    """Help pages, tables and the interactive session show a value in the same words."""
+    """Help pages, tables and the interactive session show None and empty values as none, and switches as on or off."""
     assert described(value) == text
 
 
 def test_a_required_flag_must_be_given():
-    """A flag without a default is asked for by name, beside arguments in any place, and its help page says so."""
+    """A required flag that is missing is named in the error, and `--help` marks it."""
     parser = Parser("textgen export", "textgen export JOB --format NAME", "Exports.")
     parser.add_settings(ExportCommand)
     for given in ([], ["job"]):
@@ -179,10 +241,10 @@ def test_a_required_flag_must_be_given():
     assert build(ExportCommand, parser.parse(["--format", "onnx", "job"])) == expected
     assert build(ExportCommand, parser.parse(["job", "--format=onnx"])) == expected
     page = " ".join(parser.format_help().split())
-    assert "(must be given) --output" in page
+    assert "(required) --output" in page
 
 
 def test_a_config_is_immutable():
-    """A config cannot be changed once it is checked."""
+    """A config is immutable."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainingConfig().layers = 3  # type: ignore[misc]

@@ -23,12 +23,12 @@ from textgen.config.job_name import shape
     ],
 )
 def test_the_name_is_made_of_what_shapes_the_checkpoint(values, expected):
-    """States and layers always stand in the name, any other part only where it differs from the default."""
+    """The job name always contains states and layers, and any other setting only if it differs from the default."""
     assert job_name(TrainingConfig(**values), "jules") == expected
 
 
 def test_what_does_not_shape_the_checkpoint_leaves_the_name_alone():
-    """Changing the learning rate, dropout and the like goes on with the same job."""
+    """Changing the learning rate, the dropout and other settings of training does not change the job name."""
     changed = TrainingConfig(
         learning_rate=0.5, dropout=0.5, unroll_steps=30, batch_size=3, epochs=3, optimizer="sgd", seed=7
     )
@@ -37,7 +37,7 @@ def test_what_does_not_shape_the_checkpoint_leaves_the_name_alone():
 
 
 def test_two_shapes_never_share_a_name():
-    """Changing any setting that shapes the checkpoint changes the name."""
+    """Changing any setting that shapes the checkpoint changes the job name."""
     other: dict[Any, Any] = {bool: True, int: 7, str: "word"}
     for setting in settings(TrainingConfig):
         if setting.option.shapes_checkpoint:
@@ -46,6 +46,6 @@ def test_two_shapes_never_share_a_name():
 
 
 def test_the_placeholder_is_replaced_wherever_it_stands():
-    """%JOB% becomes the name, and a path without it stays."""
+    """Every %JOB% in a path becomes the job name, and a path without it is unchanged."""
     assert with_job_name("here/%JOB%/x-%JOB%", "a-1") == "here/a-1/x-a-1"
     assert with_job_name("here", "a-1") == "here"

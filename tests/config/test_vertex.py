@@ -40,10 +40,10 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
     ],
 )
 def test_what_cannot_be_is_refused(given, message):
-    """The message is one line that names the flag, the rule and the value."""
+    """An invalid setting is refused in one line that names the flag, the rule and the value."""
     with pytest.raises(UsageError) as caught:
         VertexConfig(**given)
-    assert message in str(caught.value)
+    assert message in caught.value.on_command_line
     assert "\n" not in str(caught.value)
 
 
@@ -58,7 +58,7 @@ def test_what_cannot_be_is_refused(given, message):
     ],
 )
 def test_a_service_account_is_accepted(account):
-    """Google's documentation names these forms."""
+    """Every form of service account in Google's documentation is accepted."""
     assert VertexConfig(service_account=account).service_account == account
 
 
@@ -72,12 +72,12 @@ def test_a_service_account_is_accepted(account):
     ],
 )
 def test_an_image_has_a_registry(image):
-    """It may be Artifact Registry or any other."""
+    """An image may be in Artifact Registry or any other registry."""
     assert VertexConfig(image=image).image == image
 
 
 def test_a_bucket_may_be_given_as_a_uri():
-    """The console shows it with the scheme, and people copy it from there."""
+    """A bucket may begin with gs://, as the console shows it."""
     assert (
         VertexConfig(bucket="gs://my-bucket").bucket_uri
         == VertexConfig(bucket="my-bucket").bucket_uri
@@ -86,6 +86,6 @@ def test_a_bucket_may_be_given_as_a_uri():
 
 
 def test_what_a_command_needs_is_named_together():
-    """One line names all missing settings, and where to give them."""
+    """Missing settings are named together in one line, which also says where to give them."""
     with pytest.raises(UsageError, match=r"^missing: --project, --image; .*vertex.yaml in this folder$"):
         VertexConfig(region="europe-west4").require("project", "region", "image")

@@ -313,11 +313,11 @@ def test_what_vocab_size_leaves_out_may_be_missing_from_another_vocabulary_too(f
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"language_model": "bpe"}, "--language_model must be char or word"),
-        ({"language_model": "char", "vocab_size": 0}, "--vocab_size must be at least 1"),
-        ({"language_model": "char", "valid_fraction": 1.0}, "--valid_fraction must lie between 0 and 1"),
+        ({"language_model": "bpe"}, "language_model must be char or word"),
+        ({"language_model": "char", "vocab_size": 0}, "vocab_size must be at least 1"),
+        ({"language_model": "char", "valid_fraction": 1.0}, "valid_fraction must be between 0 and 1"),
         ({"language_model": "word", "vocab_size": 10}, "contradict each other"),
-        ({"language_model": "char", "encoding": "klingon"}, "--encoding"),
+        ({"language_model": "char", "encoding": "klingon"}, "encoding"),
     ],
 )
 def test_wrong_arguments(folder, options, message):

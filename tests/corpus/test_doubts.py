@@ -47,11 +47,11 @@ def test_auto_gives_the_same_text_each_time(opened, tmp_path):
 @pytest.mark.parametrize(
     ("content", "encoding", "advice"),
     [
-        ("It\x92s\n".encode("latin-1"), "latin-1", "try --encoding cp1252"),
-        ("It\x92s\n".encode("latin-1"), "iso-8859-1", "try --encoding cp1252"),
+        ("It\x92s\n".encode("latin-1"), "latin-1", "try the encoding cp1252"),
+        ("It\x92s\n".encode("latin-1"), "iso-8859-1", "try the encoding cp1252"),
         ("It\x92s\n".encode(), "utf-8", "save it as UTF-8 again, from its original"),
         ("It\x92s\n".encode(), "auto", "save it as UTF-8 again, from its original"),
-        ("It\x92s\n".encode("iso-8859-15"), "iso-8859-15", "check --encoding"),
+        ("It\x92s\n".encode("iso-8859-15"), "iso-8859-15", "check the encoding"),
     ],
 )
 def test_control_characters_are_warned_of(opened, tmp_path, model, content, encoding, advice):

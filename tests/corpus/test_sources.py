@@ -113,7 +113,7 @@ def test_the_directory_of_the_own_job_is_skipped_from_the_beginning(folder):
     assert len(find_sources(["."], None, None, "elsewhere").train) == 5
     assert len(find_sources(["."], None, None, "gs://bucket/more").train) == 5
     for argument in (".", "*.txt", str(folder)):
-        with pytest.raises(errors.UsageError, match="--job_dir must not be the folder of the text, got "):
+        with pytest.raises(errors.UsageError, match="job_dir must not be the folder of the text, got "):
             find_sources([argument], None, None, ".")
     assert names(find_sources(["more/c.txt"], None, None, "more")) == ["more/c.txt"]
 
@@ -171,7 +171,7 @@ def test_a_folder_of_jobs_in_a_bucket_is_refused(bucket):
         find_sources([place], None, None)
     with pytest.raises(errors.UsageError, match=f"{place}/mine is a job directory"):
         find_sources([f"{place}/mine"], None, None)
-    with pytest.raises(errors.UsageError, match="--job_dir must not be the folder of the text"):
+    with pytest.raises(errors.UsageError, match="job_dir must not be the folder of the text"):
         find_sources([place], None, None, place)
 
 
@@ -194,7 +194,7 @@ def test_prefix(tmp_path, name, prefix):
 def test_data_prefix_names_the_job():
     """With texts, data_prefix is the name and no more; it is kept as given."""
     assert find_sources(["a.txt"], None, "My_Job.1").prefix == "My_Job.1"
-    with pytest.raises(errors.UsageError, match="--data_prefix"):
+    with pytest.raises(errors.UsageError, match="data_prefix"):
         find_sources(["a.txt"], None, "my/job")
 
 
@@ -233,7 +233,7 @@ def test_folder_of_several_corpora(tmp_path):
     for name in ["k.train.txt", "j.train.txt", "j.train.txt.gz", "j.valid.txt"]:
         (tmp_path / name).touch()
     for texts, data_dir in [([str(tmp_path)], None), ([], str(tmp_path))]:
-        with pytest.raises(errors.UsageError, match=r"several corpora, j, k: .*--data_dir \S+ --data_prefix j,"):
+        with pytest.raises(errors.UsageError, match=r"several corpora, j, k: .*data_dir \S+ data_prefix j,"):
             find_sources(texts, data_dir, None)
 
 

@@ -21,7 +21,7 @@ ODD = [
     "👩\u200d👧",  # a joined emoji
     "🏳️",
     "\u2003",  # an em space
-    "\u0085",  # white space, and a line end to some
+    "\u0085",  # white space, which some programs take for a line end
     "\u2028",
     "\u00a0",
     "\x1c",
@@ -32,8 +32,8 @@ ODD = [
     "[UNK]",
     "[unk]",
     "don't",
-    "İ",  # lower-cased, it is two characters
-    "ΑΣ",  # lower-cased, it depends on what follows
+    "İ",  # two characters when lower-cased
+    "ΑΣ",  # lower-cased differently if letters follow
     "ß",
     "\n",
     "  ",
@@ -47,7 +47,7 @@ ANY_TEXT = st.lists(
 
 
 def in_file(text: str) -> str:
-    """What reading leaves of a text: no line ends but LF, no mark at the start."""
+    """Removes what a file's text cannot contain: carriage returns and byte order marks."""
     return text.replace("\r", "").replace("\ufeff", "")
 
 
@@ -72,7 +72,7 @@ def cache(tmp_path):
 @given(text=ANY_TEXT, other=ANY_TEXT, lowercase=st.booleans(), size=st.none() | st.integers(1, 12))
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_keras_and_the_corpus_give_the_same_ids(name, text, other, lowercase, size):
-    """On any text, known or not to the vocabulary, TextVectorization and `Vocabulary.encode` say the same."""
+    """On any text, including unknown tokens, `TextVectorization` and `Vocabulary.encode` return the same ids."""
     vocabulary = vocabulary_of(text, name, lowercase=lowercase, size=size)
     tokens = vocabulary.tokenizer.split(text + other)
     assume(vocabulary.size > 2)
@@ -85,7 +85,7 @@ def test_keras_and_the_corpus_give_the_same_ids(name, text, other, lowercase, si
 @given(text=ANY_TEXT.map(in_file), size=st.none() | st.integers(1, 6), data=st.data())
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):
-    """However small the chunks that a section passes through, its ids are those of the whole, in order."""
+    """However small the chunks in which a section is read, its ids are those of the whole section, in order."""
     lowercase = data.draw(st.booleans())
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, len(text)))
@@ -106,7 +106,7 @@ def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):
 
 
 def test_a_long_text_keeps_the_order_of_its_chunks(tmp_path, cache, monkeypatch):
-    """Chunks are encoded in parallel, and their ids come out in the order of the text."""
+    """Chunks are encoded in parallel, but their ids are in the order of the text."""
     monkeypatch.setattr(encoding, "CHUNK_CHARACTERS", 50)
     text = "".join(f"line {number} of many\n" for number in range(1000))
     vocabulary = vocabulary_of(text)
@@ -118,7 +118,7 @@ def test_a_long_text_keeps_the_order_of_its_chunks(tmp_path, cache, monkeypatch)
     ("size", "dtype"), [(3, "uint8"), (256, "uint8"), (257, "uint16"), (65536, "uint16"), (65537, "uint32")]
 )
 def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, size, dtype):
-    """The largest id fits, and no byte more is taken."""
+    """The ids have the smallest unsigned type that fits the largest one."""
     tokens = [chr(0x10000 + number) for number in range(size - 2)]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
     ids = encode(write_section(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, cache)
@@ -128,7 +128,7 @@ def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, siz
 
 
 def test_texts_of_equal_length_have_their_own_ids(tmp_path, cache):
-    """The validation and the test text of a corpus differ, though each starts at 0 and they end at the same place."""
+    """Two texts with the same start and length, such as a validation and a test text, have separate arrays."""
     vocabulary = vocabulary_of("abc")
     texts = {name: write_section(tmp_path / name, text) for name, text in (("valid", "abcab"), ("test", "ccccc"))}
     assert encode(texts["valid"], vocabulary, cache).tolist() == vocabulary.encode("abcab")
@@ -136,7 +136,7 @@ def test_texts_of_equal_length_have_their_own_ids(tmp_path, cache):
 
 
 def test_equal_texts_share_their_ids(tmp_path, cache):
-    """What counts is the text itself, not the file it is in and where."""
+    """Equal texts share an array, whatever file they are in and wherever they start."""
     vocabulary = vocabulary_of("abc")
     for section in (write_section(tmp_path / "a", "abc"), write_section(tmp_path / "b", "ccabcb", 2, 5)):
         assert encode(section, vocabulary, cache).tolist() == vocabulary.encode("abc")
@@ -145,7 +145,7 @@ def test_equal_texts_share_their_ids(tmp_path, cache):
 
 @pytest.mark.parametrize("changed", ["abcab\n" * 99, "abcab\n" * 50 + "abcba\n" + "abcab\n" * 49, "a"])
 def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
-    """What is read is not what was hashed: it is refused, and the text as it was is then encoded as it was."""
+    """A text that has changed since it was hashed is an error, and leaves nothing in the cache for the original text."""
     text = "abcab\n" * 100
     section, vocabulary = write_section(tmp_path / "a.txt", text), vocabulary_of(text)
     section.paths[0].write_text(changed)
@@ -157,8 +157,8 @@ def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
 
 
 @pytest.mark.parametrize("content", [b"", b"\2\0\3"], ids=["empty", "cut"])
-def test_a_damaged_array_is_made_anew(tmp_path, cache, content):
-    """A file of the cache without an id, or that ends inside one, is replaced."""
+def test_a_damaged_array_is_made_again(tmp_path, cache, content):
+    """A cache file that is empty or ends in the middle of an id is replaced."""
     tokens = [chr(0x4E00 + number) for number in range(300)]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
     section = write_section(tmp_path / "a.txt", "".join(tokens))
@@ -169,7 +169,7 @@ def test_a_damaged_array_is_made_anew(tmp_path, cache, content):
 
 
 def test_the_second_call_reads_the_cache_alone(tmp_path, cache):
-    """What is encoded once is not read again: the text may even be gone."""
+    """An encoded text is not read again, and may even have been deleted."""
     section, vocabulary = write_section(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
     first = encode(section, vocabulary, cache)
     section.paths[0].unlink()
@@ -179,7 +179,7 @@ def test_the_second_call_reads_the_cache_alone(tmp_path, cache):
 
 
 def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
-    """Another section, vocabulary or way to split gives another array beside the first."""
+    """Each combination of section, vocabulary and tokenizer has its own array."""
     section, vocabulary = write_section(tmp_path / "a.txt", "abcab"), vocabulary_of("abc")
     cases = [
         (section, vocabulary),
@@ -198,7 +198,7 @@ def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
 
 @pytest.mark.parametrize("text", ["", " \n \n"])
 def test_a_section_without_tokens_is_refused(tmp_path, cache, text):
-    """Nothing, or nothing but what the tokenizer drops, cannot be trained on or evaluated."""
+    """A section that is empty, or only contains what the tokenizer drops, is an error."""
     section = write_section(tmp_path / "a.txt", text or "abc", 0, len(text))
     with pytest.raises(DataError, match=r"a\.txt has no tokens; give more text"):
         encode(section, vocabulary_of("a b c", "spaced"), cache)
@@ -206,7 +206,7 @@ def test_a_section_without_tokens_is_refused(tmp_path, cache, text):
 
 
 def test_a_text_that_cannot_be_read_is_its_own_error(tmp_path, cache, capfd):
-    """The error is that of reading the text, TensorFlow adds nothing to it, and no array is left."""
+    """If the text cannot be read, the error is the reader's own, without TensorFlow's traceback, and no array is left."""
     vocabulary = vocabulary_of("abc")
     section = write_section(tmp_path / "bad.txt", "abc\n" * 100)
     section.paths[0].write_bytes(b"abc\n" * 99 + b"\xff\n")
@@ -219,8 +219,8 @@ def test_a_text_that_cannot_be_read_is_its_own_error(tmp_path, cache, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_cache_that_is_not_there_is_one_error(tmp_path):
-    """A directory that vanished, or a file in its place, is an expected failure that names the path."""
+def test_a_missing_cache_is_one_error(tmp_path):
+    """If the cache directory is missing or a file, there is an error of one line that names it."""
     section, vocabulary = write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
     for directory in (tmp_path / "gone", tmp_path / "a.txt", tmp_path / "a.txt" / "below"):
         with pytest.raises(TextgenError, match=rf"cannot [^\n]*{re.escape(str(directory))}[^\n]*$"):
@@ -230,7 +230,7 @@ def test_a_cache_that_is_not_there_is_one_error(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_cache_without_permission_is_one_error(tmp_path, cache):
-    """A directory without permission to write is named as such."""
+    """If the cache directory cannot be written to, the error advises to check the permissions."""
     cache.chmod(0o500)
     with pytest.raises(AccessError, match="check the permissions"):
         encode(write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc"), cache)
@@ -238,7 +238,7 @@ def test_a_cache_without_permission_is_one_error(tmp_path, cache):
 
 @pytest.mark.parametrize("operation", ["replace", "fsync"])
 def test_a_disk_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, operation):
-    """When the disk is full, the array does not get its name and the temporary file goes."""
+    """If the disk is full, no array and no temporary file are left, and encoding succeeds later."""
 
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -253,7 +253,7 @@ def test_a_disk_that_fails_leaves_nothing(tmp_path, cache, monkeypatch, operatio
 
 
 def test_a_directory_in_place_of_the_array_is_one_error(tmp_path, cache):
-    """An array that cannot be opened is an expected failure."""
+    """If a directory has the name of the array, the error names it."""
     section, vocabulary = write_section(tmp_path / "a.txt", "abc"), vocabulary_of("abc")
     encode(section, vocabulary, cache)
     (path,) = cache.iterdir()

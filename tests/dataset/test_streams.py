@@ -144,7 +144,7 @@ def test_advice_for_a_short_text_works_when_followed(length, batch_size, unroll_
     message = str(raised.value)
     assert f"it has {length} tokens" in message
     assert f"needs {batch_size * unroll_steps + 1}" in message
-    advised = {name: int(value) for name, value in re.findall(r"--(batch_size|unroll_steps) to (\d+)", message)}
+    advised = {name: int(value) for name, value in re.findall(r"(batch_size|unroll_steps) to (\d+)", message)}
     assert bool(advised) == (length >= 2)
     if advised:
         followed = {"batch_size": batch_size, "unroll_steps": unroll_steps} | advised

@@ -26,23 +26,23 @@ def find(text, tokenizer=WORDS):
     ],
 )
 def test_what_follows_white_space_is_found(text, found):
-    """Each white-space token has the white space and punctuation that come directly after it, and nothing else."""
+    """For each white-space token, the white space and punctuation directly after it are found, and nothing else."""
     assert find(text) == found
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 1000])
 def test_pieces_lose_no_pair(monkeypatch, piece):
-    """A pair that lies in two pieces counts, so the result does not depend on where they end."""
+    """A pair of tokens that spans two pieces counts, so the result does not depend on the size of the pieces."""
     monkeypatch.setattr(white_space, "_PIECE", piece)
     assert find("a \n\n ,b ,\n.") == {" ": ["\n", ","], "\n": ["\n", " ", "."]}
 
 
 @pytest.mark.parametrize("name", ["char", "spaced"])
-def test_only_words_are_looked_at(name):
-    """For the other tokens nothing is recorded, which is not the same as nothing found."""
+def test_only_for_words(name):
+    """For characters and pre-tokenized text the result is None, which differs from an empty one."""
     assert find("a , b", make_tokenizer(name)) is None
 
 
 def test_an_empty_text_has_nothing():
-    """A text without a pair of tokens is no failure."""
+    """An empty text gives an empty result."""
     assert find("") == {}

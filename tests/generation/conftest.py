@@ -36,26 +36,26 @@ KINDS = {
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def kind(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The shape of a model, one of each kind."""
+    """Shapes of models, one of each kind."""
     shape: dict[str, Any] = request.param
     return shape
 
 
 @pytest.fixture
 def plain() -> dict[str, Any]:
-    """The shape of a model without anything special."""
+    """The shape of a model without optional parts."""
     return dict(PLAIN)
 
 
 @pytest.fixture
 def vocabulary() -> Vocabulary:
-    """A line break, "a", "b" and "c"."""
+    """A vocabulary of a line break, "a", "b" and "c"."""
     return Vocabulary(tokens=CHARACTERS, tokenizer=make_tokenizer("char"))
 
 
 @pytest.fixture
 def make_model(vocabulary: Vocabulary) -> Callable[..., ModelFile]:
-    """Makes a model of a shape; its weights are random where they are not given."""
+    """Makes a model of a given shape, with random weights unless they are given."""
 
     def make(
         shape: dict[str, Any],
@@ -83,11 +83,12 @@ def make_model(vocabulary: Vocabulary) -> Callable[..., ModelFile]:
 
 @pytest.fixture
 def remembering_model(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> ModelFile:
-    """A model built by hand that writes a, b, a, c, a, b, a, c, ...: after an "a" it must know what came before.
+    """A hand-built model that writes a, b, a, c, a, b, a, c, ...: what follows an "a" depends on what precedes it.
 
-    Its one layer has a cell for each token. The gates i and o are open, f is half open, and g tells the token just
-    read: so a cell says how lately its token was read. After "b", "c" or a line break comes "a"; after "a" comes the
-    one of "b" and "c" that is longer ago, "b" if neither ever came; after `[UNK]` comes "c". It writes no line break.
+    Its one layer has a cell for each token. The gates i and o are open, f is half open, and g is the one-hot token just
+    read, so a cell's value decays from when its token was last read. After "b", "c" or a line break, the model writes
+    "a". After "a" it writes "b" or "c", whichever was read longer ago, and "b" if neither was. After `[UNK]` it writes
+    "c". It never writes a line break.
     """
     unknown, line_break, a, b, c = range(1, len(CHARACTERS))
     size = len(CHARACTERS)

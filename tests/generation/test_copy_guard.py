@@ -13,7 +13,7 @@ WORDS = ["he", "said", "don't", "extraordinarily", "-", ",", "it", "was", "ten"]
 
 
 def make_training(tokenizer, seed):
-    """A text with many repetitions, and its tokens."""
+    """Returns a text with many repetitions, and its tokens."""
     rng = random.Random(seed)  # noqa: S311 - not a secret
     phrases = [" ".join(rng.choices(WORDS, k=rng.randrange(2, 8))) for _ in range(12)]
     training = tokenizer.plain("\n".join(rng.choices(phrases, k=60)))
@@ -21,9 +21,9 @@ def make_training(tokenizer, seed):
 
 
 def breaks_limit(tokens, limit, training, tokenizer):
-    """Whether a passage of more than the limit that ends in the last token is in the training text: tries them all.
+    """Returns whether a passage longer than the limit that ends in the last token is in the training text.
 
-    The last token of a spaced text has its blank with it.
+    It tries every passage. In a pre-tokenized text, the space after the last token counts as part of it.
     """
     *before, last = (token + tokenizer.separator for token in tokens)
     start = len("".join(before))
@@ -52,7 +52,7 @@ def test_a_token_is_refused_if_it_makes_too_long_a_run_and_only_then(tokenizer, 
         else:
             refusals += 1
             place = rng.randrange(len(tokens))
-            if refusals % 3 == 0:  # never in the text: the writer is not stuck
+            if refusals % 3 == 0:  # a token that the training text lacks, so that the loop cannot get stuck
                 guard.add("@")
                 written.append("@")
     text = tokenizer.separator.join(written)
@@ -76,7 +76,7 @@ def test_a_run_that_begins_in_the_prompt_counts(tokenizer):
                 guard.add(token)
 
 
-def test_a_prompt_that_is_one_long_run_only_must_not_go_on():
+def test_a_prompt_that_is_one_long_run_must_not_be_continued():
     """The prompt may be copied at any length; only the copied continuation is refused."""
     training = "the quick brown fox jumps over the lazy dog and runs away"
     index = CopyIndex.build(training)
@@ -110,8 +110,8 @@ def test_a_run_of_just_the_limit_leaves_room_for_a_token():
     assert guard.allows("dog")
 
 
-def test_what_is_asked_is_not_yet_written():
-    """`allows` changes nothing, however often it is called and whichever token follows."""
+def test_allows_changes_nothing():
+    """`allows` changes nothing, however often it is called and whichever token is then added."""
     training = "it was the best of times"
     guard = CopyGuard(CopyIndex.build(training), 16, WORD)
     for token in ["it", " ", "was", " ", "the", " ", "best", " "]:
@@ -144,8 +144,8 @@ def test_most_tokens_cost_no_look_up(monkeypatch):
 
 @pytest.mark.parametrize("limit", [15, 0, -1])
 def test_too_low_a_limit_is_refused(limit):
-    """A limit below 16 characters is refused in one line."""
-    with pytest.raises(UsageError, match=rf"^--max_copy must be at least 16 characters, got {limit}: [^\n]*$"):
+    """A limit below 16 characters is an error of one line."""
+    with pytest.raises(UsageError, match=rf"^max_copy must be at least 16 characters, got {limit}; [^\n]*$"):
         CopyGuard(CopyIndex.build("a text"), limit, CHAR)
 
 

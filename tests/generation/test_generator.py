@@ -15,7 +15,7 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
-from textgen.generation.generator import MOST_SIDE_BY_SIDE
+from textgen.generation.generator import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def random_generator(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> TextGenerator:
-    """A generator that knows nothing: its weights are random."""
+    """A generator whose model has random weights."""
     return TextGenerator(make_model(plain))
 
 
@@ -44,50 +44,50 @@ def write(generator: TextGenerator, prompt: str = "", length: int = 8, **options
     ("prompt", "text"), [("a", "bacabaca"), ("ba", "cabacaba"), ("ca", "bacabaca"), ("abac", "abacabac")]
 )
 def test_whole_prompt_is_read(generator: TextGenerator, prompt: str, text: str) -> None:
-    """The text depends on all of the prompt: after "a" the next token is the one that the tokens before "a" ask for."""
+    """The text depends on the whole prompt: the token after "a" depends on the tokens before it."""
     assert write(generator, prompt) == text
 
 
 def test_no_prompt_starts_after_a_blank_line(generator: TextGenerator) -> None:
-    """Without a prompt the model reads what its tokenizer names, for characters a blank line."""
+    """Without a prompt, a character model starts as if after a blank line."""
     assert write(generator) == write(generator, "\n\n") == "abacabac"
 
 
 def test_no_prompt_without_line_break(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
-    """Where the vocabulary lacks the line break, the first real token stands in."""
+    """If the vocabulary lacks the line break, its first real token is read in its place."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", "x", "a", "b", "c"), tokenizer=make_tokenizer("char"))
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
     assert write(generator) == write(generator, "xx") == "abacabac"
 
 
 def test_same_seed_same_text(random_generator: TextGenerator) -> None:
-    """A seed fixes the text; two seeds give two texts."""
+    """The same seed gives the same text; another seed gives another text."""
     first, again, other = (write(random_generator, length=50, temperature=1, seed=seed) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
 
-def test_no_seed_another_text_every_time(random_generator: TextGenerator) -> None:
-    """Without a seed no two texts are the same."""
+def test_without_a_seed_every_text_differs(random_generator: TextGenerator) -> None:
+    """Without a seed, no two texts are the same."""
     assert len({write(random_generator, length=100, temperature=5) for _ in range(5)}) == 5
 
 
 @pytest.mark.parametrize("length", [0, 1, 37])
 def test_length_in_tokens(random_generator: TextGenerator, length: int) -> None:
-    """There are as many pieces as asked for, one a token; of characters, each is one."""
+    """A text has `length` pieces, one per token; in a character model, each is one character."""
     pieces = list(random_generator.generate("ab", length=length, seed=1))
     assert len(pieces) == length
     assert all(len(piece) == 1 for piece in pieces)
 
 
 def test_pieces_come_one_by_one(random_generator: TextGenerator) -> None:
-    """A text of a thousand million tokens begins at once, and begins as a short one does."""
+    """A text of a billion tokens starts at once, and with the same pieces as a short one."""
     endless = random_generator.generate("ab", length=10**9, seed=1)
     assert list(islice(endless, 5)) == list(random_generator.generate("ab", length=5, seed=1))
 
 
-def test_texts_side_by_side(random_generator: TextGenerator) -> None:
-    """Two texts written in turns by one generator are those written one after the other."""
+def test_interleaved_texts(random_generator: TextGenerator) -> None:
+    """One generator can write two texts in turns; they are the same as when written one after the other."""
     first = random_generator.generate("ab", length=20, seed=1)
     second = random_generator.generate("ca", length=20, seed=2)
     turns = list(zip(first, second, strict=True))
@@ -99,7 +99,7 @@ def test_texts_side_by_side(random_generator: TextGenerator) -> None:
 def test_padding_and_unknown_are_never_written(
     make_model: Callable[..., ModelFile], plain: dict[str, Any], temperature: float
 ) -> None:
-    """A model that longs to say padding and `[UNK]` is not allowed to."""
+    """Padding and `[UNK]` are never written, however probable the model finds them."""
     tensors = dict(make_model(plain).tensors)
     tensors["output.bias"] = np.array([1000, 1000, 0, 0, 0, 0], dtype=np.float32)
     pieces = list(TextGenerator(make_model(plain, tensors)).generate(length=200, temperature=temperature, seed=1))
@@ -107,14 +107,14 @@ def test_padding_and_unknown_are_never_written(
 
 
 def test_unknown_tokens_are_an_error(generator: TextGenerator) -> None:
-    """By default a prompt's unknown tokens are listed once each, with the two ways out, before a piece is asked for."""
-    with pytest.raises(DataError, match=r"'x', 'é'; .*--oov skip.*--oov unk"):
+    """By default, unknown tokens in the prompt are an error, which lists each once and names the two alternatives."""
+    with pytest.raises(DataError, match=r"'x', 'é'; .*oov skip.*oov unk"):
         generator.generate("axbéx")
 
 
 @pytest.mark.parametrize(("prompt", "same"), [("b\r\na", "b\na"), ("\ufeffba", "ba"), ("\ufeff", ""), ("a\r\n", "a\n")])
 def test_prompt_is_read_as_a_file(generator: TextGenerator, prompt: str, same: str) -> None:
-    """A leading byte order mark is dropped and CRLF read as LF, as in the text that the model learned from."""
+    """A leading byte order mark is dropped and CRLF becomes LF, as in the training text."""
     assert write(generator, prompt) == write(generator, same)
 
 
@@ -126,24 +126,24 @@ def test_other_marks_are_unknown(generator: TextGenerator, prompt: str) -> None:
 
 
 def test_long_list_of_unknown_tokens_is_cut(generator: TextGenerator) -> None:
-    """At most ten unknown tokens are listed, the others counted."""
+    """At most ten unknown tokens are listed; the others are counted."""
     with pytest.raises(DataError, match="'m' and 2 more;") as caught:
         generator.generate("defghijklmno")
     assert "'n'" not in str(caught.value)
 
 
 def test_unknown_tokens_skipped(generator: TextGenerator) -> None:
-    """With "skip" the model reads the prompt as if they were not there."""
+    """With "skip", the model reads the prompt without its unknown tokens."""
     assert write(generator, "xbéa", oov="skip") == write(generator, "ba")
 
 
 def test_unknown_tokens_read_as_unk(generator: TextGenerator) -> None:
-    """With "unk" the model reads `[UNK]`, after which this one says "c"."""
+    """With "unk", the model reads `[UNK]`, after which this model writes "c"."""
     assert write(generator, "ax", length=1, oov="unk") == "c"
 
 
 def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
-    """A prompt that is skipped whole is as none."""
+    """If every token of the prompt is skipped, the text starts as without a prompt."""
     assert write(random_generator, "xyz", oov="skip", seed=1) == write(random_generator, seed=1)
 
 
@@ -167,33 +167,33 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
     ],
 )
 def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
-    """An option that makes no sense is refused by name before a piece is asked for."""
+    """An invalid option is an error that names it, raised by the call to `generate` itself."""
     with pytest.raises(UsageError, match=message):
         generator.generate("a", **options)
 
 
 def test_until_a_text(generator: TextGenerator) -> None:
-    """The text ends where one of the texts of `until` is written, and not at one in the prompt."""
+    """The text ends with the first text of `until` that is written; one in the prompt does not count."""
     assert write(generator, "ac", until="ac") == "abac"
     assert write(generator, "ba", until=["bb", "ab"]) == "cab"
 
 
-def test_so_many_lines(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> None:
-    """The text has as many lines as asked for; the last one's end is not written."""
+def test_lines(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> None:
+    """The text has `lines` lines, without the last line break."""
     tensors = {name: np.zeros_like(tensor) for name, tensor in make_model(plain).tensors.items()}
     text = write(TextGenerator(make_model(plain, tensors)), lines=3, length=1000, temperature=1, seed=1)
     assert text.count("\n") == 2
 
 
 def test_the_narrowest_choice_is_the_likeliest(random_generator: TextGenerator) -> None:
-    """With a single token to choose from, chance has no say."""
+    """If only one token is left to choose from, the text is the one at temperature 0."""
     greedy = write(random_generator, "ab", length=50)
     for narrow in ({"top_k": 1}, {"top_p": 1e-9}, {"min_p": 1.0}):
         assert write(random_generator, "ab", length=50, temperature=1, **narrow) == greedy
 
 
 def test_repetition_penalty_counts_the_prompt(random_generator: TextGenerator) -> None:
-    """A high penalty keeps this model from what came in the prompt, as long as there is anything else."""
+    """The repetition penalty applies to tokens of the prompt: a high one leaves the only token that is not in it."""
     prompts = ["abc", "abca", "bac", "cab", "aabc"]
     assert any(write(random_generator, prompt, length=1) != "\n" for prompt in prompts)
     assert all(write(random_generator, prompt, length=1, repetition_penalty=100) == "\n" for prompt in prompts)
@@ -203,14 +203,14 @@ SEVERAL = 5
 
 
 def samples(generator: TextGenerator, prompt: str = "ab", **settings: Any) -> list[Sample]:
-    """Writes some texts side by side, and returns them in their order."""
+    """Writes some texts in one batch, and returns them in the order of their seeds."""
     config = SamplingConfig(**({"length": 30, "temperature": 1, "seed": 3} | settings))
     found = dict.fromkeys(sample for sample, _ in generator.write(prompt, config, samples=SEVERAL, scored=True))
     return sorted(found, key=lambda sample: sample.seed)
 
 
 def test_samples_are_those_of_their_seeds(random_generator: TextGenerator) -> None:
-    """Texts that are written side by side are those that each seed gives alone, as far as each goes."""
+    """In a batch, each seed gives the same text as alone, though the texts end at different lengths."""
     texts = samples(random_generator, until=("cc",))
     assert [sample.seed for sample in texts] == [3, 4, 5, 6, 7]
     assert len({sample.tokens for sample in texts}) > 1
@@ -221,16 +221,16 @@ def test_samples_are_those_of_their_seeds(random_generator: TextGenerator) -> No
 
 
 def test_many_samples(random_generator: TextGenerator) -> None:
-    """More texts than are written side by side come all the same, each of its seed."""
+    """Texts that do not fit in one batch are written in another one, each with its own seed."""
     config = SamplingConfig(length=3, seed=0, temperature=1)
-    pieces = list(random_generator.write("", config, samples=MOST_SIDE_BY_SIDE + 2))
-    assert len(pieces) == 3 * (MOST_SIDE_BY_SIDE + 2)
-    assert [sample.seed for sample, _ in pieces[-2:]] == [MOST_SIDE_BY_SIDE, MOST_SIDE_BY_SIDE + 1]
-    assert pieces[-1][0].text == "".join(random_generator.generate(length=3, seed=MOST_SIDE_BY_SIDE + 1, temperature=1))
+    pieces = list(random_generator.write("", config, samples=MOST_ROWS + 2))
+    assert len(pieces) == 3 * (MOST_ROWS + 2)
+    assert [sample.seed for sample, _ in pieces[-2:]] == [MOST_ROWS, MOST_ROWS + 1]
+    assert pieces[-1][0].text == "".join(random_generator.generate(length=3, seed=MOST_ROWS + 1, temperature=1))
 
 
 def test_a_length_of_zero_ends_each_sample(random_generator: TextGenerator) -> None:
-    """Each of the texts comes once, empty and ended."""
+    """With a length of 0, each text is yielded once, empty and ended."""
     texts = samples(random_generator, length=0)
     assert [(sample.text, sample.finish_reason, sample.bits_per_character) for sample in texts] == [
         ("", "length", None)
@@ -238,7 +238,7 @@ def test_a_length_of_zero_ends_each_sample(random_generator: TextGenerator) -> N
 
 
 def test_bits_per_character(random_generator: TextGenerator) -> None:
-    """A text's score is what reading it afresh gives, whatever the settings it was written with."""
+    """A sample's bits per character equal those of reading it again, whatever settings it was written with."""
     for sample in samples(random_generator, temperature=3, top_k=3, repetition_penalty=1.5):
         run = LSTMStep(random_generator.model).start()
         ids = random_generator.model.vocabulary.encode("ab" + sample.text)
@@ -250,14 +250,14 @@ def test_bits_per_character(random_generator: TextGenerator) -> None:
         assert sample.bits_per_character == pytest.approx(nats / math.log(2) / 30, rel=1e-4)
 
 
-def test_max_copy_wants_the_training_text(generator: TextGenerator) -> None:
-    """Without the text to compare with, copying cannot be limited: this is said before anything is written."""
-    with pytest.raises(UsageError, match="--max_copy needs the training text"):
+def test_max_copy_needs_the_training_text(generator: TextGenerator) -> None:
+    """`max_copy` without the training text is an error before anything is written."""
+    with pytest.raises(UsageError, match="max_copy needs the training text"):
         generator.write("a", SamplingConfig(max_copy=20))
 
 
-def test_max_copy_counts_the_prompt_as_it_stands_there(generator: TextGenerator) -> None:
-    """What the model does not know of the prompt, and passes over, is part of the passage that is copied."""
+def test_max_copy_counts_the_whole_prompt(generator: TextGenerator) -> None:
+    """Skipped tokens of the prompt count as part of a copied passage."""
     prompt, training = "é" * 16, "é" * 16 + "abacabac"
     config = SamplingConfig(length=8, temperature=0, max_copy=16, oov="skip")
     text = prompt + "".join(piece for _, piece in generator.write(prompt, config, copies=CopyIndex.build(training)))
@@ -265,8 +265,8 @@ def test_max_copy_counts_the_prompt_as_it_stands_there(generator: TextGenerator)
     assert not any(text[end - 17 : end] in training for end in range(17, 25))
 
 
-def test_where_every_token_copies_the_text_ends(generator: TextGenerator) -> None:
-    """When each way to go on would copy too much, the text ends there, and what was not written costs nothing."""
+def test_a_text_ends_if_every_token_would_copy(generator: TextGenerator) -> None:
+    """If every next token would copy too much, the text ends, and no nats are added for an unwritten token."""
     prompt = "é" * 16
     copies = CopyIndex.build("".join(prompt + token for token in "\nabc"))
     config = SamplingConfig(length=8, max_copy=16, oov="skip", seed=1)
@@ -278,7 +278,7 @@ def test_where_every_token_copies_the_text_ends(generator: TextGenerator) -> Non
 def test_bits_of_a_text_that_ends_within_a_token(
     make_model: Callable[..., ModelFile], remembering_model: ModelFile
 ) -> None:
-    """Where `until` cuts a token, its bits are shared out among all of its characters."""
+    """If `until` cuts a token, its bits are divided by all of its characters, written or not."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", "three"), tokenizer=make_tokenizer("spaced"))
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
     whole, cut = (
@@ -290,7 +290,7 @@ def test_bits_of_a_text_that_ends_within_a_token(
 
 
 def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
-    """A word model's pieces carry the spaces that join them to the prompt and to each other."""
+    """The pieces of a pre-tokenized model contain the spaces that join them to the prompt and to each other."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", "three"), tokenizer=make_tokenizer("spaced"))
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
     assert list(generator.generate("one", length=3, temperature=0)) == [" two", " one", " three"]
@@ -298,17 +298,17 @@ def test_words_join_to_the_prompt(make_model: Callable[..., ModelFile], remember
 
 
 def test_printed_prompt_of_a_spaced_model(make_model: Callable[..., ModelFile], remembering_model: ModelFile) -> None:
-    """A spaced model reads marks that touch their word as it reads them apart; what is unknown is named alone."""
+    """A pre-tokenized model splits punctuation from words in the prompt, and an error names only the unknown word."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", ".", "one", "two", ","), tokenizer=make_tokenizer("spaced"))
     generator = TextGenerator(make_model(remembering_model.shape, dict(remembering_model.tensors), vocabulary))
     assert write(generator, "two one,") == write(generator, "two one ,")
-    with pytest.raises(DataError, match="does not know 'three';"):
+    with pytest.raises(DataError, match="prompt: 'three';"):
         generator.generate("two three, one")
     assert write(generator, "two three, one", oov="skip") == write(generator, "two , one")
 
 
 def test_load(tmp_path: Path, remembering_model: ModelFile) -> None:
-    """A written model is loaded by its path or its directory's, as text or as a path, and writes the same."""
+    """A model is loaded from its file or its directory, given as text or as a path, and writes the same text."""
     write_model(tmp_path / "model.safetensors", remembering_model)
     for path in (tmp_path, str(tmp_path), tmp_path / "model.safetensors"):
         assert write(load(path), "ba") == "cabacaba"
@@ -317,11 +317,11 @@ def test_load(tmp_path: Path, remembering_model: ModelFile) -> None:
 
 
 def test_sampling_needs_no_framework(tmp_path: Path, remembering_model: ModelFile) -> None:
-    """A fresh interpreter that samples from a model loads neither TensorFlow nor Keras nor anything of Google's."""
+    """A fresh interpreter that samples from a model loads neither TensorFlow, nor Keras, nor Google's libraries."""
     write_model(tmp_path / "model.safetensors", remembering_model)
     program = """
 import sys
-before = set(sys.modules)  # installed namespace packages may already have put an empty `google` there
+before = set(sys.modules)  # an installed namespace package may have added an empty `google` already
 from textgen.generation import load
 print("".join(load(sys.argv[1]).generate("ba", length=8, temperature=0)))
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})

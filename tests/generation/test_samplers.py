@@ -30,7 +30,7 @@ LETTERS = string.ascii_lowercase
 
 
 def spell(certainty: float, seed: int = 1, **settings: Any) -> str:
-    """Writes a word with a fake next step: of all letters, the one that continues the word has a higher logit."""
+    """Writes a word from made-up logits, in which the letter that continues the word has the highest one."""
     sampler, rng = Sampler(SamplingConfig(**settings)), np.random.default_rng(seed)
     written = ""
     for letter in WORD:
@@ -41,20 +41,20 @@ def spell(certainty: float, seed: int = 1, **settings: Any) -> str:
 
 
 def logits_of(probabilities: Sequence[float], rows: int = 1) -> NDArray[np.float32]:
-    """The same logits in each row; a probability of 0 is forbidden."""
+    """Returns the logits of some probabilities, repeated in each row; a probability of 0 becomes -inf."""
     with np.errstate(divide="ignore"):
         return np.tile(np.log(np.array(probabilities, dtype=np.float64)).astype(np.float32), (rows, 1))
 
 
 def after(filter_: Any, probabilities: Sequence[float]) -> list[float]:
-    """The probabilities that a filter leaves, not normalised."""
+    """Returns the probabilities after a filter, not normalised."""
     logits = logits_of(probabilities)
     filter_(logits)
     return [round(float(probability), 6) for probability in np.exp(logits[0])]
 
 
 def frequencies(sampler: Any, probabilities: Sequence[float], draws: int = 20_000) -> NDArray[np.float64]:
-    """How often a sampler draws each token."""
+    """Returns the relative frequencies of the tokens that a sampler draws."""
     logits, rng = logits_of(probabilities, 100), np.random.default_rng(1)
     ids = np.concatenate([sampler(logits.copy(), sampler.noise(rng, logits.shape)) for _ in range(draws // 100)])
     counted: NDArray[np.float64] = np.bincount(ids, minlength=len(probabilities)) / draws
@@ -62,35 +62,35 @@ def frequencies(sampler: Any, probabilities: Sequence[float], draws: int = 20_00
 
 
 def test_greedy_spells_the_word() -> None:
-    """At temperature 0 the likeliest letter is taken each time, by however little it leads."""
+    """At temperature 0 the most likely letter is always taken, however small its lead."""
     assert spell(certainty=0.001, temperature=0) == WORD
 
 
 def test_greedy_takes_the_lowest_id_of_equals() -> None:
-    """Where several tokens are equally likely, the one with the lowest id wins."""
+    """Of several equally likely tokens, the one with the lowest id is taken."""
     logits = np.array([[0, 3, 3, 1], [5, 5, 5, 5]], np.float32)
     assert Greedy()(logits, np.zeros_like(logits)).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("settings", [{"temperature": 0.01}, {"top_k": 1}, {"top_p": 0.01}, {"min_p": 1}])
 def test_a_narrow_choice_spells_the_word(settings: dict[str, Any]) -> None:
-    """Near temperature 0, or with one token to choose from, drawing is as good as taking the likeliest."""
+    """Near temperature 0, or with only one token to choose from, the most likely token is drawn."""
     assert spell(certainty=1, **settings) == WORD
 
 
-def test_hot_does_not() -> None:
-    """At a high temperature even a sure model babbles."""
+def test_a_high_temperature_does_not() -> None:
+    """At a high temperature, even a confident model writes random letters."""
     assert spell(certainty=20, temperature=1000) != WORD
 
 
 def test_seed_fixes_the_draws() -> None:
-    """The same seed draws the same letters, another seed others."""
+    """The same seed draws the same letters; another seed draws others."""
     assert spell(1, seed=3) == spell(1, seed=3) != spell(1, seed=4)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1, 2])
 def test_temperature_frequencies(temperature: float) -> None:
-    """Tokens come as often as softmax(logits / temperature) says."""
+    """Tokens are drawn with the probabilities softmax(logits / temperature)."""
     probabilities = np.array([0.5, 0.3, 0.0, 0.2])
     expected = probabilities ** (1 / temperature)
     found = frequencies(Sampler(SamplingConfig(temperature=temperature)), probabilities.tolist())
@@ -98,7 +98,7 @@ def test_temperature_frequencies(temperature: float) -> None:
 
 
 def test_rare_tokens_come_rarely() -> None:
-    """A token of one in two thousand comes about as often, among many others."""
+    """Tokens with a probability of one in two thousand are drawn about that often."""
     probabilities = [1 / 2000] * 2000
     counts = frequencies(Categorical(), probabilities, draws=200_000) * 200_000
     assert 60 < counts.min() < counts.max() < 150
@@ -106,12 +106,12 @@ def test_rare_tokens_come_rarely() -> None:
 
 
 def test_noise_is_of_the_gumbel_distribution() -> None:
-    """Its mean is Euler's constant, its variance pi ** 2 / 6, and -log(-log(u)) has the share u below it."""
+    """The noise has the mean, variance and quantiles of the Gumbel distribution."""
     noise = Categorical.noise(np.random.default_rng(1), (100_000,))
-    assert noise.mean() == pytest.approx(0.5772, abs=0.02)
-    assert noise.var() == pytest.approx(1.6449, rel=0.03)
-    for share in (0.01, 0.5, 0.99):
-        assert (noise < -np.log(-np.log(share))).mean() == pytest.approx(share, abs=0.005)
+    assert noise.mean() == pytest.approx(0.5772, abs=0.02)  # Euler's constant
+    assert noise.var() == pytest.approx(1.6449, rel=0.03)  # pi ** 2 / 6
+    for quantile in (0.01, 0.5, 0.99):
+        assert (noise < -np.log(-np.log(quantile))).mean() == pytest.approx(quantile, abs=0.005)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_noise_is_of_the_gumbel_distribution() -> None:
     [(1, [0, 0.5, 0, 0]), (2, [0.2, 0.5, 0.2, 0]), (3, [0.2, 0.5, 0.2, 0]), (4, [0.2, 0.5, 0.2, 0.1]), (9, [0.2, 0.5, 0.2, 0.1])],
 )  # fmt: skip
 def test_top_k(k: int, left: list[float]) -> None:
-    """The k likeliest stay, and what is as likely as the last of them; more than there are keeps all."""
+    """Top-k keeps the k most likely tokens and those as likely as the last one; a k above the vocabulary keeps all."""
     assert after(TopK(k), [0.2, 0.5, 0.2, 0.1]) == left
 
 
@@ -128,21 +128,21 @@ def test_top_k(k: int, left: list[float]) -> None:
     [(0.01, [0, 0.5, 0, 0]), (0.49, [0, 0.5, 0, 0]), (0.51, [0, 0.5, 0.3, 0]), (0.79, [0, 0.5, 0.3, 0]), (0.81, [0.15, 0.5, 0.3, 0]), (0.99, [0.15, 0.5, 0.3, 0.05])],
 )  # fmt: skip
 def test_top_p(p: float, left: list[float]) -> None:
-    """The fewest of the likeliest tokens stay that together have the probability p."""
+    """Top-p keeps the smallest number of most likely tokens that together have the probability p."""
     assert after(TopP(p), [0.15, 0.5, 0.3, 0.05]) == left
 
 
 @pytest.mark.parametrize(
-    ("share", "left"), [(0.05, [0.3, 0.5, 0.15, 0.05]), (0.2, [0.3, 0.5, 0.15, 0]), (0.5, [0.3, 0.5, 0, 0]), (1, [0, 0.5, 0, 0])]
+    ("fraction", "left"), [(0.05, [0.3, 0.5, 0.15, 0.05]), (0.2, [0.3, 0.5, 0.15, 0]), (0.5, [0.3, 0.5, 0, 0]), (1, [0, 0.5, 0, 0])]
 )  # fmt: skip
-def test_min_p(share: float, left: list[float]) -> None:
-    """Tokens stay that have at least this share of the likeliest one's probability."""
-    assert after(MinP(share), [0.3, 0.5, 0.15, 0.05]) == left
+def test_min_p(fraction: float, left: list[float]) -> None:
+    """Min-p keeps tokens that have at least this fraction of the most likely one's probability."""
+    assert after(MinP(fraction), [0.3, 0.5, 0.15, 0.05]) == left
 
 
 @pytest.mark.parametrize("filter_", [TopK(2), TopP(0.6), MinP(0.3), Temperature(0.5)])
 def test_filters_treat_each_row_by_itself(filter_: Any) -> None:
-    """Several rows are filtered as each is alone."""
+    """Each row is filtered as it is alone."""
     rows = [[0.1, 0.2, 0.7], [0.3, 0.4, 0.3], [0.96, 0.02, 0.02]]
     together = np.concatenate([logits_of(row) for row in rows])
     filter_(together)
@@ -153,14 +153,14 @@ def test_filters_treat_each_row_by_itself(filter_: Any) -> None:
 
 
 def test_repetition_penalty() -> None:
-    """Log-probabilities of what came lately are multiplied, once however often it came; a penalty of 2 squares."""
-    logits = logits_of([0.5, 0.4, 0.1], rows=2) + 7  # a constant means nothing
+    """The log-probability of a recent token is multiplied once, however often it occurred; 2 squares its probability."""
+    logits = logits_of([0.5, 0.4, 0.1], rows=2) + 7  # adding a constant changes nothing
     RepetitionPenalty(2)(logits, np.array([[-1, -1, 0, 0, 2], [-1, -1, -1, -1, -1]]))
     np.testing.assert_allclose(np.exp(logits), [[0.25, 0.4, 0.01], [0.5, 0.4, 0.1]], rtol=1e-5)
 
 
-def test_repetition_penalty_holds_at_temperature_0() -> None:
-    """The greedy choice is made among the penalised tokens: so it need not say the same forever."""
+def test_repetition_penalty_applies_at_temperature_0() -> None:
+    """At temperature 0, the most likely token after the penalty is taken."""
     sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=2))
     assert sampler.window == 64
     none = np.zeros((1, 3), np.float32)
@@ -169,9 +169,9 @@ def test_repetition_penalty_holds_at_temperature_0() -> None:
 
 
 def test_the_order_is_fixed() -> None:
-    """Top-p sees what the temperature has made and top-k has left: here the order decides what stays."""
+    """Top-p applies after temperature and top-k; with these settings, another order would keep other tokens."""
     probabilities = [0.4, 0.3, 0.2, 0.1]
-    # At temperature 0.5: 0.533, 0.3, 0.133, 0.033. Of the two that top_k leaves, the first has 0.64 of the probability.
+    # At temperature 0.5: 0.533, 0.3, 0.133, 0.033. Of the two that top_k keeps, the first has 0.64 of the probability.
     found = frequencies(Sampler(SamplingConfig(temperature=0.5, top_k=2, top_p=0.6)), probabilities, 1000)
     assert found.tolist() == [1, 0, 0, 0]
     found = frequencies(Sampler(SamplingConfig(temperature=0.5, top_k=3, top_p=0.6)), probabilities, 1000)
@@ -196,7 +196,7 @@ def test_the_order_is_fixed() -> None:
 def test_forbidden_tokens_never_come(
     logits: list[float], best: float, position: int, settings: dict[str, Any], seed: int
 ) -> None:
-    """A token with the logit -inf is not drawn, whatever the settings, and nothing warns."""
+    """A token with the logit -inf is never drawn, whatever the settings, and there is no warning."""
     logits.insert(position, best)
     array = np.array([logits], dtype=np.float32)
     recent = np.array([[-1, 0, len(logits) - 1]])

@@ -1,8 +1,8 @@
 from textgen.generation.signature import next_name, state_names, state_widths
 
 
-def test_the_states_are_named_and_as_wide_as_the_step_has_them():
-    """Each layer has an h, as wide as what it says, and a c, as wide as what it remembers."""
+def test_names_and_widths_of_the_states():
+    """Each layer has a state h of its output's width and a state c of its cell state's width."""
     shape = {"layers": 2, "lstm_state_size": 7, "num_proj": None}
     assert state_widths(shape) == {"h_0": 7, "c_0": 7, "h_1": 7, "c_1": 7}
     assert state_widths(shape | {"num_proj": 3}) == {"h_0": 3, "c_0": 7, "h_1": 3, "c_1": 7}

@@ -236,7 +236,7 @@ def test_when_none_can_be_used_the_job_does_not_begin_anew_by_itself(store):
         store.write(checkpoint_of(step))
         (store.directory / f"step-{step:08}.json").write_text("{}")
     reasons: list[str] = []
-    with pytest.raises(FormatError, match=r"no checkpoint in .* can be used; .*--fresh"):
+    with pytest.raises(FormatError, match=r"no checkpoint in .* can be used; .*fresh"):
         store.newest(reasons.append)
     assert len(reasons) == 2
 

@@ -70,10 +70,10 @@ def test_moving_aside_takes_the_first_free_number(tmp_path):
     for number in (1, 2, 3):
         job = make_job(tmp_path / "a" / "job")
         (job.root / "checkpoints").mkdir()
-        (job.root / "number").write_text(str(number))
+        job.samples.write_text(str(number))
         assert job.move_aside() == tmp_path / "a" / f"job.{number}"
         assert not job.root.exists()
-    assert [(tmp_path / "a" / f"job.{number}" / "number").read_text() for number in (1, 2, 3)] == ["1", "2", "3"]
+    assert [(tmp_path / "a" / f"job.{number}" / "samples.txt").read_text() for number in (1, 2, 3)] == ["1", "2", "3"]
     assert (tmp_path / "a" / "job.1" / "checkpoints").is_dir()
 
 
@@ -87,6 +87,32 @@ def test_moving_aside_overwrites_nothing(tmp_path):
     assert not list((tmp_path / "job.1").iterdir())
     assert (tmp_path / "job.2").read_text() == "a file"
     assert (tmp_path / "job.4" / "config.yaml").read_text() == "the job job.4"
+
+
+def test_all_that_textgen_makes_is_part_of_a_job(tmp_path):
+    """What was exported, fetched from the cloud or left half-written goes along, and what a Mac leaves."""
+    job = make_job(tmp_path / "job")
+    for name in ("model.onnx", "model.onnx.vocabulary.json", ".state.json.7.tmp", ".fetched.json", ".DS_Store"):
+        (job.root / name).touch()
+    (job.root / "model").mkdir()
+    assert job.move_aside() == tmp_path / "job.1"
+
+
+@pytest.mark.parametrize("name", ["book.txt", ".bashrc", "job", "models", "state.json.bak", "Checkpoints"])
+def test_what_is_not_the_jobs_is_not_moved(tmp_path, name):
+    """A directory in which a user keeps other things, or other jobs, is refused in a line that names them, and stays."""
+    job = make_job(tmp_path / "home")
+    for other in (name, *"xyz"):
+        (job.root / other).touch()
+    listed = ", ".join(map(repr, sorted((name, *"xyz"))[:3]))
+    with pytest.raises(UsageError) as raised:
+        job.move_aside()
+    assert str(raised.value) == (
+        f"fresh would rename all of {job.root}, including what is not part of a job: {listed} and 1 more; "
+        "move it elsewhere, or name another job_dir"
+    )
+    assert (job.root / name).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
 
 
 def test_moving_aside_passes_over_a_link_to_nowhere(tmp_path):
@@ -106,7 +132,7 @@ def test_the_current_directory_cannot_be_moved(tmp_path, monkeypatch):
     """A job directory without a name of its own is refused on one line, and stays."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text("x")
-    with pytest.raises(UsageError, match=r"^[^\n]*--job-dir[^\n]*$"):
+    with pytest.raises(UsageError, match=r"^[^\n]*job_dir[^\n]*$"):
         JobDirectory(Path()).move_aside()
     assert (tmp_path / "config.yaml").read_text() == "x"
 

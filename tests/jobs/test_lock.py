@@ -74,7 +74,7 @@ def test_the_second_is_turned_away_with_the_name_of_the_first(job, trainers):
         pytest.fail("two hold the lock")
     text = str(refused.value)
     assert f"{job.root}: process {holder.pid} on {socket.gethostname()} since 20" in text
-    assert "name another --job_dir" in text
+    assert "name another job_dir" in text
     assert "\n" not in text
     assert go(holder) == [""]
     holder.wait()

@@ -249,6 +249,17 @@ def test_a_job_is_moved_aside_within_the_bucket(uri, events, bucket, said):
     assert said == []
 
 
+def test_what_is_not_the_jobs_is_not_moved_in_a_bucket(uri, events, bucket):
+    """Other jobs below the place, say, stay where they are, and so does the job."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+    bucket.blob("jobs/book/other-job/config.yaml").upload_from_string("")
+    before = {blob.name for blob in bucket.list_blobs()}
+    with pytest.raises(errors.UsageError, match=rf"would rename all of {uri}, .*: 'other-job'; move it elsewhere"):
+        job_place(uri).move_aside(events)
+    assert {blob.name for blob in bucket.list_blobs()} == before
+
+
 def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):
     """Nothing of the old job is lost, also not what an outage has kept on this machine."""
     with job_place(uri).open(events) as job:

@@ -108,7 +108,7 @@ def test_a_model_that_is_too_large_is_refused(name, random_model, path_of):
     huge = np.broadcast_to(np.float32(0), (2**15, 2**14))  # no memory behind it
     model = dataclasses.replace(model, tensors={**model.tensors, "output.kernel": huge})
     with pytest.raises(
-        UsageError, match=rf"--format {name} can contain at most 2.1 GB of weights, and this model has 2.1 GB; use"
+        UsageError, match=rf"format {name} can contain at most 2.1 GB of weights, and this model has 2.1 GB; use"
     ):
         export_model(model, name, path_of(name))
     assert list(path_of(name).parent.iterdir()) == []
@@ -128,7 +128,7 @@ def test_a_missing_package_is_named_with_its_extra(name, module, package, monkey
     with pytest.raises(UnavailableError) as raised:
         check_installed(name)
     assert str(raised.value) == (
-        f"--format {name} needs {package}, which is not installed; in the clone of textgen, run pip install '.[{name}]'"
+        f"format {name} needs {package}, which is not installed; in the clone of textgen, run pip install '.[{name}]'"
     )
 
 

@@ -46,7 +46,7 @@ def test_another_learning_rate_is_taken_as_it_is(run):
 def test_it_gives_up_after_so_many_times(run, allowed, said):
     """The error says how often the rate was halved, and what to change."""
     settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
-    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower --learning_rate"):
+    with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower learning_rate"):
         run(**settings)
 
 

@@ -95,6 +95,28 @@ def test_other_values_go_on_with_the_same_model_and_are_said(run):
     assert "the optimizer has changed: its slots start at zero" in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ({}, {"minutes": 1e-6}, "minutes is now 1e-06 (it was 5)"),
+        ({"minutes": 4.0}, {"minutes": 1e-6}, "minutes is now 1e-06 (it was 4)"),
+        ({}, {"max_steps": 4}, "minutes is now none (it was 5)"),
+        ({"max_steps": 4}, {"max_steps": 4, "minutes": 1e-6}, "minutes is now 1e-06 (it was none)"),
+        ({"minutes": 5.0}, {"minutes": 5.0, "max_steps": 4}, None),
+        ({}, {"minutes": 5.0, "max_steps": 4}, None),
+    ],
+)
+def test_the_minutes_that_applied_are_said(run, old, new, said):
+    """Where nothing limited the job, five minutes did, and that is what it was."""
+    _, job, _ = run(max_steps=4)
+    store = CheckpointStore(job.checkpoints)
+    kept = store.read(4)
+    config = kept.facts["config"] | {"max_steps": None} | old
+    store.write(Checkpoint(4, kept.tensors, {**kept.facts, "config": config}))
+    _, _, text = run(**{"max_steps": None} | new)
+    assert [line for line in text.splitlines() if "minutes is now" in line] == ([f"  {said}"] if said else [])
+
+
 def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
     """A dropout generator that the checkpoint lacks is initialised, and a line says so."""
     run(max_steps=4, dropout=0.0)
@@ -182,13 +204,13 @@ def test_a_text_too_short_for_one_step_is_refused(run, tmp_path):
     """A text that is too short gives an error with its number of tokens and the setting to lower."""
     short = tmp_path / "short.txt"
     short.write_text("A line.\nAnother line.\n")
-    with pytest.raises(DataError, match="lower --batch_size to"):
+    with pytest.raises(DataError, match="lower batch_size to"):
         run(text=short, unroll_steps=5)
 
 
 def test_a_diverging_run_stops_before_it_saves_what_is_no_number(run, tmp_path):
     """A loss that is not finite ends training with one line; no model and no checkpoint is written."""
-    with pytest.raises(DivergedError, match="lower --learning_rate"):
+    with pytest.raises(DivergedError, match="lower learning_rate"):
         run(max_steps=200, learning_rate=1000, weight_decay=100, save_minutes=1e-9)
     store = CheckpointStore(tmp_path / "job" / "checkpoints")
     assert all(np.isfinite(tensor).all() for step in store.steps() for tensor in store.read(step).tensors.values())
@@ -237,7 +259,9 @@ def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
     """A changed vocabulary is refused even if a changed text is allowed, since its ids mean other tokens."""
     run(max_steps=5)
     book.write_text(book.read_text().replace("N", "Q"))
-    with pytest.raises(DataError, match="another vocabulary"):
+    with pytest.raises(
+        DataError, match=r"of step 5 belongs to another vocabulary than this run's; restore the job's own"
+    ):
         run(max_steps=9, allow_changed_data=True)
 
 

@@ -1,4 +1,4 @@
-"""Completes what the command line leaves open where time is what limits a run; loads nothing heavy."""
+"""Chooses the settings that the command line leaves open if time limits a run; loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from textgen.jobs import JobDirectory
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
-"""What NVIDIA's driver brings: on Linux, and on Linux within Windows."""
+"""Files of NVIDIA's driver: on Linux, and on Linux within Windows."""
 _CUDA_LIBRARY = "nvidia.cudnn"
-"""Comes with textgen[gpu]. A TensorFlow that finds the library elsewhere counts as one without a GPU, unless --device says gpu."""
+"""Part of textgen[gpu]. If TensorFlow finds the library elsewhere, only --device gpu counts as a GPU."""
 _NO_DEVICES = ("", "-1")
-"""What CUDA_VISIBLE_DEVICES is where every GPU is hidden."""
+"""Values of CUDA_VISIBLE_DEVICES that hide every GPU."""
 
 
 def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
-    """Whether no --config and no flag for the model is given: a file of settings is taken as a whole, with its defaults.
+    """Whether neither --config nor a flag for the model is given: a file of settings counts as a whole, with its defaults.
 
     Args:
-        command: what is asked for beside the settings.
-        given: the settings that somebody gave.
+        command: the other flags.
+        given: the settings that were given.
     """
     return command.config is None and set(SHAPE_SETTINGS).isdisjoint(given)
 
 
 def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> float | None:
-    """The minutes for which a model is chosen; None where time is not the limit, or the model is not left open.
+    """The minutes for which a model is chosen; None if time is not the limit or the model is given.
 
     Args:
         config: the settings, those not given at their defaults.
-        command: what is asked for beside them.
-        given: the settings that somebody gave.
+        command: the other flags.
+        given: the settings that were given.
     """
     return config.time_limit if leaves_model_open(command, given) else None
 
@@ -49,17 +49,17 @@ def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: 
 def complete(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
-    """Chooses a model and how to train it, where that is left open and time is the limit.
+    """Chooses a model and how to train it, if these are left open and time is the limit.
 
     Args:
         config: the settings, those not given at their defaults.
-        command: what else is asked for.
-        given: the settings that somebody gave.
+        command: the other flags.
+        given: the settings that were given.
         corpus: the text.
-        device: what kind will train.
+        device: the kind of device that will train.
 
     Returns:
-        The settings, and what was chosen of them.
+        The settings, and the choices among them.
     """
     minutes = minutes_to_choose_for(config, command, given)
     if minutes is None:
@@ -75,17 +75,17 @@ def complete(
 
 
 def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirectory) -> TrainingConfig:
-    """The settings with the model that a job has already; where time is the limit, also with what is chosen beside a model.
+    """The settings with the model of an existing job; if time is the limit, also with the job's other chosen settings.
 
     Args:
         config: the settings, with nothing chosen.
-        given: the settings that somebody gave.
+        given: the settings that were given.
         job: the job, which exists.
 
     Raises:
         TextgenError: when its settings cannot be read.
     """
-    there = read_config(job.config, "begin anew with --fresh")
+    there = read_config(job.config, "use --fresh to start over")
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
     if "precision" not in given:
         kept = (*kept, "use_fp16")
@@ -93,12 +93,12 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
-    """What is to be said of jobs that may be of the same text, where a model was chosen; empty for nothing.
+    """A remark on an existing job that may be of the same text, if a model was chosen; empty if there is none.
 
     Args:
-        config: the settings, with what was chosen.
+        config: the settings, including the chosen ones.
         job: of the chosen model; it does not exist yet.
-        prefix: with which the names of such jobs begin.
+        prefix: the first part of such jobs' names.
     """
     try:
         there = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
@@ -116,7 +116,7 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
 
 
 def describe(choices: Iterable[Choice]) -> list[str]:
-    """What was chosen and why, a line for each reason."""
+    """The choices and their reasons, one line per reason."""
     return [
         ", ".join(f"{name} {_shown(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
@@ -124,7 +124,7 @@ def describe(choices: Iterable[Choice]) -> list[str]:
 
 
 def chosen_flags(config: TrainingConfig) -> str:
-    """The flags that ask for a config's model and for how it is trained, and leave nothing to be chosen."""
+    """The flags that give a config's model and how it is trained, so that nothing is left to choose."""
     shown = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
     return " ".join(
         setting.as_argument(getattr(config, setting.name))
@@ -143,10 +143,10 @@ def _shown(value: Any) -> str:
 
 
 def device_kind(command: TrainCommand) -> DeviceKind:
-    """What kind of device this machine will train on, without asking TensorFlow.
+    """The kind of device that this machine will train on, without asking TensorFlow.
 
     Args:
-        command: says which is wanted.
+        command: the flags; `device` is the one that is wanted.
     """
     if command.device != "auto":
         return command.device

@@ -1,4 +1,4 @@
-"""Runs one of a program's commands by its name, and shows which there are."""
+"""Runs one of a program's commands by its name, and lists them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Command:
     """A command.
 
     Attributes:
-        module: whose `main` runs it, loaded when it is called.
-        summary: what it does, in a line.
+        module: the module whose `main` runs it, imported when it is called.
+        summary: one line that says what it does.
     """
 
     module: str
@@ -30,9 +30,9 @@ class Commands:
     """The commands of a program.
 
     Attributes:
-        program: how it is called.
-        description: what it is for, in a line.
-        known: its commands by name.
+        program: its name on the command line.
+        description: one line that says what it is for.
+        known: the commands by name.
     """
 
     program: str
@@ -62,13 +62,13 @@ class Commands:
             self.program,
             f"{self.program} COMMAND ...",
             f"{self.description}\n\ncommands:\n{commands}",
-            f"{self.program} COMMAND --help tells more of a command.",
+            f"{self.program} COMMAND --help describes a command.",
         )
         parser.add_help_and_version()
         return parser
 
     def _without_command(self, arguments: Sequence[str]) -> None:
-        """Answers --help and --version, and refuses all else."""
+        """Handles --help and --version, and refuses anything else."""
         if arguments and not arguments[0].startswith("-"):
             raise UsageError(
                 f"there is no command {shown(arguments[0])}{nearest(arguments[0], self.known)}; see {self.program} --help"

@@ -1,14 +1,14 @@
-"""Refuses a text that is too short to train on, before anything heavy is loaded or anything is written."""
+"""Refuses a text that is too short to train on, before anything heavy is loaded or written."""
 
 from __future__ import annotations
 
 from textgen.corpus import Corpus, Section, Vocabulary
-from textgen.errors import DataError
+from textgen.errors import DataError, named
 from textgen.planning import Plan
 
 _CHUNK_CHARACTERS = 1 << 16
 _SCORED_TOKENS = 2
-"""A text to score needs a token to read and one to predict."""
+"""Evaluation needs a token to read and one to predict."""
 
 
 def check_enough_text(corpus: Corpus, plan: Plan) -> None:
@@ -26,18 +26,18 @@ def check_enough_text(corpus: Corpus, plan: Plan) -> None:
     tokens = _count_up_to(needed, corpus.train, corpus.vocabulary)
     if tokens < needed:
         fitting = {
-            "--batch_size": (tokens - 1) // config.unroll_steps,
-            "--unroll_steps": (tokens - 1) // config.batch_size,
+            "batch_size": (tokens - 1) // config.unroll_steps,
+            "unroll_steps": (tokens - 1) // config.batch_size,
         }
-        advice = " or ".join(f"lower {flag} to {most}" for flag, most in fitting.items() if most > 0)
+        advice = " or ".join(f"lower {named(name)} to {most}" for name, most in fitting.items() if most > 0)
         if not advice:
-            advice = "lower --batch_size and --unroll_steps"
+            advice = f"lower {named('batch_size')} and {named('unroll_steps')}"
         raise DataError(
             f"the training text is too short: it has {tokens} tokens, and one step of {config.batch_size} "
             f"x {config.unroll_steps} tokens needs {needed}; give more text, or {advice}"
         )
     for part, section, advice in (
-        ("validation", corpus.valid, "raise --valid_fraction, or give more text"),
+        ("validation", corpus.valid, f"raise {named('valid_fraction')}, or give more text"),
         ("test", corpus.test, "give more text, or take the file away"),
     ):
         if section and (tokens := _count_up_to(_SCORED_TOKENS, section, corpus.vocabulary)) < _SCORED_TOKENS:

@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies the checkpoints and the model file of a job."""
+"""`textgen inspect`: verifies the files of a job."""
 
 from __future__ import annotations
 
@@ -39,8 +39,9 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [JOB]",
-        "Reads and verifies every checkpoint of a job and its model file, and prints what they contain. Exits with 78 if\n"
-        "one is damaged. Training resumes from the checkpoint that is marked as the newest usable one.",
+        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints what\n"
+        "they contain. Exits with 78 if one is damaged. Training resumes from the checkpoint that is marked as the newest\n"
+        "usable one.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -68,14 +69,45 @@ def _inspect(arguments: Sequence[str]) -> None:
     encode_output("backslashreplace")
     facts = job_facts(job)
     _say(f"{path}: {facts.state}" + (f", {facts.steps:,} steps" if facts.problem is None else f": {facts.problem}"))
-    _say_checkpoints(checkpoints)
-    damaged = [facts.problem, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
-    if count := len([problem for problem in damaged if problem is not None]):
+    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+    small_files = _say_small_files(job, newest)
+    _say_checkpoints(checkpoints, newest)
+    damaged = {facts.problem, *small_files, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)}
+    if count := len(damaged - {None}):
         raise FormatError(f"{path} holds {count} damaged part{'s' if count > 1 else ''}; the lines above say which")
 
 
-def _say_checkpoints(checkpoints: Sequence[CheckpointFacts]) -> None:
-    newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
+def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
+    """Verifies config.yaml, vocabulary.json and state.json; returns the problem of each that is damaged."""
+    from textgen.cli.existing_job import read_vocabulary
+    from textgen.cli.job_config import read_config
+    from textgen.jobs import JobState
+
+    def verify_config() -> str:
+        read_config(job.config, "train again")
+        return ""
+
+    def verify_vocabulary() -> str:
+        vocabulary = read_vocabulary(job.vocabulary)
+        if newest is not None and newest.vocabulary_sha256 not in {None, vocabulary.sha256}:
+            raise FormatError(f"it is not the vocabulary of the checkpoint of step {newest.step}")
+        return f"{vocabulary.size:,} token ids, "
+
+    def verify_state() -> str:
+        return f"{JobState.read(job.state).status}, "
+
+    problems = []
+    checks = {job.config: verify_config, job.vocabulary: verify_vocabulary, job.state: verify_state}
+    for path, verify in checks.items():
+        try:
+            _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
+        except TextgenError as error:
+            problems.append(" ".join(str(error).split()))
+            _say(f"{path.name}: {problems[-1]}")
+    return problems
+
+
+def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointFacts | None) -> None:
     _say("checkpoints:" if checkpoints else "checkpoints: none")
     for checkpoint in checkpoints:
         parts = [f"step {checkpoint.step:,}"]

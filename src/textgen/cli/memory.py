@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from textgen.errors import UnavailableError
+from textgen.errors import UnavailableError, named
 from textgen.planning import Plan
 
 
@@ -18,7 +18,7 @@ def check_memory(plan: Plan) -> None:
         plan: of the run.
 
     Raises:
-        UnavailableError: when it cannot fit; names what to lower.
+        UnavailableError: when it cannot fit; the message names the settings to lower.
     """
     from rich.filesize import decimal
 
@@ -28,9 +28,9 @@ def check_memory(plan: Plan) -> None:
         return
     there, owner = least
     lower = (
-        "--batch_size or --unroll_steps"
+        f"{named('batch_size')} or {named('unroll_steps')}"
         if plan.memory_of_windows > plan.memory_of_weights
-        else "--lstm_state_size, --layers or --vocab_size"
+        else f"{named('lstm_state_size')}, {named('layers')} or {named('vocab_size')}"
     )
     raise UnavailableError(
         f"training would take about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "

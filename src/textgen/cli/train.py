@@ -1,4 +1,4 @@
-"""`textgen-train`: trains a model on text, and goes on where it stopped."""
+"""`textgen-train`: trains a model on text, and resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -67,14 +67,15 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; for {DEFAULT_MINUTES:g} minutes where none is given. The same command goes on with the same job. Where time is\n"
-        "the limit, it chooses the model, unless --config or a flag for the model is given.",
+        f"reached; for {DEFAULT_MINUTES:g} minutes if none is given. The same command resumes the same job. If time is the\n"
+        "limit, it chooses the model, unless --config or a flag for the model is given.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
-        "Settings that shape the model stand in the job's name: another value of them is another job.\n"
-        "Any other setting can be changed when a job goes on. Where a text speaks of none, none is a value.\n"
-        "Dashes and underscores in flags are the same; --no-NAME turns a switch off.",
+        "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
+        "Changing --encoding or --valid_fraction changes the text, which needs --allow_changed_data.\n"
+        "Any other setting can be changed when a job resumes. none is accepted where the help mentions it.\n"
+        "Dashes and underscores in flags are the same; --no-NAME turns a switch off; -- ends the flags.",
     )
     parser.add_settings(TrainingConfig)
     parser.add_settings(TrainCommand)
@@ -110,7 +111,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     if goes_on and leaves_model_open(command, given):
         config, choices = keep_choice(asked, given, job), ()
         _, summaries = find_places(config, corpus.prefix, environment.worker)
-    if command.dry_run or fresh or not job.exists:  # what is refused makes and moves nothing
+    if command.dry_run or fresh or not job.exists:  # a refusal must come before anything is made or moved
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
         _show_plan(console, plan, found, job, choices, fresh=fresh)
@@ -149,14 +150,14 @@ def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Cons
 def _settings(
     arguments: Sequence[str], environment: CloudEnvironment
 ) -> tuple[TrainCommand, TrainingConfig, Collection[str]]:
-    """What is asked for, and which settings are given; flags win over the preset, and that over the environment."""
+    """The command, the config, and the settings that were given; flags win over the preset, which wins over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
     if command.fresh and in_cloud_job():
         raise UsageError(
-            "--fresh would begin anew whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
+            "--fresh would start over whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
         )
-    preset = {} if command.config is None else read_preset(command.config)
+    preset = {} if command.config is None else read_preset(command.config, values)
     given = {**environment.settings, **preset, **values}
     return command, build(TrainingConfig, given), given.keys()
 
@@ -164,14 +165,14 @@ def _settings(
 def _prepare(
     config: TrainingConfig, corpus: Corpus, job: JobDirectory, command: TrainCommand, *, fresh: bool = False
 ) -> tuple[Found, Plan]:
-    """What a run is going to be; refuses what cannot be, before anything heavy is loaded.
+    """What to resume, and the plan of the run; refuses impossible runs before anything heavy is loaded.
 
     Args:
         config: the settings.
-        corpus: the text, with the vocabulary that it alone gives.
-        job: where the run works.
-        command: what else is asked for.
-        fresh: whether a job that is there will be moved aside.
+        corpus: the text, with the vocabulary that the text alone gives.
+        job: the job's directory.
+        command: the other flags.
+        fresh: whether an existing job will be renamed.
     """
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
@@ -197,10 +198,10 @@ def _load_and_train(
     signals: Signals,
     console: Console,
 ) -> dict[str, Any]:
-    """Loads TensorFlow, quietly, and trains; what `train` returns."""
+    """Loads TensorFlow quietly, trains, and returns the result of `train`."""
     ids_directory = cache_directory("ids", forgets=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow's pool of memory, which it has by itself on a GPU alone: from 512 states on, a CPU trains 3 to 7% faster by it.
+    # TensorFlow's memory pool, by default for GPUs only. It makes a CPU 3 to 7% faster from 512 states on.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     if config.deterministic:
         # One choice for all runs, and TensorFlow's own on most machines.
@@ -230,7 +231,7 @@ def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
     console.say(
         f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or begin anew with --fresh."
+        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or use --fresh to start over."
     )
 
 

@@ -1,4 +1,4 @@
-"""Settings: declared once as dataclass fields, from which flags, YAML, job name and docs are made."""
+"""Declares each setting once, as a dataclass field from which flags, YAML, the job name and docs are made."""
 
 from textgen.config.cloud_environment import CloudEnvironment
 from textgen.config.command import SampleCommand, TrainCommand

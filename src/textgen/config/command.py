@@ -1,4 +1,4 @@
-"""What commands are asked to do with a config: settings of one call, which nothing keeps."""
+"""The settings of one call of a command, which a job does not store."""
 
 from __future__ import annotations
 
@@ -7,52 +7,52 @@ from typing import Literal
 
 from textgen.config.option import option
 from textgen.config.validation import check_settings
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """What `textgen-train` is asked for beside the hyperparameters, which stand in `TrainingConfig`.
+    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: if a value is invalid.
     """
 
     config: str | None = option(
         None,
         group="this run",
         metavar="NAME|FILE",
-        help="A preset's name or a YAML file of settings. Flags win over what it says.",
+        help="Read settings from this preset or YAML file. Flags override them.",
     )
     fresh: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Begins anew: moves the job that is there aside, instead of going on with it.",
+        help="Start over: rename the existing job instead of resuming it.",
     )
     allow_changed_data: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Goes on with a job though its text has changed. Its vocabulary stays: what it lacks, at most 5% of the tokens, is read as [UNK]. The epoch begins anew, and so does the search for the best model.",
+        help="Resume even if the text has changed. The job keeps its vocabulary, which may lack up to 5% of the new text's tokens; the epoch and the search for the best model start over.",
     )
     device: Literal["auto", "cpu", "gpu"] = option(
         "auto",
         group="this run",
         choices=("auto", "cpu", "gpu"),
-        help="What to train on. auto takes a GPU where TensorFlow sees one; gpu ends at once where it sees none, rather than train slowly on a machine that is paid for.",
+        help="Train on this device; auto uses a GPU if TensorFlow finds one. Set gpu to stop at once if it finds none, instead of training slowly.",
     )
     dry_run: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Prints the plan, with text, vocabulary, model, memory, disk space and job directory, and trains nothing.",
+        help="Print the plan (text, vocabulary, model, memory, disk space, job directory), and do not train.",
     )
     json: bool = option(
         False,
         group="this run",
         kind=bool,
-        help="Ends with one line of JSON on standard output: job directory, steps, losses, speed. For scripts.",
+        help="Print one line of JSON on standard output at the end: job directory, steps, losses and speed. Use it in scripts.",
     )
 
     def __post_init__(self) -> None:
@@ -61,10 +61,10 @@ class TrainCommand:
 
 @dataclass(frozen=True)
 class SampleCommand:
-    """What `textgen-sample` is asked for beside how a text is written, which stands in `SamplingConfig`.
+    """The settings of `textgen-sample`, except those of the text itself, which are in `SamplingConfig`.
 
     Raises:
-        UsageError: for a value that cannot be, or two that exclude each other.
+        UsageError: if a value is invalid, or two cannot be combined.
     """
 
     model: str | None = option(
@@ -72,54 +72,56 @@ class SampleCommand:
         group="model",
         positional="one",
         metavar="JOB",
-        help="A trained job: its directory, its name below job/, or its model file; gs://BUCKET/PATH opens one in Google Cloud Storage. Without it, the newest job below job/ is used.",
+        help="Use this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
     )
     prompt: str = option(
         "",
         group="text",
         metavar="TEXT",
-        help="The text to continue; - reads it from standard input, @FILE from a file. Without one, the model begins a paragraph of its own.",
+        help="Continue this text; - reads it from standard input, @FILE from a file. Without one, the model starts a new paragraph.",
     )
     samples: int = option(
         1,
         group="text",
         kind=int,
         least=1,
-        help="How many texts to write. Each has its own seed, one more than the one before; they are written side by side, which is faster than one by one.",
+        help="Write N texts at once, each with a seed one higher than the last. This is faster than one command per text.",
     )
     no_echo: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Leaves the prompt out: only what the model wrote comes, in JSON too.",
+        help="Print only what the model writes, without the prompt, in JSON too.",
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes a line of JSON for each text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character as the model sees it, and model, the hash of the model file. For scripts.",
+        help="Print one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character according to the model, and model, the hash of the model file. Use it in scripts.",
     )
     interactive: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes together with you: a passage after each line that you type, /retry, /undo, /edit, /save; /help tells more.",
+        help="Write a text together with the model, which adds a passage after each line that you type. /help lists the commands, such as /retry, /undo, /edit and /save.",
     )
     novelty: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Reports of each text the longest passage that is copied from the training text, and how much of it stands there: on standard error, or in the JSON. The training text must still be where it was.",
+        help="Report how much of each text is copied from the training text, and the longest copied passage, on standard error or in the JSON. The training text must still be where it was.",
     )
 
     def __post_init__(self) -> None:
         check_settings(self)
         if self.interactive:
-            others = {"--json": self.json, "--samples": self.samples > 1, "--novelty": self.novelty}
-            for flag, given in others.items():
+            others = {"json": self.json, "samples": self.samples > 1, "novelty": self.novelty}
+            for name, given in others.items():
                 if given:
-                    raise UsageError(f"--interactive and {flag} exclude each other: it writes one text; leave one out")
+                    raise UsageError(
+                        f"{named('interactive')} and {named(name)} cannot be combined, because an interactive session writes one text; leave one out"
+                    )
             if self.prompt == "-":
                 raise UsageError(
-                    "--interactive and --prompt - exclude each other: your lines come on standard input; name a file with --prompt @FILE"
+                    f"{named('interactive')} and {named('prompt')} - cannot be combined, because your lines come on standard input; use {named('prompt')} @FILE"
                 )

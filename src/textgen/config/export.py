@@ -1,4 +1,4 @@
-"""What `textgen export` is asked for."""
+"""The settings of `textgen export`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from textgen.config.validation import check_settings
 
 @dataclass(frozen=True)
 class ExportCommand:
-    """Which model to write for another runtime, how and where. Immutable, and valid once it exists.
+    """The model to export, the format and the path. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: if a value is invalid.
     """
 
     model: str | None = option(
@@ -21,20 +21,20 @@ class ExportCommand:
         group="model",
         positional="one",
         metavar="JOB",
-        help="A trained job: its directory, its name below job/, or its model file. Without it, the newest job below job/ is used.",
+        help="Export this job: a directory, a name below job/, or a model file. The default is the newest job below job/.",
     )
     format: str = option(
         "",
         group="file",
         choices=("keras", "litert", "onnx"),
         required=True,
-        help="What to write: a .keras file for Keras 3 with any of its backends, a .tflite file for LiteRT on phones and small devices, or an .onnx file for ONNX Runtime and all else that reads ONNX.",
+        help="Write a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
     )
     output: str | None = option(
         None,
         group="file",
         metavar="PATH",
-        help="Where to write it; a file that is there is replaced. The vocabulary goes beside it, as PATH.vocabulary.json. none is the place and name of the model file, with the format's ending.",
+        help="Write to this path, replacing an existing file, with the vocabulary next to it as PATH.vocabulary.json. none is the model file's path with the format's extension.",
     )
 
     def __post_init__(self) -> None:

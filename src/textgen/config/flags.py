@@ -1,9 +1,9 @@
-"""Turns the settings of a config dataclass into command line flags, and an argument list into values."""
+"""Makes command line flags from the settings of a config dataclass, and parses an argument list into their values."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
@@ -14,19 +14,19 @@ Config = TypeVar("Config")
 
 
 def build(config: type[Config], values: Mapping[str, Any]) -> Config:
-    """Makes a config from those of the values that are settings of it; the others are another config's."""
+    """Makes a config from the values of its settings; all other values are ignored, because they belong to another config."""
     names = {setting.name for setting in settings(config)}
     return config(**{name: value for name, value in values.items() if name in names})
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are `UsageError`s that name the nearest flag, and whose flags take - for _.
+    """An argument parser that raises `UsageError`, suggests the nearest flag, and accepts - for _ in flags.
 
     Args:
         prog: the command's name.
         usage: the line after "usage:".
         description: what the command does, in a sentence or two.
-        epilog: what stands below the flags.
+        epilog: the text below the flags.
     """
 
     def __init__(self, prog: str, usage: str, description: str, epilog: str | None = None) -> None:
@@ -52,30 +52,41 @@ class Parser(argparse.ArgumentParser):
             self._add(self._groups[heading], setting)
 
     def add_help_and_version(self) -> None:
-        """Adds what every command has."""
+        """Adds `--version` and `--help`."""
         from textgen.version import __version__
 
         group = self.add_argument_group("about")
         group.add_argument(
-            "--version", action="version", version=f"textgen {__version__}", help="Prints the version and ends."
+            "--version", action="version", version=f"textgen {__version__}", help="Print the version and exit."
         )
-        group.add_argument("--help", "-h", action="help", help="Prints this page and ends.")
+        group.add_argument("--help", "-h", action="help", help="Print this page and exit.")
 
     def parse(self, arguments: Sequence[str]) -> dict[str, Any]:
-        """The values of the flags that were given, by name.
+        """Parses a command line. The argument after a flag is its value, even if it begins with a dash; `--` ends the flags.
 
         Args:
             arguments: the command line without the program's name.
 
+        Returns:
+            The values of the given flags and arguments, by the name of the setting.
+
         Raises:
-            UsageError: for an unknown flag or a value of the wrong kind.
+            UsageError: if a flag is unknown, there are too many arguments, or a value has the wrong type.
         """
-        namespace, unknown = self.parse_known_intermixed_args(self._normalise(arguments))
-        if unknown:
-            flags = [flag for action in self._actions for flag in action.option_strings]
-            name = unknown[0].split("=")[0]
-            raise UsageError(f"unknown argument {name}{nearest(name, flags)}; see {self.prog} --help")
-        values = vars(namespace)
+        flags: list[str] = []
+        others: list[str] = []
+        remaining = iter(arguments)
+        for argument in remaining:
+            if argument == "--":
+                others.extend(remaining)
+            elif argument == "-" or not argument.startswith("-"):
+                others.append(argument)
+            else:
+                flags.append(self._with_value(argument, remaining))
+        declared = self._get_positional_actions()
+        if len(others) > len(declared) and not any(action.nargs == "*" for action in declared):
+            raise UsageError(f"unknown argument {others[len(declared)]}; see {self.prog} --help")
+        values = vars(self.parse_args([*flags, "--", *others] if others else flags))
         for name in self._converters.keys() & values.keys():
             if values[name] == []:  # Python before 3.13 drops the value of --prompt=--
                 values[name] = self._converters[name]("--")
@@ -86,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         }
 
     def error(self, message: str) -> NoReturn:
-        """Raises argparse's own complaint as a `UsageError`."""
+        """Raises the message of argparse as a `UsageError`."""
         raise UsageError(f"{message}; see {self.prog} --help")
 
     def _add(self, group: argparse._ArgumentGroup, setting: Setting) -> None:
@@ -96,7 +107,7 @@ class Parser(argparse.ArgumentParser):
             many = option.positional == "many"
             metavar = option.metavar or setting.name.upper()
             nargs = "*" if many else None if setting.default == "" else "?"
-            # Only what may be left out has a default that argparse would fill in.
+            # Otherwise argparse would return the default of an optional argument that was not given.
             default = argparse.SUPPRESS if nargs == "?" else None
             group.add_argument(setting.name, nargs=nargs, default=default, metavar=metavar, help=text)
             return
@@ -115,26 +126,40 @@ class Parser(argparse.ArgumentParser):
             help=text,
         )
 
-    def _normalise(self, arguments: Sequence[str]) -> list[str]:
-        """Spells flags as they are declared: _ for -, and a switch always with its value."""
-        result: list[str] = []
-        for index, argument in enumerate(arguments):
-            if argument == "--":
-                return result + list(arguments[index:])
-            if not argument.startswith("--"):
-                result.append(argument)
-                continue
-            name, equals, value = argument[2:].partition("=")
-            name = name.replace("-", "_")
-            if f"--{name}" not in self._option_string_actions and name.removeprefix("no_") not in self._switches:
-                result.append(argument)  # a prompt can begin with two dashes, and keeps its others
-            elif not equals and name in self._switches:
-                result.append(f"--{name}=true")
-            elif not equals and name.startswith("no_") and name[3:] in self._switches:
-                result.append(f"--{name[3:]}=false")
-            else:
-                result.append(f"--{name}{equals}{value}")
-        return result
+    def _with_value(self, argument: str, remaining: Iterator[str]) -> str:
+        """Returns a flag in its declared spelling, `=` and its value, which is taken from the remaining arguments if needed."""
+        typed, equals, value = argument.partition("=")
+        name = _with_underscores(typed)
+        switched_off = name.removeprefix("--no_")
+        if name not in self._option_string_actions:
+            if switched_off != name and switched_off in self._switches and not equals:
+                return f"--{switched_off}=false"
+            raise UsageError(self._describe_unknown(typed))
+        if not equals:
+            if self._option_string_actions[name].nargs == 0:
+                return name
+            value = "true" if name.removeprefix("--") in self._switches else self._next_value(name, remaining)
+        return f"{name}={value}"
+
+    def _next_value(self, name: str, remaining: Iterator[str]) -> str:
+        value = next(remaining, None)
+        if value is None:
+            raise UsageError(f"{name} needs a value; see {self.prog} --help")
+        if _with_underscores(value.partition("=")[0]) in self._option_string_actions:
+            raise UsageError(f"{name} needs a value, got the flag {value}; if that is its value, write {name}={value}")
+        return value
+
+    def _describe_unknown(self, flag: str) -> str:
+        known = (known[2:] for known in self._option_string_actions if known.startswith("--"))
+        suggestion = nearest(_with_underscores(flag).lstrip("-"), known, dashes="--")
+        if not suggestion and not flag.startswith("--") and self._get_positional_actions():
+            suggestion = "; a name that begins with a dash must come after --"
+        return f"unknown argument {flag}{suggestion or f'; see {self.prog} --help'}"
+
+
+def _with_underscores(flag: str) -> str:
+    """Returns a flag in its declared spelling, with _ for each - of its name."""
+    return "--" + flag[2:].replace("-", "_") if flag.startswith("--") else flag
 
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT"}
@@ -145,7 +170,7 @@ def _help_text(setting: Setting) -> str:
     if setting.option.unit is not None:
         notes.append(f"in {setting.option.unit}")
     if setting.option.required:
-        notes.append("must be given")
+        notes.append("required")
     elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described(setting.default)}")
     if setting.option.shapes_checkpoint:
@@ -154,7 +179,7 @@ def _help_text(setting: Setting) -> str:
 
 
 def described(value: Any) -> str:
-    """A setting's value as people would write it."""
+    """Returns the value of a setting as users would write it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
@@ -165,5 +190,5 @@ def described(value: Any) -> str:
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:
-    """A function for argparse that reports through `UsageError`, which argparse lets through."""
+    """Returns a converter for argparse; it raises `UsageError`, which argparse does not catch."""
     return lambda text: convert(setting, text)

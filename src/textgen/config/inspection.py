@@ -1,4 +1,4 @@
-"""What `textgen inspect` is asked for."""
+"""The settings of `textgen inspect`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from textgen.config.validation import check_settings
 
 @dataclass(frozen=True)
 class InspectCommand:
-    """Which job to verify. Immutable, and valid once it exists.
+    """The job to verify. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: if a value is invalid.
     """
 
     job: str | None = option(
@@ -21,7 +21,7 @@ class InspectCommand:
         group="job",
         positional="one",
         metavar="JOB",
-        help="A job: its directory, or its name below job/. Without it, the newest job below job/ is used.",
+        help="Verify this job: a directory, or a name below job/. The default is the newest job below job/.",
     )
 
     def __post_init__(self) -> None:

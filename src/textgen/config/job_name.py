@@ -1,4 +1,4 @@
-"""Makes the job name, from the settings that shape the checkpoint and no others."""
+"""Makes the job name from the settings that shape the checkpoint."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ PLACEHOLDER = "%JOB%"
 
 
 def job_name(config: TrainingConfig, prefix: str) -> str:
-    """The name of the job, such as `jules-120-states-4-layers-norm-word`.
+    """Returns the name of the job, such as `jules-120-states-4-layers-norm-word`.
 
-    States and layers always stand in it, any other part only where its value differs from the default.
+    States and layers are always part of it, any other setting only if it differs from the default.
 
     Args:
         config: the settings.
-        prefix: what names the text.
+        prefix: the first part of the name, which identifies the text.
     """
     parts = [prefix]
     for setting in settings(config):
@@ -27,12 +27,12 @@ def job_name(config: TrainingConfig, prefix: str) -> str:
 
 
 def with_job_name(path: str, name: str) -> str:
-    """A path with `%JOB%` replaced by the job name."""
+    """Returns a path with `%JOB%` replaced by the job name."""
     return path.replace(PLACEHOLDER, name)
 
 
 def shape(config: TrainingConfig) -> dict[str, object]:
-    """The settings that shape the checkpoint, by name: two configs with the same shape share a model."""
+    """Returns the settings that shape the checkpoint, by name. Two configs of the same shape can resume each other's job."""
     return {
         setting.name: getattr(config, setting.name) for setting in settings(config) if setting.option.shapes_checkpoint
     }

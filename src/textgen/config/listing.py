@@ -1,4 +1,4 @@
-"""What `textgen jobs` is asked for."""
+"""The settings of `textgen jobs`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from textgen.config.validation import check_settings
 
 @dataclass(frozen=True)
 class JobsCommand:
-    """Which jobs to list, and how. Immutable, and valid once it exists.
+    """The jobs to list, and the output format. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value that cannot be.
+        UsageError: if a value is invalid.
     """
 
     directory: str = option(
-        "job", group="jobs", positional="one", metavar="DIR", help="The directory to look in and below for jobs."
+        "job", group="jobs", positional="one", metavar="DIR", help="List the jobs in and below this directory."
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Writes a line of JSON for each job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. For scripts.",
+        help="Print one line of JSON per job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. Use it in scripts.",
     )
 
     def __post_init__(self) -> None:

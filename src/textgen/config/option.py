@@ -1,4 +1,4 @@
-"""Declares one setting: a dataclass field whose metadata says all that flags, YAML, job name and docs need of it."""
+"""Declares a setting as a dataclass field, whose metadata contains everything that flags, YAML, the job name and docs need."""
 
 from __future__ import annotations
 
@@ -7,32 +7,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from textgen.errors import named
+
 _KEY = "textgen"
 
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of one setting, beside its name, type and default.
+    """Everything about a setting except its name, type and default.
 
     Attributes:
-        help: what it does and when to change it; one or two sentences.
+        help: one or two sentences: what the setting does, as an imperative, then when to change it.
         group: the heading under which `--help` lists it.
-        kind: makes the value from a flag's text; `bool` is a switch.
-        unit: what a number counts, such as `"tokens"`.
-        choices: the values allowed; None when any is.
-        least: the smallest value allowed.
-        most: the largest value allowed.
-        above: the value must be larger than this.
-        below: the value must be smaller than this.
-        nullable: None is a value of it, although not the default.
-        job_part: given a value that differs from the default, its part of the job name; None when it does not shape the
-            checkpoint.
-        in_every_job_name: the part stands in the job name even for the default.
-        positional: an argument without a flag: `"one"`, which may be left out if it has a default, or `"many"` for a tuple
-            of them.
-        repeatable: the flag may come several times; the value is a tuple.
-        metavar: how `--help` shows the value.
-        required: a flag that must be given; its default means nothing.
+        kind: the type, which converts a flag's text to the value; `bool` makes a switch.
+        unit: the unit of a number, such as `"tokens"`.
+        choices: the allowed values; None allows any.
+        least: the smallest allowed value.
+        most: the largest allowed value.
+        above: the limit that the value must exceed.
+        below: the limit that the value must stay below.
+        nullable: whether None is allowed although it is not the default.
+        job_part: returns the part of the job name for a value that differs from the default; None if the setting does not
+            shape the checkpoint.
+        in_every_job_name: whether the job name contains this part for the default too.
+        positional: `"one"` or `"many"` for an argument without a flag, None for a flag. `"one"` is optional unless the default is
+            an empty text; the value of `"many"` is a tuple.
+        repeatable: whether the flag may be given several times; the value is a tuple.
+        metavar: the placeholder for the value in `--help`.
+        required: whether the flag must be given; the default is then unused.
     """
 
     help: str
@@ -54,13 +56,13 @@ class Option:
 
     @property
     def shapes_checkpoint(self) -> bool:
-        """Whether another value means another model, and so another job."""
+        """Whether changing the setting changes the model, and so starts a new job."""
         return self.job_part is not None
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A field of a config dataclass: name, default and `Option` together."""
+    """A field of a config dataclass, with its name, default and `Option`."""
 
     name: str
     default: Any
@@ -68,31 +70,31 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """The flag's canonical spelling."""
+        """The canonical spelling of the flag."""
         return f"--{self.name}"
 
     @property
     def label(self) -> str:
-        """How a message names it: by its flag, or as `--help` shows an argument without one."""
-        return self.flag if self.option.positional is None else self.option.metavar or self.name.upper()
+        """The name in the message of a `TextgenError`; for an argument without a flag, the one in `--help`."""
+        return named(self.name) if self.option.positional is None else self.option.metavar or self.name.upper()
 
     def as_argument(self, value: Any) -> str:
-        """How a command line sets it to a value, such as `--layer_norm=true`."""
+        """Returns the command line argument for a value, such as `--layer_norm=true`."""
         text = str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
         return f"{self.flag}={text}"
 
     @property
     def nullable(self) -> bool:
-        """Whether None is a value of it."""
+        """Whether None is allowed."""
         return self.default is None or self.option.nullable
 
 
 def option(default: Any, **known: Any) -> Any:
-    """A dataclass field with an `Option` in its metadata; arguments as `Option`'s."""
+    """Makes a dataclass field with an `Option` in its metadata; the arguments are those of `Option`."""
     return dataclasses.field(default=default, metadata={_KEY: Option(**known)})
 
 
 def settings(config: type[Any] | Any) -> Iterator[Setting]:
-    """The settings of a config dataclass, in the order in which they are declared."""
+    """Yields the settings of a config dataclass, in the order of their declaration."""
     for field in dataclasses.fields(config):
         yield Setting(field.name, field.default, field.metadata[_KEY])

@@ -1,4 +1,4 @@
-"""The settings of a sample: the one place where a default, a limit and a help text stand."""
+"""The settings of a sample, each with its default, limits and help text."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from textgen.config.option import option
 from textgen.config.validation import check_settings
 
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
-"""What to do with a prompt's tokens that the vocabulary lacks: refuse, leave them out, or read `[UNK]` instead."""
+"""What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How a text is written. Immutable, and valid once it exists.
+    """How a model writes a text. Immutable, and valid once it exists.
 
     Raises:
-        UsageError: for a value out of range.
+        UsageError: if a value is out of range.
     """
 
     length: int = option(
@@ -26,14 +26,14 @@ class SamplingConfig:
         kind=int,
         least=0,
         unit="tokens",
-        help="How much to write at most: characters for a char model; words, marks and spaces for a word model.",
+        help="Write at most N tokens: characters for a char model; words, punctuation and spaces for a word model.",
     )
     until: tuple[str, ...] = option(
         (),
         group="text",
         repeatable=True,
         metavar="TEXT",
-        help="Ends the text where this is written; it is the last of it. May be given several times: the first that comes ends the text.",
+        help="Stop after this text, which is included. Repeat the flag to stop at the first of several texts.",
     )
     lines: int | None = option(
         None,
@@ -41,51 +41,20 @@ class SamplingConfig:
         kind=int,
         least=1,
         unit="lines",
-        help="Ends the text after so many lines; what continues the prompt's last line is the first. Set it for verse and lists.",
+        help="Stop after N lines, the first of which continues the prompt's last line. Set it for verse and lists.",
     )
     seed: int | None = option(
         None,
         group="text",
         kind=int,
         least=0,
-        help="Fixes the random numbers. Set it to get the same text again; none gives another one each time.",
+        help="Seed the random numbers; none gives a different text each time. Set it to get the same text again.",
     )
     oov: Literal["error", "skip", "unk"] = option(
         "error",
         group="text",
         choices=("error", "skip", "unk"),
-        help="What to do with a character or word of the prompt that the model does not know: stop with an error, skip it, or read [UNK] in its place.",
-    )
-    temperature: float = option(
-        0.8,
-        group="choice of tokens, in this order",
-        kind=float,
-        least=0,
-        help="How daring the choice of each token is: 0 always takes the likeliest, 1 follows the model's probabilities, more is wilder. Lower it when the text makes no sense, raise it when it repeats itself.",
-    )
-    top_k: int | None = option(
-        None,
-        group="choice of tokens, in this order",
-        kind=int,
-        least=1,
-        unit="tokens",
-        help="Chooses among so many of the likeliest tokens only. Set it, to 10 for example, when single characters or words are out of place.",
-    )
-    top_p: float = option(
-        1.0,
-        group="choice of tokens, in this order",
-        kind=float,
-        above=0,
-        most=1,
-        help="Chooses among the likeliest tokens that together have this probability; 1 is all. Lower it, to 0.9 for example, for a similar end: it keeps more tokens where many would do.",
-    )
-    min_p: float = option(
-        0.0,
-        group="choice of tokens, in this order",
-        kind=float,
-        least=0,
-        most=1,
-        help="Leaves out tokens that are less probable than this share of the likeliest; 0 leaves none out. Raise it, to 0.05 for example, together with the temperature.",
+        help="Handle characters or words of the prompt that the model does not know: stop with an error, skip them, or read them as [UNK].",
     )
     repetition_penalty: float = option(
         1.0,
@@ -93,7 +62,38 @@ class SamplingConfig:
         kind=float,
         least=1,
         most=100,
-        help="Makes each of the last 64 tokens less likely, before all else; 1 does not. Raise it, to 1.1 for example, when a word model says the same again and again.",
+        help="Make each of the last 64 tokens less likely; 1 changes nothing. Raise it, for example to 1.1, if a word model repeats itself.",
+    )
+    temperature: float = option(
+        0.8,
+        group="choice of tokens, in this order",
+        kind=float,
+        least=0,
+        help="Sample more or less boldly: 0 always takes the likeliest token, 1 follows the model's probabilities, more is wilder. Lower it if the text makes no sense; raise it if it repeats itself.",
+    )
+    top_k: int | None = option(
+        None,
+        group="choice of tokens, in this order",
+        kind=int,
+        least=1,
+        unit="tokens",
+        help="Choose among the N likeliest tokens only. Set it, for example to 10, if single characters or words are out of place.",
+    )
+    top_p: float = option(
+        1.0,
+        group="choice of tokens, in this order",
+        kind=float,
+        above=0,
+        most=1,
+        help="Choose among the likeliest tokens that together have this probability; 1 keeps all. Lower it, for example to 0.9, to drop unlikely tokens, but keep many where many would fit.",
+    )
+    min_p: float = option(
+        0.0,
+        group="choice of tokens, in this order",
+        kind=float,
+        least=0,
+        most=1,
+        help="Drop tokens whose probability is below this fraction of the likeliest token's; 0 drops none. Raise it, for example to 0.05, together with the temperature.",
     )
     max_copy: int | None = option(
         None,
@@ -101,7 +101,7 @@ class SamplingConfig:
         kind=int,
         least=16,
         unit="characters",
-        help="Never copies more than so many characters in a row from the training text, which must still be where it was. Set it, to 40 for example, to publish what the model writes.",
+        help="Never copy more than N characters in a row from the training text, which must still be where it was. Set it, for example to 40, before you publish what the model writes.",
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Converts and checks single values against their `Option`; knows nothing of which settings there are."""
+"""Converts the values of settings, and checks them against their `Option`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from textgen.errors import UsageError
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _MOST_SHOWN = 60
+_MOST_SUGGESTED = 3
 
 
 def convert(setting: Setting, raw: Any) -> Any:
-    """Makes a setting's value from what a flag or a YAML file says.
+    """Converts the text of a flag, or a value from a YAML file, to the value of a setting.
 
     Args:
-        setting: which one.
-        raw: text from a flag, or a plain YAML value. "none" and null mean None where the default is None.
+        setting: the setting.
+        raw: the text or YAML value. "none" and null mean None if the setting allows it.
 
     Raises:
-        UsageError: when it is of another kind.
+        UsageError: if it has the wrong type.
     """
     option = setting.option
     if option.positional == "many":
@@ -36,13 +37,13 @@ def convert(setting: Setting, raw: Any) -> Any:
     if raw is None or (isinstance(raw, str) and raw.lower() == "none" and setting.nullable):
         if setting.nullable:
             return None
-        raise UsageError(f"{setting.flag} needs a value, got none; leave it out for the default, {setting.default}")
+        raise UsageError(f"{setting.label} needs a value, got none; leave it out for the default, {setting.default}")
     if option.kind is bool:
         return _convert_switch(setting, raw)
     if option.kind is str:
         if isinstance(raw, str):
             return raw
-        raise UsageError(f"{setting.flag} must be text, got {shown(raw)}; put it in quotes")
+        raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
 
 
@@ -50,7 +51,7 @@ def check_settings(config: Any) -> None:
     """Checks each value of a config dataclass against its limits.
 
     Raises:
-        UsageError: for the first that is out of range.
+        UsageError: if one is out of range.
     """
     for setting in settings(config):
         value = getattr(config, setting.name)
@@ -59,10 +60,10 @@ def check_settings(config: Any) -> None:
 
 
 def check_value(setting: Setting, value: Any) -> None:
-    """Checks one converted value against its setting's limits.
+    """Checks a converted value against the limits of its setting.
 
     Raises:
-        UsageError: when it is out of range.
+        UsageError: if it is out of range.
     """
     option = setting.option
     if option.choices is not None and value not in option.choices:
@@ -78,18 +79,27 @@ def check_value(setting: Setting, value: Any) -> None:
 
 
 def shown(value: Any) -> str:
-    """A wrong value as a message shows it: as Python writes it, cut short where it is long."""
+    """Returns a wrong value for a message: as Python writes it, shortened if long."""
     try:
         text = reprlib.repr(value)
-    except ValueError:  # Python writes no whole number of more than 4300 digits
-        return "a number of thousands of digits"
+    except ValueError:  # Python refuses to print integers of more than 4300 digits
+        return "a number with thousands of digits"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`"; did you mean …?"` when a known name is close, else nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
+    """Returns `"; did you mean …?"` if a known name begins with this one or is close to it, else an empty text.
+
+    Args:
+        name: the given name.
+        known: the known names.
+        dashes: the text to put before each known name.
+    """
+    known = list(known)
+    close = [other for other in known if other.startswith(name)]
+    if not 0 < len(close) <= _MOST_SUGGESTED:
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {' or '.join(dashes + other for other in close)}?" if close else ""
 
 
 def _convert_switch(setting: Setting, raw: Any) -> bool:
@@ -100,9 +110,7 @@ def _convert_switch(setting: Setting, raw: Any) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(
-        f"{setting.flag} is a switch: write {setting.flag}, {setting.flag}=false or --no-{setting.name}, got {shown(raw)}"
-    )
+    raise UsageError(f"{setting.label} must be true or false, got {shown(raw)}")
 
 
 def _convert_number(setting: Setting, raw: Any) -> Any:
@@ -115,20 +123,20 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         wanted = "a whole number" if whole else "a number"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(raw)}") from None
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(raw)}") from None
     return value
 
 
 def _check_text(setting: Setting, text: str) -> None:
-    """Refuses what no file name and no prompt can hold; an empty text too, where it is not the default of a flag."""
+    """Refuses characters that neither a file name nor a prompt can contain, and an empty text unless it is the default of a flag."""
     if not text and (setting.option.positional is not None or setting.default != ""):
         raise UsageError(f"{setting.label} must not be empty; give it a value or leave it out")
     try:
-        text.encode(errors="surrogateescape")  # bytes of the command line that are not UTF-8 arrive as such surrogates
+        text.encode(errors="surrogateescape")  # bytes of the command line that are not UTF-8 become such surrogates
     except UnicodeEncodeError as error:
-        raise UsageError(f"{setting.label} must be text, got a lone surrogate in {shown(text)}; take it out") from error
+        raise UsageError(f"{setting.label} must be text, got a lone surrogate in {shown(text)}; remove it") from error
     if "\0" in text:
-        raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; take it out")
+        raise UsageError(f"{setting.label} must be text, got NUL in {shown(text)}; remove it")
 
 
 def _check_number(setting: Setting, value: Any) -> None:
@@ -136,7 +144,7 @@ def _check_number(setting: Setting, value: Any) -> None:
     kinds = (int,) if option.kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         wanted = "a whole number" if option.kind is int else "a number"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")
     limits = (
         ("at least", option.least, operator.ge),
         ("above", option.above, operator.gt),
@@ -147,4 +155,4 @@ def _check_number(setting: Setting, value: Any) -> None:
     is_finite = isinstance(value, int) or math.isfinite(value)
     if not is_finite or not all(holds(value, limit) for _, limit, holds in rules):
         wanted = " and ".join(f"{rule} {limit}" for rule, limit, _ in rules) or "finite"
-        raise UsageError(f"{setting.flag} must be {wanted}, got {shown(value)}")
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")

@@ -1,43 +1,53 @@
-"""Reads and writes a config as YAML text; knows nothing of where the text lies."""
+"""Reads and writes a config as YAML text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textgen.config.option import Setting, settings
 from textgen.config.training import TrainingConfig
 from textgen.config.validation import check_value, convert, nearest, shown
 from textgen.errors import FormatError, UsageError
 
+if TYPE_CHECKING:
+    from yaml import MappingNode
+
 
 def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dict[str, Any]:
-    """The settings that a YAML text names, converted and checked one by one.
+    """Reads settings from a YAML text, and converts and checks each.
 
     Args:
-        text: the YAML; a mapping from setting names to values. Dashes are accepted for underscores.
-        source: what to call it in an error.
+        text: a YAML mapping from names of settings to values. Dashes are accepted for underscores.
+        source: the name of the text in an error.
         config: the dataclass of the settings.
 
+    Returns:
+        The values, by the name of the setting.
+
     Raises:
-        FormatError: when it is not YAML, not a mapping, or names an unknown setting or a wrong value.
+        FormatError: if it is not YAML or not a mapping, or has an unknown or repeated key or an invalid value.
     """
     import yaml
 
-    # Beside its own error, PyYAML lets out whatever Python says of a tagged value such as !!int '' or of deep nesting.
+    # PyYAML does not catch the errors that Python raises for a tagged value such as !!int '' or for deep nesting.
     faults = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
     try:
-        mapping = yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        document = loader.get_single_node()
+        if isinstance(document, yaml.MappingNode):
+            _check_keys(document, source)
+        mapping = None if document is None else loader.construct_document(document)
     except faults as error:
         reason = " ".join(str(error).split())
         raise FormatError(f"{source} is not valid YAML: {reason}") from error
     if mapping is None:
         return {}
     if not isinstance(mapping, dict):
-        raise FormatError(f"{source} must hold lines such as 'layers: 2', got a {type(mapping).__name__}")
+        raise FormatError(f"{source} must contain lines such as 'layers: 2', got a {type(mapping).__name__}")
     known = {setting.name: setting for setting in settings(config)}
     values = {}
     for key, raw in mapping.items():
-        name = key.replace("-", "_") if isinstance(key, str) else shown(key)
+        name = _with_underscores(key) if isinstance(key, str) else shown(key)
         if name not in known:
             raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
         try:
@@ -50,15 +60,31 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
     return values
 
 
+def _check_keys(document: MappingNode, source: str) -> None:
+    """Refuses a repeated key, because PyYAML would silently keep the last."""
+    lines: dict[str, int] = {}
+    for key in (key for key, _ in document.value if isinstance(key.value, str)):
+        name, line = _with_underscores(key.value), key.start_mark.line + 1
+        if name in lines:
+            raise FormatError(
+                f"{source} sets {shown(name)} in line {lines[name]} and again in line {line}; remove one of them"
+            )
+        lines[name] = line
+
+
+def _with_underscores(key: str) -> str:
+    return key.replace("-", "_")
+
+
 def _convert(setting: Setting, raw: Any) -> Any:
-    """The value of a setting; one that a flag may give several times is a list, or a single item."""
+    """Converts the value of a setting. A repeatable one is a list or a single item."""
     if not setting.option.repeatable:
         return convert(setting, raw)
     return tuple(convert(setting, item) for item in (raw if isinstance(raw, list) else [raw]))
 
 
 def to_yaml(config: TrainingConfig) -> str:
-    """The YAML text of every setting, in the order in which they are declared."""
+    """Returns every setting as YAML text, in the order of their declaration."""
     import yaml
 
     return yaml.safe_dump(config.to_mapping(), sort_keys=False, allow_unicode=True)

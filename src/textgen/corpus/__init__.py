@@ -1,21 +1,21 @@
-"""Files -> text -> train, valid, test -> tokens -> vocabulary; knows nothing of models or TensorFlow.
+"""Turns files into a text, and a text into sections, tokens and a vocabulary; does not use TensorFlow.
 
-- `sources`, `folder`: which files
+- `sources`, `folder`: the files to read
 - `reading`, `formats`: bytes -> text
-- `doubts`: what is doubtful about how they were decoded
+- `doubts`: signs of a wrong encoding
 - `section`: a contiguous part of a text
-- `words`: what a word is
+- `words`: the definition of a word
 - `tokenizers`: text <-> tokens
 - `joiners`: tokens -> text, one at a time
 - `vocabulary`: tokens <-> token ids
-- `coverage`: the share of a text that a vocabulary lacks
+- `coverage`: the share of a text's tokens that a vocabulary lacks
 - `white_space`: the tokens that may or may not follow white space, depending on the text
-- `corpus`: all of it together
-- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: which passages of another text occur in it; they load NumPy, and
-  are imported by name
+- `corpus`: a text with its sections and its vocabulary
+- `copy_cache`, `copy_index`, `short_copy`, `span_hash`: the search for passages of other texts in it. They load NumPy, so they are not
+  imported here.
 
-Text passes through in pieces of about a million characters, so that a corpus may be larger than memory; only the copy
-index keeps all of it.
+The text is read in pieces of about a million characters, so a corpus can be larger than memory. Only the copy index keeps the
+whole text.
 """
 
 from textgen.corpus.corpus import Corpus, Sections, keep_split, open_corpus, open_sections, replace_vocabulary
@@ -24,7 +24,7 @@ from textgen.corpus.section import Section
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
 from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary
-from textgen.corpus.white_space import is_bound, longest_after_white_space
+from textgen.corpus.white_space import is_restricted, longest_after_white_space
 
 __all__ = [
     "FIRST_TOKEN_ID",
@@ -38,7 +38,7 @@ __all__ = [
     "Tokenizer",
     "Vocabulary",
     "find_sources",
-    "is_bound",
+    "is_restricted",
     "keep_split",
     "longest_after_white_space",
     "make_tokenizer",

@@ -1,7 +1,7 @@
-"""Opens the copy index of a training text: from the cache, else newly built and kept there.
+"""Opens the copy index of a training text from the cache, or builds and caches it.
 
-A file of the cache holds the index's keys, and behind them their sha256, so that a damaged one is noticed and replaced.
-It is named after the hash of the very text that is searched, and so can be that of no other.
+A cached file contains the keys of the index, followed by their sha256, so that a damaged file is detected and replaced. The file is
+named after the hash of the text, so it cannot belong to another text.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from textgen.corpus.tokenizers import Tokenizer
 
 INDEX_VERSION = 1
-"""Stands in the file's name: whatever changes the keys of a text must raise it."""
+"""A part of the file's name; increase it with every change to the keys of a text."""
 
 _CHUNK_CHARACTERS = 1 << 14
 
 
 def open_copy_index(section: Section, tokenizer: Tokenizer, directory: Path) -> CopyIndex:
-    """Opens the index of a training text, which is read through once.
+    """Opens the index of a training text. This reads the text once.
 
     Args:
         section: the training text.
-        tokenizer: the model's; it says in which form texts are compared.
-        directory: where the index is kept.
+        tokenizer: the model's tokenizer, which gives the form in which texts are compared.
+        directory: the directory of the cache.
 
     Returns:
-        The index. Its keys are mapped from the disk; those just made are in memory.
+        The index. Its keys are memory-mapped, or in memory if they were just made.
 
     Raises:
-        TextgenError: when the text cannot be read, or the index not be read or kept.
+        TextgenError: if the text cannot be read, or the index cannot be read or written.
     """
     pieces = filter(None, map(tokenizer.plain, section.chunks(_CHUNK_CHARACTERS)))
     text = tokenizer.separator.join(pieces)
@@ -71,7 +71,7 @@ def _hash_keys(keys: NDArray[np.uint64]) -> bytes:
 
 
 def _read_keys(path: Path, count: int) -> NDArray[np.uint64] | None:
-    """The keys in a file; None when there is no such file, or one that is damaged."""
+    """Returns the keys in a file; None if the file does not exist or is damaged."""
     if not path.exists() or path.stat().st_size != count * np.uint64().itemsize + hashlib.sha256().digest_size:
         return None
     content = np.asarray(np.memmap(path, np.uint64, "r"))

@@ -1,4 +1,4 @@
-"""What is known of a text before a model sees it: its sections, its vocabulary, its hash."""
+"""Splits a text into sections, and makes its vocabulary."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textgen.corpus.doubts import describe_controls, describe_detected
 from textgen.corpus.section import Section, read_files
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
-from textgen.errors import DataError, UsageError
+from textgen.errors import DataError, UsageError, named
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from textgen.corpus.tokenizers import Tokenizer
 
 MAX_VALID_CHARACTERS = 1_000_000
-"""The most that is cut off for validation: every evaluation reads all of it, and more would add nothing."""
+"""The maximum length of the validation text. Every evaluation reads it whole, and a longer one would add nothing."""
 
 
 @dataclass(frozen=True)
 class Sections:
-    """A text, split by the use of its parts.
+    """The sections of a text.
 
     Attributes:
-        texts: everything that was read: `train`, `valid` and `test` are each one of these, or a part of one.
-        train: what the model learns from.
-        valid: what it is evaluated on while it learns.
-        test: what it is evaluated on at the end, if anything.
-        sha256: the hash, in hex, of the texts and of where the sections start and end.
+        texts: the whole texts. `train`, `valid` and `test` are each one of them, or a part of one.
+        train: the section for training.
+        valid: the section for evaluation during training.
+        test: the section for evaluation at the end, if any.
+        sha256: the hash, in hex, of the texts and of the limits of the sections.
     """
 
     texts: tuple[Section, ...]
@@ -47,17 +47,17 @@ class Sections:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text, ready to be learned.
+    """A text, its sections and its vocabulary.
 
     Attributes:
-        prefix: names the job.
+        prefix: the first part of the job's name.
         train: as in `Sections`.
         valid: as in `Sections`.
         test: as in `Sections`.
         vocabulary: the tokens.
         sha256: as in `Sections`.
-        skipped: which files in the folders were not read, in words; empty if none.
-        detected: which files were detected not to be UTF-8, in words; empty if none.
+        skipped: the files in the folders that were not read, in words; empty if none.
+        detected: the files that were detected not to be UTF-8, in words; empty if none.
         warning: a sign that a file was decoded wrongly; empty if there is none.
     """
 
@@ -81,25 +81,25 @@ def open_corpus(
     valid_fraction: float = 0.1,
     encoding: str = "utf-8",
 ) -> Corpus:
-    """Splits a text into sections and makes its vocabulary; reads it through twice.
+    """Splits a text into sections and makes its vocabulary. This reads the text twice.
 
     Args:
         sources: the files.
-        language_model: `char` or `word`. A word model uses the vocabulary file, if there is one, and then splits the text
-            at white space; a char model ignores it.
-        vocab_size: the number of tokens to keep, the most frequent ones; None keeps all.
-        lowercase: whether the text is lower-cased.
-        valid_fraction: the part of the training text to keep for validation, at its end, if there is no text for that;
-            never more than a million characters.
-        encoding: how the files are encoded, as `read_chunks` takes it.
+        language_model: `char` or `word`. If there is a vocabulary file, a word model uses it and splits the text at white
+            space; a char model ignores the file.
+        vocab_size: the number of tokens to keep, by frequency; None keeps all.
+        lowercase: whether to convert the text to lower case.
+        valid_fraction: the fraction at the end of the training text to set aside for validation, at most a million characters.
+            Not used if the corpus has its own validation text.
+        encoding: the encoding of the files, as for `read_chunks`.
 
     Returns:
         The corpus. The vocabulary of a char model covers all sections, that of a word model the training section.
 
     Raises:
-        UsageError: an argument is out of range, or `vocab_size` meets a vocabulary file.
-        DataError: a file is not text or empty, the training text has only one distinct token, or the vocabulary file is
-            that of another text, or the text changes while it is read.
+        UsageError: if an argument is out of range, or there is both a `vocab_size` and a vocabulary file.
+        DataError: if a file is empty or not text, the training text has only one distinct token, the vocabulary file belongs
+            to another text, or the text changes while it is read.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, vocabulary_file)
@@ -127,15 +127,16 @@ def open_corpus(
 
 
 def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> Corpus:
-    """Splits a text with another version of its tokenizer; reads the training section through once if it is another.
+    """Splits a text with another version of its tokenizer. If the versions differ, this reads the training section once.
 
     Args:
-        corpus: the text, with the vocabulary that the text alone gives.
-        tokenizer: what is to split it. One of another name or case is left to `replace_vocabulary`.
+        corpus: the text with its own vocabulary.
+        tokenizer: the tokenizer to use. If its name or case differs, the corpus is returned unchanged; see
+            `replace_vocabulary`.
         vocab_size: as in `open_corpus`.
 
     Returns:
-        The same text, with the vocabulary that it gives when the tokenizer splits it.
+        The same text, with the vocabulary that this tokenizer gives.
     """
     own = corpus.vocabulary.tokenizer
     if (own.name, own.lowercase) != (tokenizer.name, tokenizer.lowercase) or own.version == tokenizer.version:
@@ -145,21 +146,22 @@ def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> 
 
 
 def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advice: str) -> tuple[Corpus, float]:
-    """Gives a text a vocabulary that is not its own; reads the training section through once.
+    """Gives a text a vocabulary that is not its own. This reads the training section once.
 
-    If the text's own vocabulary leaves tokens out, because of `vocab_size`, the other one may leave out as many.
+    The vocabulary may lack up to `MAX_UNKNOWN_SHARE` of the tokens, plus the share that the text's own vocabulary lacks because of
+    `vocab_size`.
 
     Args:
         corpus: the text.
-        vocabulary: the one to use. Tokens that it lacks become `[UNK]`.
-        path: the file it comes from, for the error.
-        advice: what to do about it, likewise.
+        vocabulary: the vocabulary to use. Tokens that it lacks become `[UNK]`.
+        path: the vocabulary's file, for the error.
+        advice: the end of the error, which explains what to do.
 
     Returns:
-        The same text with this vocabulary, and the share of its training tokens that it lacks.
+        The same text with this vocabulary, and the share of the training tokens that the vocabulary lacks.
 
     Raises:
-        DataError: the vocabulary is that of another text.
+        DataError: if the vocabulary belongs to another text.
     """
     _check_variety(corpus.train, vocabulary.tokenizer)
     counts, own = count_tokens([corpus.train], vocabulary.tokenizer), corpus.vocabulary
@@ -169,7 +171,7 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
 
 
 def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
-    """Splits a text into sections; reads it through once.
+    """Splits a text into sections. This reads the text once.
 
     Args:
         sources: the files.
@@ -180,11 +182,11 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
         The sections.
 
     Raises:
-        UsageError: an argument is out of range.
-        DataError: a file is not text or empty, or too short to split.
+        UsageError: if an argument is out of range.
+        DataError: if a file is empty, not text, or too short to split.
     """
     if not 0 < valid_fraction < 1:
-        raise UsageError(f"--valid_fraction must lie between 0 and 1, not {valid_fraction}: try 0.1")
+        raise UsageError(f"{named('valid_fraction')} must be between 0 and 1, not {valid_fraction}: try 0.1")
     scans = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
     texts = tuple(scan.until(scan.characters) for scan in scans)
     train, valid = texts[:2] if sources.valid else _cut(scans[0], valid_fraction)
@@ -196,22 +198,24 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
 
 def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
     if language_model not in {"char", "word"}:
-        raise UsageError(f"--language_model must be char or word, not {language_model!r}")
+        raise UsageError(f"{named('language_model')} must be char or word, not {language_model!r}")
     if vocab_size is not None and vocab_size < 1:
-        raise UsageError(f"--vocab_size must be at least 1, not {vocab_size}: leave it out to keep every token")
+        raise UsageError(
+            f"{named('vocab_size')} must be at least 1, not {vocab_size}: leave it out to keep every token"
+        )
     if vocab_size is not None and vocabulary_file:
         raise UsageError(
-            f"--vocab_size {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "
+            f"{named('vocab_size')} {vocab_size} and the vocabulary file {vocabulary_file} contradict each other: "
             f"leave the one out or take the other away"
         )
 
 
 class _Scan(NamedTuple):
-    """What one pass over some files gives: enough to cut their text anywhere near its end, and to hash both parts.
+    """The result of reading some files once, from which their text can be cut near its end and both parts hashed.
 
     Attributes:
         paths: the files.
-        encoding: how they are encoded.
+        encoding: their encoding.
         characters: the length of their text.
         digest: the hash of the text before its tail.
         tail: the end of the text.
@@ -224,32 +228,32 @@ class _Scan(NamedTuple):
     tail: str
 
     def until(self, stop: int) -> Section:
-        """The section from the start of the text; it must reach the tail."""
+        """Returns the section from the start of the text to `stop`, which must be in the tail."""
         digest = self.digest.copy()
         digest.update(self.tail[: stop - self.characters + len(self.tail)].encode())
         return Section(self.paths, self.encoding, 0, stop, digest.hexdigest())
 
     def since(self, start: int) -> Section:
-        """The section to the end of the text; it must start in the tail."""
+        """Returns the section from `start`, which must be in the tail, to the end of the text."""
         text = self.tail[start - self.characters + len(self.tail) :]
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         return Section(self.paths, self.encoding, start, self.characters, sha256)
 
 
 def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
-    """Reads files through."""
+    """Reads some files once."""
     characters, digest, tail = 0, hashlib.sha256(), ""
     for text in read_files(paths, encoding):
         characters += len(text)
         tail += text
-        before = max(len(tail) - MAX_VALID_CHARACTERS - 1, 0)  # one more: the line break before the earliest cut
+        before = max(len(tail) - MAX_VALID_CHARACTERS - 1, 0)  # plus the line break before the earliest cut
         digest.update(tail[:before].encode())
         tail = tail[before:]
     return _Scan(tuple(paths), encoding, characters, digest, tail)
 
 
 def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
-    """Cuts a text into training and validation, where a line starts if possible."""
+    """Cuts a text into training and validation sections, at the start of a line if possible."""
     total, tail = scan.characters, scan.tail
     if total < 2:  # noqa: PLR2004 - one character for each part
         raise _describe_monotony(scan.until(total))
@@ -260,7 +264,7 @@ def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
 
 
 def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:
-    """Reads a vocabulary file, and counts the text's tokens; refuses one that does not suit the text."""
+    """Reads a vocabulary file and counts the tokens of the text; refuses the file if it belongs to another text."""
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
     _check_variety(train, vocabulary.tokenizer)
     counts = count_tokens([train], vocabulary.tokenizer)
@@ -269,7 +273,7 @@ def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocab
 
 
 def _check_variety(train: Section, tokenizer: Tokenizer) -> None:
-    """Refuses a text in which there is nothing to predict; reads only as far as the second distinct token."""
+    """Refuses a text with only one distinct token; reads it only as far as the second."""
     distinct: set[str] = set()
     for chunk in train.chunks(1 << 16):
         distinct.update(tokenizer.split(chunk))

@@ -1,4 +1,4 @@
-"""How much of a text a vocabulary lacks, and when that is too much; knows nothing of where either comes from."""
+"""Computes the share of a text's tokens that a vocabulary lacks, and refuses too large a share."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError
 
 MAX_UNKNOWN_SHARE = 0.05
-"""The share of the tokens that a vocabulary which comes with a text may lack: beyond it, it is that of another text."""
+"""The maximum share of a text's tokens that its vocabulary may lack. With more, it must belong to another text."""
 
 _EXAMPLES = 5
 
 
 def share_lacking(counts: Counter[str], vocabulary: Vocabulary) -> float:
-    """The share of a text's tokens that a vocabulary lacks, from 0 to 1; what is `[UNK]` in the text does not count.
+    """Returns the share of a text's tokens that a vocabulary lacks, from 0 to 1, not counting `[UNK]` in the text.
 
     Args:
         counts: how often each token occurs.
-        vocabulary: of the same tokenizer.
+        vocabulary: a vocabulary of the same tokenizer.
     """
     return sum(counts[token] for token in vocabulary.unknown(counts)) / max(counts.total() - counts[UNKNOWN], 1)
 
@@ -28,20 +28,20 @@ def share_lacking(counts: Counter[str], vocabulary: Vocabulary) -> float:
 def check_coverage(
     counts: Counter[str], vocabulary: Vocabulary, path: Path, advice: str, *, spared: float = 0.0
 ) -> float:
-    """Checks that a vocabulary goes with a text.
+    """Checks that a vocabulary belongs to a text.
 
     Args:
         counts: how often each token of the training text occurs.
-        vocabulary: of the same tokenizer.
-        path: where it stands, for the error.
-        advice: what to do about it, likewise.
-        spared: the share of the tokens that is to be `[UNK]` in any case.
+        vocabulary: a vocabulary of the same tokenizer.
+        path: the vocabulary's file, for the error.
+        advice: the end of the error, which explains what to do.
+        spared: a share of the tokens that is `[UNK]` in any case, and allowed in addition.
 
     Returns:
-        The share of the tokens that it lacks.
+        The share of the tokens that the vocabulary lacks.
 
     Raises:
-        DataError: when it lacks more than `MAX_UNKNOWN_SHARE` beyond what is spared.
+        DataError: if the share is above `MAX_UNKNOWN_SHARE + spared`.
     """
     share, most = share_lacking(counts, vocabulary), MAX_UNKNOWN_SHARE + spared
     if share > most:

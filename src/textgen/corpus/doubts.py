@@ -1,4 +1,4 @@
-"""Describes what is doubtful about how the files of a text were decoded; changes nothing about it."""
+"""Describes signs that the files of a text were decoded in the wrong encoding."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CONTROLS = re.compile("[\x80-\x9f]")
-"""The C1 control characters, which no text needs: cp1252 has its quotes and dashes at these places, Latin-1 has none."""
+"""The C1 control characters, which no text needs. Text in cp1252 that is read as Latin-1 has them instead of quotes and dashes."""
 
 _SAVE_AGAIN = "save it as UTF-8 again, from its original"
-_ADVICE = {"iso8859-1": "try --encoding cp1252", "utf-8": _SAVE_AGAIN, AUTO: _SAVE_AGAIN}
+_ADVICE = {"iso8859-1": "try the encoding cp1252", "utf-8": _SAVE_AGAIN, AUTO: _SAVE_AGAIN}
 
 
 def describe_detected(paths: Sequence[Path], encoding: str) -> str:
-    """Describes which files `auto` does not read as UTF-8, and why.
+    """Lists the files that `auto` does not read as UTF-8, with the reason.
 
     Args:
         paths: the files.
         encoding: the setting.
 
     Returns:
-        One line, with an example for each encoding; empty where every file is UTF-8, or the encoding is not `auto`.
+        One line, with an example for each encoding; empty if every file is UTF-8 or the encoding is not `auto`.
     """
     found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
     for path in paths if encoding == AUTO else ():
@@ -40,20 +40,20 @@ def describe_detected(paths: Sequence[Path], encoding: str) -> str:
 
 
 def describe_controls(paths: Iterable[Path], encoding: str, tokens: Iterable[str]) -> str:
-    """Warns of C1 control characters, a sign that a file was decoded wrongly.
+    """Warns about C1 control characters, a sign of a wrong encoding.
 
     Args:
-        paths: the files; read again, up to the first such character, only where a token has one.
+        paths: the files. They are read again only if a token contains such a character, up to the first one.
         encoding: the setting.
         tokens: every token of the text.
 
     Returns:
-        One line that names the first; empty where there are none.
+        One line that names the first one; empty if there is none.
     """
     if not _CONTROLS.search("\0".join(tokens)):
         return ""
     name = AUTO if encoding == AUTO else codecs.lookup(encoding).name
-    advice = _ADVICE.get(name, "check --encoding")
+    advice = _ADVICE.get(name, "check the encoding")
     for path in paths:
         line = 1
         for text in read_chunks(path, encoding):

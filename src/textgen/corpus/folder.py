@@ -1,4 +1,4 @@
-"""Chooses the texts among the files below a folder, by their names alone: the folder can be here or in a bucket."""
+"""Chooses the texts among the files below a folder, local or in a bucket, by their names alone."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from textgen.errors import MissingError, UsageError
+from textgen.errors import MissingError, UsageError, named
 from textgen.jobs import is_job_directory
 from textgen.storage import below
 
 ENDINGS = (".txt", ".txt.gz")
-"""The endings of the files that are read where a folder is named."""
+"""The endings of the files that are read in a folder."""
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """What was found next to the texts and not read.
+    """The files and jobs that were found next to the texts and not read.
 
     Attributes:
         files: files that are not texts or are hidden; a hidden folder counts as one file.
@@ -31,26 +31,27 @@ class Skipped:
         return Skipped(self.files + other.files, self.jobs + other.jobs)
 
     def __str__(self) -> str:
-        """The counts, each with an example, on one line; empty where nothing was skipped."""
+        """Returns the counts, each with an example, on one line; empty if nothing was skipped."""
         kinds = ((self.files, "other file", "other files"), (self.jobs, "job directory", "job directories"))
         return " and ".join(_count(names, one, several) for names, one, several in kinds if names)
 
 
 def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tuple[list[str], Skipped]:
-    """Chooses what to read of a folder.
+    """Chooses the files to read in a folder.
 
     Args:
-        folder: its path or URI, for messages.
-        names: the files below it, relative to it, with `/` between their parts; a hidden folder may be listed as one file.
-        own_job: the directory of the job that is to learn from this text, relative to the folder like `names`, and `.`
-            for the folder itself; None where it is not below the folder.
+        folder: the path or URI of the folder, for messages.
+        names: the paths of the files below the folder, relative to it, with `/` between their parts. A hidden folder may be
+            listed as one file.
+        own_job: the directory of the job that learns from this text, relative to the folder, or `.` for the folder itself;
+            None if it is not in the folder.
 
     Returns:
         The names of the texts, sorted, and what was skipped.
 
     Raises:
-        UsageError: the folder is itself a job directory, or will be one.
-        MissingError: it holds no text.
+        UsageError: if the folder itself is a job directory, or will be one.
+        MissingError: if it contains no text.
     """
     jobs = find_jobs(folder, names, own_job)
     texts, others = [], set()
@@ -67,7 +68,7 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
         raise MissingError(
             f"the folder {folder} holds no *.txt or *.txt.gz file{beside}: name another, or name the files"
         )
-    # Hidden files come last: another one is the better example.
+    # Hidden files come last, because any other is the better example.
     skipped = sorted(others, key=lambda name: (_hidden_part(name) is not None, name))
     return sorted(texts, key=PurePosixPath), Skipped(
         tuple(_shown(folder, name) for name in skipped), tuple(_shown(folder, job) for job in jobs)
@@ -78,15 +79,15 @@ def find_jobs(folder: str, names: Iterable[str], own_job: str | None) -> list[st
     """Finds the job directories below a folder.
 
     Args:
-        folder: as `choose_texts` has it.
-        names: as `choose_texts` has them.
-        own_job: as `choose_texts` has it; counts as a job directory before a trainer has written there, too.
+        folder: as in `choose_texts`.
+        names: as in `choose_texts`.
+        own_job: as in `choose_texts`. It counts as a job directory even before a trainer has written there.
 
     Returns:
-        Their names, sorted; what is inside a job directory is not listed.
+        Their names, sorted, without job directories inside others.
 
     Raises:
-        UsageError: as `choose_texts`.
+        UsageError: as in `choose_texts`.
     """
     entries: dict[str, set[str]] = defaultdict(set)
     for name in names:
@@ -107,7 +108,7 @@ def describe_job(folder: str, *, is_own: bool) -> UsageError:
     """Makes the error for a folder of texts that is a job directory."""
     if is_own:
         return UsageError(
-            f"--job_dir must not be the folder of the text, got {folder} for both: name another --job_dir"
+            f"{named('job_dir')} must not be the folder of the text, got {folder} for both: name another {named('job_dir')}"
         )
     return UsageError(
         f"{folder} is a job directory, which is not read as text: name the folder or the files of your text"
@@ -115,7 +116,7 @@ def describe_job(folder: str, *, is_own: bool) -> UsageError:
 
 
 def shown(place: str) -> str:
-    """A path or URI as a line shows it: what would break the line or steer a terminal is escaped."""
+    """Returns a path or URI for a line of output, escaped if it would break the line or control the terminal."""
     return place if place.isprintable() else repr(place)
 
 
@@ -128,7 +129,7 @@ def _is_below(name: str, directories: Iterable[str]) -> bool:
 
 
 def _hidden_part(name: str) -> str | None:
-    """The name up to its first hidden part; None where there is none."""
+    """Returns the name up to its first hidden part; None if no part is hidden."""
     path = PurePosixPath(name)
     return next((str(part) for part in (*reversed(path.parents), path) if part.name.startswith(".")), None)
 

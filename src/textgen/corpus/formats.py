@@ -1,4 +1,4 @@
-"""Recognises documents and images by their first bytes, whatever their names; does not read them."""
+"""Recognises documents and images by their first bytes, whatever their names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ZIPPED = (
     (re.compile(rb"\bppt/"), "a PowerPoint presentation"),
     (re.compile(rb""), "a ZIP archive, as Word, OpenDocument and EPUB files are"),
 )
-"""How the names and the first file in a ZIP archive identify it; EPUB and OpenDocument put their `mimetype` first."""
+"""Kinds of ZIP archive, by the names of their files. In EPUB and OpenDocument, the first file is `mimetype`."""
 
 _DOCUMENTS = (
     (re.compile(rb"%PDF-"), "a PDF document"),
@@ -25,7 +25,7 @@ _DOCUMENTS = (
 
 _IMAGES = re.compile(
     rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|II\*\0|MM\0\*|RIFF.{4}WEBP|....ftyp(?:avif|heic|mif1)"
-    # A text can begin with these letters, but an image has NUL behind them.
+    # A text can begin with these letters, but an image has NUL after them.
     rb"|GIF8[79]a.{0,6}\0|BM.{4}\0{4}",
     re.DOTALL,
 )
@@ -35,10 +35,10 @@ def describe_foreign(start: bytes) -> str | None:
     """Recognises a document or an image.
 
     Args:
-        start: the first bytes of the file; a few thousand are enough to tell the kinds of ZIP archives apart.
+        start: the first bytes of the file. A few thousand are enough to distinguish kinds of ZIP archives.
 
     Returns:
-        What it is and what to do, as in `f"{path} is {...}"`; None where it may be text.
+        The rest of a message that begins with `f"{path} is "`: what it is and what to do. None if it may be text.
     """
     if _IMAGES.match(start):
         return "an image, not text: give a plain text file"

@@ -1,4 +1,4 @@
-"""Tokens -> text, one token at a time; knows nothing of how the text was split."""
+"""Joins tokens to a text, one at a time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _STRAIGHT_QUOTE = '"'
 _STRAIGHT_APOSTROPHE = "'"
 _APOSTROPHES = frozenset([_STRAIGHT_APOSTROPHE, "’"])  # noqa: RUF001 - as in print
 
-# What follows an apostrophe (it's, don't) or precedes one (o'clock, M'Nicholl, d'Avezac) in the same word.
+# The parts of a word that follow an apostrophe (it's, don't) or precede one (o'clock, M'Nicholl, d'Avezac).
 _AFTER_APOSTROPHE = frozenset(["s", "t", "m", "d", "ll", "re", "ve"])
 _BEFORE_APOSTROPHE = frozenset(["o", "d", "l", "m"])
 _CONTRACTION = re.compile(rf"(?:n['’]t|['’](?:{'|'.join(sorted(_AFTER_APOSTROPHE))}))", re.IGNORECASE)  # noqa: RUF001
 
 
 class Joiner:
-    """Joins tokens that contain their own white space: the text is the tokens, one after the other."""
+    """Joins tokens that include the white space of their text, by concatenating them."""
 
     def add(self, token: str) -> str:
         """Takes the next token.
@@ -28,17 +28,17 @@ class Joiner:
             token: a token of the tokenizer.
 
         Returns:
-            What it adds to the text.
+            The text that the token adds.
         """
         return token
 
 
 class SpacedJoiner(Joiner):
-    r"""Joins tokens that have lost their white space, with the spaces of printed English.
+    r"""Joins tokens without white space, with the spacing of printed English.
 
-    A straight quote can open or close, so every second `"` closes. A `'` after a word is an apostrophe or closes;
-    elsewhere it closes what is open, or opens. This is decided token by token, without looking ahead, and so is wrong
-    where a quotation follows a word: `the ' duncan '` becomes `the' duncan'`.
+    Straight quotes are ambiguous. Every second `"` is taken as closing. A `'` after a word is taken as an apostrophe or a closing
+    quote; elsewhere it closes an open quotation, or opens one. Each token is placed without looking ahead, so a quotation after a
+    word goes wrong: `the ' duncan '` becomes `the' duncan'`.
 
     Example:
         >>> joiner = SpacedJoiner()
@@ -46,13 +46,13 @@ class SpacedJoiner(Joiner):
         '"it\'s late," he said.'
 
     Args:
-        before: the text to continue, with printed or spaced punctuation; quotes may be open in it.
+        before: the text to continue, with printed or spaced punctuation. It may contain an open quotation.
     """
 
     def __init__(self, before: str = "") -> None:
         self._previous = ""
         self._apostrophed = ""  # the word before the last token, if that was an apostrophe
-        self._glued = True  # the next token follows without a space
+        self._glued = True  # whether the next token follows without a space
         self._in_double_quotes = False
         self._in_single_quotes = False
         for token in split_at_apostrophes(before):
@@ -69,7 +69,7 @@ class SpacedJoiner(Joiner):
         return text
 
     def _place(self, token: str) -> tuple[bool, bool]:
-        """Returns whether the next token follows this one without a space, and whether this one follows so itself."""
+        """Returns whether the next token follows this one without a space, and whether this one follows the last one so."""
         word, self._apostrophed = self._apostrophed, ""
         if word:
             if token.lower() in _AFTER_APOSTROPHE or word.lower() in _BEFORE_APOSTROPHE:

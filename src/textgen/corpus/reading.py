@@ -1,4 +1,4 @@
-r"""Reads a file's bytes as text, in pieces; knows nothing of sections or tokens.
+r"""Reads a file as text, in pieces.
 
 The text has no byte order mark, no NUL and no lone surrogate, and its line ends are `\n`.
 """
@@ -13,19 +13,19 @@ import zlib
 from typing import TYPE_CHECKING
 
 from textgen.corpus.formats import describe_foreign
-from textgen.errors import DataError, UsageError, from_os_error
+from textgen.errors import DataError, UsageError, from_os_error, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 AUTO = "auto"
-"""The encoding that is decided for each file by `detect_encoding`."""
+"""The value of `encoding` that lets `detect_encoding` decide for each file."""
 
 _FALLBACK = "cp1252"
 _GZIP_MAGIC = b"\x1f\x8b"
 
-# UTF-32 first: its little-endian mark begins with that of UTF-16.
+# UTF-32 comes first, because its little-endian mark begins with that of UTF-16.
 _WIDE_MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -35,33 +35,34 @@ _WIDE_MARKS = {
 _LONGEST_MARK = 4  # bytes
 _FIRST_BYTES = 1 << 13
 
-# What to try where an encoding fails; utf-16 fails without a byte order mark, utf-16-le does not.
+# The encoding to suggest if another fails. utf-16 fails without a byte order mark, utf-16-le does not.
 _NEXT_GUESS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
 
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _UTF_8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 _LEAST_SHARE_OF_NUL = 1 / 32
-"""UTF-16 has NUL as the same byte of many pairs: in Latin script of nearly all, in others at least of spaces."""
+"""The minimum share of NUL in UTF-16. In Latin script, one byte of nearly every pair is NUL; in other scripts,
+at least that of spaces."""
 
 
 def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) -> Iterator[str]:
-    """Reads a text file in pieces; a gzip file is unpacked on the way.
+    """Reads a text file in pieces, and unpacks a gzip file.
 
     Args:
         path: the file; gzip is recognised by the name `*.gz` or by its first bytes.
         encoding: any text encoding that Python knows, or `auto`, which reads the file twice.
-        characters: about the longest piece.
+        characters: the approximate maximum length of a piece.
 
     Yields:
-        Pieces of the text, none of them empty. A byte order mark is dropped, CRLF becomes LF, a lone CR stays.
+        Pieces of the text, none of them empty. A byte order mark is dropped, CRLF becomes LF, and a lone CR stays.
 
     Raises:
-        UsageError: there is no such encoding.
-        DataError: the file is not text in this encoding, or not whole.
-        MissingError: there is no such file.
-        AccessError: the file may not be read.
-        InputOutputError: the disk failed.
+        UsageError: if there is no such encoding.
+        DataError: if the file is not text in this encoding, or not complete.
+        MissingError: if the file does not exist.
+        AccessError: if the file may not be read.
+        InputOutputError: if the disk fails.
     """
     decided, reason = detect_encoding(path) if encoding == AUTO else (encoding, "")
     held = ""
@@ -77,22 +78,22 @@ def read_chunks(path: Path, encoding: str = "utf-8", characters: int = 1 << 20) 
 
 
 def detect_encoding(path: Path) -> tuple[str, str]:
-    """Decides how a file is encoded, by its content alone: the same bytes always give the same answer.
+    """Detects the encoding of a file from its content alone, so that the same bytes always give the same result.
 
-    A byte order mark decides; without one, whatever is valid UTF-8 is UTF-8, and everything else cp1252, the usual
-    encoding of older Western texts on Windows. A file that is UTF-8 but for some damage is neither.
+    A byte order mark decides. Without one, valid UTF-8 is UTF-8, and everything else is cp1252, the usual encoding of older Western
+    texts on Windows. UTF-8 with some damage is refused.
 
     Args:
         path: the file.
 
     Returns:
-        The encoding, and why it is not UTF-8, on one line; empty if it is.
+        The encoding, and the reason why it is not UTF-8, on one line; empty if it is.
 
     Raises:
-        DataError: the file is a document or an image, damaged or not whole.
-        MissingError: there is no such file.
-        AccessError: the file may not be read.
-        InputOutputError: the disk failed.
+        DataError: if the file is a document or an image, damaged or not complete.
+        MissingError: if the file does not exist.
+        AccessError: if the file may not be read.
+        InputOutputError: if the disk fails.
     """
     if wide := _wide_mark(next(_read_blocks(path, _LONGEST_MARK))):
         return wide, "it begins with that byte order mark"
@@ -110,7 +111,7 @@ def detect_encoding(path: Path) -> tuple[str, str]:
 
 
 def _is_mostly_utf_8(path: Path) -> bool:
-    """Whether most of a file's bytes beyond ASCII form characters of UTF-8, as text in cp1252 hardly ever has them."""
+    """Returns whether most bytes beyond ASCII form UTF-8 characters, which hardly ever happens in cp1252."""
     inside, beyond = 0, 0
     for block in _read_blocks(path, 1 << 20):
         inside += sum(map(len, _UTF_8_CHARACTER.findall(block)))
@@ -120,16 +121,16 @@ def _is_mostly_utf_8(path: Path) -> bool:
 
 def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
     try:
-        " ".encode(encoding)  # refuses what is no text encoding, such as base64
+        " ".encode(encoding)  # refuses a codec that is not a text encoding, such as base64
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
         raise UsageError(
-            f"--encoding must be a text encoding that Python knows, or auto, not {encoding!r}: try auto"
+            f"{named('encoding')} must be a text encoding that Python knows, or auto, not {encoding!r}: try auto"
         ) from error
 
 
 def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
-    """Yields a file's unpacked bytes, then one empty block; the first block holds any byte order mark whole."""
+    """Yields the unpacked bytes of a file, then an empty block. The first block contains the whole byte order mark, if any."""
     try:
         with path.open("rb") as file:
             packed = path.suffix == ".gz" or file.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
@@ -148,18 +149,18 @@ def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _wide_mark(start: bytes) -> str | None:
-    """The encoding whose byte order mark a file begins with; None where it begins otherwise."""
+    """Returns the encoding whose byte order mark a file begins with, or None."""
     return next((name for mark, name in _WIDE_MARKS.items() if start.startswith(mark)), None)
 
 
 class _FaultError(UnicodeError):
-    """A place at which a file is not text in some encoding.
+    """A place where a file is not text in some encoding.
 
     Attributes:
-        byte: where it is, in the unpacked file.
-        line: its line, from 1.
-        is_nul: whether it is a NUL, as binary data has, and not an invalid byte.
-        block: the bytes of the file around it.
+        byte: the offset in the unpacked file.
+        line: the line, from 1.
+        is_nul: whether the fault is a NUL, as in binary data, and not an invalid byte.
+        block: the bytes around it.
     """
 
     def __init__(self, byte: int, line: int, block: bytes, *, is_nul: bool) -> None:
@@ -175,19 +176,19 @@ class _NulError(UnicodeError):
 
 
 def _decode_file(path: Path, encoding: str, size: int) -> Iterator[tuple[str, bool]]:
-    """Yields a file's text without a byte order mark, and whether it is the last piece; pieces can be empty.
+    """Yields pieces of a file's text, without a byte order mark, and whether each is the last. Pieces can be empty.
 
     Raises:
-        _FaultError: it is not text in this encoding.
-        DataError: it begins with the byte order mark of another one.
-        TextgenError: it cannot be read.
+        _FaultError: if the file is not text in this encoding.
+        DataError: if it begins with the byte order mark of another encoding.
+        TextgenError: if it cannot be read.
     """
     decoder = _make_decoder(encoding)
     heeds_marks = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     offset, line = 0, 1
     for block in _read_blocks(path, size):
         if offset == 0 and not heeds_marks and (wide := _wide_mark(block)):
-            raise DataError(f"{path} begins with the byte order mark of {wide}: add --encoding {wide}")
+            raise DataError(f"{path} begins with the byte order mark of {wide}: add {named('encoding')} {wide}")
         before = decoder.getstate()
         try:
             text = _decode(decoder, block)
@@ -202,28 +203,28 @@ def _decode_file(path: Path, encoding: str, size: int) -> Iterator[tuple[str, bo
 
 
 def _decode(decoder: codecs.IncrementalDecoder, block: bytes) -> str:
-    """Decodes a block, an empty one as the last; a fault in it, NUL or a lone surrogate is a `UnicodeError`."""
+    """Decodes a block; an empty one is the last. An invalid byte, NUL or a lone surrogate raises a `UnicodeError`."""
     text = decoder.decode(block, not block)
-    text.encode()  # fails at a lone surrogate, as utf-7 can give
+    text.encode()  # fails on a lone surrogate, which utf-7 can contain
     if "\0" in text:
         raise _NulError
     return text
 
 
 def _find_fault(decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int, line: int) -> _FaultError:
-    """Finds the fault in a block by decoding it again byte by byte.
+    """Finds the fault in a block by decoding it again, byte by byte.
 
     Args:
-        decoder: the decoder in the state in which it met the block.
-        block: the bytes with the fault; none when the file ends inside a character.
-        offset: the bytes of the file before the block, unpacked.
+        decoder: the decoder, in its state before the block.
+        block: the bytes with the fault; empty if the file ends inside a character.
+        offset: the number of unpacked bytes before the block.
         line: the line in which the block begins.
 
     Returns:
         The error to raise.
     """
     for index, byte in enumerate([block[i : i + 1] for i in range(len(block))] or [b""]):
-        # A character begins where the bytes begin that the decoder still holds back.
+        # The decoder buffers the first bytes of an unfinished character.
         start = offset + index - len(decoder.getstate()[0])
         try:
             line += _decode(decoder, byte).count("\n")
@@ -233,32 +234,32 @@ def _find_fault(decoder: codecs.IncrementalDecoder, block: bytes, *, offset: int
 
 
 def _describe_fault(path: Path, encoding: str, reason: str, fault: _FaultError) -> DataError:
-    """Makes the error for a file that is not text in an encoding; suggests one that is worth a try.
+    """Makes the error for a file that is not text in an encoding, and suggests another encoding.
 
     Args:
         path: the file.
-        encoding: in which it was read.
-        reason: why it was detected not to be UTF-8; empty where nothing was detected.
-        fault: what was found.
+        encoding: the encoding in which it was read.
+        reason: the reason why it was detected not to be UTF-8; empty if the encoding was not detected.
+        fault: the fault.
     """
     place = f"byte {fault.byte} (line {fault.line})"
     if fault.is_nul:
         wide = _guess_wide(fault.block)
-        advice = f", or say how it is encoded, such as --encoding {wide}" if wide else ""
+        advice = f", or say how it is encoded, such as {named('encoding')} {wide}" if wide else ""
         return DataError(f"{path} is not text, it has NUL at {place}: give a plain text file{advice}")
     if reason and encoding == _FALLBACK:
         return DataError(
-            f"{path} is {reason}, nor {_FALLBACK} at {place}: save it as UTF-8, or name its encoding with --encoding"
+            f"{path} is {reason}, nor {_FALLBACK} at {place}: save it as UTF-8, or name its encoding with {named('encoding')}"
         )
     guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, AUTO)
     return DataError(
         f"{path} is not valid {encoding} at {place}: "
-        f"save it as UTF-8 or say how it is encoded, such as --encoding {guess}"
+        f"save it as UTF-8 or say how it is encoded, such as {named('encoding')} {guess}"
     )
 
 
 def _guess_wide(block: bytes) -> str | None:
-    """Guesses which UTF-16 without a byte order mark a block is; None where it looks like neither."""
+    """Guesses the byte order of UTF-16 without a mark; returns None if the block does not look like UTF-16."""
     first, second = block[::2].count(0), block[1::2].count(0)
     if max(first, second) < max(len(block) * _LEAST_SHARE_OF_NUL, 3) or min(first, second):
         return None

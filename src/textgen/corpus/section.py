@@ -1,4 +1,4 @@
-"""A contiguous part of the text of some files; knows nothing of tokens but where a text may be cut between them."""
+"""Reads a contiguous part of the text of some files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-# How far a chunk may grow beyond its size while it has no place to cut. A line without a space can be the whole file,
-# and memory must stay bounded; no word is a million characters long.
+# The maximum that a chunk may grow beyond its size if there is no place to cut it. A file can be one line without a space, and
+# memory must stay bounded. No word is a million characters long.
 _REACH = 1 << 20
 
 _BEFORE_LAST_SPACES = re.compile(r".*\S(?=\s)", re.DOTALL)
@@ -23,14 +23,14 @@ _BEFORE_LAST_SPACES = re.compile(r".*\S(?=\s)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Section:
-    """A contiguous part of a text, as it was when it was hashed.
+    """A contiguous part of a text, in the state in which it was hashed.
 
     Attributes:
-        paths: the files whose texts, one after the other, are the whole text; see `read_files`.
-        encoding: how they are encoded.
-        start: the first character of the section within the whole text.
-        stop: the character after its last.
-        sha256: the hash, in hex, of the section's own text in UTF-8, wherever that text is.
+        paths: the files, which together are the whole text; see `read_files`.
+        encoding: their encoding.
+        start: the index of the section's first character in the whole text.
+        stop: the index after its last character.
+        sha256: the hash, in hex, of the section's text in UTF-8, which does not depend on its place.
     """
 
     paths: tuple[Path, ...]
@@ -41,7 +41,7 @@ class Section:
 
     @property
     def characters(self) -> int:
-        """The length of the section."""
+        """The number of characters in the section."""
         return self.stop - self.start
 
     def chunks(self, characters: int = 1 << 20) -> Iterator[str]:
@@ -51,12 +51,12 @@ class Section:
             characters: about the length of a piece.
 
         Yields:
-            Pieces that make up the section. They end after a line break, or, without one, before white space, or, with
-            none within a million characters more, anywhere.
+            The pieces of the section. Each ends after a line break; without one, before white space; and without that within
+            another million characters, anywhere.
 
         Raises:
-            DataError: the text is no longer the one that was hashed, which is noticed before the last piece; and whatever
-                `read_files` raises.
+            DataError: if the text has changed since it was hashed, which is checked before the last piece.
+            TextgenError: as in `read_files`.
         """
         rest, digest = "", hashlib.sha256()
         for text in self._read(characters):
@@ -74,7 +74,7 @@ class Section:
             yield rest
 
     def _read(self, characters: int) -> Iterator[str]:
-        """Yields the section in pieces cut anywhere."""
+        """Yields the section in pieces that may end anywhere."""
         position = 0
         for text in read_files(self.paths, self.encoding, characters):
             if position >= self.stop:
@@ -84,7 +84,7 @@ class Section:
 
 
 def _find_cut(text: str, limit: int) -> int:
-    """Returns the length to yield: up to the last good place, else all of a text as long as the limit, else nothing."""
+    """Returns the length to yield: up to the last good place to cut, else the whole text if it reaches the limit, else 0."""
     if line_end := text.rfind("\n") + 1:
         return line_end
     if match := _BEFORE_LAST_SPACES.match(text):
@@ -93,18 +93,19 @@ def _find_cut(text: str, limit: int) -> int:
 
 
 def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) -> Iterator[str]:
-    """Reads files as one text: a file that does not end in a line break gets one before the next starts.
+    """Reads files as one text. A line break is added after each file that lacks one, except the last.
 
     Args:
-        paths: the files in order.
-        encoding: how they are encoded.
-        characters: about the longest piece.
+        paths: the files, in order.
+        encoding: their encoding.
+        characters: the approximate maximum length of a piece.
 
     Yields:
-        Pieces of the text, cut anywhere.
+        Pieces of the text, which may end anywhere.
 
     Raises:
-        DataError: a file is empty or not text; and whatever `read_chunks` raises.
+        DataError: if a file is empty or not text.
+        TextgenError: as in `read_chunks`.
     """
     text = "\n"
     for path in paths:

@@ -1,4 +1,4 @@
-"""Finds the files that the arguments name; opens them, but does not read them."""
+"""Finds the files that the arguments name, and checks that they can be opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs
-from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.jobs import is_job_directory
 from textgen.storage import fetch_argument, is_bucket
 
@@ -30,11 +30,11 @@ class Sources:
 
     Attributes:
         prefix: the first part of the job's name.
-        train: the files to learn from, in order.
-        valid: the files to validate with; none where a part of `train` is set aside for that.
-        test: the files to test with at the end; may be none.
-        vocabulary: the file that lists the tokens of a pre-tokenized corpus.
-        skipped: what was found next to them and is not read.
+        train: the training files, in order.
+        valid: the validation files; empty if a part of `train` is set aside for validation.
+        test: the test files; may be empty.
+        vocabulary: the file that lists the tokens of a pre-tokenized corpus; None if there is none.
+        skipped: the files and jobs next to them that are not read.
     """
 
     prefix: str
@@ -51,33 +51,32 @@ def find_sources(
     """Finds the files that the arguments name.
 
     Args:
-        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs, also in buckets. A folder that is the
-            only argument, and has the `PREFIX.train.txt` of one corpus in it, means that corpus. Job directories in
-            folders and globs are skipped, because their samples are the model's own text.
-        data_dir: instead of texts, the folder of a corpus; without `data_prefix` it is read like a folder in `texts`.
-        data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`,
-            `jules.valid.txt`, `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It is
-            also the first part of the job's name, and with `texts` only that.
-        job_dir: the directory of the job that is to learn from the text; skipped even while no job is there.
+        texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs, also in buckets. If the only argument is a
+            folder with the `PREFIX.train.txt` of one corpus, that corpus is meant. Job directories in folders and globs are
+            skipped, because their samples are the model's own text.
+        data_dir: the folder of a corpus, instead of `texts`. Without `data_prefix`, it is read like a folder in `texts`.
+        data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`, `jules.valid.txt`,
+            `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It is also the first part of the
+            job's name, and with `texts` it is only that.
+        job_dir: the directory of the job that learns from the text. It is skipped even if no job exists there yet.
 
     Returns:
-        Files that exist and may be read, each once; those of `texts` in the order given, those of a folder or a glob
-        sorted.
+        Readable files, without duplicates: those of `texts` in the given order, those of a folder or a glob sorted.
 
     Raises:
-        UsageError: the arguments contradict each other, one cannot be read as a file, or a folder holds several
+        UsageError: if the arguments contradict each other, one is neither a file nor a folder, or a folder contains several
             corpora or is a job directory.
-        MissingError: a file is not there, or a folder holds no text.
-        AccessError: a file may not be read.
+        MissingError: if a file does not exist, or a folder contains no text.
+        AccessError: if a file may not be read.
     """
     if texts and data_dir:
-        raise UsageError(f"the text is {texts[0]} and also --data_dir {data_dir}: give only one of them")
+        raise UsageError(f"the text is {texts[0]} and also {named('data_dir')} {data_dir}: give only one of them")
     arguments = [data_dir] if data_dir else texts
     if not arguments or not all(arguments):
-        raise UsageError("a text is needed and none was named: give files, a folder or --data_dir")
+        raise UsageError(f"a text is needed and none was named: give files, a folder or {named('data_dir')}")
     if data_prefix is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", data_prefix):
         raise UsageError(
-            f"--data_prefix takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
+            f"{named('data_prefix')} takes letters, digits, '.', '_' and '-', not {data_prefix!r}: choose another name"
         )
     try:
         if data_dir and data_prefix:
@@ -93,10 +92,10 @@ def find_sources(
 
 
 def prefix_of(arguments: Sequence[str]) -> str:
-    """Guesses the first part of a job's name without looking at its texts: a file's name without its ending, or a folder's.
+    """Guesses the first part of a job's name from the name of its first file or folder, without opening it.
 
     Args:
-        arguments: as `find_sources` takes them; they need not exist.
+        arguments: the `texts` of `find_sources`; they need not exist.
     """
     name = Path(arguments[0].rstrip("/")).name
     return _make_prefix(_stem(Path(name)) if name.endswith(ENDINGS) else name)
@@ -106,7 +105,7 @@ def _fetch(argument: str, job_dir: str | None) -> tuple[str, Skipped]:
     """Fetches an argument if it is in a bucket.
 
     Returns:
-        The local path or glob that stands for it, and what was skipped in a folder there.
+        The local path or glob of the copy, and the files and jobs that were skipped in a folder there.
     """
     skipped = Skipped()
 
@@ -123,7 +122,7 @@ def _fetch(argument: str, job_dir: str | None) -> tuple[str, Skipped]:
 
 
 def _find_corpus(folder: Path, prefix: str) -> Sources:
-    """Finds `{prefix}.train.txt` with its companions, or else `{prefix}.txt`."""
+    """Finds `{prefix}.train.txt` and the other files of the corpus, or else `{prefix}.txt`."""
 
     def find(stem: str) -> tuple[Path, ...]:
         paths = (folder / f"{stem}{ending}" for ending in ENDINGS)
@@ -138,12 +137,12 @@ def _find_corpus(folder: Path, prefix: str) -> Sources:
         return Sources(prefix, whole, (), (), vocabulary)
     raise MissingError(
         f"there is no text of {prefix!r} in {folder}: looked for {prefix}.train.txt and {prefix}.txt, "
-        f"each also with .gz; check --data_dir and --data_prefix"
+        f"each also with .gz; check {named('data_dir')} and {named('data_prefix')}"
     )
 
 
 def _find_prefixes(folder: Path) -> list[str]:
-    """Returns the names, sorted, of the corpora whose training text is in a folder; none if it is not a folder."""
+    """Returns the sorted prefixes of the corpora in a folder; none if it is not a folder."""
     if not folder.is_dir():
         return []
     names = (path.name.removesuffix(".gz") for path in folder.iterdir() if path.is_file())
@@ -152,17 +151,17 @@ def _find_prefixes(folder: Path) -> list[str]:
 
 
 def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) -> Sources:
-    """Finds the one corpus of a folder; refuses several, which would be glued together."""
+    """Finds the only corpus of a folder; refuses several, which would otherwise be concatenated."""
     if len(found) > 1:
         raise UsageError(
             f"the folder {folder} holds several corpora, {', '.join(found)}: "
-            f"choose one, such as --data_dir {folder} --data_prefix {found[0]}, or name the files"
+            f"choose one, such as {named('data_dir')} {folder} {named('data_prefix')} {found[0]}, or name the files"
         )
     return replace(_find_corpus(folder, found[0]), prefix=prefix or _make_prefix(found[0]))
 
 
 def _find_texts(arguments: Sequence[str], prefix: str | None, job_dir: str | None) -> Sources:
-    """Finds files, those in folders and those that match globs, or the one corpus of a folder."""
+    """Finds the files that the arguments name, or the only corpus of a folder."""
     fetched, skipped = zip(*(_fetch(argument, job_dir) for argument in arguments), strict=True)
     first = Path(fetched[0])
     if len(fetched) == 1 and (found := _find_prefixes(first)):
@@ -177,7 +176,7 @@ def _find_texts(arguments: Sequence[str], prefix: str | None, job_dir: str | Non
 
 
 def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
-    """Returns the files that one argument stands for, sorted and at least one, and what was skipped."""
+    """Returns the files that one argument names, sorted and at least one, and what was skipped."""
     path = Path(argument)
     if path.is_dir():
         names, skipped = choose_texts(str(path), list(_files_below(path)), _relative_path(job_dir, path))
@@ -192,7 +191,7 @@ def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
 
 
 def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
-    """Returns what `_expand` does, for a pattern; skips job directories and TensorBoard's logs."""
+    """Returns the files that a glob matches, and what was skipped: job directories and TensorBoard's logs."""
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     own_job = _relative_path(job_dir, fixed)
     is_job: dict[Path, bool] = {}
@@ -220,7 +219,7 @@ def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """Yields the names of the files below a folder, relative to it; a hidden folder is listed like a file, and not opened."""
+    """Yields the names of the files below a folder, relative to it. A hidden folder is listed like a file, and not opened."""
 
     def fail(error: OSError) -> None:
         raise error
@@ -235,16 +234,16 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 
 def _relative_path(place: str | None, folder: Path) -> str | None:
-    """Returns a local place as `choose_texts` takes it; None if it is not in the folder."""
+    """Returns a local path relative to a folder, for `choose_texts`; None if it is not in the folder."""
     if place is None or is_bucket(place):
         return None
-    # Not Path.resolve, which fails where links lead in a circle.
+    # Path.resolve would fail if links form a circle.
     path, top = Path(os.path.realpath(place)), os.path.realpath(folder)
     return path.relative_to(top).as_posix() if path.is_relative_to(top) else None
 
 
 def _relative_uri(place: str | None, folder: str) -> str | None:
-    """Returns a place in a bucket as `choose_texts` takes it; None if it is not in the folder."""
+    """Returns a URI relative to a folder in a bucket, for `choose_texts`; None if it is not in the folder."""
     if place is None or not f"{place.rstrip('/')}/".startswith(f"{folder}/"):
         return None
     return place.rstrip("/").removeprefix(folder).lstrip("/") or "."
@@ -256,15 +255,15 @@ def _stem(path: Path) -> str:
 
 
 def _make_prefix(name: str) -> str:
-    """Turns any name into one of a-z, 0-9 and '-'."""
+    """Turns a name into lower-case letters, digits and dashes."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "text"
 
 
 def _describe_missing(path: Path) -> MissingError:
-    """Makes the error for a path that is not there; it names the one that was likely meant."""
+    """Makes the error for a path that does not exist, and suggests a similar one."""
     while not path.parent.is_dir():
         path = path.parent
     folder = path.parent
-    close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - names are what is compared
+    close = difflib.get_close_matches(path.name, os.listdir(folder), n=1)  # noqa: PTH208 - only names are compared
     hint = f"did you mean {folder / close[0]}?" if close else "check the path"
     return MissingError(f"there is no {path}: {hint}")

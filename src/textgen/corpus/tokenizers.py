@@ -1,16 +1,16 @@
-r"""Text <-> tokens; knows nothing of ids.
+r"""Splits texts into tokens, and joins tokens to texts.
 
-Three ways to split a text, and how each splits `Don't go, Ned.`::
+There are three tokenizers, which split `Don't go, Ned.` as follows::
 
     char      every character                  D o n ' t   g o ,   N e d .
     word      words, punctuation and spaces    Don't   go ,   Ned .
     spaced    at white space                   Don't go, Ned.
 
-`char` and `word` lose nothing. `spaced` is for a text that is split already (`do n't go , ned .`), and restores the
-spaces of printed English.
+`char` and `word` lose nothing. `spaced` is for pre-tokenized text (`do n't go , ned .`), and joins its tokens with the spacing of
+printed English.
 
-A model keeps the tokenizer that its text was split with. So what splits a text differently is a new version of a
-tokenizer, and the old one stays.
+A model keeps the tokenizer of its text. So a change to how a tokenizer splits makes a new version of it, and the old version
+stays.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNKNOWN = "[UNK]"
-"""The token for everything that a vocabulary lacks, by its name in Keras."""
+"""The token for everything that a vocabulary lacks, named as in Keras."""
 
 
 class LaterTokenizerError(FormatError):
-    """Only a later textgen has this version of a tokenizer."""
+    """A version of a tokenizer that only a later textgen has."""
 
 
 @dataclass(frozen=True)
 class Tokenizer(ABC):
     """Splits texts into tokens and joins tokens to texts.
 
-    A text may be cut after a line break, and before white space that follows something else: its tokens are then those
-    of the parts.
+    A text may be cut after a line break, or before the first white space after something else. Its tokens are then the
+    tokens of the parts.
 
     Attributes:
-        lowercase: whether texts are lower-cased first; joining then gives the lower-cased text.
+        lowercase: whether texts are first converted to lower case, which joining does not undo.
         name: `char`, `word` or `spaced`.
-        version: the number of the split among those that the name has had, from 1.
-        start: the tokens that a model reads when there is no prompt: a blank line, or the end of a sentence.
-        separator: what is between tokens in `plain`.
+        version: the version of the split, from 1.
+        start: the tokens that a model reads if there is no prompt: a blank line, or the end of a sentence.
+        separator: the text between tokens in `plain`.
     """
 
     lowercase: bool = False
@@ -61,9 +61,9 @@ class Tokenizer(ABC):
         return self._split(self._set_case(text))
 
     def plain(self, text: str) -> str:
-        """Returns a text as its tokens joined by `separator`: the form in which texts are searched for copies.
+        """Returns the tokens of a text joined by `separator`, the form in which texts are searched for copies.
 
-        It is the text itself, lower-cased if texts are, unless the text is spaced.
+        Except for `spaced`, this is the text itself, in lower case if `lowercase`.
         """
         return self._set_case(text)
 
@@ -72,10 +72,10 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def _split(self, text: str) -> list[str]:
-        """Splits a text that is lower-cased if texts are."""
+        """Splits a text that is already in lower case if `lowercase`."""
 
     def joiner(self, before: str = "") -> Joiner:  # noqa: ARG002 - `spaced` uses it
-        """Returns what joins tokens one by one, continuing the text `before`."""
+        """Returns a joiner of tokens, one at a time, that continues the text `before`."""
         return Joiner()
 
     def join(self, tokens: Iterable[str]) -> str:
@@ -84,7 +84,7 @@ class Tokenizer(ABC):
 
 
 class CharTokenizer(Tokenizer):
-    """Every character (code point) is a token."""
+    """Makes every character (code point) a token."""
 
     name = "char"
 
@@ -93,9 +93,9 @@ class CharTokenizer(Tokenizer):
 
 
 class WordTokenizer(Tokenizer):
-    """Words, line breaks, runs of other white space, and single other characters are tokens.
+    """Makes tokens of words, line breaks, runs of other white space, and all other characters.
 
-    `don't` is one word; `well-known` is two, with a hyphen between them. See `words` for what a word is.
+    `don't` is one word. `well-known` is two words with a hyphen between them. `words` defines a word.
     """
 
     name = "word"
@@ -115,7 +115,7 @@ class FirstWordTokenizer(WordTokenizer):
 
 
 class SpacedTokenizer(Tokenizer):
-    """Tokens are what white space separates; `<unk>` is `[UNK]`. Line breaks are white space like any other."""
+    """Splits at white space, including line breaks; reads `<unk>` as `[UNK]`."""
 
     name = "spaced"
     start = (".",)
@@ -130,7 +130,7 @@ class SpacedTokenizer(Tokenizer):
         return self.separator.join(self.split(text))
 
     def joiner(self, before: str = "") -> Joiner:
-        """Returns what joins tokens one by one, with spaces as in print, continuing the text `before`."""
+        """Returns a joiner with the spacing of printed English, which continues the text `before`."""
         return SpacedJoiner(before)
 
 
@@ -139,7 +139,7 @@ _TOKENIZERS: dict[str, tuple[type[Tokenizer], ...]] = {
     "word": (FirstWordTokenizer, WordTokenizer),
     "spaced": (SpacedTokenizer,),
 }
-"""The versions of each tokenizer, the first one first."""
+"""The versions of each tokenizer, oldest first."""
 
 
 def make_tokenizer(name: str, lowercase: bool = False, version: int | None = None) -> Tokenizer:
@@ -147,15 +147,15 @@ def make_tokenizer(name: str, lowercase: bool = False, version: int | None = Non
 
     Args:
         name: `char`, `word` or `spaced`.
-        lowercase: whether texts are lower-cased first.
-        version: that of the split, from 1; None is the latest.
+        lowercase: whether texts are first converted to lower case.
+        version: the version of the split, from 1; None is the latest.
 
     Returns:
-        A tokenizer; two of the same name, case and version are equal.
+        A tokenizer. Tokenizers of the same name, case and version are equal.
 
     Raises:
-        UsageError: there is no tokenizer of this name.
-        LaterTokenizerError: there is none of this version yet.
+        UsageError: if there is no tokenizer of this name.
+        LaterTokenizerError: if it has no such version yet.
     """
     if name not in _TOKENIZERS:
         raise UsageError(f"there is no tokenizer {name!r}: choose one of {', '.join(_TOKENIZERS)}")

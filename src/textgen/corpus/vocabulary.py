@@ -1,4 +1,4 @@
-"""Tokens <-> token ids; knows nothing of files but the one that lists a vocabulary."""
+"""Maps tokens to ids and back; makes vocabularies from texts and files."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 PADDING = ""
-"""The token of id 0, which fills up a stream that is over."""
+"""The token of id 0, which pads a stream after its end."""
 
 UNKNOWN_ID = 1
 """The id of `[UNK]`."""
 
 FIRST_TOKEN_ID = 2
-"""The id of the first token proper, after the padding and `[UNK]`."""
+"""The id of the first real token, after the padding and `[UNK]`."""
 
 _CODE_POINTS = 0x110000
 _MOST_LISTED = 10
@@ -46,11 +46,11 @@ _MOST_LISTED = 10
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens a model knows, and their ids; the ids are those of Keras' `TextVectorization`.
+    """The tokens of a model and their ids, which are those of Keras' `TextVectorization`.
 
     Attributes:
-        tokens: in id order: the padding, `[UNK]`, then the tokens proper, which are distinct.
-        tokenizer: what splits texts into these tokens.
+        tokens: the tokens in id order: the padding, `[UNK]`, then the distinct real tokens.
+        tokenizer: the tokenizer that splits texts into these tokens.
     """
 
     tokens: tuple[str, ...]
@@ -58,7 +58,7 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """The number of ids, the padding and `[UNK]` included."""
+        """The number of ids, including the padding and `[UNK]`."""
         return len(self.tokens)
 
     @cached_property
@@ -66,7 +66,7 @@ class Vocabulary:
         return {token: number for number, token in enumerate(self.tokens)}
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
-        """Looks tokens up; unknown ones are `[UNK]`."""
+        """Returns the ids of tokens; an unknown token gets the id of `[UNK]`."""
         id_of = self._id_of
         return [id_of.get(token, UNKNOWN_ID) for token in tokens]
 
@@ -75,11 +75,11 @@ class Vocabulary:
         return self.ids(self.tokenizer.split(text))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """Turns ids into a text; the padding is left out, an unknown token shows as `[UNK]`."""
+        """Turns ids into a text, without the padding."""
         return self.tokenizer.join(self.tokens[number] for number in ids if number)
 
     def unknown(self, tokens: Iterable[str]) -> list[str]:
-        """Returns the tokens that the vocabulary lacks, each once, in their order."""
+        """Returns the distinct tokens that the vocabulary lacks, in order of first occurrence."""
         return list(dict.fromkeys(token for token in tokens if token not in self._id_of))
 
     @staticmethod
@@ -89,11 +89,10 @@ class Vocabulary:
         return ", ".join(map(repr, tokens[:_MOST_LISTED])) + more
 
     def split_prompt(self, text: str) -> list[str]:
-        """Splits a text that someone typed, as in print, into tokens.
+        """Splits a text that a user typed with ordinary spacing into tokens.
 
-        The text of a spaced vocabulary came with its punctuation split from its words, in a way of its own. So what is
-        between spaces and unknown is split as for a word model, and if need be at the apostrophes: `don't go,` ->
-        `don`, `'`, `t`, `go`, `,`.
+        The text of a spaced vocabulary was pre-tokenized in some unknown way. So each unknown token is split as for a word model
+        and, if it is still unknown, at its apostrophes: `don't go,` -> `don`, `'`, `t`, `go`, `,`.
         """
         tokens = self.tokenizer.split(text)
         if self.tokenizer.name == "spaced":
@@ -103,15 +102,15 @@ class Vocabulary:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash, in hex, of everything that decides which ids a text has."""
+        """The hash, in hex, of everything that determines the ids of a text."""
         tokenizer = self.tokenizer
         content = [tokenizer.name, tokenizer.lowercase, self.tokens]
-        if tokenizer.version > 1:  # as it was before there were versions
+        if tokenizer.version > 1:  # the first version keeps its hash from before there were versions
             content.append(tokenizer.version)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        """Returns what `from_json` reads."""
+        """Returns the object of a `vocabulary.json`, which `from_json` reads."""
         return {
             "tokenizer": self.tokenizer.name,
             "tokenizer_version": self.tokenizer.version,
@@ -122,17 +121,17 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Vocabulary:
-        """Reads what `to_json` wrote.
+        """Makes a vocabulary from the result of `to_json`.
 
         Args:
-            content: the object of a `vocabulary.json`. One without a `tokenizer_version` is of the first version.
+            content: the object of a `vocabulary.json`. Without a `tokenizer_version`, the first version is meant.
 
         Returns:
             The vocabulary.
 
         Raises:
-            FormatError: it is not what `to_json` wrote.
-            LaterTokenizerError: only a later textgen has its tokenizer.
+            FormatError: if it is not a result of `to_json`.
+            LaterTokenizerError: if only a later textgen has its tokenizer.
         """
         tokens, name, lowercase = content.get("tokens"), content.get("tokenizer"), content.get("lowercase")
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
@@ -157,7 +156,7 @@ class Vocabulary:
 
 
 def _describe_damage(what: str) -> FormatError:
-    return FormatError(f"the vocabulary cannot be used, {what}: restore the file, or train anew")
+    return FormatError(f"the vocabulary cannot be used, {what}")
 
 
 def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[str]:
@@ -165,7 +164,7 @@ def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[s
 
     Args:
         sections: the texts.
-        tokenizer: what splits them.
+        tokenizer: the tokenizer that splits them.
 
     Returns:
         The tokens with their counts, in no particular order.
@@ -180,7 +179,7 @@ def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[s
 
 
 def _count_characters(chunks: Iterable[str]) -> Counter[str]:
-    """Counts code points as numbers, many times faster than `Counter` counts strings."""
+    """Counts code points as numbers, which is many times faster than counting strings."""
     import numpy as np
 
     totals = np.zeros(_CODE_POINTS, np.int64)
@@ -191,15 +190,15 @@ def _count_characters(chunks: Iterable[str]) -> Counter[str]:
 
 
 def keep_most_frequent(counts: Counter[str], tokenizer: Tokenizer, vocab_size: int | None = None) -> Vocabulary:
-    """Makes a vocabulary of the tokens that occur most.
+    """Makes a vocabulary of the most frequent tokens.
 
     Args:
         counts: how often each token occurs.
-        tokenizer: what gave the tokens.
-        vocab_size: the number of tokens to keep, besides the padding and `[UNK]`; None keeps all.
+        tokenizer: the tokenizer of the tokens.
+        vocab_size: the number of tokens to keep, without the padding and `[UNK]`; None keeps all.
 
     Returns:
-        The vocabulary, most frequent tokens first, equally frequent ones in the order of their code points.
+        The vocabulary, most frequent tokens first, and equally frequent ones in the order of their code points.
     """
     ranked = sorted(counts.keys() - {PADDING, UNKNOWN}, key=lambda token: (-counts[token], token))
     return Vocabulary((PADDING, UNKNOWN, *ranked[:vocab_size]), tokenizer)
@@ -210,14 +209,15 @@ def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-
 
     Args:
         path: the file. Empty lines, `<unk>`, `[UNK]` and repeated tokens are skipped.
-        tokenizer: what splits the texts that it is for; if that lower-cases, the file is lower-cased.
-        encoding: how the file is encoded.
+        tokenizer: the tokenizer of the texts. If it converts texts to lower case, the file is converted too.
+        encoding: the encoding of the file.
 
     Returns:
         The vocabulary.
 
     Raises:
-        DataError: the file lists no token or is not text; and whatever `read_chunks` raises.
+        DataError: if the file lists no token or is not text.
+        TextgenError: as in `read_chunks`.
     """
     content = "".join(read_chunks(path, encoding))
     lines = [line.strip() for line in (content.lower() if tokenizer.lowercase else content).split("\n")]

@@ -1,4 +1,4 @@
-"""Which tokens a text decides about when it puts them, or never puts them, directly after white space."""
+"""The tokens that directly follow white space in some texts and never in others: punctuation and white space itself."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
 _PUNCTUATION = tuple(",.;:!?")
 
 
-def is_bound(token: str) -> bool:
-    """Returns whether a token is white space or one of `,.;:!?`.
+def is_restricted(token: str) -> bool:
+    """Returns whether a model may write a token directly after white space only if the training text has it there.
 
-    Whether these may follow white space depends on the language: English has no space before them, French has one before
-    some of them.
+    These tokens are white space and `,.;:!?`. Whether a space precedes punctuation depends on the language: never in
+    English, sometimes in French.
     """
     return token in _PUNCTUATION or token.isspace()
 
 
 def longest_after_white_space(tokens: Iterable[str]) -> dict[str, list[str]]:
-    """Returns everything that may directly follow white space in a text of words, by white-space token.
+    """Returns the restricted tokens that could directly follow each white-space token in some text of words.
 
-    A line break may follow any white space. Other white space follows only a line break, because it is split into runs as
-    long as possible.
+    A line break may follow any white space. Other white space follows only a line break, because a token is the longest
+    possible run of it.
 
     Args:
         tokens: the vocabulary.

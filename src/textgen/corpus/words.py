@@ -1,8 +1,8 @@
-"""What a word is: splits texts into words and what is between them; knows nothing of vocabularies.
+"""Defines a word, and splits texts into words and everything between them.
 
 A word is letters, digits and underscores, with the combining marks, joiners and non-joiners that follow them: `हिन्दी` is
 one word, and so is `é`, whether it is one code point or an `e` and an accent. Python's `re` has no class for combining
-marks, so the patterns list them. They are compiled when the first text is split, since most commands split none.
+marks, so the patterns list them. The patterns are compiled when the first text is split, because most commands split none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 
 _JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner, which shape the letters around them
 
-# Where Unicode has combining marks, or may come to have some. The gaps are Chinese, Korean, Tangut and private characters.
+# The blocks where Unicode has combining marks, or may add some. The gaps are Chinese, Korean, Tangut and private characters.
 _BLOCKS_WITH_MARKS = (
     range(0x300, 0x3400),
     range(0xA000, 0xAC00),
@@ -23,7 +23,7 @@ _BLOCKS_WITH_MARKS = (
 )
 _FIRST_MARK = "\u0300"
 
-# A line break, other white space, any other character: with the words, nothing is left over.
+# A line break, other white space, or any other character. Together with words, these cover every text.
 _BETWEEN_WORDS = r"\n|[^\S\n]+|[^\w\s]"
 
 _APOSTROPHE = "['’]"  # noqa: RUF001 - as in print
@@ -40,7 +40,7 @@ def split_words_without_marks(text: str) -> list[str]:
 
 
 def split_at_apostrophes(text: str) -> list[str]:
-    """Returns the words of a text and its other characters; an apostrophe is one of these, and white space is left out."""
+    """Returns the words and the other characters of a text, without white space. Apostrophes end words."""
     return _words_and_punctuation().findall(text)
 
 

@@ -1,4 +1,4 @@
-"""Vocabulary -> TextVectorization -> ids on disk -> streams -> `tf.data` windows; knows nothing of models."""
+"""Turns a text into token ids on disk, parallel streams and `tf.data` windows."""
 
 from textgen.dataset.counts import count_tokens
 from textgen.dataset.encoding import encode

@@ -1,7 +1,7 @@
 """Turns a section of text into an array of token ids on disk, through Keras' TextVectorization inside tf.data.
 
-The text passes through in chunks, so that memory stays bounded however long it is. The array is a cache: it can be made
-again from the text at any time. It is named after the hash of the text that it was made of, and of the vocabulary.
+The text is encoded in chunks, so that memory stays bounded. The array is a cache, which can be made again from the text at any
+time. Its name is a hash of the text and of the vocabulary.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _SEPARATOR = "\0"
 
 
 def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndarray:
-    """Returns the ids of a section's tokens, from the cache or newly made.
+    """Returns the ids of a section's tokens, from the cache if they are there.
 
     Args:
         section: the text.
-        vocabulary: the tokens, and how text is split into them.
-        directory: where the array is kept.
+        vocabulary: the tokens and their tokenizer.
+        directory: the directory of the cache.
 
     Returns:
-        `(tokens,)`, an unsigned integer type that holds the vocabulary, mapped from disk.
+        `(tokens,)`, mapped from disk, of the smallest unsigned integer type for the vocabulary.
 
     Raises:
-        DataError: when the text has no tokens, or has changed since it was hashed.
-        TextgenError: when the text cannot be read, or the array cannot be written or opened.
+        DataError: if the text has no tokens, or has changed since it was hashed.
+        TextgenError: if the text cannot be read, or the array cannot be written or opened.
     """
     dtype = np.min_scalar_type(vocabulary.size - 1)
     identity = f"{__version__} {section.sha256} {vocabulary.sha256}"
@@ -53,13 +53,13 @@ def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndar
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
-    """Makes the layer that looks tokens up; its ids are the vocabulary's.
+    """Makes the layer that looks tokens up; its ids are those of the vocabulary.
 
-    Its input is tokens that Python's tokenizer has split, joined by NUL. TensorFlow's own regular expressions split
-    Unicode text differently, and sampling needs the same tokens without TensorFlow.
+    Its input is the tokens, already split in Python and joined by NUL. TensorFlow's own regular expressions split Unicode
+    text differently, and sampling needs the same tokens without TensorFlow.
 
     Args:
-        vocabulary: padding and `[UNK]`, which the layer adds itself, and then the tokens in id order.
+        vocabulary: the tokens; the layer adds padding and `[UNK]` itself.
     """
     return keras.layers.TextVectorization(
         standardize=None, split=_split, output_mode="int", vocabulary=list(vocabulary.tokens[FIRST_TOKEN_ID:])
@@ -71,13 +71,13 @@ def _split(joined: Any) -> Any:
 
 
 def _is_whole(path: Path, dtype: np.dtype) -> bool:
-    """Whether a file of the cache may be an array: it has ids, and none of them is cut."""
+    """Returns whether a cache file contains at least one id, and only whole ones."""
     size = path.stat().st_size
     return size > 0 and size % dtype.itemsize == 0
 
 
 def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
-    """Writes the ids; nothing if the text cannot be read or has none."""
+    """Writes the ids of a text. If the text cannot be read or has no tokens, no file is written."""
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -86,14 +86,14 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
     def read(_: int) -> bytes:
         try:
             return next(joined, "").encode()
-        except TextgenError as error:  # tf.data would raise an error of its own instead
+        except TextgenError as error:  # tf.data would replace it with an error of its own
             failures.append(error)
             return b""
 
     def load(number: Any) -> Any:
         return tf.ensure_shape(tf.numpy_function(read, [number], tf.string), ())
 
-    # Not from_generator, which makes the C library give all memory back (decision 14).
+    # Not from_generator, which makes the C library return all freed memory to the system (decision 14).
     texts = tf.data.Dataset.counter().map(load).take_while(lambda text: tf.strings.length(text) > 0)
     encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
     with open_atomic(path) as file:
@@ -106,7 +106,7 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
 
 
 def data_options() -> tf.data.Options:
-    """Returns the options of every pipeline: no autotuning, since closing an autotuned iterator can take as long as it ran."""
+    """Returns the options of every pipeline: no autotuning, because closing an autotuned iterator can take as long as it ran."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options

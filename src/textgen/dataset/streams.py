@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from textgen.errors import DataError
+from textgen.errors import DataError, named
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,11 @@ class Streams:
             tokens = len(self.ids)
             fitting = (tokens - 1) // self.unroll_steps
             if fitting > 0:
-                advice = f"lower --batch_size to {fitting}, or give more text"
+                advice = f"lower {named('batch_size')} to {fitting}, or give more text"
             elif tokens > 1:
-                advice = f"set --batch_size to 1 and --unroll_steps to {tokens - 1}, or give more text"
+                advice = (
+                    f"set {named('batch_size')} to 1 and {named('unroll_steps')} to {tokens - 1}, or give more text"
+                )
             else:
                 advice = "give more text"
             raise DataError(

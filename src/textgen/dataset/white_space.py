@@ -1,37 +1,37 @@
-"""Finds what a text has directly after white space, piece by piece, so that memory stays bounded for any length."""
+"""Finds the tokens that directly follow white space in a text, piece by piece, so that memory stays bounded."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from textgen.corpus import Vocabulary, is_bound
+from textgen.corpus import Vocabulary, is_restricted
 
 _PIECE = 1 << 20
 
 
 def find_after_white_space(ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, list[str]] | None:
-    """Finds which white space and punctuation directly follows white space.
+    """Finds the white space and punctuation that directly follows white space in a text of words.
 
     Args:
-        ids: `(tokens,)`, unsigned integers, perhaps mapped from disk.
-        vocabulary: the tokens.
+        ids: `(tokens,)`, unsigned integers, possibly mapped from disk.
+        vocabulary: the vocabulary of the text.
 
     Returns:
-        For each white-space token that is followed by a token of `is_bound`, these tokens; both sorted. None unless the
-        tokens are words: a character model learns such habits by itself.
+        For each white-space token, the restricted tokens (`is_restricted`) that directly follow it, both sorted. A
+        white-space token that none of them follows is left out. None unless the tokens are words: a character model
+        learns by itself what follows white space.
     """
     if vocabulary.tokenizer.name != "word":
         return None
     is_space = np.array([token.isspace() for token in vocabulary.tokens])
-    bound = np.array([is_bound(token) for token in vocabulary.tokens])
+    restricted = np.array([is_restricted(token) for token in vocabulary.tokens])
     pairs: set[tuple[int, int]] = set()
     for begin in range(0, len(ids) - 1, _PIECE):
         piece = np.asarray(ids[begin : begin + _PIECE + 1], np.int64)
-        places = np.flatnonzero(is_space[piece[:-1]] & bound[piece[1:]])
-        codes = np.unique(piece[places] * vocabulary.size + piece[places + 1])
+        positions = np.flatnonzero(is_space[piece[:-1]] & restricted[piece[1:]])
+        codes = np.unique(piece[positions] * vocabulary.size + piece[positions + 1])
         pairs.update(divmod(code, vocabulary.size) for code in codes.tolist())
-    named = sorted((vocabulary.tokens[before], vocabulary.tokens[after]) for before, after in pairs)
     found: dict[str, list[str]] = {}
-    for before, after in named:
+    for before, after in sorted((vocabulary.tokens[before], vocabulary.tokens[after]) for before, after in pairs):
         found.setdefault(before, []).append(after)
     return found

@@ -1,4 +1,4 @@
-"""Writes text with a trained model: the model file, the LSTM in NumPy, the samplers; needs no TensorFlow.
+"""Writes text with a trained model: the model file, the LSTM in NumPy, the samplers; does not use TensorFlow.
 
 >>> from textgen.generation import load
 >>> for piece in load("job/story-128-states-2-layers").generate("Once upon", seed=7):

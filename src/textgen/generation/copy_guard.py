@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textgen.corpus.copy_index import SPAN
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
 
 LEAST_LIMIT = SPAN - 1
-"""The lowest limit, in characters. Nearly all text has shorter passages in common, so a lower one would allow no text."""
+"""The lowest limit, in characters. Nearly all texts share shorter passages, so a lower limit would allow no text."""
 
 
 class CopyGuard:
@@ -28,10 +28,10 @@ class CopyGuard:
 
     Args:
         index: the copy index of the training text.
-        limit: the longest run to allow, in characters, at least `LEAST_LIMIT`.
+        limit: the longest allowed run, in characters, at least `LEAST_LIMIT`.
         tokenizer: the model's tokenizer.
-        before: the tokens of the prompt. A run that starts in the prompt and continues in the generated text counts; the
-            prompt itself may contain longer runs. Without it, only runs within the generated text count.
+        before: the tokens of the prompt. A run that starts in the prompt and continues in the generated text counts, but
+            the prompt itself may contain longer runs. Without a prompt, only runs within the generated text count.
 
     Raises:
         UsageError: if the limit is too low.
@@ -40,7 +40,7 @@ class CopyGuard:
     def __init__(self, index: CopyIndex, limit: int, tokenizer: Tokenizer, before: Iterable[str] = ()) -> None:
         if limit < LEAST_LIMIT:
             raise UsageError(
-                f"--max_copy must be at least {LEAST_LIMIT} characters, got {limit}: nearly all text has shorter runs in common"
+                f"{named('max_copy')} must be at least {LEAST_LIMIT} characters, got {limit}; nearly all texts have shorter runs in common"
             )
         self._index = index
         self._limit = limit
@@ -74,7 +74,7 @@ class CopyGuard:
 
         Returns:
             The longest run, and the number of characters after the token that need no look-up in the index. Runs below the
-            limit may be missed, and any run above it counts as limit + 1.
+            limit may be missed, and every run above it counts as limit + 1.
         """
         text = self._append(token)
         longest, free = 0, self._free

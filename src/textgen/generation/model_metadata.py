@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from textgen.config.validation import shown
-from textgen.corpus import FIRST_TOKEN_ID, Vocabulary, is_bound
+from textgen.corpus import FIRST_TOKEN_ID, Vocabulary, is_restricted
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import FormatError
 from textgen.generation.model_header import parse_object
@@ -164,13 +164,15 @@ def _read_vocabulary(content: Mapping[str, Any]) -> Vocabulary:
 
 def _check_after_white_space(content: Any, vocabulary: Vocabulary) -> None:
     """Refuses what is not lists of tokens, each under a token of white space and all of them in the vocabulary."""
-    bound = frozenset(filter(is_bound, vocabulary.tokens))
+    restricted = frozenset(filter(is_restricted, vocabulary.tokens))
     if not isinstance(content, dict):
         raise FormatError(f"its after_white_space must be a JSON object, not {shown(content)}")
     for token, followers in content.items():
-        if token not in bound or not token.isspace():
+        if token not in restricted or not token.isspace():
             raise FormatError(f"its after_white_space must name white space of its vocabulary, not {shown(token)}")
-        if not isinstance(followers, list) or not all(isinstance(each, str) and each in bound for each in followers):
+        if not isinstance(followers, list) or not all(
+            isinstance(each, str) and each in restricted for each in followers
+        ):
             raise FormatError(
                 f"its after_white_space must list white space and punctuation of its vocabulary, not {shown(followers)}"
             )

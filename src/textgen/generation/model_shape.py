@@ -87,4 +87,4 @@ def _check_field(setting: Setting, value: Any) -> None:
     try:
         check_value(setting, value)
     except UsageError as error:
-        raise FormatError(f"its {str(error).removeprefix('--')}") from error
+        raise FormatError(f"its {error}") from error

@@ -1,4 +1,4 @@
-"""Keeps a text from white space and punctuation where the training text never has them: directly after white space."""
+"""Prevents spaces that the training text never has: before punctuation, and next to other white space."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textgen.corpus import FIRST_TOKEN_ID, is_bound
+from textgen.corpus import FIRST_TOKEN_ID, is_restricted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Spacing:
-    """Forbids tokens of `is_bound` after a white-space token that they never directly follow in the training text.
+    """Forbids a restricted token (`is_restricted`) after white space that it never directly follows in the training text.
 
     Args:
         tokens: the vocabulary, in id order.
-        after_white_space: what follows white space there, as in `ModelFile`.
+        after_white_space: the restricted tokens that follow each white-space token in the training text, as in `ModelFile`.
 
     Example:
         >>> spacing = Spacing(["", "[UNK]", " ", ",", "end"], {})
@@ -30,25 +30,25 @@ class Spacing:
     """
 
     def __init__(self, tokens: Sequence[str], after_white_space: Mapping[str, Sequence[str]]) -> None:
-        id_of = {token: number for number, token in enumerate(tokens) if is_bound(token)}
-        self._bound = np.array(list(id_of.values()), np.intp)
+        id_of = {token: number for number, token in enumerate(tokens) if is_restricted(token)}
+        self._restricted = np.array(list(id_of.values()), np.intp)
         nothing = np.array([], np.intp)
         self._allowed = {number: nothing for token, number in id_of.items() if token.isspace()}
         for token, followers in after_white_space.items():
             self._allowed[id_of[token]] = np.array([id_of[after] for after in followers], np.intp)
-        if len(id_of) == len(tokens) - FIRST_TOKEN_ID:  # there is nothing else to write
+        if len(id_of) == len(tokens) - FIRST_TOKEN_ID:  # every token is restricted, so never forbid them all
             self._allowed = {number: allowed for number, allowed in self._allowed.items() if len(allowed)}
 
     def __call__(self, logits: NDArray[np.float32], previous: NDArray[np.integer]) -> None:
-        """Forbids in place.
+        """Sets the logits of forbidden tokens to -inf, in place; at least one token remains in each row.
 
         Args:
-            logits: `(batch, vocabulary size)`; -inf forbids a token, and at least one stays.
-            previous: the id of the last token of each row, `(batch,)`.
+            logits: `(batch, vocabulary_size)`, the logits of the next tokens.
+            previous: `(batch,)`, the ids of the last tokens.
         """
         for row, token_id in zip(logits, previous.tolist(), strict=True):
             allowed = self._allowed.get(token_id)
             if allowed is not None:
                 kept = row[allowed]
-                row[self._bound] = -np.inf
+                row[self._restricted] = -np.inf
                 row[allowed] = kept

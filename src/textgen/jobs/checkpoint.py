@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.errors import FormatError, MissingError, from_os_error
+from textgen.errors import FormatError, MissingError, from_os_error, named
 from textgen.storage import find, parse_object, read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class CheckpointStore:
                 self._skipped.add(step)
                 skipped(str(error))
         if steps:
-            raise FormatError(f"no checkpoint in {self.directory} can be used; start over with --fresh")
+            raise FormatError(f"no checkpoint in {self.directory} can be used; use {named('fresh')} to start over")
         return None
 
     def read(self, step: int) -> Checkpoint:

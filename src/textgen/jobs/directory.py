@@ -6,8 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from textgen.errors import UsageError, from_os_error
+from textgen.errors import UsageError, from_os_error, named
 from textgen.storage import remove_abandoned
+
+_HIDDEN = frozenset({".fetched.json", ".DS_Store"})
+"""The record of `textgen vertex fetch`, and what a Mac leaves in a folder that somebody has opened."""
+_MOST_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,30 @@ class JobDirectory:
         """
         return not self.root.exists() or all(path == self.lock for path in self.root.iterdir())
 
+    def refuse_strangers(self, names: Iterable[str]) -> None:
+        """Refuses to move a directory that also contains other things, because they would move too.
+
+        Args:
+            names: the names of the directory's entries.
+
+        Raises:
+            UsageError: if one of them is not part of a job.
+        """
+        strangers = sorted(name for name in names if not self._owns(name))
+        if strangers:
+            more = f" and {len(strangers) - _MOST_LISTED} more" if len(strangers) > _MOST_LISTED else ""
+            raise UsageError(
+                f"{named('fresh')} would rename all of {self}, including what is not part of a job: "
+                f"{', '.join(map(repr, strangers[:_MOST_LISTED]))}{more}; move it elsewhere, or name another {named('job_dir')}"
+            )
+
+    def _owns(self, name: str) -> bool:
+        """Whether a trainer, `textgen export`, `textgen vertex` or the operating system puts something of this name here."""
+        files = (*self.small_files, self.lock, self.checkpoints, self.samples, self.logs)
+        exported = name == self.model.stem or name.startswith(f"{self.model.stem}.")
+        half_written = name.startswith(".") and name.endswith(".tmp")
+        return exported or half_written or name in _HIDDEN or self.root / name in files
+
     def remove_abandoned(self) -> None:
         """Removes half-written files of killed trainers; for the trainer that holds the lock.
 
@@ -106,14 +134,16 @@ class JobDirectory:
             The new path, or None if there was nothing to move.
 
         Raises:
-            UsageError: if the path has no name, as that of the current directory.
+            UsageError: if the directory also contains other things, or the path has no name, as that of the current
+                directory.
             TextgenError: if the operating system refuses.
         """
         if self.is_empty:
             return None
+        self.refuse_strangers(path.name for path in self.root.iterdir())
         if not self.root.name:
             raise UsageError(
-                f"cannot move {self.root} aside, it has no name here: run from another directory, or name another --job-dir"
+                f"cannot move {self.root} aside, it has no name here: run from another directory, or name another {named('job_dir')}"
             )
         number = 1
         while (aside := self.root.with_name(f"{self.root.name}.{number}")).exists() or aside.is_symlink():

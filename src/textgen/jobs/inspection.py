@@ -21,6 +21,7 @@ class CheckpointFacts:
         tensors: the number of tensors.
         epochs: the completed passes over the training text.
         best_step: the step of the best checkpoint when this one was written.
+        vocabulary_sha256: the hash of the vocabulary that the tensors belong to.
         versions: the versions of the programs that wrote it, by their names.
     """
 
@@ -30,6 +31,7 @@ class CheckpointFacts:
     tensors: int = 0
     epochs: int | None = None
     best_step: int | None = None
+    vocabulary_sha256: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -53,6 +55,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
         return CheckpointFacts(step, size, problem=" ".join(str(error).split()))
     facts = _mapping(checkpoint.facts)
     progress = _mapping(facts.get("progress"))
+    vocabulary = facts.get("vocabulary_sha256")
     versions = {name: str(version) for name, version in _mapping(facts.get("versions")).items()}
     return CheckpointFacts(
         step,
@@ -60,6 +63,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
         tensors=len(checkpoint.tensors),
         epochs=_whole(progress.get("epoch")),
         best_step=_whole(progress.get("best_step")),
+        vocabulary_sha256=vocabulary if isinstance(vocabulary, str) else None,
         versions=versions,
     )
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from textgen.errors import LockedError, from_os_error
+from textgen.errors import LockedError, from_os_error, named
 from textgen.jobs.directory import JobDirectory
 from textgen.storage import make_directory
 
@@ -87,7 +87,7 @@ def _take(job: JobDirectory, warn: Callable[[str], None]) -> int:
             return descriptor
     raise LockedError(
         f"another trainer works in {job}: {_read_holder(job.lock) or 'a process that has just begun'}; "
-        "wait for its end or stop it, or name another --job_dir"
+        f"wait for its end or stop it, or name another {named('job_dir')}"
     )
 
 

@@ -84,6 +84,7 @@ class JobPlace(Protocol):
             The new place, or None if there was nothing to move.
 
         Raises:
+            UsageError: if the directory also contains other things.
             LockedError: if another trainer is using the job.
             TextgenError: if it cannot be moved.
         """
@@ -157,6 +158,7 @@ class BucketPlace:
             there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
             if not there:
                 return None
+            job.refuse_strangers({name.partition("/")[0] for name in there})
             aside = self._free_place()
             with BucketDirectory(aside) as target:
                 for name in there:

@@ -1,4 +1,4 @@
-"""Turns a config or a model file into a functional Keras model; knows nothing of text or the fit loop."""
+"""Turns a config or a model file into a functional Keras model."""
 
 from textgen.model.language_model import MOST_STEPS_PER_CALL, LanguageModel, build_model
 from textgen.model.one_step import build_one_step

@@ -19,7 +19,7 @@ class CellLSTM(HoistedLoop):
     Args:
         units: the state size n.
         projection_size: the output size of a projected cell; None for a layer-normalised one.
-        kernel_initializer: of the input kernel.
+        kernel_initializer: the initializer of the input kernel.
     """
 
     def __init__(
@@ -68,5 +68,5 @@ class CellLSTM(HoistedLoop):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> CellLSTM:
-        """Makes a layer from the result of `get_config`; the method of RNN would expect a cell in it."""
+        """Makes a layer from the result of `get_config`, in which RNN's own method would expect a cell."""
         return cls(**config)

@@ -22,12 +22,12 @@ from textgen.generation.layers import LAYER_NORM_EPSILON
 
 
 class OtherLSTMCell(keras.layers.Layer, ABC):
-    """The common base of the cells.
+    """The common base of the cells, with W, U, b and the step.
 
     Args:
         units: the state size n.
         output_size: the output size m; None for n.
-        kernel_initializer: of W.
+        kernel_initializer: the initializer of W.
     """
 
     def __init__(

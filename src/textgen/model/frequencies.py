@@ -1,7 +1,8 @@
 """Gives a new model the frequencies of the tokens in its text, and a probability for tokens that are not in it.
 
-Where many words occur only once, a new word will soon follow. But the text contains no new words, so a model learns that none ever come.
-On 55,000 words of a novel, each one then costs 15 nats; with a fair share of the probability, it costs 12.
+In a text with many words that occur only once, new words will soon follow. But the training text contains no new words, so a model
+learns that none ever come. After 55,000 words of a novel, each new word then costs 15 nats; with a fair share of the probability, it
+costs 12.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from keras import ops
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 
 _MOST_UNSEEN = 0.1
-"""A few words that each occur once say nothing about the words to come, so their estimate is capped."""
+"""The maximum of the estimate, which is unreliable for a short text in which most words occur once."""
 
 
 class Frequencies:

@@ -1,4 +1,4 @@
-"""Builds the functional Keras model of a config; knows nothing of text or files."""
+"""Builds the functional Keras model of a config."""
 
 from __future__ import annotations
 

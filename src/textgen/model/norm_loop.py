@@ -1,4 +1,4 @@
-"""Runs the layer-normalised LSTM cell over time in TensorFlow, as `time_loops` does for the other cells."""
+"""Runs the layer-normalised LSTM cell over time in TensorFlow, as `time_loops` does the other cells."""
 
 from __future__ import annotations
 

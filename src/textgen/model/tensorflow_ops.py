@@ -1,4 +1,4 @@
-"""Everything that the layers need from TensorFlow itself, except the loops over time (`time_loops`)."""
+"""Contains all TensorFlow code of the layers except the loops over time (`time_loops`, `norm_loop`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import keras
 import tensorflow as tf
 
 _ROWS_OF_A_PART = 8
-"""A product of fewer rows takes as long, because the kernel has to be read from memory in any case."""
+"""The minimum number of rows in a part. Fewer rows take as long, because the whole kernel is read from memory."""
 _MANY_ROWS = 16
-"""With at least this many rows per part, TensorFlow's own products outrun those of XLA's loop at smaller states."""
+"""With at least this many rows per part, TensorFlow's own products are faster than those of XLA's loop even at smaller states."""
 _UNITS_WITH_FEW_ROWS = 640
 _UNITS_WITH_MANY_ROWS = 512
 """The state sizes from which TensorFlow's products are faster; with few rows, between 512 and 768 (docs/performance.md)."""
@@ -61,7 +61,7 @@ def run_in_parts(part: Callable[..., tuple[Any, ...]], batch: list[Any], loop: L
     Args:
         part: a function from a part of each tensor to a tuple of tensors.
         batch: tensors whose first axis is the batch.
-        loop: contains the number of parts.
+        loop: the result of `choose_loop`, with the number of parts.
 
     Returns:
         The results of all parts, concatenated along their first axis.

@@ -4,8 +4,8 @@ TensorFlow's own gradient of such a loop sums the gradient of the recurrent kern
 Here the gradients are written out. The backward loop carries only h and c, and each kernel's gradient is one large product after
 it. XLA can compile the rest of the loops.
 
-The forward loops save not the gates but the factors of the backward pass. These cost little in the forward loop, which has
-everything they are computed from.
+The forward loops save not the gates but the factors of the backward pass. These cost little in the forward loop, where
+everything that they are computed from is at hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The plan of a run, and the choice of its model by the time available; arithmetic only."""
+"""Plans a run, and chooses its model for the time available, by arithmetic only."""
 
 from textgen.planning.choice import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, choose
 from textgen.planning.plan import Plan

@@ -14,10 +14,10 @@ from typing import Any, Literal, NamedTuple
 DeviceKind = Literal["cpu", "gpu"]
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
-"""If any of these is given by hand, nothing is chosen."""
+"""The settings that shape the network. If any of them is given by hand, nothing is chosen."""
 
 _CHARACTERS_PER_WORD_TOKEN = 4.5
-"""In English, for words, punctuation and the spaces between them."""
+"""The mean length in English, where a token is a word, a punctuation mark or the white space between them."""
 
 
 class _Size(NamedTuple):
@@ -25,7 +25,7 @@ class _Size(NamedTuple):
 
     Attributes:
         below: the end of the range, in minutes.
-        tokens_per_second: about how fast the device trains such a model.
+        tokens_per_second: the approximate speed of training such a model.
         settings: all chosen settings except dropout.
     """
 
@@ -67,7 +67,7 @@ _DROPOUTS = {
     "char": ((8.0, 0.1), (40.0, 0.3), (float("inf"), 0.5)),
     "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
 }
-"""Pairs of a number of epochs and the dropout below it. Word models have many weights per token of the text, so they need more."""
+"""Pairs of a number of epochs and the dropout for fewer. Word models need more, as they have more weights per token."""
 _STREAMS = 16
 """The number of streams, unless a size names another."""
 _LEAST_STEPS = 8
@@ -76,11 +76,11 @@ _LEAST_STEPS = 8
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings that were chosen together, for one reason.
+    """Settings that are chosen together, for one reason.
 
     Attributes:
         settings: settings of `TrainingConfig`, by name.
-        reason: the reason, in words.
+        reason: the reason, as the plan prints it.
     """
 
     settings: Mapping[str, Any]

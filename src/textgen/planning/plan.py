@@ -1,4 +1,4 @@
-"""The plan of a run: the size of its model, in memory and on disk, and its limits; arithmetic only."""
+"""Plans a run: computes the size of its model, in memory and on disk, and its limits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textgen.config import TrainingConfig
 
 _FLOAT_BYTES = 4
 _COPIES_OF_STATE = 4
-"""The copies of weights and slots: the current values, the updated values and, during a save, a copy and the bytes of the file."""
+"""The copies of weights and slots: the current and the updated values and, during a save, a copy and the file's bytes."""
 _COPIES_OF_WEIGHTS = 3
 """Further copies of the weights: the gradients, the twin for validation, the best model."""
 _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
@@ -17,7 +17,8 @@ momentum."""
 _CHECKPOINTS = 3
 """The checkpoints that a job keeps: the newest two and the best."""
 _ACTIVATIONS_PER_CELL = 16
-"""The numbers per cell and token for the backward pass: factors, states, outputs, their gradients. Normalised cells have twice as many."""
+"""The numbers per cell and token for the backward pass: factors, states, outputs and their gradients. Normalised cells have
+twice as many."""
 _COPIES_OF_LOGITS = 3
 """The logits, the probabilities and their gradient."""
 _TENSORFLOW_BYTES = 800_000_000
@@ -26,7 +27,7 @@ _TENSORFLOW_BYTES = 800_000_000
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run.
+    """The size and the limits of a run.
 
     Attributes:
         config: the settings.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
-from textgen.errors import UnavailableError
+from textgen.errors import UnavailableError, named
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def check_installed(name: str) -> None:
             import_module(module)
         except ImportError as error:
             raise UnavailableError(
-                f"--format {name} needs {module.partition('.')[0]}, which is not installed; "
+                f"{named('format')} {name} needs {module.partition('.')[0]}, which is not installed; "
                 f"in the clone of textgen, run pip install '.[{name}]'"
             ) from error

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from textgen.errors import FormatError, UsageError
+from textgen.errors import FormatError, UsageError, named
 from textgen.generation import ModelFile
 from textgen.portable.comparison import OneStep, largest_difference
 from textgen.portable.formats import FORMATS
@@ -63,8 +63,8 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
     size = sum(tensor.nbytes for tensor in model.tensors.values())
     if known.most_bytes is not None and size > known.most_bytes:
         raise UsageError(
-            f"--format {name} can contain at most {known.most_bytes / 1e9:.1f} GB of weights, and this model has {size / 1e9:.1f} GB; "
-            "use --format keras"
+            f"{named('format')} {name} can contain at most {known.most_bytes / 1e9:.1f} GB of weights, and this model has {size / 1e9:.1f} GB; "
+            f"use {named('format')} keras"
         )
     backend = cast("_Backend", import_module(known.module))
     vocabulary = path.with_name(f"{path.name}.vocabulary.json")
@@ -74,7 +74,7 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
         if not difference <= TOLERANCE:  # NaN is not
             raise FormatError(
                 f"cannot write {path}: in a test its logits differed from the model's by up to {difference:.2g}, "
-                f"more than the {TOLERANCE:g} allowed; use another --format"
+                f"more than the {TOLERANCE:g} allowed; use another {named('format')}"
             )
         # Before the model is renamed, so that there is never a model without its vocabulary.
         write_atomic(vocabulary, json.dumps(model.vocabulary.to_json(), ensure_ascii=False) + "\n")

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from textgen.console import visible
-from textgen.errors import InputOutputError, LockedError, TextgenError
+from textgen.errors import InputOutputError, LockedError, TextgenError, named
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
 from textgen.storage.json_object import parse_object
 from textgen.storage.service import shorten
@@ -159,7 +159,7 @@ class Lease:
             if not _parse(content).held:
                 return facts.generation
             raise LockedError(
-                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another --job_dir"
+                f"another trainer works in {place}: {other}; wait for its end or stop it, or name another {named('job_dir')}"
             )
         return generation
 

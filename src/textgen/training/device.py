@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-from textgen.errors import UnavailableError
+from textgen.errors import UnavailableError, named
 from textgen.model import usable_cores
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -41,7 +41,9 @@ def choose_device(device: Device) -> str:
             if build.get("cuda_version")
             else "this TensorFlow is built without CUDA: install textgen[gpu]"
         )
-        raise UnavailableError(f"--device gpu needs a GPU, and TensorFlow finds none; {reason}, or use --device auto")
+        raise UnavailableError(
+            f"{named('device')} gpu needs a GPU, and TensorFlow finds none; {reason}, or use {named('device')} auto"
+        )
     if device == "cpu":
         try:
             tf.config.set_visible_devices([], "GPU")
@@ -76,13 +78,13 @@ def check_precision(precision: str, details: list[dict[str, Any]]) -> str:
     if needed is None:
         return ""
     if not details:
-        return f"--precision {precision} makes training on a CPU slower; it is meant for GPUs"
+        return f"precision {precision} makes training on a CPU slower; it is meant for GPUs"
     for gpu in details:
         capability = gpu.get("compute_capability")
         if capability is not None and capability < needed:
             raise UnavailableError(
-                f"--precision is {precision}, which needs a GPU of compute capability {'.'.join(map(str, needed))}, "
-                f"and {gpu.get('device_name', 'this one')} has {'.'.join(map(str, capability))}; use --precision float32"
+                f"{named('precision')} is {precision}, which needs a GPU of compute capability {'.'.join(map(str, needed))}, "
+                f"and {gpu.get('device_name', 'this one')} has {'.'.join(map(str, capability))}; use {named('precision')} float32"
             )
     return ""
 

@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from textgen.errors import DivergedError
+from textgen.errors import DivergedError, named
 from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.training.progress import Progress
@@ -56,5 +56,5 @@ def diverged(progress: Progress) -> DivergedError:
     )
     return DivergedError(
         f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer finite; "
-        "lower --learning_rate, --weight_decay or --clip_gradients and run again to resume from the last checkpoint"
+        f"lower {named('learning_rate')}, {named('weight_decay')} or {named('clip_gradients')} and run again to resume from the last checkpoint"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from textgen.config import TrainingConfig, settings
+from textgen.config import DEFAULT_MINUTES, TrainingConfig, settings
 from textgen.console import Console
-from textgen.errors import DataError
+from textgen.errors import DataError, named
 from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
 from textgen.training.progress import Progress
@@ -50,13 +50,13 @@ def resume(
     other_text = checkpoint.facts["data_sha256"] != data_sha256
     if other_text and not allow_changed_data:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} belongs to another text; choose another --job_dir, start over with --fresh, "
-            "or resume with the changed text by --allow_changed_data"
+            f"the checkpoint of step {checkpoint.step} belongs to another text; name another {named('job_dir')}, use {named('fresh')} to "
+            f"start over, or use {named('allow_changed_data')} to resume with the changed text"
         )
     if checkpoint.facts["vocabulary_sha256"] != vocabulary_sha256:
         raise DataError(
-            f"the checkpoint of step {checkpoint.step} belongs to another vocabulary than the job's vocabulary.json; "
-            "restore that file, choose another --job_dir, or start over with --fresh"
+            f"the checkpoint of step {checkpoint.step} belongs to another vocabulary than this run's; restore the job's own "
+            f"vocabulary.json, name another {named('job_dir')}, or use {named('fresh')} to start over"
         )
     before = checkpoint.facts["config"]
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
@@ -87,10 +87,19 @@ def resume(
 
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
     """Prints the settings that have changed."""
-    for setting in settings(config):
-        old, new = before.get(setting.name, setting.default), getattr(config, setting.name)
+    known = list(settings(config))
+    was = _with_default_minutes({setting.name: before.get(setting.name, setting.default) for setting in known})
+    now = _with_default_minutes(vars(config))
+    for setting in known:
+        old, new = was[setting.name], now[setting.name]
         if setting.option.group in {"training", "evaluation"} and old != new:
             console.say(f"  {setting.name} is now {_shown(new)} (it was {_shown(old)})")
+
+
+def _with_default_minutes(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings that applied: where nothing else limits a run, `DEFAULT_MINUTES` does."""
+    unlimited = all(values[name] is None for name in _LIMITS)
+    return {**values, "minutes": DEFAULT_MINUTES} if unlimited else values
 
 
 def _say_missing(names: list[str], console: Console) -> None:
@@ -107,4 +116,4 @@ def _shown(value: Any) -> str:
     """A value as it is written in a flag."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "none" if value is None else str(value)
+    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)

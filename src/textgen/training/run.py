@@ -17,7 +17,7 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
-from textgen.errors import DivergedError, MissingError, UnavailableError
+from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
@@ -38,7 +38,7 @@ def _explaining_memory() -> Iterator[None]:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         raise UnavailableError(
-            f"training does not fit in memory ({reason_of(error)}); lower --batch_size, --unroll_steps or --lstm_state_size"
+            f"training does not fit in memory ({reason_of(error)}); lower {named('batch_size')}, {named('unroll_steps')} or {named('lstm_state_size')}"
         ) from error
 
 
@@ -175,7 +175,7 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     if checkpoint is None and (state := JobState.find(job.state)) is not None and state.steps:
         raise MissingError(
             f"{job} is at step {state.steps}, but there are no checkpoints in {store.directory}; restore them, "
-            "or start over with --fresh"
+            f"or use {named('fresh')} to start over"
         )
     return checkpoint
 

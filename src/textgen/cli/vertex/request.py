@@ -74,7 +74,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     vertex = read_vertex_config(values)
     vertex.require("project", "region", "bucket", "image")
     command = build(TrainCommand, values)
-    preset = {} if command.config is None else read_preset(command.config)
+    preset = {} if command.config is None else read_preset(command.config, values)
     given = {**preset, **values}
     config = build(TrainingConfig, given)
     choices: tuple[Choice, ...] = ()

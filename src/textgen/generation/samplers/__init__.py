@@ -1,4 +1,4 @@
-"""Logits in, the next tokens out; one class a file. `sampler` puts them together, in a fixed order."""
+"""Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order."""
 
 from textgen.generation.samplers.categorical import Categorical
 from textgen.generation.samplers.greedy import Greedy

@@ -1,4 +1,4 @@
-"""The sampler that draws tokens as often as they are probable."""
+"""Draws tokens at random, according to their probabilities."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 class Categorical:
     """Draws a token with the probability softmax(logits).
 
-    By the Gumbel-max trick: of the logits, each with a random number of the Gumbel distribution added to it, the token's
-    is the largest with just this probability (Maddison, Tarlow and Minka 2014, "A* sampling", section 2). That is two
-    calls of NumPy, where a softmax, its sums and a search in them are six; and the numbers can be drawn ahead.
+    It uses the Gumbel-max trick: noise from the Gumbel distribution is added to each logit, and a token's sum is the
+    largest with exactly this probability (Maddison, Tarlow and Minka 2014, "A* sampling", section 2). This takes two NumPy
+    calls instead of six for a softmax, its cumulative sums and a search, and the noise can be drawn in advance.
 
     Example:
         >>> noise = Categorical.noise(np.random.default_rng(seed=1), (1, 3))
@@ -24,23 +24,23 @@ class Categorical:
     """
 
     def __call__(self, logits: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Draws a token in each row; see `Chooser`."""
+        """Draws a token for each row; see `Chooser`."""
         np.add(logits, noise, logits)
         ids: NDArray[np.intp] = logits.argmax(axis=-1)
         return ids
 
     @staticmethod
     def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Draws numbers of the standard Gumbel distribution: -log(E), where E is exponential.
+        """Draws noise from the standard Gumbel distribution, as -log(E) with E from the exponential distribution.
 
         Args:
-            rng: where they come from.
-            shape: how many.
+            rng: the random number generator.
+            shape: the shape of the noise.
 
         Returns:
-            The numbers, float32. E is drawn in double precision: in single precision it would be 0 now and then, and any
-            token could win.
+            The noise, float32.
         """
+        # In double precision: in single precision E would sometimes be 0, and then any token could win.
         numbers = rng.standard_exponential(shape).astype(np.float32)
         np.log(numbers, numbers)
         return np.negative(numbers, numbers)

@@ -1,4 +1,4 @@
-"""The sampler that leaves nothing to chance."""
+"""Takes the most likely token, without any randomness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Greedy:
-    """Takes the likeliest token; the one with the lowest id where several are.
+    """Takes the most likely token; of several equally likely ones, the one with the lowest id.
 
     Example:
         >>> Greedy()(np.array([[0.1, 2.0, 0.3]], np.float32), np.zeros((1, 3), np.float32))
@@ -19,6 +19,6 @@ class Greedy:
     """
 
     def __call__(self, logits: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.intp]:  # noqa: ARG002
-        """Takes the likeliest token of each row; see `Chooser`."""
+        """Takes the most likely token of each row; see `Chooser`."""
         ids: NDArray[np.intp] = logits.argmax(axis=-1)
         return ids

@@ -1,4 +1,4 @@
-"""The sampler that keeps what is likely enough beside the likeliest."""
+"""Keeps the tokens that are likely enough compared with the most likely one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class MinP:
-    """Forbids tokens whose probability is less than a share of that of the likeliest.
+    """Forbids tokens that are less probable than a given fraction of the most likely token's probability.
 
-    Where the model is sure few tokens are left, where it is not, many: Nguyen et al. (2024), "Turning up the heat: min-p
-    sampling for creative and coherent LLM outputs", section 3.
+    So few tokens remain where the model is confident, and many where it is not (Nguyen et al. 2024, "Turning up the heat:
+    min-p sampling for creative and coherent LLM outputs", section 3).
 
     Args:
-        share: above 0, at most 1, where only the likeliest is left.
+        fraction: above 0 and at most 1; at 1, only the most likely token remains.
 
     Example:
         >>> logits = np.log(np.array([[0.6, 0.1, 0.3]], np.float32))
@@ -27,9 +27,9 @@ class MinP:
         array([[0.6, 0. , 0.3]], dtype=float32)
     """
 
-    def __init__(self, share: float) -> None:
-        self._below_best = np.float32(math.log(share))
+    def __init__(self, fraction: float) -> None:
+        self._below_best = np.float32(math.log(fraction))
 
     def __call__(self, logits: NDArray[np.float32]) -> None:
-        """Forbids in place; see `Filter`."""
+        """Forbids tokens in place; see `Filter`."""
         logits[logits < logits.max(axis=-1, keepdims=True) + self._below_best] = -np.inf

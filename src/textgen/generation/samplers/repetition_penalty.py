@@ -1,4 +1,4 @@
-"""The sampler that makes what was just said less likely."""
+"""Makes recent tokens less likely."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 
 
 class RepetitionPenalty:
-    """Multiplies the log-probabilities of the tokens that came lately by a penalty.
+    """Multiplies the log-probabilities of recent tokens by a penalty.
 
-    The idea is that of Keskar, McCann, Varshney, Xiong and Socher (2019), "CTRL", section 4.1, who divide the logits. But a
-    logit is known up to a constant only, and dividing one below 0 makes its token likelier; log-probabilities are
-    determined, and never above 0. And only the last 64 tokens count: a text soon holds all that its language needs.
+    The idea comes from Keskar, McCann, Varshney, Xiong and Socher (2019), "CTRL", section 4.1, who divide the logits. But
+    logits are only defined up to a constant, and dividing a negative one makes its token more likely. Log-probabilities are
+    unique and never above 0. Only the last 64 tokens count, because a long text contains nearly every token its language
+    needs.
 
     Args:
-        penalty: at least 1, where nothing changes.
+        penalty: at least 1, which changes nothing.
 
     Attributes:
-        window: how many of the last tokens count.
+        window: the number of recent tokens that count.
 
     Example:
         >>> logits = np.log(np.array([[0.5, 0.5]], np.float32))
@@ -36,11 +37,11 @@ class RepetitionPenalty:
         self._penalty = np.float32(penalty)
 
     def __call__(self, logits: NDArray[np.float32], recent: NDArray[np.integer]) -> None:
-        """Changes logits in place, (batch, vocabulary size).
+        """Replaces logits by log-probabilities, in place, with those of the recent tokens multiplied by the penalty.
 
         Args:
-            logits: they become log-probabilities, those of the recent tokens multiplied.
-            recent: the ids that came lately, (batch, at most `window`); -1 stands for none.
+            logits: `(batch, vocabulary_size)`, the logits.
+            recent: `(batch, window)` or narrower, the ids of the recent tokens; -1 for no token.
         """
         best = logits.max(axis=-1, keepdims=True)
         np.subtract(logits, best + np.log(np.exp(logits - best).sum(axis=-1, keepdims=True)), logits)

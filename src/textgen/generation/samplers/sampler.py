@@ -1,4 +1,4 @@
-"""All samplers together, in their fixed order; knows nothing of models and of text."""
+"""Applies all samplers in a fixed order."""
 
 from __future__ import annotations
 
@@ -21,36 +21,45 @@ if TYPE_CHECKING:
 
 
 class Filter(Protocol):
-    """Changes which tokens may come, and how likely they are."""
+    """Changes the probabilities of tokens, or forbids some."""
 
     def __call__(self, logits: NDArray[np.float32]) -> None:
-        """Changes logits in place, (batch, vocabulary size); -inf forbids a token, and the likeliest one stays."""
+        """Changes logits in place.
+
+        Args:
+            logits: `(batch, vocabulary_size)`; -inf forbids a token. The most likely token is never forbidden.
+        """
         ...
 
 
 class Chooser(Protocol):
-    """Chooses tokens."""
+    """Chooses one token per row."""
 
     def __call__(self, logits: NDArray[np.float32], noise: NDArray[np.float32]) -> NDArray[np.intp]:
-        """Chooses a token in each row, (batch,), of logits, (batch, vocabulary size), which it may overwrite.
+        """Chooses a token for each row.
 
-        All that is random about it comes from the noise, (batch, vocabulary size), of the Gumbel distribution.
+        Args:
+            logits: `(batch, vocabulary_size)`; may be overwritten.
+            noise: `(batch, vocabulary_size)`, from the Gumbel distribution: the only source of randomness.
+
+        Returns:
+            `(batch,)`, the token ids.
         """
         ...
 
 
 class Sampler:
-    """Chooses the next tokens as the settings say.
+    """Chooses the next tokens according to the settings.
 
-    The order is always: repetition penalty, temperature, top-k, top-p, min-p, and then the draw. So top-p and min-p see
-    the probabilities that the temperature has made, and top-p what top-k has left. At temperature 0 the likeliest token
-    is taken, after the repetition penalty.
+    The order is always: repetition penalty, temperature, top-k, top-p, min-p, draw. So top-p and min-p use the
+    probabilities after the temperature, and top-p only counts the tokens that top-k has kept. At temperature 0, the most
+    likely token after the repetition penalty is taken.
 
     Args:
         config: the settings.
 
     Attributes:
-        window: how many of the last tokens it wants to know; 0 for none.
+        window: the number of recent tokens that it needs; 0 without a repetition penalty.
 
     Example:
         >>> sampler = Sampler(SamplingConfig(temperature=0.7, top_p=0.9))
@@ -76,7 +85,7 @@ class Sampler:
             self._filters.append(MinP(config.min_p))
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Draws what is random about some choices; zeros where the likeliest token is always taken."""
+        """Draws the noise for some choices, of a given shape; zeros at temperature 0, which needs none."""
         return np.zeros(shape, np.float32) if isinstance(self._choose, Greedy) else Categorical.noise(rng, shape)
 
     def __call__(
@@ -85,16 +94,16 @@ class Sampler:
         noise: NDArray[np.float32],
         recent: NDArray[np.integer] | None = None,
     ) -> NDArray[np.intp]:
-        """Chooses a token in each row.
+        """Chooses a token for each row.
 
         Args:
-            logits: the unnormalised log-probabilities in nats, (batch, vocabulary size); -inf forbids a token, and one
-                at least is finite in each row. They are overwritten.
-            noise: all that is random about the choice, see `noise`, (batch, vocabulary size).
-            recent: the ids of the last `window` tokens of each row, (batch, window); -1 where there are fewer.
+            logits: `(batch, vocabulary_size)`, the unnormalised log-probabilities in nats; -inf forbids a token, and each
+                row has at least one finite logit. They are overwritten.
+            noise: `(batch, vocabulary_size)`, the result of `noise`: the only source of randomness.
+            recent: `(batch, window)`, the ids of each row's last tokens; -1 where there are fewer.
 
         Returns:
-            The ids of tokens that are not forbidden, (batch,).
+            `(batch,)`, the ids of the chosen tokens, none of them forbidden.
         """
         if self._penalty is not None and recent is not None:
             self._penalty(logits, recent)

@@ -1,4 +1,4 @@
-"""The sampler that turns the model's confidence up or down."""
+"""Makes the model more or less confident."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Temperature:
     """Divides logits by the temperature, so that a token's probability is softmax(logits / temperature).
 
     Args:
-        temperature: above 0. At 1 the tokens come as often as the model expects them; below, the likely ones come more
-            often still and the text is safer; above, the unlikely ones do and the text is wilder.
+        temperature: above 0. At 1, the model's probabilities are unchanged. Below 1, likely tokens become more likely, and
+            the text is safer. Above 1, unlikely tokens become more likely, and the text is wilder.
 
     Example:
         >>> logits = np.array([[1.0, 2.0]], np.float32)
@@ -27,9 +27,9 @@ class Temperature:
     """
 
     def __init__(self, temperature: float) -> None:
-        # Beyond these factors float32 knows only 0 and infinity, and long before nothing changes any more.
+        # Beyond these limits, the factor in float32 would be 0 or infinity. The choice stops changing long before them.
         self._factor = np.float32(min(max(1 / temperature, _FLATTEST), _STEEPEST))
 
     def __call__(self, logits: NDArray[np.float32]) -> None:
-        """Divides in place; see `Filter`."""
+        """Divides logits in place; see `Filter`."""
         np.multiply(logits, self._factor, logits)

@@ -1,4 +1,4 @@
-"""The sampler that keeps a number of tokens."""
+"""Keeps a fixed number of tokens."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
 
 
 class TopK:
-    """Forbids all but the k likeliest tokens (Fan, Lewis and Dauphin 2018, "Hierarchical neural story generation", 5.4).
+    """Forbids all but the k most likely tokens.
+
+    The method comes from Fan, Lewis and Dauphin (2018), "Hierarchical neural story generation", section 5.4.
 
     Args:
-        k: how many to keep, at least 1. Those that are as likely as the last of them stay, too.
+        k: the number of tokens to keep, at least 1. Tokens that are as likely as the last one of these are kept, too.
 
     Example:
         >>> logits = np.array([[1.0, 3.0, 2.0]], np.float32)
@@ -27,7 +29,7 @@ class TopK:
         self._k = k
 
     def __call__(self, logits: NDArray[np.float32]) -> None:
-        """Forbids in place; see `Filter`."""
+        """Forbids tokens in place; see `Filter`."""
         if self._k < logits.shape[-1]:
             least = np.partition(logits, -self._k, axis=-1)[:, -self._k, np.newaxis]
             logits[logits < least] = -np.inf

@@ -1,4 +1,4 @@
-"""The sampler that keeps a share of the probability."""
+"""Keeps the most likely tokens up to a total probability."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class TopP:
-    """Forbids all but the likeliest tokens that together have the probability p, the nucleus.
+    """Forbids all but the nucleus: the most likely tokens that together have the probability p.
 
-    The method is that of Holtzman, Buys, Du, Forbes and Choi (2020), "The curious case of neural text degeneration",
+    The method comes from Holtzman, Buys, Du, Forbes and Choi (2020), "The curious case of neural text degeneration",
     section 3.1.
 
     Args:
-        p: above 0, below 1. The token with which p is reached stays, and so do those that are as likely as it.
+        p: above 0 and below 1. The token that reaches p is kept, and so are tokens that are as likely as it.
 
     Example:
         >>> logits = np.log(np.array([[0.5, 0.2, 0.3]], np.float32))
@@ -30,7 +30,7 @@ class TopP:
         self._p = p
 
     def __call__(self, logits: NDArray[np.float32]) -> None:
-        """Forbids in place; see `Filter`."""
+        """Forbids tokens in place; see `Filter`."""
         falling = -np.sort(-logits, axis=-1)
         weights = np.exp(falling - falling[:, :1], dtype=np.float64)
         reached = np.cumsum(weights, axis=-1)
