@@ -39,8 +39,8 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [JOB] [--prompt TEXT] [FLAGS]",
         "Lets a trained model write. Only text goes to standard output: the prompt as it was given, then what the model\n"
-        "writes. On a terminal, long lines are wrapped between words. A line --- separates the texts of --samples.\n"
-        "Ctrl-C stops; what was written stays.",
+        "writes. On a terminal, long lines are wrapped between words, and control characters are escaped. A line ---\n"
+        "separates the texts of --samples. Ctrl-C stops; what was written stays.",
         f'examples:\n  {PROGRAM} --prompt "The captain" --length 600\n'
         f"  {PROGRAM} story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
         f"  {PROGRAM} --interactive\n\n"
