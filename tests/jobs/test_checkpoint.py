@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from textgen.errors import AccessError, FormatError, InputOutputError, MissingError, TextgenError
 from textgen.jobs import Checkpoint, CheckpointStore
-from textgen.jobs.checkpoint import FORMAT_VERSION
+from textgen.jobs.checkpoint import FORMAT_VERSION, _describe
 
 FACTS = {
     "config": {"layers": 2, "texts": ["ä.txt"], "learning_rate": 0.004, "summary_dir": None},
@@ -247,6 +247,16 @@ def test_a_manifest_of_another_kind_is_damage(store, manifest):
     store.write(checkpoint_of(10))
     (store.directory / "step-00000010.json").write_text(manifest)
     with pytest.raises(FormatError, match="is damaged"):
+        store.read(10)
+
+
+@pytest.mark.parametrize("facts", [[], [1], "x", 1, True])
+def test_facts_that_are_no_object_are_damage(store, facts):
+    """Even with the right hashes, as only somebody who made them by hand has."""
+    store.write(checkpoint_of(10))
+    path = store.directory / "step-00000010.json"
+    path.write_text(_describe(10, path.with_suffix(".safetensors").read_bytes(), facts))
+    with pytest.raises(FormatError, match="is damaged: its manifest makes no sense"):
         store.read(10)
 
 

@@ -144,7 +144,7 @@ class CheckpointStore:
         _refuse_later(described)
         text = read_text(described)
         facts = (parse_object(text) or {}).get("facts")
-        if facts is None:
+        if not isinstance(facts, dict):
             raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense")
         try:
             data = tensors.read_bytes()

@@ -53,7 +53,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
         if isinstance(error, MissingError) and step not in store.steps():
             return None
         return CheckpointFacts(step, size, problem=" ".join(str(error).split()))
-    facts = _mapping(checkpoint.facts)
+    facts = checkpoint.facts
     progress = _mapping(facts.get("progress"))
     vocabulary = facts.get("vocabulary_sha256")
     versions = {name: str(version) for name, version in _mapping(facts.get("versions")).items()}
