@@ -1,6 +1,7 @@
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import threading
 import uuid
@@ -31,6 +32,15 @@ KINDS = {
     "layer-normalised and embedded": {"layer_norm": True, "embedding_size": 5, "layers": 1},
 }
 """The kinds of model that training makes, each by its differences from two plain layers of one-hot tokens."""
+
+
+@pytest.fixture(autouse=True)
+def own_signals():
+    """Restores the handlers of signals: a command that a signal has stopped leaves its process ignoring them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

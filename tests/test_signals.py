@@ -157,6 +157,23 @@ def test_a_signal_while_the_process_exits_changes_nothing(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_after_a_signal_no_other_one_changes_the_exit_code(number):
+    """A cluster may send SIGTERM again while the command reports its end and waits to be killed."""
+    program = (
+        "import os, signal, sys\n"
+        "from textgen.errors import PreemptedError\n"
+        "from textgen.signals import Signals\n"
+        "try:\n"
+        "    with Signals(PreemptedError): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except PreemptedError as error:\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "    sys.exit(error.exit_code)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (134, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_while_it_waits_to_be_killed_no_other_signal_counts(number):
     """The exit code is decided, and nobody waits forever."""
     program = (

@@ -1,4 +1,4 @@
-"""textgen trains an LSTM on your own text and lets it write.
+"""textgen trains an LSTM on your own text and generates text with it.
 
     >>> import textgen
     >>> writer = textgen.load("job/story-384-states-1-layers-384-embed")
@@ -6,27 +6,27 @@
 
 The packages, in the order in which the data passes through them:
 
-- `storage`: local files, files in buckets, and the files that travel with the package
+- `storage`: local files, files in buckets, and the files bundled with the package
 - `corpus`: files -> text -> tokens -> vocabulary
 - `dataset`: text -> TextVectorization -> ids -> streams -> `tf.data` windows
-- `model`: configuration -> functional `keras.Model`
+- `model`: config -> functional `keras.Model`
 - `training`: the fit loop, its callbacks, validation, checkpoints
-- `jobs`: the job directory that a run leaves
+- `jobs`: the job directory, with its lock, checkpoints and state
 - `generation`: the model file, the NumPy step, samplers; needs no TensorFlow
 - `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied
 - `portable`: the model file -> files for other runtimes
-- `planning`: the plan of a run, arithmetic only
+- `planning`: the size, limits and model of a run; arithmetic only
 - `config`, `console`, `signals`, `errors`: settings, the terminal, Ctrl-C and SIGTERM, failures
-- `cli`: one thin file a command
+- `cli`: the commands, one thin file per command
 
-Importing this package imports nothing heavy.
+Importing this package loads neither NumPy nor TensorFlow.
 """
 
 from __future__ import annotations
 
 from textgen.version import __version__
 
-TYPE_CHECKING = False  # that of `typing`, whose import takes longer than all the rest of a command's first moment
+TYPE_CHECKING = False  # not imported from `typing`, which would take longer than everything else here
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,16 +36,16 @@ __all__ = ["__version__", "load"]
 
 
 def load(path: str | Path) -> TextGenerator:
-    """Opens a trained model to write text with; loads NumPy, and never TensorFlow.
+    """Opens a trained model to generate text with; loads NumPy, but not TensorFlow.
 
     Args:
-        path: a job directory, or the model file in it; a string that begins with `gs://` names one in a bucket.
+        path: a job directory or a model file. A string that begins with `gs://` names one in a bucket.
 
     Returns:
         The generator; see `TextGenerator.generate`.
 
     Raises:
-        TextgenError: when there is no model, or it cannot be used.
+        TextgenError: if there is no model, or it cannot be used.
     """
     from textgen.generation import load as open_model
 

@@ -1,4 +1,4 @@
-"""`python -m textgen` is `textgen`."""
+"""Makes `python -m textgen` the same as `textgen`."""
 
 import sys
 

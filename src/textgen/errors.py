@@ -1,4 +1,4 @@
-"""The failures that textgen expects, each with the exit code it ends the program with.
+"""The expected failures, each with the program's exit code.
 
 The tree, with exit codes from `sysexits.h` where one fits::
 
@@ -109,7 +109,7 @@ class StoppedError(TextgenError):
 class PreemptedError(StoppedError):
     """SIGTERM while training in a job of Vertex AI, which starts the job again after this code."""
 
-    # Of a job's non-zero codes only those of SIGABRT (134) and SIGSEGV (139) are tried again; any other ends the job
+    # Vertex AI tries a job again after the codes of SIGABRT (134) and SIGSEGV (139) only; any other code but 0 ends the job
     # (Google's "Understand the Vertex AI training service"). Nothing aborts, and no core is dumped.
     exit_code = 134
 
@@ -133,7 +133,7 @@ class CancelledError(TextgenError):
 
 
 def from_os_error(error: OSError, doing: str) -> TextgenError:
-    """Translates an operating system error into the tree.
+    """Translates an error of the operating system.
 
     Args:
         error: the operating system's error.

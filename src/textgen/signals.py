@@ -1,7 +1,7 @@
 """Handles SIGINT and SIGTERM for a command that must not lose its work.
 
-While nothing can be lost, a signal ends the command at once. Later it is only noted, and the command ends where it can end
-well. A second SIGINT always ends it at once.
+While nothing can be lost, a signal ends the command at once. Later it is only noted, and the command ends at the next point
+where its work is safe. A second SIGINT always ends it at once.
 """
 
 from __future__ import annotations
@@ -50,20 +50,28 @@ class Signals:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        atexit.register(_ignore_all)
-        # Not only KeyboardInterrupt: an import that it breaks into may fail with an error of its own. A signal that was only
-        # noted breaks into nothing, so an error after it is the command's.
+        if self.received is None:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+            atexit.register(_ignore_all)
+        else:  # the exit code is decided, and a second SIGTERM must not replace it
+            _ignore_all()
+        # Not only KeyboardInterrupt: an import that it interrupts may fail with an error of its own. A signal that was only
+        # noted interrupts nothing, so an error after it is the command's.
         if self._was_raised and error is not None and not isinstance(error, (TextgenError, SystemExit)):
             saved = "everything saved so far is kept" if self._is_held else "there was nothing new to save"
             raise self.error(f"stopped; {saved}") from None
 
+    def deliver_early(self) -> None:
+        """Handles a SIGTERM that arrived during the imports, which `textgen.cli.start` has blocked."""
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
     def hold(self) -> None:
-        """From now on, only notes a signal.
+        """Only notes signals from now on.
 
         Raises:
-            KeyboardInterrupt: if an earlier signal raised it, and what it broke into swallowed it.
+            KeyboardInterrupt: if an earlier signal raised it, and the interrupted code swallowed it.
         """
         if self._was_raised:
             raise KeyboardInterrupt
@@ -75,15 +83,15 @@ class Signals:
             raise Interrupted
 
     def fail(self, failure: TextgenError) -> None:
-        """Ends the command as SIGTERM does, but with the given failure. Other threads may call it."""
+        """Ends the command as SIGTERM does, but with the given failure. Can be called in any thread."""
         self._failure = failure
         _thread.interrupt_main(signal.SIGTERM)
 
     def error(self, text: str) -> TextgenError:
-        """The error to end the command with: the failure that `fail` was given, or the one for the signal.
+        """The error to end the command with: the failure given to `fail`, or else the one for the signal.
 
         Args:
-            text: what happened; the advice follows it.
+            text: what happened. The advice is appended.
         """
         if self._failure is not None:
             return self._failure
@@ -102,7 +110,7 @@ class Signals:
 
 
 def wait_to_be_killed(seconds: float) -> None:
-    """Waits for SIGKILL, which usually follows SIGTERM, and ignores other signals; returns if it does not come.
+    """Waits for SIGKILL, which usually follows SIGTERM, and returns if it does not come. Ignores SIGINT and SIGTERM.
 
     Args:
         seconds: how long to wait.
@@ -112,6 +120,6 @@ def wait_to_be_killed(seconds: float) -> None:
 
 
 def _ignore_all() -> None:
-    """Ignores signals from now on: the work is done and the exit code fixed, but TensorFlow takes a moment to shut down."""
+    """Ignores signals from now on: the exit code is decided, but TensorFlow takes a moment to shut down."""
     for number in _HANDLED:
         signal.signal(number, signal.SIG_IGN)

@@ -78,7 +78,7 @@ def refusal(capsys):
         pytest.param(b"ab" * 5, ["--batch_size=16"], 65, "lower --batch_size and --unroll_steps", id="very short"),
         pytest.param(b"ab" * 5, [], 65, "one step of 1 x 64 tokens needs 65; give more text, or lower --unroll_steps to 8", id="very short, settings chosen"),
         pytest.param(b"word " * 500, ["--language_model=word", "--batch_size=32"], 65, "too short: it has 900 tokens", id="few words"),
-        pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "validation text is too short", id="no validation"),
+        pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "the validation text must have at least 2 tokens", id="no validation"),
         pytest.param("ab\ncaf\xe9\n".encode("latin-1") * 900, [], 65, "not valid utf-8 at byte 6 (line 2): save it as UTF-8 or say how it is encoded, such as --encoding auto", id="latin-1"),
         pytest.param(b"abc\n" * 900 + b"\xc3", [], 65, "not valid utf-8 at byte 3600 (line 901)", id="cut inside a character"),
         pytest.param(b"\xff\xfe" + UTF_16, [], 65, "begins with the byte order mark of utf-16: add --encoding utf-16", id="UTF-16 with a mark"),
@@ -215,12 +215,12 @@ def test_a_text_that_is_not_there_is_refused(arguments, code, message, refusal):
         (["--summary_dir=hdfs://x/%JOB%"], "a local path or gs://BUCKET/PATH, got hdfs://x/good-"),
         (["--config=s3://bucket/x.yaml"], "a local path or gs://BUCKET/PATH, got s3://bucket/x.yaml"),
         (["--job_dir=good.txt"], "--job_dir must be a directory, got good.txt"),
-        (["--job_dir=good.txt/a/b"], "--job_dir must be a directory, got good.txt/a/b, and good.txt is none"),
-        (["--job_dir=broken/a"], "--job_dir must be a directory, got broken/a, and broken is none"),
+        (["--job_dir=good.txt/a/b"], "--job_dir must be a directory, got good.txt/a/b, but good.txt is not one"),
+        (["--job_dir=broken/a"], "--job_dir must be a directory, got broken/a, but broken is not one"),
         (["--summary_dir="], "--summary_dir must not be empty"),
         (["--summary_dir=gs:///logs"], "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["--summary_dir=good.txt/%JOB%"], "--summary_dir must be a directory"),
-        (["--fresh", "--job_dir=."], "--fresh cannot rename .; give --job_dir the directory's own name"),
+        (["--fresh", "--job_dir=."], "--fresh cannot rename .; give --job_dir the name of that directory"),
         (
             ["--fresh", "--job_dir=mine"],
             "--fresh would rename all of mine, including what is not part of a job: 'letter.txt'; move it elsewhere",
@@ -300,8 +300,8 @@ def test_a_config_file_of_many_aliases_stays_small(refusal):
         ("absent.yaml", 66, "the presets are demo"),
         ("gs://x.yaml", 2, "a place in a bucket must be gs://BUCKET/PATH, the path in"),
         ("../configs/demo", 66, "neither a file nor a preset"),
-        (".", 2, "--config must be a preset's name or a YAML file, and . is neither"),
-        ("/dev/zero", 2, "/dev/zero is neither"),
+        (".", 2, "--config must be a preset or a YAML file, got ., which is neither"),
+        ("/dev/zero", 2, "got /dev/zero, which is neither"),
         ("x" * 300, 74, "File name too long"),
         ("bytes.yaml", 78, "byte 8 is not UTF-8"),
     ],
@@ -352,7 +352,7 @@ def test_a_test_text_that_cannot_be_scored_is_refused_before_training(refusal):
         Path(f"x.{part}.txt").write_text(text)
     code, line = refusal(train.main, ["--data_dir=.", "--data_prefix=x"])
     assert code == 65
-    assert "the test text is too short" in line
+    assert "the test text must have at least 2 tokens, got 1" in line
 
 
 def test_a_job_of_another_shape_is_refused(job, refusal):
@@ -361,7 +361,7 @@ def test_a_job_of_another_shape_is_refused(job, refusal):
     code, line = refusal(train.main, arguments)
     assert code == 78
     assert (
-        "holds a model of another shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
+        "contains a model of a different shape: lstm_state_size is 8 in the job and 9 in this run, layer_norm is off in the job and on in this run;"
         in line
     )
     assert refusal(train.main, [*arguments, "--dry_run"]) == (code, line)
@@ -372,7 +372,7 @@ def test_a_job_of_another_text_is_refused(job, refusal):
     Path("book.txt").write_text(TEXT)
     code, line = refusal(train.main, job)
     assert code == 65
-    assert "was trained on another text" in line
+    assert "was trained on a different text" in line
 
 
 @pytest.mark.parametrize(
@@ -432,8 +432,8 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--prompt=@s3://bucket/x"], 2, "--prompt @FILE must be a local path, got s3://bucket/x"),
         (["model", "--prompt=@gs://bucket/x"], 2, "--prompt @FILE must be a local path, got gs://bucket/x"),
         (["model", "--prompt=@document"], 65, "the prompt file document is a PDF document, not plain text: open it and save it as plain text"),
-        (["gs://bucket/job", "--novelty"], 2, "--novelty and --max_copy find the training text only through a local job directory, got gs://bucket/job"),
-        (["gs://bucket/job", "--interactive", "--max_copy=40"], 2, "only through a local job directory"),
+        (["gs://bucket/job", "--novelty"], 2, "--novelty and --max_copy need a local job directory to find the training text, got gs://bucket/job"),
+        (["gs://bucket/job", "--interactive", "--max_copy=40"], 2, "need a local job directory"),
         (["empty"], 66, "empty holds no model yet; train one with textgen-train"),
         (["good.txt"], 78, "cannot use good.txt: it is damaged or no model file"),
         (["cut"], 78, "cannot use cut: it is damaged"),
@@ -463,9 +463,9 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--until="], 2, "--until must not be empty"),
         (["model", "--until=a", "--until="], 2, "--until must not be empty"),
         (["model", "--max_copy=5"], 2, "--max_copy must be at least 16, got 5"),
-        (["model", "--max_copy=40"], 66, "the training text of model is not known"),
-        (["model", "--novelty"], 66, "the training text of model is not known"),
-        (["model", "--interactive", "--max_copy=40"], 66, "the training text of model is not known"),
+        (["model", "--max_copy=40"], 66, "the training text of model is unknown"),
+        (["model", "--novelty"], 66, "the training text of model is unknown"),
+        (["model", "--interactive", "--max_copy=40"], 66, "the training text of model is unknown"),
         (["model", "--interactive", "--json"], 2, "--interactive and --json cannot be combined"),
         (["model", "--interactive", "--samples=2"], 2, "--interactive and --samples cannot be combined"),
         (["model", "--interactive", "--novelty"], 2, "--interactive and --novelty cannot be combined"),
@@ -480,7 +480,7 @@ def test_damaged_metrics_of_a_finished_job_are_refused(content, job, capsys):
         (["model", "--prompt=@absent"], 66, "cannot read the prompt file absent: there is no such file"),
         (["model", "--prompt=@good.txt/absent"], 66, "cannot read the prompt file good.txt/absent: there is no such file"),
         (["model", "--prompt=@" + "x" * 300], 74, "File name too long"),
-        (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, and byte"),
+        (["model", "--prompt=@random"], 65, "the prompt file random must be UTF-8, but byte"),
         (["model", "--prompt=“☃ sea Ω”"], 65, "the model does not know these tokens of the prompt: '☃', 'Ω'; leave them out with --oov skip, or let the model read [UNK] in their place with --oov unk"),
         (["model", "--prompt=" + "".join(map(chr, range(0x400, 0x500)))], 65, "and 246 more"),
     ],
@@ -521,9 +521,9 @@ def test_a_prompt_file_that_may_not_be_read_is_refused(trained, refusal):
 @pytest.mark.parametrize(
     ("name", "content", "code", "message"),
     [
-        ("book.txt", None, 66, "the training text is needed: there is no book.txt"),
+        ("book.txt", None, 66, "cannot find the training text: there is no book.txt"),
         ("book.txt", TEXT, 65, "book.txt is not the text that"),
-        (JOB / "config.yaml", None, 66, "is not known: there is no"),
+        (JOB / "config.yaml", None, 66, "is unknown: there is no"),
         (JOB / "config.yaml", "[", 78, "is not valid YAML"),
     ],
 )

@@ -12,7 +12,7 @@ from textgen.jobs import JobState
 FLAG = "--allow_changed_data"
 BOOK = Path("book.txt")
 JOB = Path("jobs", "book-8-states-1-layers")
-REMARK = "The text has changed: the job goes on with the vocabulary it has"
+REMARK = "The text has changed: the job keeps its own vocabulary"
 
 LINES = "the captain looked at the sea .\n"
 
@@ -78,7 +78,7 @@ def test_a_changed_text_is_refused_with_the_ways_out(job, no_training, capsys, d
     """Without the flag nobody trains on another text by mistake; the line names the flag."""
     make_frequent_what_was_rare()
     assert refused(capsys, 65, [*job, *dry_run]) == (
-        f"textgen-train: error: {JOB} was trained on another text; name another --job_dir or --data_prefix, use --fresh to "
+        f"textgen-train: error: {JOB} was trained on a different text; name another --job_dir or --data_prefix, use --fresh to "
         "start over, or use --allow_changed_data to resume with the text as it is now\n"
     )
 
@@ -120,7 +120,7 @@ def test_what_the_vocabulary_lacks_is_read_as_unknown(job, training, capsys, dry
     assert 0.01 < share < 0.03
     assert main([*job, FLAG, *dry_run]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert f"{REMARK}; {100 * share:.3g}% of the tokens are unknown to it and read as [UNK]" in lines
+    assert f"{REMARK}; {100 * share:.3g}% of the tokens are not in it and are read as [UNK]" in lines
     size = kept_vocabulary().size
     assert corpus.vocabulary.size == size + 1
     assert f"  vocabulary {size - 2} characters" in lines
@@ -137,7 +137,9 @@ def test_a_text_of_which_the_vocabulary_lacks_much_is_refused(job, no_training, 
     BOOK.write_text("Один два три четыре пять.\n" * 300)
     line = refused(capsys, 65, [*job, FLAG, *dry_run])
     assert f"{JOB / 'vocabulary.json'} lacks 76.9% of the tokens of the training text, such as 'т', " in line
-    assert "; at most 5% may be missing: give a text more like the one that the job began with, or use --fresh" in line
+    assert (
+        "; at most 5% may be missing: give a text closer to the one that the job started with, or use --fresh" in line
+    )
 
 
 def test_an_unchanged_text_is_no_matter_for_the_flag(job, training, capsys):
@@ -177,7 +179,7 @@ def test_without_the_vocabulary_of_the_job_a_changed_text_cannot_be_read(job, no
     (JOB / "vocabulary.json").unlink()
     line = refused(capsys, 66, [*job, FLAG])
     assert (
-        f"{JOB / 'vocabulary.json'}, to read this one with, is gone; restore it, or use --fresh to start over" in line
+        f"and its vocabulary, {JOB / 'vocabulary.json'}, is missing; restore it, or use --fresh to start over" in line
     )
 
 
@@ -187,7 +189,7 @@ def test_a_damaged_vocabulary_costs_no_job(job, training, capsys, content):
     before = kept_vocabulary()
     (JOB / "vocabulary.json").write_text(content)
     line = refused(capsys, 78, job)
-    assert f"{JOB / 'vocabulary.json'} is damaged; remove it, and training makes it anew from the text\n" in line
+    assert f"{JOB / 'vocabulary.json'} is damaged; remove it, and training rebuilds it from the text\n" in line
     (JOB / "vocabulary.json").unlink()
     assert main(job) == 0
     assert training.calls[0].corpus.vocabulary == before == kept_vocabulary()
@@ -204,8 +206,8 @@ def test_a_vocabulary_that_the_text_no_longer_gives_must_be_restored(job, no_tra
     assert "vocabulary.json is damaged; restore it, or use --fresh to start over\n" in refused(capsys, 78, job)
     (JOB / "vocabulary.json").unlink()
     assert refused(capsys, 66, job) == (
-        f"textgen-train: error: {JOB / 'vocabulary.json'} is gone, and this text alone gives another vocabulary than the "
-        "job's; restore it, or use --fresh to start over\n"
+        f"textgen-train: error: {JOB / 'vocabulary.json'} is missing, and cannot be rebuilt from the text as it is "
+        "now; restore it, or use --fresh to start over\n"
     )
 
 
@@ -223,7 +225,7 @@ def test_another_fraction_for_validation_is_another_text(job, no_training, capsy
     """The model may have learned what it would be scored on; the line has both values."""
     line = refused(capsys, 65, [*job, "--valid_fraction=0.2", *dry_run])
     assert (
-        f"{JOB} was trained on another text (valid_fraction is 0.1 in the job and 0.2 in this run); give the job's "
+        f"{JOB} was trained on a different text (valid_fraction is 0.1 in the job and 0.2 in this run); give the job's "
         "value, name another --job_dir or --data_prefix, use --fresh to start over, or use --allow_changed_data" in line
     )
 
@@ -241,10 +243,10 @@ def test_a_lost_state_does_not_hide_a_changed_text(job, training, capsys):
     before = kept_vocabulary()
     make_frequent_what_was_rare()
     (JOB / "state.json").unlink()
-    assert "was trained on another vocabulary" in refused(capsys, 65, job)
+    assert "was trained on a different vocabulary" in refused(capsys, 65, job)
     assert main([*job, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == before
-    assert "The vocabulary has changed: the job goes on with the vocabulary it has\n" in capsys.readouterr().err
+    assert "The vocabulary has changed: the job keeps its own vocabulary\n" in capsys.readouterr().err
 
 
 def test_a_finished_job_with_a_changed_text_says_that_it_is_finished(job, no_training, capsys):
@@ -261,11 +263,11 @@ def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, o
     before = kept_vocabulary(Path("x"))
     Path("x.vocab.txt").write_text("\n".join(order(LINES.split())))
     line = refused(capsys, 65, spaced)
-    assert "x was trained on another vocabulary; name another --job_dir" in line
+    assert "x was trained on a different vocabulary; name another --job_dir" in line
     assert FLAG in line
     assert main([*spaced, FLAG]) == 0
     assert training.calls[0].corpus.vocabulary == before
-    assert "The vocabulary has changed: the job goes on with the vocabulary it has\n" in capsys.readouterr().err
+    assert "The vocabulary has changed: the job keeps its own vocabulary\n" in capsys.readouterr().err
 
 
 def test_without_its_vocabulary_file_a_text_is_still_read_as_it_was(spaced, training, capsys):
@@ -290,7 +292,7 @@ def test_a_vocabulary_that_was_cut_may_lack_as_much_as_before(tmp_path, monkeypa
     assert training.calls[1].corpus.vocabulary == training.calls[0].corpus.vocabulary
     # Each of 270 lines has 14 tokens: 6 spaces, `the` twice, and 6 others, 3 of which are kept; and there is one `The`.
     share = f"{100 * (270 * 3 + 1) / (270 * 14):.3g}%"
-    assert f"{REMARK}; {share} of the tokens are unknown to it and read as [UNK]\n" in capsys.readouterr().err
+    assert f"{REMARK}; {share} of the tokens are not in it and are read as [UNK]\n" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_the_file_and_its_vocabulary_lie_in_the_job(name, suffix, job, run_scrip
     written = [model, job / f"model{suffix}.vocabulary.json"]
     assert done.stdout.splitlines() == list(map(str, written))
     assert set(job.iterdir()) - before == set(written)
-    line = rf"{model} has \d+ kB; in a test run its logits were those of textgen to within \de-\d+\n"
+    line = rf"Wrote {model}, \d+ kB; in a test run, its logits differed from textgen's by at most \de-\d+\n"
     assert re.fullmatch(line, done.stderr)
 
 
@@ -122,10 +122,10 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["JOB", "--format=onnx", "--output=empty"], 2, "--output must end in .onnx"),
         (["JOB", "--format=onnx", "--output=folder.onnx"], 2, "folder.onnx, which is a directory; name a file in it"),
         (["JOB", "--format=onnx", "--output=book.txt/m.onnx"], 2, "must be in a directory, got book.txt/m.onnx"),
-        (["JOB", "--format=onnx", "--output=broken/m.onnx"], 2, "and broken is none; name another place"),
+        (["JOB", "--format=onnx", "--output=broken/m.onnx"], 2, "but broken is not one; name another path"),
         (["JOB", "--format=onnx", f"--output={'x' * 300}.onnx"], 74, "File name too long"),
         (["JOB", "--format=onnx", "--output=\udcff.onnx"], 2, "--output must be UTF-8"),
-        (["model.onnx", "--format=onnx"], 2, "--output must be another file than model.onnx, which is the model"),
+        (["model.onnx", "--format=onnx"], 2, "--output must not be the model file itself, got model.onnx"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments, code, message, job, refusal):

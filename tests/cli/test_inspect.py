@@ -75,7 +75,7 @@ def test_a_damaged_checkpoint_is_named_and_the_newest_usable_one_too(job, inspec
     damaged.write_bytes(content)
     code, out, err = inspect(job.root)
     assert code == 78
-    assert err == f"textgen inspect: error: {job.root} holds 1 damaged part; the lines above say which\n"
+    assert err == f"textgen inspect: error: {job.root} has 1 damaged part; see the lines above\n"
     first, second = re.findall(r"^  (step .*)$", out, re.MULTILINE)[:2]
     assert re.match(r"step 6, \d+ bytes, the checkpoint .* is damaged", first)
     assert second.startswith("step 5, newest usable, best, ")
@@ -89,7 +89,7 @@ def test_every_damage_is_counted(job, inspect):
     job.state.write_text("{")
     code, out, err = inspect(job.root)
     assert code == 78
-    assert "holds 3 damaged parts" in err
+    assert "has 3 damaged parts" in err
     assert "newest usable" not in out
     assert "model file: cannot use " in out
     assert f"{job.root}: damaged: " in out
@@ -101,7 +101,7 @@ def test_every_damage_is_counted(job, inspect):
         ("config.yaml", "layers: 0", "layers must be at least 1"),
         ("config.yaml", "layers: 1\nlayers: 2", "sets 'layers' in line 1 and again in line 2"),
         ("config.yaml", "layer_norm: true\nnum_proj: 3", "layer_norm and num_proj cannot be combined"),
-        ("vocabulary.json", "", "it is no JSON object"),
+        ("vocabulary.json", "", "it is not a JSON object"),
         ("vocabulary.json", "{}", "its tokens are not a list of strings"),
         ("vocabulary.json", None, "it is not the vocabulary of the checkpoint of step 5"),
         ("state.json", "{", "is damaged"),
@@ -114,7 +114,7 @@ def test_a_damaged_small_file_is_named(name, content, message, job, inspect):
     (job.root / name).write_text(json.dumps(other.to_json()) if content is None else content)
     code, out, err = inspect(job.root)
     assert code == 78
-    assert "holds 1 damaged part;" in err
+    assert "has 1 damaged part;" in err
     [line] = [line for line in out.splitlines() if line.startswith(f"{name}: ")]
     assert message in line
     assert out.count(", verified\n") == 4 - (name != "config.yaml")
@@ -124,7 +124,7 @@ def test_every_small_file_is_counted(job, inspect):
     """Three that are damaged are three, though the first line has room for one."""
     for path in (job.config, job.vocabulary, job.state):
         path.write_text("[")
-    assert "holds 3 damaged parts;" in inspect(job.root)[2]
+    assert "has 3 damaged parts;" in inspect(job.root)[2]
 
 
 @pytest.mark.parametrize("depth", [300, 10**5])
@@ -134,7 +134,7 @@ def test_a_manifest_that_is_nested_too_deeply_is_damage(job, inspect, depth):
     (job.checkpoints / "step-00000005.json").write_text(deep)
     code, out, err = inspect(job.root)
     assert code == 78
-    assert "holds 1 damaged part;" in err
+    assert "has 1 damaged part;" in err
     assert re.search(r"^  step 5, [^\n]* is damaged: ", out, re.MULTILINE)
 
 
@@ -168,7 +168,7 @@ def test_without_settings_the_rest_is_told(job, inspect):
     ("name", "code", "message"),
     [
         ("nowhere", 66, "there is neither nowhere nor job/nowhere; "),
-        ("empty", 66, "empty holds no job"),
+        ("empty", 66, "empty is not a job"),
         ("file", 2, "JOB must be the directory of a job"),
         ("gs://bucket/job", 2, "JOB must be a local path"),
         ("", 2, "JOB must not be empty"),

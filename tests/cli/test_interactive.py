@@ -188,8 +188,8 @@ def test_retry_undo_and_show(session, writes):
     out, err = session("The sea", "", "/retry", "/show", "/undo", "/show", "/undo", "/show", "/undo")
     assert out == f"{first}\n{writes(first, 2)}\n{again}\n{first}{again}\n{first}\n\n"
     assert err == (
-        f"The text ends: {first!r}\nThe text is empty.\n"
-        "textgen-sample: error: there is no passage yet; type a line, or an empty one\n"
+        f"The text now ends with {first!r}\nThe text is empty.\n"
+        "textgen-sample: error: there is no passage yet; type a line, or press Enter to let the model start\n"
     )
 
 
@@ -198,7 +198,7 @@ def test_edit_takes_the_lines_up_to_a_dot(session, writes):
     out, err = session("The sea", "/edit", "The captain", "", "/undo", ".", "/show", "", options=["--oov=skip"])
     edited = "The captain\n\n/undo"
     assert out == f"The sea{writes('The sea', 1)}\n{edited}\n{writes(edited, 2, oov='skip')}\n"
-    assert err.splitlines()[1:] == [f"The text ends: {edited!r}"]
+    assert err.splitlines()[1:] == [f"The text now ends with {edited!r}"]
 
 
 def test_an_edit_that_is_not_ended_changes_nothing(session, writes):
@@ -224,10 +224,10 @@ def test_set_alone_shows_every_setting(session):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("/", "there is no command '/'; /help lists them"),
+        ("/", "there is no command '/'; /help shows all commands"),
         ("/ undo", "there is no command '/ undo'"),
         ("/unod", "there is no command '/unod'; did you mean undo?"),
-        ("/undo 3", "/undo takes nothing behind it, got '3'"),
+        ("/undo 3", "/undo takes no value, got '3'"),
         ("/undo", "there is no passage yet"),
         ("/retry", "there is no passage yet"),
         ("/set lenght 3", "there is no setting 'lenght'; did you mean length?"),
@@ -237,9 +237,9 @@ def test_set_alone_shows_every_setting(session):
         ("/set oov no", "--oov must be one of error, skip, unk"),
         ("/set until a\0b", "--until must be text, got NUL"),
         ("/max_copy 5", "--max_copy must be at least 16, got 5"),
-        ("/save", "/save needs the name of a file, got ''"),
-        ("/save a\0b", "/save needs the name of a file, got 'a\\x00b'"),
-        ("/save .", "/save needs the name of a file, got '.'"),
+        ("/save", "/save must name a file, got ''"),
+        ("/save a\0b", "/save must name a file, got 'a\\x00b'"),
+        ("/save .", "/save must name a file, got '.'"),
         ("/save! mine/..", "cannot make the directory mine"),
         ("/save gs://bucket/x", "/save must be a local path, got gs://bucket/x"),
         ("/save " + "x" * 300, "File name too long"),
@@ -295,9 +295,9 @@ def test_a_text_is_saved_whole_with_a_line_end(session):
         "The sea", "", "/save my text.txt", "/save my text.txt", "/undo", "/save! my text.txt", "/show"
     )
     saved, refused, _, replaced = err.splitlines()
-    assert saved == "Saved 47 characters in my text.txt."
-    assert "the file my text.txt already exists; /save! my text.txt replaces it" in refused
-    assert replaced == "Saved 27 characters in my text.txt."
+    assert saved == "Saved 47 characters to my text.txt."
+    assert "my text.txt already exists; use /save! my text.txt to replace it" in refused
+    assert replaced == "Saved 27 characters to my text.txt."
     text = Path("my text.txt").read_text()
     assert len(text) == 27 + (not text.endswith("\n\n"))
     assert shown.endswith(text)
@@ -401,7 +401,7 @@ def test_a_terminal_has_a_prompt_and_is_told_of_help(terminal):
     there.type("\x04")
     code, rest = there.end()
     assert code == 0
-    assert "Not saved; /save FILE keeps a text." in rest
+    assert "The text was not saved; use /save FILE before /quit." in rest
     assert rest.endswith("\n")
 
 
@@ -413,7 +413,7 @@ def test_a_saved_text_is_not_mentioned(terminal):
     there.expect("Saved 27 characters")
     there.type("/quit\r")
     code, rest = there.end()
-    assert (code, "Not saved" in rest) == (0, False)
+    assert (code, "not saved" in rest) == (0, False)
 
 
 def test_lines_can_be_edited_and_come_back(terminal):
@@ -433,7 +433,7 @@ def test_ctrl_c_at_the_prompt_of_a_terminal_loses_nothing(terminal):
     there.type("half a li")
     there.expect("half a li")
     there.type("\x03")
-    there.expect("/quit or Ctrl-D ends", again="\x03")
+    there.expect("Use /quit or Ctrl-D to end", again="\x03")
     there.expect("> $")
     there.type("/show\r")
     there.expect("The sea.{20}\n> $", again="/show\r")  # a late Ctrl-C may have cleared the line
@@ -458,7 +458,7 @@ def test_the_editor_of_the_user_gets_the_text(terminal):
     there = terminal("--prompt", "The sea", VISUAL="sed -i s/sea/captain/", EDITOR="false", TMPDIR=str(Path.cwd()))
     there.expect("> $")
     there.type("/edit\r")
-    there.expect("The text ends: ")
+    there.expect("The text now ends with ")
     there.expect("> $")
     there.type("/show\r")
     there.expect("The captain.{20}\n> $")
@@ -470,9 +470,9 @@ def test_the_editor_of_the_user_gets_the_text(terminal):
 @pytest.mark.parametrize(
     ("editor", "message"),
     [
-        ("false", "false ended with 1; the text stays as it was"),
-        ("no-such-editor", "must name an editor, and no-such-editor cannot be started"),
-        ("'", "must name an editor, and ' cannot be started"),
+        ("false", "false exited with code 1; the text is unchanged"),
+        ("no-such-editor", "must name an editor, got no-such-editor, which cannot be started"),
+        ("'", "must name an editor, got ', which cannot be started"),
         ("rm", "cannot edit .*there is no such file"),
     ],
 )
@@ -493,6 +493,6 @@ def test_an_edited_text_that_is_refused_is_not_lost(terminal):
     there = terminal("--prompt", "The sea", EDITOR="sed -i s/sea/☃/", VISUAL="", TMPDIR=str(Path.cwd()))
     there.expect("> $")
     there.type("/edit\r")
-    there.expect("does not know '☃'.*what you wrote is kept in ")
+    there.expect("does not know '☃'.*your text is kept in ")
     there.expect("> $")
     assert "The ☃" in next(Path().iterdir()).read_text()

@@ -30,7 +30,7 @@ def test_what_does_not_fit_is_refused_with_what_to_lower(machine, settings, advi
     """The message, one line, names the part of the memory that is too large, by the flags that shape it."""
     machine(4_000_000_000)
     with pytest.raises(
-        UnavailableError, match=r"^training would take about [\d.]+ GB[^\n]*this machine has 4\.0 GB; [^\n]*$"
+        UnavailableError, match=r"^training needs about [\d.]+ GB[^\n]*this machine has only 4\.0 GB; [^\n]*$"
     ) as raised:
         memory.check_memory(Plan(TrainingConfig(**settings), 100))
     assert str(raised.value).endswith(advice)
@@ -47,10 +47,12 @@ def test_what_fits_or_cannot_be_known_is_let_through(machine, size):
 def test_what_does_not_fit_in_the_container_is_refused(machine, size):
     """However much memory the machine around it has."""
     machine(size, container=4_000_000_000)
-    with pytest.raises(UnavailableError, match=r"and this container has 4\.0 GB; lower batch_size or unroll_steps$"):
+    with pytest.raises(
+        UnavailableError, match=r"but this container has only 4\.0 GB; lower batch_size or unroll_steps$"
+    ):
         memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
     machine(4_000_000_000, container=1 << 63)
-    with pytest.raises(UnavailableError, match=r"and this machine has 4\.0 GB; lower"):
+    with pytest.raises(UnavailableError, match=r"but this machine has only 4\.0 GB; lower"):
         memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
 
 

@@ -2,7 +2,11 @@ import re
 
 import pytest
 
+from textgen.cli.model_file_size import check_model_file
 from textgen.cli.train import main
+from textgen.config import TrainingConfig
+from textgen.corpus import Vocabulary, make_tokenizer
+from textgen.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +25,9 @@ def test_a_vocabulary_too_large_for_a_model_file_is_refused(words, tmp_path, mon
     assert main([*command, *dry_run]) == 65
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert "the vocabulary must take at most 32,000,000 bytes in a model file, and its 2,039 tokens take 32," in err
-    (flag,) = re.findall(r"keep the most frequent ones with (--vocab_size \d+)\n$", err)
+    assert "the vocabulary must take at most 32,000,000 bytes in a model file, got 32," in err
+    assert " bytes for 2,039 tokens; " in err
+    (flag,) = re.findall(r"keep only the most frequent ones, with (--vocab_size \d+)\n$", err)
     assert main([*command, *flag.split(), "--dry_run"]) == 0
     assert list(tmp_path.iterdir()) == []
 
@@ -32,4 +37,14 @@ def test_a_vocabulary_file_is_to_be_shortened(words, tmp_path, no_training, caps
     for part in ("train", "vocab"):
         (tmp_path / f"x.{part}.txt").write_bytes(words.read_bytes())
     assert main([f"--data_dir={tmp_path}", "--data_prefix=x", "--language_model=word", "--batch_size=4"]) == 65
-    assert capsys.readouterr().err.endswith("; list only the first 1800 of them in the vocabulary file\n")
+    assert capsys.readouterr().err.endswith("; list only the first 1900 in the vocabulary file\n")
+
+
+def test_the_size_that_is_advised_fits_whatever_the_lengths_of_the_tokens():
+    """The most frequent tokens may be the longest."""
+    tokens = [*(f"{'x' * 3000}{number}" for number in range(20_000)), *(f"w{number}" for number in range(100_000))]
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
+    config = TrainingConfig(language_model="word")
+    with pytest.raises(DataError, match=r"--vocab_size 10000$"):
+        check_model_file(config, vocabulary)
+    check_model_file(config, Vocabulary(vocabulary.tokens[:10_002], vocabulary.tokenizer))

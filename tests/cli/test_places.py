@@ -52,9 +52,11 @@ def test_a_disk_without_room_for_three_checkpoints_is_refused(book, small_disk, 
     """The line has what is free, what is needed and the ways out; nothing is made there."""
     place = small_disk / "a" / "b"
     line = refused(capsys, ["book.txt", f"--job_dir={place}", *dry_run])
-    assert line.startswith(f"textgen-train: error: the disk of {place / 'checkpoints'} has 1.0 MB free and needs ")
+    assert line.startswith(
+        f"textgen-train: error: the disk of {place / 'checkpoints'} has 1.0 MB free, but this run needs "
+    )
     assert re.search(
-        r"needs (\d\d\.\d MB): three checkpoints of this job take \1; free some space, name a --job_dir", line
+        r"needs (\d\d\.\d MB): the job's three checkpoints take \1; free some space, name a --job_dir", line
     )
     assert list(small_disk.iterdir()) == []
 
@@ -75,7 +77,7 @@ def test_checkpoints_that_are_there_count_as_room(linked, small_disk, fill, trai
     fill(3 * size // 2)
     line = refused(capsys, [*linked.command, "--max_steps=9"])
     assert re.search(
-        r"needs \d\d\.\d kB: three checkpoints of this job take \d+\.\d kB, of which \d\d\.\d kB are there;", line
+        r"needs \d\d\.\d kB: the job's three checkpoints take \d+\.\d kB, of which \d\d\.\d kB already exist;", line
     )
 
 
@@ -94,7 +96,7 @@ def test_fresh_needs_room_beside_the_old_job(linked, small_disk, fill, no_traini
     arguments = [*linked.command, f"--job_dir={small_disk / 'job'}", "--fresh"]
     before = everything_below(small_disk)
     for dry_run in ([], ["--dry_run"]):
-        assert "are there" not in refused(capsys, [*arguments, *dry_run])
+        assert "already exist" not in refused(capsys, [*arguments, *dry_run])
     assert everything_below(small_disk) == before
 
 
@@ -107,7 +109,7 @@ def test_a_model_for_which_no_disk_is_large_enough_is_refused(book, no_training,
     size = open_corpus(find_sources(["book.txt"], None, None), language_model="char").vocabulary.size
     weights = (size + 63 * 16384 + 64 * 16385) * 4 * 16384 + 16385 * size
     terabytes = 3 * 4 * (3 * weights + 16 * 64 * 2 * 16384) / 1e12
-    assert f"needs {terabytes:.1f} TB: three checkpoints of this job take {terabytes:.1f} TB;" in line
+    assert f"needs {terabytes:.1f} TB: the job's three checkpoints take {terabytes:.1f} TB;" in line
 
 
 def test_at_least_one_checkpoint_must_have_room(small_disk, fill):
@@ -115,7 +117,9 @@ def test_at_least_one_checkpoint_must_have_room(small_disk, fill):
     assert PLAN.checkpoint_bytes == 1_034_416
     check_free_space(small_disk, PLAN, kept=10**9)
     fill(1_034_416 - PAGE)
-    with pytest.raises(InputOutputError, match=r"free and needs 1\.0 MB: .* take 3\.1 MB, of which 1\.0 GB are there"):
+    with pytest.raises(
+        InputOutputError, match=r"free, but this run needs 1\.0 MB: .* take 3\.1 MB, of which 1\.0 GB already exist"
+    ):
         check_free_space(small_disk, PLAN, kept=10**9)
 
 
@@ -129,7 +133,5 @@ def test_a_file_system_without_a_size_is_not_refused():
 def test_a_link_that_leads_nowhere_has_no_space(tmp_path):
     """It is named in one line."""
     (tmp_path / "checkpoints").symlink_to("nowhere")
-    with pytest.raises(
-        MissingError, match=r"cannot ask how much space is free in .*checkpoints: there is no such file"
-    ):
+    with pytest.raises(MissingError, match=r"cannot determine the free space of .*checkpoints: there is no such file"):
         check_free_space(tmp_path / "checkpoints", PLAN, kept=0)

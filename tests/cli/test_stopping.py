@@ -52,3 +52,31 @@ def test_a_signal_before_the_first_step_leaves_nothing_half_made(book, tmp_path,
     assert "Traceback" not in err
     assert [path.name for path in (tmp_path / "job").rglob("*") if path.is_file()] == ["lock"]
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize(("environment", "code"), [({}, 75), ({"CLOUD_ML_JOB_ID": "7"}, 134)], ids=["home", "cloud"])
+def test_a_sigterm_during_the_imports_is_handled_after_them(book, environment, code):
+    """It would otherwise end the command with a code after which Vertex AI gives the job up, or be lost in a container."""
+    program = """
+import os, signal, sys
+
+def interrupt(name, values):
+    if name == "import" and values[0] == "textgen.cli.automatic":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+sys.addaudithook(interrupt)
+from textgen.cli import start
+import textgen.signals
+textgen.signals.wait_to_be_killed = lambda seconds: None
+sys.exit(start.textgen_train())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(book), "--max_steps=1"],
+        env={"PATH": os.environ["PATH"], **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert "stopped; there was nothing new to save" in ended.stderr

@@ -53,7 +53,7 @@ def test_a_flag_can_take_back_what_the_file_says(book, plan, tmp_path):
     flags = ["--no-layer_norm", "--embedding_size=none", "--minutes=none", "--epochs=2", "--clip_gradients=none"]
     lines = plan("book.txt", "--config=on.yaml", *flags)
     assert lines["job"].startswith("job/book-384-states-1-layers ")
-    assert lines["until"] == "2 epochs"
+    assert lines["limit"] == "2 epochs"
 
 
 def test_the_file_can_name_the_texts(book, plan, tmp_path):
@@ -66,19 +66,19 @@ def test_the_file_can_name_the_texts(book, plan, tmp_path):
 
 def test_a_preset_is_found_by_name(book, plan, tmp_path):
     """--config demo is the demo's preset, also where a folder has that name; a file of that name wins."""
-    assert plan("--config", "demo")["until"] == "3 minutes"
+    assert plan("--config", "demo")["limit"] == "3 minutes"
     (tmp_path / "demo").mkdir()
-    assert plan("--config", "demo")["until"] == "3 minutes"
+    assert plan("--config", "demo")["limit"] == "3 minutes"
     (tmp_path / "demo").rmdir()
     (tmp_path / "demo").write_text("minutes: 7\n")
-    assert plan("--config", "demo")["until"] == "7 minutes"
+    assert plan("--config", "demo")["limit"] == "7 minutes"
 
 
 def test_a_presets_place_is_for_the_story_alone(book, plan, tmp_path):
     """A text of one's own gets a job of its own name; a place that a flag or a file of one's own gives stays."""
     assert plan("--config=demo")["job"] == "job/story-demo (new)"
     assert plan("book.txt", "--config=demo")["job"] == "job/book-384-states-1-layers-384-embed (new)"
-    assert plan("book.txt", "--config=demo")["until"] == "3 minutes"
+    assert plan("book.txt", "--config=demo")["limit"] == "3 minutes"
     assert plan("book.txt", "--config=demo", "--job_dir=here")["job"] == "here (new)"
     (tmp_path / "own.yaml").write_text("job_dir: there\ndata_prefix: mine\n")
     lines = plan("book.txt", "--config=own.yaml")
@@ -116,8 +116,8 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
     shape = ["--language_model=word", "--layers", "2", "--lstm_state_size", "50", "--unroll_steps", "30"]
     lines = plan(*arguments, *shape, "--summary_dir", "tensorboard-data/%JOB%")
     assert lines["job"] == "job/jules-50-states-2-layers-word (new)"
-    assert lines["vocabulary"] == "6 words, marks and spaces"
-    assert lines["until"] == "3 epochs"
+    assert lines["vocabulary"] == "6 words, punctuation and spaces"
+    assert lines["limit"] == "3 epochs"
 
 
 def test_the_plan_says_what_a_run_would_be(book, plan):
@@ -125,16 +125,16 @@ def test_the_plan_says_what_a_run_would_be(book, plan):
     lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9")
     text = book.read_text()
     cut = text.index("\n", len(text) * 9 // 10 - 1) + 1
-    assert lines["text"] == f"book: {cut:,} characters to learn, {len(text) - cut:,} to validate"
+    assert lines["text"] == f"book: {cut:,} characters for training, {len(text) - cut:,} for validation"
     characters = len(set(text))
     assert lines["vocabulary"] == f"{characters} characters"
     size = characters + 2
     parameters = (size + 8 + 1) * 4 * 8 + (8 + 1) * size
     assert lines["model"] == f"1 LSTM layer of 8 states, one-hot input, {parameters:,} parameters"
-    assert lines["until"] == "9 steps"
+    assert lines["limit"] == "9 steps"
     assert re.fullmatch(r"about \d+\.\d GB", lines["memory"])
     checkpoints = 3 * 4 * (3 * parameters + 4 * (8 + 8))
-    assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB of checkpoints"
+    assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB for checkpoints"
     assert lines["job"] == "job/book-8-states-1-layers (new)"
 
 
@@ -151,7 +151,7 @@ def test_it_leaves_a_job_as_it_is(trained, tmp_path, monkeypatch, plan):
     """The plan of a job that is there says that it goes on, or begins anew with --fresh; nothing is touched."""
     monkeypatch.chdir(trained.copy(tmp_path).place)
     before = everything_below(tmp_path)
-    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (goes on)"
+    assert plan(*trained.command)["job"] == "jobs/book-8-states-1-layers (existing)"
     assert plan(*trained.command, "--fresh")["job"] == "jobs/book-8-states-1-layers (new)"
     assert everything_below(tmp_path) == before
 

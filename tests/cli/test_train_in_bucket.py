@@ -96,7 +96,7 @@ def state(bucket):
     return json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())
 
 
-RESTARTED = "Vertex AI starts the job again, which resumes; if it does not, submit it again"
+RESTARTED = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
 
 
 @pytest.mark.parametrize(

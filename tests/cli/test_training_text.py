@@ -108,7 +108,7 @@ def test_a_text_that_is_gone_is_missing(train):
     error = refusal(JOB, sha256)
     assert isinstance(error, MissingError)
     assert "there is no book.txt" in str(error)
-    assert f"paths in {JOB / 'config.yaml'} count from where textgen-train was run" in str(error)
+    assert f"paths in {JOB / 'config.yaml'} are relative to the folder where textgen-train was run" in str(error)
 
 
 def test_a_relative_path_counts_from_where_training_ran(train, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from tests.cloud.vertex_service import VertexService
 from textgen.storage import bundled
 
 REGION = "us-central1"
-"""Where the buckets of the tests lie."""
+"""The region of the tests' buckets."""
 
 
 @pytest.fixture

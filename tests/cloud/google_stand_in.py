@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 ACCOUNT = "tester@my-project.iam.gserviceaccount.com"
 TOKEN = "a-token-of-the-tests"  # noqa: S105 - nobody's
-HOSTS = ("*.googleapis.com", "*.pkg.dev", "gcr.io", "*.example")
+HOSTS = ("*.googleapis.com", "*.mtls.googleapis.com", "*.pkg.dev", "gcr.io", "*.example")
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,14 @@ class Google:
     """What the services answer.
 
     `answers` are by method, host and path, such as `GET iam.googleapis.com/v1/…`: a status and a JSON value, or a function
-    of the request that gives them. `redirects` are addresses to which such a request is sent on. `hosts` are functions that answer for a whole host. `requests` are those for anything
-    but a token.
+    of the request that gives them. `redirects` are the addresses to which such requests are redirected, with the status
+    `redirects_with`. `hosts` are functions that answer for a whole host. `requests` are the requests, except those for a
+    token.
     """
 
     answers: dict[str, object] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
+    redirects_with: int = 307
     hosts: dict[str, Callable[["Request"], tuple[int, object]]] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
 
@@ -125,7 +127,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         status, value = self.server.google.answer(request)
         content = b"" if self.command == "HEAD" else json.dumps(value).encode()
         to = self.server.google.redirects.get(f"{request.method} {request.host}{request.path}")
-        self.send_response(status if to is None else 307)
+        self.send_response(status if to is None else self.server.google.redirects_with)
         if to is not None:
             self.send_header("Location", to)
         self.send_header("Content-Type", "application/json")

@@ -2,12 +2,18 @@
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from tests.cloud.conftest import REGION
 from textgen.cli import main
+from textgen.cli.vertex import submit
+from textgen.errors import UnavailableError
+from textgen.storage import BucketDirectory, Lease, upload_once
 
 pytestmark = pytest.mark.cloud
 
@@ -75,9 +81,72 @@ def test_an_address_that_the_user_trusts_is_asked(folder, google, capsys):
     assert "There is no job in us-central1" in capsys.readouterr().err
 
 
-def test_a_redirect_does_not_take_the_credentials_along(folder, google, capsys):
-    """Wherever the answer leads, the token stays with the host that was asked."""
-    google.redirects[f"GET {JOBS}"] = "https://elsewhere.example/jobs"
-    main.main(["vertex", "list"])
-    assert [request.headers["authorization"] for request in google.asked(f"{REGION}-aiplatform.googleapis.com")]
-    assert not [request for request in google.asked("elsewhere.example") if "authorization" in request.headers]
+ELSEWHERE = "elsewhere-docker.pkg.dev"
+"""Another host for which the stand-in has a certificate, so that a request to it would arrive."""
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_redirect_leads_nowhere(folder, google, capsys, monkeypatch, method):
+    """Neither the token nor what is sent leaves the host that was asked."""
+    for step in ("_check_bucket", "check_existing", "_upload"):
+        monkeypatch.setattr(submit, step, lambda *_: None)
+    monkeypatch.setattr(Lease, "check", lambda *_: None)
+    google.redirects[f"{method} {JOBS}"] = f"https://{ELSEWHERE}/jobs"
+    command = ["list"] if method == "GET" else ["submit", "book.txt", "--bucket=my-bucket", "--max_steps=1"]
+    assert main.main(["vertex", *command]) == 69
+    assert f"an answer leads to https://{ELSEWHERE}/jobs, where your" in capsys.readouterr().err
+    assert google.asked(f"{REGION}-aiplatform.googleapis.com")
+    assert not google.asked(ELSEWHERE)
+
+
+def test_an_upload_is_not_redirected(folder, google):
+    """The text goes to the bucket, or nowhere."""
+    google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
+    with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/o"):
+        upload_once(folder / "book.txt", "gs://my-bucket/book.txt")
+    assert google.asked("storage.googleapis.com")
+    assert not google.asked(ELSEWHERE)
+
+
+def test_a_large_upload_goes_to_no_other_host(folder, google):
+    """The service names the address at which the bytes are sent."""
+    large = folder / "large.txt"
+    large.write_bytes(bytes(9 << 20))
+    google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
+    google.redirects_with = 200
+    with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/o"):
+        upload_once(large, "gs://my-bucket/large.txt")
+    assert not google.asked(ELSEWHERE)
+
+
+def test_a_download_comes_from_no_other_host(folder, google):
+    """An object's metadata name the address of its bytes."""
+    facts = {"name": "x/a", "generation": "1", "size": "1", "crc32c": "AAAAAA==", "mediaLink": f"https://{ELSEWHERE}/a"}
+    google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o"] = (200, {"items": [facts]})
+    google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o/x%2Fa"] = (200, facts)
+    directory = BucketDirectory("gs://my-bucket/x")
+    with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/a"), directory:
+        directory.read("a")
+    assert google.asked("storage.googleapis.com")
+    assert not google.asked(ELSEWHERE)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code", "host"),
+    [
+        ("API_ENDPOINT_OVERRIDE", f"https://{ELSEWHERE}", 69, ELSEWHERE),
+        ("API_ENDPOINT_OVERRIDE", f"https://{ELSEWHERE}/x.googleapis.com", 69, ELSEWHERE),
+        ("GOOGLE_API_USE_MTLS_ENDPOINT", "always", 66, "storage.googleapis.com"),
+    ],
+)
+def test_the_environment_does_not_decide_where_credentials_go(folder, google, variable, value, code, host):
+    """Google's library obeys such variables when it is imported. A host of Google's for client certificates is used."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "textgen", "vertex", "fetch", "gs://my-bucket/job/x"],
+        env={**os.environ, variable: value},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == code, ended.stderr
+    assert not google.asked(host)

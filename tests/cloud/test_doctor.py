@@ -102,9 +102,9 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
         (BUCKET, (200, {"location": "US-EAST1"}), "bucket's region", 2, "gs://my-bucket is in us-east1 and the job would run in europe-west4; name --region us-east1 or a bucket in europe-west4"),
         (BUCKET, (200, {"location": "US"}), "bucket's region", 2, "gs://my-bucket is in us, which does not include europe-west4; name a --region in us or a bucket in europe-west4"),
         (BUCKET, (200, {"location": "EU", "customPlacementConfig": {"dataLocations": ["EUROPE-WEST1", "EUROPE-WEST3"]}}), "bucket's region", 2, "gs://my-bucket is in europe-west1 and europe-west3, which does not include europe-west4; name a --region in"),
-        (BUCKET, settled(retentionPolicy={"retentionPeriod": "2592000"}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids to overwrite anything for 30 days, and a job overwrites its files all the time; remove it with `gcloud storage buckets update gs://my-bucket --clear-retention-period`, or name another --bucket"),
-        (BUCKET, settled(retentionPolicy={"retentionPeriod": "60", "isLocked": True}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids to overwrite anything for 60 seconds, and a job overwrites its files all the time; it is locked, so name another --bucket"),
-        (BUCKET, settled(defaultEventBasedHold=True), "bucket's rules", 77, "gs://my-bucket puts a hold on each new object, so that a job could not overwrite its files; turn it off with `gcloud storage buckets update gs://my-bucket --no-default-event-based-hold`"),
+        (BUCKET, settled(retentionPolicy={"retentionPeriod": "2592000"}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids replacing files for 30 days, and a job replaces its files all the time; remove it with `gcloud storage buckets update gs://my-bucket --clear-retention-period`, or name another --bucket"),
+        (BUCKET, settled(retentionPolicy={"retentionPeriod": "60", "isLocked": True}), "bucket's rules", 77, "the retention policy of gs://my-bucket forbids replacing files for 60 seconds, and a job replaces its files all the time; it is locked, so name another --bucket"),
+        (BUCKET, settled(defaultEventBasedHold=True), "bucket's rules", 77, "gs://my-bucket puts a hold on each new object, so a job could not replace its files; turn it off with `gcloud storage buckets update gs://my-bucket --no-default-event-based-hold`"),
         (ACCESS, (200, {"overallAccessState": "CANNOT_ACCESS"}), "job's access", 77, f"the job would run as runner@my-project.iam.gserviceaccount.com, to which gs://my-bucket does not grant {', '.join(IN_THE_BUCKET)}; run `gcloud storage buckets add-iam-policy-binding gs://my-bucket --member=serviceAccount:runner@my-project.iam.gserviceaccount.com --role=roles/storage.objectUser`"),
         (f"GET {IAM}", refusal(404, "none"), "service account", 66, "there is no service account runner@my-project.iam.gserviceaccount.com; check --service_account, or see `gcloud iam service-accounts list --project my-project`"),
         (f"GET {IAM}", (200, {"disabled": True}), "service account", 69, "the service account runner@my-project.iam.gserviceaccount.com is disabled; run `gcloud iam service-accounts enable runner@my-project.iam.gserviceaccount.com`"),
@@ -137,16 +137,16 @@ def test_what_depends_on_a_failure_is_not_checked(google, examine):
 @pytest.mark.parametrize(
     ("asked", "answer", "subject", "text"),
     [
-        (PROJECT, refusal(403, "off", "SERVICE_DISABLED", service="cloudresourcemanager.googleapis.com", consumer="projects/1"), "project", "cannot be told: whether my-project exists: cannot see the project my-project: cloudresourcemanager.googleapis.com is not enabled; run"),
-        (PROJECT, refusal(403, "The API requires a quota project, which is not set by default."), "project", "cannot be told: whether my-project exists: cannot see the project my-project: the credentials name no project to bill"),
-        (f"GET {IAM}", refusal(403, "denied"), "service account", "cannot be told: whether runner@my-project.iam.gserviceaccount.com exists: "),
-        (BUCKET, (200, {"location": "MARS1"}), "bucket's region", "cannot be told: whether mars1, where gs://my-bucket is, includes europe-west4"),
-        (BUCKET, refusal(403, "denied"), "bucket's region", "cannot be told: where gs://my-bucket is: cannot read the settings of gs://my-bucket: denied; ask for the role Storage Legacy Bucket Reader"),
-        (BUCKET, refusal(403, "denied"), "bucket's rules", "cannot be told: whether objects in gs://my-bucket may be overwritten: cannot read the settings"),
-        (ACCESS, (200, {"overallAccessState": "UNKNOWN_INFO"}), "job's access", "cannot be told: whether runner@my-project.iam.gserviceaccount.com, which the job runs as, may use gs://my-bucket: you may not see all policies"),
-        (ACCESS, (200, {}), "job's access", "cannot be told: whether runner@my-project"),
-        (ACCESS, refusal(403, "denied"), "job's access", "cannot be told: whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: denied; ask for the role Security Reviewer"),
-        (ACCESS, refusal(403, "off", "SERVICE_DISABLED", service="policytroubleshooter.googleapis.com", consumer="projects/1"), "job's access", "cannot be told: whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: policytroubleshooter.googleapis.com is not enabled; run"),
+        (PROJECT, refusal(403, "off", "SERVICE_DISABLED", service="cloudresourcemanager.googleapis.com", consumer="projects/1"), "project", "cannot tell whether my-project exists: cannot see the project my-project: cloudresourcemanager.googleapis.com is not enabled; run"),
+        (PROJECT, refusal(403, "The API requires a quota project, which is not set by default."), "project", "cannot tell whether my-project exists: cannot see the project my-project: the credentials name no project to bill"),
+        (f"GET {IAM}", refusal(403, "denied"), "service account", "cannot tell whether runner@my-project.iam.gserviceaccount.com exists: "),
+        (BUCKET, (200, {"location": "MARS1"}), "bucket's region", "cannot tell whether mars1, where gs://my-bucket is, includes europe-west4"),
+        (BUCKET, refusal(403, "denied"), "bucket's region", "cannot tell where gs://my-bucket is: cannot read the settings of gs://my-bucket: denied; ask for the role Storage Legacy Bucket Reader"),
+        (BUCKET, refusal(403, "denied"), "bucket's rules", "cannot tell whether files in gs://my-bucket can be replaced: cannot read the settings"),
+        (ACCESS, (200, {"overallAccessState": "UNKNOWN_INFO"}), "job's access", "cannot tell whether runner@my-project.iam.gserviceaccount.com, which the job runs as, may use gs://my-bucket: you may not see all policies"),
+        (ACCESS, (200, {}), "job's access", "cannot tell whether runner@my-project"),
+        (ACCESS, refusal(403, "denied"), "job's access", "cannot tell whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: denied; ask for the role Security Reviewer"),
+        (ACCESS, refusal(403, "off", "SERVICE_DISABLED", service="policytroubleshooter.googleapis.com", consumer="projects/1"), "job's access", "cannot tell whether the job may use gs://my-bucket: cannot ask what runner@my-project.iam.gserviceaccount.com may do: policytroubleshooter.googleapis.com is not enabled; run"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_told_is_no_failure(google, examine, asked, answer, subject, text):
@@ -192,17 +192,17 @@ def test_no_service_account_is_well(google, examine):
 @pytest.mark.parametrize(
     ("settings", "texts"),
     [
-        ({}, ["objects may be overwritten"]),
-        ({"softDeletePolicy": {"retentionDurationSeconds": "0"}}, ["objects may be overwritten"]),
+        ({}, ["files can be replaced"]),
+        ({"softDeletePolicy": {"retentionDurationSeconds": "0"}}, ["files can be replaced"]),
         (
             {"softDeletePolicy": {"retentionDurationSeconds": "604800"}, "versioning": {"enabled": True}},
             [
                 (
-                    "soft delete keeps what was overwritten for 7 days, and it is billed; turn it off with "
+                    "soft delete keeps replaced files for 7 days, and they are billed; turn it off with "
                     "`gcloud storage buckets update gs://my-bucket --clear-soft-delete`"
                 ),
                 (
-                    "object versioning keeps all that was overwritten, and it is billed; turn it off with "
+                    "object versioning keeps all replaced files, and they are billed; turn it off with "
                     "`gcloud storage buckets update gs://my-bucket --no-versioning`"
                 ),
             ],
@@ -233,7 +233,7 @@ def test_credentials_go_to_no_other_registry(google, examine, image):
     """Google's token is only for Google's registries; other images cannot be checked."""
     code, found = examine(image=image)
     assert code == 0
-    assert found["image"].startswith(f"cannot be told: whether {image} exists: ")
+    assert found["image"].startswith(f"cannot tell whether {image} exists: ")
     assert not [request for request in google.requests if request.host.endswith(".example")]
 
 
@@ -284,7 +284,7 @@ def test_a_user_is_named_where_the_credentials_say_who(google, examine, tmp_path
     (tmp_path / "google" / "key.json").write_text(json.dumps(user | {"account": "ann@example.com"}))
     assert examine()[1]["credentials"] == "ok: of ann@example.com"
     (tmp_path / "google" / "key.json").write_text(json.dumps(user))
-    assert examine()[1]["credentials"] == "ok: they do not say whose"
+    assert examine()[1]["credentials"] == "ok: of an unknown account"
 
 
 def test_no_network_is_one_line(google, examine, monkeypatch):

@@ -31,6 +31,11 @@ CONFIG = VertexConfig(
             "the quota aiplatform.googleapis.com/custom_model_training_preemptible_nvidia_l4_gpus of europe-west4",
         ),
         (
+            "The quota custom_model_training_nvidia_l4_gpus in quota project 123 is exceeded.",
+            UnavailableError,
+            "ask for more under IAM & Admin, Quotas",
+        ),
+        (
             ("Quota exceeded for quota metric 'Requests' and limit 'Requests per minute' of service "
             "'aiplatform.googleapis.com' for consumer 'project_number:1'."),
             UnavailableError,
@@ -96,6 +101,7 @@ CONFIG = VertexConfig(
             MissingError,
             "textgen vertex build --run",
         ),
+        ("Failed to fetch textgen:1: MANIFEST_UNKNOWN", MissingError, "textgen vertex build --run"),
         ('Machine type "g2-standard-8" is not supported.', UsageError, "name another --region, --machine"),
         ("Unsupported accelerator NVIDIA_H200_141GB in europe-west4.", UsageError, "name another --region"),
     ],
@@ -124,3 +130,8 @@ def test_each_message_of_google_has_its_advice(said, kind, advice):
 def test_what_the_container_says_of_itself_is_not_explained(said):
     """Only its log knows why it ended."""
     assert explain(said, CONFIG) is None
+
+
+def test_a_message_of_any_length_is_read():
+    """The patterns would take hours for this one if it were read whole."""
+    assert explain("cannot pull " * 500_000, CONFIG) is None

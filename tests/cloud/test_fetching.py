@@ -109,7 +109,7 @@ def test_a_job_comes_home_and_writes(remote, home, capsys):
 def test_a_job_is_fetched_to_a_local_place_alone(place, capsys):
     """A URI as --output is no name of a local directory."""
     assert main(["123", *FLAGS, f"--output={place}"]) == 2
-    assert f"--output must be a local path, got {place}; name one here" in capsys.readouterr().err
+    assert f"--output must be a local path, got {place}; name one" in capsys.readouterr().err
 
 
 def test_a_job_is_found_by_its_id(remote, home, google, capsys):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from textgen.cli.vertex.build import main
-from textgen.cloud.image import Image
+from textgen.config.image import Image
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
 BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORFLOW=gpu --tag {IMAGE} ."
@@ -158,11 +158,11 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
     ("arguments", "text"),
     [
         ([], "missing: --image; give them as flags, or in vertex.yaml"),
-        (["--image=train"], "--image must begin with its registry, such as "),
+        (["--image=train"], "--image must be REGISTRY/PATH:TAG, such as "),
         (["--image=gcr.io/a//b:c:d"], "--image must be REGISTRY/PATH:TAG, such as "),
         (["--image=gcr.io/a/../../b"], "--image must be REGISTRY/PATH:TAG, such as "),
         ([f"--image={IMAGE}@sha256:{'0' * 64}"], "--image must have a tag and no digest to be built"),
-        (["--image=gcr.io/a; rm -rf /"], "--image must begin with its registry, such as "),
+        (["--image=gcr.io/a; rm -rf /"], "--image must be REGISTRY/PATH:TAG, such as "),
     ],
 )
 def test_an_image_that_cannot_be_is_refused(checkout, capsys, arguments, text):

@@ -228,6 +228,7 @@ def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatc
     [
         (refusal(403, "Permission denied."), errors.AccessError, "Permission denied; ask for the role Logs Viewer"),
         (refusal(403, "off", "SERVICE_DISABLED", service="logging.googleapis.com"), errors.UnavailableError, "logging.googleapis.com is not enabled"),
+        (refusal(403, "no", "USER_PROJECT_DENIED"), errors.AccessError, "ask for the role Service Usage Consumer on the project"),
         (refusal(429, "Quota exceeded for 'Read requests per minute'"), errors.UnavailableError, "Google cannot be reached (Quota exceeded"),
         (refusal(500, "x"), errors.UnavailableError, "Google cannot be reached (x)"),
     ],
@@ -243,7 +244,7 @@ def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
 
 
 def test_the_command_prints_lines(log, capsys, monkeypatch):
-    """Each line has time, severity and message; characters that steer a terminal are escaped."""
+    """Each entry has time, severity and message. Characters that steer a terminal are escaped, and further lines indented."""
     log.add({"message": "step 5, loss 1.5", "step": 5}, 1, severity="INFO")
     log.add("red \x1b[31m\ttab\nsecond line", 2, severity="ERROR")
     assert main(FLAGS) == 0
@@ -251,7 +252,7 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
     time = (BEGIN + timedelta(seconds=1)).astimezone().isoformat(" ")
     assert first == f"{time} INFO step 5, loss 1.5"
     assert second.endswith(" ERROR red \\x1b[31m\ttab")
-    assert third == "second line"
+    assert third == "    second line"
 
 
 def test_a_job_without_lines_says_so(google, log, capsys):

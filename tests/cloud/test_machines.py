@@ -34,7 +34,8 @@ def test_each_accelerator_is_in_vertex_ais_interface():
         ({"machine_type": "g4-standard-96"}, Machine("g4-standard-96", "NVIDIA_RTX_PRO_6000", 2)),
         ({"machine_type": "g4-standard-192"}, Machine("g4-standard-192", "NVIDIA_RTX_PRO_6000", 4)),
         ({"machine_type": "g4-standard-384"}, Machine("g4-standard-384", "NVIDIA_RTX_PRO_6000", 8)),
-        ({"machine_type": "n1-standard-4"}, Machine("n1-standard-4")),
+        ({"machine_type": "n1-standard-4", "machine": "cpu"}, Machine("n1-standard-4")),
+        ({"machine_type": "n1-standard-16", "machine": "t4"}, Machine("n1-standard-16", "NVIDIA_TESLA_T4", 1)),
         ({"machine_type": "n2-highmem-4"}, Machine("n2-highmem-4")),
         ({"machine_type": "n4-standard-8", "machine": "cpu"}, Machine("n4-standard-8")),
         (
@@ -76,6 +77,13 @@ def test_a_preset_can_be_overridden(given, expected):
         ({"machine_type": "a3-highgpu-4g"}, "a3-highgpu-4g is not available on demand"),
         ({"machine_type": "a2-megagpu-8g"}, "no machine type a2-megagpu-8g; name one of a2-megagpu-16g"),
         ({"machine_type": "a3-highgpu-3g", "spot": True}, "no machine type a3-highgpu-3g; name one of a3-highgpu-1g, "),
+        ({"machine_type": "n1-standard-4"}, "n1-standard-4 can have a GPU or none; add --machine t4 or "),
+        ({"machine_type": "g2-custom-8-32768", "machine": "cpu"}, "name its GPUs with --accelerator and --count"),
+        (
+            {"machine_type": "ct5lp-hightpu-1t", "machine": "cpu"},
+            "ct5lp-hightpu-1t has TPUs, which textgen does not use",
+        ),
+        ({"machine_type": "tpu7x-standard-4t", "machine": "cpu"}, "tpu7x-standard-4t has TPUs"),
         ({"machine_type": "g2-standard-40"}, "no machine type g2-standard-40"),
         ({"machine_type": "a4x-highgpu-4g"}, "a4x-highgpu-4g has ARM processors"),
         ({"machine_type": "c4a-standard-8", "machine": "cpu"}, "c4a-standard-8 has ARM processors"),

@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.cloud.regions import holds
+from textgen.cloud.regions import includes
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from textgen.cloud.regions import holds
 )
 def test_a_location_includes_its_regions(location, pair, region, expected):
     """As Cloud Storage's page of locations lists them, with its exceptions; an unknown location does not tell."""
-    assert holds(location, pair, region) is expected
+    assert includes(location, pair, region) is expected

@@ -211,13 +211,17 @@ def test_the_file_for_gcloud_needs_nobody(folder, alone, capsys):
     ("arguments", "code", "message"),
     [
         (["--project=My"], 2, "--project must be a project's id"),
-        (["--image=textgen"], 2, "--image must begin with its registry"),
+        (["--image=textgen"], 2, "--image must be REGISTRY/PATH:TAG"),
         (["--machine_type=n2-standard-8", "--accelerator=NVIDIA_L4"], 2, "takes no GPU"),
-        (["--tensorboard=projects/p/locations/l/tensorboards/1"], 2, "--tensorboard needs --service_account"),
+        (
+            ["--tensorboard=projects/my-project/locations/europe-west4/tensorboards/1"],
+            2,
+            "--tensorboard needs --service_account",
+        ),
         (
             ["--job_dir=/job/mine"],
             2,
-            "--job_dir of a cloud job must be gs://BUCKET/PATH, or a path that counts from gs://",
+            "--job_dir of a cloud job must be gs://BUCKET/PATH, or a path relative to gs://",
         ),
         (["--summary_dir=../logs"], 2, "--summary_dir of a cloud job must be gs://BUCKET/PATH"),
         (["--layers=0"], 2, "--layers must be at least 1"),
@@ -249,7 +253,7 @@ def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
         State("stopped", steps=1).write(job.state)
     assert submitted(bucket, f"--job_dir=gs://{bucket.name}/mine") == 78
     assert (
-        f"gs://{bucket.name}/mine holds a model of another shape: lstm_state_size is 384 in the job and 8 in this run, layers is 2"
+        f"gs://{bucket.name}/mine contains a model of a different shape: lstm_state_size is 384 in the job and 8 in this run, layers is 2"
         in capsys.readouterr().err.splitlines()[-1]
     )
     assert vertex.created == []
@@ -272,7 +276,7 @@ def test_a_bucket_whose_region_may_not_be_read_is_no_failure(folder, vertex, buc
     front.faults.append(fail(403, words))
     assert submitted(bucket) == 0
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning:")]
-    assert f"whether gs://{bucket.name} is in {REGION} cannot be told" in warning
+    assert f"cannot tell whether gs://{bucket.name} is in {REGION}: " in warning
     assert "storage.buckets.get" in warning
     assert len(vertex.created) == 1
 
@@ -286,9 +290,7 @@ def test_a_bucket_that_keeps_all_it_has_is_refused(folder, vertex, bucket, front
 
     front.faults.append(add_policy)
     assert submitted(bucket) == 77
-    assert (
-        f"the retention policy of gs://{bucket.name} forbids to overwrite anything for 1 day" in capsys.readouterr().err
-    )
+    assert f"the retention policy of gs://{bucket.name} forbids replacing files for 1 day" in capsys.readouterr().err
     assert vertex.created == []
     assert names(bucket) == []
 

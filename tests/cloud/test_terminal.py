@@ -9,6 +9,8 @@ import pytest
 from tests.cloud.conftest import REGION
 from tests.cloud.google_stand_in import refusal
 from textgen.cli import main
+from textgen.cli.vertex import submit
+from textgen.storage import Lease
 
 pytestmark = pytest.mark.cloud
 
@@ -93,10 +95,67 @@ def test_the_doctor_is_escaped(folder, google, capsys):
 
 
 def test_a_log_is_escaped(folder, google, capsys):
-    """Lines keep their breaks."""
-    entry = {"textPayload": f"{HOSTILE}\nsecond", "severity": HOSTILE, "timestamp": "2026-01-01T00:00:00Z"}
+    """A message keeps its line breaks, but none of its lines can pass for another entry."""
+    entry = {"textPayload": f"{HOSTILE}\nsecond", "severity": f"{HOSTILE}\n", "timestamp": "2026-01-01T00:00:00Z"}
     google.answers["POST logging.googleapis.com/v2/entries:list"] = (200, {"entries": [entry]})
     assert main.main(["vertex", "logs", "123"]) == 0
     out = capsys.readouterr().out
     assert is_harmless(out)
-    assert out.endswith("\nsecond\n")
+    assert out.endswith("\n    second\n")
+    assert out.count("\n") == 2
+
+
+def test_a_job_without_an_id_is_no_next_step(folder, google, capsys, monkeypatch):
+    """A name from the service becomes part of the commands that submit proposes."""
+    for step in ("_check_bucket", "check_existing", "_upload"):
+        monkeypatch.setattr(submit, step, lambda *_: None)
+    monkeypatch.setattr(Lease, "check", lambda *_: None)
+    started = (200, {"name": f"{PLACE}/1\nNext:\n  rm -r ."})
+    google.answers[f"POST {REGION}-aiplatform.googleapis.com/v1/{PLACE}"] = started
+    assert main.main(["vertex", "submit", "book.txt", "--bucket=my-bucket", "--max_steps=1"]) == 69
+    error = capsys.readouterr().err
+    assert error.endswith("has accepted the job, but its answer names no id; textgen vertex list shows the job\n")
+    assert "rm -r" not in error
+
+
+@pytest.mark.parametrize("name", ["", "123\nrm -r .", "x"])
+def test_a_job_without_an_id_is_listed(folder, google, capsys, name):
+    """A broken answer costs the column, not the list."""
+    google.answers[JOBS] = (200, {"customJobs": [{"name": name and f"{PLACE}/{name}", "displayName": "mine"}]})
+    assert main.main(["vertex", "list"]) == 0
+    assert capsys.readouterr().out == "\tUNSPECIFIED\t\tmine\t\n"
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [1],
+        "busy",
+        None,
+        {"error": "busy"},
+        {"error": None},
+        {"error": {"message": "busy", "details": [1]}},
+        refusal(403, "off", "SERVICE_DISABLED", service=5, consumer=[7])[1],
+        {"error": {**refusal(403, "off", "SERVICE_DISABLED")[1]["error"], "details": [{"reason": 1, "metadata": [1]}]}},
+        {"entries": None, "customJobs": None},
+        {"entries": [1, {"jsonPayload": [1], "severity": {}, "timestamp": 5}], "name": 5, "customJobs": [5]},
+        {"entries": {"a": 1}, "customJobs": {"a": 1}},
+    ],
+)
+@pytest.mark.parametrize("command", [["logs", "123"], ["status", "123"], ["list"], ["doctor", "--bucket=my-bucket"]])
+def test_an_answer_in_another_format_gives_no_traceback(folder, google, capsys, command, answer, status):
+    """A proxy on the way, or a service that is out of order, can answer anything."""
+    for host in ("logging", "cloudresourcemanager", "iam", "storage", f"{REGION}-aiplatform"):
+        google.hosts[f"{host}.googleapis.com"] = lambda _: (status, answer)
+    code = main.main(["vertex", *command])
+    error = capsys.readouterr().err
+    assert error.count("\n") <= 1
+    assert code in {0, 2, 66, 69, 77}
+
+
+def test_a_list_of_empty_pages_ends(folder, google, capsys):
+    """A service that names a next page each time does not keep the command busy forever."""
+    google.answers[JOBS] = (200, {"customJobs": [], "nextPageToken": "more"})
+    assert main.main(["vertex", "list"]) == 0
+    assert capsys.readouterr().err.startswith("There is no job")

@@ -1,4 +1,6 @@
+import bz2
 import io
+import lzma
 import zipfile
 
 import pytest
@@ -43,6 +45,14 @@ IMAGES = {
     "bmp": b"BM\x36\x10\x0e\0\0\0\0\0\x36\0",
     "heic": b"\0\0\0\x18ftypheic",
 }
+PACKED = {
+    "7z": b"7z\xbc\xaf\x27\x1c\0\x04",
+    "bz2": bz2.compress(b"The sea was calm."),
+    "xz": lzma.compress(b"The sea was calm."),
+    "zst": b"\x28\xb5\x2f\xfd\x04\x58",
+    "rar": b"Rar!\x1a\x07\x01\0",
+    "empty zip": zipped(),
+}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "auto", "utf-16-le"])
@@ -67,10 +77,23 @@ def test_images_are_refused_by_their_content(tmp_path, kind):
         list(read_chunks(file))
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "auto"])
+@pytest.mark.parametrize("kind", PACKED)
+def test_archives_are_refused_by_their_content(tmp_path, kind, encoding):
+    """For a file that is packed with anything but gzip, the advice is to unpack it, never an encoding."""
+    file = tmp_path / "book.txt"
+    file.write_bytes(PACKED[kind] + bytes(range(1, 256)))
+    with pytest.raises(errors.DataError, match=f"{file} is packed .*: unpack it, then give the plain text file$"):
+        list(read_chunks(file, encoding))
+
+
 @pytest.mark.parametrize(
     "text",
     [
         "",
+        "7z",
+        "BZh",
+        "Rar!",
         "PK",
         "PKZIP packed files.",
         "GIF89a is a format of images",

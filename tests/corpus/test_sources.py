@@ -1,5 +1,6 @@
 import gzip
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +88,83 @@ def test_job_directories_are_skipped(folder):
     assert names(find_sources([explicit], None, None)) == [explicit]
 
 
+@pytest.mark.parametrize("job_dir", [None, "out", "out/mine"])
+def test_outputs_named_among_texts_are_skipped(folder, job_dir):
+    """A shell's `*` names the jobs and logs of the first run beside the texts; the second run finds the same text."""
+    shutil.rmtree(folder / "more")
+    before = find_sources(["b.txt", "notes.md"], None, None, job_dir)
+    (folder / "out" / "mine").mkdir(parents=True)
+    (folder / "out" / "mine" / "lock").touch()
+    if job_dir is None:
+        train_in(folder / "out" / "mine")
+    (folder / "logs" / "train").mkdir(parents=True)
+    (folder / "logs" / "train" / "events.out.tfevents.1").touch()
+    train_in(folder / "a job.1")
+    for argument in ("a job.1", "logs", "out"):
+        after = find_sources([argument, "b.txt", "notes.md"], None, None, job_dir)
+        assert (after.prefix, after.train) == (before.prefix, before.train)
+        assert argument in str(after.skipped)
+    after = find_sources(["a job.1", "b.txt", "logs", "notes.md", "out"], None, None, job_dir)
+    assert str(after.skipped) == (
+        "1 other file (logs/train/events.out.tfevents.1) and 2 job directories (such as a job.1)"
+    )
+
+
+def test_files_in_a_job_named_among_texts_are_skipped(folder):
+    """A shell's `**` names every file and folder of a job, which counts once."""
+    train_in(folder / "job" / "mine")
+    found = sorted(str(path.relative_to(folder)) for path in (folder / "job").rglob("*"))
+    sources = find_sources(["job", *found, "b.txt"], None, None)
+    assert (sources.prefix, names(sources)) == ("b", ["b.txt"])
+    assert str(sources.skipped) == "1 job directory (job/mine)"
+
+
+def test_a_folder_of_many_named_files_is_listed_once(folder, monkeypatch):
+    """A shell's `*` may name thousands of files of one folder."""
+    listed, listdir = [], os.listdir
+
+    def note(place):
+        listed.append(str(place))
+        return listdir(place)
+
+    monkeypatch.setattr(os, "listdir", note)
+    find_sources(["more/c.txt", "more/d.txt.gz", "a.txt"], None, None)
+    assert sorted(listed.count(place) for place in (".", "more")) == [1, 1]
+
+
+def test_texts_outside_the_job_in_which_one_works_are_read(folder, monkeypatch):
+    """A path that leads out of the current directory is not part of a job there."""
+    train_in(folder / "job" / "mine")
+    monkeypatch.chdir(folder / "job" / "mine")
+    assert names(find_sources(["../../b.txt", str(folder / "a.txt"), "samples.txt"], None, None)) == [
+        "../../b.txt",
+        f"{folder}/a.txt",
+    ]
+
+
+def test_the_one_corpus_of_a_folder_stays_that_corpus_beside_a_job(tmp_path, monkeypatch):
+    """A folder that was the only argument means the same corpus when a job is named after it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "books").mkdir()
+    for part in ("train", "valid"):
+        (tmp_path / "books" / f"jules.{part}.txt").write_text("text")
+    before = find_sources(["books"], None, None)
+    train_in(tmp_path / "job" / "jules-8-states")
+    after = find_sources(["books", "job"], None, None)
+    assert replace(after, skipped=before.skipped) == before
+    assert str(after.skipped) == "1 job directory (job/jules-8-states)"
+
+
+def test_a_folder_without_texts_among_texts_is_refused(folder):
+    """Only the output of runs is skipped: a folder without any text was named by mistake."""
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "a.png").touch()
+    with pytest.raises(errors.MissingError, match="the folder pictures holds no"):
+        find_sources(["b.txt", "pictures"], None, None)
+    with pytest.raises(errors.UsageError, match="job_dir must not be the folder of the text, got more"):
+        find_sources(["b.txt", "more"], None, None, "more")
+
+
 @pytest.mark.parametrize("present", [["config.yaml"], ["metrics.jsonl"], ["lock", "logs/a.txt"]])
 def test_a_folder_of_texts_is_no_job_directory(folder, present):
     """One file of a job's name does not make a folder a job directory: a user may keep settings next to texts."""
@@ -132,7 +210,7 @@ def test_what_is_skipped_is_counted(folder):
     assert str(find_sources(["more"], None, None).skipped) == ""
     assert str(find_sources(["a.txt"], None, None).skipped) == ""
     (folder / "more" / "new\nline.md").touch()
-    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file ('more/new\nline.md')"
+    assert str(find_sources(["a.txt", "more"], None, None).skipped) == r"1 other file (more/new\nline.md)"
 
 
 def test_logs_of_tensorboard_are_skipped(folder):

@@ -124,7 +124,7 @@ def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, siz
     ids = encode(write_section(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, cache)
     assert ids.dtype == np.dtype(dtype)
     assert ids.tolist() == [size - 1, 1, 2]
-    assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.itemsize]
+    assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.itemsize + 32]  # and a hash
 
 
 def test_texts_of_equal_length_have_their_own_ids(tmp_path, cache):
@@ -156,16 +156,38 @@ def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
     assert encode(section, vocabulary, cache).tolist() == vocabulary.encode(text)
 
 
-@pytest.mark.parametrize("content", [b"", b"\2\0\3"], ids=["empty", "cut"])
-def test_a_damaged_array_is_made_again(tmp_path, cache, content):
-    """A cache file that is empty or ends in the middle of an id is replaced."""
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:0],
+        lambda content: content[:101],
+        lambda content: content[:100],
+        lambda content: content + content,
+        lambda content: bytes(len(content)),
+        lambda content: content[:100] + b"\xff\xff" + content[102:],
+        lambda content: content[-32:],
+    ],
+    ids=[
+        "empty",
+        "cut inside an id",
+        "cut after an id",
+        "longer",
+        "zeros",
+        "an id beyond the vocabulary",
+        "a hash alone",
+    ],
+)
+def test_a_damaged_array_is_made_again(tmp_path, cache, damage):
+    """A cached array that differs in any way from what was written is replaced."""
     tokens = [chr(0x4E00 + number) for number in range(300)]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
     section = write_section(tmp_path / "a.txt", "".join(tokens))
     encode(section, vocabulary, cache)
     (path,) = cache.iterdir()
-    path.write_bytes(content)
+    good = path.read_bytes()
+    path.write_bytes(damage(good))
     assert encode(section, vocabulary, cache).tolist() == list(range(2, 302))
+    assert path.read_bytes() == good
 
 
 def test_the_second_call_reads_the_cache_alone(tmp_path, cache):

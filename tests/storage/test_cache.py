@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from textgen.errors import AccessError, TextgenError
+from textgen.errors import AccessError, TextgenError, UsageError
 from textgen.storage import cache_directory
 
 
@@ -23,6 +23,16 @@ def test_asking_again_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
     (cache_directory("ids") / "array").write_text("x")
     assert (cache_directory("ids") / "array").read_text() == "x"
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/cache", "gs://bucket/cache", "file:///tmp/cache"])
+def test_a_uri_is_refused(tmp_path, monkeypatch, place):
+    """A cache is on this machine: no directory is made that has the name of a URI."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTGEN_CACHE", place)
+    with pytest.raises(UsageError, match=f"^TEXTGEN_CACHE must be a local path, got {place}; "):
+        cache_directory("ids")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):

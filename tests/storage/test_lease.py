@@ -168,6 +168,17 @@ def test_what_a_lock_says_of_its_holder_is_shown_on_one_line(uri, description, s
         assert first.said == [f"waiting up to 1 seconds for {shown}, who may still work in {uri}"]
 
 
+def test_what_a_lock_says_stays_on_one_short_line(bucket, uri):
+    """Anyone who may write to the bucket can write it, and it is shown to the user."""
+    description = "a\nNext:\n  rm -r . " + 1000 * "x"
+    lock = {"name": "", "copy": "", "description": description, "held": True}
+    bucket.blob("job/lock").upload_from_string(json.dumps(lock))
+    said: list[str] = []
+    Lease.check(uri, said.append)
+    assert "\n" not in said[0]
+    assert len(said[0]) < len(description)
+
+
 def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):
     """The holder still holds the lease, and another is refused."""
     with Kept(uri, "one") as first:

@@ -1,1 +1,1 @@
-"""The commands: one thin file each, which parses, checks and hands on; knows nothing of how the work is done."""
+"""The commands: each has one thin file, which parses and checks the arguments and calls the packages that do the work."""

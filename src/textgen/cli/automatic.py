@@ -1,4 +1,4 @@
-"""Chooses the settings that the command line leaves open if time limits a run; loads nothing heavy."""
+"""Chooses a model, and how to train it, if the user chose none and time limits the run; does not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from textgen.jobs import JobDirectory
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, choose
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
-"""Files of NVIDIA's driver: on Linux, and on Linux within Windows."""
+"""Files of NVIDIA's driver, on Linux and in the Windows Subsystem for Linux."""
 _CUDA_LIBRARY = "nvidia.cudnn"
-"""Part of textgen[gpu]. If TensorFlow finds the library elsewhere, only --device gpu counts as a GPU."""
+"""A library that `textgen[gpu]` installs. If TensorFlow finds it elsewhere, `--device gpu` is needed to count as a GPU."""
 _NO_DEVICES = ("", "-1")
 """Values of CUDA_VISIBLE_DEVICES that hide every GPU."""
 
 
 def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
-    """Whether neither --config nor a flag for the model is given: a file of settings counts as a whole, with its defaults.
+    """Returns whether the user chose no model: neither `--config`, which sets every setting, nor a flag for the model is given.
 
     Args:
-        command: the other flags.
-        given: the settings that were given.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
     """
     return command.config is None and set(SHAPE_SETTINGS).isdisjoint(given)
 
 
 def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> float | None:
-    """The minutes for which a model is chosen; None if time is not the limit or the model is given.
+    """Returns the minutes to choose a model for; None if time is not the limit, or the user chose a model.
 
     Args:
-        config: the settings, those not given at their defaults.
-        command: the other flags.
-        given: the settings that were given.
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
     """
     return config.time_limit if leaves_model_open(command, given) else None
 
@@ -49,17 +49,17 @@ def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: 
 def complete(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
-    """Chooses a model and how to train it, if these are left open and time is the limit.
+    """Chooses a model, and how to train it, if the user chose none and time is the limit.
 
     Args:
-        config: the settings, those not given at their defaults.
-        command: the other flags.
-        given: the settings that were given.
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given; these are not changed.
         corpus: the text.
         device: the kind of device that will train.
 
     Returns:
-        The settings, and the choices among them.
+        The settings, and the choices that were made.
     """
     minutes = minutes_to_choose_for(config, command, given)
     if minutes is None:
@@ -75,48 +75,50 @@ def complete(
 
 
 def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirectory) -> TrainingConfig:
-    """The settings with the model of an existing job; if time is the limit, also with the job's other chosen settings.
+    """Takes the model from an existing job; if time is the limit, also the other settings that were chosen for that job.
 
     Args:
-        config: the settings, with nothing chosen.
-        given: the settings that were given.
+        config: the settings; those that were not given have their defaults.
+        given: the names of the settings that were given; these are not changed.
         job: the job, which exists.
 
+    Returns:
+        The settings.
+
     Raises:
-        TextgenError: when its settings cannot be read.
+        TextgenError: if the job's settings cannot be read.
     """
-    there = read_config(job.config, "use --fresh to start over")
+    before = read_config(job.config, "use --fresh to start over")
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
     if "precision" not in given:
         kept = (*kept, "use_fp16")
-    return _with(config, there, (name for name in kept if name not in given))
+    return _with(config, before, (name for name in kept if name not in given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
-    """A remark on an existing job that may be of the same text, if a model was chosen; empty if there is none.
+    """Returns a remark about an existing job with the same prefix but another model; empty if there is none.
 
     Args:
         config: the settings, including the chosen ones.
-        job: of the chosen model; it does not exist yet.
-        prefix: the first part of such jobs' names.
+        job: the job of the chosen model; it does not exist yet.
+        prefix: the first part of the job's name.
     """
     try:
-        there = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
+        others = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
     except OSError:
-        there = []
-    for other in there:
+        others = []
+    for other in others:
         try:
-            there_config = read_config(other / job.config.name, "")
+            other_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        if job_name(_with(config, there_config, SHAPE_SETTINGS), prefix) == other.name:
-            flags = chosen_flags(there_config)
-            return f"There is {other} already, with another model; with {flags} this run would go on with that."
+        if job_name(_with(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
+            return f"{other} already exists, with another model; to resume it instead, add {chosen_flags(other_config)}"
     return ""
 
 
 def describe(choices: Iterable[Choice]) -> list[str]:
-    """The choices and their reasons, one line per reason."""
+    """Returns the choices in words, one line per reason."""
     return [
         ", ".join(f"{name} {_shown(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
@@ -124,17 +126,17 @@ def describe(choices: Iterable[Choice]) -> list[str]:
 
 
 def chosen_flags(config: TrainingConfig) -> str:
-    """The flags that give a config's model and how it is trained, so that nothing is left to choose."""
-    shown = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
+    """Returns the flags that select a config's model and its other chosen settings, so that nothing is chosen again."""
+    chosen = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
     return " ".join(
         setting.as_argument(getattr(config, setting.name))
-        for setting in shown
+        for setting in chosen
         if setting.option.in_every_job_name or getattr(config, setting.name) != setting.default
     )
 
 
 def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
-    """The settings with some of another config."""
+    """Returns the settings, some of them with another config's values."""
     return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
 
 
@@ -143,10 +145,10 @@ def _shown(value: Any) -> str:
 
 
 def device_kind(command: TrainCommand) -> DeviceKind:
-    """The kind of device that this machine will train on, without asking TensorFlow.
+    """Returns the kind of device that will train, without loading TensorFlow.
 
     Args:
-        command: the flags; `device` is the one that is wanted.
+        command: the flags. If `device` is "auto", the machine has a GPU if NVIDIA's driver and `textgen[gpu]` are installed.
     """
     if command.device != "auto":
         return command.device

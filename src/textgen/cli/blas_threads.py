@@ -1,19 +1,19 @@
-"""Chooses how many threads NumPy's products use; must run before NumPy is imported, and so knows nothing of arrays."""
+"""Sets the number of threads for NumPy's matrix products; must run before NumPy is imported."""
 
 from __future__ import annotations
 
 import os
 
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-"""Of the libraries that NumPy's wheels bring: OpenBLAS, and Apple's Accelerate."""
+"""The variables of the BLAS libraries in NumPy's wheels: OpenBLAS, and Apple's Accelerate."""
 
 
 def use_one_blas_thread() -> None:
-    """Sets the number of BLAS threads to one, if the user has set none.
+    """Sets the number of BLAS threads to one, unless the user has set it.
 
-    A step of a small model takes less time than waking a second thread and waiting for it. A large one is faster with two
-    on a machine that has nothing else to do; but a thread that must wait for a core keeps the others waiting at each of
-    the thousands of products, and sampling then takes ten times as long or more.
+    One step of a small model takes less time than waking a second thread and waiting for it. A large model would be faster
+    with two threads, but only on an idle machine. On a busy one, a thread that waits for a core delays the other one in each
+    of thousands of products, and sampling takes ten times as long or more.
     """
     if not any(name in os.environ for name in (*_VARIABLES, "OMP_NUM_THREADS")):
         for name in _VARIABLES:

@@ -1,4 +1,4 @@
-"""Opens the copy index of the text that a model learned from; knows nothing of what it is asked."""
+"""Opens the copy index of the text that a model was trained on."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 def open_copies(place: str, model: ModelFile) -> CopyIndex:
     """Opens the copy index of a model's training text, which is found through its job directory.
 
-    The first time it is built, which takes a while for a long text; a terminal shows that meanwhile.
+    The first time, this builds the index. That takes a while for a long text, so a terminal shows a spinner.
 
     Args:
         place: the job directory, or the model file in it.
-        model: the model file that was read there.
+        model: the opened model file.
 
     Returns:
         The index.
 
     Raises:
+        UsageError: if the job is in a bucket.
         TextgenError: as `open_training_text` and `open_copy_index`.
     """
     refuse_bucket_with_copies(place)

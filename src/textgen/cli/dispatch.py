@@ -1,4 +1,4 @@
-"""Runs one of a program's commands by its name, and lists them."""
+"""Runs a program's commands by name, and lists them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Command:
     """A command.
 
     Attributes:
-        module: the module whose `main` runs it, imported when it is called.
-        summary: one line that says what it does.
+        module: the module whose `main` runs the command; imported only then.
+        summary: one line for the help page: what the command does.
     """
 
     module: str
@@ -30,8 +30,8 @@ class Commands:
     """The commands of a program.
 
     Attributes:
-        program: its name on the command line.
-        description: one line that says what it is for.
+        program: the program's name.
+        description: one line for the help page: what the program does.
         known: the commands by name.
     """
 
@@ -43,7 +43,7 @@ class Commands:
         """Runs the command that the first argument names.
 
         Args:
-            arguments: without the program's name.
+            arguments: the arguments after the program's name.
 
         Returns:
             The exit code.
@@ -55,7 +55,7 @@ class Commands:
         return run_command(self.program, self._without_command, arguments)
 
     def make_parser(self) -> Parser:
-        """The parser of the program itself, for its help page."""
+        """Returns the parser of the program itself, which prints its help page."""
         width = max(map(len, self.known))
         commands = "\n".join(f"  {name:{width}}  {command.summary}" for name, command in self.known.items())
         parser = Parser(

@@ -1,4 +1,4 @@
-"""A text that a user and a model write in turn, passage by passage; knows nothing of terminals and of commands."""
+"""A text that a user and a model write in turn, passage by passage."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from textgen.generation import TextGenerator
 
 READ_AGAIN = 5000
-"""How many characters of the text, at most, the model reads before each passage.
+"""The most characters of the text that the model reads before each passage.
 
-What stands further back no longer changes what an LSTM writes: word models make use of about 200 words (Khandelwal et al.
-2018, "Sharp Nearby, Fuzzy Far Away", section 4). This is some 800 words, and read in a moment, however long the text.
+Text further back does not change what an LSTM writes: word models use about 200 words of context (Khandelwal et al. 2018,
+"Sharp Nearby, Fuzzy Far Away", section 4). 5000 characters are about 800 words, and reading them takes only a moment.
 """
 
-# Where a text can be cut so that the tokens of the rest are those of the whole: before white space behind something else.
+# The end of a word: if a text is cut there, what follows has the same tokens as in the whole text.
 _CUT = re.compile(r"(?<=\S)\s")
 
 
 @dataclass
 class Passage:
-    """A turn: what the user added, and how the model went on.
+    """What the user added in one turn, and how the model continued it.
 
     Attributes:
-        added: the user's words.
-        pieces: the model's, a piece a token.
-        seed: of the model's random numbers; None where it has not written yet.
+        added: the user's text.
+        pieces: the model's text, one piece per token.
+        seed: the seed of the model's random numbers; None if the model has not continued this passage.
     """
 
     added: str
@@ -44,23 +44,23 @@ class Passage:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole passage."""
         return self.added + "".join(self.pieces)
 
 
 class Draft:
-    """The text, and how it is written.
+    """A text in passages, and the settings with which the model continues it.
 
-    A passage grows while its pieces are taken; it keeps those it has when nobody takes more.
+    A passage grows as its pieces are consumed. If the consumer stops early, the passage keeps the pieces consumed so far.
 
     Args:
         generator: writes the model's part.
-        config: how. Its seed is that of the first passage, and one more of each that follows.
-        open_copies: opens the copy index of the training text; called where `max_copy` is set.
+        config: the sampling settings. The first passage uses their seed, and each later one the next higher seed.
+        open_copies: opens the copy index of the training text; called only when `max_copy` is set.
 
     Attributes:
-        passages: the text in its parts.
-        config: how the next passage is written.
+        passages: the passages, in order.
+        config: the settings for the next passage.
     """
 
     def __init__(self, generator: TextGenerator, config: SamplingConfig, open_copies: Callable[[], CopyIndex]) -> None:
@@ -77,48 +77,48 @@ class Draft:
         return _join(self.passages)
 
     def changes(self, added: str) -> tuple[str, ...]:
-        """Lists how the model respells the user's words to read them; see `TextGenerator.changes`."""
+        """Lists how the model respells the user's text before it reads it; see `TextGenerator.changes`."""
         return self._generator.changes(added)
 
     def write(self, added: str = "") -> Iterator[str]:
         """Adds a passage.
 
         Args:
-            added: the user's words, with which it begins.
+            added: the user's text, with which the passage starts.
 
         Returns:
-            The pieces with which the model continues, one per token.
+            The pieces with which the model continues it, one per token.
 
         Raises:
-            DataError: when the model does not know the user's words, and the config's `oov` is "error".
-            TextgenError: as `TextGenerator.write`. After either the text is as it was.
+            DataError: if the model does not know some of the user's text, and the config's `oov` is "error".
+            TextgenError: as `TextGenerator.write`. No error changes the text.
         """
         self._refuse_unknown(self.text + added)
         return self._write(self.passages, added)
 
     def retry(self) -> Iterator[str]:
-        """Writes the last passage again, with another seed.
+        """Writes the last passage again, with the next seed.
 
         Returns:
-            As `write`.
+            The new pieces, as from `write`.
 
         Raises:
-            UsageError: when there is no passage.
+            UsageError: if there is no passage.
         """
         last = self._last()
         return self._write(self.passages[:-1], last.added)
 
     def undo(self) -> None:
-        """Takes the last passage back, with what the user added.
+        """Removes the last passage, including what the user added.
 
         Raises:
-            UsageError: when there is no passage.
+            UsageError: if there is no passage.
         """
         self._last()
         self.passages.pop()
 
     def replace_last(self, added: str) -> None:
-        """Puts the user's words in the place of the last passage, or at the beginning.
+        """Replaces the last passage by the user's text; if there is no passage, the text becomes the first one.
 
         Raises:
             DataError: as `write`.
@@ -126,7 +126,7 @@ class Draft:
         self.replace(_join(self.passages[:-1]) + added)
 
     def replace(self, text: str) -> None:
-        """Puts another text in the place of this one; the passages before the first change stay as they are.
+        """Replaces the whole text; the passages before the first change stay as they are.
 
         Raises:
             DataError: as `write`.
@@ -141,19 +141,21 @@ class Draft:
         self.passages = [*kept, Passage(text[start:])] if start < len(text) else kept
 
     def set(self, name: str, value: str | None) -> None:
-        """Changes how the next passages are written.
+        """Changes a setting for the next passages.
 
         Args:
-            name: of a setting of `SamplingConfig`.
-            value: as a flag takes it; None for the default.
+            name: the name of a setting of `SamplingConfig`.
+            value: the value, as it is given to the flag; None for the default.
 
         Raises:
-            UsageError: when there is no such setting, or it cannot have this value.
-            TextgenError: when it is `max_copy`, and the training text cannot be read.
+            UsageError: if there is no such setting, or the value is not valid.
+            TextgenError: if the setting is `max_copy`, and the training text cannot be read.
         """
         known = {setting.name: setting for setting in settings(SamplingConfig)}
         if name not in known:
-            raise UsageError(f"there is no setting {shown(name)}{nearest(name, known)}; there are {', '.join(known)}")
+            raise UsageError(
+                f"there is no setting {shown(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
+            )
         setting = known[name]
         converted = setting.default if value is None else convert(setting, value)
         several = setting.option.repeatable and value is not None
@@ -169,11 +171,11 @@ class Draft:
 
     def _last(self) -> Passage:
         if not self.passages:
-            raise UsageError("there is no passage yet; type a line, or an empty one")
+            raise UsageError("there is no passage yet; type a line, or press Enter to let the model start")
         return self.passages[-1]
 
     def _write(self, before: Sequence[Passage], added: str) -> Iterator[str]:
-        """Puts a new passage behind some others, and there the text ends."""
+        """Makes the text end with a new passage after the given ones, and returns the pieces of the model's part."""
         config = replace(self.config, seed=self._seed, oov="unk" if self.config.oov == "unk" else "skip")
         prompt = _end_of(_join(before) + added)
         pieces = self._generator.write(prompt, config, copies=self._copies)
@@ -189,9 +191,9 @@ class Draft:
         return take()
 
     def _refuse_unknown(self, text: str) -> None:
-        """Refuses a text with tokens that neither the model knows nor the text so far has.
+        """Refuses a text with unknown tokens, except those that are already in the draft.
 
-        What the model wrote may have some: two words that it wrote without a space are one to whoever reads them again.
+        The model's own text may contain unknown tokens: two words without a space between them are read as one.
         """
         if self.config.oov != "error":
             return
@@ -200,7 +202,7 @@ class Draft:
         unknown = [token for token in vocabulary.unknown(read_prompt(text, vocabulary).tokens) if token not in before]
         if unknown:
             raise DataError(
-                f"the model does not know {vocabulary.listed(unknown)}; set oov to skip to leave them out, or to unk to let it read [UNK] in their place"
+                f"the model does not know {vocabulary.listed(unknown)}; set oov to skip to leave them out, or to unk to read them as [UNK]"
             )
 
 
@@ -209,7 +211,7 @@ def _join(passages: Sequence[Passage]) -> str:
 
 
 def _end_of(text: str) -> str:
-    """As much of a text's end as the model reads."""
+    """Returns the end of a text, as much of it as the model reads."""
     end = text[-READ_AGAIN:]
     cut = _CUT.search(end)
     return end[cut.start() :] if cut is not None and len(end) < len(text) else end

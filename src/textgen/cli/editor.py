@@ -14,7 +14,7 @@ from textgen.errors import DataError, InputOutputError, TextgenError, UsageError
 
 
 def find_editor() -> str | None:
-    """The command in `VISUAL`, or else in `EDITOR`; None if neither is set."""
+    """Returns the command in the environment variable `VISUAL`, or else in `EDITOR`; None if neither is set."""
     return os.environ.get("VISUAL") or os.environ.get("EDITOR") or None
 
 
@@ -22,14 +22,14 @@ def edit(editor: str, text: str, accept: Callable[[str], None]) -> None:
     """Opens a text in an editor, through a temporary file.
 
     Args:
-        editor: the command, with any arguments of its own.
-        text: the text. The file ends with a line end, as editors expect.
-        accept: takes the edited text, without that line end.
+        editor: the command, which may contain arguments.
+        text: the text. In the file, a line end follows it, as editors expect.
+        accept: called with the edited text, without that line end.
 
     Raises:
-        UsageError: the editor cannot be started.
-        InputOutputError: the editor fails; nothing is accepted.
-        DataError: `accept` raised it. The message names the file, which is kept so that no work is lost.
+        UsageError: if the editor cannot be started.
+        InputOutputError: if the editor fails; `accept` is not called.
+        DataError: if `accept` raises it. The file is kept, and the message names it, so that no work is lost.
     """
     path = _write(text)
     try:
@@ -39,7 +39,7 @@ def edit(editor: str, text: str, accept: Callable[[str], None]) -> None:
     except OSError as error:
         raise from_os_error(error, f"cannot edit {path}") from error
     except DataError as error:
-        raise DataError(f"{error}; what you wrote is kept in {path}") from error
+        raise DataError(f"{error}; your text is kept in {path}") from error
     except TextgenError:
         path.unlink(missing_ok=True)
         raise
@@ -56,15 +56,17 @@ def _write(text: str) -> Path:
 
 
 def _run(editor: str, path: Path) -> None:
-    """Runs the editor to its end; meanwhile Ctrl-C reaches the editor alone."""
+    """Runs the editor and waits for its end; until then, Ctrl-C reaches only the editor."""
     try:
         process = subprocess.Popen([*shlex.split(editor), str(path)])  # noqa: S603 - the user's own editor
     except (OSError, ValueError) as error:
-        raise UsageError(f"VISUAL or EDITOR must name an editor, and {editor} cannot be started: {error}") from error
+        raise UsageError(
+            f"VISUAL or EDITOR must name an editor, got {editor}, which cannot be started ({error}); set it to another one"
+        ) from error
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         code = process.wait()
     finally:
         signal.signal(signal.SIGINT, ours)
     if code != 0:
-        raise InputOutputError(f"{editor} ended with {code}; the text stays as it was")
+        raise InputOutputError(f"{editor} exited with code {code}; the text is unchanged")

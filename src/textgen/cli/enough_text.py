@@ -1,4 +1,4 @@
-"""Refuses a text that is too short to train on, before anything heavy is loaded or written."""
+"""Refuses a text that is too short to train on, before TensorFlow is loaded or any file is written."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from textgen.errors import DataError, named
 from textgen.planning import Plan
 
 _CHUNK_CHARACTERS = 1 << 16
-_SCORED_TOKENS = 2
-"""Evaluation needs a token to read and one to predict."""
+_LEAST_EVALUATED = 2
+"""The minimum number of tokens in a text for evaluation: one to read and one to predict."""
 
 
 def check_enough_text(corpus: Corpus, plan: Plan) -> None:
-    """Checks that each part of the text has enough tokens; reads no more of it than that takes.
+    """Checks that each part of the text has enough tokens; reads only as much of it as is necessary.
 
     Args:
         corpus: the text.
-        plan: of the run.
+        plan: the plan of the run.
 
     Raises:
-        DataError: when the training text does not fill one step, or another text cannot be scored.
+        DataError: if the training text is too short for one step, or another part is too short to be evaluated.
     """
     config = plan.config
     needed = plan.tokens_per_step + 1
@@ -38,16 +38,14 @@ def check_enough_text(corpus: Corpus, plan: Plan) -> None:
         )
     for part, section, advice in (
         ("validation", corpus.valid, f"raise {named('valid_fraction')}, or give more text"),
-        ("test", corpus.test, "give more text, or take the file away"),
+        ("test", corpus.test, "give more text, or remove that file"),
     ):
-        if section and (tokens := _count_up_to(_SCORED_TOKENS, section, corpus.vocabulary)) < _SCORED_TOKENS:
-            raise DataError(
-                f"the {part} text is too short: it has {tokens} of the {_SCORED_TOKENS} tokens that it needs; {advice}"
-            )
+        if section and (tokens := _count_up_to(_LEAST_EVALUATED, section, corpus.vocabulary)) < _LEAST_EVALUATED:
+            raise DataError(f"the {part} text must have at least {_LEAST_EVALUATED} tokens, got {tokens}; {advice}")
 
 
 def _count_up_to(enough: int, section: Section, vocabulary: Vocabulary) -> int:
-    """The number of a section's tokens, or one that is at least `enough`."""
+    """Returns the number of tokens in a section; counting stops at `enough` or soon after."""
     tokens = 0
     for chunk in section.chunks(_CHUNK_CHARACTERS):
         tokens += len(vocabulary.tokenizer.split(chunk))

@@ -1,4 +1,4 @@
-"""`textgen export`: writes a trained model for other runtimes."""
+"""`textgen export`: exports a trained model to another runtime."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen export`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -32,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen export`."""
+    """Returns the parser of `textgen export`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [JOB] --format keras|litert|onnx [--output PATH]",
-        "Writes a trained model as a file for another runtime, with its vocabulary next to it. The file computes one\n"
-        "step: from a token's id and the states to the logits of the next token and the next states. It is run once and\n"
-        "refused if its results differ from those of textgen-sample. The paths of the files are printed on standard\n"
-        "output, one per line.",
+        "Export a trained model to a file for another runtime, and its vocabulary to a second file next to it.\n"
+        "The model's file computes one step: from a token id and the states to the logits of the next token\n"
+        "and the next states. It is run once, and rejected if its results differ from those of textgen-sample.\n"
+        "The paths of the two files are printed on standard output, one per line.",
         f"example:\n  {PROGRAM} story-384-states-1-layers-384-embed --format onnx\n\n"
         "docs/export.md shows how each file is used.",
     )
@@ -60,26 +60,26 @@ def _export(arguments: Sequence[str]) -> None:
     check_installed(command.format)
     place = find_job(command.model, with_model=True)
     model = open_model(place)
-    source = _beside(place)
+    source = _model_path(place)
     suffix = FORMATS[command.format].suffix
     output = find_output(source.with_suffix(suffix) if command.output is None else Path(command.output), suffix)
     if output.exists() and source.exists() and output.samefile(source):
-        raise UsageError(f"--output must be another file than {source}, which is the model itself; name another file")
+        raise UsageError(f"--output must not be the model file itself, got {output}; name another file")
 
     console = Console()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with console.busy(f"writing {output}"), console.silenced():
         exported = export_model(model, command.format, output)
     console.say(
-        f"{output} has {output.stat().st_size / 1e3:,.0f} kB; in a test run its logits were those of textgen to within "
+        f"Wrote {output}, {output.stat().st_size / 1e3:,.0f} kB; in a test run, its logits differed from textgen's by at most "
         f"{exported.difference:.1g}"
     )
     paths = f"{exported.model}\n{exported.vocabulary}\n"
     sys.stdout.write(visible(paths, "\n") if sys.stdout.isatty() else paths)
 
 
-def _beside(place: str) -> Path:
-    """The model file, next to which the exported one goes; for one in a bucket, its name in the current folder."""
+def _model_path(place: str) -> Path:
+    """Returns the model file, next to which the exported one is written; for one in a bucket, its name in the current folder."""
     if is_bucket(place):
         return Path(PurePosixPath(place).name)
     path = Path(place)

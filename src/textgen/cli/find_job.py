@@ -1,4 +1,4 @@
-"""Finds the job that a command is to work with: by its path, by its name below job/, or the newest; opens none."""
+"""Finds the job that a command works on: by its path, by its name below job/, or the newest."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def find_job(given: str | None, *, with_model: bool) -> str:
     """Finds the job that an argument names.
 
     Args:
-        given: a path, a URI that begins with `gs://`, or the name of a job below `job/`. A path that exists wins over a
-            name. None is the job below `job/` that changed last; standard error is told which.
-        with_model: whether only jobs that have a model file count as the newest.
+        given: a path, a URI that begins with `gs://`, or the name of a job below `job/`; an existing path wins over a
+            name. None for the newest job below `job/`, which is printed on standard error.
+        with_model: whether to look for the newest job only among those with a model file.
 
     Returns:
-        The path or URI; it may not be that of a job.
+        The path or URI; it need not be a job.
 
     Raises:
-        MissingError: when there is neither such a path nor such a name, or no job at all.
+        MissingError: if there is neither such a path nor such a job, or no job at all.
     """
     if given is None:
         return _find_newest(with_model=with_model)
@@ -40,12 +40,12 @@ def find_job(given: str | None, *, with_model: bool) -> str:
 
 
 def how_to_start() -> str:
-    """Says which command starts a job."""
+    """Returns advice for a user without a job: the command that starts one."""
     return f"{typed('textgen-train')} my-book.txt starts one"
 
 
 def jobs_below(directory: Path) -> list[JobFacts]:
-    """The jobs in and below a directory, the last changed first; none where `job/`, the default, does not exist yet.
+    """Lists the jobs in and below a directory, the newest first; none if it is `job/`, the default, and does not exist yet.
 
     Raises:
         TextgenError: as `list_jobs`.
@@ -62,4 +62,4 @@ def _find_newest(*, with_model: bool) -> str:
             name = job.job_dir
             Console().say(f"Using the newest job, {name if name.isprintable() else repr(name)}")
             return name
-    raise MissingError(f"no job below {_JOBS} has a model yet; {typed('textgen')} jobs shows how far they are")
+    raise MissingError(f"no job below {_JOBS} has a model yet; {typed('textgen')} jobs shows their progress")

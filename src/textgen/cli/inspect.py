@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen inspect`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -35,13 +35,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen inspect`."""
+    """Returns the parser of `textgen inspect`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [JOB]",
-        "Verifies the settings, the vocabulary, the state, the checkpoints and the model file of a job, and prints what\n"
-        "they contain. Exits with 78 if one is damaged. Training resumes from the checkpoint that is marked as the newest\n"
-        "usable one.",
+        "Verify the settings, the vocabulary, the state, the checkpoints and the model file of a job, and print\n"
+        "what they contain. The exit code is 78 if one is damaged. Training resumes from the checkpoint marked\n"
+        "newest usable.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -64,7 +64,7 @@ def _inspect(arguments: Sequence[str]) -> None:
     job = JobDirectory(path)
     checkpoints = inspect_checkpoints(CheckpointStore(job.checkpoints))
     if not job.exists and not checkpoints and not job.model.exists():
-        raise MissingError(f"{path} holds no job: neither settings, nor checkpoints, nor a model; check the path")
+        raise MissingError(f"{path} is not a job: it has no settings, no checkpoints and no model; check the path")
 
     encode_output("backslashreplace")
     facts = job_facts(job)
@@ -74,11 +74,11 @@ def _inspect(arguments: Sequence[str]) -> None:
     _say_checkpoints(checkpoints, newest)
     damaged = {facts.problem, *small_files, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)}
     if count := len(damaged - {None}):
-        raise FormatError(f"{path} holds {count} damaged part{'s' if count > 1 else ''}; the lines above say which")
+        raise FormatError(f"{path} has {count} damaged part{'s' if count > 1 else ''}; see the lines above")
 
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
-    """Verifies config.yaml, vocabulary.json and state.json; returns the problem of each that is damaged."""
+    """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the problems."""
     from textgen.cli.existing_job import read_vocabulary
     from textgen.cli.job_config import read_config
     from textgen.jobs import JobState
@@ -108,6 +108,7 @@ def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[
 
 
 def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointFacts | None) -> None:
+    """Prints a line for each checkpoint."""
     _say("checkpoints:" if checkpoints else "checkpoints: none")
     for checkpoint in checkpoints:
         parts = [f"step {checkpoint.step:,}"]
@@ -126,7 +127,7 @@ def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointF
 
 
 def _say_model(job: JobDirectory) -> str | None:
-    """Prints what the model file contains; returns why it cannot be used, or None if it can or there is none yet."""
+    """Prints what the model file contains; returns its problem, or None if it can be used or does not exist yet."""
     from textgen.generation import read_model
 
     if not job.model.exists():
@@ -144,7 +145,7 @@ def _say_model(job: JobDirectory) -> str | None:
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
-    """What a model file contains, by the names of the lines."""
+    """Returns the lines that describe a model file, by their labels."""
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
@@ -161,6 +162,6 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 
 def _say(line: str) -> None:
-    """Writes a line; line breaks and control characters are written as escapes."""
-    shown = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in line)
+    """Prints a line, with line breaks and control characters as escapes."""
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
     sys.stdout.write(shown + "\n")

@@ -1,6 +1,7 @@
-"""The session of `textgen-sample --interactive`: reads lines and commands, shows passages; the text itself is a `Draft`.
+"""The session of `textgen-sample --interactive`: reads lines and commands, and shows passages of a `Draft`.
 
-Text goes to standard output; remarks, errors and the prompt for input to standard error. So it works over pipes, too.
+The text goes to standard output; remarks, errors and the prompt for input go to standard error. So a session also works over
+pipes.
 """
 
 from __future__ import annotations
@@ -31,23 +32,23 @@ if TYPE_CHECKING:
 
 HELP = """\
 an empty line      continues the text
-any other line     is added to the text, which then continues; begin it with a space to start a new word
-//...              adds a line that begins with one slash
+any other line     is added to the text, which then continues; start it with a space to start a new word
+//...              adds a line that starts with a single slash
 /retry             writes the last passage again, with another seed
-/undo              removes the last passage, with what you added to it; again, the one before
-/edit              opens the text in $VISUAL or $EDITOR; without one, the lines that follow replace the last
+/undo              removes the last passage, with what you added to it; repeat it to remove earlier ones
+/edit              opens the text in $VISUAL or $EDITOR; if neither is set, the lines that follow replace the last
                    passage, up to a line with a single dot
 /set NAME VALUE    sets length, temperature, until or another sampling flag; without VALUE, restores its default;
-                   without NAME, shows them all
-/temperature 1.2   is short for /set temperature 1.2; the same works for the others
+                   without NAME, shows all of them
+/temperature 1.2   is short for /set temperature 1.2; the other flags have the same short form
 /show              shows the whole text
-/save FILE         saves the text in a new file; /save! FILE replaces an existing one
+/save FILE         saves the text to a new file; /save! FILE replaces an existing one
 /help              shows this page
 /quit              ends the session, as Ctrl-D does
-Ctrl-C             stops the passage that is being written, and keeps what is there"""
+Ctrl-C             stops the current passage, and keeps what it has so far"""
 
 _INPUT_PROMPT = "> "
-_COMMAND_MARK = "/"
+_COMMAND_PREFIX = "/"
 _END_OF_LINES = "."
 _CHARACTERS_SHOWN = 60
 
@@ -64,15 +65,15 @@ def write_together(
 
     Args:
         generator: writes the model's passages.
-        config: how it writes at first.
+        config: the sampling settings at the start.
         open_copies: opens the copy index of the training text, if it is needed.
-        prompt: the beginning of the text; the first passage continues it at once.
-        echo: whether a passage is shown with what the user added to it.
+        prompt: the start of the text, which the first passage continues; empty to wait for a line first.
+        echo: whether a passage is shown together with what the user added to it.
 
     Raises:
-        TextgenError: the prompt cannot be continued. Later failures are reported, and the session continues.
-        KeyboardInterrupt: Ctrl-C while a line is read from something other than a terminal. On a terminal it does not
-            end the session: it may have been meant for the passage that has just ended.
+        TextgenError: if the prompt cannot be continued. Later failures are reported, and the session continues.
+        KeyboardInterrupt: on Ctrl-C while a line is read from a pipe. On a terminal, Ctrl-C does not end the session: it may
+            have been meant for a passage that has just ended.
     """
     session = Session(Draft(generator, config, open_copies), echo=echo)
     session.begin(prompt.removeprefix("\ufeff").replace("\r\n", "\n"))
@@ -80,11 +81,11 @@ def write_together(
 
 
 class Session:
-    """Carries out one line after the other.
+    """A session: reads lines and carries them out.
 
     Args:
         draft: the text.
-        echo: whether a passage is shown with what the user added to it.
+        echo: whether a passage is shown together with what the user added to it.
     """
 
     def __init__(self, draft: Draft, *, echo: bool) -> None:
@@ -109,7 +110,7 @@ class Session:
         }
 
     def begin(self, prompt: str) -> None:
-        """Prepares the streams, and writes the first passage if there is a prompt."""
+        """Prepares the standard streams, and writes the first passage if there is a prompt."""
         encode_output("surrogateescape")
         sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
         pieces = self._draft.write(prompt) if prompt else None
@@ -117,17 +118,17 @@ class Session:
             with contextlib.suppress(ImportError):
                 import readline  # noqa: F401 - gives `input` history and editing
             self._console.say(
-                "An empty line continues the text, any other line is added to it; /help shows all commands."
+                "An empty line continues the text; any other line is added to it first. /help shows all commands."
             )
         if pieces is not None:
             say_changes(self._draft.changes(prompt))
             self._show_passage(pieces)
 
     def run(self) -> None:
-        """Reads lines and carries them out until there are no more."""
+        """Reads lines and carries them out, until the input ends."""
         while True:
             try:
-                self._obey(self._ask())
+                self._execute(self._ask())
             except EOFError:
                 break
             except TextgenError as error:
@@ -135,15 +136,15 @@ class Session:
             except KeyboardInterrupt:
                 if not self._is_terminal:
                     raise
-                self._console.say("\n/quit or Ctrl-D ends.")
+                self._console.say("\nUse /quit or Ctrl-D to end the session.")
         if self._is_terminal and self._draft.text != self._saved:
-            self._console.say("Not saved; /save FILE keeps a text.")
+            self._console.say("The text was not saved; use /save FILE before /quit.")
 
     def _ask(self) -> str:
-        """The next line, without its end.
+        """Reads the next line, without its line end.
 
         Raises:
-            EOFError: when there is none.
+            EOFError: if the input has ended.
         """
         if sys.stdin.isatty() and not sys.stdout.isatty():
             self._console.rich.print(_INPUT_PROMPT, end="")
@@ -153,9 +154,9 @@ class Session:
             put("\n" if self._is_terminal else "")
             raise
 
-    def _obey(self, line: str) -> None:
-        command = line.removeprefix(_COMMAND_MARK)
-        if command == line or command.startswith(_COMMAND_MARK):
+    def _execute(self, line: str) -> None:
+        command = line.removeprefix(_COMMAND_PREFIX)
+        if command == line or command.startswith(_COMMAND_PREFIX):
             self._write(command)
             return
         name, _, value = command.partition(" ")
@@ -167,9 +168,9 @@ class Session:
             self._set(command)
         elif name not in self._commands:
             known = [*self._commands, *self._commands_with_value, *settings]
-            raise UsageError(f"there is no command {shown(line)}{nearest(name, known)}; /help lists them")
+            raise UsageError(f"there is no command {shown(line)}{nearest(name, known)}; /help shows all commands")
         elif value:
-            raise UsageError(f"/{name} takes nothing behind it, got {shown(value)}; leave it out")
+            raise UsageError(f"/{name} takes no value, got {shown(value)}; leave it out")
         else:
             self._commands[name]()
 
@@ -191,18 +192,18 @@ class Session:
 
     def _undo(self) -> None:
         self._draft.undo()
-        self._tell_end()
+        self._show_end()
 
     def _edit(self) -> None:
         editor = find_editor() if self._is_terminal else None
         if editor is not None:
             edit(editor, self._draft.text, self._draft.replace)
         else:
-            self._console.say("Type the new last passage; end it with a line with a single dot.")
+            self._console.say("Type the new last passage, then a line with a single dot.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
         if self._draft.passages:
             say_changes(self._draft.changes(self._draft.passages[-1].added))
-        self._tell_end()
+        self._show_end()
 
     def _set(self, assignment: str) -> None:
         name, _, value = assignment.partition(" ")
@@ -228,19 +229,19 @@ class Session:
         try:
             path = Path(name).expanduser()
             if "\0" in name or (path.exists() and not path.is_file()):
-                raise UsageError(f"/save needs the name of a file, got {shown(name)}")
+                raise UsageError(f"/save must name a file, got {shown(name)}; use /save FILE")
             if not replaces and (path.exists() or path.is_symlink()):
-                raise UsageError(f"the file {path} already exists; /save! {name} replaces it, or name another")
+                raise UsageError(f"{path} already exists; use /save! {name} to replace it, or name another file")
         except OSError as error:
             raise from_os_error(error, f"cannot write {name}") from error
         except RuntimeError as error:
-            raise UsageError(f"/save {name}: there is no such home directory; name another place") from error
+            raise UsageError(f"cannot save to {name}: there is no such home directory; name another file") from error
         write_atomic(
             path.resolve() if path.is_symlink() else path,
             (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape"),
         )
         self._saved = text
-        self._console.say(f"Saved {len(text):,} characters in {path}.")
+        self._console.say(f"Saved {len(text):,} characters to {path}.")
 
     def _help(self) -> None:
         self._console.say(HELP)
@@ -248,8 +249,10 @@ class Session:
     def _quit(self) -> None:
         raise EOFError
 
-    def _tell_end(self) -> None:
-        """Shows how the text ends now, which is nowhere else on the screen."""
+    def _show_end(self) -> None:
+        """Shows how the text now ends; the screen does not show it otherwise."""
         text = self._draft.text
         more = "..." if len(text) > _CHARACTERS_SHOWN else ""
-        self._console.say(f"The text ends: {more}{text[-_CHARACTERS_SHOWN:]!r}" if text else "The text is empty.")
+        self._console.say(
+            f"The text now ends with {more}{text[-_CHARACTERS_SHOWN:]!r}" if text else "The text is empty."
+        )

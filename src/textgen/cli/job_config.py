@@ -1,4 +1,4 @@
-"""Reads the settings that a job was last run with; knows nothing of what they are needed for."""
+"""Reads the settings of a job's last run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from textgen.errors import FormatError, UsageError
 from textgen.storage import read_text
 
 
-def read_config(path: Path, way_out: str) -> TrainingConfig:
+def read_config(path: Path, alternative: str) -> TrainingConfig:
     """Reads a job's `config.yaml`.
 
     Args:
         path: the file.
-        way_out: what else to do where it cannot be mended, for the error.
+        alternative: what the user can do instead of repairing the file, for the error message.
 
     Raises:
-        FormatError: when it holds no settings.
-        TextgenError: when it cannot be read.
+        FormatError: if its content is not valid.
+        TextgenError: if it cannot be read.
     """
     try:
         return TrainingConfig(**from_yaml(read_text(path), str(path)))
     except UsageError as error:
-        raise FormatError(f"{path}: {error}; mend it, or {way_out}") from error
+        raise FormatError(f"{path}: {error}; repair it, or {alternative}") from error

@@ -1,4 +1,4 @@
-"""`textgen jobs`: lists jobs, the last changed first."""
+"""`textgen jobs`: lists jobs, the most recently changed first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen jobs`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen jobs`."""
+    """Returns the parser of `textgen jobs`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [DIR] [--json]",
-        "Lists the jobs in and below a directory, the last changed first: how far each is, its best score on the\n"
-        "validation text, and its size on disk. A job is a directory with a config.yaml. A damaged job is listed with\n"
-        "its problem.",
-        "On a terminal the list is a table. In a pipe each line has the job, state, steps, loss, bits per character,\n"
-        "bytes, time of the last change and problem, separated by tabs, with - for a missing value.",
+        "List the jobs in and below a directory, the most recently changed first, with their state, their best\n"
+        "score on the validation text and their size on disk. A job is a directory with a config.yaml. A\n"
+        "damaged job is listed with its problem.",
+        "On a terminal, the list is a table. In a pipe, each line has the job, state, steps, loss, bits per\n"
+        "character, bytes, time of the last change and problem, separated by tabs, with - for a missing value.",
     )
     parser.add_settings(JobsCommand)
     parser.add_help_and_version()
@@ -73,7 +73,7 @@ def _jobs(arguments: Sequence[str]) -> None:
 
 
 def _row(job: JobFacts) -> tuple[str, ...]:
-    """A row of the table."""
+    """Returns a row of the table."""
     state = f"{job.state} at step {job.steps:,}" if job.state in {"running", "stopped"} else job.state
     loss = "" if job.valid_loss is None else f"{job.valid_loss:.3f}"
     bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
@@ -84,7 +84,7 @@ def _row(job: JobFacts) -> tuple[str, ...]:
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:
-    """The fields of a line in a pipe."""
+    """Returns the fields of a line in a pipe."""
     scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
     problem = _shown(job.problem or "-")
     return (_shown(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
@@ -99,10 +99,10 @@ def _write_table(rows: Iterable[tuple[str, ...]]) -> None:
 
 
 def _time(job: JobFacts) -> str:
-    """When a job last changed, in local time."""
+    """Returns the time of a job's last change, in local time."""
     return datetime.fromtimestamp(job.changed).astimezone().isoformat(" ", "seconds")
 
 
 def _shown(text: str) -> str:
-    """A text as one line: a name can contain line breaks, tabs and control characters."""
+    """Returns a text as one line: a name can contain line breaks, tabs and control characters."""
     return text if text.isprintable() else repr(text)

@@ -1,4 +1,4 @@
-"""`textgen`: one command for all others."""
+"""`textgen`: runs each of the other commands."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from textgen.cli.dispatch import Command, Commands
 
 COMMANDS = Commands(
     "textgen",
-    "Train an LSTM on your own text, and let it write.",
+    "Train an LSTM on your own text, and generate text with it.",
     {
-        "train": Command("textgen.cli.train", "Trains a model on text (textgen-train)."),
-        "sample": Command("textgen.cli.sample", "Lets a trained model write (textgen-sample)."),
-        "export": Command("textgen.cli.export", "Writes a trained model for other runtimes."),
-        "jobs": Command("textgen.cli.jobs", "Lists jobs: how far each is, how good, how large."),
-        "inspect": Command("textgen.cli.inspect", "Verifies what a job holds, and tells it."),
-        "vertex": Command("textgen.cli.vertex.main", "Trains on Google Cloud's Vertex AI."),
+        "train": Command("textgen.cli.train", "Train a model on text (textgen-train)."),
+        "sample": Command("textgen.cli.sample", "Generate text with a trained model (textgen-sample)."),
+        "export": Command("textgen.cli.export", "Export a trained model to another runtime."),
+        "jobs": Command("textgen.cli.jobs", "List jobs with their state, score and size."),
+        "inspect": Command("textgen.cli.inspect", "Verify the files of a job, and print what they contain."),
+        "vertex": Command("textgen.cli.vertex.main", "Train on Google Cloud's Vertex AI."),
     },
 )
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen`.
 
     Args:
-        arguments: without the program's name; None for the process' own.
+        arguments: the arguments after the program's name; None for those of the process.
 
     Returns:
         The exit code.

@@ -1,4 +1,4 @@
-"""Refuses a run that needs more memory than there is, before anything heavy is loaded."""
+"""Refuses a run that needs more memory than is installed or allowed, before TensorFlow is loaded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from textgen.planning import Plan
 
 
 def check_memory(plan: Plan) -> None:
-    """Compares the memory that a run needs, by estimate, with what the machine has and its container may use.
+    """Checks that the estimated memory of a run fits into the machine, and into the limit of its container.
 
-    Where the operating system tells neither, nothing is refused.
+    If the operating system reports neither, nothing is refused.
 
     Args:
-        plan: of the run.
+        plan: the plan of the run.
 
     Raises:
-        UnavailableError: when it cannot fit; the message names the settings to lower.
+        UnavailableError: if the run does not fit; the message names the settings to lower.
     """
     from rich.filesize import decimal
 
@@ -26,20 +26,20 @@ def check_memory(plan: Plan) -> None:
     least = min(((size, owner) for owner, size in known.items() if size is not None), default=None)
     if least is None or plan.memory <= least[0]:
         return
-    there, owner = least
+    available, owner = least
     lower = (
         f"{named('batch_size')} or {named('unroll_steps')}"
         if plan.memory_of_windows > plan.memory_of_weights
         else f"{named('lstm_state_size')}, {named('layers')} or {named('vocab_size')}"
     )
     raise UnavailableError(
-        f"training would take about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
-        f"{decimal(plan.memory_of_windows)} for windows, and this {owner} has {decimal(there)}; lower {lower}"
+        f"training needs about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
+        f"{decimal(plan.memory_of_windows)} for windows, but this {owner} has only {decimal(available)}; lower {lower}"
     )
 
 
 def installed_memory() -> int | None:
-    """The bytes of memory in this machine; None where the operating system does not tell, as on Windows."""
+    """Returns the bytes of memory in this machine; None if the operating system does not report them, as on Windows."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -47,13 +47,13 @@ def installed_memory() -> int | None:
 
 
 def container_memory(root: Path = Path("/")) -> int | None:
-    """The bytes of memory that Linux' control groups allow this process; None where they set no limit.
+    """Returns the bytes of memory that Linux control groups allow this process; None if they set no limit.
 
-    Every group above the process' own limits it too. In a container, the groups that can be seen may begin below the one
-    that the kernel names.
+    The limits of a group's parents apply too. In a container, the group of the process may be visible only as the root of
+    the groups, not under the name that the kernel gives. See the kernel's documentation, "Control Group v2" and "Memory Resource Controller".
 
     Args:
-        root: of the file system (Linux' documentation, "Control Group v2" and "Memory Resource Controller").
+        root: the root of the file system.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -72,7 +72,7 @@ def container_memory(root: Path = Path("/")) -> int | None:
 
 
 def _read_number(path: Path) -> int | None:
-    """The number in a file; None where there is none, such as `max` for no limit."""
+    """Returns the number in a file; None if there is none, such as in `max`, which means no limit."""
     try:
         return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

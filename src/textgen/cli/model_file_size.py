@@ -1,6 +1,9 @@
-"""Refuses a vocabulary that a model file has no room for, before anything heavy is loaded or anything is written."""
+"""Refuses a vocabulary that is too large for a model file, before TensorFlow is loaded or any file is written."""
 
 from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
 
 from textgen.config import TrainingConfig, shape
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
@@ -8,26 +11,37 @@ from textgen.errors import DataError
 
 
 def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
-    """Checks that the header of a model file, in which the vocabulary is, will not be too long.
+    """Checks that the model file's header, which contains the vocabulary, will not be too long.
 
     Args:
         config: the settings of the run.
-        vocabulary: the tokens of the model.
+        vocabulary: the vocabulary of the model.
 
     Raises:
-        DataError: when it will be.
+        DataError: if it will be.
     """
     from textgen.generation.model_file import longest_header
     from textgen.generation.model_header import MOST_BYTES
 
+    def size_with(tokens: int) -> int:
+        """The size with only the first tokens."""
+        kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
+        return longest_header(shape(config), kept)
+
     size = longest_header(shape(config), vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
-        fitting = max(1, int(float(f"{0.9 * tokens * MOST_BYTES / size:.2g}")))
+        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, lo=2, key=size_with) - 1)
         if vocabulary.tokenizer.name == "spaced":
-            advice = f"list only the first {fitting} of them in the vocabulary file"
+            advice = f"list only the first {fitting} in the vocabulary file"
         else:
-            advice = f"keep the most frequent ones with --vocab_size {fitting}"
+            advice = f"keep only the most frequent ones, with --vocab_size {fitting}"
         raise DataError(
-            f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, and its {tokens:,} tokens take {size:,}; {advice}"
+            f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, got {size:,} bytes for {tokens:,} tokens; {advice}"
         )
+
+
+def _round_down(number: int) -> int:
+    """Rounds a number to its first two digits."""
+    digits = str(number)
+    return int(digits[:2].ljust(len(digits), "0"))

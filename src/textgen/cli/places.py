@@ -1,4 +1,4 @@
-"""Decides where a run's files go, and refuses impossible places; creates nothing."""
+"""Decides where a run's files go, and checks that they can be written there, without creating anything."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from textgen.storage import BucketDirectory, is_bucket, is_uri
 
 
 def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tuple[JobPlace, str | None]:
-    """The place of the job, and that of TensorBoard's files; None if these go to the job's own directory.
+    """Finds the place of the job, and that of TensorBoard's files.
 
     Args:
         config: the settings.
         prefix: the first part of the job's name.
         worker: see `job_place`.
 
+    Returns:
+        The place of the job, and the directory of TensorBoard's files; None if that is in the job's own directory.
+
     Raises:
-        TextgenError: when one of them is a file or below one, is not writable, or is no valid place in a bucket.
+        TextgenError: if one of them is a file or below one, is not writable, or is not a valid name in a bucket.
     """
     name = job_name(config, prefix)
     job = with_job_name(config.job_dir, name)
@@ -35,49 +38,56 @@ def find_places(config: TrainingConfig, prefix: str, worker: str | None) -> tupl
 
 
 def refuse_bucket(label: str, place: str) -> None:
-    """Refuses a place in a bucket, or any other URI, which would otherwise be taken for a local path.
+    """Refuses a URI, such as that of a bucket, where only a local path is possible.
+
+    Args:
+        label: the name of the argument, for the error message.
+        place: its value.
 
     Raises:
-        UsageError: for a URI.
+        UsageError: if it is a URI.
     """
     if is_uri(place):
         raise UsageError(
-            f"{label} must be a local path, got {place}; name one here; textgen vertex fetch brings a job of a bucket home"
+            f"{label} must be a local path, got {place}; name one, or copy a job from a bucket with textgen vertex fetch"
         )
 
 
 def refuse_bucket_with_copies(place: str) -> None:
-    """Refuses a job in a bucket, whose training text is not looked for.
+    """Refuses a job in a bucket, where its training text cannot be found.
 
     Raises:
-        UsageError: for a place that begins with `gs://`.
+        UsageError: if the place begins with `gs://`.
     """
     if is_bucket(place):
         raise UsageError(
-            f"{named('novelty')} and {named('max_copy')} find the training text only through a local job directory, got {place}; "
-            "copy the job here, or leave them out"
+            f"{named('novelty')} and {named('max_copy')} need a local job directory to find the training text, got {place}; "
+            "copy the job to this machine, or leave them out"
         )
 
 
 def find_output(path: Path, suffix: str) -> Path:
-    """Checks that a file can be written at the path of `--output`, or at its default.
+    """Checks that the output file of an export can be written.
 
     Args:
-        path: the file.
-        suffix: the extension that its name must have.
+        path: the value of `--output`, or its default.
+        suffix: the extension that it must have.
+
+    Returns:
+        The path.
 
     Raises:
-        TextgenError: when it has another extension, is a directory, or is not writable.
+        TextgenError: if it has another extension, is a directory, or is not writable.
     """
     _check_utf8(named("output"), str(path))
     if path.suffix != suffix:
         raise UsageError(f"{named('output')} must end in {suffix} for this {named('format')}, got {path}; rename it")
-    there = _nearest(named("output"), path)
-    if there == path:
+    existing = _nearest(named("output"), path)
+    if existing == path:
         if path.is_dir():
             raise UsageError(f"{named('output')} must be a file, got {path}, which is a directory; name a file in it")
-        there = path.parent
-    _check_writable(named("output"), path, there, "be in a directory")
+        existing = path.parent
+    _check_writable(named("output"), path, existing, "be in a directory")
     return path
 
 
@@ -85,28 +95,28 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
     """Checks that the disk has room for the checkpoints of a run.
 
     Args:
-        directory: where they go; it need not exist.
-        plan: of the run.
-        kept: the bytes of existing checkpoints. They count as free, but only after a newer one is written.
+        directory: the directory of the checkpoints; it need not exist.
+        plan: the plan of the run.
+        kept: the bytes of existing checkpoints. They will be replaced, but only after a newer one is written.
 
     Raises:
-        InputOutputError: when the disk is too full.
-        TextgenError: when the operating system cannot tell.
+        InputOutputError: if the disk is too full.
+        TextgenError: if the free space cannot be determined.
     """
     from rich.filesize import decimal
 
-    there = _nearest(named("job_dir"), directory)
+    existing = _nearest(named("job_dir"), directory)
     try:
-        space = shutil.disk_usage(there)
+        space = shutil.disk_usage(existing)
     except OSError as error:
-        raise from_os_error(error, f"cannot ask how much space is free in {there}") from error
+        raise from_os_error(error, f"cannot determine the free space of {existing}") from error
     needed = max(plan.disk - kept, plan.checkpoint_bytes)
-    # Some network file systems have no size, and report 0 for everything.
+    # Some network file systems have no size and report 0.
     if space.total and space.free < needed:
-        have = f", of which {decimal(kept)} are there" if kept else ""
+        have = f", of which {decimal(kept)} already exist" if kept else ""
         raise InputOutputError(
-            f"the disk of {directory} has {decimal(space.free)} free and needs {decimal(needed)}: three checkpoints of "
-            f"this job take {decimal(plan.disk)}{have}; free some space, name a {named('job_dir')} on another disk, or lower "
+            f"the disk of {directory} has {decimal(space.free)} free, but this run needs {decimal(needed)}: the job's three "
+            f"checkpoints take {decimal(plan.disk)}{have}; free some space, name a {named('job_dir')} on another disk, or lower "
             f"{named('lstm_state_size')} or {named('layers')}"
         )
 
@@ -124,24 +134,24 @@ def _check_utf8(flag: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise UsageError(f"{flag} must be UTF-8, got {value!r}; name another place") from None
+        raise UsageError(f"{flag} must be UTF-8, got {value!r}; name another path") from None
 
 
 def _nearest(flag: str, path: Path) -> Path:
-    """The path, or the nearest above it that exists."""
+    """Returns the path, or its nearest parent that exists."""
     try:
         return next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
     except OSError as error:
         raise from_os_error(error, f"cannot use {flag} {path}") from error
 
 
-def _check_writable(flag: str, path: Path, there: Path, rule: str) -> None:
-    """Refuses a path whose existing part is not a writable directory."""
+def _check_writable(flag: str, path: Path, existing: Path, rule: str) -> None:
+    """Checks that the existing part of a path is a writable directory."""
     try:
-        is_directory = there.is_dir()
+        is_directory = existing.is_dir()
     except OSError as error:
         raise from_os_error(error, f"cannot use {flag} {path}") from error
     if not is_directory:
-        raise UsageError(f"{flag} must {rule}, got {path}, and {there} is none; name another place")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise AccessError(f"cannot write to {flag} {path}: no permission in {there}; name another place")
+        raise UsageError(f"{flag} must {rule}, got {path}, but {existing} is not one; name another path")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise AccessError(f"cannot write to {flag} {path}: no permission in {existing}; name another path")

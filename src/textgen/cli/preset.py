@@ -1,4 +1,4 @@
-"""Reads what `--config` names: a preset that comes with textgen, or a YAML file."""
+"""Reads the settings that `--config` names: a preset that comes with textgen, or a YAML file."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ _PLACES = ("job_dir", "summary_dir")
 
 
 def preset_names() -> list[str]:
-    """The presets that `--config` knows by name."""
+    """Returns the names of the presets."""
     return sorted(path.stem for path in bundled("configs").glob("*.yaml"))
 
 
 def read_preset(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a preset or a YAML file; a file of that name wins over a preset.
+    """Reads a preset or a YAML file; a file wins over a preset of the same name.
 
-    Where the command line names a text, the text that a file names is neither read nor does it name the job. A preset's
-    places are for the bundled story, and ignored too.
+    If the flags name a text, the text in the file is ignored. So is the file's prefix, if the flags name the text by its
+    files. A preset's directories, which are meant for the bundled story, are ignored too.
 
     Args:
-        name: what `--config` was given.
-        flags: the settings that the command line gives.
+        name: the value of `--config`.
+        flags: the settings that were given as flags.
+
+    Returns:
+        The settings, by name.
 
     Raises:
-        TextgenError: when there is neither, or it cannot be used.
+        TextgenError: if there is no such file or preset, or it is not valid.
     """
     values, is_preset = _read(name)
     if not any(flags.get(text) for text in _TEXTS):
@@ -43,7 +46,7 @@ def read_preset(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read(name: str) -> tuple[dict[str, Any], bool]:
-    """The settings, and whether they are a preset's."""
+    """Returns the settings, and whether they come from a preset."""
     if is_bucket(name):
         return from_yaml(read_text(fetch(name)), name), False
     path, presets = Path(name), preset_names()
@@ -57,7 +60,7 @@ def _read(name: str) -> tuple[dict[str, Any], bool]:
             preset = bundled("configs") / f"{name}.yaml"
             return from_yaml(read_text(preset), str(preset)), True
         if not path.is_file() and not path.is_fifo():
-            raise UsageError(f"--config must be a preset's name or a YAML file, and {name} is neither; name a file")
+            raise UsageError(f"--config must be a preset or a YAML file, got {name}, which is neither; name a file")
     except OSError as error:
         raise from_os_error(error, f"cannot read --config {name}") from error
     return from_yaml(read_text(path), str(path)), False

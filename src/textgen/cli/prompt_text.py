@@ -1,4 +1,4 @@
-"""Reads the text that `--prompt` names, and reports how a model respells it."""
+"""Reads the prompt that `--prompt` gives or names, and reports how the model respells it."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from textgen.corpus.formats import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error
 
 STANDARD_INPUT = "-"
-FILE_MARK = "@"
+FILE_PREFIX = "@"
 
 
 def read_prompt(prompt: str) -> str:
-    """Reads a prompt to its last character.
+    """Reads a prompt.
 
     Args:
-        prompt: the value of `--prompt`: the text itself, `-` for standard input, or `@` before the name of a file.
+        prompt: the value of `--prompt`: the prompt itself, `-` for standard input, or `@` followed by a file's name.
 
     Returns:
-        The text unchanged, including any byte order mark and CRLF.
+        The prompt, unchanged; it may contain a byte order mark and CRLF.
 
     Raises:
-        UsageError: when `@` names no file.
-        DataError: when it is not UTF-8.
-        TextgenError: when it cannot be read.
+        UsageError: if `@` is not followed by the name of a file.
+        DataError: if the prompt is not UTF-8.
+        TextgenError: if it cannot be read.
     """
     if prompt == STANDARD_INPUT:
         return _read_standard_input()
-    if prompt.startswith(FILE_MARK):
-        return _read_file(prompt.removeprefix(FILE_MARK))
+    if prompt.startswith(FILE_PREFIX):
+        return _read_file(prompt.removeprefix(FILE_PREFIX))
     return prompt
 
 
 def say_changes(changes: Sequence[str]) -> None:
-    """Reports on standard error, in one line, how a prompt was respelled; writes nothing if it was not.
+    """Prints, in one line on standard error, how a prompt was respelled; prints nothing if it was not.
 
     Args:
-        changes: as `TextGenerator.changes` lists them.
+        changes: the changes, from `TextGenerator.changes`.
     """
     if changes:
         *first, last = changes
@@ -64,7 +64,7 @@ def _read_file(name: str) -> str:
         is_readable = not path.exists() or path.is_file() or path.is_fifo()
         if not name or not is_readable:
             raise UsageError(
-                f"--prompt @FILE must name a file, got {shown(name)}; a prompt that itself begins with @ comes through --prompt -"
+                f"--prompt @FILE must name a file, got {shown(name)}; if the prompt itself begins with @, use --prompt - and standard input"
             )
         return _decode(path.read_bytes(), f"the prompt file {name}")
     except OSError as error:
@@ -77,4 +77,4 @@ def _decode(content: bytes, where: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise DataError(f"{where} must be UTF-8, and byte {error.start} is not; save it as UTF-8 first") from error
+        raise DataError(f"{where} must be UTF-8, but byte {error.start} is not; save it as UTF-8 first") from error

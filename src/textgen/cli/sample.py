@@ -1,4 +1,4 @@
-"""`textgen-sample`: lets a trained model write."""
+"""`textgen-sample`: generates text with a trained model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen-sample`.
 
     Args:
-        arguments: without the program's name; None for the process' own.
+        arguments: the arguments after the program's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -34,17 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen-sample`."""
+    """Returns the parser of `textgen-sample`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [JOB] [--prompt TEXT] [FLAGS]",
-        "Lets a trained model write. Only text goes to standard output: the prompt as it was given, then what the model\n"
-        "writes. On a terminal, long lines are wrapped between words, and control characters are escaped. A line ---\n"
-        "separates the texts of --samples. Ctrl-C stops; what was written stays.",
+        "Generate text with a trained model. Only text goes to standard output: the prompt as it was given,\n"
+        "then its continuation. On a terminal, long lines are wrapped between words, and control characters\n"
+        "are escaped. The texts of --samples are separated by a line with ---. Ctrl-C stops; what was\n"
+        "written so far stays.",
         f'examples:\n  {PROGRAM} --prompt "The captain" --length 600\n'
         f"  {PROGRAM} story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
         f"  {PROGRAM} --interactive\n\n"
-        "Use --prompt - for a prompt that begins with @ or is a single dash. Dashes and underscores in flags are the same.",
+        "If the prompt begins with @ or is a single dash, use --prompt - and standard input.\n"
+        "Dashes and underscores in flags are the same.",
     )
     parser.add_settings(SampleCommand)
     parser.add_settings(SamplingConfig)
@@ -53,7 +55,7 @@ def make_parser() -> Parser:
 
 
 def _sample_until_stopped(arguments: Sequence[str]) -> None:
-    """Ends on Ctrl-C without a message: the user has read enough."""
+    """Runs the command, and exits on Ctrl-C without a message: the user has read enough."""
     try:
         _sample(arguments)
     except KeyboardInterrupt:
@@ -108,10 +110,11 @@ def _sample(arguments: Sequence[str]) -> None:
 
 
 def _measure_with(copies: CopyIndex, tokenizer: Tokenizer) -> Callable[[Sample], Novelty]:
+    """Returns a function that measures the novelty of a text."""
     from textgen.evaluation import measure_novelty
 
     def measure(sample: Sample) -> Novelty:
-        # A piece is a token, of a pre-tokenized text with the space that printing puts before it.
+        # In a pre-tokenized text, a piece includes the space that is printed before the token.
         tokens = (piece.strip(tokenizer.separator) for piece in sample.pieces)
         return measure_novelty(tokenizer.separator.join(tokens), copies, tokenizer)
 

@@ -1,7 +1,6 @@
-"""Writes texts to standard output, one after the other.
+"""Writes texts that are generated in parallel to standard output, one after the other.
 
-They are generated side by side, a piece of each in turn. The pieces of the first unfinished text are written at once;
-those of the others wait until it is finished.
+The pieces of the first unfinished text are written at once; those of the others wait until it has ended.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from textgen.generation import Sample
 
 SEPARATOR = "---"
-"""The line between two texts, at which an editor or script can split them."""
+"""The line between two texts, for scripts that split them."""
 
 _HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
 """Characters that `visible` would escape, but that occur in ordinary texts and do not steer a terminal."""
@@ -33,15 +32,15 @@ _STEERING = re.compile("[\x7f-\x9f]")
 def write_plain(
     pieces: Iterable[tuple[Sample, str]], echo: str, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for people: each after its prompt and with a line end, with a line `SEPARATOR` between them.
+    """Writes texts for people: each after its prompt and followed by a line end, with a line `SEPARATOR` between them.
 
     Args:
-        pieces: as `TextGenerator.write` yields them.
-        echo: what to write before each text: the prompt, or nothing.
-        measure: measures a text's novelty, which is then written to standard error as a line of its own.
+        pieces: the pieces, from `TextGenerator.write`.
+        echo: the prompt, written before each text; empty to leave it out.
+        measure: measures a text's novelty, which is then written in a line to standard error; None to leave it out.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; the line end of the text is written first.
+        KeyboardInterrupt: on Ctrl-C; an unfinished text gets its line end first.
     """
     encode_output("surrogateescape")
     console = Console()
@@ -67,15 +66,15 @@ def write_plain(
 def write_json(
     pieces: Iterable[tuple[Sample, str]], model: str, *, echo: bool, measure: Callable[[Sample], Novelty] | None = None
 ) -> None:
-    """Writes texts for scripts: one line of JSON per text, as soon as it and those before it have ended.
+    """Writes texts for scripts: one line of JSON per text, as soon as it and all texts before it have ended.
 
     Args:
-        pieces: as `TextGenerator.write` yields them, of texts that are scored.
+        pieces: the pieces, from `TextGenerator.write` with `scored`.
         model: the hash of the model file.
-        echo: whether the prompt is one of the fields.
-        measure: measures a text's novelty, which is then among the fields.
+        echo: whether to include the prompt.
+        measure: measures a text's novelty, which is then included; None to leave it out.
     """
-    # JSON escapes a lone surrogate, a byte of the prompt that is not UTF-8, as Python does: \udcff.
+    # A byte of the prompt that is not UTF-8 is a lone surrogate, which is written as \udcff, an escape in JSON too.
     encode_output("backslashreplace")
     for sample, _ in in_turn(pieces):
         if sample.finish_reason is None:
@@ -105,14 +104,14 @@ def write_json(
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
-    """Sorts interleaved pieces by their texts.
+    """Puts the pieces of texts that are generated in parallel in the order of the texts.
 
     Args:
-        pieces: as `TextGenerator.write` yields them, of texts with consecutive seeds.
+        pieces: the texts, with consecutive seeds, and their pieces, from `TextGenerator.write`.
 
     Yields:
-        Pieces with their texts, all of one text before any of the next. The last piece of a text is the only one that
-        comes with a `finish_reason`.
+        Each text with its pieces, all of one text before those of the next. The text has a `finish_reason` only with its
+        last piece.
     """
     waiting: dict[int, Sample] = {}
     turn: int | None = None
@@ -120,7 +119,7 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
         if turn is None:
             turn = sample.seed
         if sample.seed < turn:
-            continue  # the copy guard ended it before its turn, and nothing was added since
+            continue  # a late piece, which is empty, of a text that the copy guard had ended
         waiting[sample.seed] = sample
         if sample.seed == turn:
             yield sample, piece
@@ -132,7 +131,7 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
 
 
 def text_writer() -> Callable[[str], None]:
-    """A function that writes pieces of a text to standard output.
+    """Returns a function that writes pieces of a text to standard output.
 
     On a terminal, lines are wrapped between words, and characters that could steer it are escaped: the model may come from
     anywhere.
@@ -147,25 +146,25 @@ def text_writer() -> Callable[[str], None]:
 
 
 def _terminal_width() -> int:
-    """The columns of the terminal now; 0 if it does not say."""
+    """Returns the current number of columns of the terminal; 0 if it is unknown."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns
-    except (OSError, ValueError):  # a stand-in for the stream, in a test, may have no descriptor
+    except (OSError, ValueError):  # a test may replace the stream by one without a descriptor
         return 0
 
 
 def put(piece: str) -> None:
-    """Writes a piece to standard output; a terminal shows it at once, a pipe gets whole lines."""
+    """Writes a piece to standard output, which is flushed after each piece on a terminal, and after each line in a pipe."""
     sys.stdout.write(piece)
     if "\n" in piece or sys.stdout.isatty():
         sys.stdout.flush()
 
 
 def encode_output(errors: str) -> None:
-    """Makes standard output UTF-8, whatever the locale says.
+    """Sets the encoding of standard output to UTF-8, whatever the locale.
 
     Args:
-        errors: how to write the surrogates that represent bytes of a prompt that are not UTF-8; `surrogateescape`
-            writes these bytes.
+        errors: the error handler for surrogates, which represent bytes of a prompt or a path that are not UTF-8.
+            `surrogateescape` writes these bytes.
     """
     sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]

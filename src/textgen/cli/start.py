@@ -1,4 +1,4 @@
-"""Starts the installed commands, which Ctrl-C ends quietly even while Python is still importing them."""
+"""Starts the installed commands, and handles signals that arrive while Python is still importing them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import signal
 
 _CODE = 130
-"""`CancelledError.exit_code`. Importing that would take time in which Ctrl-C leaves a traceback."""
+"""`CancelledError.exit_code`, without importing it: until the handler is set, Ctrl-C leaves a traceback."""
 
 
 def textgen() -> int:
@@ -16,6 +16,10 @@ def textgen() -> int:
 
 def textgen_train() -> int:
     """Runs `textgen-train`, and returns its exit code."""
+    # Delays SIGTERM until `Signals` handles it. Now it would end the process with a code of its own or, in a container, in
+    # which Python is process 1, be lost.
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     return _start("textgen.cli.train")
 
 

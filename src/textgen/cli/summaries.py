@@ -1,4 +1,4 @@
-"""Gives training a local directory for TensorBoard's files, and uploads them where they belong in a bucket."""
+"""Provides a local directory for TensorBoard's files, and uploads them if they belong in a bucket."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from textgen.storage import Mirror, Upload, below, find, is_bucket, state_path
 
 @contextlib.contextmanager
 def open_summaries(place: str | None, job: JobDirectory, events: Events) -> Iterator[Path]:
-    """The directory to write to; where files go to a bucket, waits for the last uploads when the body has ended.
+    """Yields the directory to write to; at the end, waits for the last uploads to a bucket.
 
     Args:
         place: a path, a URI that begins with `gs://`, or None for the job's own directory.
-        job: the run's.
-        events: called about the uploads.
+        job: the job of the run.
+        events: reports on the uploads.
 
     Raises:
-        TextgenError: when the bucket cannot be read or written.
+        TextgenError: if the bucket cannot be read or written.
     """
     if place is None or place.rstrip("/") == below(str(job), job.logs.name):
         yield job.logs

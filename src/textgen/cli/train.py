@@ -1,4 +1,4 @@
-"""`textgen-train`: trains a model on text, and resumes where it stopped."""
+"""`textgen-train`: trains a model on text, and resumes an interrupted job."""
 
 from __future__ import annotations
 
@@ -42,33 +42,33 @@ from textgen.version import __version__
 PROGRAM = "textgen-train"
 
 _SECONDS_TO_BE_KILLED = 60.0
-"""Twice the time that Compute Engine leaves a spot machine after SIGTERM."""
+"""Twice the time between SIGTERM and the end of a spot machine on Compute Engine."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen-train`.
 
     Args:
-        arguments: without the program's name; None for the process' own.
+        arguments: the arguments after the program's name; None for those of the process.
 
     Returns:
         The exit code.
     """
     code = run_command(PROGRAM, _train, arguments)
     if code == PreemptedError.exit_code:
-        # Vertex AI starts a job again more often if its machine was taken away than if it ended by itself.
+        # Vertex AI restarts a job more often if its machine was preempted than if the job exited by itself.
         wait_to_be_killed(_SECONDS_TO_BE_KILLED)
     return code
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen-train`."""
+    """Returns the parser of `textgen-train`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
-        "Trains a character or word model on text, until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; for {DEFAULT_MINUTES:g} minutes if none is given. The same command resumes the same job. If time is the\n"
-        "limit, it chooses the model, unless --config or a flag for the model is given.",
+        "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
+        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes. The same command resumes the same job. If the time is\n"
+        "limited, a model that suits it is chosen, unless --config or a flag for the model is given.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
@@ -88,7 +88,8 @@ def _train(arguments: Sequence[str]) -> None:
     is_in_cloud = in_cloud_job()
     with Signals(PreemptedError if is_in_cloud else StoppedError) as signals:
         if is_in_cloud:
-            signals.advice = "Vertex AI starts the job again, which resumes; if it does not, submit it again"
+            signals.advice = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
+        signals.deliver_early()
         _run(arguments, environment, signals)
 
 
@@ -99,19 +100,19 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = open_text(config)
-    asked = config
-    config, choices = complete(asked, command, given, corpus, device_kind(command))
+    given_config = config
+    config, choices = complete(given_config, command, given, corpus, device_kind(command))
     place, summaries = find_places(config, corpus.prefix, environment.worker)
     with console.busy("looking for the job"):
         job = place.look()
     if command.fresh:
         check_movable(job)
     fresh = command.fresh and not job.is_empty
-    goes_on = job.exists and not fresh and PLACEHOLDER not in config.job_dir
-    if goes_on and leaves_model_open(command, given):
-        config, choices = keep_choice(asked, given, job), ()
+    resumes = job.exists and not fresh and PLACEHOLDER not in config.job_dir
+    if resumes and leaves_model_open(command, given):
+        config, choices = keep_choice(given_config, given, job), ()
         _, summaries = find_places(config, corpus.prefix, environment.worker)
-    if command.dry_run or fresh or not job.exists:  # a refusal must come before anything is made or moved
+    if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
         _show_plan(console, plan, found, job, choices, fresh=fresh)
@@ -141,6 +142,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
 
 
 def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Console) -> None:
+    """Renames the existing job, if there is one."""
     aside = place.move_aside(events)
     signals.advice = "run the same command without --fresh to resume"
     if aside is not None:
@@ -150,12 +152,12 @@ def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Cons
 def _settings(
     arguments: Sequence[str], environment: CloudEnvironment
 ) -> tuple[TrainCommand, TrainingConfig, Collection[str]]:
-    """The command, the config, and the settings that were given; flags win over the preset, which wins over the environment."""
+    """Returns the command, the config and the names of the given settings; flags win over the preset, which wins over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
     if command.fresh and in_cloud_job():
         raise UsageError(
-            "--fresh would start over whenever Vertex AI restarts the job; leave it out, and give it to textgen vertex submit"
+            "--fresh would start over whenever Vertex AI restarts the job; give it to textgen vertex submit instead"
         )
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**environment.settings, **preset, **values}
@@ -165,14 +167,20 @@ def _settings(
 def _prepare(
     config: TrainingConfig, corpus: Corpus, job: JobDirectory, command: TrainCommand, *, fresh: bool = False
 ) -> tuple[Found, Plan]:
-    """What to resume, and the plan of the run; refuses impossible runs before anything heavy is loaded.
+    """Checks that the run is possible, before TensorFlow is loaded.
 
     Args:
         config: the settings.
-        corpus: the text, with the vocabulary that the text alone gives.
-        job: the job's directory.
-        command: the other flags.
+        corpus: the text, with the vocabulary made from it.
+        job: the job directory.
+        command: the flags that are not settings.
         fresh: whether an existing job will be renamed.
+
+    Returns:
+        The job to resume, and the plan of the run.
+
+    Raises:
+        TextgenError: if the run is not possible.
     """
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=command.allow_changed_data)
     plan = Plan(config, found.corpus.vocabulary.size)
@@ -198,13 +206,13 @@ def _load_and_train(
     signals: Signals,
     console: Console,
 ) -> dict[str, Any]:
-    """Loads TensorFlow quietly, trains, and returns the result of `train`."""
+    """Loads TensorFlow without its messages, trains, and returns the result of `train`."""
     ids_directory = cache_directory("ids", forgets=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # TensorFlow's memory pool, by default for GPUs only. It makes a CPU 3 to 7% faster from 512 states on.
+    # By default, TensorFlow uses this memory pool only on GPUs. On a CPU, it makes models of 512 states or more 3 to 7% faster.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     if config.deterministic:
-        # One choice for all runs, and TensorFlow's own on most machines.
+        # TensorFlow enables oneDNN on most machines, but not on all; the results must not depend on that.
         os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     with console.busy("loading TensorFlow"), console.silenced():
         from textgen.training import train
@@ -231,7 +239,7 @@ def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
     console.say(
         f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
-        f"Raise {limits} to go on, with {chosen_flags(plan.config)} to keep this model, or use --fresh to start over."
+        f"To continue it, raise {limits}, with {chosen_flags(plan.config)} to keep this model; to start over, use --fresh."
     )
 
 
@@ -242,16 +250,16 @@ def _show_plan(
 
     config, corpus = plan.config, found.corpus
     lines = {
-        "text": f"{corpus.prefix}: {corpus.train.characters:,} characters to learn, {corpus.valid.characters:,} to validate",
+        "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
         "skipped": corpus.skipped,
         "encoding": corpus.detected,
-        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, marks and spaces'}",
+        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens a step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
-        "until": plan.limits,
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
+        "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
-        "disk": f"about {decimal(plan.disk)} of checkpoints",
-        "job": f"{job} ({'goes on' if job.exists and not fresh else 'new'})",
+        "disk": f"about {decimal(plan.disk)} for checkpoints",
+        "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
     }
     console.say(f"textgen {__version__}", style="bold")
     for name, text in lines.items():
@@ -259,8 +267,8 @@ def _show_plan(
             console.say(f"  {name:11}{text}")
     for text in describe(choices):
         console.say(f"  {'chosen':11}{text}")
-    named = PLACEHOLDER in config.job_dir and job.uri is None
-    if choices and named and not job.exists and (remark := other_models(config, job, corpus.prefix)):
+    is_named_by_shape = PLACEHOLDER in config.job_dir and job.uri is None
+    if choices and is_named_by_shape and not job.exists and (remark := other_models(config, job, corpus.prefix)):
         console.say(remark)
     if found.remark:
         console.say(found.remark)

@@ -1,4 +1,4 @@
-"""How a command is typed where the user is: by its name, or by its path where the shell would not find it."""
+"""Returns a command as the user must type it: its name, or its path if the shell does not find it by name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import sys
 
 
 def typed(name: str) -> str:
-    """How to type a command that was installed together with the running one.
+    """Returns what to type to run a command that is installed next to the running one.
 
     Args:
-        name: of the command, such as `tensorboard`.
+        name: the name of the command, such as `tensorboard`.
 
     Returns:
-        The name if the shell finds this very command by it. Else its path, relative if the running command was started by
-        a relative path, and quoted. The name again where there is no such command next to the running one.
+        The name, if the shell finds this command by it, or if no such command is next to the running one. Otherwise its
+        quoted path, which is relative if the running command was started by a relative path.
     """
     for program in (sys.argv[0], sys.executable):
         path = os.path.join(os.path.dirname(program) or os.curdir, name)  # noqa: PTH118, PTH120 - pathlib drops "./"

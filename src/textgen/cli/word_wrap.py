@@ -1,4 +1,4 @@
-"""Breaks the lines of a growing text between words, for a terminal that would break them anywhere."""
+"""Wraps the lines of a growing text between words; a terminal alone would break them anywhere."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable
 from rich.cells import cell_len
 
 _NO_BREAK = "\u00a0\u2007\u202f"
-# A line end, other white space, or a word; a no-break space is part of one.
+# A line end, other white space, or a word, which may contain no-break spaces.
 _PARTS = re.compile(rf"\n|(?:(?![\n{_NO_BREAK}])\s)+|[\S{_NO_BREAK}]+")
 _TAB = 8
 
 
 class WordWrap:
-    r"""Puts a word on the next line where it does not fit on this one; the text's own line ends stay.
+    r"""Moves a word to the next line if it does not fit on the current one; the text's own line ends stay.
 
-    A word is held back until white space follows it or it no longer fits. The first word of a line never waits: the
-    terminal breaks it where it is longer than a line.
+    A word is held back until white space follows it or it no longer fits. The first word of a line is never held back; if
+    it is longer than a line, the terminal breaks it.
 
     Args:
-        width: asks for the columns of a line, before each piece. 0 if they are unknown: then nothing is broken.
+        width: returns the number of columns; called before each piece. 0 if it is unknown: then nothing is wrapped.
 
     Example:
         >>> wrap = WordWrap(lambda: 9)
@@ -33,9 +33,9 @@ class WordWrap:
         self._ask_width = width
         self._width = sys.maxsize
         self._column = 0
-        self._has_word = False  # whether the line has one; what indents it stays with its first word
-        self._blanks = ""  # white space that is not written yet, and never is where a line is broken
-        self._word = ""  # the word behind it
+        self._has_word = False  # whether the line has a word yet; indentation before the first one is written at once
+        self._blanks = ""  # white space that is held back, and dropped if the line is wrapped there
+        self._word = ""  # the word after it, also held back
 
     def add(self, text: str) -> str:
         """Takes the next piece of the text, and returns what to write now."""
@@ -63,7 +63,7 @@ class WordWrap:
         return word
 
     def _release(self) -> str:
-        """Writes what was held back, on this line if it fits."""
+        """Returns what was held back, after a line end if it does not fit on the current line."""
         blanks, word = self._blanks, self._word
         self._blanks = self._word = ""
         if self._fits(blanks + word):
@@ -77,12 +77,13 @@ class WordWrap:
         return _move(self._column, text, sys.maxsize) <= self._width
 
     def _write(self, text: str) -> str:
+        """Returns the text, and moves the column to its end."""
         self._column = _move(self._column, text, self._width)
         return text
 
 
 def _move(column: int, text: str, width: int) -> int:
-    """The column behind a text, on a terminal that breaks lines at a width."""
+    """Returns the column after a text, on a terminal that breaks lines at the given width."""
     for character in text:
         if character == "\t":
             column = min(column + _TAB - column % _TAB, width)

@@ -1,8 +1,8 @@
-"""Checks that a bucket's settings suit a job; asks nobody."""
+"""Checks that a bucket's settings suit a job. Sends no request."""
 
 from __future__ import annotations
 
-from textgen.cloud.regions import holds
+from textgen.cloud.regions import includes
 from textgen.errors import AccessError, UsageError
 from textgen.storage import BucketSettings
 
@@ -10,21 +10,21 @@ _DAY_SECONDS = 86_400
 
 
 def check_region(bucket: str, settings: BucketSettings, region: str) -> str | None:
-    """Checks that a bucket is where the job runs, so that no byte crosses a continent.
+    """Checks that a bucket is in the job's region, so that no data crosses a continent.
 
     Args:
         bucket: its name.
-        settings: how it is set up.
-        region: of the job.
+        settings: its settings.
+        region: the job's region.
 
     Returns:
-        In words, where it is; None if it cannot be told whether that includes the region.
+        The bucket's location, for people; None for an unknown location, which may or may not include the region.
 
     Raises:
-        UsageError: when it is elsewhere.
+        UsageError: when the bucket is elsewhere.
     """
     where = " and ".join(settings.regions) or settings.location
-    includes_region = holds(settings.location, settings.regions, region)
+    includes_region = includes(settings.location, settings.regions, region)
     if includes_region is None:
         return None
     if where == region:
@@ -41,17 +41,17 @@ def check_region(bucket: str, settings: BucketSettings, region: str) -> str | No
 
 
 def check_rules(bucket: str, settings: BucketSettings) -> str:
-    """Checks that a job may overwrite what it has written.
+    """Checks that a job can replace the files it has written.
 
     Args:
         bucket: its name.
-        settings: how it is set up.
+        settings: its settings.
 
     Returns:
-        In words, what stays after it was overwritten, and is paid for.
+        Which replaced files the bucket keeps and bills, for people.
 
     Raises:
-        AccessError: when nothing may be overwritten.
+        AccessError: when no file can be replaced.
     """
     update = f"`gcloud storage buckets update gs://{bucket}"
     if settings.retention_seconds:
@@ -61,26 +61,26 @@ def check_rules(bucket: str, settings: BucketSettings) -> str:
             else f"remove it with {update} --clear-retention-period`, or name another --bucket"
         )
         raise AccessError(
-            f"the retention policy of gs://{bucket} forbids to overwrite anything for {_days(settings.retention_seconds)}, "
-            f"and a job overwrites its files all the time; {remedy}"
+            f"the retention policy of gs://{bucket} forbids replacing files for "
+            f"{_days(settings.retention_seconds)}, and a job replaces its files all the time; {remedy}"
         )
     if settings.holds_new_objects:
         raise AccessError(
-            f"gs://{bucket} puts a hold on each new object, so that a job could not overwrite its files; "
+            f"gs://{bucket} puts a hold on each new object, so a job could not replace its files; "
             f"turn it off with {update} --no-default-event-based-hold`, or name another --bucket"
         )
     paid = []
     if settings.soft_delete_seconds:
         paid.append(
-            f"soft delete keeps what was overwritten for {_days(settings.soft_delete_seconds)}, and it is billed; "
+            f"soft delete keeps replaced files for {_days(settings.soft_delete_seconds)}, and they are billed; "
             f"turn it off with {update} --clear-soft-delete`"
         )
     if settings.keeps_versions:
         paid.append(
-            "object versioning keeps all that was overwritten, and it is billed; "
+            "object versioning keeps all replaced files, and they are billed; "
             f"turn it off with {update} --no-versioning`"
         )
-    return "; ".join(paid) or "objects may be overwritten, and nothing that was overwritten is kept"
+    return "; ".join(paid) or "files can be replaced, and replaced ones are not kept"
 
 
 def _days(seconds: int) -> str:

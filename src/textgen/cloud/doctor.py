@@ -1,6 +1,6 @@
-"""Checks everything that a job on Vertex AI needs, and says what to do where something is missing; changes nothing.
+"""Checks everything a job on Vertex AI needs, and explains how to fix what is missing. Changes nothing.
 
-What cannot be told, for lack of a permission that a job does not need, is no failure.
+A check for which the user lacks a permission is no failure if jobs do not need that permission.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from textgen.cloud.bucket_rules import check_region, check_rules
-from textgen.cloud.image import Image
 from textgen.cloud.job_access import access_of, service_agent
 from textgen.cloud.rest import DisabledError, Services, check_credentials, find_credentials
+from textgen.config.image import Image
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
 from textgen.storage import BucketSettings, bucket_settings
@@ -31,7 +31,7 @@ _MANIFESTS = (
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json"
 )
-"""The kinds of manifest that an image can have; a registry hides those that a request does not accept."""
+"""The kinds of manifest. For a kind that the request does not accept, a registry answers that there is no image."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finding:
 
     Attributes:
         subject: what was checked.
-        state: `unknown` if it cannot be told, `unchecked` if it depends on a check that failed.
+        state: `unknown` if the check has no result, `unchecked` if it depends on a check that failed.
         text: what was found, or what is wrong and what to do.
         error: of a failed check, the error with its exit code; else None.
     """
@@ -74,7 +74,7 @@ def examine(config: VertexConfig) -> Iterator[Finding]:
 
 
 class _UnknownError(Exception):
-    """Something cannot be told; the message says why."""
+    """A check has no result. The message begins with "whether" or "where", and says why."""
 
 
 def _find(subject: str, check: Callable[[], str]) -> Finding:
@@ -87,7 +87,7 @@ def _find(subject: str, check: Callable[[], str]) -> Finding:
 
 
 class _Examination:
-    """The checks of a config, each a function that returns what it found; a context manager, for its connections."""
+    """The checks of a config, each a function that returns its result. A context manager, which closes the connections."""
 
     def __init__(self, config: VertexConfig) -> None:
         self._config = config
@@ -127,7 +127,7 @@ class _Examination:
             found = self._project
         except DisabledError as error:
             raise _UnknownError(f"whether {project} exists: {error}") from error
-        except AccessError as error:  # Google does not tell strangers which projects exist
+        except AccessError as error:  # Google hides which projects exist
             raise AccessError(
                 f"there is no project with the id {project}, or you have no part in it; check --project, "
                 f"or ask its owner for the role {_USER}"
@@ -176,7 +176,7 @@ class _Examination:
 
     def _check_bucket_rules(self) -> str:
         bucket = self._bucket
-        return check_rules(bucket, self._settings(f"whether objects in gs://{bucket} may be overwritten"))
+        return check_rules(bucket, self._settings(f"whether files in gs://{bucket} can be replaced"))
 
     def _check_service_account(self) -> str:
         account = self._config.service_account
@@ -225,7 +225,7 @@ class _Examination:
     def _check_image(self) -> str:
         name = self._named("image")
         image = Image.parse(name)
-        if not image.is_googles:  # Google's token must not go there
+        if not image.is_googles:  # the credentials are for Google alone
             raise _UnknownError(
                 f"whether {name} exists: {image.host} is not a registry of Google's; Vertex AI must be able to read it "
                 "without credentials"
@@ -233,7 +233,7 @@ class _Examination:
         role = "Artifact Registry Reader"
         try:
             self._services.ask(f"cannot read the image {name}", role, "HEAD", image.manifest_url, accept=_MANIFESTS)
-        except AccessError as error:  # an answer to HEAD has no words, and does not tell strangers what exists
+        except AccessError as error:  # an answer to HEAD has no message, and Google hides which images exist
             raise AccessError(
                 f"there is no image {name}, or you may not read it; check --image, or ask for the role {role}"
             ) from error
@@ -244,12 +244,12 @@ class _Examination:
         return name
 
     def _named(self, field: str) -> str:
-        """A setting that a job cannot do without."""
+        """A required setting."""
         self._config.require(field)
         return str(getattr(self._config, field))
 
     def _settings(self, unknown: str) -> BucketSettings:
-        """The bucket's settings, which the roles for objects do not show."""
+        """The bucket's settings. The roles for objects do not allow reading them."""
         try:
             return self._bucket_settings
         except AccessError as error:
@@ -281,9 +281,9 @@ class _Examination:
 
 
 def _describe(credentials: Credentials) -> str:
-    """Whose credentials they are, as far as they tell."""
+    """Whose credentials they are, if they contain it."""
     account = getattr(credentials, "service_account_email", None)
     if account:
         return f"of the service account {account}"
     account = getattr(credentials, "account", None)
-    return f"of {account}" if account else "they do not say whose"
+    return f"of {account}" if account else "of an unknown account"

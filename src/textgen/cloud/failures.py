@@ -1,24 +1,28 @@
-"""Explains in one line, with what to do, why Vertex AI refuses a job or has ended one; asks nobody."""
+"""Explains in one line why Vertex AI refuses a job or has ended one, and what to do. Sends no request."""
 
 from __future__ import annotations
 
 import re
 
-from textgen.cloud.rest import NO_QUOTA_PROJECT
+from textgen.cloud.rest import NEEDS_QUOTA_PROJECT, NO_QUOTA_PROJECT
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
 from textgen.storage.service import shorten
 
+_MOST_READ = 5000
+"""Characters of a message. Google's are shorter, and the patterns take time that grows with the square of the length."""
+
 _LONGEST = 300
+"""Characters of a message that an error quotes."""
 
 _METRIC = re.compile(r"[a-z.]+googleapis\.com/[a-z0-9_]+")
 
 _OWN_EXIT = re.compile(r"exited with a non-zero status")
-"""The container ended itself: whatever the message quotes from it, only the log explains it."""
+"""The container ended by itself. The message can quote its output, but only the log explains the failure."""
 
 _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
     # The account that asks, before its permissions.
-    (r"quota project", UnavailableError, NO_QUOTA_PROJECT),
+    (NEEDS_QUOTA_PROJECT.pattern, UnavailableError, NO_QUOTA_PROJECT),
     (
         r"permission denied on resource project|consumer_invalid",
         AccessError,
@@ -69,7 +73,10 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
         ),
     ),
     (
-        r"image.*(not found|failed to pull|pull access|does not exist)|(not found|failed to pull).*image",
+        (
+            r"image.*(not found|failed to pull|pull access|does not exist)|(not found|failed to pull).*image"
+            r"|(manifest|name)[ _]unknown"
+        ),
         MissingError,
         "the image {image} cannot be pulled: {said}; build and push it with textgen vertex build --run",
     ),
@@ -88,19 +95,20 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
         "Vertex AI refuses: {said}; ask an owner of {project} for what is missing",
     ),
 )
-"""Patterns of such messages, from specific to general, with the error and its line; the first match counts."""
+"""Patterns of messages, each with the error and its line. The specific ones come first, and the first match counts."""
 
 
 def explain(said: str, config: VertexConfig) -> TextgenError | None:
-    """The failure behind a message of Vertex AI's.
+    """The error for a message of Vertex AI.
 
     Args:
         said: the message of a refused request or of a failed job.
         config: the settings of the job.
 
     Returns:
-        The error; None for a message that is not known.
+        The error; None for an unknown message.
     """
+    said = said[:_MOST_READ]
     if _OWN_EXIT.search(said):
         return None
     metric = _METRIC.search(said)

@@ -1,67 +1,16 @@
-"""Parses the names of container images, and makes the commands that build and push one."""
+"""Makes and runs the commands that build and push the container image."""
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
+from textgen.config.image import EXAMPLE, Image
 from textgen.config.validation import shown
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError, UsageError
-
-_IMAGE = re.compile(
-    r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*)"
-    r"(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
-"""The grammar of Docker's documentation, "docker image tag", for names that start with a registry."""
-
-_GOOGLE = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io")
-
-EXAMPLE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
-
-
-@dataclass(frozen=True)
-class Image:
-    """A container image's name.
-
-    Attributes:
-        host: the registry.
-        path: the image's path in the registry.
-        tag: None for none, which means `latest`.
-        digest: the hash of the image's content; None where the tag identifies it.
-    """
-
-    host: str
-    path: str
-    tag: str | None
-    digest: str | None
-
-    @classmethod
-    def parse(cls, name: str) -> Self:
-        """Parses a name.
-
-        Raises:
-            UsageError: for an invalid name, or one without a registry.
-        """
-        found = _IMAGE.fullmatch(name)
-        if found is None:
-            raise UsageError(f"--image must be REGISTRY/PATH:TAG, such as {EXAMPLE}, got {shown(name)}")
-        return cls(found["host"], found["path"], found["tag"], found["digest"])
-
-    @property
-    def is_googles(self) -> bool:
-        """Whether the registry is one of Google's, which accept Google's credentials; no other may see them."""
-        return _GOOGLE.fullmatch(self.host) is not None
-
-    @property
-    def manifest_url(self) -> str:
-        """The URL of the image's manifest (OCI Distribution Specification, "Pulling manifests")."""
-        return f"https://{self.host}/v2/{self.path}/manifests/{self.digest or self.tag or 'latest'}"
 
 
 def build_commands(name: str, checkout: Path) -> list[list[str]]:
@@ -82,7 +31,7 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
             f"cannot build from {checkout.resolve()}: textgen's Dockerfile is not there; "
             "run this in a clone of textgen's repository"
         )
-    # Vertex AI's machines, whatever this one is.
+    # The platform of Vertex AI's machines.
     kind = ["--platform", "linux/amd64", "--target", "train", "--build-arg", "TENSORFLOW=gpu"]
     return [["docker", "build", *kind, "--tag", name, "."], ["docker", "push", name]]
 
@@ -94,7 +43,7 @@ def login_hint(name: str) -> str | None:
 
 
 def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Callable[[str], None]) -> None:
-    """Runs commands one after the other; their output goes where textgen's own goes.
+    """Runs commands one after the other. Their output is not captured.
 
     Args:
         commands: as `build_commands` makes them.

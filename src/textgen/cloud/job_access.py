@@ -1,4 +1,4 @@
-"""Asks Google whether the account that a job runs as may use a bucket; changes nothing."""
+"""Asks Google whether the account of a job may use a bucket. Changes nothing."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def access_of(services: Services, account: str, bucket: str, permissions: Iterab
         services: Google's services with the user's credentials.
         account: an e-mail address.
         bucket: its name.
-        permissions: by Google's names, such as `storage.objects.get`.
+        permissions: Google's names of them, such as `storage.objects.get`.
 
     Returns:
-        An answer for each permission; None where the user may not see the policies that decide.
+        The answer for each permission; None if the user may not see all policies that decide.
 
     Raises:
         AccessError: when the user may not ask.

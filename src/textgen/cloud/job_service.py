@@ -16,9 +16,6 @@ from textgen.storage.service import said, shorten
 
 _ANSWER_SECONDS = 60.0
 
-_PATIENCE: dict[str, Any] = {"timeout": _ANSWER_SECONDS}
-"""For a request that may not be repeated, because two jobs would be paid for."""
-
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
 
@@ -42,11 +39,15 @@ class JobService:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
 
+        from textgen.storage.confinement import confine
+
         self._client: JobServiceClient = JobServiceClient(
             credentials=find_credentials(),
             transport="rest",
             client_options=ClientOptions(api_endpoint=self._config.endpoint),
         )
+        session = self._client.transport._session  # type: ignore[attr-defined]  # noqa: SLF001 - nothing public gives it
+        confine(session, self._config.endpoint)
         return self
 
     def __exit__(
@@ -69,7 +70,9 @@ class JobService:
         message = CustomJob()
         json_format.ParseDict(dict(job), CustomJob.pb(message))
         with self._translated("cannot start the job"):
-            return _as_json(self._client.create_custom_job(parent=self._parent, custom_job=message, **_PATIENCE))
+            # Without retries: if an answer is lost, a second request would start and bill a second job.
+            job = self._client.create_custom_job(parent=self._parent, custom_job=message, timeout=_ANSWER_SECONDS)
+            return _as_json(job)
 
     def get(self, job_id: str) -> dict[str, Any]:
         """A job in its current state.
@@ -86,11 +89,12 @@ class JobService:
 
         with self._translated("cannot list the jobs"):
             request = ListCustomJobsRequest(parent=self._parent, page_size=_MOST_LISTED)
-            found = islice(self._client.list_custom_jobs(request, **_retried()), _MOST_LISTED)
+            pages = islice(self._client.list_custom_jobs(request, **_retried()).pages, _MOST_LISTED)
+            found = islice((job for page in pages for job in page.custom_jobs), _MOST_LISTED)
             return sorted(map(_as_json, found), key=lambda job: job.get("createTime", ""), reverse=True)
 
     def cancel(self, job_id: str) -> None:
-        """Asks Vertex AI to end a job, which gets a moment to save.
+        """Asks Vertex AI to end a job, which gets time to save.
 
         Raises:
             MissingError: when no job has this id.
@@ -131,13 +135,13 @@ class JobService:
 
 
 def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
-    """As `JobService.get`, on a connection of its own."""
+    """Calls `JobService.get` on a new connection."""
     with JobService(config) as service:
         return service.get(job_id)
 
 
 def _retried() -> dict[str, Any]:
-    """The arguments of a request that may be repeated."""
+    """The arguments for a request that can be retried."""
     from google.api_core.retry import Retry, if_exception_type
 
     retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)

@@ -1,4 +1,4 @@
-"""Describes a training job as Vertex AI's CustomJob; asks nobody."""
+"""Describes a training job as Vertex AI's CustomJob. Sends no request."""
 
 from __future__ import annotations
 

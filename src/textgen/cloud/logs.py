@@ -1,7 +1,7 @@
 """Reads the log of a custom job from Cloud Logging, once or while it grows.
 
-Lines can arrive late and out of order. Following therefore asks for the lines that Cloud Logging has received since the
-last look, not for those written since, with an overlap, and drops lines that were shown before.
+Lines can arrive late and out of order. Following a log therefore asks for the lines received, not written, since the last
+request. The periods overlap, and lines that were shown before are dropped.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from textgen.cloud.rest import Services
 _URL = "https://logging.googleapis.com/v2/entries:list"
 _ROLE = "Logs Viewer"
 _PAGE = 1000
-"""Lines in an answer, at most (Cloud Logging's documentation, "entries.list")."""
+"""The most lines per answer (Cloud Logging's documentation, "entries.list")."""
 
 _INTERVAL_SECONDS = 5.0
-"""Between two looks, a fifth of the 60 per minute that Cloud Logging grants a project (its documentation, "Quotas")."""
+"""Between two requests. 12 per minute is a fifth of a project's quota (Cloud Logging's documentation, "Quotas")."""
 
 _OVERLAP = timedelta(minutes=2)
-"""How long it can take until a received line is found."""
+"""How long it can take until a request finds a received line."""
 
-_QUIET_LOOKS = 4
-"""Looks without a new line, after the end of a job, that show that no more will come."""
+_QUIET_REQUESTS = 4
+"""Requests without a new line, after the end of a job, until following stops."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
     shown: dict[tuple[str, ...], datetime] = {}
     since: datetime | None = None
     ended, quiet = False, 0
-    while quiet < _QUIET_LOOKS:
-        ended = ended or has_ended()  # before the look, so that it finds what was written before the end
+    while quiet < _QUIET_REQUESTS:
+        ended = ended or has_ended()  # before the request, which then finds all lines written before the end
         quiet += ended
         begin = time.monotonic()
         for entry in _entries(services, project, job_id, since):
@@ -88,10 +88,10 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
                 yield _line(entry)
             shown[key] = _time(entry.get("receiveTimestamp"))
         if shown:
-            # A look at a long log takes many answers, and the first ones miss the lines that arrive meanwhile.
+            # A long log takes many answers, and the first ones miss the lines that arrive meanwhile.
             since = max(shown.values()) - _OVERLAP - timedelta(seconds=time.monotonic() - begin)
             shown = {key: received for key, received in shown.items() if received >= since}
-        if quiet < _QUIET_LOOKS:
+        if quiet < _QUIET_REQUESTS:
             time.sleep(_INTERVAL_SECONDS)
 
 
@@ -108,7 +108,8 @@ def _entries(services: Services, project: str, job_id: str, since: datetime | No
     }
     while True:
         answer = services.ask(f"cannot read the log of job {job_id}", _ROLE, "POST", _URL, body=body)
-        yield from answer.get("entries", [])
+        entries = answer.get("entries", [])
+        yield from (entry for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
         if not answer.get("nextPageToken"):
             return
         body = {**body, "pageToken": answer["nextPageToken"]}
@@ -131,7 +132,7 @@ def _message(entry: dict[str, Any]) -> str:
 
 
 def _own_entry(message: str) -> dict[str, Any] | None:
-    """The entry that the job wrote, if Vertex AI has taken its whole line for a message, as it sometimes does."""
+    """The entry in a message, because Vertex AI sometimes takes a whole line of JSON from the job for the message."""
     if not message.startswith("{"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Knows the machines of Vertex AI: presets, and which GPUs go with which machine type; asks nobody."""
+"""Chooses a machine of Vertex AI, and checks that its GPUs exist and suit the machine type. Sends no request."""
 
 from __future__ import annotations
 
@@ -52,11 +52,17 @@ _ON_N1 = "NVIDIA_TESLA_T4"
 _N1_COUNTS = {2: (1, 2, 4), 4: (1, 2, 4), 8: (1, 2, 4), 16: (1, 2, 4), 32: (2, 4), 64: (4,), 96: (4,)}
 """The numbers of T4 that an `n1` machine takes, by its number of processors."""
 
+_GPU_IN_NAME = re.compile(r"[ag][0-9].*|.*gpu.*")
+"""Machine types, known or not, that have a GPU by Compute Engine's naming of series."""
+
 _WITHOUT = re.compile(r"(?:c2|c2d|c3|c3d|c4|c4d|e2|h3|m1|m2|m3|n2|n2d|n4|n4d|t2d)-.+")
-"""Machines that take no GPU."""
+"""Machine types that cannot have a GPU."""
 
 _ARM = re.compile(r"(?:a4x|c4a|n4a|t2a)-.+")
-"""Machines whose processors cannot run the image, which is built for x86."""
+"""Machine types whose processors cannot run the image, which is built for x86."""
+
+_TPU = re.compile(r"(?:ct|tpu)[0-9].*|cloud-tpu")
+"""Machine types with TPUs, which training would leave idle."""
 
 _NOT_ON_DEMAND = re.compile(r"a3-highgpu-[124]g")
 _FLEX_START = re.compile(r"NVIDIA_(?:L4|TESLA_A100|A100_80GB|H100.*|H200.*|B200)")
@@ -95,6 +101,8 @@ def _described(config: VertexConfig) -> Machine:
     accelerator = _accelerator(config.accelerator)
     if _ARM.fullmatch(kind):
         raise UsageError(f"{kind} has ARM processors, and the image is built for x86; name another --machine_type")
+    if _TPU.fullmatch(kind):
+        raise UsageError(f"{kind} has TPUs, which textgen does not use; name another --machine_type")
     series, _, size = kind.rpartition("-")
     if series in _BUILT_IN:
         return _with_built_in(kind, series, size, accelerator, config.count)
@@ -107,9 +115,13 @@ def _described(config: VertexConfig) -> Machine:
             )
         return Machine(kind)
     if kind.startswith("n1-"):
-        if config.machine_type is not None and not wants_gpu:
-            return Machine(kind)
-        return _n1(kind, size, accelerator or preset.accelerator or _ON_N1, config.count or max(preset.count, 1))
+        if wants_gpu or preset.accelerator == _ON_N1:
+            return _n1(kind, size, accelerator or _ON_N1, config.count or 1)
+        if config.machine != "cpu":
+            raise UsageError(
+                f"{kind} can have a GPU or none; add --machine t4 or --accelerator for one, or --machine cpu for none"
+            )
+        return Machine(kind)
     return _unknown(config, kind, accelerator)
 
 
@@ -159,10 +171,10 @@ def _n1(kind: str, size: str, accelerator: str, count: int) -> Machine:
 
 
 def _unknown(config: VertexConfig, kind: str, accelerator: str | None) -> Machine:
-    """A machine type that Google may have added: never without a GPU unless the settings say so."""
+    """A machine type that Google may have added. The settings must name its GPUs, or choose a machine without one."""
     if accelerator is not None and config.count is not None:
         return Machine(kind, accelerator, config.count)
-    has_gpu = "gpu" in kind
+    has_gpu = _GPU_IN_NAME.fullmatch(kind) is not None
     if accelerator is None and config.count is None and config.machine == "cpu" and not has_gpu:
         return Machine(kind)
     raise UsageError(

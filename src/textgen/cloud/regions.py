@@ -1,4 +1,4 @@
-"""Tells whether a bucket's location includes a region; does not know which regions exist."""
+"""Decides whether a bucket's location includes a region. Contains no list of all regions."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _DUAL_REGIONS = {
     "eur8": ("europe-west3", "europe-west6"),
     "nam4": ("us-central1", "us-east1"),
 }
-"""The pairs of regions that have a name (same page)."""
+"""The predefined pairs of regions (same page)."""
 
 
-def holds(location: str, pair: tuple[str, ...], region: str) -> bool | None:
-    """Whether a bucket's objects are stored in a region, as far as its location tells.
+def includes(location: str, pair: tuple[str, ...], region: str) -> bool | None:
+    """Whether a bucket's location includes a region.
 
     Args:
         location: a region, a multi-region or a dual-region, such as `europe-west4`, `eu` or `eur4`.
-        pair: the regions of a bucket whose owner chose two; else empty.
+        pair: the two regions of a configurable dual-region; else empty.
         region: such as `europe-west4`.
 
     Returns:
-        None for a location that is not known.
+        None for an unknown location.
     """
     if pair or location in _DUAL_REGIONS:
         return region in (pair or _DUAL_REGIONS[location])

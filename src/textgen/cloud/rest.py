@@ -1,4 +1,4 @@
-"""Sends requests to the services of Google for which textgen installs no client.
+"""Sends requests to those of Google's services for which textgen installs no client library.
 
 Credentials, connections and retries come from Google's libraries.
 """
@@ -6,9 +6,11 @@ Credentials, connections and retries come from Google's libraries.
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import warnings
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,10 +23,13 @@ if TYPE_CHECKING:
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
 _ANSWER_SECONDS = 20.0
-"""How long a request waits for the next byte."""
+"""How long to wait for the next byte of an answer."""
 
 _PATIENCE_SECONDS = 90.0
-"""How long a request is retried that the network or the service failed; Logging counts its quota by the minute."""
+"""How long a failed request is retried. Cloud Logging's quota is per minute."""
+
+NEEDS_QUOTA_PROJECT = re.compile(r"quota project\b(?! ?\d)", re.IGNORECASE)
+"""Occurs where Google asks for a quota project; a message about a quota can name a project too, by its number."""
 
 NO_QUOTA_PROJECT = (
     "the credentials name no project to bill for the request; "
@@ -34,13 +39,16 @@ NO_QUOTA_PROJECT = (
 _DISABLED = "SERVICE_DISABLED"
 """Google's reason for refusing a request to a service that the project has not enabled."""
 
+_MAY_NOT_BILL = "USER_PROJECT_DENIED"
+"""Google's reason for refusing a request that is billed to a project in which the user has no part."""
+
 
 class DisabledError(UnavailableError):
     """A service that the project billed for the request has not enabled."""
 
 
 def find_credentials() -> Credentials:
-    """The user's credentials, where Google's libraries look for them on this machine.
+    """Finds the user's credentials, as Google's libraries do.
 
     Raises:
         UnavailableError: when there are none, or they are unusable.
@@ -55,17 +63,17 @@ def find_credentials() -> Credentials:
             credentials, _ = google.auth.default(scopes=[_SCOPE])
     except DefaultCredentialsError as error:
         raise UnavailableError(f"there are no credentials ({shorten(str(error))}); {LOG_IN}") from error
-    # The other exceptions come from a key file that contains something else altogether.
+    # The other exceptions come from a key file with unexpected content.
     except (GoogleAuthError, AttributeError, OSError, TypeError, ValueError) as error:
         raise UnavailableError(f"the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     return credentials
 
 
 def check_credentials(credentials: Credentials) -> None:
-    """Fetches a token, which shows whether credentials are valid.
+    """Checks that credentials are valid, by fetching a token.
 
     Raises:
-        UnavailableError: when they are not, or Google cannot be reached.
+        UnavailableError: when they are invalid, or Google cannot be reached.
     """
     import requests
     from google.auth.transport.requests import Request
@@ -75,7 +83,7 @@ def check_credentials(credentials: Credentials) -> None:
 
 
 class Services:
-    """Google's services with the user's credentials; a context manager, for its connections.
+    """Google's services with the user's credentials. A context manager, which closes the connections.
 
     Args:
         credentials: the user's.
@@ -105,7 +113,7 @@ class Services:
         body: Mapping[str, Any] | None = None,
         accept: str = "application/json",
     ) -> dict[str, Any]:
-        """Sends a request that may be repeated. Redirects are not followed: credentials stay with the host in the URL.
+        """Sends a request, and retries it. Redirects are not followed, so the credentials stay with the host in the URL.
 
         Args:
             doing: the failure, for messages, such as `"cannot read the log"`.
@@ -117,7 +125,7 @@ class Services:
             accept: the media types of the answer.
 
         Returns:
-            The answer's JSON object; empty for an answer without one.
+            The answer's JSON object; an empty one for an answer to HEAD, which has no body.
 
         Raises:
             MissingError: when the resource does not exist.
@@ -125,6 +133,7 @@ class Services:
             AccessError: when the credentials do not allow it.
             UnavailableError: when the credentials are unusable, or the service cannot be reached or refuses.
         """
+        from google.api_core.exceptions import from_http_response
         from google.api_core.retry import Retry, if_exception_type
 
         def send() -> dict[str, Any]:
@@ -137,20 +146,17 @@ class Services:
                 timeout=_ANSWER_SECONDS,
                 allow_redirects=False,
             )
-            if response.is_redirect:
+            if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+                where = shorten(response.headers.get("Location", "nowhere"))
                 raise UnavailableError(
-                    f"{doing}: the answer redirects to {response.headers['Location']}, where your credentials do not go; "
-                    "check the address"
+                    f"{doing}: the answer redirects to {where}, where your credentials do not go; check the address"
                 )
             if not response.ok:
-                from google.api_core.exceptions import from_http_response
-
                 raise from_http_response(response)  # type: ignore[no-untyped-call]
-            try:
-                answer = response.json()
-            except ValueError:
-                return {}
-            return answer if isinstance(answer, dict) else {}
+            answer = {} if method == "HEAD" else response.json()
+            if not isinstance(answer, dict):
+                raise TypeError(type(answer).__name__)
+            return answer
 
         retry = Retry(if_exception_type(*passing_failures()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
         with translated(doing, role):
@@ -159,7 +165,7 @@ class Services:
 
 
 def passing_failures() -> tuple[type[Exception], ...]:
-    """The failures after which the same request can succeed."""
+    """Transient failures, after which the same request can succeed."""
     import requests
     from google.api_core import exceptions as api
     from google.auth.exceptions import TransportError
@@ -177,6 +183,7 @@ def translated(doing: str, role: str) -> Iterator[None]:
     import requests
     from google.api_core import exceptions as api
     from google.auth.exceptions import GoogleAuthError, TransportError
+    from google.protobuf.json_format import ParseError
 
     try:
         yield
@@ -194,22 +201,29 @@ def translated(doing: str, role: str) -> Iterator[None]:
         raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
     except api.GoogleAPIError as error:
         raise UnavailableError(f"{doing}: Google refuses it: {shorten(said(error))}") from error
+    except (requests.exceptions.JSONDecodeError, ParseError, AttributeError, TypeError) as error:
+        # The libraries take for granted that an answer has Google's format.
+        raise UnavailableError(
+            f"{doing}: the answer does not have Google's format ({shorten(str(error))}); check the network and the address"
+        ) from error
     except requests.exceptions.RequestException as error:
         raise _unreachable(doing, error) from error
 
 
 def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
     text = shorten(said(error))
-    if "quota project" in text:
+    if NEEDS_QUOTA_PROJECT.search(said(error)):
         return DisabledError(f"{doing}: {NO_QUOTA_PROJECT.format(project='PROJECT')}")
     if error.reason == _DISABLED:
-        facts = error.metadata or {}
-        service = shlex.quote(facts.get("service", "SERVICE"))
-        project = shlex.quote(facts.get("consumer", "projects/PROJECT").split("/")[-1])
+        facts = error.metadata if isinstance(error.metadata, dict) else {}
+        service = shlex.quote(str(facts.get("service", "SERVICE")))
+        project = shlex.quote(str(facts.get("consumer", "projects/PROJECT")).split("/")[-1])
         return DisabledError(
             f"{doing}: {service} is not enabled; run `gcloud services enable {service} --project {project}` "
             "and wait a few minutes"
         )
+    if error.reason == _MAY_NOT_BILL:
+        role = "Service Usage Consumer on the project that your credentials bill"
     return AccessError(f"{doing}: {text}; ask for the role {role}")
 
 

@@ -1,4 +1,4 @@
-"""Waits for the end of a custom job."""
+"""Reads a custom job's id and state, and waits for its end."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from typing import Any
 _ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
 _FIRST_PAUSE_SECONDS = 2.0
 _LONGEST_PAUSE_SECONDS = 30.0
+
+
+def id_of(job: Mapping[str, Any]) -> str:
+    """A job's id, the number at the end of its name; empty if the name ends in anything else."""
+    last = str(job.get("name")).rpartition("/")[2]
+    return last if last.isascii() and last.isdecimal() else ""
 
 
 def state_of(job: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Checks the address to which Vertex AI's requests go, because the user's credentials go there too; asks nobody."""
+"""Checks the address of Vertex AI's API, to which the user's credentials go. Sends no request."""
 
 from __future__ import annotations
 

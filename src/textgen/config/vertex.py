@@ -1,4 +1,4 @@
-"""Where and how a training job runs in Google Cloud: the settings of `textgen vertex` and of `vertex.yaml`."""
+"""The settings of `textgen vertex` and `vertex.yaml`: where a training job runs in Google Cloud, and on which machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from textgen.config.api_endpoint import endpoint_url
+from textgen.config.image import Image
 from textgen.config.option import option
 from textgen.config.validation import check_settings, shown
 from textgen.errors import UsageError
@@ -20,12 +21,12 @@ _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 """A project's id (Resource Manager's documentation, "Project identifiers"); those of old customers begin with a domain."""
 
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
-_IMAGE = re.compile(r"[a-z0-9.-]+\.[a-z]+(?::[0-9]+)?/[a-z0-9._/:-]+(?:[:@][A-Za-z0-9._:-]+)?")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
-_TENSORBOARD = re.compile(r"projects/[^/\s]+/locations/[^/\s]+/tensorboards/[0-9]+")
-_NETWORK = re.compile(r"projects/[0-9]+/global/networks/[^/\s]+")
+_TENSORBOARD = re.compile(rf"projects/(?:{_PROJECT.pattern}|[0-9]+)/locations/{_REGION.pattern}/tensorboards/[0-9]+")
+_MACHINE_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
+_NETWORK = re.compile(r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class VertexConfig:
         None,
         group="machine",
         metavar="TYPE",
-        help="A machine type in place of the preset's, such as n1-standard-4.",
+        help="A machine type in place of the preset's, such as g2-standard-16.",
     )
     accelerator: str | None = option(
         None,
@@ -170,14 +171,12 @@ class VertexConfig:
                 f"--project must be a project's id, 6 to 30 of a-z, 0-9 and '-', got {what}; "
                 "`gcloud projects list` shows it beside the name"
             )
-        if self.image is not None and not _IMAGE.fullmatch(self.image):
-            raise UsageError(
-                "--image must begin with its registry, such as europe-west4-docker.pkg.dev/PROJECT/REPOSITORY/textgen:1, "
-                f"got {shown(self.image)}; textgen vertex build shows how to make one"
-            )
+        if self.image is not None:
+            Image.parse(self.image)
         rules = (
             ("region", _REGION, "a region, such as europe-west4"),
             ("bucket", _BUCKET, "a bucket's name"),
+            ("machine_type", _MACHINE_TYPE, "a machine type, such as g2-standard-16"),
             ("service_account", _ACCOUNT, "a service account's e-mail address, which ends in gserviceaccount.com"),
             ("tensorboard", _TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
             ("network", _NETWORK, "projects/NUMBER/global/networks/NAME"),
@@ -192,7 +191,7 @@ class VertexConfig:
 
     @property
     def bucket_uri(self) -> str:
-        """`gs://BUCKET`, whether or not the setting has the scheme."""
+        """`gs://BUCKET`."""
         return f"gs://{self.bucket_name}"
 
     @property
@@ -207,7 +206,7 @@ class VertexConfig:
         return endpoint_url(address, trusted=self.trust_endpoint)
 
     def require(self, *names: str) -> None:
-        """Checks that the settings are given that a command cannot do without.
+        """Checks that required settings are given.
 
         Raises:
             UsageError: when one is missing.

@@ -1,6 +1,6 @@
 """Turns files into a text, and a text into sections, tokens and a vocabulary; does not use TensorFlow.
 
-- `sources`, `folder`: the files to read
+- `sources`, `folder`, `local_folder`: the files to read
 - `reading`, `formats`: bytes -> text
 - `doubts`: signs of a wrong encoding
 - `section`: a contiguous part of a text
@@ -13,6 +13,7 @@
 - `corpus`: a text with its sections and its vocabulary
 - `copy_cache`, `copy_index`, `short_copy`, `span_hash`: the search for passages of other texts in it. They load NumPy, so they are not
   imported here.
+- `cached_array`: arrays in the cache. It loads NumPy, too.
 
 The text is read in pieces of about a million characters, so a corpus can be larger than memory. Only the copy index keeps the
 whole text.

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from textgen.corpus.folder import shown
+from textgen.console import visible
 from textgen.corpus.reading import AUTO, detect_encoding, read_chunks
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def describe_controls(paths: Iterable[Path], encoding: str, tokens: Iterable[str
             if found := _CONTROLS.search(text):
                 line += text.count("\n", 0, found.start())
                 return (
-                    f"{shown(str(path))} has control characters such as U+{ord(found[0]):04X} in line {line}, "
+                    f"{visible(str(path))} has control characters such as U+{ord(found[0]):04X} in line {line}, "
                     f"a sign of the wrong encoding; {advice}"
                 )
             line += text.count("\n")
@@ -70,5 +70,5 @@ def describe_controls(paths: Iterable[Path], encoding: str, tokens: Iterable[str
 def _describe_group(encoding: str, files: Sequence[tuple[Path, str]]) -> str:
     path, reason = files[0]
     if len(files) == 1:
-        return f"{shown(str(path))} is read as {encoding}: {reason}"
-    return f"{len(files):,} files are read as {encoding}, such as {shown(str(path))}: {reason}"
+        return f"{visible(str(path))} is read as {encoding}: {reason}"
+    return f"{len(files):,} files are read as {encoding}, such as {visible(str(path))}: {reason}"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from textgen.console import visible
 from textgen.errors import MissingError, UsageError, named
 from textgen.jobs import is_job_directory
 from textgen.storage import below
@@ -28,7 +29,8 @@ class Skipped:
     jobs: tuple[str, ...] = ()
 
     def __add__(self, other: Skipped) -> Skipped:
-        return Skipped(self.files + other.files, self.jobs + other.jobs)
+        """What either has, each place once."""
+        return Skipped(tuple(dict.fromkeys(self.files + other.files)), tuple(dict.fromkeys(self.jobs + other.jobs)))
 
     def __str__(self) -> str:
         """Returns the counts, each with an example, on one line; empty if nothing was skipped."""
@@ -58,11 +60,10 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
     for name in names:
         if _is_below(name, jobs):
             continue
-        hidden = _hidden_part(name)
-        if hidden is None and name.endswith(ENDINGS):
+        if _is_text(name):
             texts.append(name)
         else:
-            others.add(name if hidden is None else hidden)
+            others.add(_hidden_part(name) or name)
     if not texts:
         beside = f" except in job directories such as {_shown(folder, jobs[0])}, which are not read" if jobs else ""
         raise MissingError(
@@ -73,6 +74,34 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
     return sorted(texts, key=PurePosixPath), Skipped(
         tuple(_shown(folder, name) for name in skipped), tuple(_shown(folder, job) for job in jobs)
     )
+
+
+def find_outputs(folder: str, names: Collection[str], own_job: str | None) -> Skipped | None:
+    """Finds what runs wrote into a folder that has no other text.
+
+    Args:
+        folder: as for `choose_texts`; not a job directory, unless it is `own_job`.
+        names: as for `choose_texts`.
+        own_job: as for `choose_texts`.
+
+    Returns:
+        The job directories and TensorBoard logs; None if there are none, or there is a text outside of them.
+    """
+    jobs = find_jobs(folder, names, None if own_job == "." else own_job)
+    others = [name for name in names if not _is_below(name, jobs)]
+    if any(map(_is_text, others)):
+        return None
+    if own_job == ".":
+        return Skipped(jobs=(visible(folder),))
+    logs = sorted(filter(is_log, others))
+    if not logs and not jobs:
+        return None
+    return Skipped(tuple(_shown(folder, name) for name in logs), tuple(_shown(folder, job) for job in jobs))
+
+
+def is_log(name: str) -> bool:
+    """Returns whether a file is a log of TensorBoard, by its name or path."""
+    return PurePosixPath(name).name.startswith("events.out.tfevents.")
 
 
 def find_jobs(folder: str, names: Iterable[str], own_job: str | None) -> list[str]:
@@ -115,13 +144,12 @@ def describe_job(folder: str, *, is_own: bool) -> UsageError:
     )
 
 
-def shown(place: str) -> str:
-    """Returns a path or URI for a line of output, escaped if it would break the line or control the terminal."""
-    return place if place.isprintable() else repr(place)
-
-
 def _shown(folder: str, name: str) -> str:
-    return shown(below(folder, name).removeprefix("./"))
+    return visible(below(folder, name).removeprefix("./"))
+
+
+def _is_text(name: str) -> bool:
+    return name.endswith(ENDINGS) and _hidden_part(name) is None
 
 
 def _is_below(name: str, directories: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Recognises documents and images by their first bytes, whatever their names."""
+"""Recognises documents, images and archives by their first bytes, whatever their names."""
 
 from __future__ import annotations
 
@@ -30,9 +30,12 @@ _IMAGES = re.compile(
     re.DOTALL,
 )
 
+_PACKED = re.compile(rb"7z\xbc\xaf\x27\x1c|BZh[1-9]1AY&SY|\xfd7zXZ\0|\x28\xb5\x2f\xfd|Rar!\x1a\x07|PK\x05\x06")
+"""7-Zip, bzip2, xz, Zstandard, RAR, and a ZIP archive without files; gzip is unpacked before."""
+
 
 def describe_foreign(start: bytes) -> str | None:
-    """Recognises a document or an image.
+    """Recognises a document, an image or an archive.
 
     Args:
         start: the first bytes of the file. A few thousand are enough to distinguish kinds of ZIP archives.
@@ -42,6 +45,8 @@ def describe_foreign(start: bytes) -> str | None:
     """
     if _IMAGES.match(start):
         return "an image, not text: give a plain text file"
+    if _PACKED.match(start):
+        return "packed in a format that is not read: unpack it, then give the plain text file"
     kinds = _ZIPPED if start.startswith(b"PK\x03\x04") else _DOCUMENTS
     for pattern, kind in kinds:
         if pattern.search(start) if kinds is _ZIPPED else pattern.match(start):

@@ -8,20 +8,22 @@ import itertools
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs
+from textgen.console import visible
+from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs, find_outputs, is_log
+from textgen.corpus.local_folder import files_below, has_job_layout, relative_path
 from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.jobs import is_job_directory
 from textgen.storage import fetch_argument, is_bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 _TRAIN = ".train.txt"
 _WILDCARD = re.compile(r"[*?[]")
-_TENSORBOARD_LOG = "events.out.tfevents."
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ def find_sources(
 
     Args:
         texts: files, folders (all `*.txt` and `*.txt.gz` below them) or globs, also in buckets. If the only argument is a
-            folder with the `PREFIX.train.txt` of one corpus, that corpus is meant. Job directories in folders and globs are
-            skipped, because their samples are the model's own text.
+            folder with the `PREFIX.train.txt` of one corpus, that corpus is meant. Job directories are skipped, because their
+            samples are the model's own text; a file in one is read only if no other text is named.
         data_dir: the folder of a corpus, instead of `texts`. Without `data_prefix`, it is read like a folder in `texts`.
         data_prefix: with `data_dir`, the corpus in that folder, such as `jules` for `jules.train.txt`, `jules.valid.txt`,
             `jules.test.txt` and `jules.vocab.txt`, or else `jules.txt`, each also with `.gz`. It is also the first part of the
@@ -162,24 +164,48 @@ def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) ->
 
 def _find_texts(arguments: Sequence[str], prefix: str | None, job_dir: str | None) -> Sources:
     """Finds the files that the arguments name, or the only corpus of a folder."""
+    arguments, outputs = _leave_out_outputs(arguments, job_dir)
     fetched, skipped = zip(*(_fetch(argument, job_dir) for argument in arguments), strict=True)
     first = Path(fetched[0])
     if len(fetched) == 1 and (found := _find_prefixes(first)):
-        return _find_only_corpus(first, found, prefix)
+        return replace(_find_only_corpus(first, found, prefix), skipped=sum(outputs, start=Skipped()))
     groups, left_out = zip(*(_expand(argument, job_dir) for argument in fetched), strict=True)
     if prefix is None:
         prefix = _make_prefix(first.resolve().name if first.is_dir() else _stem(groups[0][0]))
     files: dict[Path, Path] = {}
     for path in itertools.chain.from_iterable(groups):
         files.setdefault(path.resolve(), path)
-    return Sources(prefix, tuple(files.values()), (), (), None, sum((*skipped, *left_out), start=Skipped()))
+    return Sources(prefix, tuple(files.values()), (), (), None, sum((*outputs, *skipped, *left_out), start=Skipped()))
+
+
+def _leave_out_outputs(arguments: Sequence[str], job_dir: str | None) -> tuple[Sequence[str], list[Skipped]]:
+    """Leaves out the arguments that name nothing but the output of runs, as a shell's `*` does; keeps them if all do."""
+    is_job = cache(has_job_layout)  # a shell's `*` can name thousands of files of one folder
+    found = [_find_output(argument, job_dir, is_job) for argument in arguments]
+    texts = [argument for argument, output in zip(arguments, found, strict=True) if output is None]
+    return (texts, list(filter(None, found))) if texts else (arguments, [])
+
+
+def _find_output(argument: str, job_dir: str | None, is_job: Callable[[Path], bool]) -> Skipped | None:
+    """Returns the jobs or TensorBoard logs that an argument names; None if it names anything else."""
+    path = Path(argument)
+    if is_bucket(argument) or not path.exists():
+        return None
+    for place in (path, *path.parents):
+        if ".." in path.relative_to(place).parts:  # then the place is not above the path
+            break
+        if is_job(place):
+            return Skipped(jobs=(visible(str(place)),))
+    if path.is_dir():
+        return find_outputs(argument, list(files_below(path)), relative_path(job_dir, path))
+    return Skipped(files=(visible(argument),)) if is_log(argument) else None
 
 
 def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
     """Returns the files that one argument names, sorted and at least one, and what was skipped."""
     path = Path(argument)
     if path.is_dir():
-        names, skipped = choose_texts(str(path), list(_files_below(path)), _relative_path(job_dir, path))
+        names, skipped = choose_texts(str(path), list(files_below(path)), relative_path(job_dir, path))
         return [path / name for name in names], skipped
     if path.is_file():
         return [path], Skipped()
@@ -193,7 +219,7 @@ def _expand(argument: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
 def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped]:
     """Returns the files that a glob matches, and what was skipped: job directories and TensorBoard's logs."""
     fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-    own_job = _relative_path(job_dir, fixed)
+    own_job = relative_path(job_dir, fixed)
     is_job: dict[Path, bool] = {}
     files: list[Path] = []
     logs: list[Path] = []
@@ -209,37 +235,13 @@ def _expand_glob(pattern: str, job_dir: str | None) -> tuple[list[Path], Skipped
                 jobs.add(place)
                 break
         else:
-            (logs if match.name.startswith(_TENSORBOARD_LOG) else files).append(match)
+            (logs if is_log(match.name) else files).append(match)
     if fixed in jobs:
         raise describe_job(str(fixed), is_own=own_job == ".")
     if not files:
         beside = f" except in job directories such as {min(jobs)}, which are not read" if jobs else ""
         raise MissingError(f"no file matches {pattern}{beside}: check the pattern and the folder it starts from")
-    return sorted(files), Skipped(tuple(map(str, sorted(logs))), tuple(map(str, sorted(jobs))))
-
-
-def _files_below(folder: Path) -> Iterator[str]:
-    """Yields the names of the files below a folder, relative to it. A hidden folder is listed like a file, and not opened."""
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for place, folders, names in os.walk(folder, onerror=fail):
-        hidden = [name for name in folders if name.startswith(".")]
-        folders[:] = (name for name in folders if name not in hidden)
-        for name in (*names, *hidden):
-            path = Path(place, name)
-            if path.is_file() or name in hidden:
-                yield path.relative_to(folder).as_posix()
-
-
-def _relative_path(place: str | None, folder: Path) -> str | None:
-    """Returns a local path relative to a folder, for `choose_texts`; None if it is not in the folder."""
-    if place is None or is_bucket(place):
-        return None
-    # Path.resolve would fail if links form a circle.
-    path, top = Path(os.path.realpath(place)), os.path.realpath(folder)
-    return path.relative_to(top).as_posix() if path.is_relative_to(top) else None
+    return sorted(files), Skipped(*(tuple(visible(str(path)) for path in sorted(paths)) for paths in (logs, jobs)))
 
 
 def _relative_uri(place: str | None, folder: str) -> str | None:

@@ -7,6 +7,7 @@ time. Its name is a hash of the text and of the vocabulary.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
-from textgen.errors import DataError, TextgenError, from_os_error
-from textgen.storage import open_atomic
+from textgen.corpus.cached_array import cached_array
+from textgen.errors import DataError, TextgenError
 from textgen.version import __version__
 
 CHUNK_CHARACTERS = 1 << 16
@@ -44,12 +45,7 @@ def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndar
     dtype = np.min_scalar_type(vocabulary.size - 1)
     identity = f"{__version__} {section.sha256} {vocabulary.sha256}"
     path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}"
-    try:
-        if not path.exists() or not _is_whole(path, dtype):
-            _write(path, section, vocabulary, dtype)
-        return np.memmap(path, dtype, mode="r")
-    except OSError as error:
-        raise from_os_error(error, f"cannot read the encoded text {path}") from error
+    return cached_array(path, dtype, lambda: _encoded(section, vocabulary))
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
@@ -70,14 +66,8 @@ def _split(joined: Any) -> Any:
     return tf.strings.split(joined, sep=_SEPARATOR)
 
 
-def _is_whole(path: Path, dtype: np.dtype) -> bool:
-    """Returns whether a cache file contains at least one id, and only whole ones."""
-    size = path.stat().st_size
-    return size > 0 and size % dtype.itemsize == 0
-
-
-def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype) -> None:
-    """Writes the ids of a text. If the text cannot be read or has no tokens, no file is written."""
+def _encoded(section: Section, vocabulary: Vocabulary) -> Iterator[np.ndarray]:
+    """Yields the ids of a text, chunk by chunk; raises the errors of `encode` after the last one."""
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -96,13 +86,14 @@ def _write(path: Path, section: Section, vocabulary: Vocabulary, dtype: np.dtype
     # Not from_generator, which makes the C library return all freed memory to the system (decision 14).
     texts = tf.data.Dataset.counter().map(load).take_while(lambda text: tf.strings.length(text) > 0)
     encoded = texts.map(layer, num_parallel_calls=2, deterministic=True).prefetch(2).with_options(data_options())
-    with open_atomic(path) as file:
-        for ids in encoded.as_numpy_iterator():
-            file.write(ids.astype(dtype).tobytes())
-        if failures:
-            raise failures[0]
-        if file.tell() == 0:
-            raise DataError(f"a text of {section.paths[0]} has no tokens; give more text")
+    is_empty = True
+    for ids in encoded.as_numpy_iterator():
+        is_empty = False
+        yield ids
+    if failures:
+        raise failures[0]
+    if is_empty:
+        raise DataError(f"a text of {section.paths[0]} has no tokens; give more text")
 
 
 def data_options() -> tf.data.Options:

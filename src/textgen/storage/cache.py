@@ -8,8 +8,9 @@ import shutil
 import time
 from pathlib import Path
 
-from textgen.errors import MissingError
+from textgen.errors import MissingError, UsageError
 from textgen.storage.files import is_temporary, make_directory, remove_old_temporaries
+from textgen.storage.uris import is_uri
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A cached file that nobody has read for this long only fills the disk."""
@@ -25,6 +26,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
         forgets: whether files, and directories of files, that nobody has read for thirty days are removed too.
 
     Raises:
+        UsageError: as `named_directory`.
         TextgenError: if it cannot be created.
     """
     directory = cache_root() / kind
@@ -46,7 +48,7 @@ def cache_root() -> Path:
     """Returns the directory of all caches; does not create it.
 
     Raises:
-        MissingError: as `named_directory`.
+        TextgenError: as `named_directory`.
     """
     from platformdirs import user_cache_path
 
@@ -57,9 +59,12 @@ def named_directory(variable: str) -> Path | None:
     """Returns the directory that an environment variable names, or None if it is empty or not set.
 
     Raises:
+        UsageError: if it is a URI.
         MissingError: if the directory is in the home of a user that does not exist.
     """
     named = os.environ.get(variable)
+    if named and is_uri(named):
+        raise UsageError(f"{variable} must be a local path, got {named}; name another place")
     try:
         return Path(named).expanduser() if named else None
     except RuntimeError as error:

@@ -146,6 +146,7 @@ class Lease:
     def _wait(self, generation: int, other: str) -> int:
         """Waits until a lease has expired or is given back, and returns the generation that the object then has."""
         place = self._directory.uri
+        other = shorten(str(other))  # anyone who can write to the bucket may have written it
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
         end = time.monotonic() + _LEASE_SECONDS
         while (left := end - time.monotonic()) > 0:

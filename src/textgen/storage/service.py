@@ -21,6 +21,10 @@ ANSWER_SECONDS = 20.0
 _PATIENCE_SECONDS = 60.0
 """How long a request that fails because of the network or the service is repeated."""
 
+_GOOGLE = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
+_OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis.com")
+"""The other servers of Cloud Storage: the first can be in an object's address, the second takes client certificates."""
+
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 _ANSWER = re.compile(r"(\{.*\})\s*: \(.*\)", re.DOTALL)
@@ -38,24 +42,30 @@ def patience() -> dict[str, Any]:
 
 def make_client() -> Client:
     """Creates a client with the user's credentials, or an anonymous one if there are none; needs no project."""
+    from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
+
+    from textgen.storage.confinement import confine
 
     # Without this, a thread also requests the bucket's properties, for traces that nobody collects.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
-        return Client(project=None)
+        client = Client(project=None)
     except DefaultCredentialsError:
         if os.environ.get(_KEY_FILE):
             raise
-        return Client.create_anonymous_client()
-    except (
-        AttributeError,
-        OSError,
-        TypeError,
-        ValueError,
-    ) as error:  # a key file that contains something else altogether
+        client = Client.create_anonymous_client()
+    except (AttributeError, OSError, TypeError, ValueError) as error:  # a key file with unexpected content
         raise DefaultCredentialsError(str(error)) from error  # type: ignore[no-untyped-call]
+    # The library takes the endpoint from the environment, from a variable that can be meant for another program.
+    is_anonymous = isinstance(client._credentials, AnonymousCredentials)  # noqa: SLF001 - nothing public gives them
+    if not is_anonymous and not _GOOGLE.fullmatch(client.api_endpoint):
+        raise UnavailableError(
+            f"API_ENDPOINT_OVERRIDE would send your credentials to {client.api_endpoint}; unset it in the environment"
+        )
+    confine(client._http, client.api_endpoint, *_OTHER_SERVERS)  # noqa: SLF001 - nothing public gives it
+    return client
 
 
 @contextlib.contextmanager
@@ -82,7 +92,8 @@ def translated(doing: str, role: str) -> Iterator[None]:
         raise AccessError(f"{doing}: {shorten(said(error))}; ask for the role {role}") from error
     except DataCorruption as error:
         raise InputOutputError(f"{doing}: it arrived damaged; run the same command again") from error
-    except (api.RetryError, auth.TransportError) as error:
+    # The last two come from an answer in another format than the libraries take for granted, such as a proxy's.
+    except (api.RetryError, auth.TransportError, AttributeError, TypeError) as error:
         raise _unreachable(doing, error) from error
     except auth.GoogleAuthError as error:
         raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(said(error))}); {LOG_IN}") from error

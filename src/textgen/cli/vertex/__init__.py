@@ -1,1 +1,1 @@
-"""`textgen vertex`: one thin file a command."""
+"""`textgen vertex`: one file per command."""

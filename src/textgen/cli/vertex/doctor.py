@@ -11,7 +11,7 @@ from textgen.config.flags import Parser
 from textgen.console import Console
 
 PROGRAM = "textgen vertex doctor"
-_STATES = {"ok": "ok: ", "failed": "", "unknown": "cannot be told: ", "unchecked": "not checked: "}
+_STATES = {"ok": "ok: ", "failed": "", "unknown": "cannot tell ", "unchecked": "not checked: "}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

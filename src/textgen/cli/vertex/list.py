@@ -67,11 +67,11 @@ def _list(arguments: Sequence[str]) -> None:
 
 
 def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
-    from textgen.cloud.watching import state_of
+    from textgen.cloud.watching import id_of, state_of
 
     output = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", "")
     cells = (
-        str(job["name"]).rsplit("/", 1)[-1],
+        id_of(job),
         state_of(job),
         job.get("createTime", ""),
         job.get("displayName", ""),

@@ -10,7 +10,7 @@ from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_job
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import JobCommand, LogsCommand
-from textgen.console import Console
+from textgen.console import Console, visible
 
 if TYPE_CHECKING:
     from textgen.cloud.logs import Line
@@ -75,4 +75,6 @@ def _logs(arguments: Sequence[str]) -> None:
 
 
 def _describe(line: Line) -> str:
-    return f"{line.time.astimezone().isoformat(' ', 'seconds')} {line.severity} {line.message}"
+    """The entry as text; what follows its first line is indented, so that it cannot pass for another entry."""
+    message = line.message.replace("\n", "\n    ")
+    return f"{line.time.astimezone().isoformat(' ', 'seconds')} {visible(line.severity)} {message}"

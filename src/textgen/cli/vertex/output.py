@@ -1,4 +1,4 @@
-"""Writes lines to standard output in which nothing that a service of Google answers can steer the terminal."""
+"""Writes lines to standard output. Nothing in a service's answer can steer the terminal."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from textgen.console import visible
 
 
 def write_line(*cells: str, kept: str = "") -> None:
-    """Writes a line, which is seen at once, also through a pipe.
+    """Writes a line, and flushes it.
 
     Args:
-        cells: with a tab between them.
-        kept: as `textgen.console.visible` has it.
+        cells: the parts of the line, which are separated by tabs.
+        kept: the control characters to write as they are; see `textgen.console.visible`.
     """
     encode_output("backslashreplace")
     put("\t".join(visible(cell, kept) for cell in cells) + "\n")

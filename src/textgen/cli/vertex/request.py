@@ -1,4 +1,4 @@
-"""Makes the request for a cloud job from the arguments of `submit` and `yaml`; uploads nothing and starts nothing."""
+"""Makes the request for a cloud job from the arguments of `submit` and `yaml`. Uploads nothing and starts nothing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Request:
         place: the URI of the job directory.
         uploads: the files that the bucket needs first, each with its URI.
         job: the CustomJob.
-        corpus: the text; None for a text in a bucket when nobody is to be asked.
+        corpus: the text; None for a text in a bucket that was not read, because no network may be used.
         config: the settings of the training.
         command: the other arguments of textgen-train.
         choices: the settings that were chosen automatically.
@@ -116,13 +116,13 @@ def check_existing(request: Request) -> None:
 
 
 def _in_bucket(flag: str, place: str, vertex: VertexConfig, name: str) -> str:
-    """The URI of a place of textgen-train in the cloud; a relative path counts from a folder of the bucket."""
+    """The URI of a directory that textgen-train writes to. A relative path is relative to `textgen/` in the bucket."""
     path = with_job_name(place, name).rstrip("/")
     if is_bucket(path):
         return path
     if path.startswith("/") or ".." in path.split("/"):
         raise UsageError(
-            f"{flag} of a cloud job must be gs://BUCKET/PATH, or a path that counts from {vertex.bucket_uri}/textgen, got {place}"
+            f"{flag} of a cloud job must be gs://BUCKET/PATH, or a path relative to {vertex.bucket_uri}/textgen, got {place}"
         )
     return below(vertex.bucket_uri, f"textgen/{path}")
 
@@ -133,7 +133,7 @@ def _as_given(config: TrainingConfig) -> list[str]:
 
 
 def _named(config: TrainingConfig) -> tuple[str, ...]:
-    """The places in which a config names the text."""
+    """The paths or URIs of the text."""
     return (config.data_dir,) if config.data_dir is not None else config.texts
 
 
@@ -168,12 +168,12 @@ def _plain(name: str) -> str:
 def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
     """The settings that differ from the defaults, as flags, and the model's size where a time is given."""
     # With a time limit alone, the container would choose a model, perhaps another one.
-    said = () if config.time_limit is None else ("lstm_state_size", "layers")
+    always = () if config.time_limit is None else ("lstm_state_size", "layers")
     flags = [
         setting.as_argument(value)
         for setting in settings(config)
         if setting.name not in _NAMED_BY_US
-        and ((value := getattr(config, setting.name)) != setting.default or setting.name in said)
+        and ((value := getattr(config, setting.name)) != setting.default or setting.name in always)
     ]
     if command.allow_changed_data:
         flags.append("--allow_changed_data=true")

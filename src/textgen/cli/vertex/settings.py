@@ -1,4 +1,4 @@
-"""Reads where in Google Cloud a command works, from flags and then from `vertex.yaml`; asks nobody."""
+"""Reads the settings for Google Cloud from `vertex.yaml` and the flags, which win. Sends no request."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
     file = _FILE if named is None else Path(named)
     if named is not None and not file.exists():
         raise MissingError(f"there is no --vertex_config {named}; check the path")
-    kept = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
+    from_file = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
     for name in FLAGS_ALONE:
-        if name in kept:
+        if name in from_file:
             raise FormatError(
                 f"{file} must not contain {name}, which decides where your credentials go; remove it, and give "
                 f"--{name} as a flag if you want it"
             )
-    return build(VertexConfig, {**kept, **values})
+    return build(VertexConfig, {**from_file, **values})
 
 
 def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:

@@ -71,11 +71,15 @@ def _submit(arguments: Sequence[str]) -> None:
         Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService
+        from textgen.cloud.watching import id_of
     with JobService(request.vertex) as service:
-        _bring(console, request)
+        _upload(console, request)
         with console.busy("starting the job"):
             job = service.create(request.job)
-        job_id = str(job["name"]).rsplit("/", 1)[-1]
+        if not (job_id := id_of(job)):
+            raise UnavailableError(
+                "Vertex AI has accepted the job, but its answer names no id; textgen vertex list shows the job"
+            )
         _show_next_steps(console, request.vertex, job_id, values)
         if command.wait:
             _wait(console, lambda: service.get(job_id), request.vertex, job_id)
@@ -120,19 +124,19 @@ def _show(console: Console, request: Request) -> None:
 
 
 def _check_bucket(console: Console, vertex: VertexConfig) -> None:
-    """Refuses a bucket far from the machine, or in which nothing may be overwritten, as far as the user's role shows it."""
+    """Refuses a bucket in another region, or one in which files cannot be replaced, if the user may read its settings."""
     from textgen.cloud.bucket_rules import check_region, check_rules
 
     try:
         settings = bucket_settings(vertex.bucket_name)
     except AccessError as error:
-        console.warn(f"whether {vertex.bucket_uri} is in {vertex.region} cannot be told: {error}")
+        console.warn(f"cannot tell whether {vertex.bucket_uri} is in {vertex.region}: {error}")
         return
     check_region(vertex.bucket_name, settings, str(vertex.region))
     check_rules(vertex.bucket_name, settings)
 
 
-def _bring(console: Console, request: Request) -> None:
+def _upload(console: Console, request: Request) -> None:
     """Uploads what the job reads; with --fresh, first renames the existing job."""
 
     def lost(failure: TextgenError) -> None:
