@@ -1,4 +1,4 @@
-"""Where bytes are kept: atomic writing, the files that come with the package, the user's directories, buckets."""
+"""Stores bytes: atomic writes, the files that come with the package, the user's directories, and buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
 from textgen.storage.bucket_settings import BucketSettings, bucket_settings
