@@ -10,6 +10,7 @@ from textgen import errors
 from textgen.storage import (
     NOT_THERE,
     BucketDirectory,
+    Fingerprint,
     bucket_settings,
     buckets,
     fetch,
@@ -128,15 +129,45 @@ def test_a_bucket_has_a_location(bucket):
     assert bucket_settings(bucket.name).location == "us-central1"
 
 
-def test_a_file_is_uploaded_once(bucket, front, tmp_path):
-    """An object whose name is made from the content is not uploaded again."""
+@pytest.fixture
+def book(tmp_path, bucket):
+    """A text, its fingerprint, and the URI named by its content."""
     path = tmp_path / "my book.txt"
     path.write_text("one")
-    uri = f"gs://{bucket.name}/data/{name_by_content([path])}/my book.txt"
+    content = Fingerprint.of(path)
+    return path, content, f"gs://{bucket.name}/data/{name_by_content([content])}/my book.txt"
+
+
+def test_a_file_is_uploaded_once(book, front):
+    """An object whose name is made from the content is not uploaded again."""
+    path, content, uri = book
     for methods in ({"GET", "POST"}, {"GET"}):
-        upload_once(path, uri)
+        upload_once(path, uri, content.crc32c)
         assert {method for method, _ in front.requests} == methods
         front.requests.clear()
+    assert fetch(uri).read_text() == "one"
+
+
+def test_a_file_that_changes_before_its_upload_is_refused(book):
+    """No object has a content that its name does not stand for, even for a later upload of the right content."""
+    path, content, uri = book
+    path.write_text("two")
+    with pytest.raises(
+        errors.DataError, match=r"^the text changed while it was uploaded \(.*book\.txt\); run the same"
+    ):
+        upload_once(path, uri, content.crc32c)
+    with pytest.raises(errors.MissingError):
+        fetch(uri)
+    path.write_text("one")
+    upload_once(path, uri, content.crc32c)
+    assert fetch(uri).read_text() == "one"
+
+
+def test_an_object_with_the_wrong_content_is_replaced(book, bucket):
+    """An upload that was killed before its check may have left one."""
+    path, content, uri = book
+    bucket.blob(uri.removeprefix(f"gs://{bucket.name}/")).upload_from_string("two")
+    upload_once(path, uri, content.crc32c)
     assert fetch(uri).read_text() == "one"
 
 
@@ -147,8 +178,8 @@ def test_another_content_has_another_name(tmp_path):
         paths = [tmp_path / f"{number}.txt" for number in range(len(texts))]
         for path, text in zip(paths, texts, strict=True):
             path.write_text(text)
-        names.add(name_by_content(paths))
-        assert name_by_content(paths) in names
+        names.add(name_by_content([*map(Fingerprint.of, paths)]))
+        assert name_by_content([*map(Fingerprint.of, paths)]) in names
     assert len(names) == 4
 
 

@@ -3,6 +3,7 @@
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
 from textgen.storage.bucket_settings import BucketSettings, bucket_settings
 from textgen.storage.buckets import (
+    Fingerprint,
     copy_to,
     fetch,
     fetch_argument,
@@ -34,6 +35,7 @@ __all__ = [
     "NOT_THERE",
     "BucketDirectory",
     "BucketSettings",
+    "Fingerprint",
     "Holder",
     "Lease",
     "Mirror",

@@ -6,15 +6,17 @@ process reads is neither replaced nor removed by another, for which the bucket h
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
 import hashlib
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from textgen.errors import InputOutputError, MissingError, from_os_error
+from textgen.errors import DataError, InputOutputError, MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import make_directory, open_atomic, remove_old_temporaries, write_atomic
@@ -25,6 +27,7 @@ _LONGEST_NAME = 200
 """In bytes; of a longer name, which a local disk might refuse, the end is kept."""
 
 _WILDCARD = re.compile(r"[*?[]")
+_BLOCK = 1 << 20
 
 
 def fetch(uri: str) -> Path:
@@ -118,35 +121,67 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
     return list(wanted)
 
 
-def upload_once(path: Path, uri: str) -> None:
-    """Uploads a file unless the object exists; for names that are made from the content.
+@dataclass(frozen=True)
+class Fingerprint:
+    """Identifies the content of a file.
+
+    Attributes:
+        sha256: the hash of its bytes.
+        crc32c: their checksum, as in `StoredObject`.
+    """
+
+    sha256: bytes
+    crc32c: str
+
+    @classmethod
+    def of(cls, path: Path) -> Fingerprint:
+        """Reads a file through once.
+
+        Raises:
+            TextgenError: if the file cannot be read.
+        """
+        from google_crc32c import Checksum
+
+        sha256, checksum = hashlib.sha256(), Checksum()
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    sha256.update(block)
+                    checksum.update(block)
+        except OSError as error:
+            raise from_os_error(error, f"cannot read {path}") from error
+        return cls(sha256.digest(), base64.b64encode(checksum.digest()).decode())
+
+
+def name_by_content(files: Sequence[Fingerprint]) -> str:
+    """Returns a short name for the content of files; other content has another name."""
+    return hashlib.sha256(b"".join(file.sha256 for file in files)).hexdigest()[:16]
+
+
+def upload_once(path: Path, uri: str, crc32c: str) -> None:
+    """Uploads a file unless the object already has its content; for objects that are named by their content.
 
     Args:
         path: the file.
-        uri: the object's URI.
+        uri: the URI of the object.
+        crc32c: the checksum of the content that the name stands for, as in `Fingerprint`.
 
     Raises:
-        TextgenError: as `BucketDirectory`, or if the file cannot be read.
+        DataError: if the file no longer has this content; the object is removed.
+        TextgenError: see `BucketDirectory`, or if the file cannot be read.
     """
     with _opened(uri) as (directory, name):
-        if directory.find(name) is None and directory.upload(name, path, NOT_THERE) is None:
+        found = directory.find(name)
+        if found is not None and found.crc32c == crc32c:
+            return
+        written = directory.upload(name, path, NOT_THERE if found is None else found.generation)
+        if written is None:
             raise MissingError(f"{path} is gone; restore it and run the same command again")
-
-
-def name_by_content(paths: Sequence[Path]) -> str:
-    """Returns a short name for the content of files; other content has another name.
-
-    Raises:
-        TextgenError: if a file cannot be read.
-    """
-    content = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                content.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise from_os_error(error, f"cannot read {path}") from error
-    return content.hexdigest()[:16]
+        if written.crc32c != crc32c:
+            directory.remove(name, written.generation)
+            raise DataError(
+                f"the text changed while it was uploaded ({path}); run the same command again when nothing writes to it"
+            )
 
 
 def copy_to(path: Path, place: str) -> None:
