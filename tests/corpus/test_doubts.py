@@ -34,7 +34,7 @@ def test_files_that_auto_does_not_read_as_utf_8_are_described(opened, tmp_path):
 
 
 def test_auto_gives_the_same_text_each_time(opened, tmp_path):
-    """The hash of a text is that of its characters: a job goes on though a file was saved as UTF-8 in between."""
+    """The hash of a text is that of its characters: a job resumes even if a file was saved as UTF-8 in between."""
     (tmp_path / "a.txt").write_text("un thé vert\n" * 9, encoding="utf-8")
     (tmp_path / "b.txt").write_text("un thé noir\n" * 9, encoding="cp1252")
     sha256 = opened(encoding="auto").sha256

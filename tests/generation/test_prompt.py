@@ -88,7 +88,7 @@ def test_a_text_in_lower_case_keeps_its_rules():
 
 
 def test_a_pre_tokenized_text_has_its_own_quotes():
-    """What stands between spaces is parted first, and then respelled."""
+    """The text between spaces is split first, and then respelled."""
     prompt = read_prompt('He said, "no"', vocabulary("he He said , “ no ”", "spaced"))
     assert prompt.tokens == ("He", "said", ",", "“", "no", "”")
 

@@ -1,4 +1,4 @@
-r"""The model file, the one file that sampling opens; knows nothing of how its numbers are used.
+r"""Reads and writes the model file, the one file that sampling opens.
 
 It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. With V tokens in the
 vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens,

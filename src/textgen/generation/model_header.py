@@ -1,4 +1,4 @@
-"""The header of a safetensors file that may be damaged or hostile: parsed and checked; knows nothing of models.
+"""Parses and checks the header of a safetensors file, which may be damaged or hostile.
 
 The file is 8 bytes with the header's length, little-endian; the header, a JSON object with the type, shape and place of
 each tensor; and the tensors. The safetensors library is not used to read it: its parser ends the whole process when
@@ -147,7 +147,7 @@ def tensors_in_order(
     for name, shape in ordered.items():
         begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
         if entries[name]["data_offsets"] != [begin, end]:
-            raise FormatError(f"it is damaged (its tensor {name} does not lie where the one before it ends)")
+            raise FormatError(f"it is damaged (its tensor {name} does not start where the one before it ends)")
     if end != data_size:
         raise FormatError(f"it is damaged (it must have {end} bytes of weights, and has {data_size})")
     return ordered
@@ -162,7 +162,7 @@ def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
     if not _are_whole(entry["shape"]) or tuple(entry["shape"]) != shape:
         raise FormatError(f"its tensor {name} must have shape {list(shape)}, not {shown(entry['shape'])}")
     if not _are_whole(entry["data_offsets"]):
-        raise FormatError(f"its tensor {name} must lie between two offsets, not {shown(entry['data_offsets'])}")
+        raise FormatError(f"its tensor {name} must be between two offsets, not {shown(entry['data_offsets'])}")
 
 
 def _are_whole(numbers: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The metadata of a model file, as text and as checked fields; knows nothing of tensors.
+"""Converts the metadata of a model file to text, and checks the text when it is read.
 
 The text may be damaged or hostile. Its versions are described in `model_file`.
 """
