@@ -314,3 +314,17 @@ def test_without_a_training_text_max_copy_is_refused(writer):
         draft.set("max_copy", "40")
     assert draft.config.max_copy is None
     assert list(draft.write())
+
+
+def test_a_quote_is_read_as_the_text_before_it_demands():
+    """A quote after a word closes, one after a space opens; each change is listed once, with the passage that has it."""
+    draft = Draft(make_writer(tokens="abc “”\n<>0123456789"), SamplingConfig(seed=7), open_index)
+    assert draft.changes() == ()
+    draft.write("ab")
+    assert draft.changes() == ()
+    draft.write('" c')
+    assert draft.changes() == ('” for "',)
+    draft.write('" a')
+    assert draft.changes() == ()
+    draft.write(' "b')
+    assert draft.changes() == ('“ for "',)

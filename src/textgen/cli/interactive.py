@@ -121,7 +121,7 @@ class Session:
                 "An empty line continues the text; any other line is added to it first. /help shows all commands."
             )
         if pieces is not None:
-            say_changes(self._draft.changes(prompt))
+            say_changes(self._draft.changes())
             self._show_passage(pieces)
 
     def run(self) -> None:
@@ -176,7 +176,7 @@ class Session:
 
     def _write(self, added: str) -> None:
         pieces = self._draft.write(added)
-        say_changes(self._draft.changes(added))
+        say_changes(self._draft.changes())
         self._show_passage(pieces)
 
     def _show_passage(self, pieces: Iterator[str]) -> None:
@@ -201,8 +201,7 @@ class Session:
         else:
             self._console.say("Type the new last passage, then a line with a single dot.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
-        if self._draft.passages:
-            say_changes(self._draft.changes(self._draft.passages[-1].added))
+        say_changes(self._draft.changes())
         self._show_end()
 
     def _set(self, assignment: str) -> None:
