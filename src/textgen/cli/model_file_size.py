@@ -24,7 +24,7 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     from textgen.generation.model_header import MOST_BYTES
 
     def size_with(tokens: int) -> int:
-        """The size with only the first tokens."""
+        """Returns the size with only the first tokens."""
         kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
         return longest_header(shape(config), kept)
 

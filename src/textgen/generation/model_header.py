@@ -42,7 +42,7 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
         The header, after its length.
 
     Raises:
-        FormatError: when the file does not start as a safetensors file does.
+        FormatError: if the file does not start as a safetensors file does.
     """
     length = file.read(_LENGTH_BYTES)
     size = int.from_bytes(length, "little")
@@ -56,7 +56,7 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
 
 
 def header_size(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> int:
-    """The number of bytes of the header with which the safetensors library writes float32 tensors.
+    """Returns the number of bytes of the header with which the safetensors library writes float32 tensors.
 
     Args:
         shapes: the shape of each tensor by its name.
@@ -78,7 +78,7 @@ def parse_header(header: bytes) -> dict[str, Any]:
         The entry of each tensor by its name, and the metadata.
 
     Raises:
-        FormatError: when it is not a JSON object, or the metadata is not an object of texts.
+        FormatError: if it is not a JSON object, or the metadata is not an object of texts.
     """
     try:
         text = header[_LENGTH_BYTES:].decode()
@@ -103,7 +103,7 @@ def parse_object(text: Any, part: str) -> dict[str, Any]:
         no whole number of more than 19 digits.
 
     Raises:
-        FormatError: when it is no such object, or needs more memory or depth than is available.
+        FormatError: if it is no such object, or needs more memory or depth than is available.
     """
     try:
         value = json.loads(
@@ -134,7 +134,7 @@ def tensors_in_order(
         `expected` in the order of the tensors in the file.
 
     Raises:
-        FormatError: when a tensor is missing, unknown, of another shape or type, or in the wrong place.
+        FormatError: if a tensor is missing, unknown, of another shape or type, or in the wrong place.
     """
     if missing := expected.keys() - entries.keys():
         raise FormatError(f"its tensor {min(missing)} is missing")

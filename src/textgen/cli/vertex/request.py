@@ -123,7 +123,7 @@ def check_existing(request: Request) -> None:
     """Checks that the job directory in the bucket, if there is one, belongs to this model and this text.
 
     Raises:
-        TextgenError: when it does not, or the bucket cannot be read.
+        TextgenError: if it does not, or the bucket cannot be read.
     """
     if request.corpus is not None and not request.command.fresh:
         job = job_place(request.place).look()
