@@ -23,7 +23,7 @@ from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
 from textgen.planning import Choice, DeviceKind, Plan
-from textgen.storage import Fingerprint, below, is_bucket, name_by_content
+from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
@@ -112,6 +112,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
     name = job_name(config, prefix)
     place = with_job_name(config.job_dir, name)
+    job_place(place)  # refuses a name that no local copy can have
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     arguments = [*texts, *_arguments(config, command)]
@@ -134,15 +135,12 @@ def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
     """Makes URIs of the directories that textgen-train writes to. A relative path is relative to `textgen/` in the bucket."""
     places = {name: place for name in ("job_dir", "summary_dir") if (place := getattr(config, name)) is not None}
     for name, place in places.items():
-        path = place.rstrip("/")
-        if is_bucket(path):
-            places[name] = path
-        elif place.startswith("/") or ".." in path.split("/"):
+        if not is_bucket(place) and (place.startswith("/") or ".." in place.split("/")):
             raise UsageError(
                 f"--{name} of a cloud job must be gs://BUCKET/PATH, or a path relative to {vertex.bucket_uri}/textgen, got {place}"
             )
-        else:
-            places[name] = below(vertex.bucket_uri, f"textgen/{path}")
+        uri = place if is_bucket(place) else below(vertex.bucket_uri, f"textgen/{place}")
+        places[name] = BucketDirectory(uri).uri
     return replace(config, **places)
 
 
