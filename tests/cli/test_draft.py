@@ -328,3 +328,12 @@ def test_a_quote_is_read_as_the_text_before_it_demands():
     assert draft.changes() == ()
     draft.write(' "b')
     assert draft.changes() == ('“ for "',)
+
+
+def test_a_line_that_starts_with_a_space_continues_a_text_that_ends_with_one():
+    """Two spaces in a row, which no training text of words may have, are read as one."""
+    writer = make_writer("word", ["a", "b", " ", "<", ">", "7"])
+    draft = Draft(writer, SamplingConfig(seed=7), open_index)
+    draft.write("a ")
+    draft.write(" b")
+    assert (draft.text, draft.changes()) == ("a  b", ("single spaces",))
