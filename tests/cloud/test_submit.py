@@ -240,6 +240,14 @@ def test_an_invalid_job_is_refused_before_anything_is_created(
     assert names(bucket) == []
 
 
+def test_a_vocabulary_too_large_for_a_model_file_is_refused(folder, vertex, bucket, capsys, monkeypatch):
+    """A vocabulary that no model file could contain is refused before anything is uploaded."""
+    monkeypatch.setattr("textgen.generation.model_header.MOST_BYTES", 3000)
+    assert submitted(bucket, "--language_model=word") == 65
+    assert "the vocabulary must take at most 3,000 bytes in a model file" in capsys.readouterr().err
+    assert (vertex.created, names(bucket)) == ([], [])
+
+
 def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):
     """If the job directory contains a model of another shape, no job is created."""
     with job_place(f"gs://{bucket.name}/mine").open(quiet()) as job:

@@ -1,6 +1,7 @@
 import pytest
 
 from textgen.corpus import find_sources, open_corpus
+from textgen.corpus.doubts import describe_controls, describe_detected
 
 
 @pytest.fixture
@@ -78,3 +79,11 @@ def test_control_characters_in_a_pre_tokenized_text_are_warned_of(tmp_path):
     (tmp_path / "x.vocab.txt").write_text("one\ntwo\nthree\n")
     corpus = open_corpus(find_sources([], str(tmp_path), "x"), language_model="word", encoding="latin-1")
     assert "x.train.txt has control characters such as U+0092 in line 21" in corpus.warning
+
+
+def test_a_strange_name_stays_on_its_line(tmp_path):
+    """A line break in the name of a file is shown as an escape."""
+    path = tmp_path / "a\nb.txt"
+    path.write_bytes("thé\x92".encode("latin-1"))
+    assert describe_detected([path], "auto").startswith(f"{tmp_path}/a\\nb.txt is read as cp1252: ")
+    assert describe_controls([path], "latin-1", "\x92").startswith(f"{tmp_path}/a\\nb.txt has control characters")

@@ -95,6 +95,12 @@ def test_a_pre_tokenized_text_has_its_own_quotes():
     assert prompt.tokens == ("He", "said", ",", "“", "no", "”")
 
 
+def test_a_mark_that_is_known_only_alone_stays_next_to_a_word():
+    """If a spelling would give tokens that are just as unknown, the prompt stays as it was typed."""
+    prompt = read_prompt("a—", vocabulary("a --", "spaced"))
+    assert (prompt.text, prompt.tokens, prompt.changes) == ("a—", ("a", "—"), ())
+
+
 def test_a_prompt_is_read_as_a_file_is():
     """A byte order mark is dropped and CRLF is LF, whether anything else changes or not."""
     assert read_prompt("\ufeffa\r\nb\r", vocabulary("\r")).text == "a\nb\r"

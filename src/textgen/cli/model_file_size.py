@@ -31,7 +31,7 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     size = longest_header(shape(config), vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
-        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, lo=2, key=size_with) - 1)
+        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, key=size_with) - 1)
         if vocabulary.tokenizer.name == "spaced":
             advice = f"list only the first {fitting} in the vocabulary file"
         else:
