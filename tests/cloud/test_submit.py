@@ -99,6 +99,14 @@ def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
     assert names(bucket) == ["texts/book.txt"]
 
 
+def test_texts_on_both_sides_are_refused(folder, vertex, bucket, capsys):
+    """Texts of which some are local and some in a bucket are refused, before anything is uploaded."""
+    bucket.blob("texts/other.txt").upload_from_filename(folder / "book.txt")
+    assert submitted(bucket, f"gs://{bucket.name}/texts/other.txt", "--machine=cpu") == 2
+    assert "the texts must all be in a bucket or all be local" in capsys.readouterr().err
+    assert (vertex.created, names(bucket)) == ([], ["texts/other.txt"])
+
+
 def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     """`textgen-train` parses the container's arguments into the settings that were given to `submit`."""
     from textgen.cli.train import make_parser
