@@ -63,11 +63,11 @@ class Trials:
         self._place.mkdir(parents=True)
         self._text.write_text(TEXT, encoding="utf-8")
         number = 0
-        goes_on = self._attempt("undisturbed", self._make_reference)
-        while goes_on and not self._tally.is_done:
+        continues = self._attempt("undisturbed", self._make_reference)
+        while continues and not self._tally.is_done:
             number += 1
             self._attempt(f"job-{number}", self._make_job)
-            goes_on = len(self._tally.failures) < MOST_FAILURES
+            continues = len(self._tally.failures) < MOST_FAILURES
         return self._tally
 
     def _attempt(self, name: str, make: Callable[[JobDirectory], None]) -> bool:

@@ -123,15 +123,15 @@ def test_selected_texts_continue_from_their_states(
     """Selected, repeated or reordered texts continue as before, and the old run is not modified."""
     step = LSTMStep(make_model(kind))
     old, untouched = step.start(batch=3), step.start(batch=3)
-    begin, go_on = np.array([2, 3, 4]), np.array([5, 4, 2])
-    old(begin)
-    untouched(begin)
+    first, second = np.array([2, 3, 4]), np.array([5, 4, 2])
+    old(first)
+    untouched(first)
     selected = old.select(rows)
-    for ids in (go_on, begin):
+    for ids in (second, first):
         np.testing.assert_allclose(selected(ids[rows]), untouched(ids)[rows], rtol=1e-5, atol=1e-6)
     again = step.start(batch=3)
-    again(begin)
-    np.testing.assert_array_equal(old(go_on), again(go_on))
+    again(first)
+    np.testing.assert_array_equal(old(second), again(second))
 
 
 def test_weights_are_not_modified(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:

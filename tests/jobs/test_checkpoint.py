@@ -230,7 +230,7 @@ def test_a_checkpoint_under_another_step_is_noticed(store):
         store.read(30)
 
 
-def test_when_none_can_be_used_the_job_does_not_begin_anew_by_itself(store):
+def test_without_a_usable_checkpoint_the_job_does_not_start_over(store):
     """If all are damaged, the error advises what to do, after a reason for each."""
     for step in (10, 20):
         store.write(checkpoint_of(step))

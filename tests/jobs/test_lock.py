@@ -103,7 +103,7 @@ def test_of_many_that_begin_at_once_one_wins(job, trainers):
     assert sum("another trainer works in" in line for line in said) == 5
 
 
-def test_of_many_that_begin_anew_at_once_one_wins(job, trainers):
+def test_of_many_trainers_that_start_at_once_one_wins(job, trainers):
     """Also with --fresh: one trains in the new directory, and the old job is moved once, and is complete."""
     job.root.mkdir(parents=True)
     job.config.write_text("the old job")

@@ -99,7 +99,7 @@ def test_the_bucket_has_what_the_trainer_left(uri, events, bucket):
     assert sum("checkpoints/" in name for name in in_bucket(bucket)) == 4
 
 
-def test_another_machine_goes_on_with_what_the_bucket_has(uri, events, machine, bucket, said):
+def test_another_machine_resumes_from_the_bucket(uri, events, machine, bucket, said):
     """Everything a trainer needs is restored; TensorBoard's files stay in the bucket, and new ones are added."""
     with job_place(uri).open(events) as first:
         work(first, 10)

@@ -64,7 +64,7 @@ def test_an_object_is_downloaded_once(bucket, front):
     assert [path.startswith(DOWNLOAD) for path in front.paths] == [False, True, False]
 
 
-def test_a_replaced_object_is_fetched_anew(bucket, cached):
+def test_a_replaced_object_is_fetched_again(bucket, cached):
     """After a new upload the new bytes are in another file, because another process may still read the old one."""
     blob, other = bucket.blob("x"), bucket.blob("y")
     blob.upload_from_string(b"one")

@@ -157,7 +157,7 @@ def _fit(run: Run, attempt: Attempt) -> bool:
         if progress.rollbacks >= allowed:
             raise
         run.console.warn(
-            f"training diverged at step {progress.step}: resuming from the last checkpoint with half the learning rate "
+            f"training diverged at step {progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
             f"({progress.rollbacks + 1} of at most {allowed} times)"
         )
         return False
