@@ -165,8 +165,10 @@ class _HelpFormatter(argparse.HelpFormatter):
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         lines: list[str] = []
         for is_prose, block in itertools.groupby(text.splitlines(), lambda line: line[:1] not in {"", " "}):
-            prose = " ".join(block) if is_prose else ""
-            lines += textwrap.wrap(prose, width, break_long_words=False, break_on_hyphens=False) or block
+            if is_prose:
+                lines += textwrap.wrap(" ".join(block), width, break_long_words=False, break_on_hyphens=False)
+            else:
+                lines += block
         return "\n".join(indent + line for line in lines)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
+from textgen.cli.typed import typed_path
 from textgen.cli.places import refuse_bucket
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
@@ -67,4 +67,4 @@ def _fetch(arguments: Sequence[str]) -> None:
         console.say(f"{job.root} has no model file yet; fetch it again when the job has evaluated.")
         return
     encode_output("surrogateescape")
-    put(visible(shlex.join(["textgen-sample", str(job.root)])) + "\n")
+    put(visible(f"textgen-sample {typed_path(str(job.root))}") + "\n")
