@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
-from textgen.cli.typed import typed_path
 from textgen.cli.places import refuse_bucket
 from textgen.cli.sample_output import encode_output, put
+from textgen.cli.typed import typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import FetchCommand, job_id
