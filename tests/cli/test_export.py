@@ -79,7 +79,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
     ("arguments", "code", "message"),
     [
         ([], 2, "required: "),
-        (["--format=onnx"], 66, "there is no job below job; "),
+        (["--format=onnx"], 66, "there is no job below job in this folder; "),
         (["JOB"], 2, "the following arguments are required: --format"),
         (["JOB", "--format=onix"], 2, "--format must be one of keras, litert, onnx, got 'onix'; did you mean onnx?"),
         (["JOB", "--format="], 2, "--format must be one of"),

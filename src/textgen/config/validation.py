@@ -93,7 +93,7 @@ def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
     Args:
         name: the given name, in any case.
         known: the known names, in lower case.
-        dashes: the text to put before each known name.
+        dashes: the text to put before each known name, such as dashes.
     """
     known, name = list(known), name.lower()
     close = [other for other in known if other.startswith(name)]
