@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("good_text", "no_training")
         (["model", "--prompt=@document"], 65, "the prompt file document is a PDF document, not plain text: open it and save it as plain text"),
         (["gs://bucket/job", "--novelty"], 2, "--novelty and --max_copy need a local job directory to find the training text, got gs://bucket/job"),
         (["gs://bucket/job", "--interactive", "--max_copy=40"], 2, "need a local job directory"),
-        (["empty"], 66, "empty holds no model yet; train one with textgen-train"),
+        (["empty"], 66, "empty contains no model yet; train one with textgen-train"),
         (["good.txt"], 78, "cannot use good.txt: it is damaged or no model file"),
         (["cut"], 78, "cannot use cut: it is damaged"),
         (["nothing"], 78, "cannot use nothing: it is damaged"),

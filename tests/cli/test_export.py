@@ -90,7 +90,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["gs://b/job", "--format=onnx"], 2, "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["absent", "--format=onnx"], 66, "there is neither absent nor job/absent; "),
         (["book.txt/absent", "--format=onnx"], 66, "there is neither book.txt/absent nor "),
-        (["empty", "--format=onnx"], 66, "empty holds no model yet"),
+        (["empty", "--format=onnx"], 66, "empty contains no model yet"),
         (["book.txt", "--format=onnx"], 78, "cannot use book.txt: it is damaged or no model file"),
         (["\udcff", "--format=onnx"], 66, "there is neither "),
         (["JOB", "--format=onnx", "--output="], 2, "--output must not be empty"),
