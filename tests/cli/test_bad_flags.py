@@ -53,6 +53,11 @@ pytestmark = pytest.mark.usefixtures("good_text", "no_training")
         (["--job_dir="], "--job_dir must not be empty"),
         (["--job_dir=a\0b"], "--job_dir must be text, got NUL"),
         (["--job_dir=gs://b/job"], "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
+        (
+            ["--job_dir=~/job"],
+            "--job_dir must not begin with ~, got ~/job, because only a shell knows ~; write the path in full",
+        ),
+        (["--summary_dir=~"], "--summary_dir must not begin with ~, got ~"),
         (["--job_dir=s3://bucket/job"], "a local path or gs://BUCKET/PATH, got s3://bucket/job"),
         (["--summary_dir=hdfs://x/%JOB%"], "a local path or gs://BUCKET/PATH, got hdfs://x/good-"),
         (["--config=s3://bucket/x.yaml"], "a local path or gs://BUCKET/PATH, got s3://bucket/x.yaml"),

@@ -96,6 +96,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["JOB", "--format=onnx", "--output="], 2, "--output must not be empty"),
         (["JOB", "--format=onnx", "--output=a\0b.onnx"], 2, "--output must be text, got NUL"),
         (["JOB", "--format=onnx", "--output=gs://b/m.onnx"], 2, "--output must be a local path, got gs://b/m.onnx"),
+        (["JOB", "--format=onnx", "--output=~/m.onnx"], 2, "--output must not begin with ~, got ~/m.onnx"),
         (["JOB", "--format=onnx", "--output=m.keras"], 2, "--output must end in .onnx for this --format, got m.keras"),
         (["JOB", "--format=keras", "--output=/dev/null"], 2, "--output must end in .keras for this --format"),
         (["JOB", "--format=onnx", "--output=empty"], 2, "--output must end in .onnx"),

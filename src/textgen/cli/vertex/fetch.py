@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
+from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.typed import typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
@@ -49,6 +49,7 @@ def _fetch(arguments: Sequence[str]) -> None:
     command = build(FetchCommand, values)
     if command.output is not None:
         refuse_bucket("--output", command.output)
+        refuse_tilde("--output", command.output)
     config = read_vertex_config(values)
 
     from textgen.cloud.fetching import fetch_job, job_directory, local_directory
