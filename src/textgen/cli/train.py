@@ -31,7 +31,7 @@ from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, Train
 from textgen.config.flags import Parser, build
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
-from textgen.errors import PreemptedError, StoppedError, UsageError
+from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
 from textgen.planning import Choice, Plan
 from textgen.signals import Signals, wait_to_be_killed
@@ -125,7 +125,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
         found, plan = _prepare(config, corpus, job, command)
         _show_plan(console, plan, found, job, choices)
         state = found.state
-        if state is not None and _is_finished(plan, state):
+        if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
             summary = {}
         else:
@@ -231,6 +231,17 @@ def _load_and_train(
 def _is_finished(plan: Plan, state: JobState) -> bool:
     reached = plan.is_reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
     return state.status == "finished" and reached
+
+
+def _must_rebuild_model(job: JobDirectory) -> bool:
+    """Returns whether the model file is missing or damaged, and there is a checkpoint to rebuild it from."""
+    from textgen.generation import read_model
+
+    try:
+        read_model(job.model)
+    except (FormatError, MissingError):
+        return bool(CheckpointStore(job.checkpoints).steps())
+    return False
 
 
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
