@@ -147,3 +147,24 @@ def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch)
     assert line.startswith(
         f"cannot write {job / 'model'}{suffix}: in a test its logits differed from the model's by up to "
     )
+
+
+def test_ctrl_c_while_a_library_is_imported_is_no_missing_library(tmp_path):
+    """Ctrl-C ends the command with 130, even if the import of a library turns it into an `ImportError`, as ONNX Runtime does."""
+    (tmp_path / "onnx.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt as error:\n    raise ImportError from error\n"
+    )
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from textgen.cli import export; "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}sys.exit(export.main(['job', '--format=onnx']))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
