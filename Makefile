@@ -24,7 +24,7 @@ setup: $(TOOLS) ## Make .venv and install textgen with the developers' tools
 $(READY): $(LOCKS) pyproject.toml
 	@python="$$($(FIND_PYTHON))"; \
 	if [ -z "$$python" ]; then echo "make: error: textgen needs Python 3.11, 3.12 or 3.13; install one and run make again" >&2; exit 1; fi; \
-	echo "Setting up .venv with $$("$$python" --version); this downloads about 600 MB the first time" >&2; \
+	echo "Setting up .venv with $$("$$python" --version); this downloads about 700 MB the first time" >&2; \
 	"$$python" -m venv --clear .venv
 	@$(INSTALL) --require-hashes -r requirements/base.txt -r requirements/build.txt
 	@$(INSTALL) --quiet --no-build-isolation --editable .

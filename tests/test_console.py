@@ -227,10 +227,12 @@ def test_any_failure_can_be_reported(message):
     report_failure("textgen", FormatError(message))
 
 
-CLOUD = {"CLOUD_ML_JOB_ID": "7"}
+CLOUD = [{"CLOUD_ML_JOB_ID": "7"}, {"CLUSTER_SPEC": "{}"}]
+"""By either of these variables a job of Vertex AI is known."""
 
 
-def test_a_cloud_job_writes_log_entries():
+@pytest.mark.parametrize("environment", CLOUD)
+def test_a_cloud_job_writes_log_entries(environment):
     """In a cloud job, each line is a JSON object with severity, message, time and fields, and there is no other output."""
     result = run(
         """
@@ -242,7 +244,7 @@ def test_a_cloud_job_writes_log_entries():
         report_failure("textgen-train", FormatError("of a\\nconfig"))
         report_failure("textgen-train", PreemptedError("stopped"))
         """,
-        env={**os.environ, **CLOUD},
+        env={**os.environ, **environment},
     )
     entries = [json.loads(line) for line in result.stderr.splitlines()]
     assert [entry.pop("time")[:2] for entry in entries] == ["20", "20", "20", "20"]
@@ -262,7 +264,7 @@ def test_a_cloud_job_writes_log_entries():
 def test_a_crash_in_a_cloud_job_is_one_log_entry():
     """In a cloud job, a traceback is one log entry; elsewhere, Python prints it as usual."""
     script = "from textgen.console import report_crashes; report_crashes('textgen-train'); 1 / 0"
-    for environment in ({}, CLOUD):
+    for environment in ({}, *CLOUD):
         command = [sys.executable, "-c", script]
         result = subprocess.run(command, check=False, text=True, capture_output=True, env={**os.environ, **environment})
         assert result.returncode == 1

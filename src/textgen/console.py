@@ -30,10 +30,11 @@ _SPINNER_COLUMNS = 2
 _NO_FIELDS: Mapping[str, float | str] = MappingProxyType({})
 
 _STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e0fff]"
 )
-"""Control characters, and those that are invisible or change the direction of writing; without the joiners of scripts."""
+"""Control characters, characters that are invisible or change the direction of writing (without the joiners of scripts), and
+surrogates, which can stand for a byte that is a control character."""
 
 
 class Console:
@@ -64,14 +65,14 @@ class Console:
             style: a style of rich.
             fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
         """
-        if _in_cloud_job() and not self.is_terminal:
+        if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
             self.rich.print(visible(text, "\n\t"), style=style, markup=False)
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
-        if _in_cloud_job() and not self.is_terminal:
+        if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "WARNING", text)
         else:
             self.say(f"warning: {text}", style="yellow")
@@ -117,6 +118,7 @@ class Console:
             from rich.text import Text
 
             width = max(1, self.rich.width - len(_BAR))
+            lines = visible(text, "\n\t").split("\n")  # before rich counts their columns, and drops some of them
             lines = [row.plain.rstrip() for line in lines for row in Text(line).wrap(self.rich, width)]
         self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style)
 
@@ -155,7 +157,7 @@ def report_failure(program: str, error: TextgenError) -> None:
     line, kind = " ".join(error.on_command_line.split()), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        if _in_cloud_job() and not sys.stderr.isatty():
+        if in_cloud_job() and not sys.stderr.isatty():
             fields: dict[str, float | str] = {"error": kind, "exit_code": error.exit_code}
             severity, text = ("NOTICE", line) if is_stop else ("ERROR", f"{kind}: {line}")
             _write_entry(sys.stderr, severity, f"{program}: {text}", fields)
@@ -172,13 +174,16 @@ def report_crashes(program: str) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
         _write_entry(sys.stderr, "CRITICAL", f"{program}: {text}")
 
-    if _in_cloud_job() and sys.stderr is not None and not sys.stderr.isatty():
+    if in_cloud_job() and sys.stderr is not None and not sys.stderr.isatty():
         sys.excepthook = write
 
 
-def _in_cloud_job() -> bool:
-    """Whether this is a training job on Vertex AI, which reads lines of JSON as log entries."""
-    return bool(os.environ.get("CLOUD_ML_JOB_ID"))
+def in_cloud_job() -> bool:
+    """Whether this process is a job of Vertex AI, which starts it with one of two variables, or both.
+
+    Such a job writes lines of JSON, which Cloud Logging reads as entries.
+    """
+    return any(os.environ.get(name) for name in ("CLOUD_ML_JOB_ID", "CLUSTER_SPEC"))
 
 
 def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:

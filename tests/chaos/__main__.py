@@ -1,4 +1,4 @@
-"""Kills trainers at random moments, hundreds of them, and shows whether any job ends otherwise than an undisturbed one.
+"""Kills hundreds of trainers at random moments, and checks that every job ends like an undisturbed one.
 
 python -m tests.chaos --kills 40 --kinds dropout-adam-char plain-sgd-word
 """
@@ -19,20 +19,20 @@ from tests.chaos.tally import Share, Tally
 from textgen.console import Console
 
 HEADINGS = "kind                jobs  kills  saving  SIGTERMs  slowest end  lock tries  identical"
-"""Of the table that stands at the end; `saving` counts among `kills`."""
+"""The headings of the final table; `kills` includes `saving`."""
 
 
 def main() -> int:
-    """Runs the trials that the arguments ask for.
+    """Runs the trials that the arguments describe.
 
     Returns:
-        The exit code: 1 when something was not as promised.
+        The exit code: 1 if a promise was broken.
     """
     options = _parse()
     console = Console()
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns of each process that goes on
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # it warns about each process that resumes
     with console.silenced():
-        import tensorflow  # noqa: F401, ICN001 - TensorBoard's reader loads it, and it talks to the terminal
+        import tensorflow  # noqa: F401, ICN001 - TensorBoard's reader loads it, and it writes to the terminal
 
         from tests.chaos.campaign import run_campaign
     place = Path(tempfile.mkdtemp(prefix="textgen-chaos-"))
@@ -47,7 +47,7 @@ def main() -> int:
     )
     sys.stdout.write(_table(tallies))
     if any(tally.failures for tally in tallies):
-        console.say(f"What the failed jobs left is in {place}")
+        console.say(f"The files of the failed jobs are in {place}")
         return 1
     shutil.rmtree(place)
     return 0
@@ -58,10 +58,10 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=300, help="processes to end with SIGKILL; %(default)s")
     parser.add_argument("--terms", type=int, default=20, help="processes to end with SIGTERM; %(default)s")
-    parser.add_argument("--locks", type=int, default=20, help="second trainers to be turned away; %(default)s")
+    parser.add_argument("--locks", type=int, default=20, help="second trainers that should be refused; %(default)s")
     parser.add_argument("--kinds", nargs="+", choices=names, default=names, metavar="KIND", help=", ".join(names))
-    parser.add_argument("--workers", type=int, default=2, help="kinds to try side by side; %(default)s")
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="fixes what is drawn; random")
+    parser.add_argument("--workers", type=int, default=2, help="kinds to try in parallel; %(default)s")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6), help="fixes the random choices; random")
     return parser.parse_args()
 
 

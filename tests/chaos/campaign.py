@@ -1,4 +1,4 @@
-"""Spreads trials over kinds and runs some kinds side by side; knows nothing of where the results are shown."""
+"""Divides trials between kinds, and runs several kinds in parallel."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def run_campaign(
     """Runs the trials of several kinds.
 
     Args:
-        kinds: which.
-        total: what they are to endure together.
-        place: where the jobs go, a folder a kind.
-        seed: fixes all that is drawn.
-        workers: how many kinds run at the same time.
+        kinds: the kinds.
+        total: the number of trials of all kinds together.
+        place: the directory for the jobs, one folder per kind.
+        seed: fixes the random choices.
+        workers: the number of kinds that run at the same time.
         report: called after each job.
 
     Returns:
-        What each has endured.
+        The tally of each kind.
     """
     shares = zip(*(_spread(count, len(kinds)) for count in (total.kills, total.terms, total.locks)), strict=True)
     trials = [
@@ -42,5 +42,5 @@ def run_campaign(
 
 
 def _spread(count: int, parts: int) -> list[int]:
-    """A count in parts that differ by one at most: 5, 3 -> [2, 2, 1]."""
+    """Divides a count into parts that differ by at most one: 5, 3 -> [2, 2, 1]."""
     return [count // parts + (part < count % parts) for part in range(parts)]

@@ -1,4 +1,4 @@
-"""The kinds of training that are interrupted: which settings, which text; knows nothing of processes."""
+"""The kinds of training that are interrupted: their settings and their text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from textgen.storage import bundled
 
 TEXT = bundled("data/story.txt").read_text(encoding="utf-8")[:4000]
-"""114 steps an epoch in characters and 46 in words, so that every run passes the end of one that is evaluated."""
+"""An epoch has 114 steps of characters or 46 of words, so that every run passes the end of an epoch and evaluates it."""
 
 RHYTHMS = ((1, 20), (2, 50), (5, None), (20, 30))
-"""`save_steps` and `eval_steps`; without the second, only ends of epochs are evaluated."""
+"""Pairs of `save_steps` and `eval_steps`; without the second, only the ends of epochs are evaluated."""
 
 SHAPES = ((1, 8), (2, 8), (1, 16))
 """`layers` and `lstm_state_size`."""
@@ -23,9 +23,9 @@ class Kind:
     """A kind of training.
 
     Attributes:
-        number: its place among all.
-        dropout: the share of outputs left out.
-        optimizer: the rule of an update.
+        number: its index among all kinds.
+        dropout: as in `TrainingConfig`, like the other two.
+        optimizer: `adam` or `sgd`.
         language_model: `char` or `word`.
     """
 
@@ -36,12 +36,12 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """What it is called in the table and by `--kinds`."""
+        """The name in the table and for `--kinds`."""
         return f"{'dropout' if self.dropout else 'plain'}-{self.optimizer}-{self.language_model}"
 
     @property
     def arguments(self) -> list[str]:
-        """What `textgen-train` is given beside the text and the job directory: a few seconds of steps."""
+        """The arguments of `textgen-train` besides the text and the job directory, for a few seconds of steps."""
         save_steps, eval_steps = RHYTHMS[self.number % len(RHYTHMS)]
         layers, lstm_state_size = SHAPES[self.number % len(SHAPES)]
         values = {

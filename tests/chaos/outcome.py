@@ -1,4 +1,4 @@
-"""Reads what a finished job left, and says where two of them differ; knows nothing of how they came about."""
+"""Reads the files of a finished job, and lists how two jobs differ."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from tensorboard.util.tensor_util import make_ndarray
 from textgen.jobs import JobDirectory
 
 EXACT_METRICS = ("steps", "epochs", "train_loss", "valid_loss", "learning_rate")
-"""What a line of metrics.jsonl says of the numbers; the others tell the time."""
+"""The values in a line of metrics.jsonl that do not depend on time."""
 
 Tensors = dict[str, tuple[str, tuple[int, ...], bytes]]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is promised to be the same, interrupted or not.
+    """The results that must be the same, whether a job was interrupted or not.
 
     Attributes:
-        model: type, shape and bytes of each tensor of the model file.
-        checkpoint: those of the newest checkpoint.
+        model: the type, shape and bytes of each tensor of the model file.
+        checkpoint: the same for the newest checkpoint.
         checkpoint_step: its step.
-        metrics: the exact part of each line of metrics.jsonl.
-        samples: samples.txt.
-        training_curve: step and value of each loss of the training text, as TensorBoard shows it.
-        validation_curve: of the validation text.
+        metrics: the `EXACT_METRICS` of each line of metrics.jsonl.
+        samples: the content of samples.txt.
+        training_curve: the step and value of each training loss, as TensorBoard shows it.
+        validation_curve: the same for the validation loss.
     """
 
     model: Tensors
@@ -57,18 +57,18 @@ class Outcome:
         )
 
     def differences(self, reference: Outcome) -> list[str]:
-        """What is not as in the reference, by name."""
+        """The names of the attributes that differ from the reference."""
         return [field.name for field in fields(self) if getattr(self, field.name) != getattr(reference, field.name)]
 
 
 def newest_step(job: JobDirectory) -> int | None:
-    """The step of the newest checkpoint that has a manifest; None when there is none."""
+    """The step of the newest checkpoint that has a manifest, or None."""
     steps = [int(path.stem.removeprefix("step-")) for path in job.checkpoints.glob("step-*.json")]
     return max(steps, default=None)
 
 
 def half_made(job: JobDirectory) -> set[str]:
-    """The files of a job that only a killed process may leave: temporary ones, and those that lack their partner."""
+    """The files that only a killed process may leave: temporary ones, and tensors without a manifest."""
     found = {str(path.relative_to(job.root)) for path in job.root.rglob("*.tmp")}
     tensors = {path for path in job.checkpoints.glob("step-*.safetensors") if not path.with_suffix(".json").exists()}
     if job.model.exists() and newest_step(job) is None:
@@ -81,9 +81,9 @@ def _tensors(path: Path) -> Tensors:
 
 
 def _curve(directory: Path) -> list[tuple[int, float]]:
-    """The points of "loss", read with TensorBoard's own reader; none is left out.
+    """All points of "loss", read with TensorBoard's own reader.
 
-    Not with `event_accumulator`, which TensorBoard no longer uses: it does not take back what a START event takes back.
+    `event_accumulator`, which TensorBoard no longer uses, does not remove the points that a START event removes.
     """
     events = EventAccumulator(str(directory), size_guidance={"tensors": 0}).Reload()
     if "loss" not in events.Tags()["tensors"]:

@@ -1,4 +1,4 @@
-"""Counts what a kind of training is to endure, and what it has endured."""
+"""Counts the planned and the completed trials of a kind of training."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Phase = Literal["starting", "training", "saving"]
 
 @dataclass(frozen=True)
 class Share:
-    """How much a kind is to endure.
+    """The number of trials planned for a kind.
 
     Attributes:
         kills: processes ended with SIGKILL.
         terms: processes ended with SIGTERM.
-        locks: second trainers that are to be turned away.
+        locks: second trainers that should be refused.
     """
 
     kills: int
@@ -27,19 +27,19 @@ class Share:
 
 @dataclass
 class Tally:
-    """What a kind has endured.
+    """The completed trials of a kind.
 
     Attributes:
-        kind: which.
-        share: how much it is to be.
-        jobs: those that came to the same end as the undisturbed one.
-        kills: SIGKILLs by where they fell: before the process first saved, later, or so that a file stayed half-written
-            or without its partner.
-        terms: SIGTERMs that were obeyed.
-        slowest: the longest time from one of these to the end, in seconds.
-        locks: second trainers that were turned away.
-        resumes: processes that went on from a checkpoint.
-        failures: what was not as promised, a line each.
+        kind: the kind.
+        share: the planned trials.
+        jobs: the number of jobs that ended like the undisturbed one.
+        kills: the number of SIGKILLs before the first save of the process, after it, and during a save, which leaves a file
+            half-written or without its partner.
+        terms: the number of SIGTERMs that were obeyed.
+        slowest: the longest time from a SIGTERM to the end of the process, in seconds.
+        locks: the number of second trainers that were refused.
+        resumes: the number of processes that resumed from a checkpoint.
+        failures: the broken promises, one line each.
     """
 
     kind: Kind
@@ -54,11 +54,11 @@ class Tally:
 
     @property
     def left(self) -> Share:
-        """How much is to come."""
+        """The trials that are left."""
         kills = self.share.kills - sum(self.kills.values())
         return Share(kills, self.share.terms - self.terms, self.share.locks - self.locks)
 
     @property
     def is_done(self) -> bool:
-        """Whether that is nothing."""
+        """Whether no trials are left."""
         return self.left == Share(0, 0, 0)

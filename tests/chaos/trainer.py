@@ -1,4 +1,4 @@
-"""One `textgen-train` in a process of its own: starts it, waits for signs of life, sends signals; judges nothing."""
+"""Runs `textgen-train` in a process of its own, waits for its progress, and sends signals to it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from textgen.jobs import JobDirectory
 
 COMMAND = (sys.executable, str(Path(sysconfig.get_path("scripts"), "textgen-train")))
 
-HANG_SECONDS = 180.0
-"""Nothing here takes so long, on a busy machine neither."""
+HANG_SECONDS = 600.0
+"""Nothing here takes so long, even on a busy machine."""
 
 _PAUSE = 0.005
 
 
 class Trainer:
-    """A running `textgen-train`; when it is left, the process has ended.
+    """A running `textgen-train`; a context manager that ends the process.
 
     Args:
-        job: where it trains.
-        arguments: what it is given beside that.
-        environment: what its environment has beside the present one.
+        job: the job directory.
+        arguments: its other arguments.
+        environment: the variables to add to the environment.
 
     Attributes:
-        job: where it trains.
+        job: the job directory.
     """
 
     def __init__(self, job: JobDirectory, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -57,51 +57,51 @@ class Trainer:
 
     @property
     def pid(self) -> int:
-        """Its number."""
+        """The process id."""
         return self._process.pid
 
     @property
     def seconds(self) -> float:
-        """How long ago it began."""
+        """The time since it was started."""
         return time.monotonic() - self._began
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has, by itself or by a signal."""
+        """Whether the process has ended, by itself or by a signal."""
         return self._process.poll() is not None
 
     @property
     def has_saved(self) -> bool:
-        """Whether this process has touched the checkpoints."""
+        """Whether this process has changed the checkpoints."""
         return self._checkpoints() != self._checkpoints_before
 
     @property
     def is_saving(self) -> bool:
-        """Whether a checkpoint is half-written at this moment."""
+        """Whether a checkpoint is half-written now."""
         return any(name.endswith(".tmp") for name, _ in self._checkpoints())
 
     @property
     def has_lock(self) -> bool:
-        """Whether the lock file names it."""
+        """Whether the lock file names this process."""
         return self.job.lock.exists() and f"process {self.pid} on " in self.job.lock.read_text(encoding="utf-8")
 
     @property
     def output(self) -> str:
-        """All that it has written so far."""
-        # Not read and seek: the process writes at the same position.
+        """Everything that it has written so far."""
+        # Not with seek and read, because the process writes at the same position.
         size = os.fstat(self._written.fileno()).st_size
         return os.pread(self._written.fileno(), size, 0).decode(errors="replace")
 
     @property
     def last_line(self) -> str:
-        """The end of that, which names an error."""
+        """The last line that it has written, which describes an error."""
         return self.output.strip().rpartition("\n")[2]
 
     def wait_until(self, condition: Callable[[], bool], pause: float = _PAUSE) -> None:
         """Waits until a condition holds or the process has ended.
 
         Raises:
-            TimeoutError: when neither happens.
+            TimeoutError: if neither happens.
         """
         while not self.has_ended and not condition():
             if self.seconds > HANG_SECONDS:
@@ -117,10 +117,10 @@ class Trainer:
         """Sends a signal, if one is given, and waits for the end.
 
         Returns:
-            The exit code; of a process that the signal killed, its number, negative.
+            The exit code; if a signal killed the process, minus its number.
 
         Raises:
-            TimeoutError: when it does not end.
+            TimeoutError: if the process does not end.
         """
         if number is not None:
             self._process.send_signal(number)
@@ -130,7 +130,7 @@ class Trainer:
             raise TimeoutError(f"it does not end: {self.last_line}") from error
 
     def _checkpoints(self) -> set[tuple[str, int]]:
-        """Name and time of every checkpoint file that stays while it is looked at."""
+        """The name and time of every checkpoint file, without those that are removed meanwhile."""
         found = set()
         for path in self.job.checkpoints.glob("*"):
             try:

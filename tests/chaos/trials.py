@@ -1,4 +1,4 @@
-"""Interrupts the jobs of one kind until its share is done, and compares their ends; knows nothing of other kinds."""
+"""Interrupts jobs of one kind until its trials are done, and compares their results."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from textgen.errors import LockedError, StoppedError
 from textgen.jobs import JobDirectory
 
 MOST_INTERRUPTIONS = 8
-"""Of a job, which then is left to its end."""
+"""The most interruptions of a job; then it is trained to its end."""
 
 MOST_FAILURES = 3
-"""Of a kind: more would not say more."""
+"""The most failures of a kind; more would add nothing."""
 
 _ANYWHERE, _WHILE_SAVING = 0.15, 0.35
-"""The share of the kills that fall at any moment of the process, and of those that wait for a half-written checkpoint."""
+"""The share of the kills at any moment of the process, and of those that wait for a half-written checkpoint."""
 
 _LONGEST_TRAINING = 0.25
-"""The share of a job's training that a process makes before it is killed, at most."""
+"""The largest share of a job's training before a process is killed."""
 
 _LONGEST_BETWEEN_TRAINERS = 0.4
-"""How much later a second trainer is started, as a share of the time until the first save: the first one must still be at work."""
+"""The longest wait before a second trainer is started, while the first still trains, as a share of the time until its first
+save."""
 
 
 class BrokenPromiseError(Exception):
-    """A job did not do what it should."""
+    """A job did not behave as promised."""
 
 
 class Trials:
     """The trials of a kind.
 
     Args:
-        kind: which.
-        share: how much it is to endure.
-        place: where its jobs go; those that end as they should are removed.
-        seed: fixes all that is drawn.
-        report: called after the undisturbed job and after each other.
+        kind: the kind.
+        share: the planned trials.
+        place: the directory for its jobs; those that end as promised are removed.
+        seed: fixes the random choices.
+        report: called after each job.
     """
 
     def __init__(self, kind: Kind, share: Share, place: Path, seed: int, report: Callable[[Tally], None]) -> None:
@@ -58,7 +59,7 @@ class Trials:
         self._history: list[str] = []
 
     def run(self) -> Tally:
-        """Trains one job undisturbed and then others, until the share is done or too much has failed."""
+        """Trains one job undisturbed, then others until the trials are done or too many have failed."""
         self._place.mkdir(parents=True)
         self._text.write_text(TEXT, encoding="utf-8")
         number = 0
@@ -70,7 +71,7 @@ class Trials:
         return self._tally
 
     def _attempt(self, name: str, make: Callable[[JobDirectory], None]) -> bool:
-        """Makes a job; returns whether all was as promised."""
+        """Runs a job; returns whether it behaved as promised."""
         self._history.clear()
         failures = self._tally.failures
         before = len(failures)
@@ -82,7 +83,7 @@ class Trials:
         return len(failures) == before
 
     def _make_reference(self, job: JobDirectory) -> None:
-        """Trains undisturbed, and takes the time."""
+        """Trains undisturbed, and measures the time."""
         with self._start(job) as trainer:
             trainer.wait_until(lambda: trainer.has_saved)
             self._until_first_save = trainer.seconds
@@ -92,9 +93,9 @@ class Trials:
         self._reference = Outcome.of(job)
 
     def _make_job(self, job: JobDirectory) -> None:
-        """Interrupts a job a few times, leaves it to its end, and compares."""
+        """Interrupts a job a few times, trains it to its end, and compares the results."""
         ended = False
-        least = 0 if self._tally.left.locks else 2  # where two trainers may race for a new directory
+        least = 0 if self._tally.left.locks else 2  # 0: two trainers may race for a new directory
         for _ in range(self._rng.integers(least, MOST_INTERRUPTIONS, endpoint=True)):
             left = self._tally.left
             if ended or left.kills + left.terms == 0:
@@ -112,7 +113,7 @@ class Trials:
         shutil.rmtree(job.root)
 
     def _kill(self, job: JobDirectory) -> bool:
-        """Kills a process at a random moment; returns whether the job came to its end before."""
+        """Kills a process at a random moment; returns whether the job had already ended."""
         half_made_before, step_before = half_made(job), newest_step(job)
         with self._start(job) as trainer:
             draw = self._rng.random()
@@ -136,7 +137,7 @@ class Trials:
         return False
 
     def _terminate(self, job: JobDirectory) -> bool:
-        """Sends SIGTERM to a process at a random moment; returns whether the job came to its end before."""
+        """Sends SIGTERM to a process at a random moment; returns whether the job had already ended."""
         half_made_before, step_before = half_made(job), newest_step(job)
         with self._start(job) as trainer:
             trainer.wait_for(self._rng.uniform(0, self._lifetime))
@@ -147,7 +148,7 @@ class Trials:
             if code == 0:
                 return True
             if code == -signal.SIGTERM and not trainer.output and not trainer.has_lock:
-                return False  # in the tenth of a second before the command can listen; another one follows
+                return False  # before the command handles signals; another trial follows
             if code != StoppedError.exit_code:
                 raise BrokenPromiseError(f"SIGTERM after {sent:.2f} s, exit code {code}: {trainer.last_line}")
         if stray := half_made(job) - half_made_before:
@@ -158,11 +159,11 @@ class Trials:
         return False
 
     def _finish(self, job: JobDirectory) -> None:
-        """Trains to the end, while a second trainer is turned away, if that is still to be tried."""
+        """Trains to the end; a second trainer is refused meanwhile, if such trials are left."""
         step_before = newest_step(job)
         with contextlib.ExitStack() as processes:
             trainer = processes.enter_context(self._start(job))
-            # A job killed between its last save and its end has nothing to do, and lets the next trainer in at once.
+            # A job killed between its last save and its end has nothing left to do, and releases the lock at once.
             if self._tally.left.locks and step_before != self._reference.checkpoint_step:
                 at_once = (self._tally.locks + self._kind.number) % 2 == 0
                 if not at_once:
@@ -180,14 +181,14 @@ class Trials:
             raise BrokenPromiseError(f"exit code {code}: {trainer.last_line}")
 
     def _check_turned_away(self, loser: Trainer, winner: Trainer) -> None:
-        """Checks that a second trainer ended as it should, and named the first."""
+        """Checks that a second trainer was refused, and named the first."""
         code = loser.end()
         if code != LockedError.exit_code or f"process {winner.pid} on " not in loser.output:
             raise BrokenPromiseError(f"a trainer beside {winner.pid} got exit code {code}: {loser.last_line}")
         self._tally.locks += 1
 
     def _check_resumed(self, trainer: Trainer, step_before: int | None) -> None:
-        """Checks that a process went on from the checkpoint that was the newest, if it came so far, and kept one."""
+        """Checks that a process resumed from the newest checkpoint, if it got that far, and that a checkpoint is left."""
         found = re.search(r"^Resuming from step (\d+)", trainer.output, re.MULTILINE)
         if found is None and step_before is not None and trainer.has_saved:
             raise BrokenPromiseError(f"it did not go on from step {step_before}")

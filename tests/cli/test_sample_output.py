@@ -1,16 +1,21 @@
 import contextlib
 import fcntl
+import json
 import os
 import struct
 import subprocess
 import termios
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import installed, run_installed
 from textgen.cli.sample_output import in_turn
 from textgen.cli.word_wrap import WordWrap
-from textgen.generation import Sample, load
+from textgen.corpus.tokenizers import make_tokenizer
+from textgen.corpus.vocabulary import Vocabulary
+from textgen.generation import ModelFile, Sample, load, write_model
+from textgen.generation.model_file import expected_shapes
 
 
 def interleave(texts, first_seed=5, ended_early=()):
@@ -143,6 +148,43 @@ def test_a_terminal_gets_whole_words(width, options, trained, terminal):
         assert shown == "".join(map(wrap.add, written))
         assert shown.split() == written.split()
         assert shown != written
+
+
+HOSTILE = "\x1b]0;pwned\x07\x1b[2J\r\x9b31m\x7f\u202e"
+
+
+@pytest.fixture
+def hostile(random_model, tmp_path):
+    """The path of a model that writes what steers a terminal, and characters of ordinary texts."""
+    vocabulary = Vocabulary(("", "[UNK]", "\n", "\t", "a", "\u200f", *dict.fromkeys(HOSTILE)), make_tokenizer("char"))
+    shape = random_model().shape
+    rng = np.random.default_rng(1)
+    tensors = {
+        name: rng.normal(size=size).astype(np.float32) for name, size in expected_shapes(shape, vocabulary.size).items()
+    }
+    write_model(tmp_path / "hostile", ModelFile(tensors, shape, vocabulary, {}, "", 1, "0.1.0"))
+    return str(tmp_path / "hostile")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--json"], ["--prompt", HOSTILE], ["--interactive"]], ids=lambda given: given[0]
+)
+def test_a_model_cannot_steer_a_terminal(hostile, terminal, arguments):
+    """On a terminal the text of a model is escaped, except line breaks, tabs and the marks of scripts; a pipe gets every byte."""
+    options = [hostile, *arguments, "--length=400", "--seed=1"]
+    raw = run_installed("textgen-sample", *options, input=b"a\n", text=False).stdout.decode()
+    shown = terminal(0, *options, typed="a\n/show\n/quit\n" if "--interactive" in arguments else "")
+    assert set(shown).isdisjoint(
+        HOSTILE[-1] + "\x1b\x07\r\x9b\x7f" if "--json" not in arguments else "\x1b\x07\r\x9b\x7f"
+    )
+    assert "\u200f" in shown
+    if "--json" in arguments:
+        assert {**json.loads(shown), "model": 0} == {**json.loads(raw), "model": 0}
+        assert "\x9b" in raw
+    else:
+        assert {"\x1b", "\x9b", "\r"} < set(raw)
+        assert "\\x1b" in shown
+        assert "\\x9b" in shown
 
 
 def test_a_session_wraps_too(trained, terminal):

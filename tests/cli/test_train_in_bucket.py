@@ -1,3 +1,4 @@
+import contextlib
 import gzip
 import json
 import os
@@ -13,7 +14,8 @@ import pytest
 from tests import paused_trainer
 from tests.cli.conftest import TEXT, installed
 from textgen.cli import train
-from textgen.jobs import job_place
+from textgen.cli.summaries import open_summaries
+from textgen.jobs import Events, JobDirectory, job_place
 from textgen.storage import mirror
 
 pytestmark = pytest.mark.cloud
@@ -27,6 +29,7 @@ MACHINE = ("TEXTGEN_CACHE", "TEXTGEN_STATE")
 """The variables that name the local directories of a machine."""
 PLACE = f"gs://{{}}/job/{NAME}"
 PAUSED_TRAINER = str(Path(paused_trainer.__file__))
+CLUSTER_SPEC = '{"cluster": {"workerpool0": ["cmle-7-0:2222"]}, "task": {"type": "workerpool0", "index": 0}}'
 HANG_SECONDS = 300.0
 """Longer than anything here takes, even on a busy machine."""
 
@@ -92,17 +95,17 @@ def state(bucket):
     return json.loads(bucket.blob(f"job/{NAME}/state.json").download_as_bytes())
 
 
+RESTARTED = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
+
+
 @pytest.mark.parametrize(
     ("environment", "code", "advice"),
     [
         ({}, 75, "run the same command again to resume"),
-        (
-            {"CLOUD_ML_JOB_ID": "7"},
-            134,
-            "Vertex AI restarts the job, which then resumes; if it does not, submit it again",
-        ),
+        ({"CLOUD_ML_JOB_ID": "7"}, 134, RESTARTED),
+        ({"CLUSTER_SPEC": CLUSTER_SPEC}, 134, RESTARTED),
     ],
-    ids=["at home", "in the cloud"],
+    ids=["at home", "in the cloud", "in the cloud, without a job's id"],
 )
 def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, code, advice):
     """After SIGTERM a trainer ends once everything is uploaded, in a cloud job with an exit code that Vertex AI retries."""
@@ -211,6 +214,19 @@ def test_curves_go_to_a_bucket_of_their_own(text, bucket, training, tmp_path):
     assert not (tmp_path / "local" / "logs").exists()
 
 
+def test_two_jobs_can_write_their_curves_to_one_place(bucket, tmp_path):
+    """Two jobs on one machine can write their curves to one place at the same time; each uploads only its own."""
+    place = f"gs://{bucket.name}/curves"
+    events = Events(say=pytest.fail, warn=pytest.fail, lost=lambda error: pytest.fail(str(error)), finish=lambda: None)
+    with contextlib.ExitStack() as stack:
+        for name in ("one", "two"):
+            local = stack.enter_context(open_summaries(place, JobDirectory(tmp_path / name), events))
+            assert not local.exists()
+            local.mkdir(parents=True)
+            (local / f"events.{name}").write_text(name)
+    assert {blob.name for blob in bucket.list_blobs(prefix="curves/")} == {"curves/events.one", "curves/events.two"}
+
+
 def test_a_lost_permission_ends_training(text, bucket, front, training, monkeypatch, capsys):
     """If uploads are refused for too long, training ends with 77; one line names the local copy, which is complete."""
     monkeypatch.setattr(mirror, "_INTERVAL_SECONDS", 0.1)
@@ -218,11 +234,12 @@ def test_a_lost_permission_ends_training(text, bucket, front, training, monkeypa
     write = training.train
 
     def train_until_stopped(config, corpus, job, *, signals, **options):
-        write(config, corpus, job, signals=signals, **options)
         front.rule = lambda method, _: "forbid" if method == "POST" else None
+        write(config, corpus, job, signals=signals, **options)
         signals.hold()
-        end = time.monotonic() + 60
-        while signals.received is None and time.monotonic() < end:
+        end = time.monotonic() + HANG_SECONDS
+        while signals.received is None:
+            assert time.monotonic() < end
             time.sleep(0.01)
         raise signals.error("stopped")
 
@@ -246,9 +263,10 @@ def test_flags_win_over_the_environment(text, bucket, training, monkeypatch, tmp
     assert bucket.blob("job/config.yaml").exists()
 
 
-def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys):
+@pytest.mark.parametrize(("name", "value"), [("CLOUD_ML_JOB_ID", "7"), ("CLUSTER_SPEC", CLUSTER_SPEC)])
+def test_a_job_of_vertex_ai_does_not_start_over(text, training, monkeypatch, capsys, name, value):
     """--fresh is refused in a job of Vertex AI, because each restart would start over."""
-    monkeypatch.setenv("CLOUD_ML_JOB_ID", "7")
+    monkeypatch.setenv(name, value)
     assert train.main([text, "--fresh"]) == 2
     assert "--fresh would start over whenever Vertex AI restarts the job" in capsys.readouterr().err
 

@@ -103,7 +103,7 @@ def test_an_upload_is_not_redirected(folder, google):
     """If the upload of a text is redirected, the other host gets no request."""
     google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
     with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/o"):
-        upload_once(folder / "book.txt", "gs://my-bucket/book.txt")
+        upload_once(folder / "book.txt", "gs://my-bucket/book.txt", "")
     assert google.asked("storage.googleapis.com")
     assert not google.asked(ELSEWHERE)
 
@@ -115,7 +115,7 @@ def test_a_large_upload_goes_to_no_other_host(folder, google):
     google.redirects["POST storage.googleapis.com/upload/storage/v1/b/my-bucket/o"] = f"https://{ELSEWHERE}/o"
     google.redirects_with = 200
     with pytest.raises(UnavailableError, match=f"an answer leads to https://{ELSEWHERE}/o"):
-        upload_once(large, "gs://my-bucket/large.txt")
+        upload_once(large, "gs://my-bucket/large.txt", "")
     assert not google.asked(ELSEWHERE)
 
 

@@ -365,3 +365,12 @@ def test_a_place_that_cannot_be_is_one_line(remote, capsys, tmp_path, place, cod
     assert error.startswith(f"textgen vertex fetch: error: {text.format(bucket=remote.bucket.name)}")
     assert error.count("\n") == 1
     assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_what_a_disk_takes_for_the_lock_or_the_record_is_not_downloaded(remote, home):
+    """A disk that does not tell upper from lower case would put it in their place."""
+    for name in ("LOCK", ".FETCHED.json", "loc\u212a"):
+        remote.put(name, "anything")
+    fetch(remote, home)
+    assert {"LOCK", ".FETCHED.json", "loc\u212a"}.isdisjoint(files(home))
+    assert "config.yaml" in files(home)

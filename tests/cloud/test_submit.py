@@ -279,8 +279,16 @@ def test_a_bucket_with_a_retention_policy_is_refused(folder, vertex, bucket, fro
 def test_a_job_directory_in_which_a_trainer_works_is_refused(folder, vertex, bucket, capsys, monkeypatch):
     """A job directory in use is refused before an upload, and its lease is not changed."""
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.6)
+    wait = lease.Lease._wait
+
+    def renew_and_wait(self, *arguments):
+        held.renew()
+        return wait(self, *arguments)
+
+    monkeypatch.setattr(lease.Lease, "_wait", renew_and_wait)
     place = f"gs://{bucket.name}/textgen/job/{NAME}"
-    with job_place(place, "Vertex AI job 7").open(quiet()):
+    holder = lease.Holder(name="", copy="", description="Vertex AI job 7")
+    with lease.Lease(place, holder, waiting=pytest.fail, lost=lambda failure: pytest.fail(str(failure))) as held:
         before = names(bucket)
         assert submitted(bucket) == 73
         error = capsys.readouterr().err.splitlines()

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from textgen.errors import AccessError, FormatError, InputOutputError, MissingError, TextgenError
 from textgen.jobs import Checkpoint, CheckpointStore
-from textgen.jobs.checkpoint import FORMAT_VERSION
+from textgen.jobs.checkpoint import FORMAT_VERSION, _describe
 
 FACTS = {
     "config": {"layers": 2, "texts": ["ä.txt"], "learning_rate": 0.004, "summary_dir": None},
@@ -67,18 +67,18 @@ def names_of(*steps: int) -> list[str]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    """A place that is not there yet."""
+    """A store whose directory does not exist yet."""
     return CheckpointStore(tmp_path / "job" / "checkpoints")
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> CheckpointStore:
-    """One place for all examples of a property."""
+    """One store for all examples of a property."""
     return CheckpointStore(tmp_path_factory.mktemp("checkpoints"))
 
 
 def test_without_checkpoints_there_is_none(store):
-    """A job that has saved nothing begins from the beginning."""
+    """A job that has saved nothing has no checkpoint."""
     assert store.newest(refuse) is None
     assert store.steps() == []
 
@@ -93,7 +93,7 @@ def test_round_trip(kept, tensors, step, note):
 
 
 def test_the_order_in_memory_does_not_matter(store):
-    """A transposed or strided tensor is stored as what it says."""
+    """A transposed or strided tensor is stored with the right values."""
     grid = np.arange(12, dtype=np.float32).reshape(3, 4)
     written = Checkpoint(1, {"transposed": grid.T, "fortran": np.asfortranarray(grid), "strided": grid[:, ::2]}, {})
     store.write(written)
@@ -101,7 +101,7 @@ def test_the_order_in_memory_does_not_matter(store):
 
 
 def test_the_newest_two_and_the_best_are_kept(store):
-    """Of many checkpoints the last two stay and the best one, whichever it is."""
+    """Of many checkpoints, the last two and the best one stay."""
     for step in (10, 20, 30, 40, 50):
         store.write(checkpoint_of(step), best_step=20)
     assert names(store) == names_of(20, 40, 50)
@@ -122,7 +122,7 @@ def test_steps_are_numbers_not_names(store):
 
 
 def test_a_step_can_be_written_again(store):
-    """The later state of the same step counts."""
+    """A step can be written again; the later state counts."""
     store.write(checkpoint_of(10))
     store.write(Checkpoint(10, {"x": np.zeros(1)}, {"later": True}))
     assert_same(store.newest(refuse), Checkpoint(10, {"x": np.zeros(1)}, {"later": True}))
@@ -131,7 +131,7 @@ def test_a_step_can_be_written_again(store):
 @pytest.mark.parametrize("file", ["json", "safetensors"])
 @pytest.mark.parametrize("following", [60, 100, 110])
 def test_a_damaged_one_does_not_take_the_place_of_a_good_one(store, file, following):
-    """Going on from 50 because 100 is damaged, the next checkpoint leaves 50 beside it, and the damaged one goes."""
+    """After resuming from 50 because 100 is damaged, the next write keeps 50 and removes 100."""
     for step in (50, 100):
         store.write(checkpoint_of(step))
     (store.directory / f"step-00000100.{file}").write_text("damaged")
@@ -146,7 +146,7 @@ def test_a_damaged_one_does_not_take_the_place_of_a_good_one(store, file, follow
 
 
 def test_a_manifest_that_is_nested_too_deeply_is_passed_over(store):
-    """Wherever in reading or verifying it Python gives up, which differs with its version."""
+    """Python's versions give up at different points in reading or verifying it."""
     store.write(checkpoint_of(10))
     store.write(checkpoint_of(20))
     manifest = store.directory / "step-00000020.json"
@@ -168,7 +168,7 @@ def test_what_a_killed_process_left_goes(store):
 
 @pytest.mark.parametrize("file", ["tensors", "manifest"])
 def test_a_damaged_bit_of_any_byte_is_noticed(store, file):
-    """In whichever byte of the newest checkpoint a bit is flipped, the one before is used, with a reason that names the file."""
+    """If any bit of the newest checkpoint is flipped, the previous one is used, with a reason that names the file."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
     path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
@@ -188,7 +188,7 @@ def test_a_damaged_bit_of_any_byte_is_noticed(store, file):
 
 @pytest.mark.parametrize("file", ["tensors", "manifest"])
 def test_every_truncation_is_noticed(store, file):
-    """However little is missing at the end, the checkpoint before is used; so it is when something is added."""
+    """If any byte is missing at the end, or one is added, the previous checkpoint is used."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
     path = store.directory / ("step-00000020.safetensors" if file == "tensors" else "step-00000020.json")
@@ -201,7 +201,7 @@ def test_every_truncation_is_noticed(store, file):
 
 
 def test_a_lost_file_is_noticed(store):
-    """A manifest whose tensors are gone is passed over; tensors without a manifest are no checkpoint at all."""
+    """A manifest without tensors is skipped; tensors without a manifest are not a checkpoint."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
     (store.directory / "step-00000020.safetensors").unlink()
@@ -231,7 +231,7 @@ def test_a_checkpoint_under_another_step_is_noticed(store):
 
 
 def test_when_none_can_be_used_the_job_does_not_begin_anew_by_itself(store):
-    """Damage everywhere is an error that says what to do, after a reason for each."""
+    """If all are damaged, the error advises what to do, after a reason for each."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
         (store.directory / f"step-{step:08}.json").write_text("{}")
@@ -250,8 +250,18 @@ def test_a_manifest_of_another_kind_is_damage(store, manifest):
         store.read(10)
 
 
+@pytest.mark.parametrize("facts", [[], [1], "x", 1, True])
+def test_facts_that_are_no_object_are_damage(store, facts):
+    """Even with the right hashes, as only somebody who made them by hand has."""
+    store.write(checkpoint_of(10))
+    path = store.directory / "step-00000010.json"
+    path.write_text(_describe(10, path.with_suffix(".safetensors").read_bytes(), facts))
+    with pytest.raises(FormatError, match="is damaged: its manifest makes no sense"):
+        store.read(10)
+
+
 def test_a_newer_format_is_refused(store):
-    """A checkpoint of a later textgen says so and what helps, even where nothing else in it is understood."""
+    """The error for a later textgen's checkpoint advises to upgrade, even if its content makes no sense."""
     store.write(checkpoint_of(10))
     path = store.directory / "step-00000010.json"
     path.write_text(json.dumps({"format_version": FORMAT_VERSION + 1}))
@@ -262,7 +272,7 @@ def test_a_newer_format_is_refused(store):
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
 def test_what_the_system_refuses_to_read_is_not_passed_over(store, monkeypatch, number):
-    """Without permission, or where the disk fails, training does not go on from an older checkpoint by itself."""
+    """If permission is missing or the disk fails, training does not resume from an older checkpoint."""
     for step in (10, 20):
         store.write(checkpoint_of(step))
 
@@ -275,7 +285,7 @@ def test_what_the_system_refuses_to_read_is_not_passed_over(store, monkeypatch, 
 
 
 def test_other_files_are_left_alone(store):
-    """What is not named like a checkpoint is neither read nor removed."""
+    """Files with other names are neither read nor removed."""
     store.directory.mkdir(parents=True)
     for name in ("notes.txt", "step-best.json", "step-.json", "mystep-00000001.json"):
         (store.directory / name).write_text("mine")
@@ -286,7 +296,7 @@ def test_other_files_are_left_alone(store):
 
 
 class Killed(BaseException):
-    """Stands for the end of the process: nothing catches it."""
+    """Represents the end of the process; nothing catches it."""
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from textgen.jobs import JobDirectory, JobState, job_lock, list_jobs
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that makes a job, changed at a second of 1970."""
+    """A function that makes a job that changed at a given second of 1970."""
 
     def make_job(name, state=None, metrics=(), changed=1000):
         job = JobDirectory(tmp_path / name)
@@ -50,7 +50,7 @@ def test_the_last_changed_comes_first_wherever_it_lies(make, tmp_path):
 
 
 def test_the_state_is_that_of_the_lock_and_else_that_of_the_file(make):
-    """Who holds the lock runs; what says that it runs and is not locked was killed, and is stopped."""
+    """A job whose lock is held is running; one whose state is running, but whose lock is free, was killed, and is stopped."""
     running = make("a", JobState("running", 5), changed=4000)
     make("b", JobState("running", 6, epochs=2, minutes=1.5), changed=3000)
     make("c", JobState("finished", 7), changed=2000)
@@ -68,7 +68,7 @@ def test_the_state_is_that_of_the_lock_and_else_that_of_the_file(make):
 
 
 def test_the_score_is_that_of_the_best_evaluation(make, tmp_path):
-    """The lowest loss counts, with the bits per character of the same line; a loss that is none is passed over."""
+    """The lowest loss counts, with the bits per character of the same line; an invalid loss is skipped."""
     lines = [
         {"valid_loss": 2.0, "valid_bits_per_character": 2.9, "valid_unknown_share": 0.0},
         {"valid_loss": 1.5, "valid_bits_per_character": 2.2, "valid_unknown_share": 0.25},
@@ -87,7 +87,7 @@ def test_the_score_is_that_of_the_best_evaluation(make, tmp_path):
 
 
 def test_the_size_is_that_of_all_files(make, tmp_path):
-    """Files in folders of the job count; what a link leads to does not."""
+    """Files in subdirectories count; the targets of links do not."""
     job = make("a")
     before = list_jobs(tmp_path)[0].bytes
     assert before == len("layers: 2\n")
@@ -111,7 +111,7 @@ def test_the_size_is_that_of_all_files(make, tmp_path):
     ],
 )
 def test_a_damaged_job_is_listed_with_the_reason(make, tmp_path, name, content, reason):
-    """One file that makes no sense makes that job a damaged one, and hinders no other."""
+    """A damaged file affects only its own job."""
     job = make("a")
     make("b", JobState("finished", 7))
     (job.root / name).write_bytes(content)

@@ -30,12 +30,12 @@ try:
 except LockedError as error:
     print(error, flush=True)
 """
-"""Waits for a line, takes the lock, says how that went, and holds it until another line comes."""
+"""Waits for a line, takes the lock, prints the result, and holds the lock until the next line."""
 
 
 @pytest.fixture
 def trainers():
-    """A function that starts processes which lock a directory when they are told to."""
+    """A function that starts processes that lock a directory when they get a line."""
     started = []
 
     def start(job, number=1, kind="plain"):
@@ -54,7 +54,7 @@ def trainers():
 
 
 def go(*processes):
-    """Tells processes to go on, all at once, and returns what each says then."""
+    """Sends a line to all processes at once, and returns what each prints then."""
     for process in processes:
         process.stdin.write("\n")
     return [process.stdout.readline().strip() for process in processes]
@@ -66,7 +66,7 @@ def job(tmp_path):
 
 
 def test_the_second_is_turned_away_with_the_name_of_the_first(job, trainers):
-    """The error names process and host of the holder, and what to do; when the holder ends, the lock is free."""
+    """The error names the holder's process and host and what to do; the lock is free when the holder ends."""
     [holder] = trainers(job)
     assert go(holder) == ["held"]
     assert is_locked(job)
@@ -84,7 +84,7 @@ def test_the_second_is_turned_away_with_the_name_of_the_first(job, trainers):
 
 
 def test_a_killed_process_leaves_no_lock(job, trainers):
-    """What it wrote of itself stays in the file, and keeps nobody out."""
+    """Its description stays in the file, and keeps nobody out."""
     [holder] = trainers(job)
     assert go(holder) == ["held"]
     holder.send_signal(signal.SIGKILL)
@@ -97,14 +97,14 @@ def test_a_killed_process_leaves_no_lock(job, trainers):
 
 
 def test_of_many_that_begin_at_once_one_wins(job, trainers):
-    """On a job directory that does not exist yet, exactly one of those who start at the same moment gets the lock."""
+    """If several start at the same moment in a directory that does not exist yet, exactly one gets the lock."""
     said = go(*trainers(job, 6))
     assert said.count("held") == 1
     assert sum("another trainer works in" in line for line in said) == 5
 
 
 def test_of_many_that_begin_anew_at_once_one_wins(job, trainers):
-    """With --fresh too: one trains in the new directory, the old job was moved once, and is whole."""
+    """Also with --fresh: one trains in the new directory, and the old job is moved once, and is complete."""
     job.root.mkdir(parents=True)
     job.config.write_text("the old job")
     said = go(*trainers(job, 6, "fresh"))
@@ -116,7 +116,7 @@ def test_of_many_that_begin_anew_at_once_one_wins(job, trainers):
 
 
 def test_the_lock_goes_with_a_directory_that_is_moved(job):
-    """Whoever comes after the move locks the new directory, not the old one's file."""
+    """After the move, others lock the new directory, and not the old one's file."""
     with job_lock(job, pytest.fail):
         job.config.touch()
         aside = JobDirectory(job.move_aside())
@@ -127,7 +127,7 @@ def test_the_lock_goes_with_a_directory_that_is_moved(job):
 
 
 def test_a_file_that_was_moved_before_it_was_locked_is_let_go(job, monkeypatch):
-    """Between opening and locking, --fresh of another trainer can move the file: then the new one is taken."""
+    """Another trainer's --fresh can move the file between opening and locking; then the new one is locked."""
     real = filelock.lock_descriptor
     moved: list[Path] = []
 
@@ -145,7 +145,7 @@ def test_a_file_that_was_moved_before_it_was_locked_is_let_go(job, monkeypatch):
 
 
 def test_the_file_stays_and_is_empty(job):
-    """After the work the file is there, since somebody may wait for it, and names nobody; the next one does not mind."""
+    """After the work the file is empty, and not removed, because somebody may be waiting for it."""
     for _ in range(2):
         with job_lock(job, pytest.fail):
             assert job.lock.read_text().startswith(" process ")
@@ -161,7 +161,7 @@ def test_a_fault_or_ctrl_c_lets_go(job):
 
 
 def test_whoever_holds_it_for_an_instant_turns_nobody_away(job, monkeypatch):
-    """`textgen jobs` takes the lock while it looks; a trainer that comes at that moment tries again."""
+    """`textgen jobs` takes the lock for a moment; a trainer that starts then tries again."""
     job.root.mkdir(parents=True)
     descriptor = os.open(job.lock, os.O_RDWR | os.O_CREAT)
     assert filelock.lock_descriptor(descriptor, blocking=False)
@@ -173,7 +173,7 @@ def test_whoever_holds_it_for_an_instant_turns_nobody_away(job, monkeypatch):
 
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
 def test_a_file_system_without_locks_is_warned_of(job, code, monkeypatch):
-    """The work goes on, after one line that says what is at stake; who works there is told by the file alone."""
+    """The work continues after a warning, and only the file's content shows who works there."""
 
     def refuse(*_, **__):
         raise OSError(code, os.strerror(code))
@@ -206,14 +206,14 @@ def test_what_the_system_refuses_is_one_error(job, monkeypatch):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_may_not_be_written_to(job):
-    """Without permission there is no lock, and one line that says so."""
+    """Without permission there is no lock, and the error is one line."""
     job.root.mkdir(parents=True, mode=0o500)
     with pytest.raises(AccessError, match=r"^cannot lock .*check the permissions"), job_lock(job, pytest.fail):
         pytest.fail("it went on")
 
 
 def test_what_is_no_file_is_not_locked(job, tmp_path):
-    """A link is not followed, since what it leads to would be emptied; neither is a directory of that name a lock."""
+    """A link is not followed, because its target would be emptied; a directory of that name is no lock either."""
     precious = tmp_path / "precious"
     precious.write_text("text")
     job.root.mkdir(parents=True)
@@ -229,7 +229,7 @@ def test_what_is_no_file_is_not_locked(job, tmp_path):
 
 
 def test_nonsense_in_the_file_does_no_harm(job):
-    """Bytes that are no text, and more of them than a line has, are passed over or shortened in the error."""
+    """The error skips bytes that are not text, and shortens a long description."""
     with job_lock(job, pytest.fail):
         job.lock.write_bytes(b" \x1b[31m\xff\0red\n" + b"x" * 10_000)
         with pytest.raises(LockedError) as refused, job_lock(job, pytest.fail):

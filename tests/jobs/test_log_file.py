@@ -17,7 +17,7 @@ def text_of(numbers):
 
 
 def test_entries_are_added_to_those_of_earlier_runs(tmp_path):
-    """A job that goes on writes on in the same file, in order."""
+    """A job that resumes appends to the same file."""
     path = tmp_path / "log"
     for number in range(3):
         log = LogFile(path)
@@ -29,7 +29,7 @@ def test_entries_are_added_to_those_of_earlier_runs(tmp_path):
 
 @given(saved=st.integers(0, 5), made=st.integers(0, 5), torn=st.integers(0, 12))
 def test_after_a_kill_no_entry_stands_twice_or_is_missing(tmp_path_factory, saved, made, torn):
-    """Whatever came after the checkpoint, a torn entry too, goes; the trainer that goes on from there writes it anew."""
+    """Entries after the checkpoint, also incomplete ones, are removed, and the trainer that resumes writes them again."""
     path = tmp_path_factory.mktemp("log") / "log"
     log = LogFile(path)
     for number in range(saved):
@@ -51,7 +51,7 @@ def test_after_a_kill_no_entry_stands_twice_or_is_missing(tmp_path_factory, save
 
 
 def test_what_could_not_be_written_travels_in_the_checkpoint(tmp_path):
-    """An entry that the disk refused is written by whoever goes on."""
+    """An entry that the disk refused is written after resuming."""
     path = tmp_path / "gone" / "log"
     log = LogFile(path)
     log.add(entry(1))
@@ -66,7 +66,7 @@ def test_what_could_not_be_written_travels_in_the_checkpoint(tmp_path):
 
 
 def test_without_a_kill_what_people_added_stays(tmp_path):
-    """Notes in a log of a job that had ended are nobody's to cut."""
+    """Notes that a user adds to the log of a job that has ended are not removed."""
     path = tmp_path / "log"
     log = LogFile(path)
     log.add(entry(1))
@@ -79,7 +79,7 @@ def test_without_a_kill_what_people_added_stays(tmp_path):
 
 
 def test_a_shortened_log_is_left_as_it_is(tmp_path):
-    """Whoever empties a log gets no zeros in its place."""
+    """An emptied log is not filled with zeros."""
     path = tmp_path / "log"
     path.write_text("x")
     LogFile(path).restore({"bytes": 100, "pending": ""}, cut=True)
@@ -88,7 +88,7 @@ def test_a_shortened_log_is_left_as_it_is(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")  # noqa: PTH110
 def test_what_the_system_refuses_is_one_error_and_tried_again(tmp_path):
-    """A full disk is named and loses no entry: the next write has it."""
+    """The error names the full disk, and no entry is lost: the next call writes it."""
     path = tmp_path / "log"
     path.symlink_to("/dev/full")
     log = LogFile(path)

@@ -21,7 +21,7 @@ HANG_SECONDS = 60.0
 
 @pytest.fixture
 def machine(bucket, tmp_path, monkeypatch):
-    """A function that changes to a machine of a given name, with a disk of its own; the clock runs fast."""
+    """A function that changes to a machine with a given name and its own disk; waiting times are short."""
     monkeypatch.setattr(mirror, "_INTERVAL_SECONDS", 0.1)
     monkeypatch.setattr(lease, "_LEASE_SECONDS", 0.5)
 
@@ -49,7 +49,7 @@ def events(said):
 
 
 def work(job, step):
-    """Leaves what a trainer does."""
+    """Writes the files of a trainer."""
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     job.logs.mkdir(exist_ok=True)
     for path in (job.config, job.vocabulary, job.model):
@@ -89,7 +89,7 @@ def wait_for(condition):
 
 
 def test_the_bucket_has_what_the_trainer_left(uri, events, bucket):
-    """All files, TensorBoard's too, and no checkpoint more."""
+    """It has all files, including TensorBoard's, and no old checkpoints."""
     with job_place(uri).open(events) as job:
         assert str(job) == uri
         assert files(job) == {}
@@ -100,7 +100,7 @@ def test_the_bucket_has_what_the_trainer_left(uri, events, bucket):
 
 
 def test_another_machine_goes_on_with_what_the_bucket_has(uri, events, machine, bucket, said):
-    """All that a trainer needs is restored; curves stay in the bucket, where new ones join them."""
+    """Everything a trainer needs is restored; TensorBoard's files stay in the bucket, and new ones are added."""
     with job_place(uri).open(events) as first:
         work(first, 10)
     machine("second")
@@ -113,7 +113,7 @@ def test_another_machine_goes_on_with_what_the_bucket_has(uri, events, machine, 
 
 
 def test_the_same_machine_keeps_what_had_not_arrived(uri, events, front, said):
-    """A trainer that was killed in an outage left more on its disk than in the bucket: the next one there goes on with that."""
+    """After a kill during an outage, the disk is ahead of the bucket, and the next trainer there resumes from the disk."""
     with job_place(uri).open(events) as job:
         work(job, 10)
     work(job, 20)
@@ -124,7 +124,7 @@ def test_the_same_machine_keeps_what_had_not_arrived(uri, events, front, said):
 
 
 def test_a_cleaned_cache_takes_no_work(uri, events, tmp_path):
-    """What had not arrived is kept where nobody cleans up."""
+    """Data that is not uploaded yet is not in the cache."""
     with job_place(uri).open(events) as job:
         work(job, 10)
     work(job, 20)
@@ -135,7 +135,7 @@ def test_a_cleaned_cache_takes_no_work(uri, events, tmp_path):
 
 
 def test_a_copy_that_an_earlier_version_made_in_the_cache_is_found(uri, events, tmp_path, bucket):
-    """With what had not arrived; once it is given up, the next one is in its new place."""
+    """It is used, with what is not uploaded yet; the next copy is in the new directory."""
     with job_place(uri).open(events) as job:
         work(job, 10)
     work(job, 20)
@@ -150,20 +150,25 @@ def test_a_copy_that_an_earlier_version_made_in_the_cache_is_found(uri, events, 
         assert new.root.is_relative_to(state)
 
 
-@pytest.mark.parametrize("name", ["lock", "metrics.jsonl", "state.json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("lock", "config.yaml", "vocabulary.json", "model.safetensors", "metrics.jsonl", "state.json"),
+        *("samples.txt", "logs/events.10", "checkpoints/step-00000010.json", "checkpoints/step-00000010.safetensors"),
+    ],
+)
 def test_what_somebody_removes_from_the_bucket_comes_back(uri, events, bucket, name):
-    """Training goes on: only another trainer ends it."""
+    """With the next save, also a file that the trainer does not write again; only another trainer ends training."""
     with job_place(uri).open(events) as job:
         work(job, 10)
-        while "state.json" not in in_bucket(bucket):
-            time.sleep(0.05)
+        wait_for(lambda: "state.json" in in_bucket(bucket))
         bucket.blob(f"jobs/book/{name}").delete()
-        work(job, 20)
+        JobState("stopped", steps=20).write(job.state)
     assert in_bucket(bucket) == files(job)
 
 
 def test_a_stale_copy_gives_way_to_what_another_machine_did(uri, events, machine, bucket):
-    """The bucket decides; what is left here of an older state goes."""
+    """The bucket decides; a local copy of an older state is removed."""
     with job_place(uri).open(events) as first:
         work(first, 10)
     machine("second")
@@ -179,7 +184,7 @@ def test_a_stale_copy_gives_way_to_what_another_machine_did(uri, events, machine
 
 
 def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, machine, monkeypatch, tmp_path):
-    """A kill in the middle of it leaves nothing that the next run would go on with."""
+    """The next run does not resume from what a kill during the restoration left."""
     with job_place(uri).open(events) as first:
         work(first, 10)
     machine("second")
@@ -199,7 +204,7 @@ def test_a_copy_that_is_half_restored_is_not_taken_for_the_newest(uri, events, m
 
 
 def test_a_bucket_that_was_emptied_is_a_new_job(uri, events, bucket):
-    """Who removes a job from the bucket does not find it again."""
+    """A job that was removed from the bucket does not come back."""
     with job_place(uri).open(events) as job:
         work(job, 10)
     for blob in bucket.list_blobs(prefix="jobs/"):
@@ -209,7 +214,7 @@ def test_a_bucket_that_was_emptied_is_a_new_job(uri, events, bucket):
 
 
 def test_a_local_directory_that_is_emptied_empties_no_bucket(uri, events, bucket):
-    """Whatever cleans the cache in the middle of a run takes no checkpoint from the bucket."""
+    """If somebody empties the local copy during a run, the checkpoints in the bucket stay."""
     with job_place(uri).open(events) as job:
         work(job, 10)
         wait_for(lambda: "state.json" in in_bucket(bucket))
@@ -219,7 +224,7 @@ def test_a_local_directory_that_is_emptied_empties_no_bucket(uri, events, bucket
 
 
 def test_a_look_reads_what_tells_how_the_job_stands(uri, events, machine):
-    """No checkpoint is downloaded, nothing is locked, and what has gone since the last look is gone here too."""
+    """No checkpoint is downloaded, nothing is locked, and files that were removed since the last look are removed here too."""
     assert not job_place(uri).look().exists
     with job_place(uri).open(events) as job:
         work(job, 10)
@@ -233,7 +238,7 @@ def test_a_look_reads_what_tells_how_the_job_stands(uri, events, machine):
 
 
 def test_a_job_is_moved_aside_within_the_bucket(uri, events, bucket, said):
-    """To the first free name, with all that is in it; the old place is empty, here too."""
+    """It gets the first free name, with all its files; the old place and the local copy are empty."""
     for expected in (None, f"{uri}.1", f"{uri}.2"):
         assert job_place(uri).move_aside(events) == expected
         with job_place(uri).open(events) as job:
@@ -256,7 +261,7 @@ def test_what_is_not_the_jobs_is_not_moved_in_a_bucket(uri, events, bucket):
 
 
 def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):
-    """Nothing of the old job is lost, also not what an outage has kept on this machine."""
+    """Nothing of the old job is lost, not even what an outage has kept on this machine."""
     with job_place(uri).open(events) as job:
         work(job, 10)
     work(job, 20)
@@ -267,7 +272,7 @@ def test_what_had_not_arrived_is_moved_aside_too(uri, events, bucket):
 
 
 def test_two_trainers_do_not_meet(uri, events, machine, bucket):
-    """On one machine the kernel's lock keeps them apart, on two the lease; the message names the place that the user knows."""
+    """On one machine the kernel's lock keeps them apart, on two the lease; the message names the bucket."""
 
     def generation():
         return bucket.get_blob("jobs/book/lock").generation

@@ -26,13 +26,13 @@ def folder(tmp_path_factory):
 @settings(deadline=None)
 @given(state=STATES)
 def test_round_trip(folder, state):
-    """What is written comes back exactly, the minutes to the last bit."""
+    """All values are read exactly as written."""
     state.write(folder / "state.json")
     assert JobState.read(folder / "state.json") == state
 
 
 def test_the_file_is_plain_json(tmp_path):
-    """Any program can read how far a job is."""
+    """Any program can read a job's progress."""
     JobState("stopped", 12, 1, 0.5, "ab", 2).write(tmp_path / "state.json")
     assert json.loads((tmp_path / "state.json").read_text()) == {
         "status": "stopped",
@@ -75,7 +75,7 @@ GOOD = dataclasses.asdict(JobState("running", 3, 1, 2.5, "ab"))
     ],
 )
 def test_damage_is_refused(tmp_path, content):
-    """What is no state is refused on one line that names the file and says that it can go."""
+    """Other content is refused in one line, which names the file and advises to remove it."""
     (tmp_path / "state.json").write_text(content)
     with pytest.raises(FormatError, match=r"^[^\n]*state\.json is damaged: [^\n]*remove it[^\n]*$"):
         JobState.read(tmp_path / "state.json")
@@ -83,7 +83,7 @@ def test_damage_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("keep", range(1, 60, 7))
 def test_a_truncated_file_is_refused(tmp_path, keep):
-    """A state that was cut off anywhere is damaged, not another state."""
+    """A state that was cut off anywhere is damaged."""
     JobState("running", 123456, 12, 34.5, "ab" * 32).write(tmp_path / "state.json")
     content = (tmp_path / "state.json").read_bytes()
     (tmp_path / "state.json").write_bytes(content[:keep])

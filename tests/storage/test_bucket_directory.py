@@ -1,3 +1,4 @@
+import errno
 import os
 import time
 from functools import partial
@@ -9,6 +10,7 @@ from textgen import errors
 from textgen.storage import (
     NOT_THERE,
     BucketDirectory,
+    Fingerprint,
     bucket_settings,
     buckets,
     fetch,
@@ -27,7 +29,7 @@ pytestmark = [
 ]
 
 LARGE = 9 << 20
-"""More than Google's library sends in one request."""
+"""More bytes than Google's library sends in one request."""
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def directory(bucket, front):
 
 
 def test_objects_are_listed_by_their_names_below_the_place(directory, bucket):
-    """Those of other places are not among them, also not of one whose name begins alike; sizes and checksums are the service's."""
+    """Objects of other directories are not listed, even if the names start alike; sizes and checksums are the service's."""
     for name in ("a/job/x", "a/job/deep/y", "a/job2/z", "a/w"):
         bucket.blob(name).upload_from_string(name.encode())
     found = directory.list()
@@ -50,7 +52,7 @@ def test_objects_are_listed_by_their_names_below_the_place(directory, bucket):
 
 @pytest.mark.parametrize("size", [0, 10, LARGE])
 def test_a_file_goes_to_the_bucket_and_comes_back(directory, tmp_path, size):
-    """Byte by byte, in one request or in several."""
+    """Every byte, in one request or in several."""
     content = os.urandom(size)
     (tmp_path / "file").write_bytes(content)
     written = directory.upload("file", tmp_path / "file", NOT_THERE)
@@ -62,7 +64,7 @@ def test_a_file_goes_to_the_bucket_and_comes_back(directory, tmp_path, size):
 
 @pytest.mark.parametrize("size", [10, LARGE])
 def test_what_another_has_written_is_not_overwritten(directory, bucket, tmp_path, size):
-    """A write over a generation that is no longer there is refused, and so is one of a new object that is not new."""
+    """A write that replaces an old generation is refused, and so is a new object that already exists."""
     path = tmp_path / "file"
     path.write_bytes(bytes(size))
     first = directory.upload("file", path, NOT_THERE)
@@ -77,7 +79,7 @@ def test_what_another_has_written_is_not_overwritten(directory, bucket, tmp_path
 
 @pytest.mark.parametrize(("size", "fate"), [(10, "lose"), (10, "hang up"), (10, "refuse"), (LARGE, "refuse")])
 def test_a_write_that_is_repeated_counts_once(directory, front, tmp_path, size, fate):
-    """Where the answer was lost the library asks again and finds the generation gone: but what is there is our own write."""
+    """If an answer is lost, the library repeats the request and finds its own write."""
     path = tmp_path / "file"
     path.write_bytes(os.urandom(size))
     fates = [fate]
@@ -88,7 +90,7 @@ def test_a_write_that_is_repeated_counts_once(directory, front, tmp_path, size, 
 
 
 def test_removing_twice_is_no_failure(directory):
-    """An object that is gone, perhaps by a request whose answer was lost, is what was asked for."""
+    """An object may already be gone, perhaps by a request whose answer was lost."""
     written = directory.write("x", b"x", NOT_THERE)
     for _ in range(2):
         directory.remove("x", written.generation)
@@ -96,12 +98,12 @@ def test_removing_twice_is_no_failure(directory):
 
 
 def test_a_file_that_goes_meanwhile_is_left_out(directory, tmp_path):
-    """A checkpoint can be removed between the look at its directory and its upload."""
+    """A checkpoint can be removed between the listing of its directory and its upload."""
     assert directory.upload("x", tmp_path / "absent", NOT_THERE) is None
 
 
 def test_a_copy_within_the_bucket_overwrites_nothing(directory, bucket):
-    """What is there already stays as it is."""
+    """An existing object stays as it is."""
     directory.write("x", b"one", NOT_THERE)
     directory.write("y", b"two", NOT_THERE)
     bucket.blob("a/other/y").upload_from_string(b"mine")
@@ -111,7 +113,7 @@ def test_a_copy_within_the_bucket_overwrites_nothing(directory, bucket):
 
 
 def test_a_bucket_that_is_not_there_is_one_line(directory):
-    """Whatever is asked for names the place and says what to check."""
+    """Every request fails with an error that names the bucket and what to check."""
     with BucketDirectory("gs://no-such-bucket/job") as nowhere:
         assert nowhere.find("x") is None
         with pytest.raises(errors.MissingError, match=r"^cannot list gs://no-such-bucket/job: it is not there"):
@@ -127,32 +129,62 @@ def test_a_bucket_has_a_location(bucket):
     assert bucket_settings(bucket.name).location == "us-central1"
 
 
-def test_a_file_is_uploaded_once(bucket, front, tmp_path):
-    """What lies there under a name that says which content is meant is not sent again."""
+@pytest.fixture
+def book(tmp_path, bucket):
+    """A text, its fingerprint, and the URI named by its content."""
     path = tmp_path / "my book.txt"
     path.write_text("one")
-    uri = f"gs://{bucket.name}/data/{name_by_content([path])}/my book.txt"
+    content = Fingerprint.of(path)
+    return path, content, f"gs://{bucket.name}/data/{name_by_content([content])}/my book.txt"
+
+
+def test_a_file_is_uploaded_once(book, front):
+    """An object whose name is made from the content is not uploaded again."""
+    path, content, uri = book
     for methods in ({"GET", "POST"}, {"GET"}):
-        upload_once(path, uri)
+        upload_once(path, uri, content.crc32c)
         assert {method for method, _ in front.requests} == methods
         front.requests.clear()
     assert fetch(uri).read_text() == "one"
 
 
+def test_a_file_that_changes_before_its_upload_is_refused(book):
+    """No object has a content that its name does not stand for, even for a later upload of the right content."""
+    path, content, uri = book
+    path.write_text("two")
+    with pytest.raises(
+        errors.DataError, match=r"^the text changed while it was uploaded \(.*book\.txt\); run the same"
+    ):
+        upload_once(path, uri, content.crc32c)
+    with pytest.raises(errors.MissingError):
+        fetch(uri)
+    path.write_text("one")
+    upload_once(path, uri, content.crc32c)
+    assert fetch(uri).read_text() == "one"
+
+
+def test_an_object_with_the_wrong_content_is_replaced(book, bucket):
+    """An upload that was killed before its check may have left one."""
+    path, content, uri = book
+    bucket.blob(uri.removeprefix(f"gs://{bucket.name}/")).upload_from_string("two")
+    upload_once(path, uri, content.crc32c)
+    assert fetch(uri).read_text() == "one"
+
+
 def test_another_content_has_another_name(tmp_path):
-    """Each byte counts, and where one file ends and the next begins; the files' own names do not."""
+    """Each byte matters, and so do the boundaries between files; the files' names do not."""
     names = set()
     for texts in (["ab", "c"], ["a", "bc"], ["abc"], ["ab", "d"]):
         paths = [tmp_path / f"{number}.txt" for number in range(len(texts))]
         for path, text in zip(paths, texts, strict=True):
             path.write_text(text)
-        names.add(name_by_content(paths))
-        assert name_by_content(paths) in names
+        names.add(name_by_content([*map(Fingerprint.of, paths)]))
+        assert name_by_content([*map(Fingerprint.of, paths)]) in names
     assert len(names) == 4
 
 
 def test_a_directory_is_brought_without_what_is_there(bucket, front, tmp_path):
-    """Only what differs is downloaded; objects whose names would lead out of the directory are left alone."""
+    """Only objects that differ are downloaded, and none whose name leads out of the directory."""
     for name in ("job/x", "job/deep/y", "job/../z"):
         bucket.blob(name).upload_from_string(name.encode())
     uri, place = f"gs://{bucket.name}/job", tmp_path / "home"
@@ -167,7 +199,7 @@ def test_a_directory_is_brought_without_what_is_there(bucket, front, tmp_path):
 
 
 def choose_texts(_, names):
-    """What to bring of a folder, as the tests here want it."""
+    """Chooses the texts of a folder."""
     return [name for name in names if name.endswith((".txt", ".txt.gz"))]
 
 
@@ -196,17 +228,42 @@ def test_an_argument_in_a_bucket_stands_for_the_same_here(bucket, argument, expe
     )
 
 
-def test_what_has_gone_from_a_folder_goes_here_too(bucket):
-    """A text that is no longer in the bucket is no longer learned from."""
-    for name in ("texts/a.txt", "texts/b.txt"):
-        bucket.blob(name).upload_from_string(b"text")
-    place = Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts))
+def test_a_folder_that_changes_leaves_alone_what_another_process_reads(bucket, front):
+    """A text that was removed or changed in the bucket differs only for the next process; the others are not downloaded again."""
+    for name in "abc":
+        bucket.blob(f"texts/{name}.txt").upload_from_string(f"text {name}")
+    uri = f"gs://{bucket.name}/texts"
+    first = Path(fetch_argument(uri, choose_texts))
     bucket.blob("texts/a.txt").delete()
-    assert Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) == place
-    assert [path.name for path in place.iterdir()] == ["b.txt"]
-    bucket.blob("texts/b.txt").delete()
+    bucket.blob("texts/b.txt").upload_from_string("another text")
+    front.paths.clear()
+    second = Path(fetch_argument(uri, choose_texts))
+    assert {path.name: path.read_text() for path in second.iterdir()} == {"b.txt": "another text", "c.txt": "text c"}
+    assert {path.read_text() for path in first.iterdir()} == {"text a", "text b", "text c"}
+    assert sum("/download/" in path for path in front.paths) == 1
+    for name in "bc":
+        bucket.blob(f"texts/{name}.txt").delete()
     with pytest.raises(errors.MissingError, match=r"^there is no gs://\S+/texts, and no text below it; check"):
-        fetch_argument(f"gs://{bucket.name}/texts", choose_texts)
+        fetch_argument(uri, choose_texts)
+
+
+def test_two_globs_of_one_folder_do_not_disturb_each_other(bucket):
+    """Each finds its own texts, even if the other is fetched later."""
+    for name in "ab":
+        bucket.blob(f"texts/{name}.txt").upload_from_string(name)
+
+    def only(name):
+        return lambda _, names: [each for each in names if each.startswith(name)]
+
+    found = [Path(fetch_argument(f"gs://{bucket.name}/texts/{name}*", only(name))) for name in "ab"]
+    assert [[path.name for path in pattern.parent.iterdir()] for pattern in found] == [["a.txt"], ["b.txt"]]
+
+
+def test_a_disk_without_hard_links_gets_copies(bucket, monkeypatch):
+    """Some network and USB disks have none."""
+    monkeypatch.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(errno.EPERM, "not here")))
+    bucket.blob("texts/a.txt").upload_from_string(b"text")
+    assert (Path(fetch_argument(f"gs://{bucket.name}/texts", choose_texts)) / "a.txt").read_bytes() == b"text"
 
 
 def test_another_process_that_downloads_the_same_folder_is_not_disturbed(bucket):
@@ -224,7 +281,7 @@ def test_another_process_that_downloads_the_same_folder_is_not_disturbed(bucket)
 
 @pytest.mark.parametrize("method", ["write", "upload"])
 def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bucket, tmp_path, method):
-    """A write over a generation that is gone can be made again, as one of a new object."""
+    """A write that was to replace a removed object can be repeated as that of a new object."""
     (tmp_path / "x").write_bytes(b"two")
     content = b"two" if method == "write" else tmp_path / "x"
     first = directory.write("x", b"one", NOT_THERE)
@@ -236,7 +293,7 @@ def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bu
 
 
 def test_twins_are_refused(bucket, tmp_path, monkeypatch):
-    """On a disk that does not tell upper from lower case, one would replace the other."""
+    """On a disk that ignores case, one would replace the other."""
     for name in ("texts/Book.txt", "texts/book.txt"):
         bucket.blob(name).upload_from_string(name.encode())
     uri, place = f"gs://{bucket.name}/texts", tmp_path / "home"
@@ -251,7 +308,7 @@ def test_twins_are_refused(bucket, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["x\\y", "..\\..\\x.txt", "\x1b]x"])
 def test_a_name_that_no_file_can_have_is_refused(bucket, name):
-    """In one line, of a file as of a folder."""
+    """The error is one line, for a file and for a folder."""
     bucket.blob(f"a/{name}").upload_from_string(b"x")
     refused = r"^[^\n\x1b]*ends in a name that no file here can have; rename it in the bucket$"
     for uri in (f"gs://{bucket.name}/a/{name}", f"gs://{bucket.name}/a/{name}/", f"gs://{bucket.name}/a/.."):

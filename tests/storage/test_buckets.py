@@ -11,17 +11,17 @@ pytestmark = [
 ]
 
 DOWNLOAD = "/download/"
-"""How the path of a request for an object's bytes begins; those for its properties begin otherwise."""
+"""The start of the path of a request for an object's bytes, but not for its properties."""
 
 
 @pytest.fixture
 def cached(tmp_path):
-    """A function that lists the files that lie in the cache."""
+    """A function that lists the files in the cache."""
     return lambda: sorted(path for path in (tmp_path / "cache" / "buckets").rglob("*") if path.is_file())
 
 
 def test_places_in_buckets_are_told_from_paths():
-    """What begins with gs:// is meant for a bucket, even where it is none that can be."""
+    """A place that starts with gs:// is in a bucket, even if the bucket's name is invalid."""
     assert [is_bucket(place) for place in ("gs://a/b", "gs://", "gs:/a/b", "job/gs://a", "")] == [
         True,
         True,
@@ -31,7 +31,7 @@ def test_places_in_buckets_are_told_from_paths():
 
 @pytest.mark.parametrize("place", ["s3://a/b", "https://a/b", "GS://a/b", "file:///a", "az+x.1-y://a"])
 def test_places_of_other_schemes_are_refused(place):
-    """A URI that is not Google's is no local path; the message says what is supported."""
+    """Another service's URI is not a local path; the message names what is supported."""
     with pytest.raises(errors.UsageError, match="a place must be a local path or gs://BUCKET/PATH, got ") as caught:
         is_bucket(place)
     assert place in str(caught.value)
@@ -42,7 +42,7 @@ def test_places_of_other_schemes_are_refused(place):
     "place", ["C://a/b", "c:/a", "C:\\a", "a b://c", "./s3://a", "/s3://a", "1x://a", "://a", "s3:/a"]
 )
 def test_other_names_are_local_paths(place):
-    """The letter of a drive is no scheme, and what cannot be one is none."""
+    """The letter of a drive is not a scheme."""
     assert not is_bucket(place)
     assert not is_uri(place)
 
@@ -57,7 +57,7 @@ def test_an_object_is_fetched_byte_by_byte(bucket, content):
 
 
 def test_an_object_is_downloaded_once(bucket, front):
-    """A second call asks for the generation alone, and gives the same file."""
+    """A second call only asks for the generation, and returns the same file."""
     bucket.blob("x").upload_from_string(b"one")
     first = fetch(f"gs://{bucket.name}/x")
     assert fetch(f"gs://{bucket.name}/x") == first
@@ -65,22 +65,22 @@ def test_an_object_is_downloaded_once(bucket, front):
 
 
 def test_a_replaced_object_is_fetched_anew(bucket, cached):
-    """After a new upload the new bytes come in the place of the old, and those of other objects stay."""
+    """After a new upload the new bytes are in another file, because another process may still read the old one."""
     blob, other = bucket.blob("x"), bucket.blob("y")
     blob.upload_from_string(b"one")
     other.upload_from_string(b"other")
     kept = fetch(f"gs://{bucket.name}/y")
-    assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
+    old = fetch(f"gs://{bucket.name}/x")
     blob.upload_from_string(b"two")
     new = fetch(f"gs://{bucket.name}/x")
-    assert new.read_bytes() == b"two"
-    assert kept.read_bytes() == b"other"
-    assert cached() == sorted([kept, new])
+    assert [path.read_bytes() for path in (old, new, kept)] == [b"one", b"two", b"other"]
+    assert new.name == old.name == "x"
+    assert cached() == sorted([kept, old, new])
 
 
 @pytest.mark.parametrize("name", ["absent", "x/absent"])
 def test_what_is_not_there_is_missing(bucket, name):
-    """An object that does not exist is one line that names it."""
+    """The error for a missing object is one line that names it."""
     bucket.blob("x").upload_from_string(b"one")
     with pytest.raises(errors.MissingError, match=rf"^there is no gs://{bucket.name}/{name}; check [^\n]*$"):
         fetch(f"gs://{bucket.name}/{name}")
@@ -101,7 +101,7 @@ def test_what_is_not_there_is_missing(bucket, name):
     ],
 )
 def test_a_refusal_is_one_line(bucket, front, before, status, refusal):
-    """No credentials and no permission are told apart, whichever request meets them."""
+    """Missing credentials and missing permissions give different errors, whichever request is refused."""
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [*before, fail(status, "you are not allowed\nto")]
     kind, message = refusal
@@ -110,7 +110,7 @@ def test_a_refusal_is_one_line(bucket, front, before, status, refusal):
 
 
 def test_an_object_that_goes_meanwhile_is_missing(bucket, front, cached):
-    """Removed or replaced between the two requests: what to do is to try again."""
+    """If an object is removed or replaced between the two requests, the error advises to try again."""
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [keep, fail(404)]
     with pytest.raises(
@@ -121,7 +121,7 @@ def test_an_object_that_goes_meanwhile_is_missing(bucket, front, cached):
 
 
 def test_a_passing_failure_is_not_noticed(bucket, front):
-    """A service that is out of order for a moment is asked again, for the generation as for the bytes."""
+    """A request that fails once is repeated, for the generation and for the bytes."""
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [fail(503), keep, fail(503)]
     assert fetch(f"gs://{bucket.name}/x").read_bytes() == b"one"
@@ -140,7 +140,7 @@ def test_a_damaged_download_is_not_kept(bucket, front, cached):
 
 @pytest.mark.parametrize("answers", [0, 1])
 def test_a_network_that_is_down_is_one_line(bucket, front, cached, monkeypatch, answers):
-    """Nobody answers, from the start or after the first answer: it ends when patience does."""
+    """If the service does not answer, from the start or after the first answer, the call fails after a while."""
     monkeypatch.setattr(service, "_PATIENCE_SECONDS", 0.5)
     bucket.blob("x").upload_from_string(b"one")
     front.faults = [*answers * [keep], *99 * [fail(503)]]
@@ -162,7 +162,7 @@ def test_a_network_that_is_down_is_one_line(bucket, front, cached, monkeypatch, 
     ],
 )  # fmt: skip
 def test_a_uri_that_cannot_be_is_refused_without_asking(uri):
-    """No request is made for a bucket or an object that Cloud Storage would not take."""
+    """Names that Cloud Storage does not allow are refused without a request."""
     with pytest.raises(errors.UsageError, match=r"^a place in a bucket must be [^\n]*$"):
         fetch(uri)
 
@@ -175,7 +175,7 @@ def test_a_uri_that_cannot_be_is_refused_without_asking(uri):
     ],
 )
 def test_a_key_file_that_cannot_be_used_is_one_line(bucket, tmp_path, monkeypatch, content):
-    """What the user names as credentials is used or refused: nothing is asked anonymously in its place."""
+    """Credentials that the user names are used or refused; no anonymous request is made instead."""
     path = tmp_path / "key.json"
     if content is not None:
         path.write_bytes(content)

@@ -9,7 +9,7 @@ from textgen.storage import cache_directory
 
 
 def test_the_environment_names_the_cache(tmp_path, monkeypatch):
-    """Below TEXTGEN_CACHE each kind of cached file has its directory, made when it is asked for."""
+    """Each kind of cached file has a directory in TEXTGEN_CACHE, which is created on request."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "deep" / "cache"))
     ids = cache_directory("ids")
     assert ids == tmp_path / "deep" / "cache" / "ids"
@@ -19,7 +19,7 @@ def test_the_environment_names_the_cache(tmp_path, monkeypatch):
 
 
 def test_asking_again_changes_nothing(tmp_path, monkeypatch):
-    """What lies in the cache stays."""
+    """Files in the cache stay."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
     (cache_directory("ids") / "array").write_text("x")
     assert (cache_directory("ids") / "array").read_text() == "x"
@@ -36,7 +36,7 @@ def test_a_uri_is_refused(tmp_path, monkeypatch, place):
 
 
 def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
-    """A path from a file of settings need not be expanded by a shell."""
+    """A tilde is expanded, because no shell expands the path in a settings file."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.setenv("TEXTGEN_CACHE", "~/mine")
@@ -44,7 +44,7 @@ def test_a_tilde_is_the_home_directory(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_process_left_goes_after_a_day(tmp_path, monkeypatch):
-    """Temporary files that are older than a day go; younger ones may be another's at work."""
+    """Temporary files older than a day are removed; newer ones may belong to a running process."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
     old, young = (cache_directory("ids") / f".array.uint8.{number}.tmp" for number in (1, 2))
     for path, hours in ((old, 25), (young, 23)):
@@ -56,17 +56,20 @@ def test_what_a_killed_process_left_goes_after_a_day(tmp_path, monkeypatch):
 
 
 def test_what_nobody_has_read_for_a_month_goes_where_it_can_be_made_again(tmp_path, monkeypatch):
-    """Files of ids that are old and unread go; those that were read lately stay, and so does every file of other caches."""
+    """Old, unread files and folders are removed; those that were read lately stay, and so do all files of other caches."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path))
     now, month = time.time(), 31 * 24 * 3600
     times = {"unread": (now - month, now - month), "read": (now - 60, now - month), "new": (now, now)}
     for kind in ("ids", "jobs"):
         for name, both in times.items():
-            path = cache_directory(kind) / name
-            path.touch()
-            os.utime(path, times=both)
-    assert {path.name for path in cache_directory("ids", forgets=True).iterdir()} == {"read", "new"}
-    assert {path.name for path in cache_directory("jobs").iterdir()} == set(times)
+            folder = cache_directory(kind) / f"folder {name}"
+            (folder / "below").mkdir(parents=True)
+            for path in (cache_directory(kind) / name, folder / "below" / "file", folder):
+                path.touch()
+                os.utime(path, times=both)
+    left = {path.name for path in cache_directory("ids", forgets=True).iterdir()}
+    assert left == {"read", "new", "folder read", "folder new"}
+    assert len(list(cache_directory("jobs").iterdir())) == 2 * len(times)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")
@@ -96,7 +99,7 @@ def test_a_file_in_the_way_is_one_error(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
 def test_a_place_without_permission_is_one_error(tmp_path, monkeypatch):
-    """A cache where nothing may be written says so."""
+    """The error names the missing permission."""
     tmp_path.chmod(0o500)
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     with pytest.raises(AccessError, match="check the permissions"):

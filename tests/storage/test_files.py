@@ -18,7 +18,7 @@ def test_a_write_replaces_the_whole_file_and_leaves_nothing_beside_it(tmp_path):
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
-    """When the disk fails in the middle, the old content stays and the temporary file goes."""
+    """If the disk fails in the middle, the old content stays and the temporary file is removed."""
     path = tmp_path / "file.txt"
     write_atomic(path, "old")
 
@@ -33,7 +33,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    """Ctrl-C in the middle is passed on, the old content stays and the temporary file goes."""
+    """Ctrl-C in the middle is passed on, the old content stays, and the temporary file is removed."""
     path = tmp_path / "file.txt"
     write_atomic(path, "old")
 
@@ -48,7 +48,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
-    """Two threads, or two containers whose process ids are the same, both write the file; the last one's content stays."""
+    """Two threads, or two containers with the same process id, can write a file at the same time; the last content stays."""
     path = tmp_path / "file.txt"
     with open_atomic(path) as first:
         first.write(b"the first")
@@ -60,7 +60,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 
 def test_what_killed_processes_left_is_known_by_its_age(tmp_path):
-    """Temporary files go after a day, at any depth; a writer's own, and whatever else is there, stay."""
+    """Temporary files are removed after a day, at any depth; newer ones and all other files stay."""
     (tmp_path / "deep").mkdir()
     now, day = time.time(), 24 * 3600
     ages = {
@@ -93,7 +93,7 @@ def test_a_file_has_the_usual_permissions(tmp_path):
 
 
 def test_a_library_writes_a_whole_file_to_a_path(tmp_path):
-    """What is written to the path that is lent is the file in the end; until then the old one is there."""
+    """What is written to the temporary path becomes the file at the end; until then the old file is there."""
     path = tmp_path / "deep" / "file.txt"
     write_atomic(path, "old")
     with atomic_path(path) as temporary:
@@ -113,7 +113,7 @@ def test_a_library_writes_a_whole_file_to_a_path(tmp_path):
     ],
 )
 def test_a_library_that_fails_leaves_the_old_file(tmp_path, failure, raised):
-    """When the body fails in the middle, the old content stays and what was written goes."""
+    """If the body fails, the old content stays and the new file is removed."""
     path = tmp_path / "file.txt"
     write_atomic(path, "old")
 

@@ -19,7 +19,7 @@ def uri(bucket, monkeypatch):
 
 
 class Kept(Lease):
-    """A lease that keeps what it says."""
+    """A lease that records its messages."""
 
     def __init__(self, uri, name="", copy="", lost=None):
         self.said: list[str] = []
@@ -31,82 +31,88 @@ class Kept(Lease):
 
 
 def test_a_new_place_is_taken_at_once(uri):
-    """Nobody is waited for; the local copy gets a name that none had."""
+    """There is nobody to wait for, and the local copy gets a new name."""
     with Kept(uri) as first:
-        assert not first.goes_on
+        assert not first.has_newest_copy
         assert first.copy
         assert first.said == []
 
 
 def test_a_place_that_was_left_in_order_is_taken_at_once(uri):
-    """By the same local copy, which is the newest, or by another, which is not."""
+    """By the same local copy, which is the newest, or by another one, which is not."""
     with Kept(uri) as first:
         pass
     with Kept(uri, copy=first.copy) as second:
-        assert second.goes_on
+        assert second.has_newest_copy
         assert second.copy == first.copy
     with Kept(uri, copy="another") as third:
-        assert not third.goes_on
+        assert not third.has_newest_copy
         assert third.copy not in {first.copy, "another"}
         assert third.said == []
 
 
+class Second(Kept):
+    """A lease whose present holder renews it as soon as this one starts to wait."""
+
+    def __init__(self, first, uri, name):
+        super().__init__(uri, name)
+        self._first = first
+
+    def _wait(self, generation, other):
+        self._first.renew()
+        return super()._wait(generation, other)
+
+
 def test_a_second_holder_is_refused_and_told_who_works_there(uri):
-    """It waits only until it sees that the lease was renewed."""
-
-    class Second(Kept):
-        def _wait(self, generation, other):
-            first.renew()
-            return super()._wait(generation, other)
-
+    """It waits only until the lease is renewed."""
     with Kept(uri, "one") as first:
-        second = Second(uri, "two")
+        second = Second(first, uri, "two")
         with pytest.raises(errors.LockedError, match=rf"^another trainer works in {uri}: worker one; wait for its end"):
             second.__enter__()
         assert second.said == [f"waiting up to 1 seconds for worker one, who may still work in {uri}"]
 
 
 def abandon(taken):
-    """Ends a lease as a kill would: nothing is written any more."""
+    """Ends a lease like a kill, after which nothing is written."""
     taken._end.set()
     taken._thread.join()
     taken._directory.__exit__(None, None, None)
 
 
 def test_the_lease_of_a_killed_holder_runs_out(uri):
-    """Another waits for it and takes over; its local copy is not the newest."""
+    """Another holder waits and takes over; its local copy is not the newest."""
     first = Kept(uri, "one").__enter__()
     abandon(first)
     with Kept(uri, "two") as second:
         assert len(second.said) == 1
-        assert not second.goes_on
+        assert not second.has_newest_copy
 
 
 def test_a_lease_that_is_given_back_meanwhile_is_taken(uri):
-    """Who waits while the other ends in order is not turned away for the other's last word."""
+    """A waiting holder is not refused because the other gives the lease back, which also changes the lock."""
     first = Kept(uri, "one").__enter__()
 
-    class Second(Kept):
+    class Waiting(Kept):
         def _wait(self, generation, other):
             first.__exit__(None, None, None)
             return super()._wait(generation, other)
 
-    with Second(uri, "two") as second:
+    with Waiting(uri, "two") as second:
         assert len(second.said) == 1
 
 
 @pytest.mark.parametrize("by", ["name", "copy"])
 def test_the_same_holder_takes_over_at_once(uri, by):
-    """After a kill a restart is not locked out: a job of the cloud is known by its name, a machine by its local copy."""
+    """A restart after a kill is not locked out: the name identifies a cloud job, the local copy a machine."""
     first = Kept(uri, "job 1").__enter__()
     abandon(first)
     with Kept(uri, "job 1") if by == "name" else Kept(uri, copy=first.copy) as second:
         assert second.said == []
-        assert second.goes_on == (by == "copy")
+        assert second.has_newest_copy == (by == "copy")
 
 
 def test_who_loses_the_lease_is_told(uri):
-    """A holder that was away for long finds another's lease at its next renewal."""
+    """A holder that was suspended for long notices the other's lease at its next renewal."""
     told = threading.Event()
     failures = []
 
@@ -123,7 +129,7 @@ def test_who_loses_the_lease_is_told(uri):
 
 
 def test_an_outage_does_not_end_a_lease(uri, front, monkeypatch):
-    """While nobody can reach the service nobody else can take over; afterwards the lease is renewed."""
+    """A failed renewal is no loss; the next one succeeds."""
     from textgen.storage import service
 
     monkeypatch.setattr(service, "_PATIENCE_SECONDS", 0.1)
@@ -137,11 +143,29 @@ def test_an_outage_does_not_end_a_lease(uri, front, monkeypatch):
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b'{"name": "x"}'])
 def test_a_lock_that_makes_no_sense_keeps_nobody_out(uri, content):
-    """It cannot be a living holder's: that one would write it anew."""
+    """A damaged lock is not a running holder's, which would have replaced it."""
     with BucketDirectory(uri) as directory:
         directory.write("lock", content, 0)
     with Kept(uri) as first:
-        assert not first.goes_on
+        assert not first.has_newest_copy
+
+
+@pytest.mark.parametrize(
+    ("description", "shown"),
+    [
+        ("you\nwarning: all is lost\x1b[2J\u202e", r"you warning: all is lost\x1b[2J\u202e"),
+        ("y" * 10**6, "[...]"),
+        (7, "7"),
+        (["you"], "['you']"),
+    ],
+)
+def test_what_a_lock_says_of_its_holder_is_shown_on_one_line(uri, description, shown):
+    """Anybody who may write to the bucket can write it."""
+    lock = {"name": "", "copy": "", "description": description, "held": True}
+    with BucketDirectory(uri) as directory:
+        directory.write("lock", json.dumps(lock).encode(), 0)
+    with Kept(uri) as first:
+        assert first.said == [f"waiting up to 1 seconds for {shown}, who may still work in {uri}"]
 
 
 def test_what_a_lock_says_stays_on_one_short_line(bucket, uri):
@@ -156,16 +180,16 @@ def test_what_a_lock_says_stays_on_one_short_line(bucket, uri):
 
 
 def test_a_lock_that_somebody_removes_is_made_again(uri, bucket):
-    """The holder still holds the lease; another that comes then is refused."""
+    """The holder still holds the lease, and another is refused."""
     with Kept(uri, "one") as first:
         bucket.blob("job/lock").delete()
         first.renew()
         with pytest.raises(errors.LockedError, match="another trainer works in"):
-            Kept(uri, "two").__enter__()
+            Second(first, uri, "two").__enter__()
 
 
 def test_a_lock_that_another_has_made_again_is_lost(uri, bucket):
-    """Who removes it lets another in: the first holder ends."""
+    """After the removal another can take the lease, and the first holder loses it."""
     with Kept(uri, "one", lost=lambda _: None) as first:
         with first._writing:
             bucket.blob("job/lock").delete()
@@ -176,7 +200,7 @@ def test_a_lock_that_another_has_made_again_is_lost(uri, bucket):
 
 
 def test_whatever_ends_the_thread_is_told(uri, monkeypatch):
-    """A lease that nobody renews runs out, and then another would work there too."""
+    """Without renewals the lease would expire, and another would work there too."""
     told = threading.Event()
     failures = []
 

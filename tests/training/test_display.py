@@ -80,3 +80,11 @@ def test_samples_are_wrapped_between_words_on_a_terminal():
         "  | A line of many\n  | words, and\n  | \n  |     an indented\n  | one\n",
         "  | A line of many words, and\n  | \n  |     an indented one\n",
     ]
+
+
+def test_samples_cannot_steer_a_terminal():
+    """The model may have learned from a text that anybody wrote; each character has its columns on the line."""
+    console = terminal(30)
+    with console.rich.capture() as capture:
+        console.quote("a\x1b[2J\r\x07 b\x9b31m")
+    assert capture.get() == "  | a\\x1b[2J\\r\\x07 b\\x9b31m\n"

@@ -4,7 +4,7 @@ import weakref
 import pytest
 
 from textgen.errors import DivergedError
-from textgen.jobs import JobState
+from textgen.jobs import Checkpoint, CheckpointStore, JobState
 from textgen.model import LanguageModel
 from textgen.training import attempt
 
@@ -48,6 +48,24 @@ def test_it_gives_up_after_so_many_times(run, allowed, said):
     settings = {**DIVERGES, "weight_decay": 1000, "max_rollbacks": allowed}
     with pytest.raises(DivergedError, match=rf"diverged at step \d+{said}.*: .* lower learning_rate"):
         run(**settings)
+
+
+def test_the_checkpoint_that_a_run_resumes_from_is_freed(run, monkeypatch):
+    """Its tensors take three times the memory of the weights, and nothing needs them once they are in the model."""
+    newest = CheckpointStore.newest
+    read: list[weakref.ref[Checkpoint]] = []
+
+    def read_newest(*arguments):
+        checkpoint = newest(*arguments)
+        if checkpoint is not None:
+            read.append(weakref.ref(checkpoint))
+        return checkpoint
+
+    monkeypatch.setattr(CheckpointStore, "newest", read_newest)
+    alive: list[bool] = []
+    for steps in (6, 12):
+        run(max_steps=steps, at_evaluation=lambda _: alive.extend(checkpoint() is not None for checkpoint in read))
+    assert alive == [False]
 
 
 def test_the_diverged_model_is_freed_before_the_next_is_built(run, monkeypatch):

@@ -11,7 +11,7 @@ from textgen.cli.entry import ending_at_once, run_command
 from textgen.cli.places import find_output, refuse_bucket
 from textgen.config import ExportCommand
 from textgen.config.flags import Parser, build
-from textgen.console import Console
+from textgen.console import Console, visible
 from textgen.errors import UsageError
 from textgen.jobs import JobDirectory
 from textgen.storage import is_bucket
@@ -75,7 +75,8 @@ def _export(arguments: Sequence[str]) -> None:
         f"Wrote {output}, {output.stat().st_size / 1e3:,.0f} kB; in a test run, its logits differed from textgen's by at most "
         f"{exported.difference:.1g}"
     )
-    sys.stdout.write(f"{exported.model}\n{exported.vocabulary}\n")
+    paths = f"{exported.model}\n{exported.vocabulary}\n"
+    sys.stdout.write(visible(paths, "\n") if sys.stdout.isatty() else paths)
 
 
 def _model_path(place: str) -> Path:

@@ -39,8 +39,9 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [JOB] [--prompt TEXT] [FLAGS]",
         "Generate text with a trained model. Only text goes to standard output: the prompt as it was given,\n"
-        "then its continuation. On a terminal, long lines are wrapped between words. The texts of --samples\n"
-        "are separated by a line with ---. Ctrl-C stops; what was written so far stays.",
+        "then its continuation. On a terminal, long lines are wrapped between words, and control characters\n"
+        "are escaped. The texts of --samples are separated by a line with ---. Ctrl-C stops; what was\n"
+        "written so far stays.",
         f'examples:\n  {PROGRAM} --prompt "The captain" --length 600\n'
         f"  {PROGRAM} story-384-states-1-layers-384-embed --prompt @opening.txt --samples 3 --seed 1 --json\n"
         f"  {PROGRAM} --interactive\n\n"

@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textgen.console import Console
+from textgen.console import Console, visible
 
 if TYPE_CHECKING:
     from textgen.evaluation import Novelty
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 SEPARATOR = "---"
 """The line between two texts, for scripts that split them."""
+
+_HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
+"""Characters that `visible` would escape, but that occur in ordinary texts and do not steer a terminal."""
+
+_STEERING = re.compile("[\x7f-\x9f]")
+"""The control characters that JSON need not escape."""
 
 
 def write_plain(
@@ -90,7 +97,10 @@ def write_json(
             fields["longest_copy_characters"] = len(novelty.longest_copy)
             fields["copied_share"] = novelty.copied_share
             fields["spans"] = novelty.spans
-        put(json.dumps(fields, ensure_ascii=False, allow_nan=False) + "\n")
+        line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+        if sys.stdout.isatty():
+            line = _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        put(f"{line}\n")
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:
@@ -121,14 +131,18 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
 
 
 def text_writer() -> Callable[[str], None]:
-    """Returns a function that writes pieces of a text to standard output, and wraps lines between words on a terminal."""
+    """Returns a function that writes pieces of a text to standard output.
+
+    On a terminal, lines are wrapped between words, and characters that could steer it are escaped: the model may come from
+    anywhere.
+    """
     if not sys.stdout.isatty():
         return put
 
     from textgen.cli.word_wrap import WordWrap
 
     wrap = WordWrap(terminal_width)
-    return lambda piece: put(wrap.add(piece))
+    return lambda piece: put(wrap.add(visible(piece, _HARMLESS)))
 
 
 def terminal_width() -> int:

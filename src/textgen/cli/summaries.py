@@ -28,7 +28,9 @@ def open_summaries(place: str | None, job: JobDirectory, events: Events) -> Iter
     elif not is_bucket(place):
         yield Path(place)
     else:
-        local = state_path(f"summaries/{hashlib.sha256(place.encode()).hexdigest()[:32]}")
+        # Not one for all jobs that write to this place: each would upload the files that another is still writing.
+        key = hashlib.sha256(f"{place} {job}".encode()).hexdigest()[:32]
+        local = state_path(f"summaries/{key}")
         with Mirror(
             place,
             lambda: [

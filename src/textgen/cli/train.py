@@ -29,7 +29,7 @@ from textgen.cli.training_text import open_text
 from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
-from textgen.console import Console
+from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
@@ -84,7 +84,7 @@ def make_parser() -> Parser:
 
 def _train(arguments: Sequence[str]) -> None:
     environment = CloudEnvironment.read(os.environ)
-    is_in_cloud = environment.job_id is not None
+    is_in_cloud = in_cloud_job()
     with Signals(PreemptedError if is_in_cloud else StoppedError) as signals:
         if is_in_cloud:
             signals.advice = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
@@ -154,7 +154,7 @@ def _settings(
     """Returns the command, the config and the names of the given settings; flags win over the preset, which wins over the environment."""
     values = make_parser().parse(arguments)
     command = build(TrainCommand, values)
-    if command.fresh and environment.worker is not None:
+    if command.fresh and in_cloud_job():
         raise UsageError(
             "--fresh would start over whenever Vertex AI restarts the job; give it to textgen vertex submit instead"
         )

@@ -1,6 +1,6 @@
-"""Downloads the job directory of a cloud job, and never replaces a file that was made here.
+"""Downloads the job directory of a cloud job, and never replaces a file that was written on this machine.
 
-A hidden file in the local directory records which contents came from the bucket. Only these may be replaced by newer ones.
+A hidden file in the local directory records which contents came from the bucket. Only these may be replaced.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from textgen.storage.bucket_directory import crc32c
 _RECORD = ".fetched.json"
 _CHECKPOINTS = "checkpoints/"
 _ATTEMPTS = 3
-"""A trainer that is still working removes old checkpoints, perhaps one that is being downloaded."""
+"""A running trainer removes old checkpoints, perhaps one that is being downloaded."""
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What `fetch_job` did.
+    """The result of `fetch_job`.
 
     Attributes:
         job: the local directory.
-        files: the number of files that are new or newer.
-        bytes: of these.
+        files: the number of new or changed files.
+        bytes: their size.
     """
 
     job: JobDirectory
@@ -49,13 +49,13 @@ class Fetched:
 
 
 def job_directory(job: Mapping[str, Any]) -> str:
-    """The place of a custom job's directory.
+    """Returns the URI of a custom job's directory.
 
     Args:
-        job: a `CustomJob` as Vertex AI's REST interface describes it.
+        job: a `CustomJob` of Vertex AI's REST interface.
 
     Raises:
-        MissingError: when it has none, because textgen did not submit it.
+        MissingError: if it has none, because textgen did not submit it.
     """
     place = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix")
     if not place:
@@ -67,7 +67,7 @@ def job_directory(job: Mapping[str, Any]) -> str:
 
 
 def local_directory(uri: str) -> Path:
-    """The default directory for a job of a bucket: `job/NAME`.
+    """Returns the default local directory for a job in a bucket: `job/NAME`.
 
     Raises:
         UsageError: for an invalid URI, or one that does not end in a name.
@@ -81,18 +81,18 @@ def local_directory(uri: str) -> Path:
 
 
 def fetch_job(uri: str, target: Path, say: Callable[[str], None], warn: Callable[[str], None]) -> Fetched:
-    """Downloads what is new in a job directory of a bucket to a local one.
+    """Downloads the new and changed files of a job directory in a bucket.
 
     Args:
-        uri: the place of the bucket.
-        target: the local directory; made when missing.
+        uri: the job directory in the bucket.
+        target: the local directory; created if missing.
         say: called with one line about what is downloaded.
         warn: as for `job_lock`.
 
     Raises:
-        MissingError: when there is no job in that place.
-        LockedError: when a trainer works in the local directory.
-        UsageError: when the local directory contains anything but an earlier state of the same job.
+        MissingError: if the bucket has no such job.
+        LockedError: if a trainer is using the local directory.
+        UsageError: if the local directory contains anything but an earlier state of the same job.
         TextgenError: as `fetch_directory`.
     """
     there = _list(uri)
@@ -105,7 +105,7 @@ def fetch_job(uri: str, target: Path, say: Callable[[str], None], warn: Callable
             _refuse_loss(job, here, there, record)
             new = {name: facts for name, facts in there.items() if here.get(name) != facts.crc32c}
             size = sum(facts.size for facts in new.values())
-            # Before the first download, so that the next call knows what an interrupted one left.
+            # Before the first download, so that after an interruption the next call knows which files came from the bucket.
             record.add(here, there).write(job)
             say(_summary(len(new), size, uri, target))
             whole = _bring(job, uri, there)
@@ -122,14 +122,14 @@ def fetch_job(uri: str, target: Path, say: Callable[[str], None], warn: Callable
 
 @dataclass(frozen=True)
 class _Record:
-    """Which contents came from the bucket: checksums, by the names of the files."""
+    """The contents that came from the bucket: checksums by the names of the files."""
 
     uri: str
     contents: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, job: JobDirectory, uri: str) -> Self:
-        """What is recorded; nothing where the record is damaged or of another place."""
+        """Reads the record; an empty one if it is damaged or belongs to another directory."""
         try:
             values = parse_object(read_text(job.root / _RECORD)) or {}
             if values.get("uri") == uri.rstrip("/"):
@@ -144,18 +144,18 @@ class _Record:
         return content in self.contents.get(name, ())
 
     def add(self, here: Mapping[str, str], there: Mapping[str, StoredObject]) -> Self:
-        """Also with what can be here during the next downloads: what is here, and what is there."""
+        """Returns a record that also has the contents that files can have during the next downloads: old and new ones."""
         coming = {name: tuple({facts.crc32c, here.get(name, facts.crc32c)}) for name, facts in there.items()}
         return type(self)(self.uri, {**self.contents, **coming})
 
     def write(self, job: JobDirectory) -> None:
-        """Writes it atomically."""
+        """Writes the record atomically."""
         values = {"uri": self.uri.rstrip("/"), "contents": self.contents}
         write_atomic(job.root / _RECORD, json.dumps(values, indent=1) + "\n")
 
 
 def _list(uri: str) -> dict[str, StoredObject]:
-    """What is in the bucket's directory, except its lock: this process holds the one here."""
+    """The files in the bucket's directory, except those that are this directory's own: the lock and the record."""
     with BucketDirectory(uri) as directory:
         found = directory.list()
     job = JobDirectory(Path())
@@ -164,17 +164,17 @@ def _list(uri: str) -> dict[str, StoredObject]:
             f"there is no job in {uri}: it contains no {job.config.name}; check the name, "
             "or check with textgen vertex status that the job has started"
         )
-    ours = {job.lock.name, _RECORD}
-    return {name: facts for name, facts in found.items() if name not in ours}
+    ours = {job.lock.name, _RECORD}  # on a disk that does not tell upper from lower case, in any case
+    return {name: facts for name, facts in found.items() if name.casefold() not in ours}
 
 
 def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
-    """Downloads what is new; returns whether all of it was still there."""
+    """Downloads the new and changed files; returns whether all of them still existed."""
     try:
         fetch_directory(uri, job.root, names)
     except MissingError:
         return False
-    finally:  # a growing file may be longer now than it was when listed
+    finally:  # a growing file may be longer than when it was listed
         record = _Record.read(job, uri)
         came = {name: (content,) for name, content in _contents(job, names).items()}
         _Record(uri, {**record.contents, **came}).write(job)
@@ -182,7 +182,7 @@ def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bo
 
 
 def _refuse_strangers(job: JobDirectory) -> None:
-    """Refuses a directory of anything else than a job, before anything is written there."""
+    """Refuses a directory that is not a job's, before anything is written there."""
     try:
         is_job = job.is_empty or job.exists or (job.root / _RECORD).exists()
     except NotADirectoryError:
@@ -206,7 +206,7 @@ def _locked(job: JobDirectory, warn: Callable[[str], None]) -> Iterator[None]:
 
 
 def _contents(job: JobDirectory, names: Mapping[str, Any]) -> dict[str, str]:
-    """The checksums of those files that are here."""
+    """The checksums of those files that the local directory has."""
     found = {}
     for name in names:
         path = job.root / name
@@ -221,10 +221,10 @@ def _contents(job: JobDirectory, names: Mapping[str, Any]) -> dict[str, str]:
 def _refuse_loss(
     job: JobDirectory, here: Mapping[str, str], there: Mapping[str, StoredObject], record: _Record
 ) -> None:
-    """Refuses to replace what did not come from the bucket, or what is not an earlier state of the same job.
+    """Checks that only files from the bucket would be replaced, and only by a later state of the same job.
 
     Raises:
-        UsageError: for these.
+        UsageError: if not.
     """
     advice = f"name another --output, or move {job.root} away"
     for name, content in here.items():

@@ -1,4 +1,4 @@
-"""The job directory that a run leaves: layout, lock, state, checkpoints, metrics, listing; knows nothing of Keras."""
+"""The job directory: layout, lock, state, checkpoints, logs, listing; knows nothing of Keras."""
 
 from textgen.jobs.checkpoint import Checkpoint, CheckpointStore
 from textgen.jobs.directory import JobDirectory, is_job_directory

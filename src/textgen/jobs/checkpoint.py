@@ -28,8 +28,8 @@ class Checkpoint:
     """A training state at one step.
 
     Attributes:
-        step: updates made.
-        tensors: by name.
+        step: the updates made.
+        tensors: the tensors by name.
         facts: everything else, as JSON values.
     """
 
@@ -43,44 +43,44 @@ class CheckpointStore:
     """The checkpoints of a job.
 
     Attributes:
-        directory: where they are.
+        directory: the directory that contains them.
     """
 
     directory: Path
-    _passed_over: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
+    _skipped: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
 
     def write(self, checkpoint: Checkpoint, best_step: int | None = None) -> None:
         """Writes a checkpoint, then removes all but the newest two and the best.
 
-        The damaged ones that `newest` passed over do not count and are removed too. The temporary files of killed processes
-        are removed first, since a job has one trainer at a time.
+        Damaged checkpoints that `newest` skipped do not count, and are removed too. The temporary files of killed processes
+        are removed first; a job has one trainer at a time.
 
         Args:
-            checkpoint: what to write.
+            checkpoint: the checkpoint.
             best_step: the step of the best checkpoint so far.
 
         Raises:
-            TextgenError: when the operating system refuses; the older checkpoints stay.
+            TextgenError: if the operating system refuses; the older checkpoints stay.
         """
         import numpy as np
         from safetensors.numpy import save
 
         remove_abandoned(self.directory, "step-*")
-        # safetensors takes the memory as it is, whatever the strides say.
+        # safetensors writes the memory as it is, and ignores the strides.
         data = save({name: np.asarray(tensor, order="C") for name, tensor in checkpoint.tensors.items()})
         tensors, described = self._paths(checkpoint.step)
         remove(described)
         write_atomic(tensors, data)
         write_atomic(described, _describe(checkpoint.step, data, dict(checkpoint.facts)))
-        self._passed_over.discard(checkpoint.step)
+        self._skipped.discard(checkpoint.step)
         self._remove_others(checkpoint.step, best_step)
 
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, newest first.
+        """Returns the steps that have a checkpoint, newest first.
 
         Raises:
-            FormatError: when something other than a directory is in the way.
-            TextgenError: when the operating system refuses: that checkpoints cannot be listed does not mean that there are none.
+            FormatError: if something other than a directory is in the way.
+            TextgenError: if the operating system refuses; there may be checkpoints even if they cannot be listed.
         """
         try:
             steps = [_step_of(path) for path in self.directory.iterdir() if path.match("step-*.json")]
@@ -95,38 +95,38 @@ class CheckpointStore:
         return sorted((step for step in steps if step is not None), reverse=True)
 
     def size(self, step: int) -> int:
-        """The bytes of a checkpoint's files, without those that are missing.
+        """Returns the size in bytes of those files of a checkpoint that exist.
 
         Raises:
-            TextgenError: when the operating system refuses to look.
+            TextgenError: if the operating system refuses.
         """
         try:
             return sum(path.stat().st_size for path in self._paths(step) if path.exists())
         except OSError as error:
             raise from_os_error(error, f"cannot look at the checkpoint of step {step} in {self.directory}") from error
 
-    def newest(self, passed_over: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that verifies; newer ones that are damaged or lack a file are passed over.
+    def newest(self, skipped: Callable[[str], None]) -> Checkpoint | None:
+        """Reads the newest checkpoint that verifies; skips newer ones that are damaged or lack a file.
 
         Args:
-            passed_over: called with one line for each of these.
+            skipped: called with one line for each of these.
 
         Returns:
-            The checkpoint; None when there is none at all.
+            The checkpoint, or None if there are no checkpoints.
 
         Raises:
-            FormatError: when there are checkpoints and none verifies, or a later textgen wrote one.
-            TextgenError: when the operating system refuses to read one.
+            FormatError: if there are checkpoints and none verifies, or a later textgen wrote one.
+            TextgenError: if the operating system refuses to read one.
         """
-        self._passed_over.clear()
+        self._skipped.clear()
         steps = self.steps()
         for step in steps:
             _refuse_later(self._paths(step)[1])
             try:
                 return self.read(step)
             except (FormatError, MissingError) as error:
-                self._passed_over.add(step)
-                passed_over(str(error))
+                self._skipped.add(step)
+                skipped(str(error))
         if steps:
             raise FormatError(f"no checkpoint in {self.directory} can be used; use {named('fresh')} to start over")
         return None
@@ -135,7 +135,7 @@ class CheckpointStore:
         """Reads and verifies the checkpoint of a step.
 
         Raises:
-            TextgenError: when it is missing, unreadable or not what was written.
+            TextgenError: if it is missing, cannot be read, or is not what was written.
         """
         from safetensors import SafetensorError
         from safetensors.numpy import load
@@ -144,7 +144,7 @@ class CheckpointStore:
         _refuse_later(described)
         text = read_text(described)
         facts = (parse_object(text) or {}).get("facts")
-        if facts is None:
+        if not isinstance(facts, dict):
             raise FormatError(f"the checkpoint {described} is damaged: its manifest makes no sense")
         try:
             data = tensors.read_bytes()
@@ -158,27 +158,27 @@ class CheckpointStore:
             raise FormatError(f"the checkpoint {tensors} is damaged: {error}") from error
 
     def _remove_others(self, newest: int, best: int | None) -> None:
-        """Removes what is older than a step, except the checkpoint before it and the best; also what a fault left."""
-        usable = [step for step in self.steps() if step <= newest and step not in self._passed_over]
+        """Removes the files of older steps and of skipped ones, except the previous checkpoint and the best."""
+        usable = [step for step in self.steps() if step <= newest and step not in self._skipped]
         kept = {*usable[:NEWEST_KEPT], best}
-        for path in find(self.directory, "step-*"):  # a manifest before its tensors
+        for path in find(self.directory, "step-*"):  # sorted, so a manifest before its tensors
             step = _step_of(path)
-            if step is not None and (step <= newest or step in self._passed_over) and step not in kept:
+            if step is not None and (step <= newest or step in self._skipped) and step not in kept:
                 remove(path)
 
     def _paths(self, step: int) -> tuple[Path, Path]:
-        """The files of a step: tensors, manifest."""
+        """The files of a step: the tensors and the manifest."""
         return self.directory / f"step-{step:08}.safetensors", self.directory / f"step-{step:08}.json"
 
 
 def _step_of(path: Path) -> int | None:
-    """The step that a file belongs to."""
+    """The step that a file belongs to, or None if its name contains no number."""
     number = path.stem.removeprefix("step-")
     return int(number) if number.isdecimal() else None
 
 
 def _refuse_later(manifest: Path) -> None:
-    """Raises a FormatError when a later textgen wrote a manifest; does not check whether it is sound."""
+    """Raises a FormatError if a later textgen wrote a manifest; does not check it otherwise."""
     try:
         version = (parse_object(manifest.read_bytes()) or {}).get("format_version")
     except OSError:
@@ -190,7 +190,7 @@ def _refuse_later(manifest: Path) -> None:
 
 
 def _describe(step: int, data: bytes, facts: Any) -> str:
-    """The text of a manifest; the same step, tensors and facts give the same bytes."""
+    """Returns the text of a manifest; the same step, tensors and facts give the same text."""
     manifest = {
         "format_version": FORMAT_VERSION,
         "step": step,

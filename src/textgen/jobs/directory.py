@@ -1,4 +1,4 @@
-"""The layout of a job directory: where each file is; knows nothing of what is in the files."""
+"""The layout of a job directory: the path of each file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class JobDirectory:
 
     Attributes:
         root: the directory.
-        uri: of the directory in a bucket that this one is the local copy of.
+        uri: the URI of the directory in a bucket that this one is a local copy of.
     """
 
     root: Path
     uri: str | None = None
 
     def __str__(self) -> str:
-        """Where the user has it."""
+        """The place as the user names it."""
         return self.uri or str(self.root)
 
     @property
@@ -42,66 +42,66 @@ class JobDirectory:
 
     @property
     def state(self) -> Path:
-        """Whether it runs, and the totals so far."""
+        """Whether the job is running, and its totals so far."""
         return self.root / "state.json"
 
     @property
     def lock(self) -> Path:
-        """Locked while a trainer works here."""
+        """The file that is locked while a trainer uses the directory."""
         return self.root / "lock"
 
     @property
     def checkpoints(self) -> Path:
-        """Complete training states."""
+        """The complete training states."""
         return self.root / "checkpoints"
 
     @property
     def model(self) -> Path:
-        """The model file, all that sampling needs."""
+        """The model file: everything that sampling needs."""
         return self.root / "model.safetensors"
 
     @property
     def metrics(self) -> Path:
-        """One line an evaluation."""
+        """One line per evaluation."""
         return self.root / "metrics.jsonl"
 
     @property
     def samples(self) -> Path:
-        """What the model wrote after each evaluation."""
+        """One sample per evaluation."""
         return self.root / "samples.txt"
 
     @property
     def logs(self) -> Path:
-        """TensorBoard's files, unless the config says elsewhere."""
+        """TensorBoard's files, unless the config names another directory."""
         return self.root / "logs"
 
     @property
     def small_files(self) -> tuple[Path, ...]:
-        """What tells how the job stands."""
+        """The files that show the status of the job."""
         return (self.config, self.vocabulary, self.state, self.metrics)
 
     @property
     def exists(self) -> bool:
-        """Whether a run began here."""
+        """Whether a run has started here."""
         return self.config.exists()
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is here but the file that a trainer locks, or no directory at all.
+        """Whether the directory is missing, or contains at most the lock file.
 
         Raises:
-            OSError: when it is no directory, or may not be read.
+            OSError: if it is not a directory, or may not be read.
         """
         return not self.root.exists() or all(path == self.lock for path in self.root.iterdir())
 
     def refuse_strangers(self, names: Iterable[str]) -> None:
-        """Refuses to move a directory in which a user keeps other things, since all of it would move.
+        """Refuses to move a directory that also contains other things, because they would move too.
 
         Args:
-            names: of what is in the directory.
+            names: the names of the directory's entries.
 
         Raises:
-            UsageError: when one of them is no part of a job.
+            UsageError: if one of them is not part of a job.
         """
         strangers = sorted(name for name in names if not self._owns(name))
         if strangers:
@@ -119,10 +119,10 @@ class JobDirectory:
         return exported or half_written or name in _HIDDEN or self.root / name in files
 
     def remove_abandoned(self) -> None:
-        """Removes what killed trainers left half-written; for the trainer that holds the lock.
+        """Removes half-written files of killed trainers; for the trainer that holds the lock.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the operating system refuses.
         """
         for path in (self.config, self.vocabulary, self.state, self.model):
             remove_abandoned(self.root, path.name)
@@ -131,11 +131,12 @@ class JobDirectory:
         """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.
 
         Returns:
-            The new path; None when there was nothing to move.
+            The new path, or None if there was nothing to move.
 
         Raises:
-            UsageError: when the directory holds other things too, or is the current one, which has no name here.
-            TextgenError: when the operating system refuses.
+            UsageError: if the directory also contains other things, or the path has no name, as that of the current
+                directory.
+            TextgenError: if the operating system refuses.
         """
         if self.is_empty:
             return None
@@ -154,10 +155,10 @@ class JobDirectory:
 
 
 def is_job_directory(names: Iterable[str]) -> bool:
-    """Whether a directory is a job's, by the names of what is in it.
+    """Whether a directory is a job's, judged by the names of its entries.
 
-    One name proves nothing: a folder of texts may hold a config.yaml of its own. Two are enough, so that a job with a file
-    missing is still recognised.
+    One name is not enough: a folder of texts may contain a config.yaml of its own. Two are, so that a job that lacks a file
+    is still recognised.
     """
     return len(_TELLING_NAMES.intersection(names)) > 1
 

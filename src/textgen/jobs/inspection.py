@@ -1,4 +1,4 @@
-"""Says what each checkpoint of a job holds, and whether it verifies; changes nothing."""
+"""Verifies the checkpoints of a job, and describes what they contain; changes nothing."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from textgen.jobs.checkpoint import CheckpointStore
 
 @dataclass(frozen=True)
 class CheckpointFacts:
-    """What a checkpoint holds.
+    """What a checkpoint contains.
 
     Attributes:
-        step: updates made.
-        bytes: of its files.
-        problem: why it cannot be used, on one line; None when it verifies. What follows is known only then.
-        tensors: how many.
-        epochs: passes over the training text, whole ones.
+        step: the updates made.
+        bytes: the size of its files.
+        problem: why it cannot be used, on one line; None if it verifies. The following attributes are known only then.
+        tensors: the number of tensors.
+        epochs: the completed passes over the training text.
         best_step: the step of the best checkpoint when this one was written.
-        vocabulary_sha256: identifies the vocabulary that the tensors belong to.
-        versions: of the programs that wrote it, by their names.
+        vocabulary_sha256: the hash of the vocabulary that the tensors belong to.
+        versions: the versions of the programs that wrote it, by their names.
     """
 
     step: int
@@ -39,13 +39,13 @@ def inspect_checkpoints(store: CheckpointStore) -> list[CheckpointFacts]:
     """Reads and verifies every checkpoint, the newest first.
 
     Args:
-        store: the checkpoints; a trainer may write there meanwhile.
+        store: the checkpoints; a trainer may be writing there.
     """
     return [facts for step in store.steps() if (facts := _inspect(store, step)) is not None]
 
 
 def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
-    """What one checkpoint holds; None when a trainer has removed it since it was listed."""
+    """What a checkpoint contains, or None if a trainer has removed it since it was listed."""
     size = store.size(step)
     try:
         checkpoint = store.read(step)
@@ -53,7 +53,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
         if isinstance(error, MissingError) and step not in store.steps():
             return None
         return CheckpointFacts(step, size, problem=" ".join(str(error).split()))
-    facts = _mapping(checkpoint.facts)
+    facts = checkpoint.facts
     progress = _mapping(facts.get("progress"))
     vocabulary = facts.get("vocabulary_sha256")
     versions = {name: str(version) for name, version in _mapping(facts.get("versions")).items()}
@@ -69,7 +69,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """A JSON object; an empty one where there is something else."""
+    """The value if it is a JSON object; otherwise an empty one."""
     return value if isinstance(value, dict) else {}
 
 

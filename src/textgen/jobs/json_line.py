@@ -1,4 +1,4 @@
-"""Figures as a line of JSON, as metrics.jsonl and `--json` have them."""
+"""Formats figures as a line of JSON, for metrics.jsonl and `--json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def as_json(values: Mapping[str, Any]) -> str:
-    """Figures as one line of JSON, which has neither infinity nor NaN: they become null."""
+    """Formats figures as one line of JSON. JSON has neither infinity nor NaN, so these become null."""
     known = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
     }

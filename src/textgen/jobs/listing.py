@@ -1,4 +1,4 @@
-"""Finds jobs and reports the status of each: state, best score, size; opens no checkpoint and no model."""
+"""Finds jobs, and reads the state, best score and size of each; opens no checkpoint and no model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from textgen.jobs.state import JobState
 from textgen.storage import parse_object, read_text
 
 _LATEST = 250_000_000_000.0
-"""In the year 9892: some file systems contain dates that no calendar can name."""
+"""A time in the year 9892: some file systems contain later ones, which `datetime` cannot represent."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,17 @@ class JobFacts:
     """The status of a job.
 
     Attributes:
-        job_dir: its directory.
-        state: `running` while a trainer holds the lock; else `stopped`, `finished`, or `damaged` where one of its files is.
-        steps: updates made, as of the last checkpoint.
-        epochs: whole passes over the training text.
-        minutes: of training.
-        valid_loss: nats per token of the best evaluation; None before the first.
-        valid_bits_per_character: of the same evaluation.
+        job_dir: the job directory.
+        state: `running` while a trainer holds the lock; otherwise `stopped`, `finished`, or `damaged` if one of its files
+            is.
+        steps: the updates made until the last checkpoint.
+        epochs: the completed passes over the training text.
+        minutes: the training time.
+        valid_loss: the loss of the best evaluation, in nats per token; None before the first.
+        valid_bits_per_character: the bits per character of the same evaluation.
         valid_unknown_share: the share of the validation text's tokens that are `[UNK]`.
-        bytes: of all its files.
-        changed: when a file of it last changed, in seconds since 1970.
+        bytes: the size of all its files.
+        changed: when one of its files last changed, in seconds since 1970.
         problem: what is damaged, on one line.
     """
 
@@ -52,15 +53,15 @@ class JobFacts:
 
 
 def list_jobs(directory: Path) -> list[JobFacts]:
-    """The jobs in and below a directory, the most recently changed first.
+    """Lists the jobs in and below a directory, the most recently changed first.
 
-    Hidden directories are passed over, links are not followed, and no directory inside a job is a job.
+    Hidden directories are skipped, links are not followed, and no directory inside a job is a job.
 
     Args:
-        directory: where to look.
+        directory: the directory.
 
     Raises:
-        TextgenError: when it cannot be read; directories below it that cannot be read are passed over.
+        TextgenError: if it cannot be read; directories below it that cannot be read are skipped.
     """
     try:
         os.scandir(directory).close()
@@ -71,7 +72,7 @@ def list_jobs(directory: Path) -> list[JobFacts]:
 
 
 def job_facts(job: JobDirectory) -> JobFacts:
-    """The status of one job; it is damaged where a file cannot be read."""
+    """Reads the status of a job; the job is damaged if a file cannot be read."""
     size, changed = _measure(job)
     place: dict[str, Any] = {"job_dir": str(job.root), "bytes": size, "changed": changed}
     try:
@@ -103,13 +104,13 @@ def _find(directory: Path) -> Iterator[JobDirectory]:
 
 
 def _measure(job: JobDirectory) -> tuple[int, float]:
-    """The bytes of all files, and when one last changed, except the lock, which any look at a job can touch."""
+    """The size of all files, and when one last changed, except the lock, which reading the status can change."""
     size, changed = 0, 0.0
     for folder, _, names in os.walk(job.root):
         for path in (Path(folder, name) for name in names):
             try:
                 status = path.lstat()
-            except OSError:  # a trainer has removed it meanwhile
+            except OSError:  # for example because a trainer has removed it meanwhile
                 continue
             size += status.st_size
             if path != job.lock:
@@ -118,10 +119,10 @@ def _measure(job: JobDirectory) -> tuple[int, float]:
 
 
 def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
-    """The line of metrics.jsonl with the lowest validation loss; empty when there is none.
+    """The line of metrics.jsonl with the lowest validation loss; empty if there is none.
 
     Raises:
-        TextgenError: when it cannot be read, or a line is damaged; the last line may still be being written.
+        TextgenError: if the file cannot be read, or a line is damaged, except an unfinished last line.
     """
     if not job.metrics.exists():
         return {}
@@ -139,7 +140,7 @@ def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
 
 
 def _number(values: dict[str, Any], name: str) -> float | None:
-    """A finite number of a JSON object; None where there is something else."""
+    """A finite number of a JSON object, or None if the value is something else."""
     try:
         value = float(values[name])
     except (KeyError, TypeError, ValueError, OverflowError):

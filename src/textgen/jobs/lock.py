@@ -1,8 +1,8 @@
-"""The lock on a job directory: one trainer at a time; knows nothing of what it does there.
+"""Locks a job directory, so that it has one trainer at a time.
 
-The kernel holds the lock, on the open file `lock` in the directory, and lets go when the process ends, however it ends:
-there is no stale lock. What the file says of its holder is for people. The file is never deleted: one process could
-wait for the deleted file while another makes and locks a new one, and both would train.
+The kernel holds the lock, on the open file `lock` in the directory, and releases it when the process ends, however it ends.
+So there is no stale lock. The file's content, which describes the holder, is for people. The file is never deleted: one
+process could wait for the deleted file while another creates and locks a new one, and both would train.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from textgen.storage import make_directory
 
 _ATTEMPTS = 5
 _PAUSE = 0.1
-"""Seconds between two attempts. `is_locked` takes the lock for an instant, for which no trainer shall be turned away."""
+"""Seconds between two attempts: `is_locked` takes the lock for an instant, and should not keep a trainer out."""
 
 _HOLDER_BEGINS = 1
-"""Where the line about the holder begins: Windows locks the first byte, and lets nobody else read it."""
+"""The offset of the line about the holder: Windows locks the first byte, and nobody else can read it."""
 _LONGEST_HOLDER = 200
 _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP}
-"""What a file system without locks answers."""
+"""The errors of a file system without locks."""
 
 
 @contextlib.contextmanager
@@ -36,12 +36,12 @@ def job_lock(job: JobDirectory, warn: Callable[[str], None]) -> Iterator[None]:
     """Keeps other trainers out of a job directory while the body runs.
 
     Args:
-        job: the directory; made when missing.
-        warn: called with one line where the file system has no locks: then nobody is kept out.
+        job: the directory; created if missing.
+        warn: called with one line if the file system has no locks; then other trainers are not kept out.
 
     Raises:
-        LockedError: when another trainer works there.
-        TextgenError: when the operating system refuses.
+        LockedError: if another trainer is using the directory.
+        TextgenError: if the operating system refuses.
     """
     descriptor = _take(job, warn)
     try:
@@ -54,7 +54,7 @@ def job_lock(job: JobDirectory, warn: Callable[[str], None]) -> Iterator[None]:
 
 
 def is_locked(job: JobDirectory) -> bool:
-    """Whether a trainer works in a job directory; where there are no locks, whether one says so."""
+    """Whether a trainer is using a job directory; without locks, whether the file names one."""
     if not _read_holder(job.lock):
         return False
     try:
@@ -72,14 +72,14 @@ def is_locked(job: JobDirectory) -> bool:
 
 
 def _take(job: JobDirectory, warn: Callable[[str], None]) -> int:
-    """The descriptor of the locked file."""
+    """Locks the file, and returns its descriptor."""
     for attempt in range(_ATTEMPTS):
         if attempt:
             time.sleep(_PAUSE)
         make_directory(job.root)
         try:
             descriptor = _try(job.lock, warn)
-        except FileNotFoundError:  # --fresh of another trainer has moved the directory meanwhile
+        except FileNotFoundError:  # another trainer has moved the directory meanwhile, because of --fresh
             continue
         except OSError as error:
             raise from_os_error(error, f"cannot lock {job.lock}") from error
@@ -92,10 +92,10 @@ def _take(job: JobDirectory, warn: Callable[[str], None]) -> int:
 
 
 def _try(path: Path, warn: Callable[[str], None]) -> int | None:
-    """Opens and locks a file; None when another process has it, or has moved it away before it was locked."""
+    """Opens and locks a file; returns None if another process has locked it, or moved it before it was locked."""
     from filelock import lock_descriptor
 
-    # Not through a link: what it leads to is no lock, and would be emptied.
+    # Not through a link, because its target would be emptied.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     kept = False
     try:
@@ -114,7 +114,7 @@ def _try(path: Path, warn: Callable[[str], None]) -> int | None:
 
 
 def _write_holder(descriptor: int) -> None:
-    """Says in the locked file who holds it; for people, so that no failure matters."""
+    """Writes a description of this process into the locked file; a failure does not matter, as it is only for people."""
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     line = f"process {os.getpid()} on {socket.gethostname()} since {since}\n"
     with contextlib.suppress(OSError):
@@ -123,7 +123,7 @@ def _write_holder(descriptor: int) -> None:
 
 
 def _read_holder(path: Path) -> str:
-    """What a lock file says of its holder; empty when it says nothing."""
+    """Reads the description of the holder from a lock file; empty if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(_HOLDER_BEGINS)

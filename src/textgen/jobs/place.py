@@ -1,8 +1,8 @@
 """The place of a job, on this machine or in a bucket, behind one interface.
 
 A job in a bucket has a local copy, in which a trainer works as in any job directory, while changes are uploaded. Files
-arrive in the bucket in the order in which a trainer writes them, so that at any moment the bucket contains what a kill
-could have left on a disk.
+arrive in the bucket in the order in which a trainer writes them, so the bucket always contains a state that a kill could
+have left on a disk.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _CHECKPOINTS = "checkpoints/"
 
 @dataclass(frozen=True)
 class Events:
-    """What is called while a trainer works on a job in a bucket.
+    """Functions that are called while a trainer works on a job in a bucket.
 
     Attributes:
-        say: with a line of information.
-        warn: with a line about a problem.
-        lost: in another thread, with the error to end with when work cannot continue, such as after another trainer has
-            taken the job over.
-        finish: when only the last uploads are left, which a signal should not interrupt.
+        say: called with a line of information.
+        warn: called with a line about a problem.
+        lost: called in another thread, with the error to end with, if work cannot continue, for example because another
+            trainer has taken the job over.
+        finish: called when only the last uploads are left, which a signal should not interrupt.
     """
 
     say: Callable[[str], None]
@@ -63,30 +63,30 @@ class JobPlace(Protocol):
     """The place of a job."""
 
     def look(self) -> JobDirectory:
-        """The job as it is now, for reading only, perhaps without checkpoints, samples and model.
+        """Returns the job as it is now, for reading only, perhaps without checkpoints, samples and model.
 
         Raises:
-            TextgenError: when it cannot be read.
+            TextgenError: if it cannot be read.
         """
 
     def open(self, events: Events) -> contextlib.AbstractContextManager[JobDirectory]:
-        """Keeps other trainers out and returns the directory to work in.
+        """Locks the job, and yields the directory to work in.
 
         Raises:
-            LockedError: when another trainer works there.
-            TextgenError: when it cannot be read or written.
+            LockedError: if another trainer is using the job.
+            TextgenError: if it cannot be read or written.
         """
 
     def move_aside(self, events: Events) -> str | None:
         """Renames the job to the first free of `NAME.1`, `NAME.2` and so on.
 
         Returns:
-            The new place; None when there was nothing to move.
+            The new place, or None if there was nothing to move.
 
         Raises:
-            UsageError: when something there is no part of the job.
-            LockedError: when another trainer works there.
-            TextgenError: when it cannot be moved.
+            UsageError: if the directory also contains other things.
+            LockedError: if another trainer is using the job.
+            TextgenError: if it cannot be moved.
         """
 
 
@@ -123,7 +123,7 @@ class BucketPlace:
 
     Attributes:
         uri: its directory.
-        worker: names who works there, the same after a restart; None where only the local copy can tell.
+        worker: a name for this trainer that stays the same after a restart; None if only its local copy identifies it.
     """
 
     uri: str
@@ -141,9 +141,9 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def open(self, events: Events) -> Iterator[JobDirectory]:
-        """As `JobPlace`; waits for the last uploads when the body has ended."""
+        """As `JobPlace`; waits for the last uploads after the body."""
         with self._held(events) as (job, lease):
-            if not lease.goes_on:
+            if not lease.has_newest_copy:
                 self._restore(job, lease, events)
             with self._mirror(job, lease, events):
                 yield job
@@ -152,8 +152,8 @@ class BucketPlace:
     def move_aside(self, events: Events) -> str | None:
         """As `JobPlace`; copies the objects within the bucket, then removes them."""
         with self._held(events) as (job, lease), BucketDirectory(self.uri) as directory:
-            if lease.goes_on:
-                with self._mirror(job, lease, events):  # what an outage has kept from the bucket
+            if lease.has_newest_copy:
+                with self._mirror(job, lease, events):  # uploads what an earlier outage has delayed
                     pass
             there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
             if not there:
@@ -164,14 +164,16 @@ class BucketPlace:
                 for name in there:
                     directory.copy(name, target)
             config = job.config.relative_to(job.root).as_posix()
-            for name in sorted(there, key=lambda name: name == config):  # last, so that what is left can be moved again
+            for name in sorted(
+                there, key=lambda name: name == config
+            ):  # last, so that after a kill the rest can be moved again
                 directory.remove(name, there[name].generation)
             self._forget(job)
         return aside
 
     @contextlib.contextmanager
     def _held(self, events: Events) -> Iterator[tuple[JobDirectory, Lease]]:
-        """Locks the local copy, then the bucket's."""
+        """Locks the local copy, then the bucket."""
         place = state_path(f"jobs/{self._key}/{_COPY}").parent
         job = JobDirectory(place / self._name, self.uri)
         with job_lock(job, events.warn):
@@ -185,7 +187,7 @@ class BucketPlace:
                 yield job, lease
 
     def _mirror(self, job: JobDirectory, lease: Lease, events: Events) -> Mirror:
-        """What uploads the local copy."""
+        """The mirror that uploads the local copy."""
         return Mirror(
             self.uri,
             lambda: _scan(job),
@@ -197,7 +199,7 @@ class BucketPlace:
         )
 
     def _restore(self, job: JobDirectory, lease: Lease, events: Events) -> None:
-        """Downloads the job, because somebody else has changed it since, or because it was never here."""
+        """Downloads the job, because the local copy is missing or no longer the newest."""
         self._forget(job)
         with BucketDirectory(self.uri) as directory:
             names = [name for name in directory.list() if _belongs(job, name)]
@@ -238,19 +240,19 @@ class BucketPlace:
 
 
 def _copy_of(job: JobDirectory) -> Path:
-    """The file that names a local copy as long as it is complete: the bucket tells which copy is the newest."""
+    """The file with the name of a local copy, which exists only while the copy is complete."""
     return job.root.with_name(_COPY)
 
 
 def job_place(place: str, worker: str | None = None) -> JobPlace:
-    """The place of a job.
+    """Returns the place of a job.
 
     Args:
-        place: a path, or a URI that begins with `gs://`.
-        worker: names who works in a bucket, the same after a restart; None where only the local copy can tell.
+        place: a path, or a URI that starts with `gs://`.
+        worker: as `BucketPlace`.
 
     Raises:
-        UsageError: for an invalid URI, or one with a name that no local directory can have.
+        UsageError: for an invalid URI, or one whose name no local directory can have.
     """
     if not is_bucket(place):
         return LocalPlace(JobDirectory(Path(place)))
@@ -260,10 +262,10 @@ def job_place(place: str, worker: str | None = None) -> JobPlace:
 
 
 def _scan(job: JobDirectory) -> list[Upload]:
-    """What should be in the bucket, in the order in which a trainer writes it; read in the opposite order.
+    """Returns what the bucket should contain, in the order in which a trainer writes it.
 
-    So a file that is read while the trainer continues can only be newer than those read before it, and the files that it
-    depends on have arrived before it.
+    The directory is read in the opposite order, while the trainer continues. So a file can only be newer than a file that
+    depends on it, and arrives before that.
     """
 
     def upload(path: Path) -> Upload:
@@ -283,6 +285,6 @@ def _scan(job: JobDirectory) -> list[Upload]:
 
 
 def _belongs(job: JobDirectory, name: str) -> bool:
-    """Whether an object is a file of a job that a trainer needs to resume; TensorBoard's are not."""
+    """Whether an object is a file that a trainer needs to resume; TensorBoard's files are not."""
     files = {path.name for path in (*job.small_files, job.model, job.samples)}
     return name in files or (name.startswith(_CHECKPOINTS) and name.count("/") == 1)

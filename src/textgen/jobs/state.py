@@ -1,4 +1,4 @@
-"""Reads and writes state.json: how far a job is, without opening a checkpoint."""
+"""Reads and writes state.json, which shows the progress of a job without opening a checkpoint."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class JobState:
     """The totals of a job.
 
     Attributes:
-        status: `running`, `stopped` before its end, or `finished`.
-        steps: updates made.
-        epochs: whole passes over the training text.
-        minutes: of training, without evaluation.
-        data_sha256: identifies the text.
-        stale: evaluations since the best one.
+        status: `running`, `stopped` before the job's limits, or `finished`.
+        steps: the updates made.
+        epochs: the completed passes over the training text.
+        minutes: the training time, without evaluation.
+        data_sha256: the hash of the text.
+        stale: the number of evaluations since the best one.
     """
 
     status: Status
@@ -43,16 +43,16 @@ class JobState:
     stale: int = 0
 
     def write(self, path: Path) -> None:
-        """Writes it atomically.
+        """Writes the file atomically.
 
         Raises:
-            TextgenError: when the operating system refuses.
+            TextgenError: if the operating system refuses.
         """
         write_atomic(path, json.dumps(dataclasses.asdict(self)) + "\n")
 
     @classmethod
     def find(cls, path: Path) -> JobState | None:
-        """Reads what `write` wrote; None when there is no file.
+        """Reads the file, or returns None if there is none.
 
         Raises:
             TextgenError: as `read`.
@@ -61,10 +61,10 @@ class JobState:
 
     @classmethod
     def read(cls, path: Path) -> JobState:
-        """Reads what `write` wrote.
+        """Reads the file.
 
         Raises:
-            TextgenError: when it cannot be read or is damaged.
+            TextgenError: if it cannot be read or is damaged.
         """
         found = parse_object(read_text(path))
         try:

@@ -1,8 +1,9 @@
-"""Where bytes are kept: atomic writing, the files that come with the package, the user's directories, buckets."""
+"""Stores bytes: atomic writes, the files that come with the package, the user's directories, and buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
 from textgen.storage.bucket_settings import BucketSettings, bucket_settings
 from textgen.storage.buckets import (
+    Fingerprint,
     copy_to,
     fetch,
     fetch_argument,
@@ -34,6 +35,7 @@ __all__ = [
     "NOT_THERE",
     "BucketDirectory",
     "BucketSettings",
+    "Fingerprint",
     "Holder",
     "Lease",
     "Mirror",

@@ -1,7 +1,7 @@
-"""Lists, reads, writes and removes the objects below one place of a bucket.
+"""Lists, reads, writes and removes the objects in one directory of a bucket.
 
 A write names the generation that it replaces (Cloud Storage's documentation, "Request preconditions"). So two processes
-never overwrite each other's objects unnoticed, and a request whose answer was lost can be repeated.
+never overwrite each other's objects without noticing, and a request whose answer was lost can be repeated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _WRITER = "Storage Object User"
 
 
 class RemovedError(MissingError):
-    """The generation of an object that was to be replaced has been removed, and no other has taken its place."""
+    """The object that a write was to replace has been removed."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class StoredObject:
 
     Attributes:
         size: in bytes.
-        generation: a number that each write makes larger.
-        crc32c: of its bytes, in base64.
+        generation: a number that grows with each write.
+        crc32c: the checksum of its bytes, in base64.
     """
 
     size: int
@@ -50,11 +50,11 @@ class StoredObject:
 
 
 class BucketDirectory:
-    """A place of a bucket; a context manager that closes its connection.
+    """A directory of a bucket; a context manager that closes its connection.
 
-    Used by one thread at a time. Names of objects are relative to the place. Every method can also raise an `AccessError`
-    when the credentials do not allow it, an `UnavailableError` when there are none or the service cannot be reached for a
-    minute, and a `MissingError` when there is no such bucket.
+    Only one thread may use it at a time. Names of objects are relative to the directory. Every method can also raise an
+    `AccessError` if the credentials do not allow the request, an `UnavailableError` if there are no credentials or the
+    service cannot be reached for a minute, and a `MissingError` if the bucket does not exist.
 
     Args:
         uri: `gs://BUCKET/PATH`, or `gs://BUCKET`.
@@ -79,20 +79,20 @@ class BucketDirectory:
             self._connected = None
 
     def list(self) -> dict[str, StoredObject]:
-        """The objects by name, sorted; without those whose name could not be that of a file in a local directory."""
+        """Returns the objects by name, sorted; leaves out names that no file in a local directory can have."""
         with translated(f"cannot list {self.uri}", _READER):
             blobs = self._client.list_blobs(self._bucket_name, prefix=self._prefix, **patience())
             found = {blob.name.removeprefix(self._prefix): _facts(blob) for blob in blobs}
         return {name: found[name] for name in sorted(found) if can_be_local(name)}
 
     def find(self, name: str) -> StoredObject | None:
-        """The properties of an object; None when it does not exist, or the bucket does not."""
+        """Returns the properties of an object, or None if the object or the bucket does not exist."""
         with translated(f"cannot read {below(self.uri, name)}", _READER):
             blob = self._bucket.get_blob(self._prefix + name, **patience())
             return None if blob is None else _facts(blob)
 
     def read(self, name: str) -> tuple[bytes, StoredObject] | None:
-        """The bytes and properties of a small object; None when it does not exist."""
+        """Returns the bytes and properties of a small object, or None if it does not exist."""
         with translated(f"cannot read {below(self.uri, name)}", _READER):
             blob = self._bucket.get_blob(self._prefix + name, **patience())
             if blob is None:
@@ -103,12 +103,12 @@ class BucketDirectory:
         """Downloads an object to a local file, atomically, and checks it against the service's checksum.
 
         Raises:
-            MissingError: when it does not exist.
-            InputOutputError: when what arrived is damaged, or the disk fails.
+            MissingError: if it does not exist.
+            InputOutputError: if it arrived damaged, or the disk fails.
         """
         make_directory(path.parent)
         doing = f"cannot read {below(self.uri, name)}"
-        # Translated inside: open_atomic takes every OSError for the disk's, and some are the network's.
+        # Translated inside, because open_atomic takes every OSError for the disk's, and some are the network's.
         with open_atomic(path) as file, translated(doing, _READER):
             self._bucket.blob(self._prefix + name).download_to_file(file, **patience())
 
@@ -116,28 +116,28 @@ class BucketDirectory:
         """Writes an object in place of one of its generations.
 
         Args:
-            name: of the object.
+            name: the object's name.
             content: its bytes.
-            generation: the one to replace; `NOT_THERE` for a new object.
+            generation: the generation to replace; `NOT_THERE` for a new object.
 
         Returns:
-            Its properties now.
+            Its new properties.
 
         Raises:
-            LockedError: when somebody else has written it meanwhile.
-            RemovedError: when somebody else has removed it meanwhile.
+            LockedError: if another process has written it meanwhile.
+            RemovedError: if somebody else has removed it meanwhile.
         """
         return self._write(name, io.BytesIO(content), len(content), generation)
 
     def upload(self, name: str, path: Path, generation: int) -> StoredObject | None:
-        """Writes a file's bytes to an object, as `write` does; what is added to the file meanwhile is left out.
+        """Writes a file's bytes to an object, as `write` does; bytes that are added to the file meanwhile are left out.
 
         Returns:
-            Its properties now; None when the file no longer exists.
+            Its new properties, or None if the file no longer exists.
 
         Raises:
             LockedError, RemovedError: as `write`.
-            TextgenError: when the file cannot be read.
+            TextgenError: if the file cannot be read.
         """
         try:
             with path.open("rb") as file:
@@ -148,10 +148,10 @@ class BucketDirectory:
             raise from_os_error(error, f"cannot read {path}") from error
 
     def remove(self, name: str, generation: int) -> None:
-        """Removes a generation of an object; one that is gone already is not an error.
+        """Removes a generation of an object; does nothing if it is already gone.
 
         Raises:
-            LockedError: when somebody else has written it meanwhile.
+            LockedError: if another process has written it meanwhile.
         """
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
@@ -166,7 +166,7 @@ class BucketDirectory:
                     raise _changed(uri) from error
 
     def copy(self, name: str, target: BucketDirectory) -> None:
-        """Copies an object within the service to the same name in another place, unless that exists already."""
+        """Copies an object within the service to the same name in another directory, unless that object exists."""
         from google.api_core.exceptions import PreconditionFailed
 
         with (
@@ -183,7 +183,7 @@ class BucketDirectory:
 
     @property
     def _client(self) -> Client:
-        """Made at its first use, where its errors are translated."""
+        """The client, created on first use, where its errors are translated."""
         if self._connected is None:
             self._connected = make_client()
         return self._connected
@@ -206,7 +206,7 @@ class BucketDirectory:
                     raise RemovedError(
                         f"cannot write {uri}: somebody has removed it meanwhile; run the same command again"
                     ) from error
-                # Perhaps this is our own write: where an answer is lost, the library sends the request again.
+                # This may be our own write: the library repeats a request whose answer was lost.
                 file.seek(0)
                 if there is None or there.generation == generation or there.crc32c != _crc32c(file, size):
                     raise _changed(uri) from error
@@ -215,10 +215,10 @@ class BucketDirectory:
 
 
 def crc32c(path: Path) -> str:
-    """The checksum of a file as the service has it: CRC-32C (RFC 3720, section 12.1), big-endian, in base64.
+    """Computes a file's checksum in the service's form: CRC-32C (RFC 3720, section 12.1), big-endian, in base64.
 
     Raises:
-        OSError: when it cannot be read.
+        OSError: if the file cannot be read.
     """
     with path.open("rb") as file:
         return _crc32c(file, path.stat().st_size)

@@ -1,4 +1,4 @@
-"""Reads how a bucket is set up; changes nothing there."""
+"""Reads the settings of a bucket; changes nothing."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from textgen.storage.service import make_client, patience, translated
 
 @dataclass(frozen=True)
 class BucketSettings:
-    """How a bucket is set up.
+    """The settings of a bucket.
 
     Attributes:
-        location: a region, or a name for several of them, in lower case, such as `europe-west4` or `eu`.
-        regions: the two regions of a bucket whose owner chose them; else empty.
-        retention_seconds: how long an object can be neither overwritten nor removed; 0 for no such policy.
-        retention_is_locked: whether nobody can lift that policy any more.
-        holds_new_objects: whether each new object gets a hold, which keeps it from being overwritten or removed.
-        soft_delete_seconds: how long what was overwritten or removed stays, and is paid for; 0 for not at all.
-        keeps_versions: whether what was overwritten stays, and is paid for, without an end.
+        location: a region, or a name for several regions, in lower case, such as `europe-west4` or `eu`.
+        regions: the two regions of a bucket whose owner chose them; otherwise empty.
+        retention_seconds: how long an object can be neither overwritten nor removed; 0 without such a policy.
+        retention_is_locked: whether that policy can no longer be lifted.
+        holds_new_objects: whether each new object gets a hold, which prevents overwriting and removing it.
+        soft_delete_seconds: how long overwritten and removed objects are kept, and billed; 0 if they are not.
+        keeps_versions: whether overwritten objects are kept, and billed, for ever.
     """
 
     location: str
@@ -31,15 +31,15 @@ class BucketSettings:
 
 
 def bucket_settings(bucket: str) -> BucketSettings:
-    """How a bucket is set up.
+    """Reads the settings of a bucket.
 
     Args:
-        bucket: its name.
+        bucket: the bucket's name.
 
     Raises:
-        MissingError: when the bucket does not exist.
-        AccessError: when the credentials do not allow it; the roles for objects alone do not.
-        UnavailableError: when there are no credentials, or the service cannot be reached.
+        MissingError: if the bucket does not exist.
+        AccessError: if the credentials do not allow it; a role for objects alone is not enough.
+        UnavailableError: if there are no credentials, or the service cannot be reached.
     """
     with (
         translated(f"cannot read the settings of gs://{bucket}", "Storage Legacy Bucket Reader"),

@@ -1,47 +1,54 @@
-"""Downloads objects of a bucket, and uploads local files to one, each of them once."""
+"""Downloads objects of a bucket, and uploads local files to one, each of them once.
+
+Objects are cached in one file for each of their contents, and folders in one directory for each of theirs. So what one
+process reads is neither replaced nor removed by another, for which the bucket has changed meanwhile.
+"""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from textgen.errors import InputOutputError, MissingError, from_os_error
+from textgen.errors import DataError, InputOutputError, MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
 from textgen.storage.cache import cache_directory
-from textgen.storage.files import is_temporary, remove, remove_old_temporaries, write_atomic
+from textgen.storage.files import make_directory, open_atomic, remove_old_temporaries, write_atomic
 from textgen.storage.object_names import check_local_name, find_twins
-from textgen.storage.uris import SCHEME, is_bucket, split
+from textgen.storage.uris import SCHEME, below, is_bucket, split
 
 _LONGEST_NAME = 200
-"""In bytes: of names that could be too long for a local disk, the end is kept."""
+"""In bytes; of a longer name, which a local disk might refuse, the end is kept."""
 
 _WILDCARD = re.compile(r"[*?[]")
+_BLOCK = 1 << 20
 
 
 def fetch(uri: str) -> Path:
     """Downloads an object, once for each content of it.
 
-    The service is asked each time which content the object has now, and what arrives is checked against the service's
-    checksum. Without credentials the object is requested anonymously, which is enough for a public one. No project is
-    needed.
+    Each call asks the service which content the object has now, and checks what arrives against the service's checksum.
+    Without credentials the object is requested anonymously, which is enough for a public one. No project is needed.
 
     Args:
         uri: `gs://BUCKET/OBJECT`.
 
     Returns:
-        The file, in the cache, under the object's own name. It is for reading only.
+        The file in the cache, which has the object's name. It must not be changed.
 
     Raises:
         UsageError: for an invalid URI, or a name that no local file can have.
-        MissingError: when there is no such bucket or object.
-        AccessError: when the credentials do not allow it.
-        UnavailableError: when there are no credentials and the object is not public, or the service cannot be reached;
-            the latter is noticed within about a minute, or two if it happens in the middle.
-        InputOutputError: when what arrived is damaged, or the disk fails.
+        MissingError: if the bucket or the object does not exist.
+        AccessError: if the credentials do not allow it.
+        UnavailableError: if there are no credentials and the object is not public, or the service cannot be reached for
+            about a minute, or two if the connection breaks in the middle.
+        InputOutputError: if the object arrived damaged, or the disk fails.
     """
     path = _fetch_if_there(uri)
     if path is None:
@@ -53,12 +60,12 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
     """Downloads what an argument names in a bucket: a file, a folder or a glob.
 
     Args:
-        argument: begins with `gs://`.
-        choose: for a folder or a glob, chooses what to download. It is called with the folder's URI and the names of the
-            objects below it, relative to it.
+        argument: starts with `gs://`.
+        choose: chooses what to download from a folder or for a glob. It is called with the folder's URI and the names of
+            the objects in and below it, relative to it.
 
     Returns:
-        The path or glob that means the same on the local disk; names are those of the bucket.
+        The path or glob that means the same in the cache; the names are those of the bucket.
 
     Raises:
         TextgenError: as `fetch`, and whatever `choose` raises.
@@ -70,7 +77,8 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
     if wildcard:
         folder, _, begun = argument[: wildcard.start()].rpartition("/")
         pattern = f"/{begun}{argument[wildcard.start() :]}"
-    place = _cached(folder, "folder")
+    check_local_name(folder.rpartition("/")[2], folder)
+    cache = _cache()
     with BucketDirectory(folder) as directory:
         there = directory.list()
         found = {name: there[name] for name in (choose(folder, there) if there else ())}
@@ -78,74 +86,109 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
             raise MissingError(
                 f"there is no {argument}, and no text below it; check the names of the bucket and of the file"
             )
-        _bring_all(directory, found, place)
-    for path in place.rglob("*"):
-        # Another process may be downloading the same folder.
-        if path.is_file() and not is_temporary(path) and path.relative_to(place).as_posix() not in found:
-            remove(path)
+        _refuse_twins(directory, found)
+        place = _cached(cache, folder, *(f"{name} {facts.crc32c}" for name, facts in sorted(found.items())))
+        for name, facts in found.items():
+            if not _is_here(facts, place / name):
+                _link(_fetch_object(cache, directory, name, facts), place / name)
     return f"{glob.escape(str(place))}{pattern}" if pattern else str(place)
 
 
 def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -> list[str]:
-    """Downloads the objects below a place of a bucket, except those that are here already.
+    """Downloads the objects in and below a directory of a bucket, except those that the local directory already has.
 
     Args:
-        uri: the place.
-        place: the local directory; made when missing.
-        names: of the objects to download; None for all.
+        uri: the directory in the bucket.
+        place: the local directory; created if missing. Its other files stay.
+        names: the names of the objects to download; None for all.
 
     Returns:
-        The names of those that are here now; whatever else is in the directory stays.
+        The names of those of them that exist; none if the directory does not exist.
 
     Raises:
-        InputOutputError: when two of the objects would be one file here.
-        TextgenError: as `fetch`; a place without objects is empty.
+        InputOutputError: if two of the objects would be one local file.
+        TextgenError: as `fetch`.
     """
     remove_old_temporaries(place)
     with BucketDirectory(uri) as directory:
         found = directory.list()
         asked = found.keys() if names is None else set(names)
         wanted = {name: facts for name, facts in found.items() if name in asked}
-        _bring_all(directory, wanted, place)
+        _refuse_twins(directory, wanted)
+        for name, facts in wanted.items():
+            if not _is_here(facts, place / name):
+                directory.download(name, place / name)
     return list(wanted)
 
 
-def upload_once(path: Path, uri: str) -> None:
-    """Brings a file into a bucket, unless there is such an object; for names that say which content is meant.
+@dataclass(frozen=True)
+class Fingerprint:
+    """Identifies the content of a file.
+
+    Attributes:
+        sha256: the hash of its bytes.
+        crc32c: their checksum, as in `StoredObject`.
+    """
+
+    sha256: bytes
+    crc32c: str
+
+    @classmethod
+    def of(cls, path: Path) -> Fingerprint:
+        """Reads a file through once.
+
+        Raises:
+            TextgenError: if the file cannot be read.
+        """
+        from google_crc32c import Checksum
+
+        sha256, checksum = hashlib.sha256(), Checksum()
+        try:
+            with path.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    sha256.update(block)
+                    checksum.update(block)
+        except OSError as error:
+            raise from_os_error(error, f"cannot read {path}") from error
+        return cls(sha256.digest(), base64.b64encode(checksum.digest()).decode())
+
+
+def name_by_content(files: Sequence[Fingerprint]) -> str:
+    """Returns a short name for the content of files; other content has another name."""
+    return hashlib.sha256(b"".join(file.sha256 for file in files)).hexdigest()[:16]
+
+
+def upload_once(path: Path, uri: str, crc32c: str) -> None:
+    """Uploads a file unless the object already has its content; for objects that are named by their content.
 
     Args:
         path: the file.
-        uri: of the object.
+        uri: the URI of the object.
+        crc32c: the checksum of the content that the name stands for, as in `Fingerprint`.
 
     Raises:
-        TextgenError: as `BucketDirectory`, or when the file cannot be read.
+        DataError: if the file no longer has this content; the object is removed.
+        TextgenError: see `BucketDirectory`, or if the file cannot be read.
     """
     with _opened(uri) as (directory, name):
-        if directory.find(name) is None and directory.upload(name, path, NOT_THERE) is None:
+        found = directory.find(name)
+        if found is not None and found.crc32c == crc32c:
+            return
+        written = directory.upload(name, path, NOT_THERE if found is None else found.generation)
+        if written is None:
             raise MissingError(f"{path} is gone; restore it and run the same command again")
-
-
-def name_by_content(paths: Sequence[Path]) -> str:
-    """A short name for the content of files: any other content has another name.
-
-    Raises:
-        TextgenError: when one cannot be read.
-    """
-    content = hashlib.sha256()
-    for path in paths:
-        try:
-            with path.open("rb") as file:
-                content.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise from_os_error(error, f"cannot read {path}") from error
-    return content.hexdigest()[:16]
+        if written.crc32c != crc32c:
+            directory.remove(name, written.generation)
+            raise DataError(
+                f"the text changed while it was uploaded ({path}); run the same command again when nothing writes to it"
+            )
 
 
 def copy_to(path: Path, place: str) -> None:
-    """Copies a small file to a path or to an object of a bucket, which it replaces.
+    """Copies a small file to a path or to an object of a bucket, and replaces what is there.
 
     Raises:
-        TextgenError: when it cannot be read or written.
+        TextgenError: if the file cannot be read or written.
     """
     try:
         content = path.read_bytes()
@@ -161,7 +204,7 @@ def copy_to(path: Path, place: str) -> None:
 
 @contextlib.contextmanager
 def _opened(uri: str) -> Iterator[tuple[BucketDirectory, str]]:
-    """The bucket of an object, and the object's name in it."""
+    """Opens the bucket of an object; yields it with the object's name."""
     bucket, name = split(uri)
     with BucketDirectory(f"{SCHEME}{bucket}") as directory:
         yield directory, name
@@ -170,33 +213,55 @@ def _opened(uri: str) -> Iterator[tuple[BucketDirectory, str]]:
 def _fetch_if_there(uri: str) -> Path | None:
     with _opened(uri) as (directory, name):
         facts = directory.find(name)
-        if facts is None:
-            return None
-        path = _cached(uri, "file")
-        _bring(directory, name, facts, path)
-        return path
+        return None if facts is None else _fetch_object(_cache(), directory, name, facts)
 
 
-def _cached(uri: str, kind: str) -> Path:
-    """The local path of what a URI names, with the same name at its end."""
+def _fetch_object(cache: Path, directory: BucketDirectory, name: str, facts: StoredObject) -> Path:
+    """Returns the file in the cache that has the object's content; downloads it if it is not there yet."""
+    path = _cached(cache, below(directory.uri, name), facts.crc32c)
+    if not _is_here(facts, path):
+        directory.download(name, path)
+    return path
+
+
+def _cache() -> Path:
+    return cache_directory("buckets", forgets=True)
+
+
+def _cached(cache: Path, uri: str, *contents: str) -> Path:
+    """The path in the cache for what a URI names while it has the given contents; ends in the same name."""
     name = check_local_name(uri.rstrip("/").rpartition("/")[2], uri)
-    key = hashlib.sha256(f"{kind} {uri}".encode()).hexdigest()[:32]
-    return cache_directory("buckets") / key / name.encode()[-_LONGEST_NAME:].decode(errors="ignore")
+    key = hashlib.sha256("\n".join([uri, *contents]).encode()).hexdigest()[:32]
+    return cache / key / name.encode()[-_LONGEST_NAME:].decode(errors="ignore")
 
 
-def _bring_all(directory: BucketDirectory, objects: Mapping[str, StoredObject], place: Path) -> None:
-    """Downloads the objects that `directory` lists, except those that are here already."""
-    if twins := find_twins(objects):
+def _link(file: Path, path: Path) -> None:
+    """Makes a second name for a file: a hard link, or a copy where the file system has no links."""
+    make_directory(path.parent)
+    with contextlib.suppress(OSError):
+        path.hardlink_to(file)
+        return
+    try:
+        with open_atomic(path) as copy, file.open("rb") as original:
+            shutil.copyfileobj(original, copy)
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {file}") from error
+
+
+def _refuse_twins(directory: BucketDirectory, names: Iterable[str]) -> None:
+    """Checks that no two objects would be one local file.
+
+    Raises:
+        InputOutputError: if two would be.
+    """
+    if twins := find_twins(names):
         raise InputOutputError(
             f"{twins[0]} and {twins[1]} in {directory.uri} would be one file on this machine; rename one of them"
         )
-    for name, facts in objects.items():
-        _bring(directory, name, facts, place / name)
 
 
-def _bring(directory: BucketDirectory, name: str, facts: StoredObject, path: Path) -> None:
-    """Downloads an object unless its content is here already."""
+def _is_here(facts: StoredObject, path: Path) -> bool:
+    """Whether a local file has the content of an object."""
     with contextlib.suppress(OSError):
-        if path.stat().st_size == facts.size and crc32c(path) == facts.crc32c:
-            return
-    directory.download(name, path)
+        return path.stat().st_size == facts.size and crc32c(path) == facts.crc32c
+    return False

@@ -1,4 +1,4 @@
-"""Finds the presets and the story that travel with textgen; knows nothing of what is in them."""
+"""Finds the files that come with textgen: presets and a story."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _CHECKOUT = _PACKAGE.parents[1]
 
 
 def bundled(name: str) -> Path:
-    """The path of a bundled file or directory.
+    """Returns the path of a bundled file or directory.
 
-    A wheel carries them inside the package (`pyproject.toml` puts them there); in a checkout they stand at the top.
+    A wheel contains them inside the package (see `pyproject.toml`); in a checkout they are at its top.
 
     Args:
-        name: relative to the top of the checkout, such as `"configs"` or `"data/story.txt"`.
+        name: the path relative to the top of the checkout, such as `"configs"` or `"data/story.txt"`.
     """
     in_wheel = _PACKAGE / "bundled" / name
     return in_wheel if in_wheel.exists() else _CHECKOUT / name

@@ -1,9 +1,10 @@
-"""Finds the user's caches: files that can be made again from the text and are never needed to sample."""
+"""Finds the user's caches: files that can be made or downloaded again."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -12,35 +13,39 @@ from textgen.storage.files import is_temporary, make_directory, remove_old_tempo
 from textgen.storage.uris import is_uri
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
-"""A cached file that nobody has read for this long only fills the disk; it can be made again."""
+"""A cached file that nobody has read for this long only fills the disk."""
 
 
 def cache_directory(kind: str, *, forgets: bool = False) -> Path:
-    """A directory for one kind of cached file: below `TEXTGEN_CACHE`, else below the user's cache directory.
+    """Returns the directory for one kind of cached file: in `TEXTGEN_CACHE`, or else in the user's cache directory.
 
-    Temporary files that killed processes left there are removed; those of processes at work stay.
+    Temporary files that killed processes left there are removed; those of running processes stay.
 
     Args:
-        kind: its name, such as `"ids"`.
-        forgets: whether files that nobody has read for thirty days are removed too.
+        kind: the directory's name, such as `"ids"`.
+        forgets: whether files, and directories of files, that nobody has read for thirty days are removed too.
 
     Raises:
         UsageError: as `named_directory`.
-        TextgenError: when it cannot be made.
+        TextgenError: if it cannot be created.
     """
     directory = cache_root() / kind
     make_directory(directory)
     remove_old_temporaries(directory)
     for path in directory.iterdir() if forgets else ():
-        # Another process may have removed it, and Windows keeps one that is open.
+        # Another process may remove it first, and Windows refuses to remove an open file.
         with contextlib.suppress(OSError):
-            if not is_temporary(path) and _unused_seconds(path) > _UNUSED_SECONDS:
+            if is_temporary(path) or _unused_seconds(path) <= _UNUSED_SECONDS:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
     return directory
 
 
 def cache_root() -> Path:
-    """The directory of all caches.
+    """Returns the directory of all caches; does not create it.
 
     Raises:
         TextgenError: as `named_directory`.
@@ -51,11 +56,11 @@ def cache_root() -> Path:
 
 
 def named_directory(variable: str) -> Path | None:
-    """The directory that an environment variable names; None where it is empty or not set.
+    """Returns the directory that an environment variable names, or None if it is empty or not set.
 
     Raises:
-        UsageError: when it is a URI.
-        MissingError: when it is in the home of a user that does not exist.
+        UsageError: if it is a URI.
+        MissingError: if the directory is in the home of a user that does not exist.
     """
     named = os.environ.get(variable)
     if named and is_uri(named):
@@ -67,6 +72,7 @@ def named_directory(variable: str) -> Path | None:
 
 
 def _unused_seconds(path: Path) -> float:
-    """How long ago a file was last read or written, as far as the file system records when it was read."""
-    found = path.stat()
-    return time.time() - max(found.st_atime, found.st_mtime)
+    """How long ago a file, or one in a directory, was last read or written, as far as the file system records that."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    used = (max(file.stat().st_atime, file.stat().st_mtime) for file in files)
+    return time.time() - max([path.stat().st_mtime, *used])

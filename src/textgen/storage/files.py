@@ -1,6 +1,6 @@
-"""Reads local files and replaces them atomically, whatever is in them.
+"""Reads local files, and replaces them atomically.
 
-Every failure of the operating system becomes a `TextgenError` that names the path.
+An error of the operating system becomes a `TextgenError` that names the path.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import BinaryIO
 from textgen.errors import FormatError, from_os_error
 
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]+\.tmp")
-"""The name of a temporary file of `open_atomic`: a random number keeps those of two writers apart."""
+"""The name of a temporary file of `open_atomic`; a random number distinguishes those of two writers."""
 
 _ABANDONED_SECONDS = 24 * 60 * 60
-"""A temporary file that has not been written to for this long was left by a killed process."""
+"""A temporary file that nobody has written to for this long was left by a killed process."""
 
 
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Replaces a file atomically, as `open_atomic` does.
 
     Args:
-        path: the file; its directory is made when missing.
-        data: its whole content; text is written as UTF-8.
+        path: the file; its directory is created if missing.
+        data: the whole content; text is written as UTF-8.
 
     Raises:
-        TextgenError: when the operating system refuses; the old file stays.
+        TextgenError: if the operating system refuses; the old file stays.
     """
     make_directory(path.parent)
     with open_atomic(path) as file:
@@ -41,12 +41,11 @@ def write_atomic(path: Path, data: bytes | str) -> None:
 
 @contextlib.contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
-    """Opens a file for writing so that a reader finds either the old content or the new, whatever happens in between.
+    """Opens a file for writing so that a reader always finds either the old content or the new.
 
-    The data goes to a temporary file in the same directory, which no other thread or process uses. When the block ends
+    The data goes to a temporary file in the same directory, which no other thread or process uses. If the body ends
     without an error, that file is flushed to the disk (fsync) and renamed over the old one; then the directory is flushed,
-    so that the rename survives a power cut. The temporary file is always removed, after Ctrl-C too; only a killed process
-    leaves one.
+    so that the rename survives a power cut. Only a killed process leaves the temporary file behind.
 
     Args:
         path: the file; its directory must exist.
@@ -55,7 +54,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         The temporary file.
 
     Raises:
-        TextgenError: when the operating system refuses; the old file stays.
+        TextgenError: if the operating system refuses; the old file stays.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
@@ -76,16 +75,16 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Replaces a file atomically, for a library that writes to a path.
 
-    When the body ends, what it wrote is flushed and renamed over the old file; when it fails, the old file stays.
+    When the body ends, the file it wrote is flushed and renamed over the old one; if it fails, the old file stays.
 
     Args:
-        path: the file; its directory is made when missing.
+        path: the file; its directory is created if missing.
 
     Yields:
-        Where to write: a path of the same name, in a temporary directory next to the file.
+        The path to write to, which has the same name and is in a temporary directory next to the file.
 
     Raises:
-        TextgenError: when the operating system refuses, in the body too.
+        TextgenError: if the operating system refuses, also in the body.
     """
     make_directory(path.parent)
     try:
@@ -101,7 +100,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def flush_directory(directory: Path) -> None:
-    """Flushes a directory's entries to the disk, where the system can (Windows cannot)."""
+    """Flushes a directory's entries to the disk, except on Windows, which cannot do so."""
     if os.name == "nt":
         return
     descriptor = os.open(directory, os.O_RDONLY)
@@ -112,10 +111,10 @@ def flush_directory(directory: Path) -> None:
 
 
 def make_directory(directory: Path) -> None:
-    """Makes a directory and its missing parents.
+    """Creates a directory and its missing parents.
 
     Raises:
-        TextgenError: when the operating system refuses, or a file is in the way.
+        TextgenError: if the operating system refuses, or a file is in the way.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -127,7 +126,7 @@ def read_text(path: Path) -> str:
     """Reads a small UTF-8 file.
 
     Raises:
-        TextgenError: when it is missing, may not be read, or is not UTF-8.
+        TextgenError: if it is missing, may not be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")
@@ -138,14 +137,14 @@ def read_text(path: Path) -> str:
 
 
 def find(directory: Path, pattern: str) -> list[Path]:
-    """The files of a directory whose names match a pattern, sorted.
+    """Returns the files of a directory whose names match a pattern, sorted.
 
     Args:
-        directory: where to look; it need not exist.
-        pattern: as `Path.glob` takes it.
+        directory: the directory; it need not exist.
+        pattern: the pattern, as for `Path.glob`.
 
     Raises:
-        TextgenError: when the operating system refuses.
+        TextgenError: if the operating system refuses.
     """
     try:
         return sorted(directory.glob(pattern))
@@ -154,42 +153,42 @@ def find(directory: Path, pattern: str) -> list[Path]:
 
 
 def remove_abandoned(directory: Path, pattern: str) -> None:
-    """Removes the temporary files that killed processes left, for a caller that knows that nobody writes there now.
+    """Removes the temporary files that killed processes left. The caller must know that no other process writes there.
 
     Args:
-        directory: where the files are; it need not exist.
-        pattern: of the files' names, as `Path.glob` takes it.
+        directory: the directory; it need not exist.
+        pattern: the pattern of the files' names, as for `Path.glob`.
 
     Raises:
-        TextgenError: when the operating system refuses.
+        TextgenError: if the operating system refuses.
     """
     for abandoned in find(directory, f".{pattern}.*.tmp"):
         remove(abandoned)
 
 
 def remove_old_temporaries(directory: Path) -> None:
-    """Removes the temporary files in and below a directory that have not been written to for a day.
+    """Removes the temporary files in and below a directory that nobody has written to for a day.
 
-    Younger ones may belong to a process that is still writing. What cannot be removed stays.
+    Newer ones may belong to a process that is still writing. A file that cannot be removed stays.
     """
     for folder, _, names in os.walk(directory):
         for path in (Path(folder, name) for name in names):
-            # Another process may have removed it, and Windows keeps one that is open.
+            # Another process may remove it first, and Windows refuses to remove an open file.
             with contextlib.suppress(OSError):
                 if is_temporary(path) and time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
                     path.unlink()
 
 
 def is_temporary(path: Path) -> bool:
-    """Whether a file is a temporary one of `open_atomic`, perhaps of another process."""
+    """Whether a file is a temporary file of `open_atomic`, perhaps another process's."""
     return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def remove(path: Path) -> None:
-    """Removes a file if it is there.
+    """Removes a file if it exists.
 
     Raises:
-        TextgenError: when the operating system refuses.
+        TextgenError: if the operating system refuses.
     """
     try:
         path.unlink(missing_ok=True)

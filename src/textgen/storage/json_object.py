@@ -7,13 +7,13 @@ from typing import Any
 
 
 def parse_object(text: str | bytes) -> dict[str, Any] | None:
-    """The JSON object in a text.
+    """Parses a text that should be a JSON object.
 
     Args:
-        text: of a file that a user may have been given.
+        text: the content of a file, which may come from anywhere.
 
     Returns:
-        The object; None where there is none, or one that is nested more deeply than Python can read.
+        The object, or None if the text is something else, or is nested too deeply for Python.
     """
     try:
         found = json.loads(text)

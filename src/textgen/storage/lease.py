@@ -1,9 +1,9 @@
-"""A lease on a place of a bucket, for one holder at a time.
+"""A lease on a directory of a bucket, for one holder at a time.
 
-The object `lock` names its holder, who rewrites it every third of the lease, each time in place of the generation written
-before. So whoever sees a generation unchanged for a whole lease knows, without comparing clocks, that the holder is gone,
-and takes over by replacing exactly that generation. The holder never removes it, because it also tells whose local copy of
-the place is the newest; where somebody else has removed it, the holder makes it again.
+The object `lock` names its holder, who rewrites it every third of the lease, each time replacing the generation it wrote
+before. If a generation stays unchanged for a whole lease, the holder is gone, and another takes over by replacing exactly
+that generation; no clocks are compared. The holder never removes the object, because it also records whose local copy of
+the directory is the newest. If somebody else removes it, the holder writes it again.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Self
 
+from textgen.console import visible
 from textgen.errors import InputOutputError, LockedError, TextgenError, named
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
 from textgen.storage.json_object import parse_object
@@ -35,10 +36,11 @@ class Holder:
     """Who holds a lease.
 
     Attributes:
-        name: the same after a restart, so that the lease is taken over at once; empty where only the local copy tells.
-        copy: names its local copy of the place, which nobody else uses; empty where it has none.
-        description: for people.
-        held: whether it works there now.
+        name: a name that stays the same after a restart, so that the lease is taken over at once; empty if only the
+            local copy identifies the holder.
+        copy: the name of its local copy of the directory, which nobody else uses; empty if it has none.
+        description: its description, for people.
+        held: whether it holds the lease now.
     """
 
     name: str
@@ -51,23 +53,23 @@ class Lease:
     """A context manager: inside it, this process holds the lease, and a thread renews it.
 
     Args:
-        uri: of the place.
+        uri: the directory.
         holder: this process.
-        waiting: called with one line before it waits for another's lease to run out.
-        lost: called in that thread with the error to end with when another has taken over, or the thread has failed.
+        waiting: called with one line before waiting for another holder's lease to expire.
+        lost: called in that thread, with the error to end with, if another has taken over or the thread has failed.
 
     Attributes:
-        goes_on: whether the last holder had the same local copy as this one, so that it is the newest.
+        has_newest_copy: whether this holder's local copy is also that of the last holder, and so the newest.
 
     Raises:
-        LockedError: when another holds the lease, and renews it.
+        LockedError: if another holds the lease, and renews it.
         TextgenError: as `BucketDirectory`.
     """
 
     def __init__(
         self, uri: str, holder: Holder, waiting: Callable[[str], None], lost: Callable[[TextgenError], None]
     ) -> None:
-        self.goes_on = False
+        self.has_newest_copy = False
         self._directory = BucketDirectory(uri)
         self._holder = holder
         self._waiting = waiting
@@ -89,36 +91,36 @@ class Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end.set()
-        if kind is KeyboardInterrupt:  # at once: the lease runs out
+        if kind is KeyboardInterrupt:  # the process ends at once, and the lease expires
             return
         self._thread.join()
-        with self._close, contextlib.suppress(TextgenError):  # the next holder only has to wait a little
+        with self._close, contextlib.suppress(TextgenError):  # then the next holder has to wait until it expires
             self._write(held=False)
 
     @property
     def copy(self) -> str:
-        """The name of this holder's local copy; a new one, unless `goes_on`."""
+        """The name of this holder's local copy; a new name unless `has_newest_copy`."""
         return self._holder.copy
 
     def renew(self) -> None:
-        """Makes sure that this process still holds the lease.
+        """Renews the lease.
 
         Raises:
-            LockedError: when another has taken it over.
+            LockedError: if another process has taken it over.
             TextgenError: as `BucketDirectory`; this process may still hold it.
         """
         self._write(held=True)
 
     @staticmethod
     def check(uri: str, waiting: Callable[[str], None]) -> None:
-        """Checks that nobody holds the lease, and takes nothing.
+        """Checks that nobody holds the lease; does not take it.
 
         Args:
-            uri: of the place.
+            uri: the directory.
             waiting: as for the class.
 
         Raises:
-            LockedError: when somebody holds the lease, and renews it.
+            LockedError: if somebody holds the lease, and renews it.
             TextgenError: as `BucketDirectory`.
         """
         lease = Lease(uri, Holder(name="", copy="", description=""), waiting, lost=lambda _: None)
@@ -132,17 +134,17 @@ class Lease:
         if found is not None:
             content, facts = found
             before = _parse(content)
-            self.goes_on = bool(before.copy) and before.copy == self._holder.copy
-            is_same = self.goes_on or (bool(before.name) and before.name == self._holder.name)
+            self.has_newest_copy = bool(before.copy) and before.copy == self._holder.copy
+            is_same = self.has_newest_copy or (bool(before.name) and before.name == self._holder.name)
             self._generation = facts.generation
             if before.held and not is_same:
                 self._generation = self._wait(facts.generation, before.description)
-        if not self.goes_on:
+        if not self.has_newest_copy:
             self._holder = replace(self._holder, copy=uuid.uuid4().hex)
         self.renew()
 
     def _wait(self, generation: int, other: str) -> int:
-        """Waits until a lease has run out or is given back, and returns the generation of the object then."""
+        """Waits until a lease has expired or is given back, and returns the generation that the object then has."""
         place = self._directory.uri
         other = shorten(str(other))  # anyone who can write to the bucket may have written it
         self._waiting(f"waiting up to {_LEASE_SECONDS:.0f} seconds for {other}, who may still work in {place}")
@@ -169,9 +171,9 @@ class Lease:
             except LockedError as error:
                 self._lost(error)
                 return
-            except TextgenError:  # until the network is back, nobody else can take over unnoticed
+            except TextgenError:  # if another takes over during an outage, the next renewal notices
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever it is, the lease may not run out unnoticed
+            except Exception as error:  # noqa: BLE001 - the lease must not expire unnoticed
                 cause = f"{type(error).__name__}: {error}"
                 self._lost(
                     InputOutputError(
@@ -191,8 +193,9 @@ class Lease:
 
 
 def _parse(content: bytes) -> Holder:
-    """The holder that a lock names; nobody where it is damaged."""
+    """Reads the holder from a lock, with a description of one line; if the lock is damaged, nobody holds it."""
     try:
-        return Holder(**(parse_object(content) or {}))
-    except TypeError:
+        holder = Holder(**(parse_object(content) or {}))
+        return replace(holder, description=visible(shorten(str(holder.description))))
+    except (TypeError, RecursionError):  # what is no text may be nested too deeply to be shown
         return Holder(name="", copy="", description="somebody unknown", held=False)

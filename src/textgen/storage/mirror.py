@@ -1,7 +1,7 @@
-"""Uploads local files to a place of a bucket in the background, as they change.
+"""Uploads local files to a directory of a bucket in the background, as they change.
 
-What fails is tried again a little later, so an outage of the network or the service only delays uploads. A permission that
-is missing does not come back by itself: after five minutes of refusals the uploads end, and with them the work.
+A failed upload is tried again a little later, so an outage of the network or the service only delays it. A missing permission
+does not come back by itself: after five minutes of refusals the uploads end, and the work with them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +19,13 @@ from textgen.errors import AccessError, InputOutputError, LockedError, TextgenEr
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError, StoredObject, crc32c
 
 _INTERVAL_SECONDS = 2.0
-"""Between two scans of the files."""
+"""The time between two scans of the files."""
 
 _LAST_PATIENCE_SECONDS = 600.0
-"""How long the last uploads are tried."""
+"""How long the last uploads are tried at the end."""
 
 _REFUSAL_SECONDS = 300.0
-"""How long uploads are tried that are refused for want of a permission."""
+"""How long refused uploads are tried."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Upload:
     """An object and the content that it should have.
 
     Attributes:
-        name: of the object.
-        content: a file; or bytes that were read before, where the moment matters.
+        name: the object's name.
+        content: a file; or bytes, if it matters when they were read.
     """
 
     name: str
@@ -42,21 +42,23 @@ class Upload:
 
 
 class Mirror:
-    """A context manager: inside it, a thread uploads what is new. At its end the rest is uploaded, except after Ctrl-C.
+    """A context manager: inside it, a thread uploads new data. At its end the rest is uploaded, except after Ctrl-C.
+
+    An object that somebody removes is uploaded again with the next change.
 
     Args:
-        uri: the place of the bucket.
-        scan: returns what should be there, in the order in which it should arrive; called in the thread.
+        uri: the directory in the bucket.
+        scan: returns what the directory should contain, in the order of uploading; called in the thread.
         disposable: whether an object of this name is removed when `scan` no longer returns it.
         check: called before anything is written; a LockedError from it ends the uploads.
         warn: called in the thread with one line when uploads are delayed, and when they resume.
-        lost: called in the thread with the error to end with, when uploads have ended before the body has.
-        advice: what to do when the rest cannot be uploaded.
+        lost: called in the thread with the error to end with, if uploads end before the body does.
+        advice: what to do if the rest cannot be uploaded.
 
     Raises:
-        AccessError: at the end, when uploads have been refused for five minutes.
-        InputOutputError: at the end, when the rest could not be uploaded for ten minutes.
-        LockedError: at the end, when another process has written there.
+        AccessError: at the end, if uploads have been refused for five minutes.
+        InputOutputError: at the end, if the rest could not be uploaded for ten minutes.
+        LockedError: at the end, if another process has written there.
         TextgenError: as `BucketDirectory`.
     """
 
@@ -82,7 +84,6 @@ class Mirror:
         self._uploaded: dict[str, object] = {}
         self._problem = ""
         self._refused_since: float | None = None
-        self._may_be_removed = False
         self._is_abandoned = False
         self._failure: TextgenError | None = None
         self._end = threading.Event()
@@ -118,13 +119,13 @@ class Mirror:
                 self._finish()
         except TextgenError as error:
             self._failure = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, uploads may not end unnoticed
+        except Exception as error:  # noqa: BLE001 - uploads must not end unnoticed
             self._failure = InputOutputError(f"{self._describe(error)}; {self._advice}")
         if self._failure is not None and not self._end.is_set():
             self._lost(self._failure)
 
     def _finish(self) -> None:
-        """Uploads the rest, again and again if necessary."""
+        """Uploads the rest, repeatedly if necessary."""
         end = time.monotonic() + _LAST_PATIENCE_SECONDS
         while (failure := self._try()) is not None:
             if time.monotonic() > end:
@@ -132,23 +133,22 @@ class Mirror:
             time.sleep(_INTERVAL_SECONDS)
 
     def _try(self) -> TextgenError | None:
-        """Uploads what is new.
+        """Uploads new data.
 
         Returns:
-            Why some of it is not uploaded yet; None when all of it is.
+            Why some of it is not uploaded yet, or None if all of it is.
 
         Raises:
-            LockedError: when another process has written there.
-            AccessError: when uploads have been refused for five minutes.
+            LockedError: if another process has written there.
+            AccessError: if uploads have been refused for five minutes.
         """
         try:
             self._update()
         except LockedError:
             raise
-        except RemovedError as error:  # the next try makes it again
-            self._may_be_removed = True
+        except RemovedError as error:  # since `_forget_removed`; the next try uploads it again
             return error
-        except Exception as error:  # noqa: BLE001 - whatever it is, uploads may not end unnoticed
+        except Exception as error:  # noqa: BLE001 - uploads must not end unnoticed
             failure = error if isinstance(error, TextgenError) else InputOutputError(self._describe(error))
             self._note(failure)
             return failure
@@ -159,10 +159,10 @@ class Mirror:
         return None
 
     def _note(self, failure: TextgenError) -> None:
-        """Warns of a failure of a new kind; raises it when it is one that does not pass.
+        """Warns of a failure, once for each kind.
 
         Raises:
-            AccessError: when uploads have been refused for five minutes.
+            AccessError: if uploads have been refused for five minutes.
         """
         now, minutes = time.monotonic(), _REFUSAL_SECONDS / 60
         if not isinstance(failure, AccessError):
@@ -183,23 +183,27 @@ class Mirror:
         return f"cannot upload to {self._directory.uri} ({type(error).__name__}: {error})"
 
     def _update(self) -> None:
-        """Uploads what has changed, then removes what is gone."""
-        if self._may_be_removed:
-            self._forget_removed()
+        """Uploads what has changed or somebody else has removed, then removes the objects whose files are gone."""
         uploads = list(self._scan())
-        changed = [upload for upload in uploads if self._differs(upload)]
         names = {upload.name for upload in uploads}
-        # Nothing is removed without a successor: if all are gone, somebody has emptied the local directory.
-        replaced = any(map(self._disposable, names))
-        gone = {name for name in self._there if replaced and self._disposable(name)} - names
-        if not changed and not gone:
+        if not any(map(self._differs, uploads)) and not self._gone(names):
             return
         self._check()
-        for upload in changed:
+        self._forget_removed()
+        for upload in filter(self._differs, uploads):
             self._upload(upload)
-        for name in sorted(gone):
+        for name in self._gone(names):
             self._directory.remove(name, self._generation(name))
             del self._there[name]
+
+    def _gone(self, names: Collection[str]) -> list[str]:
+        """The disposable objects whose files are gone, sorted.
+
+        There are none without a successor: if all such files are gone, somebody has emptied the local directory.
+        """
+        if not any(map(self._disposable, names)):
+            return []
+        return sorted(name for name in self._there if self._disposable(name) and name not in names)
 
     def _upload(self, upload: Upload) -> None:
         name, content, mark = upload.name, upload.content, _mark(upload.content)
@@ -208,22 +212,21 @@ class Mirror:
             written = self._directory.write(name, content, self._generation(name))
         else:
             written = self._directory.upload(name, content, self._generation(name))
-        if written is not None:  # None when the file has gone meanwhile
+        if written is not None:  # None if the file has been removed meanwhile
             self._there[name] = written
             self._uploaded[name] = mark
 
     def _forget_removed(self) -> None:
-        """Finds the objects that somebody else has removed, so that they are uploaded again."""
+        """Forgets the objects that somebody else has removed, so that they are uploaded again."""
         for name in self._there.keys() - self._directory.list().keys():
             del self._there[name]
             self._uploaded.pop(name, None)
-        self._may_be_removed = False
 
     def _generation(self, name: str) -> int:
         return self._there[name].generation if name in self._there else NOT_THERE
 
     def _differs(self, upload: Upload) -> bool:
-        """Whether a file may differ from its object; its bytes are read only where nothing else tells."""
+        """Whether a file may differ from its object; its bytes are read only if nothing else decides."""
         name, mark = upload.name, _mark(upload.content)
         if mark is None or mark == self._uploaded.get(name):
             return False
@@ -237,7 +240,7 @@ class Mirror:
 
 
 def _mark(content: Path | bytes) -> object:
-    """What changes with the content, without reading the file; None for a file that is gone."""
+    """A value that changes with the content, found without reading the file; None if the file does not exist."""
     if isinstance(content, bytes):
         return content
     try:

@@ -1,4 +1,4 @@
-"""Decides which objects of a bucket can be local files: a bucket takes any name, also one that leads somewhere else."""
+"""Decides which objects of a bucket can be local files. A bucket accepts any name, also one that points elsewhere."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _FOLDS_CASE = sys.platform in {"win32", "darwin"}
 
 
 def can_be_local(name: str, *, is_windows: bool = _IS_WINDOWS) -> bool:
-    """Whether an object's name is also a path of a file below a local directory.
+    """Whether an object's name is also the path of a file in or below a local directory.
 
     Args:
-        name: counted from the place in the bucket that the directory stands for.
-        is_windows: whether the directory is on Windows.
+        name: the name, relative to the directory in the bucket.
+        is_windows: whether the local directory is on Windows.
     """
     parts = name.split("/")
     if _NEVER.search(name) or any(part in {"", ".", ".."} for part in parts):
@@ -37,14 +37,14 @@ def can_be_local(name: str, *, is_windows: bool = _IS_WINDOWS) -> bool:
 
 
 def check_local_name(name: str, uri: str) -> str:
-    """The last part of a URI, to be used as the name of a local file.
+    """Checks that the last part of a URI can be the name of a local file, and returns it.
 
     Args:
-        name: the part.
-        uri: the whole, for the error.
+        name: the last part.
+        uri: the URI, for the error.
 
     Raises:
-        UsageError: when it cannot be one.
+        UsageError: if it cannot.
     """
     if not can_be_local(name):
         raise UsageError(f"{uri!r} ends in a name that no file here can have; rename it in the bucket")
@@ -52,11 +52,11 @@ def check_local_name(name: str, uri: str) -> str:
 
 
 def find_twins(names: Iterable[str], *, folds_case: bool = _FOLDS_CASE) -> tuple[str, str] | None:
-    """Two names that would be one local file; None where there are none.
+    """Returns two names that would be one local file, or None.
 
     Args:
-        names: of objects.
-        folds_case: whether the disk takes names for the same that differ only in case or in how accents are encoded.
+        names: the names of objects.
+        folds_case: whether the disk ignores differences in case and in how accents are encoded.
     """
     seen: dict[str, str] = {}
     for name in names if folds_case else ():

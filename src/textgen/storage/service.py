@@ -1,4 +1,4 @@
-"""Connects to Google Cloud Storage: credentials, timeouts and retries, and its failures as a `TextgenError`."""
+"""Connects to Google Cloud Storage: credentials, timeouts, retries, and errors as a `TextgenError`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from google.cloud.storage import Client
 
 ANSWER_SECONDS = 20.0
-"""How long a single request may go without receiving a byte."""
+"""How long a request may wait for a byte."""
 
 _PATIENCE_SECONDS = 60.0
-"""How long a request is repeated that fails because of the network or the service."""
+"""How long a request that fails because of the network or the service is repeated."""
 
 _GOOGLE = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
 _OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis.com")
@@ -28,27 +28,27 @@ _OTHER_SERVERS = ("https://www.googleapis.com", "https://storage.mtls.googleapis
 _KEY_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 _ANSWER = re.compile(r"(\{.*\})\s*: \(.*\)", re.DOTALL)
-"""What the library makes of a refused upload: the service's answer, whole, and the status that it expected."""
+"""The library's message for a refused upload: the service's whole answer, then the status that it expected."""
 
 LOG_IN = f"log in with `gcloud auth application-default login`, or name a service account's key file in {_KEY_FILE}"
 
 
 def patience() -> dict[str, Any]:
-    """The arguments that tell a request how long to wait for its answer and to be repeated."""
+    """Returns the arguments of a request that set its timeout and how long it is repeated."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return {"timeout": ANSWER_SECONDS, "retry": DEFAULT_RETRY.with_timeout(_PATIENCE_SECONDS)}
 
 
 def make_client() -> Client:
-    """A client with the user's credentials, or an anonymous one when there are none; no project is needed."""
+    """Creates a client with the user's credentials, or an anonymous one if there are none; needs no project."""
     from google.auth.credentials import AnonymousCredentials
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
 
     from textgen.storage.confinement import confine
 
-    # Otherwise a thread also requests the bucket's properties, for traces that nobody collects.
+    # Without this, a thread also requests the bucket's properties, for traces that nobody collects.
     os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
     try:
         client = Client(project=None)
@@ -70,11 +70,11 @@ def make_client() -> Client:
 
 @contextlib.contextmanager
 def translated(doing: str, role: str) -> Iterator[None]:
-    """Translates what Google's libraries and the network raise into the tree of `textgen.errors`.
+    """Translates errors of Google's libraries and the network to those of `textgen.errors`.
 
     Args:
-        doing: what is tried, with the URI, such as `"cannot read gs://books/a.txt"`.
-        role: what the credentials need for it, by Google's name.
+        doing: what failed, with the URI, such as `"cannot read gs://books/a.txt"`.
+        role: Google's name for the role that allows it.
     """
     from google.api_core import exceptions as api
     from google.auth import exceptions as auth
@@ -114,7 +114,7 @@ def _unreachable(doing: str, error: Exception) -> UnavailableError:
 
 
 def said(error: Exception) -> str:
-    """The service's message, whole, without the request and status that the library puts around it."""
+    """Returns the service's whole message, without the request and status that the library adds."""
     text = re.sub(r"^(\d+ )?[A-Z]+ \S+: ", "", str(error))
     answer = _ANSWER.fullmatch(text)
     found = parse_object(answer[1]) if answer else None
@@ -123,5 +123,5 @@ def said(error: Exception) -> str:
 
 
 def shorten(text: str, longest: int = 200) -> str:
-    """On one line of reasonable length, and without a full stop, as more follows."""
+    """Shortens a text to one line without a full stop, for use inside a message."""
     return textwrap.shorten(text, longest).rstrip(".")

@@ -1,4 +1,4 @@
-"""Finds the user's directory for work that may exist nowhere else yet, and that must outlive a cleaned cache."""
+"""Finds the directory for work that is not uploaded yet, which must survive when the cache is emptied."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from textgen.storage.cache import cache_root, named_directory
 
 
 def state_path(name: str) -> Path:
-    """A path below `TEXTGEN_STATE`, else below the user's state directory; nothing is made there.
+    """Returns a path in `TEXTGEN_STATE`, or else in the user's state directory; creates nothing.
 
-    Earlier versions kept such work in the cache. What is there, and not in its new place, is still used where it is.
+    Earlier versions kept such work in the cache. If it is there, and not in the new directory, that path is returned.
 
     Args:
-        name: of a file or a directory, such as `"jobs/KEY/copy"`.
+        name: the relative path of a file or a directory, such as `"jobs/KEY/copy"`.
 
     Raises:
-        MissingError: when `TEXTGEN_STATE` or `TEXTGEN_CACHE` is in the home of a user that does not exist.
+        MissingError: if `TEXTGEN_STATE` or `TEXTGEN_CACHE` is in the home of a user that does not exist.
     """
     from platformdirs import user_state_path
 

@@ -1,4 +1,4 @@
-"""Names places in buckets, `gs://BUCKET/PATH`, and checks them as far as possible without a request."""
+"""Parses URIs of buckets, `gs://BUCKET/PATH`, and checks them as far as possible without a request."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from textgen.errors import UsageError
 SCHEME = "gs://"
 
 _ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-"""How a URI begins (RFC 3986, section 3.1). A single letter is a drive of Windows."""
+"""The start of a URI (RFC 3986, section 3.1). A single letter is a Windows drive."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-"""What Cloud Storage takes for a bucket: 3 to 63 characters, and with dots up to 222 (its documentation, "Bucket names")."""
+"""A bucket's name: 3 to 63 characters, or up to 222 with dots (Cloud Storage's documentation, "Bucket names")."""
 
 _MOST_OBJECT_BYTES = 1024
-"""What Cloud Storage takes for an object's name (its documentation, "Object names")."""
+"""The longest name of an object (Cloud Storage's documentation, "Object names")."""
 
 
 def is_uri(place: str) -> bool:
-    """Whether a place is a URI, of whatever scheme, and not a local path."""
+    """Whether a place is a URI of any scheme, and not a local path."""
     return _ANY_SCHEME.match(place) is not None
 
 
@@ -37,10 +37,10 @@ def is_bucket(place: str) -> bool:
 
 
 def split_directory(uri: str) -> tuple[str, str]:
-    """The bucket, and how the names of the objects begin that lie in a directory of it.
+    """Splits the URI of a directory into the bucket and the prefix of the names of its objects.
 
     Raises:
-        UsageError: for a URI that cannot be.
+        UsageError: for an invalid URI.
     """
     if uri.removeprefix(SCHEME).rstrip("/").count("/"):
         bucket, name = split(uri.rstrip("/"))
@@ -49,10 +49,10 @@ def split_directory(uri: str) -> tuple[str, str]:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """The bucket and the object that a URI names.
+    """Splits the URI of an object into the bucket and the object's name.
 
     Raises:
-        UsageError: for a URI that cannot be.
+        UsageError: for an invalid URI.
     """
     bucket, _, name = uri.removeprefix(SCHEME).partition("/")
     if not is_bucket(uri) or not _BUCKET.fullmatch(bucket):
@@ -72,5 +72,5 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def below(directory: str, name: str) -> str:
-    """The URI of what lies in a directory of a bucket."""
+    """Returns the URI of a file in a directory of a bucket."""
     return f"{directory.rstrip('/')}/{name}"

@@ -114,7 +114,13 @@ def train(
         signals=signals,
         console=console,
     )
-    attempt = _fit(run, checkpoint)
+    attempt = Attempt(run, checkpoint, rollbacks=0)
+    del checkpoint  # with its tensors, which would take memory for as long as training runs
+    while not _fit(run, attempt):
+        rollbacks = attempt.progress.rollbacks + 1
+        del attempt
+        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+        attempt = Attempt(run, _newest(job, store, console), rollbacks)
     progress = attempt.progress
     if progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
@@ -138,33 +144,24 @@ def train(
     return summary
 
 
-def _fit(run: Run, checkpoint: Checkpoint | None) -> Attempt:
-    """Trains. If the loss is no longer a number, trains again from the last checkpoint with half the learning rate.
-
-    Returns:
-        The attempt that did not diverge.
+def _fit(run: Run, attempt: Attempt) -> bool:
+    """Trains; returns whether that succeeded. If not, the loss is no longer a number, and another attempt is allowed.
 
     Raises:
         DivergedError: if the last allowed attempt diverged.
     """
-    rollbacks = 0
-    while True:
-        attempt = Attempt(run, checkpoint, rollbacks)
-        try:
-            attempt.fit()
-        except DivergedError:
-            rollbacks = attempt.progress.rollbacks + 1
-            if rollbacks > run.config.max_rollbacks:
-                raise
-            run.console.warn(
-                f"training diverged at step {attempt.progress.step}: resuming from the last checkpoint with half the "
-                f"learning rate ({rollbacks} of at most {run.config.max_rollbacks} times)"
-            )
-        else:
-            return attempt
-        del attempt
-        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
-        checkpoint = _newest(run.job, run.store, run.console)
+    progress, allowed = attempt.progress, run.config.max_rollbacks
+    try:
+        attempt.fit()
+    except DivergedError:
+        if progress.rollbacks >= allowed:
+            raise
+        run.console.warn(
+            f"training diverged at step {progress.step}: resuming from the last checkpoint with half the learning rate "
+            f"({progress.rollbacks + 1} of at most {allowed} times)"
+        )
+        return False
+    return True
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:

@@ -23,10 +23,25 @@ from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
 from textgen.planning import Choice, DeviceKind, Plan
-from textgen.storage import below, is_bucket, name_by_content
+from textgen.storage import Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that the bucket needs.
+
+    Attributes:
+        path: the file.
+        uri: the URI of the object, which is named by the file's content.
+        crc32c: the checksum of that content.
+    """
+
+    path: Path
+    uri: str
+    crc32c: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ class Request:
     Attributes:
         vertex: the place and the machine.
         place: the URI of the job directory.
-        uploads: the files that the bucket needs first, each with its URI.
+        uploads: the files that the bucket needs first.
         job: the CustomJob.
         corpus: the text; None for a text in a bucket that was not read, because no network may be used.
         config: the settings of the training.
@@ -46,7 +61,7 @@ class Request:
 
     vertex: VertexConfig
     place: str
-    uploads: tuple[tuple[Path, str], ...]
+    uploads: tuple[Upload, ...]
     job: dict[str, Any]
     corpus: Corpus | None
     config: TrainingConfig
@@ -78,7 +93,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     given = {**preset, **values}
     config = build(TrainingConfig, given)
     choices: tuple[Choice, ...] = ()
-    uploads: list[tuple[Path, str]] = []
+    uploads: list[Upload] = []
     if offline and any(map(is_bucket, _named(config))):
         if minutes_to_choose_for(config, command, given) is not None:
             raise UsageError(
@@ -137,7 +152,7 @@ def _named(config: TrainingConfig) -> tuple[str, ...]:
     return (config.data_dir,) if config.data_dir is not None else config.texts
 
 
-def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[tuple[Path, str]]]:
+def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[Upload]]:
     """The container's arguments for the texts, and the files that the bucket needs for them."""
     named = _named(config)
     if not named:
@@ -149,14 +164,18 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
     sources = find_text(config)
     vocabulary = () if sources.vocabulary is None else (sources.vocabulary,)
     together = (*sources.train, *sources.valid, *sources.test, *vocabulary)
+    files = [(path, Fingerprint.of(path)) for path in together]
     stem = sources.train[0].name.removesuffix(".gz").removesuffix(".txt")
     first = stem.removesuffix(".train")
     if first != stem or (config.data_dir is not None and config.data_prefix is not None):
-        folder = below(directory, name_by_content(together))
-        uploads = [(path, below(folder, path.name)) for path in together]
+        folder = below(directory, name_by_content([content for _, content in files]))
+        uploads = [Upload(path, below(folder, path.name), content.crc32c) for path, content in files]
         return [f"--data_dir={folder}", f"--data_prefix={first}"], uploads
-    uploads = [(path, below(directory, f"{name_by_content([path])}/{_plain(path.name)}")) for path in together]
-    return [*(uri for _, uri in uploads), f"--data_prefix={prefix}"], uploads
+    uploads = [
+        Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
+        for path, content in files
+    ]
+    return [*(upload.uri for upload in uploads), f"--data_prefix={prefix}"], uploads
 
 
 def _plain(name: str) -> str:

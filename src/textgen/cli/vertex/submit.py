@@ -111,7 +111,10 @@ def _show(console: Console, request: Request) -> None:
     if "labels" in request.job:
         lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
     lines += [("chosen", text) for text in describe(request.choices)]
-    lines += [("upload", f"{path} ({decimal(path.stat().st_size)}) to {uri}") for path, uri in request.uploads]
+    lines += [
+        ("upload", f"{upload.path} ({decimal(upload.path.stat().st_size)}) to {upload.uri}")
+        for upload in request.uploads
+    ]
     corpus = request.corpus
     if corpus is not None:
         lines += [(name, text) for name, text in (("skipped", corpus.skipped), ("encoding", corpus.detected)) if text]
@@ -146,9 +149,9 @@ def _upload(console: Console, request: Request) -> None:
         aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))
         if aside is not None:
             console.say(f"The old job is now {aside}")
-    for path, uri in request.uploads:
-        with console.busy(f"uploading {path}"):
-            upload_once(path, uri)
+    for upload in request.uploads:
+        with console.busy(f"uploading {upload.path}"):
+            upload_once(upload.path, upload.uri, upload.crc32c)
 
 
 def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values: Mapping[str, Any]) -> None:

@@ -50,6 +50,6 @@ def _yaml(arguments: Sequence[str]) -> None:
     encode_output("backslashreplace")
     sys.stdout.write(yaml.safe_dump(request.job["jobSpec"], sort_keys=False, allow_unicode=True))
     console = Console()
-    for path, uri in request.uploads:
-        console.say(shlex.join(["gcloud", "storage", "cp", "--no-clobber", str(path), uri]))
+    for upload in request.uploads:
+        console.say(shlex.join(["gcloud", "storage", "cp", "--no-clobber", str(upload.path), upload.uri]))
     console.say(gcloud_command(request.vertex, request.job, _FILE))
