@@ -27,8 +27,8 @@ from textgen.corpus import find_sources, open_corpus
 from textgen.generation import LSTMStep, ModelFile, read_model
 from textgen.storage import bundled
 
-BLOCKS = {256: 400, 64: 1600}
-"""The number of random blocks of each size, read as one batch."""
+BLOCKS = {256: 5_000, 64: 16_000}
+"""The number of random blocks of each size, read as one batch; enough for a mean that is exact to about 0.003 nats."""
 
 
 def train(job: str, arguments: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -69,10 +69,17 @@ on_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-
 @pytest.mark.parametrize("style", [None, "bold"])
 def test_texts_are_written_unchanged(capfd, text, style):
     """In a pipe a text is written unchanged: rich adds no markup, emoji, line breaks or colours."""
-    Console().say(text, style)
+    Console().say(text, style, kept="\n")
     captured = capfd.readouterr()
     assert captured.err == f"{text}\n"
     assert captured.out == ""
+
+
+def test_a_line_stays_one_line(capfd):
+    """A line break, a tab or an escape sequence in a line, as a path can contain it, is written as an escape."""
+    Console().say("a\n\tb\x1b[31m")
+    Console().warn("c\nd")
+    assert capfd.readouterr().err == "a\\n\\tb\\x1b[31m\nwarning: c\\nd\n"
 
 
 def test_a_warning_begins_with_the_word(capfd):

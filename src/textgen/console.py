@@ -57,18 +57,25 @@ class Console:
         """Whether standard error is a terminal."""
         return self.rich.is_terminal
 
-    def say(self, text: str = "", style: str | None = None, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:
+    def say(
+        self,
+        text: str = "",
+        style: str | None = None,
+        fields: Mapping[str, float | str] = _NO_FIELDS,
+        kept: str = "",
+    ) -> None:
         """Writes a line.
 
         Args:
             text: the line.
             style: a style of rich.
             fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
+            kept: the control characters to write as they are, such as the line breaks of several lines; see `visible`.
         """
         if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
-            self.rich.print(visible(text, "\n\t"), style=style, markup=False)
+            self.rich.print(visible(text, kept), style=style, markup=False)
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
@@ -120,7 +127,7 @@ class Console:
             width = max(1, self.rich.width - len(_BAR))
             lines = visible(text, "\n\t").split("\n")  # before rich counts their columns, and drops some of them
             lines = [row.plain.rstrip() for line in lines for row in Text(line).wrap(self.rich, width)]
-        self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style)
+        self.say("\n".join(f"{_BAR}{line}" for line in lines), style=style, kept="\n\t")
 
     def progress(self) -> Progress:
         """A live line for a terminal: a task's description, and the time left in any case.

@@ -1,3 +1,5 @@
+import io
+
 import pytest
 
 import textgen
@@ -20,6 +22,16 @@ def test_a_model_in_a_bucket_works_like_a_local_one(uploaded, trained, capsys, e
     out, err = capsys.readouterr()
     assert (out, err) == ("".join(textgen.load(trained.job).generate(length=30, seed=4)) + "\n", "")
     assert "".join(textgen.load(uploaded + ending).generate(length=30, seed=4)) + "\n" == out
+
+
+def test_a_session_cannot_limit_copies_of_a_text_that_it_cannot_find(uploaded, capsys, monkeypatch):
+    """In a session, /max_copy for a model in a bucket is refused in one line, and the session continues."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/max_copy 20\n\n")))
+    assert sample.main([uploaded, "--interactive", "--length=5", "--seed=4"]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.strip("\n")) > 0
+    assert err.count("\n") == 1
+    assert "need a local job directory to find the training text" in err
 
 
 def test_an_empty_object_for_a_directory_is_ignored(uploaded, bucket, capsys):

@@ -314,3 +314,26 @@ def test_without_a_training_text_max_copy_is_refused(writer):
         draft.set("max_copy", "40")
     assert draft.config.max_copy is None
     assert list(draft.write())
+
+
+def test_a_quote_is_read_as_the_text_before_it_demands():
+    """A quote after a word closes, one after a space opens; each change is listed once, with the passage that has it."""
+    draft = Draft(make_writer(tokens="abc “”\n<>0123456789"), SamplingConfig(seed=7), open_index)
+    assert draft.changes() == ()
+    draft.write("ab")
+    assert draft.changes() == ()
+    draft.write('" c')
+    assert draft.changes() == ('” for "',)
+    draft.write('" a')
+    assert draft.changes() == ()
+    draft.write(' "b')
+    assert draft.changes() == ('“ for "',)
+
+
+def test_a_line_that_starts_with_a_space_continues_a_text_that_ends_with_one():
+    """Two spaces in a row, which no training text of words may have, are read as one."""
+    writer = make_writer("word", ["a", "b", " ", "<", ">", "7"])
+    draft = Draft(writer, SamplingConfig(seed=7), open_index)
+    draft.write("a ")
+    draft.write(" b")
+    assert (draft.text, draft.changes()) == ("a  b", ("single spaces",))

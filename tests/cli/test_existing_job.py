@@ -3,12 +3,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import JOB, files_below
 from textgen.cli.train import main
 from textgen.corpus import UNKNOWN_ID, Vocabulary, find_sources, keep_split, make_tokenizer, open_corpus
-from textgen.jobs import JobState
+from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 
 FLAG = "--allow_changed_data"
 BOOK = Path("book.txt")
@@ -332,6 +333,19 @@ def test_a_job_of_an_older_version_keeps_its_split(old_words, training, capsys, 
     err = capsys.readouterr().err
     assert "vocabulary 12 words" in err
     assert "changed" not in err
+
+
+def test_a_lost_vocabulary_of_an_older_version_is_rebuilt(old_words, training, capsys):
+    """A missing vocabulary.json is made again with the split of the newest checkpoint."""
+    before = kept_vocabulary(Path("hindi"))
+    store = CheckpointStore(JobDirectory(Path("hindi")).checkpoints)
+    store.write(Checkpoint(7, {"weight": np.zeros(1, np.float32)}, {"vocabulary_sha256": before.sha256}), 7)
+    Path("hindi/vocabulary.json").write_text("")
+    assert "is damaged; remove it, and training rebuilds it from the text\n" in refused(capsys, 78, old_words)
+    Path("hindi/vocabulary.json").unlink()
+    assert main(old_words) == 0
+    assert training.calls[0].corpus.vocabulary == before
+    assert "changed" not in capsys.readouterr().err
 
 
 def test_a_changed_text_of_an_older_version_is_split_as_the_job_does(old_words, training, capsys):

@@ -136,4 +136,4 @@ def test_a_name_with_control_characters_is_escaped(folder, run):
     """Control characters in the name of the newest job are escaped in the message."""
     (folder / "job" / "old").rename(folder / "job" / "a\x1b[31m\nb")
     os.utime(folder / "job" / "a\x1b[31m\nb" / "config.yaml", (9, 9))
-    assert run(sample, *HOW)[2] == "Using the newest job, 'job/a\\x1b[31m\\nb'\n"
+    assert run(sample, *HOW)[2] == "Using the newest job, job/a\\x1b[31m\\nb\n"

@@ -67,6 +67,13 @@ def test_a_line_in_another_spelling_is_read_in_that_of_the_text(session, before)
     assert typed in out
 
 
+def test_a_prompt_in_another_spelling_is_reported(session):
+    """The characters of --prompt that are replaced for the model are reported, too."""
+    out, err = session(options=["--prompt=It’s"])  # noqa: RUF001 - as in print
+    assert err == "The prompt is read with ' for ’, as in the training text.\n"  # noqa: RUF001
+    assert out.startswith("It’s")  # noqa: RUF001
+
+
 def test_without_an_own_line_the_model_begins(session, writes):
     """After an empty first line the model begins the text."""
     assert session("").out == writes("", 1) + "\n"

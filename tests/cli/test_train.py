@@ -134,6 +134,13 @@ def test_the_plan_describes_the_run(book, plan):
     assert lines["job"] == "job/book-8-states-1-layers (new)"
 
 
+def test_the_name_of_a_job_stays_on_its_line(book, plan):
+    """A line break or an escape sequence in --job_dir is shown as an escape, and adds no line to the plan."""
+    lines = plan("book.txt", "--job_dir=a\n  memory     none\x1b[31m")
+    assert lines["job"] == "a\\n  memory     none\\x1b[31m (new)"
+    assert lines["memory"].startswith("about ")
+
+
 def test_a_dry_run_writes_nothing(book, plan, monkeypatch, tmp_path):
     """A dry run changes nothing in the current folder, the home directory and the cache, even with --fresh and --json."""
     for name in ("HOME", "TEXTGEN_CACHE", "XDG_CACHE_HOME"):

@@ -57,7 +57,7 @@ class Remote:
 
     @property
     def files(self):
-        """What lies there and belongs to the job, by name."""
+        """The job's files in the bucket, by name, except the lock."""
         prefix = f"jobs/{NAME}/"
         found = {
             blob.name.removeprefix(prefix): blob.download_as_bytes() for blob in self.bucket.list_blobs(prefix=prefix)
@@ -94,7 +94,7 @@ def fetch(remote, target):
 
 
 def test_a_job_comes_home_and_writes(remote, home, capsys):
-    """What the command prints is the command that goes on, and it works."""
+    """The command that `fetch` prints works."""
     assert main([remote.uri]) == 0
     written = capsys.readouterr()
     assert written.out == f"textgen-sample job/{NAME}\n"
@@ -135,7 +135,7 @@ def test_a_job_is_found_by_its_id(remote, home, google, capsys):
     )
 
 
-def test_a_job_that_goes_on_is_brought_up_to_date(remote, home):
+def test_a_copy_of_a_running_job_is_brought_up_to_date(remote, home):
     """Only what is new comes, checkpoints that the trainer has done with go, and what was made here beside them stays."""
     fetch(remote, home)
     (home / "model.onnx").write_text("made here")
@@ -149,7 +149,7 @@ def test_a_job_that_goes_on_is_brought_up_to_date(remote, home):
     assert files(home) == remote.files | dict.fromkeys(["model.onnx", "checkpoints/step-50.json"], b"made here")
 
 
-def test_what_was_interrupted_goes_on(remote, home):
+def test_an_interrupted_download_resumes(remote, home):
     """What came is kept, whatever the job has done meanwhile."""
     fetch(remote, home)
     remote.train(200)

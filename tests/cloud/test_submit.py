@@ -1,4 +1,5 @@
 import json
+import shutil
 import socket
 
 import pytest
@@ -98,6 +99,14 @@ def test_a_text_in_a_bucket_stays_where_it_is(folder, vertex, bucket):
     assert names(bucket) == ["texts/book.txt"]
 
 
+def test_texts_on_both_sides_are_refused(folder, vertex, bucket, capsys):
+    """Texts of which some are local and some in a bucket are refused, before anything is uploaded."""
+    bucket.blob("texts/other.txt").upload_from_filename(folder / "book.txt")
+    assert submitted(bucket, f"gs://{bucket.name}/texts/other.txt", "--machine=cpu") == 2
+    assert "the texts must all be in a bucket or all be local" in capsys.readouterr().err
+    assert (vertex.created, names(bucket)) == ([], ["texts/other.txt"])
+
+
 def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     """`textgen-train` parses the container's arguments into the settings that were given to `submit`."""
     from textgen.cli.train import make_parser
@@ -112,6 +121,18 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     assert config.summary_dir == f"gs://{bucket.name}/textgen/curves/{name}"
     place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
     assert place == f"gs://{bucket.name}/textgen/mine/{name}"
+
+
+def test_a_job_directory_in_the_bucket_is_no_local_folder(folder, vertex, bucket):
+    """A relative --job_dir is a place in the bucket: texts in a local folder of the same name are uploaded."""
+    (folder / "books").mkdir()
+    for name in ("a.txt", "b.txt"):
+        shutil.copy(folder / "book.txt", folder / "books" / name)
+    arguments = ["--lstm_state_size=8", f"--bucket={bucket.name}"]
+    assert vertex_command("submit", "books", "--job_dir=books", *arguments) == 0
+    assert {name.rsplit("/", 1)[1] for name in names(bucket)} == {"a.txt", "b.txt"}
+    place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
+    assert place == f"gs://{bucket.name}/textgen/books"
 
 
 class NoSocket(socket.socket):
@@ -204,6 +225,9 @@ def test_the_file_for_gcloud_needs_no_network(folder, alone, capsys):
             2,
             "--job_dir of a cloud job must be gs://BUCKET/PATH, or a path relative to gs://",
         ),
+        (["--job_dir=gs://"], 2, "a place in a bucket must be gs://BUCKET/PATH"),
+        (["--job_dir=a\nb"], 2, "a place in a bucket must be gs://BUCKET/PATH"),
+        (["--job_dir=.", "--dry_run"], 2, "ends in a name that no file here can have"),
         (["--summary_dir=../logs"], 2, "--summary_dir of a cloud job must be gs://BUCKET/PATH"),
         (["--layers=0"], 2, "--layers must be at least 1"),
         (["--batch_size=5000"], 65, "the training text is too short"),
@@ -225,6 +249,14 @@ def test_an_invalid_job_is_refused_before_anything_is_created(
     assert message in last
     assert vertex.created == []
     assert names(bucket) == []
+
+
+def test_a_vocabulary_too_large_for_a_model_file_is_refused(folder, vertex, bucket, capsys, monkeypatch):
+    """A vocabulary that no model file could contain is refused before anything is uploaded."""
+    monkeypatch.setattr("textgen.generation.model_header.MOST_BYTES", 3000)
+    assert submitted(bucket, "--language_model=word") == 65
+    assert "the vocabulary must take at most 3,000 bytes in a model file" in capsys.readouterr().err
+    assert (vertex.created, names(bucket)) == ([], [])
 
 
 def test_a_job_of_another_shape_is_refused(folder, vertex, bucket, capsys):

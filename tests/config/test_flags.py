@@ -222,6 +222,7 @@ def test_each_value_of_a_repeatable_flag_is_checked(arguments, message):
         (("The End", "\n"), r"'The End' '\n'"),
         (True, "on"),
         (1.0, "1"),
+        (1234567.5, "1234567.5"),
         (3, "3"),
     ],
 )

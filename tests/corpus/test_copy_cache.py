@@ -122,7 +122,7 @@ def test_another_text_has_another_index(tmp_path, cache, built):
         "disorder",
     ],
 )
-def test_a_damaged_index_is_built_anew(section, cache, built, damage):
+def test_a_damaged_index_is_built_again(section, cache, built, damage):
     """A file that is not as it was written is noticed, and replaced by a good one."""
     open_copy_index(section, CHAR, cache)
     (path,) = cache.iterdir()

@@ -1,6 +1,7 @@
 import pytest
 
 from textgen.corpus import find_sources, open_corpus
+from textgen.corpus.doubts import describe_controls, describe_detected
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_files_that_auto_does_not_read_as_utf_8_are_described(opened, tmp_path):
 
 
 def test_auto_gives_the_same_text_each_time(opened, tmp_path):
-    """The hash of a text is that of its characters: a job goes on though a file was saved as UTF-8 in between."""
+    """The hash of a text is that of its characters: a job resumes even if a file was saved as UTF-8 in between."""
     (tmp_path / "a.txt").write_text("un thé vert\n" * 9, encoding="utf-8")
     (tmp_path / "b.txt").write_text("un thé noir\n" * 9, encoding="cp1252")
     sha256 = opened(encoding="auto").sha256
@@ -81,3 +82,11 @@ def test_control_characters_in_a_pre_tokenized_text_are_warned_of(tmp_path):
     (tmp_path / "x.vocab.txt").write_text("one\ntwo\nthree\n")
     corpus = open_corpus(find_sources([], str(tmp_path), "x"), language_model="word", encoding="latin-1")
     assert "x.train.txt has control characters such as U+0092 in line 21" in corpus.warning
+
+
+def test_a_strange_name_stays_on_its_line(tmp_path):
+    """A line break in the name of a file is shown as an escape."""
+    path = tmp_path / "a\nb.txt"
+    path.write_bytes("thé\x92".encode("latin-1"))
+    assert describe_detected([path], "auto").startswith(f"{tmp_path}/a\\nb.txt is read as cp1252: ")
+    assert describe_controls([path], "latin-1", "\x92").startswith(f"{tmp_path}/a\\nb.txt has control characters")

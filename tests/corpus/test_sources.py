@@ -55,7 +55,7 @@ def test_files(folder):
 
 
 def test_folder(folder):
-    """A folder stands for its text files, also further down, without the hidden ones."""
+    """A folder means the text files in it and in its folders, without the hidden ones."""
     expected = ["a.txt", "b.txt", "more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
     assert names(find_sources(["."], None, None)) == expected
     assert find_sources(["."], None, None).prefix == find_sources([str(folder)], None, None).prefix == "my-books"

@@ -147,7 +147,7 @@ def test_spaced_joins_as_in_print(spaced, printed):
         ("he asked,", "'", " '"),
     ],
 )
-def test_spaced_goes_on_from_a_prompt(before, token, text):
+def test_spaced_continues_a_prompt(before, token, text):
     """The first token fits the prompt: its last character, and the quotes that are open in it."""
     assert make_tokenizer("spaced").joiner(before).add(token) == text
 

@@ -106,7 +106,7 @@ def test_counts(folder, name, texts, lowercase):
 
 
 def test_order(folder):
-    """The most frequent tokens come first, ties in the order of code points; vocab_size keeps so many of them."""
+    """The most frequent tokens come first, ties in the order of code points; vocab_size keeps the first N."""
     text = section(folder, "b b a a c\nZ")
     assert build_vocabulary(text, make_tokenizer("word")).tokens[2:] == (" ", "a", "b", "\n", "Z", "c")
     assert build_vocabulary(text, make_tokenizer("word"), 3).tokens[2:] == (" ", "a", "b")

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from textgen.corpus import make_tokenizer
+from textgen.corpus import longest_after_white_space, make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.dataset import find_after_white_space, white_space
 
@@ -41,6 +43,14 @@ def test_pieces_lose_no_pair(monkeypatch, piece):
 def test_only_for_words(name):
     """For characters and pre-tokenized text the result is None, which differs from an empty one."""
     assert find("a , b", make_tokenizer(name)) is None
+
+
+@given(st.text(st.sampled_from("a \t\n,.")))
+def test_no_text_has_more_than_the_estimate(text):
+    """The size of a model file's header is estimated with everything that may follow white space in any text."""
+    most = longest_after_white_space(WORDS.split(text))
+    for space, followers in find(text).items():
+        assert set(followers) <= set(most[space])
 
 
 def test_an_empty_text_has_nothing():

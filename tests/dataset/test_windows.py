@@ -32,7 +32,7 @@ def test_the_dataset_is_the_windows_of_the_streams_in_order():
         np.testing.assert_array_equal(targets, expected_targets)
 
 
-def test_states_start_anew_with_every_epoch():
+def test_states_are_reset_in_every_epoch():
     """The states are reset (keep 0) in the first window of each epoch, for all streams, and in no other window."""
     windows = take(training_windows(STREAMS, 0, 0), 10)
     assert [inputs["keep"].ravel().tolist() for inputs, _ in windows] == [

@@ -28,7 +28,7 @@ def test_words_by_hand():
     #        1   2     3  4      5  6   7   8      9  10     11
     text = 'the worst of times,\nit was the age of wisdom "Tell'
     assert novelty(text, WORD) == Novelty("the worst of times,\nit was the age of wisdom", 3 / 4, 4, "8-word")
-    other_mark = text.replace(",\n", ";\n")  # stands in every span
+    other_mark = text.replace(",\n", ";\n")  # is in every span
     assert novelty(other_mark, WORD) == Novelty("\nit was the age of wisdom", 0.0, 4, "8-word")
 
 

@@ -306,12 +306,12 @@ def test_keys_that_are_there_twice(parts: Parts, refuse: Callable[[bytes, str], 
         ({"shape": ["6"]}, r"its tensor output.bias must have shape \[6\]"),
         ({"shape": 6}, r"its tensor output.bias must have shape \[6\], not 6"),
         ({"shape": [10**18] * 100_000}, r"its tensor output.bias must have shape \[6\]"),
-        ({"data_offsets": None}, "its tensor output.bias must lie between two offsets"),
-        ({"data_offsets": [0.0, 24.0]}, "its tensor output.bias must lie between two offsets"),
-        ({"data_offsets": []}, "its tensor [a-z0-9.]+ does not lie where the one before it ends"),
-        ({"data_offsets": [0, 2**60]}, "its tensor [a-z0-9.]+ does not lie where the one before it ends"),
-        ({"data_offsets": [-24, 0]}, "its tensor [a-z0-9.]+ does not lie where the one before it ends"),
-        ({"data_offsets": [0, 24, 48]}, "its tensor [a-z0-9.]+ does not lie where the one before it ends"),
+        ({"data_offsets": None}, "its tensor output.bias must be between two offsets"),
+        ({"data_offsets": [0.0, 24.0]}, "its tensor output.bias must be between two offsets"),
+        ({"data_offsets": []}, "its tensor [a-z0-9.]+ does not start where the one before it ends"),
+        ({"data_offsets": [0, 2**60]}, "its tensor [a-z0-9.]+ does not start where the one before it ends"),
+        ({"data_offsets": [-24, 0]}, "its tensor [a-z0-9.]+ does not start where the one before it ends"),
+        ({"data_offsets": [0, 24, 48]}, "its tensor [a-z0-9.]+ does not start where the one before it ends"),
     ],
 )
 def test_tensors_that_are_not_there(
@@ -338,11 +338,11 @@ def test_bytes_between_tensors(parts: Parts, refuse: Callable[[bytes, str], None
     for entry in parts.tensors.values():
         entry["data_offsets"] = [offset + 4 for offset in entry["data_offsets"]]
     parts.data = b"\0\0\0\0" + parts.data
-    refuse(parts.join(), "does not lie where the one before it ends")
+    refuse(parts.join(), "does not start where the one before it ends")
 
 
-def test_tensors_may_lie_in_any_order(path: Path, parts: Parts) -> None:
-    """Where the tensors lie is for the header to say."""
+def test_tensors_may_be_in_any_order(path: Path, parts: Parts) -> None:
+    """The header decides where the tensors are."""
     expected = read_model(path).tensors
     begin = 0
     data = b""

@@ -156,7 +156,7 @@ def refused(path: Path, changed: bytes | bytearray) -> bool:
 
 
 def try_changes(path: Path, content: bytes, first: int, last: int) -> None:
-    """Tries so many changes as they are, and as many more, some of another kind, with the right hash."""
+    """Tries two changes per seed: one as it is, and one with the right hash, which for odd seeds changes the JSON."""
     accepted = 0
     for seed in range(first, last):
         rng = np.random.default_rng(seed)

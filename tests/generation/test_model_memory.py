@@ -40,7 +40,7 @@ for name in sys.argv[2:]:
 
 @pytest.fixture
 def read() -> Callable[..., list[str]]:
-    """Reads files in a process that has so many bytes left; a line for each: the step, or exit code and message."""
+    """A function that reads files in a process with `left` bytes of memory, and returns a line for each: the step, or exit code and message."""
 
     def read(left: int, *paths: Path) -> list[str]:
         command = [sys.executable, "-c", READ, str(left), *map(str, paths)]

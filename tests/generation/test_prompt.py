@@ -39,11 +39,12 @@ def vocabulary(text, name="char", lowercase=False):
         pytest.param("éüが", unicodedata.normalize("NFD", "é ü が"), "é ü が", id="composed"),
         pytest.param(unicodedata.normalize("NFD", "éüが"), "é ü が", unicodedata.normalize("NFD", "é ü が"), id="decomposed"),
         pytest.param("é’", unicodedata.normalize("NFD", "l'été"), "l’été", id="both in a word"),
+        pytest.param("", "a\t b\u00a0\n\tc", "a b \n c", id="white space"),
         pytest.param("’", "☃'☃", "☃’☃", id="beside what stays unknown"),
     ],
 )  # fmt: skip
 def test_a_prompt_is_read_in_the_spelling_of_the_text(known, typed, read):
-    """A quote, a dash or an accent that the vocabulary has only otherwise is read as it has it; the rest stays."""
+    """A quote, a dash, an accent or white space that the vocabulary has only otherwise is read as it has it; the rest stays."""
     prompt = read_prompt(typed, vocabulary(known))
     assert prompt.text == read
     assert prompt.tokens == tuple(read)
@@ -72,6 +73,7 @@ def test_what_is_known_or_has_no_other_spelling_stays(known, typed):
         ("don't", ["don’t"], ["’ for '"]),
         ('"don\'t" -- I', ["“", "don’t", "”", " ", "—", " ", "I"], ['“ for "', "’ for '", '” for "', "— for --"]),
         ("can't", ["can't"], []),
+        ("I   don’t \t", ["I", " ", "don’t", " "], ["single spaces"]),
         (unicodedata.normalize("NFD", "café"), ["café"], ["accents in the Unicode form NFC"]),
     ],
 )
@@ -88,9 +90,15 @@ def test_a_text_in_lower_case_keeps_its_rules():
 
 
 def test_a_pre_tokenized_text_has_its_own_quotes():
-    """What stands between spaces is parted first, and then respelled."""
+    """The text between spaces is split first, and then respelled."""
     prompt = read_prompt('He said, "no"', vocabulary("he He said , “ no ”", "spaced"))
     assert prompt.tokens == ("He", "said", ",", "“", "no", "”")
+
+
+def test_a_mark_that_is_known_only_alone_stays_next_to_a_word():
+    """If a spelling would give tokens that are just as unknown, the prompt stays as it was typed."""
+    prompt = read_prompt("a—", vocabulary("a --", "spaced"))
+    assert (prompt.text, prompt.tokens, prompt.changes) == ("a—", ("a", "—"), ())
 
 
 def test_a_prompt_is_read_as_a_file_is():
@@ -99,7 +107,9 @@ def test_a_prompt_is_read_as_a_file_is():
     assert read_prompt("\ufeffa\r\n'b'", vocabulary("’")).text == "a\n’b’"
 
 
-@given(st.text(st.sampled_from("ab'’‘\"“”„«»-–—´`é\u0301\u0300☃ \n")), st.text(st.sampled_from("ab'’‘\"“”-—é\u0301 ")))
+@given(
+    st.text(st.sampled_from("ab'’‘\"“”„«»-–—´`é\u0301\u0300☃ \n\t")), st.text(st.sampled_from("ab'’‘\"“”-—é\u0301 "))
+)
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_a_change_never_makes_a_token_unknown(name, typed, known):
     """Whatever is typed: what the model does not know afterwards, it did not know before; and nothing changes twice."""

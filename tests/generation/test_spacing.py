@@ -88,8 +88,10 @@ def test_a_token_that_replaces_a_copy_is_restricted_too():
 
 @pytest.mark.parametrize("tokens", [("", "[UNK]", " ", ","), ("", "[UNK]", " ", "\n", ",", ".")])
 def test_a_vocabulary_of_nothing_else_still_writes(tokens):
-    """If every token would be forbidden, none is."""
-    assert len(write(make_model({}, tokens), prompt=" ", length=50)[0]) == 50
+    """If every token would be forbidden, none is; padding and `[UNK]` still are."""
+    (written,) = write(make_model({}, tokens), prompt=" ", length=50)
+    assert len(written) == 50
+    assert set(written) <= set(tokens[2:])
 
 
 def test_a_file_without_the_entry_restricts_nothing(tmp_path):

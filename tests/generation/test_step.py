@@ -117,7 +117,7 @@ def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[
 
 @pytest.mark.usefixtures("first_layer")
 @pytest.mark.parametrize("rows", [[0], [2], [1, 1, 1, 1], [2, 0]])
-def test_selected_texts_go_on_from_their_states(
+def test_selected_texts_continue_from_their_states(
     make_model: Callable[..., ModelFile], kind: dict[str, Any], rows: list[int]
 ) -> None:
     """Selected, repeated or reordered texts continue as before, and the old run is not modified."""

@@ -54,7 +54,7 @@ def book(tmp_path):
 def run(tmp_path, book):
     """A function that trains a tiny model and returns the summary, the job directory and the messages.
 
-    What is said until a failure stands in its `said`.
+    Its attribute `said` has the messages up to a failure.
     """
 
     def start(job="job", text=book, at_evaluation=lambda _: None, allow_changed_data=False, **values):

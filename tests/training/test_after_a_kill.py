@@ -37,7 +37,7 @@ def curve(job, text, name):
 
 
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "learning_rate": 0.5, "language_model": "word"}])
-def test_what_goes_on_after_a_kill_is_the_unbroken_run(run, killed, last_bytes, settings):
+def test_a_killed_run_resumes_to_the_same_results(run, killed, last_bytes, settings):
     """Weights, slots, states, metrics, samples, curves and the best model are the same, with no duplicates."""
     whole = killed(3, **settings)
     _, job, said = run("killed", **{**SETTINGS, **settings})
@@ -72,7 +72,7 @@ def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, t
 
 
 @pytest.mark.parametrize("fault", ["lost", "torn", "of a later step"])
-def test_a_model_file_that_is_not_the_best_one_is_made_anew(run, killed, tmp_path, fault):
+def test_a_model_file_that_is_not_the_best_one_is_made_again(run, killed, tmp_path, fault):
     """A lost model file is rebuilt from the best checkpoint at once, with the scores of its evaluation."""
     whole = killed(3)
     model = tmp_path / "killed" / "model.safetensors"
@@ -93,7 +93,7 @@ def test_a_model_file_that_is_not_the_best_one_is_made_anew(run, killed, tmp_pat
     }
 
 
-def test_without_the_best_checkpoint_the_best_is_searched_for_anew(run, killed, tmp_path):
+def test_without_the_best_checkpoint_the_next_evaluation_is_the_best(run, killed, tmp_path):
     """If the best checkpoint is lost, too, the next evaluation writes the model file, after a warning."""
     killed(3)
     model = tmp_path / "killed" / "model.safetensors"

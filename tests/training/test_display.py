@@ -12,7 +12,7 @@ from textgen.training.progress import Progress
 
 
 def terminal(width, *, is_terminal=True):
-    """A console on a terminal of so many columns, in memory."""
+    """Returns a console on a terminal of `width` columns, in memory."""
     console = Console()
     console.rich = RichConsole(
         file=io.StringIO(), force_terminal=is_terminal, color_system=None, width=width, soft_wrap=True
@@ -22,7 +22,7 @@ def terminal(width, *, is_terminal=True):
 
 @pytest.fixture
 def screen(monkeypatch):
-    """A function that shows a step on a terminal of so many columns, and returns the live line as it is then."""
+    """A function that shows a step on a terminal of `width` columns, and returns the live line."""
     monkeypatch.delenv("COLUMNS", raising=False)
 
     def show(width, *, seconds_left, unknown_share=0.0, step=12345, speed=56789.0):

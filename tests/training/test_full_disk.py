@@ -32,7 +32,7 @@ def steps_of(job):
     return [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]
 
 
-def test_training_goes_on_while_the_disk_is_full(run, full_disk, last_bytes):
+def test_training_continues_while_the_disk_is_full(run, full_disk, last_bytes):
     """Each failed save is a warning; once there is space again, the job is complete."""
     _, undisturbed, _ = run("undisturbed", **SETTINGS)
     _, job, said = run("job", at_evaluation=full_disk(2, 4), **SETTINGS)

@@ -47,7 +47,7 @@ def test_the_total_of_a_timed_job_is_estimated_once():
     assert totals == [None, 20 + 50 * 20 / 4, 270]
 
 
-def test_a_job_with_a_little_more_time_goes_on_where_the_cosine_would_be():
+def test_a_job_with_a_little_more_time_continues_where_the_cosine_would_be():
     """With a new limit in minutes, the rate follows the elapsed share of the time until the total is estimated again."""
     progress = Progress(steps_per_epoch=100, tokens_per_step=1, step=900, seconds=1800.0)
     config = TrainingConfig(minutes=31, learning_rate=1.0)

@@ -12,7 +12,7 @@ DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, 
 """Each step multiplies the weights by 1 - 0.05 * 60 = -2, which soon overflows; at half the rate by -0.5."""
 
 
-def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning_rate(run):
+def test_a_diverging_run_resumes_from_the_last_checkpoint_with_half_the_learning_rate(run):
     """After a rollback the job finishes, reports what it did, and keeps the halved rate when it resumes later."""
     summary, job, said = run(**DIVERGES)
     assert said.count("with half the learning rate (1 of at most 2 times)") == 1
@@ -27,11 +27,11 @@ def test_a_diverging_run_goes_on_from_the_last_checkpoint_with_half_the_learning
     assert summary["learning_rate"] == 0.025
 
 
-def test_before_the_first_checkpoint_it_begins_anew(run):
+def test_before_the_first_checkpoint_it_starts_over(run):
     """Without a checkpoint the job returns to its start."""
     summary, _, said = run(**{**DIVERGES, "save_steps": None})
     assert "(1 of at most 2 times)" in said
-    assert "Going on" not in said
+    assert "Resuming from step" not in said
     assert summary["learning_rate"] == 0.025
 
 

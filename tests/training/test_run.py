@@ -72,19 +72,19 @@ def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     kind = {"lr_decay_steps": 30, **kind}
     whole, unbroken, _ = run("whole", max_steps=110, dropout=0.3, eval_steps=40, **kind)
     run("parts", max_steps=47, dropout=0.3, eval_steps=40, **kind)
-    parted, broken, said = run("parts", max_steps=110, dropout=0.3, eval_steps=40, **kind)
+    resumed, broken, said = run("parts", max_steps=110, dropout=0.3, eval_steps=40, **kind)
     assert "Resuming from step 47" in said
     expected, found = last_tensors(unbroken), last_tensors(broken)
     assert expected.keys() == found.keys()
     for name, tensor in expected.items():
         np.testing.assert_allclose(found[name], tensor, atol=1e-6, err_msg=name)
-    assert math.isclose(parted["valid_loss"], whole["valid_loss"], rel_tol=1e-6)
-    assert parted["epochs"] == whole["epochs"]
-    assert math.isclose(parted["train_loss"], whole["train_loss"], rel_tol=1e-4)
+    assert math.isclose(resumed["valid_loss"], whole["valid_loss"], rel_tol=1e-6)
+    assert resumed["epochs"] == whole["epochs"]
+    assert math.isclose(resumed["train_loss"], whole["train_loss"], rel_tol=1e-4)
     assert "the epoch restarts" not in said
 
 
-def test_other_values_go_on_with_the_same_model_and_are_said(run):
+def test_other_values_keep_the_model_and_are_printed(run):
     """The learning rate, dropout, window and optimizer can change on resume; each change is printed in one line."""
     run(max_steps=6)
     summary, _, said = run(max_steps=9, learning_rate=0.001, dropout=0.5, unroll_steps=12, optimizer="sgd")
@@ -124,7 +124,7 @@ def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
     assert "dropout starts with fresh random numbers" in said
 
 
-def test_a_variable_that_the_checkpoint_lacks_begins_anew(run):
+def test_a_variable_that_the_checkpoint_lacks_gets_its_initial_value(run):
     """A variable that the checkpoint lacks is initialised, and a line names it."""
     _, job, _ = run(max_steps=4)
     store = CheckpointStore(job.checkpoints)
@@ -281,7 +281,7 @@ def test_a_state_file_says_running_while_training_runs(run):
     assert JobState.read(job.state).status == "running"
 
 
-def test_a_job_whose_checkpoints_are_gone_does_not_begin_anew_over_its_results(run, tmp_path):
+def test_a_job_whose_checkpoints_are_gone_does_not_start_over(run, tmp_path):
     """If the checkpoints of a started job are missing, nothing is written: the disk may not be mounted."""
     _, job, _ = run(max_steps=5)
     job.checkpoints.rename(tmp_path / "elsewhere")

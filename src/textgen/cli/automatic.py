@@ -8,10 +8,10 @@ import importlib.util
 import os
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from textgen.cli.job_config import read_config
 from textgen.config import TrainCommand, TrainingConfig, job_name, settings
+from textgen.config.flags import described
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
@@ -120,7 +120,7 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
 def describe(choices: Iterable[Choice]) -> list[str]:
     """Returns the choices in words, one line per reason."""
     return [
-        ", ".join(f"{name} {_shown(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
+        ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
     ]
 
@@ -138,10 +138,6 @@ def chosen_flags(config: TrainingConfig) -> str:
 def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
     """Returns the settings, some of them with another config's values."""
     return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
-
-
-def _shown(value: Any) -> str:
-    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def device_kind(command: TrainCommand) -> DeviceKind:

@@ -76,9 +76,16 @@ class Draft:
         """The whole text."""
         return _join(self.passages)
 
-    def changes(self, added: str) -> tuple[str, ...]:
-        """Lists how the model respells the user's text before it reads it; see `TextGenerator.changes`."""
-        return self._generator.changes(added)
+    def changes(self) -> tuple[str, ...]:
+        """Lists how the model respells the user's part of the last passage, without what it respells in earlier passages.
+
+        How a quote is read can depend on the text before it. `TextGenerator.changes` describes the words.
+        """
+        if not self.passages:
+            return ()
+        *before, last = self.passages
+        earlier = self._changes_in(_join(before))
+        return tuple(change for change in self._changes_in(_join(before) + last.added) if change not in earlier)
 
     def write(self, added: str = "") -> Iterator[str]:
         """Adds a passage.
@@ -189,6 +196,9 @@ class Draft:
                 yield piece
 
         return take()
+
+    def _changes_in(self, text: str) -> tuple[str, ...]:
+        return read_prompt(_end_of(text), self._generator.model.vocabulary).changes
 
     def _refuse_unknown(self, text: str) -> None:
         """Refuses a text with unknown tokens, except those that are already in the draft.

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from textgen.cli.job_config import read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
-from textgen.corpus import Corpus, Vocabulary, keep_split, replace_vocabulary
+from textgen.corpus import Corpus, Vocabulary, keep_split, make_tokenizer, replace_vocabulary
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
@@ -59,7 +59,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     before = read_config(job.config, _START_OVER)
     _check_shape(job, before, config)
     state = JobState.find(job.state)
-    vocabulary = _find_vocabulary(job, corpus, state)
+    vocabulary = _find_vocabulary(job, corpus, state, config.vocab_size)
     if vocabulary is not None:
         corpus = keep_split(corpus, vocabulary.tokenizer, config.vocab_size)
     changed = _find_change(corpus, state, vocabulary)
@@ -165,31 +165,45 @@ def _find_change(
     return "vocabulary" if state is None or from_file else None
 
 
-def _find_vocabulary(job: JobDirectory, corpus: Corpus, state: JobState | None) -> Vocabulary | None:
-    """Returns the job's vocabulary; None if the file is missing and the text gives the same one again.
+def _find_vocabulary(
+    job: JobDirectory, corpus: Corpus, state: JobState | None, vocab_size: int | None
+) -> Vocabulary | None:
+    """Returns the job's vocabulary, rebuilt from the text if the file is missing; None if that is another text.
 
     Raises:
         FormatError: if the file is damaged, or was written by a later version of textgen.
         MissingError: if it is missing, and the text gives a different one.
     """
+    same_text = state is None or state.data_sha256 == corpus.sha256
     if not job.vocabulary.exists():
-        if state is not None and state.data_sha256 == corpus.sha256 and not _gives_vocabulary_again(corpus, job):
+        vocabulary = _rebuild_vocabulary(corpus, job, vocab_size) if same_text else None
+        if vocabulary is None and same_text and state is not None:
             raise MissingError(
                 f"{job.vocabulary} is missing, and cannot be rebuilt from the text as it is now; restore it, or {_START_OVER}"
             )
-        return None
+        return vocabulary
     try:
         return read_vocabulary(job.vocabulary)
     except LaterTokenizerError as error:
         raise FormatError(f"{job.vocabulary}: {error}") from error
     except FormatError as error:
-        same_text = state is None or state.data_sha256 == corpus.sha256
-        can_go = same_text and _gives_vocabulary_again(corpus, job)
+        can_go = same_text and _rebuild_vocabulary(corpus, job, vocab_size) is not None
         advice = "remove it, and training rebuilds it from the text" if can_go else f"restore it, or {_START_OVER}"
         raise FormatError(f"{job.vocabulary} is damaged; {advice}") from error
 
 
-def _gives_vocabulary_again(corpus: Corpus, job: JobDirectory) -> bool:
-    """Returns whether the text gives the vocabulary of the newest checkpoint; it does not if the text has ever changed."""
+def _rebuild_vocabulary(corpus: Corpus, job: JobDirectory, vocab_size: int | None) -> Vocabulary | None:
+    """Makes the vocabulary of the newest checkpoint from the text, by any version of the split.
+
+    Returns:
+        The vocabulary; None if the text gives another one, as it does if it has ever changed.
+    """
+    own = corpus.vocabulary
     checkpoint = CheckpointStore(job.checkpoints).newest(lambda _: None)
-    return checkpoint is None or checkpoint.facts.get("vocabulary_sha256") == corpus.vocabulary.sha256
+    if checkpoint is None:
+        return own
+    sha256 = checkpoint.facts.get("vocabulary_sha256")
+    name, lowercase, latest = own.tokenizer.name, own.tokenizer.lowercase, own.tokenizer.version
+    tokenizers = (make_tokenizer(name, lowercase, version) for version in range(latest, 0, -1))
+    vocabularies = (keep_split(corpus, tokenizer, vocab_size).vocabulary for tokenizer in tokenizers)
+    return next((vocabulary for vocabulary in vocabularies if vocabulary.sha256 == sha256), None)

@@ -72,7 +72,6 @@ def _find_newest(*, with_model: bool) -> str:
         raise MissingError(f"there is no job below {_JOBS} in this folder; {how_to_start()}")
     for job in jobs:
         if not with_model or JobDirectory(Path(job.job_dir)).model.exists():
-            name = job.job_dir
-            Console().say(f"Using the newest job, {name if name.isprintable() else repr(name)}")
-            return name
+            Console().say(f"Using the newest job, {job.job_dir}")
+            return job.job_dir
     raise MissingError(f"no job below {_JOBS} has a model yet; {typed('textgen')} jobs shows their progress")

@@ -13,6 +13,7 @@ from textgen.cli.places import refuse_bucket
 from textgen.cli.sample_output import encode_output
 from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
+from textgen.console import visible
 from textgen.errors import FormatError, MissingError, TextgenError, UsageError
 
 if TYPE_CHECKING:
@@ -163,5 +164,4 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
 
 def _say(line: str) -> None:
     """Prints a line, with line breaks and control characters as escapes."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in line)
-    sys.stdout.write(shown + "\n")
+    sys.stdout.write(visible(line) + "\n")

@@ -121,7 +121,7 @@ class Session:
                 "An empty line continues the text; any other line is added to it first. /help shows all commands."
             )
         if pieces is not None:
-            say_changes(self._draft.changes(prompt))
+            say_changes(self._draft.changes())
             self._show_passage(pieces)
 
     def run(self) -> None:
@@ -136,7 +136,7 @@ class Session:
             except KeyboardInterrupt:
                 if not self._is_terminal:
                     raise
-                self._console.say("\nUse /quit or Ctrl-D to end the session.")
+                self._console.say("\nUse /quit or Ctrl-D to end the session.", kept="\n")
         if self._is_terminal and self._draft.text != self._saved:
             self._console.say("The text was not saved; use /save FILE before /quit.")
 
@@ -177,7 +177,7 @@ class Session:
 
     def _write(self, added: str) -> None:
         pieces = self._draft.write(added)
-        say_changes(self._draft.changes(added))
+        say_changes(self._draft.changes())
         self._show_passage(pieces)
 
     def _show_passage(self, pieces: Iterator[str]) -> None:
@@ -202,8 +202,7 @@ class Session:
         else:
             self._console.say("Type the new last passage, then a line with a single dot.")
             self._draft.replace_last("\n".join(iter(self._ask, _END_OF_LINES)))
-        if self._draft.passages:
-            say_changes(self._draft.changes(self._draft.passages[-1].added))
+        say_changes(self._draft.changes())
         self._show_end()
 
     def _set(self, assignment: str) -> None:
@@ -245,7 +244,7 @@ class Session:
         self._console.say(f"Saved {len(text):,} characters to {path}.")
 
     def _help(self) -> None:
-        self._console.say(HELP)
+        self._console.say(HELP, kept="\n")
 
     def _quit(self) -> None:
         raise EOFError

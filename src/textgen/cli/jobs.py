@@ -14,7 +14,7 @@ from textgen.cli.places import refuse_bucket
 from textgen.cli.sample_output import encode_output, terminal_width
 from textgen.config import JobsCommand
 from textgen.config.flags import Parser, build
-from textgen.console import Console
+from textgen.console import Console, visible
 
 if TYPE_CHECKING:
     from textgen.jobs import JobFacts
@@ -62,7 +62,7 @@ def _jobs(arguments: Sequence[str]) -> None:
     jobs = jobs_below(directory)
     encode_output("surrogateescape")
     if not jobs:
-        Console().say(f"There is no job in or below {_shown(command.directory)}; {how_to_start()}.")
+        Console().say(f"There is no job in or below {command.directory}; {how_to_start()}.")
     elif command.json:
         lines = ({**dataclasses.asdict(job), "changed": _time(job)} for job in jobs)
         sys.stdout.writelines(as_json(line) + "\n" for line in lines)
@@ -80,14 +80,14 @@ def _row(job: JobFacts) -> tuple[str, ...]:
     if bits and job.valid_unknown_share:
         bits += f" (not comparable: {100 * job.valid_unknown_share:.3g}% [UNK])"
     changed = _time(job)[:16]
-    return (_shown(job.job_dir), state, loss, bits, f"{job.bytes / 1e6:,.1f} MB", changed, _shown(job.problem or ""))
+    return (visible(job.job_dir), state, loss, bits, f"{job.bytes / 1e6:,.1f} MB", changed, visible(job.problem or ""))
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:
     """Returns the fields of a line in a pipe."""
     scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
-    problem = _shown(job.problem or "-")
-    return (_shown(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
+    problem = visible(job.problem or "-")
+    return (visible(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
 
 
 def _write_table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -111,8 +111,3 @@ def _aligned(rows: Iterable[tuple[str, ...]], indent: str = "") -> list[str]:
 def _time(job: JobFacts) -> str:
     """Returns the time of a job's last change, in local time."""
     return datetime.fromtimestamp(job.changed).astimezone().isoformat(" ", "seconds")
-
-
-def _shown(text: str) -> str:
-    """Returns a text as one line: a name can contain line breaks, tabs and control characters."""
-    return text if text.isprintable() else repr(text)

@@ -24,14 +24,14 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     from textgen.generation.model_header import MOST_BYTES
 
     def size_with(tokens: int) -> int:
-        """The size with only the first tokens."""
+        """Returns the size with only the first tokens."""
         kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
         return longest_header(shape(config), kept)
 
     size = longest_header(shape(config), vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
-        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, lo=2, key=size_with) - 1)
+        fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, key=size_with) - 1)
         if vocabulary.tokenizer.name == "spaced":
             advice = f"list only the first {fitting} in the vocabulary file"
         else:

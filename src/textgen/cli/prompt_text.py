@@ -41,7 +41,7 @@ def say_changes(changes: Sequence[str]) -> None:
     """Prints, in one line on standard error, how a prompt was respelled; prints nothing if it was not.
 
     Args:
-        changes: the changes, from `TextGenerator.changes`.
+        changes: the changes, from `TextGenerator.changes` or `Draft.changes`.
     """
     if changes:
         *first, last = changes

@@ -118,8 +118,6 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
     for sample, piece in pieces:
         if turn is None:
             turn = sample.seed
-        if sample.seed < turn:
-            continue  # a late piece, which is empty, of a text that the copy guard had ended
         waiting[sample.seed] = sample
         if sample.seed == turn:
             yield sample, piece

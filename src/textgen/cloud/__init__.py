@@ -1,1 +1,1 @@
-"""Training jobs of Vertex AI: describes, starts and watches them; knows nothing of models."""
+"""Describes, starts and watches training jobs of Vertex AI."""

@@ -21,7 +21,7 @@ def check_region(bucket: str, settings: BucketSettings, region: str) -> str | No
         The bucket's location, for people; None for an unknown location, which may or may not include the region.
 
     Raises:
-        UsageError: when the bucket is elsewhere.
+        UsageError: if the bucket is elsewhere.
     """
     where = " and ".join(settings.regions) or settings.location
     includes_region = includes(settings.location, settings.regions, region)
@@ -51,7 +51,7 @@ def check_rules(bucket: str, settings: BucketSettings) -> str:
         Which replaced files the bucket keeps and bills, for people.
 
     Raises:
-        AccessError: when no file can be replaced.
+        AccessError: if no file can be replaced.
     """
     update = f"`gcloud storage buckets update gs://{bucket}"
     if settings.retention_seconds:

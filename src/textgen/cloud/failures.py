@@ -99,7 +99,7 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
 
 
 def explain(said: str, config: VertexConfig) -> TextgenError | None:
-    """The error for a message of Vertex AI.
+    """Returns the error for a message of Vertex AI.
 
     Args:
         said: the message of a refused request or of a failed job.

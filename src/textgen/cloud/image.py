@@ -14,7 +14,7 @@ from textgen.errors import AccessError, InputOutputError, MissingError, Unavaila
 
 
 def build_commands(name: str, checkout: Path) -> list[list[str]]:
-    """The commands that build the training image from a checkout, and push it.
+    """Returns the commands that build the training image from a checkout, and push it.
 
     Args:
         name: the image's name.
@@ -22,7 +22,7 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
 
     Raises:
         UsageError: for a name that cannot be built.
-        MissingError: when the directory is not such a checkout.
+        MissingError: if the directory is not such a checkout.
     """
     if Image.parse(name).digest is not None:
         raise UsageError(f"--image must have a tag and no digest to be built, such as {EXAMPLE}, got {shown(name)}")
@@ -37,7 +37,7 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
 
 
 def login_hint(name: str) -> str | None:
-    """The command that lets docker push to the registry; None for a registry that is not Google's."""
+    """Returns the command that lets docker push to the registry; None for a registry that is not Google's."""
     image = Image.parse(name)
     return shlex.join(["gcloud", "auth", "configure-docker", image.host]) if image.is_googles else None
 
@@ -51,9 +51,9 @@ def run_commands(commands: Sequence[Sequence[str]], checkout: Path, announce: Ca
         announce: called with each command before it runs.
 
     Raises:
-        UnavailableError: when docker is not installed.
-        AccessError: when it cannot be started.
-        InputOutputError: when one of them fails.
+        UnavailableError: if docker is not installed.
+        AccessError: if it cannot be started.
+        InputOutputError: if one of them fails.
     """
     for command in commands:
         program = shutil.which(command[0])

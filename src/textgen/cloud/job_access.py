@@ -12,7 +12,7 @@ _ROLE = "Security Reviewer"
 
 
 def service_agent(project: Mapping[str, Any]) -> str:
-    """The account that a job runs as without a `--service_account`: the Vertex AI Custom Code Service Agent.
+    """Returns the account that a job runs as without a `--service_account`: the Vertex AI Custom Code Service Agent.
 
     Args:
         project: as Resource Manager describes it, with its number in its name (Vertex AI's documentation, "Access
@@ -35,8 +35,8 @@ def access_of(services: Services, account: str, bucket: str, permissions: Iterab
         The answer for each permission; None if the user may not see all policies that decide.
 
     Raises:
-        AccessError: when the user may not ask.
-        UnavailableError: when Policy Troubleshooter is not enabled, or cannot be reached.
+        AccessError: if the user may not ask.
+        UnavailableError: if Policy Troubleshooter is not enabled, or cannot be reached.
     """
     known = {"CAN_ACCESS": True, "CANNOT_ACCESS": False}
     found = {}

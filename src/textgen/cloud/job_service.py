@@ -75,16 +75,16 @@ class JobService:
             return _as_json(job)
 
     def get(self, job_id: str) -> dict[str, Any]:
-        """A job in its current state.
+        """Returns a job in its current state.
 
         Raises:
-            MissingError: when no job has this id.
+            MissingError: if no job has this id.
         """
         with self._translated(f"cannot read job {job_id}"), self._found(job_id):
             return _as_json(self._client.get_custom_job(name=self._name(job_id), **_retried()))
 
     def list(self) -> list[dict[str, Any]]:
-        """The newest hundred jobs, newest first."""
+        """Returns the newest hundred jobs, newest first."""
         from google.cloud.aiplatform_v1 import ListCustomJobsRequest
 
         with self._translated("cannot list the jobs"):
@@ -97,7 +97,7 @@ class JobService:
         """Asks Vertex AI to end a job, which gets time to save.
 
         Raises:
-            MissingError: when no job has this id.
+            MissingError: if no job has this id.
         """
         with self._translated(f"cannot cancel job {job_id}"), self._found(job_id):
             self._client.cancel_custom_job(name=self._name(job_id), **_retried())

@@ -13,7 +13,7 @@ _FLEX_START_WAIT = "86400s"
 
 
 def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: str) -> dict[str, Any]:
-    """A CustomJob with the field names of JSON (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
+    """Returns a CustomJob with the field names of JSON (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
 
     It has no `diskSpec`: the type of disk that fits depends on the machine, and Vertex AI's default always fits.
 
@@ -57,7 +57,7 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
 
 
 def gcloud_command(config: VertexConfig, job: dict[str, Any], file: str) -> str:
-    """The command that creates the same job from a file with its `jobSpec`."""
+    """Returns the command that creates the same job from a file with its `jobSpec`."""
     words = [
         *("gcloud", "ai", "custom-jobs", "create", f"--project={config.project}", f"--region={config.region}"),
         *(f"--display-name={job['displayName']}", f"--config={file}"),

@@ -46,7 +46,7 @@ class Line:
 
 
 def read_log(services: Services, project: str, job_id: str) -> Iterator[Line]:
-    """The lines so far, in the order of their times.
+    """Yields the lines so far, in the order of their times.
 
     Args:
         services: Google's services with the user's credentials.
@@ -54,15 +54,15 @@ def read_log(services: Services, project: str, job_id: str) -> Iterator[Line]:
         job_id: of the custom job.
 
     Raises:
-        AccessError: when the credentials do not allow it.
-        UnavailableError: when Cloud Logging is not enabled or cannot be reached.
+        AccessError: if the credentials do not allow it.
+        UnavailableError: if Cloud Logging is not enabled or cannot be reached.
     """
     for entry in _entries(services, project, job_id, None):
         yield _line(entry)
 
 
 def follow_log(services: Services, project: str, job_id: str, has_ended: Callable[[], bool]) -> Iterator[Line]:
-    """The lines so far, then new ones, each once, until the job has ended and no more will come.
+    """Yields the lines so far, then new ones, each once, until the job has ended and no more will come.
 
     Args:
         services: Google's services with the user's credentials.
@@ -71,8 +71,8 @@ def follow_log(services: Services, project: str, job_id: str, has_ended: Callabl
         has_ended: asks whether the job has ended.
 
     Raises:
-        AccessError: when the credentials do not allow it.
-        UnavailableError: when Cloud Logging is not enabled or cannot be reached.
+        AccessError: if the credentials do not allow it.
+        UnavailableError: if Cloud Logging is not enabled or cannot be reached.
     """
     shown: dict[tuple[str, ...], datetime] = {}
     since: datetime | None = None

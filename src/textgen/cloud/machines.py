@@ -75,7 +75,7 @@ ACCELERATORS = (_ON_N1, *dict.fromkeys(gpu for gpu, _ in _BUILT_IN.values()))
 
 
 def find_machine(config: VertexConfig) -> Machine:
-    """The machine that the settings describe.
+    """Returns the machine that the settings describe.
 
     Args:
         config: a preset, and what differs from it.

@@ -51,7 +51,7 @@ def find_credentials() -> Credentials:
     """Finds the user's credentials, as Google's libraries do.
 
     Raises:
-        UnavailableError: when there are none, or they are unusable.
+        UnavailableError: if there are none, or they are unusable.
     """
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -73,7 +73,7 @@ def check_credentials(credentials: Credentials) -> None:
     """Checks that credentials are valid, by fetching a token.
 
     Raises:
-        UnavailableError: when they are invalid, or Google cannot be reached.
+        UnavailableError: if they are invalid, or Google cannot be reached.
     """
     import requests
     from google.auth.transport.requests import Request
@@ -128,10 +128,10 @@ class Services:
             The answer's JSON object; an empty one for an answer to HEAD, which has no body.
 
         Raises:
-            MissingError: when the resource does not exist.
-            DisabledError: when the service is not enabled.
-            AccessError: when the credentials do not allow it.
-            UnavailableError: when the credentials are unusable, or the service cannot be reached or refuses.
+            MissingError: if the resource does not exist.
+            DisabledError: if the service is not enabled.
+            AccessError: if the credentials do not allow it.
+            UnavailableError: if the credentials are unusable, or the service cannot be reached or refuses.
         """
         from google.api_core.exceptions import from_http_response
         from google.api_core.retry import Retry, if_exception_type

@@ -12,13 +12,13 @@ _LONGEST_PAUSE_SECONDS = 30.0
 
 
 def id_of(job: Mapping[str, Any]) -> str:
-    """A job's id, the number at the end of its name; empty if the name ends in anything else."""
+    """Returns a job's id, the number at the end of its name; empty if the name ends in anything else."""
     last = str(job.get("name")).rpartition("/")[2]
     return last if last.isascii() and last.isdecimal() else ""
 
 
 def state_of(job: Mapping[str, Any]) -> str:
-    """A job's state without its prefix, such as `RUNNING`."""
+    """Returns a job's state without its prefix, such as `RUNNING`."""
     return str(job.get("state", "UNSPECIFIED")).removeprefix("JOB_STATE_")
 
 

@@ -18,7 +18,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 def endpoint_url(address: str, *, trusted: bool) -> str:
-    """The URL of an API endpoint, without a path.
+    """Returns the URL of an API endpoint, without a path.
 
     Args:
         address: such as `europe-west4-aiplatform.googleapis.com`, with or without `https://`.

@@ -198,7 +198,7 @@ def described(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:.12g}"
     if isinstance(value, tuple) and value:
         return " ".join(map(repr, value))
     return "none" if value in {None, "", ()} else str(value)

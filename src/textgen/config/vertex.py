@@ -209,7 +209,7 @@ class VertexConfig:
         """Checks that required settings are given.
 
         Raises:
-            UsageError: when one is missing.
+            UsageError: if one is missing.
         """
         missing = [name for name in names if getattr(self, name) is None]
         if missing:

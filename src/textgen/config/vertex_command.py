@@ -13,7 +13,7 @@ _JOB = re.compile(r"(projects/[^/]+/locations/[^/]+/customJobs/)?([0-9]{1,20})",
 
 
 def job_id(job: str) -> str:
-    """The id of a custom job, from the id or the whole name of the resource.
+    """Returns the id of a custom job, from the id or the whole name of the resource.
 
     Raises:
         UsageError: for anything else.

@@ -83,8 +83,8 @@ class TextGenerator:
 
         Args:
             prompt: the text to continue. Without one, the text starts as if after a blank line. The prompt is read like a
-                file: a byte order mark is dropped, and CRLF becomes LF. Quotes, dashes and accents that the vocabulary
-                lacks are respelled as it has them.
+                file: a byte order mark is dropped, and CRLF becomes LF. Quotes, dashes, accents and white space that the
+                vocabulary lacks are respelled as it has them.
             length: the maximum number of tokens.
             until: a text, or several; the first one that appears ends the generated text, and is included.
             lines: the number of lines after which the text ends.

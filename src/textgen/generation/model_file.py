@@ -1,4 +1,4 @@
-r"""The model file, the one file that sampling opens; knows nothing of how its numbers are used.
+r"""Reads and writes the model file, the one file that sampling opens.
 
 It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. With V tokens in the
 vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens,
@@ -142,8 +142,8 @@ def write_model(path: Path, model: ModelFile) -> None:
         model: what to write; the tensors are stored as float32.
 
     Raises:
-        FormatError: when `read_model` would not accept the model.
-        TextgenError: when the operating system refuses.
+        FormatError: if `read_model` would not accept the model.
+        TextgenError: if the operating system refuses.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import save
@@ -175,10 +175,10 @@ def read_model(path: Path, name: str | None = None) -> ModelFile:
         The model; its tensors have the names and shapes that follow from its shape and vocabulary, and are finite.
 
     Raises:
-        MissingError: when there is no such file, or the job directory contains no model yet.
-        AccessError: when the file may not be read.
-        FormatError: when it is not a model file, is damaged, or was written by a newer textgen.
-        UnavailableError: when there is not enough memory for it.
+        MissingError: if there is no such file, or the job directory contains no model yet.
+        AccessError: if the file may not be read.
+        FormatError: if it is not a model file, is damaged, or was written by a newer textgen.
+        UnavailableError: if there is not enough memory for it.
     """
     file = path
     try:
@@ -239,8 +239,8 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
     """Reads the weights after a header, and checks the hash of the bytes that are used.
 
     Raises:
-        FormatError: when the hash is wrong or a weight is not a finite number.
-        MemoryError: when the hash is right, and there is not enough memory for the weights.
+        FormatError: if the hash is wrong or a weight is not a finite number.
+        MemoryError: if the hash is right, and there is not enough memory for the weights.
     """
     hashed = hashlib.sha256(_without_hash(header))
     try:

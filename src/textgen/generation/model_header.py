@@ -1,4 +1,4 @@
-"""The header of a safetensors file that may be damaged or hostile: parsed and checked; knows nothing of models.
+"""Parses and checks the header of a safetensors file, which may be damaged or hostile.
 
 The file is 8 bytes with the header's length, little-endian; the header, a JSON object with the type, shape and place of
 each tensor; and the tensors. The safetensors library is not used to read it: its parser ends the whole process when
@@ -42,7 +42,7 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
         The header, after its length.
 
     Raises:
-        FormatError: when the file does not start as a safetensors file does.
+        FormatError: if the file does not start as a safetensors file does.
     """
     length = file.read(_LENGTH_BYTES)
     size = int.from_bytes(length, "little")
@@ -56,7 +56,7 @@ def read_header(file: io.BufferedIOBase, file_size: int) -> bytes:
 
 
 def header_size(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> int:
-    """The number of bytes of the header with which the safetensors library writes float32 tensors.
+    """Returns the number of bytes of the header with which the safetensors library writes float32 tensors.
 
     Args:
         shapes: the shape of each tensor by its name.
@@ -78,7 +78,7 @@ def parse_header(header: bytes) -> dict[str, Any]:
         The entry of each tensor by its name, and the metadata.
 
     Raises:
-        FormatError: when it is not a JSON object, or the metadata is not an object of texts.
+        FormatError: if it is not a JSON object, or the metadata is not an object of texts.
     """
     try:
         text = header[_LENGTH_BYTES:].decode()
@@ -103,7 +103,7 @@ def parse_object(text: Any, part: str) -> dict[str, Any]:
         no whole number of more than 19 digits.
 
     Raises:
-        FormatError: when it is no such object, or needs more memory or depth than is available.
+        FormatError: if it is no such object, or needs more memory or depth than is available.
     """
     try:
         value = json.loads(
@@ -134,7 +134,7 @@ def tensors_in_order(
         `expected` in the order of the tensors in the file.
 
     Raises:
-        FormatError: when a tensor is missing, unknown, of another shape or type, or in the wrong place.
+        FormatError: if a tensor is missing, unknown, of another shape or type, or in the wrong place.
     """
     if missing := expected.keys() - entries.keys():
         raise FormatError(f"its tensor {min(missing)} is missing")
@@ -147,7 +147,7 @@ def tensors_in_order(
     for name, shape in ordered.items():
         begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
         if entries[name]["data_offsets"] != [begin, end]:
-            raise FormatError(f"it is damaged (its tensor {name} does not lie where the one before it ends)")
+            raise FormatError(f"it is damaged (its tensor {name} does not start where the one before it ends)")
     if end != data_size:
         raise FormatError(f"it is damaged (it must have {end} bytes of weights, and has {data_size})")
     return ordered
@@ -162,7 +162,7 @@ def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
     if not _are_whole(entry["shape"]) or tuple(entry["shape"]) != shape:
         raise FormatError(f"its tensor {name} must have shape {list(shape)}, not {shown(entry['shape'])}")
     if not _are_whole(entry["data_offsets"]):
-        raise FormatError(f"its tensor {name} must lie between two offsets, not {shown(entry['data_offsets'])}")
+        raise FormatError(f"its tensor {name} must be between two offsets, not {shown(entry['data_offsets'])}")
 
 
 def _are_whole(numbers: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The metadata of a model file, as text and as checked fields; knows nothing of tensors.
+"""Converts the metadata of a model file to text, and checks the text when it is read.
 
 The text may be damaged or hostile. Its versions are described in `model_file`.
 """
@@ -52,7 +52,7 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
         The only entry of the metadata, with `NO_HASH` for the hash; it is the first such text in the entry.
 
     Raises:
-        ValueError: when a number is not finite; a score that is not is left out.
+        ValueError: if a number is not finite; a score that is not is left out.
     """
     content = {
         "format": FORMAT,
@@ -78,8 +78,8 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | No
         The fields that `to_metadata` takes, and the hash that the file must have; None when it has none.
 
     Raises:
-        LaterVersionError: when only a later textgen reads it; a later format is not checked any further.
-        FormatError: when no textgen could have written it.
+        LaterVersionError: if only a later textgen reads it; a later format is not checked any further.
+        FormatError: if no textgen could have written it.
     """
     if _KEY in metadata:
         content = parse_object(metadata[_KEY], "metadata")

@@ -1,4 +1,4 @@
-"""Splits a prompt into tokens, after respelling its quotes, dashes and accents as the model's vocabulary has them."""
+"""Splits a prompt into tokens, after respelling its quotes, dashes, accents and white space as the model's vocabulary has them."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ _LONE = "".join(map(re.escape, f"{_SINGLE}{_DOUBLE}{''.join(_DASHES)}"))
 _PIECES = re.compile(rf"\s+|[^\s{_LONE}]+(?:[{re.escape(_SINGLE)}](?=\w)[^\s{_LONE}]+)*|--|.")
 """White space, a word including the apostrophes inside it, two hyphens, or a single quote or dash."""
 
+_SPACES = re.compile(r"[^\S\n]+")
+
 _BEFORE_OPENING = re.compile(r"[\s(\[{]?")
 """The character before a quote that opens, whatever comes after it; none at the start of the text."""
 
@@ -57,7 +59,8 @@ class Prompt:
 def read_prompt(typed: str, vocabulary: Vocabulary) -> Prompt:
     """Reads a prompt as a text file is read, without a byte order mark and with LF for CRLF, in the vocabulary's spelling.
 
-    A quote, a dash or an accented character is changed only where the vocabulary lacks it as typed and has it otherwise.
+    A quote, a dash, an accented character or white space is changed only where the vocabulary lacks it as typed and has it
+    otherwise.
 
     Args:
         typed: the prompt.
@@ -115,7 +118,9 @@ def _unknown(piece: str, vocabulary: Vocabulary) -> set[str]:
 
 def _spellings(piece: str, vocabulary: Vocabulary, *, opens: bool) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yields other spellings of a piece, and how each differs, in words."""
-    if piece in _DASHES:
+    if piece.isspace():
+        yield _SPACES.sub(" ", piece), ("single spaces",)
+    elif piece in _DASHES:
         yield from ((dash, (f"{dash} for {piece}",)) for dash in _DASHES[piece])
     elif piece in _SINGLE or piece in _DOUBLE:
         pairs = _SINGLE_QUOTES if piece in _SINGLE else _DOUBLE_QUOTES

@@ -136,7 +136,7 @@ class Board(keras.callbacks.TensorBoard):
 
 
 def reason_of(error: BaseException) -> str:
-    """The first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
+    """Returns the first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
     return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
 
 

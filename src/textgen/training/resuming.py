@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from textgen.config import DEFAULT_MINUTES, TrainingConfig, settings
+from textgen.config.flags import described
 from textgen.console import Console
 from textgen.errors import DataError, named
 from textgen.jobs import Checkpoint
@@ -93,7 +94,7 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
     for setting in known:
         old, new = was[setting.name], now[setting.name]
         if setting.option.group in {"training", "evaluation"} and old != new:
-            console.say(f"  {setting.name} is now {_shown(new)} (it was {_shown(old)})")
+            console.say(f"  {setting.name} is now {described(new)} (it was {described(old)})")
 
 
 def _with_default_minutes(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -110,10 +111,3 @@ def _say_missing(names: list[str], console: Console) -> None:
     for name in names:
         if name not in generators:
             console.say(f"  the checkpoint has no {name}: it starts at its initial value")
-
-
-def _shown(value: Any) -> str:
-    """A value as it is written in a flag."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "none" if value is None else f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex build`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex build`."""
+    """Returns the parser of `textgen vertex build`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [--run] [FLAGS]",

@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex cancel`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex cancel`."""
+    """Returns the parser of `textgen vertex cancel`."""
     parser = Parser(PROGRAM, f"{PROGRAM} JOB [FLAGS]", "End a job. What it has saved stays, and submit resumes it.")
     parser.add_settings(JobCommand)
     add_vertex_settings(parser)

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex logs`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex logs`."""
+    """Returns the parser of `textgen vertex logs`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} JOB [--follow] [FLAGS]",

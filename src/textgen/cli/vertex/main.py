@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs `textgen vertex`.
 
     Args:
-        arguments: without the names of the program and of the command.
+        arguments: the arguments after the name of the command.
 
     Returns:
         The exit code.

@@ -23,7 +23,7 @@ from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
 from textgen.planning import Choice, DeviceKind, Plan
-from textgen.storage import Fingerprint, below, is_bucket, name_by_content
+from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
@@ -91,7 +91,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     command = build(TrainCommand, values)
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**preset, **values}
-    config = build(TrainingConfig, given)
+    config = _in_bucket(build(TrainingConfig, given), vertex)  # before the text: a local folder of that name is no job
     choices: tuple[Choice, ...] = ()
     uploads: list[Upload] = []
     if offline and any(map(is_bucket, _named(config))):
@@ -111,9 +111,10 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         prefix = corpus.prefix
         texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
     name = job_name(config, prefix)
-    place = _in_bucket("--job_dir", config.job_dir, vertex, name)
+    place = with_job_name(config.job_dir, name)
+    job_place(place)  # refuses a name that no local copy can have
     if config.summary_dir is not None:
-        config = replace(config, summary_dir=_in_bucket("--summary_dir", config.summary_dir, vertex, name))
+        config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     arguments = [*texts, *_arguments(config, command)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
     return Request(vertex, place, tuple(uploads), job, corpus, config, command, choices)
@@ -123,23 +124,24 @@ def check_existing(request: Request) -> None:
     """Checks that the job directory in the bucket, if there is one, belongs to this model and this text.
 
     Raises:
-        TextgenError: when it does not, or the bucket cannot be read.
+        TextgenError: if it does not, or the bucket cannot be read.
     """
     if request.corpus is not None and not request.command.fresh:
         job = job_place(request.place).look()
         check_job(job, request.config, request.corpus, allow_changed_data=request.command.allow_changed_data)
 
 
-def _in_bucket(flag: str, place: str, vertex: VertexConfig, name: str) -> str:
-    """The URI of a directory that textgen-train writes to. A relative path is relative to `textgen/` in the bucket."""
-    path = with_job_name(place, name).rstrip("/")
-    if is_bucket(path):
-        return path
-    if path.startswith("/") or ".." in path.split("/"):
-        raise UsageError(
-            f"{flag} of a cloud job must be gs://BUCKET/PATH, or a path relative to {vertex.bucket_uri}/textgen, got {place}"
-        )
-    return below(vertex.bucket_uri, f"textgen/{path}")
+def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
+    """Makes URIs of the directories that textgen-train writes to. A relative path is relative to `textgen/` in the bucket."""
+    places = {name: place for name in ("job_dir", "summary_dir") if (place := getattr(config, name)) is not None}
+    for name, place in places.items():
+        if not is_bucket(place) and (place.startswith("/") or ".." in place.split("/")):
+            raise UsageError(
+                f"--{name} of a cloud job must be gs://BUCKET/PATH, or a path relative to {vertex.bucket_uri}/textgen, got {place}"
+            )
+        uri = place if is_bucket(place) else below(vertex.bucket_uri, f"textgen/{place}")
+        places[name] = BucketDirectory(uri).uri
+    return replace(config, **places)
 
 
 def _as_given(config: TrainingConfig) -> list[str]:

@@ -23,13 +23,13 @@ def add_vertex_settings(parser: Parser) -> None:
 
 
 def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
-    """The settings from the flags and the file.
+    """Returns the settings from the flags and the file.
 
     Args:
         values: the values of the flags.
 
     Raises:
-        TextgenError: when the file cannot be used, or a value is invalid.
+        TextgenError: if the file cannot be used, or a value is invalid.
     """
     named = build(VertexFile, values).vertex_config
     file = _FILE if named is None else Path(named)
@@ -46,7 +46,7 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
 
 
 def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:
-    """The id of the job, and where it runs.
+    """Returns the id of the job, and where it runs.
 
     Args:
         values: the values of the flags.

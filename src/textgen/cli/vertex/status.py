@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex status`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex status`."""
+    """Returns the parser of `textgen vertex status`."""
     parser = Parser(
         PROGRAM, f"{PROGRAM} JOB [FLAGS]", "Show a job's state, times and place and, if it failed, the reason."
     )

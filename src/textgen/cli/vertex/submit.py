@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex submit`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex submit`."""
+    """Returns the parser of `textgen vertex submit`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
@@ -143,7 +143,7 @@ def _upload(console: Console, request: Request) -> None:
     """Uploads what the job reads; with --fresh, first renames the existing job."""
 
     def lost(failure: TextgenError) -> None:
-        console.warn(str(failure))
+        console.warn(failure.on_command_line)
 
     if request.command.fresh:
         aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))

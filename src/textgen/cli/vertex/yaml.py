@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `textgen vertex yaml`.
 
     Args:
-        arguments: without the names of the program and of the command; None for the process' own.
+        arguments: the arguments after the command's name; None for those of the process.
 
     Returns:
         The exit code.
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> Parser:
-    """The parser of `textgen vertex yaml`."""
+    """Returns the parser of `textgen vertex yaml`."""
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS] > {_FILE}",
