@@ -69,7 +69,7 @@ def test_exit_codes_are_those_of_sysexits():
     ("code", "kind", "advice"),
     [
         (errno.ENOENT, MissingError, "check the path"),
-        (errno.ENOTDIR, MissingError, "check the path"),
+        (errno.ENOTDIR, MissingError, "a part of the path is a file, not a folder; check the path"),
         (errno.EACCES, AccessError, "check the permissions"),
         (errno.EPERM, AccessError, "check the permissions"),
         (errno.EROFS, AccessError, "choose another place"),

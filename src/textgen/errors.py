@@ -143,8 +143,10 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
         The error to raise `from error`; a `MissingError`, an `AccessError` or an `InputOutputError`.
     """
     reason = error.strerror or str(error) or type(error).__name__
-    if error.errno in {errno.ENOENT, errno.ENOTDIR}:
+    if error.errno == errno.ENOENT:
         return MissingError(f"{doing}: there is no such file; check the path")
+    if error.errno == errno.ENOTDIR:
+        return MissingError(f"{doing}: a part of the path is a file, not a folder; check the path")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessError(f"{doing}: {reason}; check the permissions or choose another place")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -113,7 +113,7 @@ def test_a_finished_job_with_a_short_text_is_not_refused(capsys, training):
     arguments = ["short.txt", "--job_dir=mine", "--minutes=0.001", "--device=cpu"]
     assert main(arguments) == 0
     assert main(arguments) == 0
-    assert "This job is finished" in capsys.readouterr().err
+    assert "This job is finished: 7 steps, 1 epoch, 0.5 minutes." in capsys.readouterr().err
 
 
 def test_a_finished_job_prints_the_flags_that_keep_its_model(capsys, training):

@@ -36,10 +36,12 @@ def test_a_job_of_another_shape_is_refused(copied, refusal):
     ],
 )
 def test_a_damaged_job_is_refused(name, content, message, copied, refusal):
-    """A job with a damaged file is refused in one line that names the file."""
+    """A job with a damaged file is refused in one line that names the file and what to do."""
     (JOB / name).write_bytes(content)
     code, line = refusal(train, copied.command)
     assert (code, message in line) == (78, True), line
+    advice = "repair it, or use --fresh to start over" if name == "config.yaml" else "remove it"
+    assert f"; {advice}" in line
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"1", b"\xff", b"[" * 9999])

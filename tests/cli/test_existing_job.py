@@ -253,6 +253,19 @@ def test_a_finished_job_with_a_changed_text_is_still_finished(job, no_training, 
     assert JobState.read(JOB / "state.json").steps == 5
 
 
+@pytest.mark.parametrize("fault", ["missing", "damaged"])
+def test_a_finished_job_without_its_model_file_resumes(job, fault, training, capsys):
+    """If the model file of a finished job is missing or damaged, the same command resumes, which rebuilds it."""
+    model = JOB / "model.safetensors"
+    if fault == "missing":
+        model.unlink()
+    else:
+        model.write_bytes(model.read_bytes()[:-1])
+    assert main(job[:-1]) == 0
+    assert len(training.calls) == 1
+    assert "This job is finished" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("order", [reversed, sorted])
 def test_a_changed_vocabulary_file_is_a_changed_text(spaced, training, capsys, order):
     """A reordered vocabulary file, which would change the ids, is refused without the flag and ignored with it."""

@@ -79,7 +79,7 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
     ("arguments", "code", "message"),
     [
         ([], 2, "required: "),
-        (["--format=onnx"], 66, "there is no job below job; "),
+        (["--format=onnx"], 66, "there is no job below job in this folder; "),
         (["JOB"], 2, "the following arguments are required: --format"),
         (["JOB", "--format=onix"], 2, "--format must be one of keras, litert, onnx, got 'onix'; did you mean onnx?"),
         (["JOB", "--format="], 2, "--format must be one of"),
@@ -90,12 +90,13 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         (["gs://b/job", "--format=onnx"], 2, "a place in a bucket must be gs://BUCKET/PATH, the bucket in"),
         (["absent", "--format=onnx"], 66, "there is neither absent nor job/absent; "),
         (["book.txt/absent", "--format=onnx"], 66, "there is neither book.txt/absent nor "),
-        (["empty", "--format=onnx"], 66, "empty holds no model yet"),
+        (["empty", "--format=onnx"], 66, "empty contains no model yet"),
         (["book.txt", "--format=onnx"], 78, "cannot use book.txt: it is damaged or no model file"),
         (["\udcff", "--format=onnx"], 66, "there is neither "),
         (["JOB", "--format=onnx", "--output="], 2, "--output must not be empty"),
         (["JOB", "--format=onnx", "--output=a\0b.onnx"], 2, "--output must be text, got NUL"),
         (["JOB", "--format=onnx", "--output=gs://b/m.onnx"], 2, "--output must be a local path, got gs://b/m.onnx"),
+        (["JOB", "--format=onnx", "--output=~/m.onnx"], 2, "--output must not begin with ~, got ~/m.onnx"),
         (["JOB", "--format=onnx", "--output=m.keras"], 2, "--output must end in .onnx for this --format, got m.keras"),
         (["JOB", "--format=keras", "--output=/dev/null"], 2, "--output must end in .keras for this --format"),
         (["JOB", "--format=onnx", "--output=empty"], 2, "--output must end in .onnx"),
@@ -146,3 +147,24 @@ def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch)
     assert line.startswith(
         f"cannot write {job / 'model'}{suffix}: in a test its logits differed from the model's by up to "
     )
+
+
+def test_ctrl_c_while_a_library_is_imported_is_no_missing_library(tmp_path):
+    """Ctrl-C ends the command with 130, even if the import of a library turns it into an `ImportError`, as ONNX Runtime does."""
+    (tmp_path / "onnx.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt as error:\n    raise ImportError from error\n"
+    )
+    script = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from textgen.cli import export; "
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}sys.exit(export.main(['job', '--format=onnx']))"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")

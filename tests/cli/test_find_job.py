@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from textgen.cli import export, inspect, jobs, sample
+from textgen.cli.typed import typed
 from textgen.generation import read_model, write_model
 
 
@@ -87,6 +88,24 @@ def test_a_path_wins_over_a_name(folder, run, random_model):
     assert expected in run(sample, "old", "--json", *HOW)[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("newst", "there is neither newst nor job/newst; did you mean newest?; textgen jobs lists all jobs"),
+        ("new", "there is neither new nor job/new; did you mean newest?; textgen jobs lists all jobs"),
+        ("job/newst/", "there is no job/newst/; did you mean newest?; textgen jobs lists all jobs"),
+        ("/absent/job", "there is no /absent/job; textgen jobs lists all jobs"),
+        ("The captain", "there is neither The captain nor job/The captain; textgen jobs lists all jobs"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_job_that_does_not_exist_is_refused_with_a_similar_name(name, message, run):
+    """The message suggests a job of a similar name; that of textgen-sample also shows what a text is for."""
+    message = message.replace("textgen jobs", f"{typed('textgen')} jobs")
+    assert run(inspect, name) == (66, "", f"textgen inspect: error: {message}\n")
+    assert run(sample, name) == (66, "", f"textgen-sample: error: {message}, and --prompt continues a text\n")
+
+
 def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkeypatch):
     """Without any job, sampling, inspecting and exporting fail, but listing does not; each prints the command that starts one."""
     monkeypatch.chdir(tmp_path)
@@ -97,7 +116,9 @@ def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkey
         for command, arguments in ((sample, []), (inspect, []), (export, ["--format=onnx"])):
             code, out, err = run(command, *arguments)
             assert (code, out, err.count("\n")) == (66, "", 1)
-            assert err.endswith("error: there is no job below job; bin/textgen-train my-book.txt starts one\n")
+            assert err.endswith(
+                "error: there is no job below job in this folder; bin/textgen-train my-book.txt starts one\n"
+            )
         assert run(jobs) == (0, "", "There is no job in or below job; bin/textgen-train my-book.txt starts one.\n")
         (tmp_path / "job").mkdir(exist_ok=True)
 

@@ -138,7 +138,8 @@ def test_set_alone_shows_every_setting(session):
     [
         ("/", "there is no command '/'; /help shows all commands"),
         ("/ undo", "there is no command '/ undo'"),
-        ("/unod", "there is no command '/unod'; did you mean undo?"),
+        ("/unod", "there is no command '/unod'; did you mean /undo?"),
+        ("/temp 0.5", "there is no command '/temp 0.5'; did you mean /temperature?"),
         ("/undo 3", "/undo takes no value, got '3'"),
         ("/undo", "there is no passage yet"),
         ("/retry", "there is no passage yet"),

@@ -80,7 +80,10 @@ def test_the_plan_names_files_that_are_not_utf_8(capsys):
     assert "encoding" not in plan(capsys, ".", "--encoding=auto")[0]
     Path("b.txt").write_bytes(TEXT.encode() + b"caf\xe9\n")
     lines, _ = plan(capsys, ".", "--encoding=auto")
-    assert lines["encoding"] == f"b.txt is read as cp1252: not UTF-8 at byte {len(TEXT) + 3} (line 61)"
+    assert (
+        lines["encoding"]
+        == f"b.txt is read as cp1252: not UTF-8 at byte {len(TEXT) + 3} (line 61); if it is not Western European, name its encoding"
+    )
 
 
 def test_control_characters_give_a_warning(capsys):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from textgen.cli.typed import typed
+from textgen.cli.typed import typed, typed_path
 
 
 @pytest.fixture
@@ -77,3 +77,12 @@ def test_a_command_that_is_not_found_is_typed_by_its_name(program, install, monk
     install("elsewhere")
     start(monkeypatch, program)
     assert typed("textgen-sample") == "textgen-sample"
+
+
+@pytest.mark.parametrize("path", ["job/story", "-job", "--help", "my job", "~/job", "it's"])
+def test_a_path_is_typed_as_an_argument(path, tmp_path, monkeypatch):
+    """The shell gives a command this path and nothing else, and the command does not take it for a flag."""
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run(f"printf %s {typed_path(path)}", shell=True, check=True, capture_output=True, text=True)  # noqa: S602 - as typed
+    assert os.path.normpath(done.stdout) == path
+    assert not done.stdout.startswith("-")

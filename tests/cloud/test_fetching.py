@@ -112,6 +112,12 @@ def test_a_job_is_fetched_to_a_local_place_alone(place, capsys):
     assert f"--output must be a local path, got {place}; name one" in capsys.readouterr().err
 
 
+def test_a_tilde_as_output_is_refused(capsys):
+    """A shell leaves ~ as it is after =, and a folder of that name would be made."""
+    assert main(["123", *FLAGS, "--output=~/job"]) == 2
+    assert "--output must not begin with ~, got ~/job" in capsys.readouterr().err
+
+
 def test_a_job_is_found_by_its_id(remote, home, google, capsys):
     """Vertex AI says where its directory is."""
     spec = {"baseOutputDirectory": {"outputUriPrefix": f"{remote.uri}/"}}

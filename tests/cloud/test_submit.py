@@ -175,7 +175,10 @@ def test_skipped_files_and_unusual_encodings_are_listed(folder, alone, capsys):
     assert vertex_command("submit", *arguments, "--encoding=auto") == 0
     err = capsys.readouterr().err
     assert "  skipped       1 other file (books/c.md)\n" in err
-    assert "  encoding      books/b.txt is read as cp1252: not UTF-8 at byte 3 (line 1)\n" in err
+    assert (
+        "  encoding      books/b.txt is read as cp1252: not UTF-8 at byte 3 (line 1); if it is not Western European, name its encoding\n"
+        in err
+    )
     (folder / "books" / "b.txt").write_bytes(b"It\x92s\n")
     assert vertex_command("submit", *arguments, "--encoding=latin-1") == 0
     assert "warning: books/b.txt has control characters such as U+0092 in line 1" in capsys.readouterr().err

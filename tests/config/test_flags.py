@@ -249,3 +249,16 @@ def test_a_config_is_immutable():
     """A config is immutable."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainingConfig().layers = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_help_is_wrapped_to_the_terminal(columns, monkeypatch):
+    """The text above and below the flags is wrapped to the width of the terminal; indented lines, such as examples, are kept."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    example = "  textgen-train " + "book.txt " * 20
+    prose = ("Learns with --learning_rate " * 10).strip()
+    page = Parser("textgen-train", "textgen-train", prose, f"examples:\n{example}\n\n{prose}\n{prose}").format_help()
+    lines = page.splitlines()
+    assert example in lines
+    assert max(len(line) for line in lines if line != example) <= columns
+    assert page.count("--learning_rate") == 30

@@ -58,7 +58,7 @@ def test_a_key_that_comes_twice_is_refused(text, message, config):
         ("- layers", "must contain lines such as"),
         ("layers: [", "not valid YAML"),
         ("layers: null", "layers needs a value"),
-        ("layers: 2\n---\nlayers: 3\n", "not valid YAML: expected a single document"),
+        ("layers: 2\n---\nlayers: 3\n", "not valid YAML in line 2, column 1: expected a single document"),
         ("? [a, {b: c}]\n: 2", "not valid YAML"),
         ("[" * 100000, "not valid YAML"),
         (f"a0: &a0 [0]\n{BOMB}? [*a99]\n: 2", "not valid YAML"),

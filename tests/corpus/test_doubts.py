@@ -21,13 +21,16 @@ def test_files_that_auto_does_not_read_as_utf_8_are_described(opened, tmp_path):
     assert opened(encoding="auto").detected == ""
     (tmp_path / "b.txt").write_text("thé noir\n", encoding="cp1252")
     corpus = opened(encoding="auto")
-    assert corpus.detected == "b.txt is read as cp1252: not UTF-8 at byte 2 (line 1)"
+    assert (
+        corpus.detected
+        == "b.txt is read as cp1252: not UTF-8 at byte 2 (line 1); if it is not Western European, name its encoding"
+    )
     assert "é" in corpus.vocabulary.tokens
     assert "Ã" not in corpus.vocabulary.tokens
     (tmp_path / "c.txt").write_text("à\n", encoding="cp1252")
     (tmp_path / "d.txt").write_text("à\n", encoding="utf-16")
     assert opened(encoding="auto").detected == (
-        "2 files are read as cp1252, such as b.txt: not UTF-8 at byte 2 (line 1); "
+        "2 files are read as cp1252, such as b.txt: not UTF-8 at byte 2 (line 1); if it is not Western European, name its encoding; "
         "d.txt is read as utf-16: it begins with that byte order mark"
     )
     (tmp_path / "d.txt").unlink()

@@ -159,7 +159,7 @@ def test_a_folder_without_texts_among_texts_is_refused(folder):
     """Only the output of runs is skipped: a folder without any text was named by mistake."""
     (folder / "pictures").mkdir()
     (folder / "pictures" / "a.png").touch()
-    with pytest.raises(errors.MissingError, match="the folder pictures holds no"):
+    with pytest.raises(errors.MissingError, match="the folder pictures contains no"):
         find_sources(["b.txt", "pictures"], None, None)
     with pytest.raises(errors.UsageError, match="job_dir must not be the folder of the text, got more"):
         find_sources(["b.txt", "more"], None, None, "more")
@@ -244,7 +244,7 @@ def test_a_folder_of_jobs_in_a_bucket_is_refused(bucket):
         bucket.blob(f"job/mine/{name}").upload_from_string(b"text")
     place = f"gs://{bucket.name}/job"
     with pytest.raises(
-        errors.MissingError, match=f"the folder {place} holds no .* except in job directories such as {place}/mine,"
+        errors.MissingError, match=f"the folder {place} contains no .* except in job directories such as {place}/mine,"
     ):
         find_sources([place], None, None)
     with pytest.raises(errors.UsageError, match=f"{place}/mine is a job directory"):
@@ -355,7 +355,7 @@ def test_corpus(tmp_path):
         ((["zebra"], None, None), errors.MissingError, "there is no zebra: check the path"),
         (([], "moer", "jules"), errors.MissingError, r"there is no moer: did you mean more\?"),
         ((["*.pdf"], None, None), errors.MissingError, r"no file matches \*\.pdf"),
-        ((["empty"], None, None), errors.MissingError, r"the folder empty holds no \*\.txt"),
+        ((["empty"], None, None), errors.MissingError, r"the folder empty contains no \*\.txt"),
         ((["s3://b/a.txt"], None, None), errors.UsageError, "a local path or gs://BUCKET/PATH, got s3://b/a.txt;"),
         (([], "https://b/a", None), errors.UsageError, "a local path or gs://BUCKET/PATH, got https://b/a;"),
     ],

@@ -313,7 +313,7 @@ def test_job_directory_stands_for_its_model(path: Path) -> None:
 
 def test_job_directory_without_model(tmp_path: Path) -> None:
     """A job that has exported nothing yet says so, and how to get a model."""
-    with pytest.raises(MissingError, match="holds no model yet; train one with textgen-train"):
+    with pytest.raises(MissingError, match="contains no model yet; train one with textgen-train"):
         read_model(tmp_path)
 
 

@@ -27,10 +27,11 @@ def test_what_is_not_known_is_said():
 
 @pytest.mark.skipif(bool(tf.config.list_physical_devices("GPU")), reason="there is a GPU here")
 def test_without_a_gpu():
-    """`auto` takes the CPU where there is no GPU; `gpu` is refused in one line."""
+    """Without a GPU, `auto` takes the CPU, and `gpu` is refused with advice that does not install PyPI's other textgen."""
     assert choose_device("auto").startswith("the CPU, ")
     with pytest.raises(
-        UnavailableError, match=r"^device gpu needs a GPU, and TensorFlow finds none; [^\n]*device auto$"
+        UnavailableError,
+        match=r"^device gpu needs a GPU, and TensorFlow finds none; [^\n]* run pip install '\.\[gpu\]' in [^\n]*device auto$",
     ):
         choose_device("gpu")
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from textgen.cli.start import end_at_once
 from textgen.console import report_crashes, report_failure
@@ -48,6 +48,20 @@ def run_command(program: str, command: Callable[[Sequence[str]], None], argument
     except KeyboardInterrupt:
         return _fail(program, CancelledError("stopped by Ctrl-C"))
     return code
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Makes Ctrl-C end the process at once, for imports that would turn a `KeyboardInterrupt` into an `ImportError`."""
+    before = signal.getsignal(signal.SIGINT)
+    changes = before is signal.default_int_handler  # a shell may have started it to ignore SIGINT
+    if changes:
+        signal.signal(signal.SIGINT, end_at_once)
+    try:
+        yield
+    finally:
+        if changes:
+            signal.signal(signal.SIGINT, before)
 
 
 def _call(command: Callable[[Sequence[str]], None], arguments: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from textgen.cli.entry import run_command
+from textgen.cli.entry import ending_at_once, run_command
 from textgen.cli.places import find_output, refuse_bucket
 from textgen.config import ExportCommand
 from textgen.config.flags import Parser, build
@@ -57,7 +57,8 @@ def _export(arguments: Sequence[str]) -> None:
     from textgen.generation.model_place import open_model
     from textgen.portable import FORMATS, check_installed, export_model
 
-    check_installed(command.format)
+    with ending_at_once():
+        check_installed(command.format)
     place = find_job(command.model, with_model=True)
     model = open_model(place)
     source = _model_path(place)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from textgen.cli.typed import typed
 from textgen.config import JobsCommand
+from textgen.config.validation import nearest
 from textgen.console import Console
 from textgen.errors import MissingError
 from textgen.jobs import JobDirectory, JobFacts, list_jobs
@@ -15,13 +17,14 @@ from textgen.storage import is_bucket
 _JOBS = Path(JobsCommand.directory)
 
 
-def find_job(given: str | None, *, with_model: bool) -> str:
+def find_job(given: str | None, *, with_model: bool, advice: str = "") -> str:
     """Finds the job that an argument names.
 
     Args:
         given: a path, a URI that begins with `gs://`, or the name of a job below `job/`; an existing path wins over a
             name. None for the newest job below `job/`, which is printed on standard error.
         with_model: whether to look for the newest job only among those with a model file.
+        advice: the end of the message if there is no such job.
 
     Returns:
         The path or URI; it need not be a job.
@@ -34,9 +37,12 @@ def find_job(given: str | None, *, with_model: bool) -> str:
     if is_bucket(given) or os.path.lexists(given):
         return given
     named = _JOBS / given
-    if not os.path.lexists(named):
-        raise MissingError(f"there is neither {given} nor {named}; {typed('textgen')} jobs lists all jobs")
-    return str(named)
+    if os.path.lexists(named):
+        return str(named)
+    is_path = Path(given).is_absolute() or Path(given).is_relative_to(_JOBS)
+    absent = f"there is no {given}" if is_path else f"there is neither {given} nor {named}"
+    suggestion = nearest(given.removeprefix(f"{_JOBS}/").rstrip("/"), _names_of_jobs())
+    raise MissingError(f"{absent}{suggestion}; {typed('textgen')} jobs lists all jobs{advice}")
 
 
 def how_to_start() -> str:
@@ -53,10 +59,17 @@ def jobs_below(directory: Path) -> list[JobFacts]:
     return [] if directory == _JOBS and not os.path.lexists(directory) else list_jobs(directory)
 
 
+def _names_of_jobs() -> list[str]:
+    """Returns the names directly below `job/`; none if it cannot be read."""
+    with contextlib.suppress(OSError):
+        return sorted(os.listdir(_JOBS))  # noqa: PTH208 - only names are compared
+    return []
+
+
 def _find_newest(*, with_model: bool) -> str:
     jobs = jobs_below(_JOBS)
     if not jobs:
-        raise MissingError(f"there is no job below {_JOBS}; {how_to_start()}")
+        raise MissingError(f"there is no job below {_JOBS} in this folder; {how_to_start()}")
     for job in jobs:
         if not with_model or JobDirectory(Path(job.job_dir)).model.exists():
             Console().say(f"Using the newest job, {job.job_dir}")

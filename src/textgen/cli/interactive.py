@@ -168,7 +168,8 @@ class Session:
             self._set(command)
         elif name not in self._commands:
             known = [*self._commands, *self._commands_with_value, *settings]
-            raise UsageError(f"there is no command {shown(line)}{nearest(name, known)}; /help shows all commands")
+            suggestion = nearest(name, known, dashes=_COMMAND_PREFIX)
+            raise UsageError(f"there is no command {shown(line)}{suggestion}; /help shows all commands")
         elif value:
             raise UsageError(f"/{name} takes no value, got {shown(value)}; leave it out")
         else:

@@ -23,5 +23,7 @@ def read_config(path: Path, alternative: str) -> TrainingConfig:
     """
     try:
         return TrainingConfig(**from_yaml(read_text(path), str(path)))
+    except FormatError as error:
+        raise FormatError(f"{error}; repair it, or {alternative}") from error
     except UsageError as error:
         raise FormatError(f"{path}: {error}; repair it, or {alternative}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
 from textgen.cli.places import refuse_bucket
-from textgen.cli.sample_output import encode_output
+from textgen.cli.sample_output import encode_output, terminal_width
 from textgen.config import JobsCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textgen.jobs import JobFacts
 
 PROGRAM = "textgen jobs"
-_HEAD = ("job", "state", "loss", "bits per character", "size", "changed", "")
+_HEAD = ("job", "state", "loss", "bits/char", "size", "changed", "")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,12 +90,22 @@ def _fields(job: JobFacts) -> tuple[str, ...]:
     return (visible(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
 
 
-def _write_table(rows: Iterable[tuple[str, ...]]) -> None:
+def _write_table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Writes a table; if it is wider than the terminal, each job is on a line of its own, above its other cells."""
+    lines = _aligned(rows)
+    width = terminal_width()
+    if width and max(map(len, lines)) > width:
+        names, *cells = zip(*rows, strict=True)
+        lines = [line for pair in zip(names, _aligned(zip(*cells, strict=True), "  "), strict=True) for line in pair]
+    sys.stdout.writelines(line + "\n" for line in lines)
+
+
+def _aligned(rows: Iterable[tuple[str, ...]], indent: str = "") -> list[str]:
+    """Returns rows as lines, in which each column begins at the same place."""
     rows = list(rows)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        line = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
-        sys.stdout.write(line.rstrip() + "\n")
+    cells = ([f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return [(indent + "  ".join(line)).rstrip() for line in cells]
 
 
 def _time(job: JobFacts) -> str:

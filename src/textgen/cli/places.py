@@ -53,6 +53,22 @@ def refuse_bucket(label: str, place: str) -> None:
         )
 
 
+def refuse_tilde(label: str, place: str) -> None:
+    """Refuses a path in `~`, which a shell leaves as it is in quotes and after `=`: a folder of that name would be made.
+
+    Args:
+        label: the name of the argument, for the error message.
+        place: its value.
+
+    Raises:
+        UsageError: if it begins with `~/`.
+    """
+    if Path(place).parts[:1] == ("~",):
+        raise UsageError(
+            f"{label} must not begin with ~, got {place}, because only a shell knows ~; write the path in full"
+        )
+
+
 def refuse_bucket_with_copies(place: str) -> None:
     """Refuses a job in a bucket, where its training text cannot be found.
 
@@ -147,6 +163,7 @@ def _nearest(flag: str, path: Path) -> Path:
 
 def _check_writable(flag: str, path: Path, existing: Path, rule: str) -> None:
     """Checks that the existing part of a path is a writable directory."""
+    refuse_tilde(flag, str(path))
     try:
         is_directory = existing.is_dir()
     except OSError as error:

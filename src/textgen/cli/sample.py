@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from textgen.cli.entry import run_command
 from textgen.config import SampleCommand, SamplingConfig
 from textgen.config.flags import Parser, build
-from textgen.errors import CancelledError
+from textgen.errors import CancelledError, named
 
 if TYPE_CHECKING:
     from textgen.corpus import Tokenizer
@@ -70,7 +70,7 @@ def _sample(arguments: Sequence[str]) -> None:
     from textgen.cli.find_job import find_job
     from textgen.cli.places import refuse_bucket_with_copies
 
-    place = find_job(command.model, with_model=True)
+    place = find_job(command.model, with_model=True, advice=f", and {named('prompt')} continues a text")
     if command.novelty or config.max_copy is not None:
         refuse_bucket_with_copies(place)
     use_one_blas_thread()

@@ -139,11 +139,11 @@ def text_writer() -> Callable[[str], None]:
 
     from textgen.cli.word_wrap import WordWrap
 
-    wrap = WordWrap(_terminal_width)
+    wrap = WordWrap(terminal_width)
     return lambda piece: put(wrap.add(visible(piece, _HARMLESS)))
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
     """Returns the current number of columns of the terminal; 0 if it is unknown."""
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns

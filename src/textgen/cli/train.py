@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -27,12 +26,12 @@ from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
-from textgen.cli.typed import typed
+from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
-from textgen.errors import PreemptedError, StoppedError, UsageError
+from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
 from textgen.planning import Choice, Plan
 from textgen.signals import Signals, wait_to_be_killed
@@ -126,7 +125,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
         found, plan = _prepare(config, corpus, job, command)
         _show_plan(console, plan, found, job, choices)
         state = found.state
-        if state is not None and _is_finished(plan, state):
+        if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
             summary = {}
         else:
@@ -234,13 +233,28 @@ def _is_finished(plan: Plan, state: JobState) -> bool:
     return state.status == "finished" and reached
 
 
+def _must_rebuild_model(job: JobDirectory) -> bool:
+    """Returns whether the model file is missing or damaged, and there is a checkpoint to rebuild it from."""
+    from textgen.generation import read_model
+
+    try:
+        read_model(job.model)
+    except (FormatError, MissingError):
+        return bool(CheckpointStore(job.checkpoints).steps())
+    return False
+
+
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
     limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
     console.say(
-        f"This job is finished: {state.steps} steps, {state.epochs} epochs, {state.minutes:.1f} minutes. "
+        f"This job is finished: {_count(state.steps, 'step')}, {_count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
         f"To continue it, raise {limits}, with {chosen_flags(plan.config)} to keep this model; to start over, use --fresh."
     )
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _show_plan(
@@ -278,5 +292,5 @@ def _show_plan(
 
 def _show_next_steps(console: Console, job: str, summaries: str) -> None:
     console.say("Next:")
-    console.say(f"  {typed('textgen-sample')} {shlex.quote(job)}")
-    console.say(f"  {typed('tensorboard')} --logdir {shlex.quote(summaries)}")
+    console.say(f"  {typed('textgen-sample')} {typed_path(job)}")
+    console.say(f"  {typed('tensorboard')} --logdir {typed_path(summaries)}")

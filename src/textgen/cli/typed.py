@@ -1,4 +1,4 @@
-"""Returns a command as the user must type it: its name, or its path if the shell does not find it by name."""
+"""Returns a command, or a path in its arguments, as the user must type it."""
 
 from __future__ import annotations
 
@@ -25,3 +25,8 @@ def typed(name: str) -> str:
             ours = found is not None and os.path.samefile(found, path)  # noqa: PTH121 - as above
             return name if ours else shlex.quote(path)
     return name
+
+
+def typed_path(path: str) -> str:
+    """Returns a path as an argument in the shell: quoted, and not taken for a flag if it begins with a dash."""
+    return shlex.quote(f"./{path}" if path.startswith("-") else path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -37,7 +39,7 @@ class Parser(argparse.ArgumentParser):
             epilog=epilog,
             allow_abbrev=False,
             add_help=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
         )
         self._switches: set[str] = set()
         self._converters: dict[str, Callable[[str], Any]] = {}
@@ -155,6 +157,19 @@ class Parser(argparse.ArgumentParser):
         if not suggestion and not flag.startswith("--") and self._get_positional_actions():
             suggestion = "; a name that begins with a dash must come after --"
         return f"unknown argument {flag}{suggestion or f'; see {self.prog} --help'}"
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Wraps the text above and below the flags to the terminal, except for indented lines, such as examples."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines: list[str] = []
+        for is_prose, block in itertools.groupby(text.splitlines(), lambda line: line[:1] not in {"", " "}):
+            if is_prose:
+                lines += textwrap.wrap(" ".join(block), width, break_long_words=False, break_on_hyphens=False)
+            else:
+                lines += block
+        return "\n".join(indent + line for line in lines)
 
 
 def _with_underscores(flag: str) -> str:

@@ -91,11 +91,11 @@ def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
     """Returns `"; did you mean …?"` if a known name begins with this one or is close to it, else an empty text.
 
     Args:
-        name: the given name.
-        known: the known names.
-        dashes: the text to put before each known name.
+        name: the given name, in any case.
+        known: the known names, in lower case.
+        dashes: the text to put before each known name, such as dashes.
     """
-    known = list(known)
+    known, name = list(known), name.lower()
     close = [other for other in known if other.startswith(name)]
     if not 0 < len(close) <= _MOST_SUGGESTED:
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
@@ -154,5 +154,5 @@ def _check_number(setting: Setting, value: Any) -> None:
     rules = [(rule, limit, holds) for rule, limit, holds in limits if limit is not None]
     is_finite = isinstance(value, int) or math.isfinite(value)
     if not is_finite or not all(holds(value, limit) for _, limit, holds in rules):
-        wanted = " and ".join(f"{rule} {limit}" for rule, limit, _ in rules) or "finite"
-        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")
+        wanted = " and ".join(f"{rule} {limit:,}" for rule, limit, _ in rules) or "finite"
+        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value).removesuffix('.0')}")

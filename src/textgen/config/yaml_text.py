@@ -38,18 +38,20 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
             _check_keys(document, source)
         mapping = None if document is None else loader.construct_document(document)
     except faults as error:
-        reason = " ".join(str(error).split())
-        raise FormatError(f"{source} is not valid YAML: {reason}") from error
+        raise FormatError(f"{source} is not valid YAML{_describe(error)}") from error
     if mapping is None:
         return {}
     if not isinstance(mapping, dict):
-        raise FormatError(f"{source} must contain lines such as 'layers: 2', got a {type(mapping).__name__}")
+        raise FormatError(f"{source} must contain lines such as 'layers: 2', got {shown(mapping)}")
     known = {setting.name: setting for setting in settings(config)}
     values = {}
     for key, raw in mapping.items():
         name = _with_underscores(key) if isinstance(key, str) else shown(key)
         if name not in known:
-            raise FormatError(f"{source} has the unknown key {shown(key)}{nearest(name, known)}")
+            advice = (
+                nearest(name, known) or "; correct its name, or remove it, because some flags cannot be set in a file"
+            )
+            raise FormatError(f"{source} has the unknown key {shown(key)}{advice}")
         try:
             value = _convert(known[name], raw)
             if value is not None:
@@ -58,6 +60,15 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
         except UsageError as error:
             raise FormatError(f"{source}: {error}") from error
     return values
+
+
+def _describe(error: Exception) -> str:
+    """Returns the place and the reason of a fault in one line."""
+    mark = getattr(error, "problem_mark", None)
+    place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    parts = filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))
+    reason = " ".join((", ".join(parts) or str(error)).split()).replace(' in "<unicode string>",', " at")
+    return f"{place}: {reason}"
 
 
 def _check_keys(document: MappingNode, source: str) -> None:

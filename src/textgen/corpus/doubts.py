@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from textgen.console import visible
-from textgen.corpus.reading import AUTO, detect_encoding, read_chunks
+from textgen.corpus.reading import AUTO, FALLBACK, detect_encoding, read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,6 +69,8 @@ def describe_controls(paths: Iterable[Path], encoding: str, tokens: Iterable[str
 
 def _describe_group(encoding: str, files: Sequence[tuple[Path, str]]) -> str:
     path, reason = files[0]
+    if encoding == FALLBACK:
+        reason += "; if it is not Western European, name its encoding"
     if len(files) == 1:
         return f"{visible(str(path))} is read as {encoding}: {reason}"
     return f"{len(files):,} files are read as {encoding}, such as {visible(str(path))}: {reason}"

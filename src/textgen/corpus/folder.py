@@ -67,7 +67,8 @@ def choose_texts(folder: str, names: Collection[str], own_job: str | None) -> tu
     if not texts:
         beside = f" except in job directories such as {_shown(folder, jobs[0])}, which are not read" if jobs else ""
         raise MissingError(
-            f"the folder {folder} holds no *.txt or *.txt.gz file{beside}: name another, or name the files"
+            f"the folder {folder} contains no *.txt or *.txt.gz file{beside}: name another folder, "
+            "save its documents as plain text (.txt), or name the files"
         )
     # Hidden files come last, because any other is the better example.
     skipped = sorted(others, key=lambda name: (_hidden_part(name) is not None, name))

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import codecs
 import collections
+import contextlib
+import difflib
+import encodings.aliases
 import gzip
 import re
 import zlib
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
 AUTO = "auto"
 """The value of `encoding` that lets `detect_encoding` decide for each file."""
 
-_FALLBACK = "cp1252"
+FALLBACK = "cp1252"
+"""The encoding of a file that is not UTF-8, if `detect_encoding` decides."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 
 # UTF-32 comes first, because its little-endian mark begins with that of UTF-16.
@@ -106,7 +111,7 @@ def detect_encoding(path: Path) -> tuple[str, str]:
                 f"{path} is UTF-8 except at {place} and perhaps after it: repair the file, or save it as UTF-8 again"
             ) from fault
         if not fault.is_nul:
-            return _FALLBACK, f"not UTF-8 at {place}"
+            return FALLBACK, f"not UTF-8 at {place}"
     return "utf-8", ""
 
 
@@ -124,9 +129,21 @@ def _make_decoder(encoding: str) -> codecs.IncrementalDecoder:
         " ".encode(encoding)  # refuses a codec that is not a text encoding, such as base64
         return codecs.getincrementaldecoder(encoding)()
     except (LookupError, ValueError) as error:
+        name = _nearest_encoding(encoding)
+        advice = f"did you mean {name}?" if name else "name one such as utf-8 or cp1252, or try auto"
         raise UsageError(
-            f"{named('encoding')} must be a text encoding that Python knows, or auto, not {encoding!r}: try auto"
+            f"{named('encoding')} must be a text encoding that Python knows, or auto, got {encoding!r}: {advice}"
         ) from error
+
+
+def _nearest_encoding(name: str) -> str | None:
+    """Returns the text encoding whose name is closest to a mistyped one; None if none is close."""
+    known = sorted({*encodings.aliases.aliases, *encodings.aliases.aliases.values()})
+    for close in difflib.get_close_matches(name.lower(), known, n=5, cutoff=0.8):
+        with contextlib.suppress(LookupError):  # a codec that is not a text encoding, or not on this system
+            " ".encode(close)
+            return close
+    return None
 
 
 def _read_blocks(path: Path, size: int) -> Iterator[bytes]:
@@ -245,17 +262,19 @@ def _describe_fault(path: Path, encoding: str, reason: str, fault: _FaultError) 
     place = f"byte {fault.byte} (line {fault.line})"
     if fault.is_nul:
         wide = _guess_wide(fault.block)
-        advice = f", or say how it is encoded, such as {named('encoding')} {wide}" if wide else ""
+        advice = f", or name its encoding, such as {named('encoding')} {wide}" if wide else ""
         return DataError(f"{path} is not text, it has NUL at {place}: give a plain text file{advice}")
-    if reason and encoding == _FALLBACK:
+    if reason and encoding == FALLBACK:
         return DataError(
-            f"{path} is {reason}, nor {_FALLBACK} at {place}: save it as UTF-8, or name its encoding with {named('encoding')}"
+            f"{path} is {reason}, nor {FALLBACK} at {place}: save it as UTF-8, or name its encoding with {named('encoding')}"
         )
-    guess = _NEXT_GUESS.get(codecs.lookup(encoding).name, AUTO)
-    return DataError(
-        f"{path} is not valid {encoding} at {place}: "
-        f"save it as UTF-8 or say how it is encoded, such as {named('encoding')} {guess}"
+    guess = _NEXT_GUESS.get(codecs.lookup(encoding).name)
+    advice = (
+        f", such as {named('encoding')} {guess}"
+        if guess
+        else f"; {named('encoding')} {AUTO} suits older Western European texts"
     )
+    return DataError(f"{path} is not valid {encoding} at {place}: save it as UTF-8, or name its encoding{advice}")
 
 
 def _guess_wide(block: bytes) -> str | None:

@@ -115,4 +115,4 @@ def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) 
         for text in read_chunks(path, encoding, characters):
             yield text
         if not text:
-            raise DataError(f"{path} is empty: give a file that holds text")
+            raise DataError(f"{path} is empty: remove it, or name other files")

@@ -156,7 +156,7 @@ def _find_only_corpus(folder: Path, found: Sequence[str], prefix: str | None) ->
     """Finds the only corpus of a folder; refuses several, which would otherwise be concatenated."""
     if len(found) > 1:
         raise UsageError(
-            f"the folder {folder} holds several corpora, {', '.join(found)}: "
+            f"the folder {folder} contains several corpora, {', '.join(found)}: "
             f"choose one, such as {named('data_dir')} {folder} {named('data_prefix')} {found[0]}, or name the files"
         )
     return replace(_find_corpus(folder, found[0]), prefix=prefix or _make_prefix(found[0]))
@@ -263,6 +263,10 @@ def _make_prefix(name: str) -> str:
 
 def _describe_missing(path: Path) -> MissingError:
     """Makes the error for a path that does not exist, and suggests a similar one."""
+    if path.name.startswith("--"):
+        return MissingError(f"there is no {path}: put flags before --")
+    if path.parts[:1] == ("~",):
+        return MissingError(f"there is no {path}: write the path in full, because only a shell knows ~")
     while not path.parent.is_dir():
         path = path.parent
     folder = path.parent

@@ -175,7 +175,7 @@ def read_model(path: Path, name: str | None = None) -> ModelFile:
         The model; its tensors have the names and shapes that follow from its shape and vocabulary, and are finite.
 
     Raises:
-        MissingError: if there is no such file, or the job directory holds no model yet.
+        MissingError: if there is no such file, or the job directory contains no model yet.
         AccessError: if the file may not be read.
         FormatError: if it is not a model file, is damaged, or was written by a newer textgen.
         UnavailableError: if there is not enough memory for it.
@@ -189,7 +189,7 @@ def read_model(path: Path, name: str | None = None) -> ModelFile:
             return _read(opened, _regular_size(os.fstat(opened.fileno())))
     except OSError as error:
         if isinstance(error, FileNotFoundError) and file != path:
-            raise MissingError(f"{path} holds no model yet; train one with textgen-train") from error
+            raise MissingError(f"{path} contains no model yet; train one with textgen-train") from error
         raise from_os_error(error, f"cannot read {name or file}") from error
     except UnavailableError as error:
         raise UnavailableError(f"cannot load {name or file}: {error}") from error

@@ -36,11 +36,10 @@ def choose_device(device: Device) -> str:
     gpus = tf.config.list_physical_devices("GPU")
     build: Mapping[str, Any] = tf.sysconfig.get_build_info()
     if device == "gpu" and not gpus:
-        reason = (
-            f"this TensorFlow is built for CUDA {build['cuda_version']}: check the driver, and that tensorflow[and-cuda] is installed"
-            if build.get("cuda_version")
-            else "this TensorFlow is built without CUDA: install textgen[gpu]"
-        )
+        version = build.get("cuda_version")
+        driver = "check NVIDIA's driver, and " if version else ""
+        built = f"for CUDA {version}" if version else "without CUDA"
+        reason = f"this TensorFlow is built {built}: {driver}run pip install '.[gpu]' in the clone of textgen"
         raise UnavailableError(
             f"{named('device')} gpu needs a GPU, and TensorFlow finds none; {reason}, or use {named('device')} auto"
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
+from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.sample_output import encode_output, put
+from textgen.cli.typed import typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import FetchCommand, job_id
@@ -49,6 +49,7 @@ def _fetch(arguments: Sequence[str]) -> None:
     command = build(FetchCommand, values)
     if command.output is not None:
         refuse_bucket("--output", command.output)
+        refuse_tilde("--output", command.output)
     config = read_vertex_config(values)
 
     from textgen.cloud.fetching import fetch_job, job_directory, local_directory
@@ -67,4 +68,4 @@ def _fetch(arguments: Sequence[str]) -> None:
         console.say(f"{job.root} has no model file yet; fetch it again when the job has evaluated.")
         return
     encode_output("surrogateescape")
-    put(visible(shlex.join(["textgen-sample", str(job.root)])) + "\n")
+    put(visible(f"textgen-sample {typed_path(str(job.root))}") + "\n")
