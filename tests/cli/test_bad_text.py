@@ -82,7 +82,7 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
         (
             ["s3://bucket/book.txt"],
             2,
-            "a place must be a local path or gs://BUCKET/PATH, got s3://bucket/book.txt; copy it",
+            "a place must be a local path or gs://BUCKET/PATH, got s3://bucket/book.txt; use one of these",
         ),
         (["https://host/book.txt"], 2, "a local path or gs://BUCKET/PATH, got https://host/book.txt"),
         (["GS://bucket/book.txt"], 2, "a local path or gs://BUCKET/PATH, got GS://bucket/book.txt"),

@@ -6,6 +6,7 @@ import pytest
 
 from textgen import errors
 from textgen.cli import sample
+from textgen.cli.typed import typed
 from textgen.cli.vertex.fetch import main
 from textgen.cloud.fetching import fetch_job, local_directory
 from textgen.config import TrainingConfig
@@ -97,7 +98,7 @@ def test_a_job_comes_home_and_writes(remote, home, capsys):
     """The command that `fetch` prints works."""
     assert main([remote.uri]) == 0
     written = capsys.readouterr()
-    assert written.out == f"textgen-sample job/{NAME}\n"
+    assert written.out == f"{typed('textgen-sample')} job/{NAME}\n"
     assert written.err.startswith("downloading 8 files, ")
     assert written.err.endswith(f", from {remote.uri} to job/{NAME}\n")
     assert files(home) == remote.files

@@ -114,6 +114,17 @@ def test_the_newest_two_and_the_best_are_kept(store):
     assert_same(store.read(60), checkpoint_of(60))
 
 
+def test_what_a_kill_during_the_removal_leaves_goes(store):
+    """Old tensors without a manifest and temporary files are removed; newer tensors, and complete checkpoints, stay."""
+    store.remove_abandoned()  # no directory yet
+    for step in (10, 20, 30, 40):
+        store.write(checkpoint_of(step), best_step=10)
+    for name in ("step-00000020.safetensors", "step-00000050.safetensors", ".step-00000050.json.0.tmp"):
+        (store.directory / name).write_bytes(b"x")
+    store.remove_abandoned()
+    assert names(store) == [*names_of(10, 30, 40), "step-00000050.safetensors"]
+
+
 def test_steps_are_numbers_not_names(store):
     """Beyond eight digits the newest is still the newest."""
     for step in (99_999_999, 100_000_000, 100_000_001):

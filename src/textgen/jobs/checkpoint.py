@@ -157,6 +157,19 @@ class CheckpointStore:
         except (SafetensorError, RecursionError) as error:  # Python reads deeper nesting than it writes
             raise FormatError(f"the checkpoint {tensors} is damaged: {error}") from error
 
+    def remove_abandoned(self) -> None:
+        """Removes what a killed trainer left: temporary files, and old tensors whose manifest it had removed.
+
+        Raises:
+            TextgenError: if the operating system refuses.
+        """
+        remove_abandoned(self.directory, "step-*")
+        steps = self.steps()
+        for path in find(self.directory, "step-*.safetensors"):
+            step = _step_of(path)
+            if step is not None and steps and step < steps[0] and step not in steps:
+                remove(path)
+
     def _remove_others(self, newest: int, best: int | None) -> None:
         """Removes the files of older steps and of skipped ones, except the previous checkpoint and the best."""
         usable = [step for step in self.steps() if step <= newest and step not in self._skipped]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.errors import UsageError, from_os_error, named
+from textgen.jobs.checkpoint import CheckpointStore
 from textgen.storage import remove_abandoned
 
 _HIDDEN = frozenset({".fetched.json", ".DS_Store"})
@@ -119,13 +120,14 @@ class JobDirectory:
         return exported or half_written or name in _HIDDEN or self.root / name in files
 
     def remove_abandoned(self) -> None:
-        """Removes half-written files of killed trainers; for the trainer that holds the lock.
+        """Removes the incomplete files of killed trainers; for the trainer that holds the lock.
 
         Raises:
             TextgenError: if the operating system refuses.
         """
         for path in (self.config, self.vocabulary, self.state, self.model):
             remove_abandoned(self.root, path.name)
+        CheckpointStore(self.checkpoints).remove_abandoned()
 
     def move_aside(self) -> Path | None:
         """Renames the directory to the first free of `NAME.1`, `NAME.2` and so on.

@@ -133,7 +133,9 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
     except UnicodeDecodeError as error:
-        raise FormatError(f"cannot read {path}: byte {error.start} is not UTF-8; is it the right file?") from error
+        raise FormatError(
+            f"cannot read {path}: byte {error.start} is not UTF-8; save the file as UTF-8, or check its name"
+        ) from error
 
 
 def find(directory: Path, pattern: str) -> list[Path]:

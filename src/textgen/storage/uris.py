@@ -32,7 +32,7 @@ def is_bucket(place: str) -> bool:
     if place.startswith(SCHEME):
         return True
     if is_uri(place):
-        raise UsageError(f"a place must be a local path or gs://BUCKET/PATH, got {place}; copy it to one of these")
+        raise UsageError(f"a place must be a local path or gs://BUCKET/PATH, got {place}; use one of these")
     return False
 
 

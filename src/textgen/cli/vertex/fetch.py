@@ -8,7 +8,7 @@ from pathlib import Path
 from textgen.cli.entry import run_command
 from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.sample_output import encode_output, put
-from textgen.cli.typed import typed_path
+from textgen.cli.typed import typed, typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import FetchCommand, job_id
@@ -68,4 +68,4 @@ def _fetch(arguments: Sequence[str]) -> None:
         console.say(f"{job.root} has no model file yet; fetch it again when the job has evaluated.")
         return
     encode_output("surrogateescape")
-    put(visible(f"textgen-sample {typed_path(str(job.root))}") + "\n")
+    put(visible(f"{typed('textgen-sample')} {typed_path(str(job.root))}") + "\n")
