@@ -72,8 +72,8 @@ class Trainer:
 
     @property
     def has_saved(self) -> bool:
-        """Whether this process has changed the checkpoints."""
-        return self._checkpoints() != self._checkpoints_before
+        """Whether this process has written a checkpoint file. At its start it may remove some that killed processes left."""
+        return not self._checkpoints() <= self._checkpoints_before
 
     @property
     def is_saving(self) -> bool:
