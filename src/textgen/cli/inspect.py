@@ -71,15 +71,17 @@ def _inspect(arguments: Sequence[str]) -> None:
     facts = job_facts(job)
     _say(f"{path}: {facts.state}" + (f", {facts.steps:,} steps" if facts.problem is None else f": {facts.problem}"))
     newest = next((checkpoint for checkpoint in checkpoints if checkpoint.problem is None), None)
-    small_files = _say_small_files(job, newest)
+    damaged = _say_small_files(job, newest)
     _say_checkpoints(checkpoints, newest)
-    damaged = {facts.problem, *small_files, *(checkpoint.problem for checkpoint in checkpoints), _say_model(job)}
-    if count := len(damaged - {None}):
+    problems = [*(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
+    if not {job.config, job.state} & damaged:  # otherwise the first line is about one of these
+        problems.append(facts.problem)
+    if count := len(damaged) + len(problems) - problems.count(None):
         raise FormatError(f"{path} has {count} damaged part{'s' if count > 1 else ''}; see the lines above")
 
 
-def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[str]:
-    """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the problems."""
+def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[Path]:
+    """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the damaged ones."""
     from textgen.cli.existing_job import read_vocabulary
     from textgen.cli.job_config import read_config
     from textgen.jobs import JobState
@@ -97,15 +99,15 @@ def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> list[
     def verify_state() -> str:
         return f"{JobState.read(job.state).status}, "
 
-    problems = []
+    damaged = set()
     checks = {job.config: verify_config, job.vocabulary: verify_vocabulary, job.state: verify_state}
     for path, verify in checks.items():
         try:
             _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
         except TextgenError as error:
-            problems.append(" ".join(str(error).split()))
-            _say(f"{path.name}: {problems[-1]}")
-    return problems
+            damaged.add(path)
+            _say(f"{path.name}: {' '.join(str(error).split())}")
+    return damaged
 
 
 def _say_checkpoints(checkpoints: Sequence[CheckpointFacts], newest: CheckpointFacts | None) -> None:
