@@ -55,7 +55,7 @@ def operations_per_token(config: TrainingConfig, vocabulary_size: int, *, on_gpu
         on_gpu: whether cuDNN runs the layers. It multiplies the embedding of every token by the first kernel. On a CPU the whole
             embedding is multiplied instead, if the vocabulary has no more tokens than the windows of a step.
     """
-    assert config.embedding_size is not None  # noqa: S101
+    assert config.embedding_size is not None  # noqa: S101 - for the type checker
     size, tokens = config.lstm_state_size, config.batch_size * config.unroll_steps
     rows_of_input = tokens if on_gpu else min(tokens, vocabulary_size)
     first_input = config.embedding_size * 4 * size * rows_of_input / tokens

@@ -257,7 +257,7 @@ def seconds_to_first_character(path: Path) -> tuple[float, float]:
     command = [str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), str(path), "--length=1"]
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101 - for the type checker
         process.stdout.read(1)
         seconds = time.perf_counter() - began
         _, _, usage = os.wait4(process.pid, 0)

@@ -231,7 +231,12 @@ def _crc32c(file: BinaryIO, size: int) -> str:
     while left > 0 and (block := file.read(min(left, 1 << 20))):
         checksum.update(block)
         left -= len(block)
-    return base64.b64encode(checksum.digest()).decode()
+    return encode_checksum(checksum.digest())
+
+
+def encode_checksum(digest: bytes) -> str:
+    """Returns the digest of a CRC-32C in the service's form, base64."""
+    return base64.b64encode(digest).decode()
 
 
 def _facts(blob: Blob) -> StoredObject:

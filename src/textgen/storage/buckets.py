@@ -6,7 +6,6 @@ process reads is neither replaced nor removed by another, for which the bucket h
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import glob
 import hashlib
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.errors import DataError, InputOutputError, MissingError, from_os_error
-from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c
+from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c, encode_checksum
 from textgen.storage.cache import cache_directory
 from textgen.storage.files import make_directory, open_atomic, remove_old_temporaries, write_atomic
 from textgen.storage.object_names import check_local_name, find_twins
@@ -150,7 +149,7 @@ class Fingerprint:
                     checksum.update(block)
         except OSError as error:
             raise from_os_error(error, f"cannot read {path}") from error
-        return cls(sha256.digest(), base64.b64encode(checksum.digest()).decode())
+        return cls(sha256.digest(), encode_checksum(checksum.digest()))
 
 
 def name_by_content(files: Sequence[Fingerprint]) -> str:
