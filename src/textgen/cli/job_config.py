@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textgen.config import TrainingConfig
+from textgen.config import TrainingConfig, settings
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, UsageError
 from textgen.storage import read_text
 
 
 def read_config(path: Path, alternative: str) -> TrainingConfig:
-    """Reads a job's `config.yaml`.
+    """Reads a job's `config.yaml`, which an earlier version of textgen may have written.
 
     Args:
         path: the file.
@@ -22,7 +22,8 @@ def read_config(path: Path, alternative: str) -> TrainingConfig:
         TextgenError: if it cannot be read.
     """
     try:
-        return TrainingConfig(**from_yaml(read_text(path), str(path)))
+        older = {setting.name: setting.value_in_older_jobs for setting in settings(TrainingConfig)}
+        return TrainingConfig(**older | from_yaml(read_text(path), str(path)))
     except FormatError as error:
         raise FormatError(f"{error}; repair it, or {alternative}") from error
     except UsageError as error:

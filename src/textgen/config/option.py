@@ -10,6 +10,7 @@ from typing import Any, Literal
 from textgen.errors import named
 
 _KEY = "textgen"
+_DEFAULT: Any = object()
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Option:
         repeatable: whether the flag may be given several times; the value is a tuple.
         metavar: the placeholder for the value in `--help`.
         required: whether the flag must be given; the default is then unused.
+        in_older_jobs: the value in a job whose config.yaml lacks the setting, because an earlier version of textgen wrote it. Given
+            where the default would change that job.
     """
 
     help: str
@@ -53,6 +56,7 @@ class Option:
     repeatable: bool = False
     metavar: str | None = None
     required: bool = False
+    in_older_jobs: Any = _DEFAULT
 
     @property
     def shapes_checkpoint(self) -> bool:
@@ -87,6 +91,11 @@ class Setting:
     def nullable(self) -> bool:
         """Whether None is allowed."""
         return self.default is None or self.option.nullable
+
+    @property
+    def value_in_older_jobs(self) -> Any:
+        """The value in a job whose config.yaml lacks the setting."""
+        return self.default if self.option.in_older_jobs is _DEFAULT else self.option.in_older_jobs
 
 
 def option(default: Any, **known: Any) -> Any:
