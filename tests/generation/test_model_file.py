@@ -417,7 +417,7 @@ def test_what_float16_cannot_hold_is_not_written(
 ) -> None:
     """A weight that would become infinite in float16 is refused, and nothing is written."""
     model = make_model(plain)
-    model.tensors["output.bias"][0] = number  # type: ignore[index]
+    model.tensors["output.bias"][0] = number
     with pytest.raises(FormatError, match=r"tensor output.bias holds numbers that are not finite"):
         write_model(tmp_path / "m", model, weights="F16")
     assert not (tmp_path / "m").exists()

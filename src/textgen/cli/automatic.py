@@ -6,11 +6,12 @@ import dataclasses
 import glob
 import importlib.util
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from textgen.cli.job_config import read_config
-from textgen.config import TrainCommand, TrainingConfig, job_name, settings
+from textgen.config import DEFAULT_MINUTES, TrainCommand, TrainingConfig, job_name, settings
 from textgen.config.flags import described
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
@@ -47,9 +48,17 @@ def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: 
 
 
 def complete(
-    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+    config: TrainingConfig,
+    command: TrainCommand,
+    given: Collection[str],
+    corpus: Corpus,
+    device: DeviceKind,
+    *,
+    started: Mapping[str, Any] | None = None,
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
     """Chooses a model, and how to train it, if the user chose none and time is the limit.
+
+    For a model that training starts from, only how to train it is chosen, whatever the limit is.
 
     Args:
         config: the settings; those that were not given have their defaults.
@@ -57,16 +66,25 @@ def complete(
         given: the names of the settings that were given; these are not changed.
         corpus: the text.
         device: the kind of device that will train.
+        started: the shape of the model that training starts from, the `SHAPE_SETTINGS` by name; None for new weights.
 
     Returns:
         The settings, and the choices that were made.
     """
     minutes = minutes_to_choose_for(config, command, given)
+    if minutes is None and started is not None and leaves_model_open(command, given):
+        minutes = DEFAULT_MINUTES
     if minutes is None:
         return config, ()
     choices = []
-    characters = corpus.train.characters
-    for choice in choose(minutes, characters, config.language_model, device, unroll_steps=config.unroll_steps):
+    for choice in choose(
+        minutes,
+        corpus.train.characters,
+        config.language_model,
+        device,
+        unroll_steps=config.unroll_steps,
+        started=started,
+    ):
         left_open = {name: value for name, value in choice.settings.items() if name not in given}
         if left_open:
             choices.append(Choice(left_open, choice.reason))
@@ -92,7 +110,7 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
     kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
     if "precision" not in given:
         kept = (*kept, "use_fp16")
-    return _with(config, before, (name for name in kept if name not in given))
+    return with_settings(config, before, (name for name in kept if name not in given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
@@ -112,7 +130,7 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
             other_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        if job_name(_with(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
+        if job_name(with_settings(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
             return f"{other} already exists, with another model; to resume it instead, add {chosen_flags(other_config)}"
     return ""
 
@@ -135,8 +153,8 @@ def chosen_flags(config: TrainingConfig) -> str:
     )
 
 
-def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
-    """Returns the settings, some of them with another config's values."""
+def with_settings(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
+    """Returns the settings, the named ones with another config's values."""
     return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
 
 

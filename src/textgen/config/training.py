@@ -141,6 +141,13 @@ class TrainingConfig:
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
         help="Compute the layers in this precision; weights and losses stay in float32. Use mixed_bfloat16 on A100, L4 or newer GPUs, and mixed_float16, which starts a new job, on older ones; both are slower on a CPU.",
     )
+    init_from: str = option(
+        "auto",
+        group="training",
+        metavar="auto|none|base|MODEL",
+        in_older_jobs="none",
+        help="Start from the weights of this model instead of random ones: base is the bundled model of English prose, MODEL a job, a model file or gs://BUCKET/PATH. auto uses base for a character model if that helps this text in this time; none starts from scratch. The model's shape is used.",
+    )
     dropout: float = option(
         0.1,
         group="training",

@@ -74,6 +74,17 @@ _LEAST_STEPS = 8
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 
 
+def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
+    """Returns whether some time, on some device, makes `choose` choose a shape.
+
+    Args:
+        shape: the `SHAPE_SETTINGS` by name.
+        language_model: `char` or `word`.
+    """
+    chosen = [size.settings for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
+    return any(all(value == (each.get(name) or None) for name, value in shape.items()) for each in chosen)
+
+
 @dataclass(frozen=True)
 class Choice:
     """Settings that are chosen together, for one reason.
@@ -88,7 +99,13 @@ class Choice:
 
 
 def choose(
-    minutes: float, characters: int, language_model: str, device: DeviceKind, *, unroll_steps: int
+    minutes: float,
+    characters: int,
+    language_model: str,
+    device: DeviceKind,
+    *,
+    unroll_steps: int,
+    started: Mapping[str, Any] | None = None,
 ) -> tuple[Choice, ...]:
     """Chooses the model for a training time, and how to train it.
 
@@ -98,19 +115,25 @@ def choose(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
+        started: the shape of the model that training starts from, the `SHAPE_SETTINGS` by name; None for new weights.
     """
     size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
     tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
     epochs = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
     dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if epochs < most)
     settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": unroll_steps, **size.settings}
+    if started is not None:
+        settings |= {**started, "batch_size": 8, "learning_rate": 0.0015}
+        dropout = 0.3
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
     settings["batch_size"] = min(settings["batch_size"], fitting)
     rounded_epochs = float(f"{epochs:.2g}")
     shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
     time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
     return (
-        Choice(shape, f"learns most in {time} on a {device.upper()}"),
-        Choice(settings, "suits that size"),
+        Choice(
+            shape, f"learns most in {time} on a {device.upper()}" if started is None else "as the model it starts from"
+        ),
+        Choice(settings, "suits that size" if started is None else "suits trained weights"),
         Choice({"dropout": dropout}, f"for about {rounded_epochs:,.12g} epoch{'' if rounded_epochs == 1 else 's'}"),
     )

@@ -89,7 +89,9 @@ def resume(
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
     """Prints the settings that have changed."""
     known = list(settings(config))
-    was = _with_default_minutes({setting.name: before.get(setting.name, setting.default) for setting in known})
+    was = _with_default_minutes(
+        {setting.name: before.get(setting.name, setting.value_in_older_jobs) for setting in known}
+    )
     now = _with_default_minutes(vars(config))
     for setting in known:
         old, new = was[setting.name], now[setting.name]

@@ -1,0 +1,233 @@
+"""Decides which job a training command is for: its settings, its place, and the model that it starts from."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgen.cli.automatic import (
+    complete,
+    device_kind,
+    keep_choice,
+    leaves_model_open,
+    minutes_to_choose_for,
+    with_settings,
+)
+from textgen.cli.base_or_scratch import choose_start
+from textgen.cli.init_from import (
+    AUTO,
+    BASE,
+    NONE,
+    Start,
+    base_path,
+    check_other_job,
+    check_start,
+    open_start,
+    take_shape,
+)
+from textgen.cli.job_config import read_config
+from textgen.cli.places import find_places
+from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
+from textgen.corpus import Corpus
+from textgen.errors import TextgenError, UsageError, named
+from textgen.jobs import JobDirectory, JobPlace, JobState
+from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
+
+_START_OVER = f"use {named('fresh')} to start over"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A job, which may exist.
+
+    Attributes:
+        config: the settings.
+        choices: the settings that were chosen automatically.
+        start: what training starts from; for an existing job, without the model.
+        place: the place of the job.
+        summaries: the directory of TensorBoard's files; None if that is in the job's own directory.
+        job: the job as it is now, for reading only.
+        remark: a line about why this job is used, to print; empty if that needs no explanation.
+        replaced: the place of another job, which the command would resume without `--fresh`.
+    """
+
+    config: TrainingConfig
+    choices: tuple[Choice, ...]
+    start: Start
+    place: JobPlace
+    summaries: str | None
+    job: JobDirectory
+    remark: str = ""
+    replaced: JobPlace | None = None
+
+
+def decide(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, worker: str | None
+) -> Decision:
+    """Decides which job a command is for.
+
+    Args:
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
+        corpus: the text.
+        worker: see `job_place`.
+
+    Raises:
+        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit the command.
+    """
+    return _Decider(config, command, given, corpus, worker).decide()
+
+
+@dataclass(frozen=True)
+class _Decider:
+    """The arguments of `decide`."""
+
+    config: TrainingConfig
+    command: TrainCommand
+    given: Collection[str]
+    corpus: Corpus
+    worker: str | None
+
+    def decide(self) -> Decision:
+        if PLACEHOLDER not in self.config.job_dir:
+            return self._in_named_directory()
+        if self.config.init_from == AUTO:
+            return self._of_any_name()
+        return self._resumed_if_exists(self._started(open_start(self.config.init_from)))
+
+    def _in_named_directory(self) -> Decision:
+        """The job in a directory that does not depend on its model."""
+        place, _ = find_places(self.config, self.corpus.prefix, self.worker)
+        job = place.look()
+        if not job.exists or self.command.fresh:
+            return self._started(self._start())
+        check_other_job(self.config.init_from, job)
+        before = read_config(job.config, _START_OVER)
+        config = dataclasses.replace(self.config, init_from=self._kept_start(job, before))
+        if leaves_model_open(self.command, self.given):
+            config = keep_choice(config, self.given, job)
+        elif config.init_from != NONE:
+            config = with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.given))
+        return self._placed(config, (), Start(config.init_from))
+
+    def _of_any_name(self) -> Decision:
+        """The job of this text that exists, or else the one that suits the time best."""
+        scratch = self._started(Start())
+        minutes = minutes_to_choose_for(self.config, self.command, self.given)
+        if minutes is None:
+            return self._resumed_if_exists(scratch)
+        candidates = [scratch]
+        base = self._base()
+        if base is not None:
+            candidates.append(self._started(base))
+        there = [candidate for candidate in candidates if candidate.job.exists]
+        of_this_text = [candidate for candidate in there if self._has_this_text(candidate.job)]
+        resumed: Decision | None
+        if of_this_text or there:
+            resumed = self._resumed(next(iter(of_this_text or there)))
+        else:
+            resumed = next(self._others(scratch, None if base is None else base.shape), None)
+        if resumed is not None and not self.command.fresh:
+            return resumed
+        new = scratch
+        if base is not None:
+            start = choose_start(base, self.corpus, minutes, device_kind(self.command))
+            new = dataclasses.replace(scratch if start.model is None else candidates[1], start=start)
+        return new if resumed is None else dataclasses.replace(new, replaced=resumed.place)
+
+    def _start(self) -> Start:
+        """What a new job starts from."""
+        if self.config.init_from != AUTO:
+            return open_start(self.config.init_from)
+        minutes = minutes_to_choose_for(self.config, self.command, self.given)
+        base = self._base()
+        if minutes is None or base is None:
+            return Start()
+        return choose_start(base, self.corpus, minutes, device_kind(self.command))
+
+    def _base(self) -> Start | None:
+        """The base model, if it has the tokens of this run."""
+        has_base = self.config.language_model == "char" and base_path().exists()
+        return open_start(BASE) if has_base else None
+
+    def _started(self, start: Start) -> Decision:
+        """The job that starts in a given way."""
+        config = take_shape(start, self.config, self.given)
+        device = device_kind(self.command)
+        config, choices = complete(config, self.command, self.given, self.corpus, device, started=start.shape)
+        decision = self._placed(config, choices, start)
+        if self.config.init_from != AUTO:
+            check_other_job(start.init_from, decision.job)
+            check_start(start, config, self.corpus)
+        return decision
+
+    def _placed(self, config: TrainingConfig, choices: tuple[Choice, ...], start: Start) -> Decision:
+        place, summaries = find_places(config, self.corpus.prefix, self.worker)
+        return Decision(config, choices, start, place, summaries, place.look())
+
+    def _resumed_if_exists(self, decision: Decision) -> Decision:
+        return self._resumed(decision) if decision.job.exists and not self.command.fresh else decision
+
+    def _resumed(self, decision: Decision) -> Decision:
+        """The same job, which exists, with the start that it had."""
+        before = read_config(decision.job.config, _START_OVER)
+        init_from = self._kept_start(decision.job, before)
+        config, choices = decision.config, decision.choices
+        if init_from != NONE and decision.start.model is None:
+            shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
+            device = device_kind(self.command)
+            config, choices = complete(self.config, self.command, self.given, self.corpus, device, started=shape)
+        config = dataclasses.replace(config, init_from=init_from)
+        return dataclasses.replace(decision, config=config, choices=choices, start=Start(init_from))
+
+    def _kept_start(self, job: JobDirectory, before: TrainingConfig) -> str:
+        """Returns what an existing job has started from.
+
+        Raises:
+            UsageError: if the command names something else.
+        """
+        kept = NONE if before.init_from == AUTO else before.init_from
+        wanted = self.config.init_from
+        if wanted != AUTO and kept not in {wanted, str(Path("job", wanted))}:
+            raise UsageError(
+                f"{named('init_from')} is {kept} in {job}, got {wanted}, and cannot change after the start; leave it out, "
+                f"name another {named('job_dir')}, or {_START_OVER}"
+            )
+        return kept
+
+    def _has_this_text(self, job: JobDirectory) -> bool:
+        state = JobState.find(job.state)
+        return state is None or state.data_sha256 == self.corpus.sha256
+
+    def _others(self, decision: Decision, base_shape: Mapping[str, Any] | None) -> Iterator[Decision]:
+        """Yields the jobs of this text whose model would be chosen for another time.
+
+        Args:
+            decision: the job of a new model.
+            base_shape: the shape of the base model, if it may be chosen.
+        """
+        if decision.job.uri is not None:
+            return
+        names = with_job_name(glob.escape(self.config.job_dir), f"{glob.escape(self.corpus.prefix)}-*")
+        for directory in sorted(map(Path, glob.glob(names))):  # noqa: PTH207 - the pattern may be absolute
+            job = JobDirectory(directory)
+            try:
+                if not job.exists or not job.state.exists() or not self._has_this_text(job):
+                    continue
+                before = read_config(job.config, "")
+            except TextgenError:
+                continue
+            shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
+            if shape != base_shape and not can_choose(shape, self.config.language_model):
+                continue
+            config = keep_choice(self.config, self.given, job)
+            config = dataclasses.replace(config, init_from=self._kept_start(job, before))
+            other = self._placed(config, (), Start(config.init_from))
+            if other.job.root == directory:
+                remark = f"Resuming {job}, which already has a model of this text; --fresh starts over with the model that suits this time"
+                yield dataclasses.replace(other, remark=remark)
