@@ -114,13 +114,15 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
-    """Returns a remark about an existing job with the same prefix but another model; empty if there is none.
+    """Returns a remark about an existing local job with the same prefix but another model; empty if there is none.
 
     Args:
         config: the settings, including the chosen ones.
         job: the job of the chosen model; it does not exist yet.
         prefix: the first part of the job's name.
     """
+    if job.uri is not None:
+        return ""
     try:
         others = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
     except OSError:

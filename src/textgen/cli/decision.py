@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from textgen.cli.automatic import (
     keep_choice,
     leaves_model_open,
     minutes_to_choose_for,
+    other_models,
     with_settings,
 )
 from textgen.cli.base_or_scratch import choose_start
@@ -33,11 +34,9 @@ from textgen.cli.job_config import read_config
 from textgen.cli.places import find_places
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
 from textgen.corpus import Corpus
-from textgen.errors import TextgenError, UsageError, named
+from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory, JobPlace, JobState
-from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
-
-_START_OVER = f"use {named('fresh')} to start over"
+from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
 
 
 @dataclass(frozen=True)
@@ -83,6 +82,34 @@ def decide(
     return _Decider(config, command, given, corpus, worker).decide()
 
 
+def find_start(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+) -> Start:
+    """Decides what a new job starts from.
+
+    Args:
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
+        corpus: the text.
+        device: the kind of device that will train.
+
+    Raises:
+        TextgenError: if a given model cannot be used.
+    """
+    if config.init_from != AUTO:
+        return open_start(config.init_from)
+    minutes = minutes_to_choose_for(config, command, given)
+    base = _find_base(config)
+    return Start() if minutes is None or base is None else choose_start(base, corpus, minutes, device)
+
+
+def _find_base(config: TrainingConfig) -> Start | None:
+    """Returns the base model; None if it has other tokens than this run."""
+    has_base = config.language_model == "char" and base_path().exists()
+    return open_start(BASE) if has_base else None
+
+
 @dataclass(frozen=True)
 class _Decider:
     """The arguments of `decide`."""
@@ -105,10 +132,11 @@ class _Decider:
         place, _ = find_places(self.config, self.corpus.prefix, self.worker)
         job = place.look()
         if not job.exists or self.command.fresh:
-            return self._started(self._start())
+            device = device_kind(self.command)
+            return self._started(find_start(self.config, self.command, self.given, self.corpus, device))
         check_other_job(self.config.init_from, job)
-        before = read_config(job.config, _START_OVER)
-        config = dataclasses.replace(self.config, init_from=self._kept_start(job, before))
+        before = read_config(job.config, START_OVER)
+        config = dataclasses.replace(self.config, init_from=kept_start(job, before, self.config.init_from))
         if leaves_model_open(self.command, self.given):
             config = keep_choice(config, self.given, job)
         elif config.init_from != NONE:
@@ -121,39 +149,32 @@ class _Decider:
         minutes = minutes_to_choose_for(self.config, self.command, self.given)
         if minutes is None:
             return self._resumed_if_exists(scratch)
-        candidates = [scratch]
-        base = self._base()
-        if base is not None:
-            candidates.append(self._started(base))
-        there = [candidate for candidate in candidates if candidate.job.exists]
-        of_this_text = [candidate for candidate in there if self._has_this_text(candidate.job)]
-        resumed: Decision | None
-        if of_this_text or there:
-            resumed = self._resumed(next(iter(of_this_text or there)))
-        else:
-            resumed = next(self._others(scratch, None if base is None else base.shape), None)
+        base = _find_base(self.config)
+        started = None if base is None else self._started(base)
+        resumed = self._find_existing([scratch] if started is None else [scratch, started])
         if resumed is not None and not self.command.fresh:
             return resumed
         new = scratch
-        if base is not None:
+        if base is not None and started is not None:
             start = choose_start(base, self.corpus, minutes, device_kind(self.command))
-            new = dataclasses.replace(scratch if start.model is None else candidates[1], start=start)
-        return new if resumed is None else dataclasses.replace(new, replaced=resumed.place)
+            new = dataclasses.replace(scratch if start.model is None else started, start=start)
+        if resumed is not None:
+            return dataclasses.replace(new, replaced=resumed.place)
+        return dataclasses.replace(new, remark=other_models(new.config, new.job, self.corpus.prefix))
 
-    def _start(self) -> Start:
-        """What a new job starts from."""
-        if self.config.init_from != AUTO:
-            return open_start(self.config.init_from)
-        minutes = minutes_to_choose_for(self.config, self.command, self.given)
-        base = self._base()
-        if minutes is None or base is None:
-            return Start()
-        return choose_start(base, self.corpus, minutes, device_kind(self.command))
+    def _find_existing(self, candidates: Sequence[Decision]) -> Decision | None:
+        """Returns the existing job that the command resumes; one of another text only if it will be refused, or changed on purpose.
 
-    def _base(self) -> Start | None:
-        """The base model, if it has the tokens of this run."""
-        has_base = self.config.language_model == "char" and base_path().exists()
-        return open_start(BASE) if has_base else None
+        Args:
+            candidates: the jobs that could be made, the first one first.
+        """
+        there = [candidate for candidate in candidates if candidate.job.exists]
+        for candidate in there:
+            if self._has_this_text(candidate.job):
+                return self._resumed(candidate)
+        shapes = [shape for candidate in candidates if (shape := candidate.start.shape) is not None]
+        other = next(self._others(candidates[0], shapes), None)
+        return self._resumed(there[0]) if other is None and there else other
 
     def _started(self, start: Start) -> Decision:
         """The job that starts in a given way."""
@@ -175,8 +196,8 @@ class _Decider:
 
     def _resumed(self, decision: Decision) -> Decision:
         """The same job, which exists, with the start that it had."""
-        before = read_config(decision.job.config, _START_OVER)
-        init_from = self._kept_start(decision.job, before)
+        before = read_config(decision.job.config, START_OVER)
+        init_from = kept_start(decision.job, before, self.config.init_from)
         config, choices = decision.config, decision.choices
         if init_from != NONE and decision.start.model is None:
             shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
@@ -185,31 +206,16 @@ class _Decider:
         config = dataclasses.replace(config, init_from=init_from)
         return dataclasses.replace(decision, config=config, choices=choices, start=Start(init_from))
 
-    def _kept_start(self, job: JobDirectory, before: TrainingConfig) -> str:
-        """Returns what an existing job has started from.
-
-        Raises:
-            UsageError: if the command names something else.
-        """
-        kept = NONE if before.init_from == AUTO else before.init_from
-        wanted = self.config.init_from
-        if wanted != AUTO and kept not in {wanted, str(Path("job", wanted))}:
-            raise UsageError(
-                f"{named('init_from')} is {kept} in {job}, got {wanted}, and cannot change after the start; leave it out, "
-                f"name another {named('job_dir')}, or {_START_OVER}"
-            )
-        return kept
-
     def _has_this_text(self, job: JobDirectory) -> bool:
         state = JobState.find(job.state)
         return state is None or state.data_sha256 == self.corpus.sha256
 
-    def _others(self, decision: Decision, base_shape: Mapping[str, Any] | None) -> Iterator[Decision]:
+    def _others(self, decision: Decision, shapes: Sequence[Mapping[str, Any]]) -> Iterator[Decision]:
         """Yields the jobs of this text whose model would be chosen for another time.
 
         Args:
-            decision: the job of a new model.
-            base_shape: the shape of the base model, if it may be chosen.
+            decision: the job that starts from scratch.
+            shapes: the shapes of the models that training could start from.
         """
         if decision.job.uri is not None:
             return
@@ -223,10 +229,10 @@ class _Decider:
             except TextgenError:
                 continue
             shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
-            if shape != base_shape and not can_choose(shape, self.config.language_model):
+            if shape not in shapes and not can_choose(shape, self.config.language_model):
                 continue
             config = keep_choice(self.config, self.given, job)
-            config = dataclasses.replace(config, init_from=self._kept_start(job, before))
+            config = dataclasses.replace(config, init_from=kept_start(job, before, self.config.init_from))
             other = self._placed(config, (), Start(config.init_from))
             if other.job.root == directory:
                 remark = f"Resuming {job}, which already has a model of this text; --fresh starts over with the model that suits this time"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 AUTO, NONE, BASE = "auto", "none", "base"
 """The values of `init_from` that are not the place of a model."""
 
+START_OVER = f"use {named('fresh')} to start over"
+
 _LEAST_MATCHED = 0.5
 _TOKENS = {"char": "characters", "word": "words", "spaced": "pre-tokenized words"}
 
@@ -41,6 +43,16 @@ class Start:
     init_from: str = NONE
     model: ModelFile | None = None
     reason: str = ""
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the base model was chosen automatically."""
+        return self.model is not None and self.reason != ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model is a file on this machine that another one does not have."""
+        return self.init_from not in {NONE, BASE} and not is_bucket(self.init_from)
 
     @property
     def shape(self) -> dict[str, Any] | None:
@@ -166,6 +178,26 @@ def find_model(start: Start, job: JobDirectory, config: TrainingConfig, corpus: 
                 f"{described(getattr(config, name))}; restore that model, or {named('fresh')} starts over"
             )
     return start.model
+
+
+def kept_start(job: JobDirectory, before: TrainingConfig, wanted: str) -> str:
+    """Returns what an existing job has started from.
+
+    Args:
+        job: the job.
+        before: its settings.
+        wanted: what the command names, or `auto`.
+
+    Raises:
+        UsageError: if the command names something else.
+    """
+    kept = NONE if before.init_from == AUTO else before.init_from
+    if wanted != AUTO and kept not in {wanted, str(Path("job", wanted))}:
+        raise UsageError(
+            f"{named('init_from')} is {kept} in {job}, got {wanted}, and cannot change after the start; leave it out, "
+            f"name another {named('job_dir')}, or {START_OVER}"
+        )
+    return kept
 
 
 def check_other_job(init_from: str, job: JobDirectory) -> None:

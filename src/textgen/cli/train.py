@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.automatic import chosen_flags, describe, device_kind, other_models
+from textgen.cli.automatic import chosen_flags, describe, device_kind
+from textgen.cli.blas_threads import use_one_blas_thread
 from textgen.cli.decision import Decision, decide
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
@@ -21,7 +22,7 @@ from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
 from textgen.cli.typed import typed, typed_path
-from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
+from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
@@ -91,6 +92,7 @@ def _train(arguments: Sequence[str]) -> None:
 
 def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signals) -> None:
     command, config, given = _settings(arguments, environment)
+    use_one_blas_thread()  # for NumPy; TensorFlow has threads of its own
     console = Console()
     if environment.cluster_spec is not None:
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
@@ -284,10 +286,6 @@ def _show_plan(
             console.say(f"  {name:11}{text}")
     for text in describe(decision.choices):
         console.say(f"  {'chosen':11}{text}")
-    is_named_by_shape = PLACEHOLDER in config.job_dir and job.uri is None
-    is_new = is_named_by_shape and not job.exists
-    if decision.choices and is_new and (remark := other_models(config, job, corpus.prefix)):
-        console.say(remark)
     if decision.remark:
         console.say(decision.remark)
     if found.remark:
