@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textgen.cli.init_from import BASE, NONE, Start
+from textgen.cli.find_job import BASE
+from textgen.cli.init_from import NONE, Start
 from textgen.corpus import Corpus, Section, Vocabulary
 from textgen.planning import DeviceKind, base_pays
 

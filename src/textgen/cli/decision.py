@@ -19,14 +19,15 @@ from textgen.cli.automatic import (
     with_settings,
 )
 from textgen.cli.base_or_scratch import choose_start
+from textgen.cli.find_job import BASE, base_path
 from textgen.cli.init_from import (
     AUTO,
-    BASE,
     NONE,
+    START_OVER,
     Start,
-    base_path,
     check_other_job,
     check_start,
+    kept_start,
     open_start,
     take_shape,
 )

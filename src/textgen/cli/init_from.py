@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.find_job import find_job
+from textgen.cli.find_job import BASE, base_path, find_job
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
 from textgen.corpus import Corpus
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
-from textgen.storage import bundled, is_bucket
+from textgen.storage import is_bucket
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile
 
-AUTO, NONE, BASE = "auto", "none", "base"
-"""The values of `init_from` that are not the place of a model."""
+AUTO, NONE = "auto", "none"
+"""The values of `init_from`, besides `base`, that are not the place of a model."""
 
 START_OVER = f"use {named('fresh')} to start over"
 
@@ -60,11 +60,6 @@ class Start:
         if self.model is None:
             return None
         return {name: self.model.shape.get(name, getattr(TrainingConfig, name)) for name in SHAPE_SETTINGS}
-
-
-def base_path() -> Path:
-    """Returns the file of the base model."""
-    return bundled("data/base.safetensors")
 
 
 def open_start(init_from: str) -> Start:
