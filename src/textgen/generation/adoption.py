@@ -87,16 +87,16 @@ def adopt(model: ModelFile, vocabulary: Vocabulary, counts: NDArray[np.integer],
     adopted = dataclasses.replace(model, vocabulary=vocabulary, tensors={**model.tensors, **changed})
     if lacking.any():
         frequency = expected[lacking] / expected.sum()
-        changed["output.bias"][lacking] = np.log(frequency) + _mean_scale(adopted, ids)
+        changed["output.bias"][lacking] = np.log(frequency) + _usual_scale(adopted, ids)
     return adopted
 
 
-def _mean_scale(model: ModelFile, ids: NDArray[np.integer]) -> float:
-    """Returns the mean logarithm of the sum of exp(logits), to which a logit compares, while a model reads a text."""
+def _usual_scale(model: ModelFile, ids: NDArray[np.integer]) -> float:
+    """Returns the median logarithm of the sum of exp(logits), to which a logit compares, while a model reads a text."""
     length = min(_PIECE, len(ids))
     starts = np.linspace(0, len(ids) - length, _PIECES).astype(np.int64)
     pieces = np.stack([ids[start : start + length] for start in starts])
-    return float(np.mean([log_total(logits).mean() for logits in LSTMStep(model).read(pieces)]))
+    return float(np.median([log_total(logits) for logits in LSTMStep(model).read(pieces)]))
 
 
 def _respell(token: str, known: Vocabulary) -> str:

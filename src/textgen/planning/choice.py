@@ -82,7 +82,7 @@ def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
         language_model: `char` or `word`.
     """
     chosen = [size.settings for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
-    return any(all(value == (each.get(name) or None) for name, value in shape.items()) for each in chosen)
+    return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
 
 
 @dataclass(frozen=True)
