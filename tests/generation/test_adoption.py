@@ -107,7 +107,7 @@ def test_a_token_that_is_printed_alike_serves(token, place):
 def test_a_word_with_another_apostrophe_serves():
     """Words are matched as they are written, and with the apostrophe of the source."""
     known = vocabulary_of(["don't", "Ned"], "word")
-    places = find_places(known, vocabulary_of(["Ned", "don’t", "ned"], "word"), np.ones(5))  # noqa: RUF001 - as in print
+    places = find_places(known, vocabulary_of(["Ned", "don’t", "ned"], "word"), np.ones(5, int))  # noqa: RUF001 - as in print
     assert places.tolist() == [0, 1, 3, 2, LACKING]
 
 

@@ -6,6 +6,7 @@ from textgen.generation import read_model
 from textgen.generation.adoption import adopt
 from textgen.jobs import CheckpointStore
 from textgen.training import attempt
+from textgen.training.export import take_weights
 
 KINDS = [
     {},
@@ -105,7 +106,6 @@ def test_a_rollback_before_the_first_checkpoint_starts_again_from_the_model(run,
     """If training diverges before there is a checkpoint, the next attempt starts from the same model, not from new weights."""
     model = source()
     taken = []
-    take_weights = attempt.take_weights
 
     def take(keras_model, file):
         take_weights(keras_model, file)
