@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from textgen.cli import find_job, sample
+from textgen.cli import sample
 from textgen.config.yaml_text import to_yaml
-from textgen.generation import write_model
 from textgen.jobs import JobState, is_locked
 from textgen.storage import bundled, write_atomic
 
@@ -159,19 +158,6 @@ def training(monkeypatch):
     module.train = fake.train  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "textgen.training", module)
     return fake
-
-
-@pytest.fixture
-def install_base(tmp_path_factory, monkeypatch):
-    """A function that makes a model the base model that comes with textgen."""
-
-    def install(model):
-        path = tmp_path_factory.mktemp("bundled") / "base.safetensors"
-        write_model(path, model, weights="F16")
-        monkeypatch.setattr(find_job, "bundled", {"data/base.safetensors": path}.__getitem__)
-        return path
-
-    return install
 
 
 @pytest.fixture
