@@ -33,7 +33,7 @@ from textgen.config import (
     job_name,
     settings,
 )
-from textgen.config.flags import described
+from textgen.config.flags import described_default
 from textgen.config.vertex import VertexConfig
 from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.storage import bundled
@@ -238,12 +238,19 @@ def _exit_codes() -> Iterator[tuple[str, str]]:
 def _settings_table(rows: Iterable[Setting]) -> str:
     columns: dict[str, Callable[[Setting], str]] = {
         "setting": lambda setting: f"`{setting.name}`",
-        "default": lambda setting: f"`{described(setting.default)}`" if setting.default not in {(), ""} else "",
+        "default": _default,
         "values": _values,
         "shapes the model": lambda setting: "yes" if setting.option.shapes_checkpoint else "no",
         "what it does": lambda setting: _cell(setting.option.help),
     }
     return _table(list(columns), [[write(setting) for write in columns.values()] for setting in rows])
+
+
+def _default(setting: Setting) -> str:
+    words = setting.option.default_in_words
+    if words is not None:
+        return _cell(words)
+    return f"`{described_default(setting)}`" if setting.default not in {(), ""} else ""
 
 
 def _values(setting: Setting) -> str:
