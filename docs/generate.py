@@ -109,10 +109,13 @@ def configuration_page() -> str:
 Every setting of `textgen-train` has a default. A preset or a settings file overrides it, and a flag overrides both:
 **defaults < `--config` < flags**. `config.yaml` in a job directory contains the settings of the job's last run.
 
-When only time limits a run, by `--minutes` or because no limit is given, textgen chooses the model and how to train it. The choice
-depends on the minutes, the text and the kind of device. Giving `--config` or a flag for the model turns it off. The plan prints each
-choice with its reason, and `--dry_run` prints only the plan. If `--job_dir` does not contain `%JOB%`, a job that is resumed there keeps
-its model.
+When only time limits a run, by `--minutes` or because no limit is given, textgen chooses the model. The choice depends on the minutes, the
+text and the kind of device. Giving `--config` or a flag for the model turns it off: in the tables below, the value after "chosen or" is
+then the default. Settings that do not shape the model and whose default is "chosen" are chosen for any model. The plan prints each choice
+with its reason, and `--dry_run` prints only the plan. [Training](training.md#how-long-it-trains) explains the limits.
+
+A job that is resumed keeps what was chosen for it, unless a flag or `--config` changes it. If `--job_dir` does not contain `%JOB%`, it
+also keeps its model.
 
 ## Presets and settings files
 

@@ -5,8 +5,9 @@ import yaml
 
 from textgen.cli import automatic
 from textgen.cli.train import main
-from textgen.config import TrainCommand
+from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.errors import FormatError
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS
 
 
 @pytest.fixture(autouse=True)
@@ -239,6 +240,19 @@ def test_a_job_with_another_model_is_mentioned(capsys, training, shape):
     assert "\njob/book-9-states-1-layers" in said
     flags = said.partition("instead, add ")[2].partition("\n")[0].split()
     assert "(existing)" in plan(capsys, "--minutes=600", *flags)
+
+
+def test_every_default_in_the_help_is_what_a_plain_command_uses(training):
+    """A setting that a plain command gives another value than its default says in words what it uses."""
+    assert main(["book.txt", "--device=cpu"]) == 0
+    config = training.calls[0].config
+    for setting in settings(TrainingConfig):
+        words = setting.option.default_in_words
+        if words is None and setting.name != "texts":
+            assert getattr(config, setting.name) == setting.default
+    assert {setting.name for setting in settings(TrainingConfig) if setting.option.default_in_words == "chosen"} == (
+        set(CHOSEN_SETTINGS) - set(SHAPE_SETTINGS) - {"unroll_steps"}
+    )
 
 
 def test_with_its_own_job_dir_no_other_job_is_mentioned(capsys, training):

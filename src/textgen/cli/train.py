@@ -67,9 +67,12 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes. The same command resumes the same job. If the time is\n"
-        "limited, a model that suits it is chosen, unless --config or a flag for the model is given.",
-        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
+        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes at most. If time is the limit, training ends earlier if more passes\n"
+        "over the text would only memorise it. The same command resumes the same job.\n"
+        "Where a default is 'chosen', it suits the text, the time and the device, and the plan prints it. The\n"
+        "shape of the model is chosen only if time is the limit, and neither --config nor a flag sets a part\n"
+        "of it. Otherwise the value after 'chosen or' is the default.",
+        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
         "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
