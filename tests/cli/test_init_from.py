@@ -124,7 +124,7 @@ def test_the_same_command_finds_the_same_job(said, training):
         assert code == 0
         assert f"{BASE_JOB} (existing)" in err
         assert "  start " not in err
-        assert "learning_rate 0.0015" in err
+        assert "learning rate 0.0015" in err
 
 
 def test_fresh_decides_again(said, training):

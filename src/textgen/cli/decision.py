@@ -13,7 +13,6 @@ from textgen.cli.automatic import (
     complete,
     device_kind,
     keep_choice,
-    leaves_model_open,
     minutes_to_choose_for,
     other_models,
     with_settings,
@@ -22,7 +21,6 @@ from textgen.cli.base_or_scratch import choose_start
 from textgen.cli.find_job import BASE, base_path
 from textgen.cli.init_from import (
     AUTO,
-    NONE,
     START_OVER,
     Start,
     check_other_job,
@@ -138,10 +136,10 @@ class _Decider:
         check_other_job(self.config.init_from, job)
         before = read_config(job.config, START_OVER)
         config = dataclasses.replace(self.config, init_from=kept_start(job, before, self.config.init_from))
-        if leaves_model_open(self.command, self.given):
-            config = keep_choice(config, self.given, job)
-        elif config.init_from != NONE:
-            config = with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.given))
+        if config.is_started:
+            config = self._with_shape(config, before)
+        config, _ = complete(config, self.command, self.given, self.corpus, device_kind(self.command))
+        config = keep_choice(config, self.command, self.given, job)
         return self._placed(config, (), Start(config.init_from))
 
     def _of_any_name(self) -> Decision:
@@ -198,14 +196,13 @@ class _Decider:
     def _resumed(self, decision: Decision) -> Decision:
         """The same job, which exists, with the start that it had."""
         before = read_config(decision.job.config, START_OVER)
-        init_from = kept_start(decision.job, before, self.config.init_from)
-        config, choices = decision.config, decision.choices
-        if init_from != NONE and decision.start.model is None:
-            shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
-            device = device_kind(self.command)
-            config, choices = complete(self.config, self.command, self.given, self.corpus, device, started=shape)
-        config = dataclasses.replace(config, init_from=init_from)
-        return dataclasses.replace(decision, config=config, choices=choices, start=Start(init_from))
+        config = dataclasses.replace(decision.config, init_from=kept_start(decision.job, before, self.config.init_from))
+        config = keep_choice(config, self.command, self.given, decision.job)
+        return dataclasses.replace(decision, config=config, choices=(), start=Start(config.init_from))
+
+    def _with_shape(self, config: TrainingConfig, before: TrainingConfig) -> TrainingConfig:
+        """Returns the settings with the shape of a job's model, as far as it was not given."""
+        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.given))
 
     def _has_this_text(self, job: JobDirectory) -> bool:
         state = JobState.find(job.state)
@@ -232,9 +229,7 @@ class _Decider:
             shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
             if shape not in shapes and not can_choose(shape, self.config.language_model):
                 continue
-            config = keep_choice(self.config, self.given, job)
-            config = dataclasses.replace(config, init_from=kept_start(job, before, self.config.init_from))
-            other = self._placed(config, (), Start(config.init_from))
+            other = self._placed(self._with_shape(decision.config, before), (), Start())
             if other.job.root == directory:
                 remark = f"Resuming {job}, which already has a model of this text; --fresh starts over with the model that suits this time"
-                yield dataclasses.replace(other, remark=remark)
+                yield dataclasses.replace(self._resumed(other), remark=remark)

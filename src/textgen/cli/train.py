@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.automatic import chosen_flags, describe, device_kind
+from textgen.cli.automatic import describe, describe_dropout, device_kind, shape_flags
 from textgen.cli.blas_threads import use_one_blas_thread
 from textgen.cli.decision import Decision, decide
 from textgen.cli.enough_text import check_enough_text
@@ -19,6 +19,7 @@ from textgen.cli.memory import check_memory
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space
 from textgen.cli.preset import preset_names, read_preset
+from textgen.cli.prompt_text import check_sample_prompt
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import open_text
 from textgen.cli.typed import typed, typed_path
@@ -28,7 +29,7 @@ from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
-from textgen.planning import Plan
+from textgen.planning import DeviceKind, Plan
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
@@ -64,9 +65,12 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes. The same command resumes the same job. If the time is\n"
-        "limited, a model that suits it is chosen, unless --config or a flag for the model is given.",
-        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
+        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes at most. If time is the limit, training ends earlier if more passes\n"
+        "over the text would only memorise it. The same command resumes the same job.\n"
+        "Where a default is 'chosen', it suits the text, the time and the device, and the plan prints it. The\n"
+        "shape of the model is chosen only if time is the limit, and neither --config nor a flag sets a part\n"
+        "of it. Otherwise the value after 'chosen or' is the default.",
+        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
         "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
@@ -107,7 +111,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        _show_plan(console, plan, found, job, decision, fresh=fresh)
+        _show_plan(console, plan, found, job, decision, device=device_kind(command), fresh=fresh)
         return
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -116,7 +120,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     with decision.place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
-        _show_plan(console, plan, found, job, decision)
+        _show_plan(console, plan, found, job, decision, device=device_kind(command))
         state = found.state
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
@@ -187,6 +191,7 @@ def _prepare(
     plan = Plan(config, found.corpus.vocabulary.size)
     check_model_file(config, found.corpus.vocabulary)
     check_enough_text(found.corpus, plan)
+    check_sample_prompt(config.sample_prompt, found.corpus.vocabulary)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
@@ -233,8 +238,11 @@ def _load_and_train(
 
 
 def _is_finished(plan: Plan, state: JobState) -> bool:
-    reached = plan.is_reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
-    return state.status == "finished" and reached
+    return state.status == "finished" and bool(_limits_reached(plan, state))
+
+
+def _limits_reached(plan: Plan, state: JobState) -> list[str]:
+    return plan.reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
 
 
 def _must_rebuild_model(job: JobDirectory) -> bool:
@@ -249,11 +257,10 @@ def _must_rebuild_model(job: JobDirectory) -> bool:
 
 
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
-    done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
-    limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
+    limits = " and ".join(f"--{name}" for name in _limits_reached(plan, state))
     console.say(
         f"This job is finished: {_count(state.steps, 'step')}, {_count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
-        f"To continue it, raise {limits}, with {chosen_flags(plan.config)} to keep this model; to start over, use --fresh."
+        f"To continue it, raise {limits}, with {shape_flags(plan.config)} to keep this model; to start over, use --fresh."
     )
 
 
@@ -262,7 +269,14 @@ def _count(number: int, unit: str) -> str:
 
 
 def _show_plan(
-    console: Console, plan: Plan, found: Found, job: JobDirectory, decision: Decision, *, fresh: bool = False
+    console: Console,
+    plan: Plan,
+    found: Found,
+    job: JobDirectory,
+    decision: Decision,
+    *,
+    device: DeviceKind,
+    fresh: bool = False,
 ) -> None:
     from rich.filesize import decimal
 
@@ -274,7 +288,7 @@ def _show_plan(
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
         "start": decision.start.reason,
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {describe_dropout(config, corpus, device)}",
         "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} for checkpoints",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textgen.planning.choice import DeviceKind
+from textgen.planning.speed import DeviceKind
 
 _MOST_CHARACTERS: dict[DeviceKind, tuple[tuple[float, int], ...]] = {
     "cpu": ((30, 2_000_000), (float("inf"), 500_000)),
