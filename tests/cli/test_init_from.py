@@ -284,6 +284,14 @@ def test_a_short_text_starts_from_the_base(said, training):
     assert code == 0, err
 
 
+@pytest.mark.parametrize("characters", [2, 3, 20])
+def test_a_text_that_is_too_short_is_refused_as_before(said, no_training, characters):
+    """A text of which no character can be predicted is refused in one line, without a warning about its start."""
+    Path("tiny.txt").write_text(CHARACTERS[:characters])
+    code, err = said(text="tiny.txt")
+    assert (code, err.count("\n")) == (65, 1), err
+
+
 BAD = [
     (["--init_from="], 2, "--init_from must not be empty"),
     (["--init_from=a\0b"], 2, "--init_from must be text, got NUL"),

@@ -19,6 +19,9 @@ _ORDER = 3
 _MOST_READ = 2_000_000
 """The most characters of each section that are read."""
 
+_LEAST_PREDICTED = 2
+"""The fewest characters of which one can be predicted; a text with fewer is refused later."""
+
 _MOST_PIECES, _PIECE = 64, 128
 """The number and the length of the pieces of the validation text that are predicted. Together they take the base model half a second."""
 
@@ -62,6 +65,8 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
     assert base.model is not None  # noqa: S101 - our own mistake
     vocabulary = corpus.vocabulary
     ids, valid_ids = (_read(section, vocabulary) for section in (corpus.train, corpus.valid))
+    if len(valid_ids) < _LEAST_PREDICTED:
+        return False
     counts = np.bincount(ids, minlength=vocabulary.size)
     pieces = _spread(valid_ids)
     trigram = KneserNey(ids, _ORDER, vocabulary.size)
