@@ -296,11 +296,11 @@ def test_the_lock_is_held_while_it_trains(book, training):
 
 def test_standard_output_has_the_json_line_or_nothing(book, training, capsys):
     """Standard output is empty without --json, and one line of JSON with it."""
-    assert main(["book.txt"]) == 0
+    assert main(["book.txt", "--init_from=none"]) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("textgen ")
-    assert main(["book.txt", "--json", "--fresh"]) == 0
+    assert main(["book.txt", "--init_from=none", "--json", "--fresh"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "job_dir": "job/book-384-states-1-layers-384-embed",
         **training.summary,

@@ -18,10 +18,10 @@ from textgen.cli.automatic import (
     with_settings,
 )
 from textgen.cli.base_or_scratch import choose_start
+from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE, base_path
 from textgen.cli.init_from import (
     AUTO,
-    START_OVER,
     Start,
     check_other_job,
     check_start,

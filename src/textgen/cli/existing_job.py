@@ -18,7 +18,7 @@ from textgen.storage import parse_object, read_text
 
 _SETTINGS_OF_TEXT = ("encoding", "valid_fraction")
 """Changing one of these changes the text, although its files are the same."""
-_START_OVER = f"use {named('fresh')} to start over"
+START_OVER = f"use {named('fresh')} to start over"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     """
     if not job.exists:
         return Found(corpus)
-    before = read_config(job.config, _START_OVER)
+    before = read_config(job.config, START_OVER)
     _check_shape(job, before, config)
     state = JobState.find(job.state)
     vocabulary = _find_vocabulary(job, corpus, state, config.vocab_size)
@@ -68,16 +68,16 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
         because, keep = (f" ({causes})", "give the job's value, ") if causes else ("", "")
         raise DataError(
             f"{job} was trained on a different {changed}{because}; {keep}name another {named('job_dir')} or "
-            f"{named('data_prefix')}, {_START_OVER}, or use {named('allow_changed_data')} to resume with the text as it is now"
+            f"{named('data_prefix')}, {START_OVER}, or use {named('allow_changed_data')} to resume with the text as it is now"
         )
     if changed and vocabulary is None:
         raise MissingError(
             f"{job} was trained on a different {changed}, and its vocabulary, {job.vocabulary}, is missing; "
-            f"restore it, or {_START_OVER}"
+            f"restore it, or {START_OVER}"
         )
     if vocabulary is None or (not changed and vocabulary.sha256 == corpus.vocabulary.sha256):
         return Found(corpus, state)
-    advice = f"give a text closer to the one that the job started with, or {_START_OVER}"
+    advice = f"give a text closer to the one that the job started with, or {START_OVER}"
     corpus, lacking = replace_vocabulary(corpus, vocabulary, job.vocabulary, advice)
     if not changed:
         return Found(corpus, state)
@@ -131,7 +131,7 @@ def _check_shape(job: JobDirectory, before: TrainingConfig, config: TrainingConf
     if differences:
         raise FormatError(
             f"{job} contains a model of a different shape: {differences}; "
-            f"name another {named('job_dir')}, or {_START_OVER}"
+            f"name another {named('job_dir')}, or {START_OVER}"
         )
 
 
@@ -179,7 +179,7 @@ def _find_vocabulary(
         vocabulary = _rebuild_vocabulary(corpus, job, vocab_size) if same_text else None
         if vocabulary is None and same_text and state is not None:
             raise MissingError(
-                f"{job.vocabulary} is missing, and cannot be rebuilt from the text as it is now; restore it, or {_START_OVER}"
+                f"{job.vocabulary} is missing, and cannot be rebuilt from the text as it is now; restore it, or {START_OVER}"
             )
         return vocabulary
     try:
@@ -188,7 +188,7 @@ def _find_vocabulary(
         raise FormatError(f"{job.vocabulary}: {error}") from error
     except FormatError as error:
         can_go = same_text and _rebuild_vocabulary(corpus, job, vocab_size) is not None
-        advice = "remove it, and training rebuilds it from the text" if can_go else f"restore it, or {_START_OVER}"
+        advice = "remove it, and training rebuilds it from the text" if can_go else f"restore it, or {START_OVER}"
         raise FormatError(f"{job.vocabulary} is damaged; {advice}") from error
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE, base_path, find_job
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 AUTO, NONE = "auto", "none"
 """The values of `init_from`, besides `base`, that are not the place of a model."""
-
-START_OVER = f"use {named('fresh')} to start over"
 
 _LEAST_MATCHED = 0.5
 _TOKENS = {"char": "characters", "word": "words", "spaced": "pre-tokenized words"}
@@ -112,9 +111,7 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
     import numpy as np
 
     found = count_tokens([corpus.train], wanted.tokenizer)
-    counts = np.zeros(wanted.size, np.int64)
-    for (number,), count in zip(map(wanted.ids, zip(found)), found.values(), strict=True):
-        counts[number] += count
+    counts = np.bincount(wanted.ids(found), list(found.values()), wanted.size)
     share = matched_share(find_places(known, wanted, counts), counts)
     if share < _LEAST_MATCHED:
         raise DataError(

@@ -127,7 +127,8 @@ def choose(
     choices = []
     if started is not None:
         shape = started
-        choices.append(Choice(shape, "the shape of the model that training starts from"))
+        used = {name: value for name, value in shape.items() if value}
+        choices.append(Choice(used, "the shape of the model that training starts from"))
     elif shape is None:
         assert minutes is not None, "without a time, there is no shape to choose"  # noqa: S101 - our own mistake
         shape = next(size.shape for size in _SIZES[device, language_model] if minutes < size.below)

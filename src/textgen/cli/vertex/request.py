@@ -10,11 +10,10 @@ from typing import Any
 from textgen.cli.automatic import complete, minutes_to_choose_for
 from textgen.cli.decision import find_start
 from textgen.cli.enough_text import check_enough_text
-from textgen.cli.existing_job import check_job
+from textgen.cli.existing_job import START_OVER, check_job
 from textgen.cli.init_from import (
     AUTO,
     NONE,
-    START_OVER,
     Start,
     check_other_job,
     check_start,
