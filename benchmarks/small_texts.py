@@ -3,21 +3,21 @@
 Each text is split into a part to learn and the characters after it to validate. Each row is one way to learn it: a Kneser-Ney
 n-gram of 6 characters, and textgen-train without a base model, with it, and as it chooses by itself.
 
-    python benchmarks/small_texts.py [--shakespeare FILE] [--seeds 1 2 3] [--rows scratch base auto] [--texts story-30 ...]
+    python benchmarks/small_texts.py [--shakespeare tinyshakespeare.txt] [--seeds 1 2 3] [--rows scratch base auto] [--texts story-30 ...]
         [--json FILE] [further flags of textgen-train, with =]
 
 - story-30, story-100, story-185: the first 30,000 and 100,000 characters of the bundled story, and all of it before its last
   25,000, which validate. Its paragraphs are unwrapped.
-- shakespeare: the first 300,000 characters of tiny shakespeare, which comes without textgen; the next 25,000 validate.
+- shakespeare: the first 300,000 characters of tiny shakespeare, which textgen does not contain; the next 25,000 validate.
 - german: the first 100,000 characters of the quotations in Debian's package fortunes-de, unwrapped; the next 25,000 validate.
-  Without root, `apt-get download fortunes-de`, `dpkg -x` and `--german` do.
+  Without root, use `apt-get download fortunes-de`, `dpkg -x` and `--german`.
 
 Known words are counted in 20,000 characters that the best model writes at temperature 0.7. A word is letters and apostrophes. It is
-known if it occurs, in any case, in the story, in tiny shakespeare, in the file that the text is from, or in the dictionary of
-Debian's package wamerican; a possessive also if its noun does. A word that the end of a sample cuts off does not count.
+known if it occurs, in upper or lower case, in the story, in tiny shakespeare, in the file that the text is from, or in the dictionary
+of Debian's package wamerican (`--dictionary`); a possessive also if its noun does. A word that the end of a sample cuts off does not count.
 
-A loss is in nats per character, the mean of the seeds with their standard deviation. Seconds are those of training without
-evaluation; only the wall time is from starting the command to its end.
+A line per run is followed by the means of the row, with the standard deviation of the best loss. Losses are in nats per character.
+Seconds are those of training, without evaluation; the wall time is from starting the command to its end.
 """
 
 import argparse
@@ -49,6 +49,7 @@ ORDER = 6
 EARLY_STEP = 600
 CLOSE = 0.01
 SAMPLES, SAMPLE_LENGTH, TEMPERATURE = 20, 1_000, 0.7
+SHAKESPEARE = "tinyshakespeare.txt"
 GERMAN = "/usr/share/games/fortunes/de/zitate"
 DICTIONARY = "/usr/share/dict/american-english"
 
@@ -132,13 +133,13 @@ def write_samples(model: Path, samples: int, temperature: float) -> list[str]:
 
 
 def read_texts(
-    names: Sequence[str], shakespeare: str | None, german: str, known: frozenset[str]
+    names: Sequence[str], shakespeare: str, german: str, known: frozenset[str]
 ) -> Iterator[tuple[str, Text]]:
     """Reads the texts, and prints why one is skipped.
 
     Args:
         names: which texts to read, in the order of `TEXTS`.
-        shakespeare: the file of tiny shakespeare, or None.
+        shakespeare: the file of tiny shakespeare.
         german: the file with German quotations.
         known: the words that are known in any text.
     """
@@ -148,27 +149,21 @@ def read_texts(
         if name in names:
             yield name, Text(story[:length], story[rest:], known)
     others = {
-        "shakespeare": (shakespeare, 300_000, "--shakespeare FILE is not given"),
-        "german": (
-            german,
-            100_000,
-            "Debian's package fortunes-de is not installed; name its file zitate with --german",
-        ),
+        "shakespeare": (shakespeare, 300_000, "name the file with --shakespeare"),
+        "german": (german, 100_000, "install Debian's fortunes-de, or name its file zitate with --german"),
     }
-    for name, (path, length, reason) in others.items():
-        if name not in names:
-            continue
-        if not path or not Path(path).exists():
-            print(f"{name}: skipped, because {f'there is no {path}' if path and path != GERMAN else reason}")
-            continue
-        text = Path(path).read_text(encoding="utf-8")
-        text = unwrap(text) if name == "german" else text
-        yield name, Text(*split(text, length), known | frozenset(find_words(text)))
+    for name, (path, length, advice) in others.items():
+        if name in names and Path(path).exists():
+            text = Path(path).read_text(encoding="utf-8")
+            parts = split(unwrap(text) if name == "german" else text, length)
+            yield name, Text(*parts, known | frozenset(find_words(text)))
+        elif name in names:
+            print(f"{name}: skipped, because there is no {path}; {advice}")
 
 
-def read_words(paths: Iterable[str | None]) -> frozenset[str]:
-    """Reads the words of some files, and prints which files exist."""
-    found = [path for path in paths if path and Path(path).exists()]
+def read_words(paths: Iterable[str]) -> frozenset[str]:
+    """Reads the words of those files that exist, and prints which they are."""
+    found = [path for path in paths if Path(path).exists()]
     print(f"known words: those of {', '.join(found)}, and of the text's own file")
     return frozenset(word for path in found for word in find_words(Path(path).read_text(encoding="utf-8")))
 
@@ -249,7 +244,7 @@ def compare(
 def main() -> None:
     """Prints the figures and, with `--json`, writes them to a file after each run."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--shakespeare", metavar="FILE")
+    parser.add_argument("--shakespeare", metavar="FILE", default=SHAKESPEARE)
     parser.add_argument("--german", metavar="FILE", default=GERMAN)
     parser.add_argument("--dictionary", metavar="FILE", default=DICTIONARY)
     parser.add_argument("--texts", nargs="+", choices=TEXTS, default=TEXTS)

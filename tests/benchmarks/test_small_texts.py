@@ -58,23 +58,31 @@ def test_a_run_without_an_early_evaluation(small_texts):
     assert small_texts.summarise([record(700, 1.5)], wall=1.0, known=1.0).early is None
 
 
+def test_the_german_text_is_unwrapped_and_knows_its_own_words(small_texts, tmp_path):
+    """Its words are known in addition to those of every text."""
+    path = tmp_path / "zitate"
+    path.write_text("Man muß\nwissen.\n\t\t-- Abélard\n%\n" * 5_000, encoding="utf-8")
+    ((name, text),) = small_texts.read_texts(["german"], "", str(path), frozenset({"clerk"}))
+    assert (name, text.learn[:37]) == ("german", "Man muß wissen. -- Abélard\n\nMan muß w")
+    assert text.words == {"clerk", "man", "muß", "wissen", "abélard"}
+
+
 def test_texts_that_are_missing_are_skipped_with_a_reason(small_texts, capsys, tmp_path):
-    """Tiny shakespeare comes without textgen, and the German text from a package."""
-    names = small_texts.TEXTS
-    found = dict(small_texts.read_texts(names, None, str(tmp_path / "zitate"), frozenset()))
+    """The story is always there; the other texts are not."""
+    missing = str(tmp_path / "missing")
+    found = dict(small_texts.read_texts(small_texts.TEXTS, missing, missing, frozenset()))
     assert list(found) == ["story-30", "story-100", "story-185"]
     assert [len(text.learn) for text in found.values()] == [30_000, 100_000, 184_646]
     assert {len(text.validate) for text in found.values()} == {25_000}
-    printed = capsys.readouterr().out.splitlines()
-    assert printed == [
-        "shakespeare: skipped, because --shakespeare FILE is not given",
-        f"german: skipped, because there is no {tmp_path / 'zitate'}",
+    assert capsys.readouterr().out.splitlines() == [
+        f"shakespeare: skipped, because there is no {missing}; name the file with --shakespeare",
+        f"german: skipped, because there is no {missing}; install Debian's fortunes-de, or name its file zitate with --german",
     ]
 
 
 def test_the_n_gram_reaches_the_loss_that_is_known_of_it(small_texts, tmp_path):
     """An independent program found 1.618 nats per character for the first 30,000 characters of the story."""
-    _, text = next(iter(small_texts.read_texts(["story-30"], None, "", frozenset())))
+    _, text = next(iter(small_texts.read_texts(["story-30"], "", "", frozenset())))
     (tmp_path / "story.train.txt").write_text(text.learn, encoding="utf-8")
     (tmp_path / "story.valid.txt").write_text(text.validate, encoding="utf-8")
     assert small_texts.kneser_ney_loss(str(tmp_path), "story") == pytest.approx(1.618, abs=0.001)
