@@ -99,10 +99,10 @@ def unwrap(text: str) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", text.replace("\n%\n", "\n\n")).replace("\t", "")
 
 
-def split(text: str, length: int) -> tuple[str, str]:
+def split(name: str, text: str, length: int) -> tuple[str, str]:
     """Returns the first characters of a text, and the `VALIDATION` characters after them."""
     if len(text) < length + VALIDATION:
-        raise SystemExit(f"a text has {len(text):,} characters, and needs {length + VALIDATION:,}; is it another file?")
+        raise SystemExit(f"{name} needs {length + VALIDATION:,} characters, got {len(text):,}; name another file")
     return text[:length], text[length : length + VALIDATION]
 
 
@@ -155,7 +155,7 @@ def read_texts(
     for name, (path, length, advice) in others.items():
         if name in names and Path(path).exists():
             text = Path(path).read_text(encoding="utf-8")
-            parts = split(unwrap(text) if name == "german" else text, length)
+            parts = split(name, unwrap(text) if name == "german" else text, length)
             yield name, Text(*parts, known | frozenset(find_words(text)))
         elif name in names:
             print(f"{name}: skipped, because there is no {path}; {advice}")

@@ -27,10 +27,10 @@ def test_a_paragraph_becomes_a_line(small_texts):
 def test_the_validation_text_follows_the_text_to_learn(small_texts):
     """The two parts are adjacent, and a text that is too short for both is refused."""
     text = "ab" * 20_000
-    learn, validate = small_texts.split(text, 15_000)
+    learn, validate = small_texts.split("story", text, 15_000)
     assert (learn + validate, len(validate)) == (text, 25_000)
-    with pytest.raises(SystemExit, match="has 40,000 characters, and needs 40,001"):
-        small_texts.split(text, 15_001)
+    with pytest.raises(SystemExit, match="story needs 40,001 characters, got 40,000"):
+        small_texts.split("story", text, 15_001)
 
 
 def test_words_are_runs_of_letters_and_apostrophes(small_texts):
