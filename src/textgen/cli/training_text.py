@@ -9,7 +9,7 @@ from textgen.cli.job_config import read_config
 from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.corpus.wrap_width import AUTO, NO, YES
-from textgen.errors import DataError, MissingError, UsageError
+from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.jobs import JobDirectory
 from textgen.storage import bundled
 
@@ -37,8 +37,19 @@ def open_text(config: TrainingConfig) -> Corpus:
     """Opens the text that a config names.
 
     Raises:
+        DataError: if the text is to be unwrapped, and nothing in it is hard-wrapped.
         TextgenError: if it does not exist, or is not text.
     """
+    corpus = _open(config)
+    if config.unwrap == YES and not corpus.unwrapped:
+        raise DataError(
+            f"{named('unwrap')} {YES} needs paragraphs of lines wrapped to the same width, and {corpus.train.paths[0]} has none: "
+            f"use {named('unwrap')} {NO}, or leave it out"
+        )
+    return corpus
+
+
+def _open(config: TrainingConfig) -> Corpus:
     return open_corpus(
         find_text(config),
         language_model=config.language_model,
@@ -71,7 +82,7 @@ def decide_unwrapping(
         before = read_config(job.config, "use --fresh to start over").unwrap
         if before not in {AUTO, choice}:
             config = replace(config, unwrap=before)
-            return config, open_text(config)
+            return config, _open(config)
     return replace(config, unwrap=choice), corpus
 
 

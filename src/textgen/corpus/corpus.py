@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 MAX_VALID_CHARACTERS = 1_000_000
 """The maximum length of the validation text. Every evaluation reads it whole, and a longer one would add nothing."""
+
+_BEFORE_WORD = re.compile(r"(?<=\S)\s+(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def open_corpus(
     Raises:
         UsageError: if an argument is out of range, or there is both a `vocab_size` and a vocabulary file.
         DataError: if a file is empty or not text, the training text has only one distinct token, the vocabulary file belongs
-            to another text, the text changes while it is read, or `unwrap` is `yes` and nothing is hard-wrapped.
+            to another text, or the text changes while it is read.
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, vocabulary_file)
@@ -196,7 +199,7 @@ def open_sections(
 
     Raises:
         UsageError: if an argument is out of range.
-        DataError: if a file is empty, not text, or too short to split, or `unwrap` is `yes` and nothing is hard-wrapped.
+        DataError: if a file is empty, not text, or too short to split.
     """
     if not 0 < valid_fraction < 1:
         raise UsageError(f"{named('valid_fraction')} must be between 0 and 1, not {valid_fraction}: try 0.1")
@@ -272,13 +275,19 @@ def _scan(paths: Sequence[Path], encoding: str, widths: tuple[int, ...]) -> _Sca
 
 
 def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
-    """Cuts a text into training and validation sections, at the start of a line if possible."""
+    """Cuts a text into training and validation sections: at the start of a line if possible, or of a word if lines are paragraphs."""
     total, tail = scan.characters, scan.tail
     if total < 2:  # noqa: PLR2004 - one character for each part
         raise _describe_monotony(scan.until(total))
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
-    line_break = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
-    start = total - len(tail) + line_break + 1 if line_break >= 0 else total - valid_size
+    earliest = len(tail) - valid_size
+    if scan.widths:
+        space = _BEFORE_WORD.search(tail, earliest)
+        cut = space.start() if space else earliest
+    else:
+        line_break = tail.find("\n", earliest - 1, -1)  # one at the very end starts no line
+        cut = line_break + 1 if line_break >= 0 else earliest
+    start = total - len(tail) + cut
     return scan.until(start), scan.since(start)
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from textgen.corpus.reading import read_chunks
 from textgen.corpus.unwrapping import columns_needed, unwrap
-from textgen.errors import DataError, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,15 +101,14 @@ def find_widths(paths: Sequence[Path], encoding: str, choice: str) -> tuple[int,
     Args:
         paths: all files of the text.
         encoding: their encoding.
-        choice: `auto` unwraps a text where most line breaks inside paragraphs come before a lower-case letter, `yes` any
+        choice: `auto` unwraps a text in which most line breaks inside paragraphs come before a lower-case letter, `yes` any
             text with hard-wrapped paragraphs, and `no` none.
 
     Returns:
-        The width of the paragraphs of each file, for `unwrap`; 0 for a file that is not hard-wrapped. Empty if the text is
-        not unwrapped. The same files always have the same widths, for `auto` and for `yes`.
+        The width of the paragraphs of each file, for `unwrap`; 0 for a file that is not hard-wrapped. Empty if no file is, or
+        the text is not unwrapped. The same files always have the same widths, for `auto` and for `yes`.
 
     Raises:
-        DataError: if the choice is `yes`, and no file is hard-wrapped.
         TextgenError: as `read_chunks`.
     """
     if choice == NO:
@@ -123,12 +121,6 @@ def find_widths(paths: Sequence[Path], encoding: str, choice: str) -> tuple[int,
             together.add(sample)
     common = _find_width(together)
     widths = tuple(common if width is None else width for width in own)
-    if choice == YES and not any(widths):
-        others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        raise DataError(
-            f"{named('unwrap')} {YES} needs hard-wrapped paragraphs, and {paths[0]}{others} has none: "
-            f"use {AUTO}, or {NO} to keep all line breaks"
-        )
     return widths if any(widths) and (choice == YES or together.has_prose) else ()
 
 
