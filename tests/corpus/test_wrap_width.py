@@ -82,6 +82,7 @@ NOT_PROSE = {
     "log": "".join(f"2026-01-{n % 28 + 1:02} error in the engine of number {n}, it will be restarted\n" for n in range(300)),
     "list": "- a boat with four men and a master\n- a web of silver and a spider in it\n" * 60,
     "words": "boat\nsail\nspider\nsilver\n" * 100,
+    "a sentence again and again": "the quick brown fox jumps over the lazy dog and Mr. Fox.\n" * 100,
     "sentences": "\n".join(f"{sentence}." for each in PARAGRAPHS for sentence in each.lower().split(". ")),
     "paragraphs": "\n\n".join(PARAGRAPHS) + "\n",
     "paragraphs without blank lines": "\n".join(PARAGRAPHS) + "\n",

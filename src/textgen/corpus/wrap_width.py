@@ -50,6 +50,7 @@ _LEAST_CAPITALS = 0.005
 """The least share of capitals among the characters of a text whose lower case shows anything. English has 0.02 to 0.04."""
 
 
+_SENTENCE_ENDS = (".", "!", "?")
 _LOWER, _UPPER, _NONE = "lower", "upper", "none"
 
 
@@ -58,7 +59,7 @@ class _Break(NamedTuple):
 
     columns: int  # see `columns_needed`
     length: int  # of the line before it
-    case: str  # of the first character after it: lower, upper, none for a letter without case, or empty
+    case: str  # of the first letter after it: lower, upper or none; empty if there is no letter, or it shows nothing
 
 
 @dataclass
@@ -138,19 +139,20 @@ def _measure_file(path: Path, encoding: str) -> _Sample:
 def _measure(text: str) -> _Sample:
     lines = text.split("\n")
     breaks = Counter(
-        _Break(min(columns, _LONGEST), min(len(line.rstrip()), _LONGEST), _case(following[0]))
+        _Break(min(columns, _LONGEST), min(len(line.rstrip()), _LONGEST), _case(line, following))
         for line, following in pairwise(lines)
         if (columns := columns_needed(line, following))
     )
     return _Sample(len(text), sum(map(str.isupper, text)), sum(map(bool, map(str.strip, lines))), breaks)
 
 
-def _case(character: str) -> str:
-    if character.islower():
-        return _LOWER
-    if character.isupper():
+def _case(line: str, following: str) -> str:
+    first = following[0]
+    if first.islower():  # after the end of a sentence, it shows only that the text does not begin them with capitals
+        return "" if line.rstrip().endswith(_SENTENCE_ENDS) else _LOWER
+    if first.isupper():
         return _UPPER
-    return _NONE if character.isalpha() else ""
+    return _NONE if first.isalpha() else ""
 
 
 def _find_width(sample: _Sample, fewest_breaks: int = _FEWEST_BREAKS) -> int:
