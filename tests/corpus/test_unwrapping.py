@@ -1,7 +1,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.corpus.unwrapping import unwrap
@@ -32,6 +32,17 @@ def test_the_pieces_do_not_matter(text, sizes):
     found = list(unwrap(filter(None, pieces), 8))
     assert "".join(found) == "".join(unwrap([text], 8)) if text else found == []
     assert all(found)
+
+
+LONG_PARTS = ["a b c ", "word-", "\n", "\n\n", "x" * 70_000, "word " * 14_000, "=" * 70_000, "- ", " "]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(LONG_PARTS), max_size=12).map("".join), st.integers(20, 80_000))
+def test_the_pieces_of_long_lines_do_not_matter(text, size):
+    """That holds for lines of which the start is not held back, too, and for the lines before and after them."""
+    pieces = (text[start : start + size] for start in range(0, len(text), size))
+    assert "".join(unwrap(pieces, 8)) == "".join(unwrap(filter(None, [text]), 8))
 
 
 def test_a_text_is_unwrapped_as_it_is_read():

@@ -18,6 +18,9 @@ _COLUMNS = " " * 4
 _STARTS_BLOCK = re.compile(r"\s|[|>]|```|(?:[-*+•]|#+|\d{1,3}[.)]|[A-Za-z]\))\s|[-=*_~]{3,}\s*$")
 """The start of an indented line, a table, a quotation, code, a heading or an item of a list, or a line that only separates."""
 
+_LONGEST_START = 200
+"""The most characters of a line that are looked at to see what it starts."""
+
 _NEAR = 0.9
 """The fraction of the width that a line has to fill. Most lines of a wrapped paragraph fill all of it, but some are a little shorter."""
 
@@ -32,7 +35,7 @@ _HYPHEN = re.compile(r"[^\W_]-\n[^\W_]")
 _DASH = re.compile(r"[^\s–—-](?:(?:--+|[–—])\n|\n(?:--+|[–—]))[^\s–—-]")  # noqa: RUF001 - as in print
 
 _LONGEST_HELD = 1 << 16
-"""The most characters that are held back until a line ends."""
+"""The most characters of a line that are held back until it ends; longer than any line that is joined to the next one."""
 
 
 def columns_needed(line: str, following: str) -> int:
@@ -45,7 +48,7 @@ def columns_needed(line: str, following: str) -> int:
         line: a line, without its line break.
         following: the line after it.
     """
-    if not following or (not following[:2].isalpha() and _STARTS_BLOCK.match(following)):
+    if not following or (not following[:2].isalpha() and _STARTS_BLOCK.match(following[:_LONGEST_START])):
         return 0
     words = line.strip()
     if words.count(" ") < _FEWEST_SPACES or "\t" in words or _COLUMNS in words:
@@ -69,10 +72,11 @@ def unwrap(pieces: Iterable[str], width: int) -> Iterator[str]:
     Yields:
         The text, in other pieces that may end anywhere; none is empty.
     """
-    held = ""  # the last line that has ended, and the start of the next one
-    is_long = False  # whether the start of the current line was not held back because it is long
+    line: str | None = None  # the last line that has ended; its break depends on the next line
+    start = ""  # of the next line
+    is_long = False  # whether the start of the next line was already yielded, because it is long
     for piece in pieces:
-        text = held + piece
+        text = start + piece
         if is_long:
             end = text.find("\n") + 1
             if not end:
@@ -80,17 +84,20 @@ def unwrap(pieces: Iterable[str], width: int) -> Iterator[str]:
                 continue
             yield text[:end]
             text, is_long = text[end:], False
-        *lines, start = text.split("\n")
-        if lines:
-            if len(lines) > 1:
-                yield _join(lines, width)[: -len(lines[-1]) or None]
-            start = f"{lines[-1]}\n{start}"
-        held = start
-        if len(held) > _LONGEST_HELD:
-            yield _join(held.split("\n"), width)
-            held, is_long = "", True
-    if held:
-        yield _join(held.split("\n"), width)
+        *ended, start = text.split("\n")
+        if line is not None:
+            ended.insert(0, line)
+        if ended:
+            line = ended[-1]
+        if len(ended) > 1:
+            yield _join(ended, width)[: -len(ended[-1]) or None]
+        if len(start) > _LONGEST_HELD:
+            yield start if line is None else _join([line, start], width)
+            line, start, is_long = None, "", True
+    if line is not None:
+        yield _join([line, start], width)
+    elif start:
+        yield start
 
 
 def _join(lines: Sequence[str], width: int) -> str:
