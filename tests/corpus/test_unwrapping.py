@@ -1,7 +1,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from textgen.corpus.unwrapping import unwrap
@@ -37,6 +37,7 @@ def test_the_pieces_do_not_matter(text, sizes):
 LONG_PARTS = ["a b c ", "word-", "\n", "\n\n", "x" * 70_000, "word " * 14_000, "=" * 70_000, "- ", " "]
 
 
+@example("word " * 13_107 + "\na b c d ef\ngh i\n", 65_538)
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(LONG_PARTS), max_size=12).map("".join), st.integers(20, 80_000))
 def test_the_pieces_of_long_lines_do_not_matter(text, size):
