@@ -53,7 +53,7 @@ class TrainingConfig:
         group="data",
         choices=("auto", "yes", "no"),
         in_older_jobs="no",
-        help="Read each paragraph of hard-wrapped prose as one line; auto does so where most lines go on in lower case. Set it to no to keep every line break, and to yes if auto misses such a text.",
+        help="Read each paragraph of hard-wrapped prose as one line; auto does so if most lines continue in lower case. Set it to no to keep every line break, or to yes if auto misses such a text.",
     )
     valid_fraction: float = option(
         0.1,

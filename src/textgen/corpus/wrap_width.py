@@ -1,4 +1,7 @@
-"""Recognises hard-wrapped prose, and measures the width to which the paragraphs of each file are wrapped."""
+"""Recognises hard-wrapped prose, and measures the width to which the paragraphs of each file are wrapped.
+
+A job stores only whether its text is unwrapped. So a different rule here, or in `unwrapping`, would change the text of existing jobs.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ AUTO, YES, NO = "auto", "yes", "no"
 """The values of `unwrap`."""
 
 _SAMPLE_SIZE = 1 << 18
-"""The length of the start of a file that is measured, in bytes: much longer than a title page, and read in no time."""
+"""The length in bytes of the start of a file that is measured. It is much longer than a title page, and read in a few milliseconds."""
 
 _FEWEST_LINES = 50
 """The fewest lines of a file that is measured by itself. Shorter files are measured together with all others."""
@@ -27,6 +30,7 @@ _FEWEST_BREAKS = 10
 """The fewest line breaks inside paragraphs of a text that is unwrapped."""
 
 _FEWEST_BREAKS_IN_PROMPT = 3
+"""The same for a prompt, which is much shorter."""
 
 _LEAST_SHARE = 0.25
 """The least share of lines that end inside a paragraph. Dialogue has 0.6; source code with long comments has up to 0.1."""
@@ -48,7 +52,6 @@ _LEAST_LOWER_CASE = 0.25
 
 _LEAST_CAPITALS = 0.005
 """The least share of capitals among the characters of a text whose lower case shows anything. English has 0.02 to 0.04."""
-
 
 _SENTENCE_ENDS = (".", "!", "?")
 _LOWER, _UPPER, _NONE = "lower", "upper", "none"
@@ -90,7 +93,7 @@ class _Sample:
         return sum(count for each, count in self.breaks.items() if each.case in cases)
 
     @property
-    def has_prose(self) -> bool:
+    def continues_in_lower_case(self) -> bool:
         """Whether most breaks come before a lower-case letter, and not only because there are no capitals."""
         most = 2 * self.count(_LOWER) > self.breaks.total()
         return most and self.capitals >= _LEAST_CAPITALS * self.characters
@@ -122,14 +125,14 @@ def find_widths(paths: Sequence[Path], encoding: str, choice: str) -> tuple[int,
             together.add(sample)
     common = _find_width(together)
     widths = tuple(common if width is None else width for width in own)
-    return widths if any(widths) and (choice == YES or together.has_prose) else ()
+    return widths if any(widths) and (choice == YES or together.continues_in_lower_case) else ()
 
 
 def unwrap_prompt(text: str) -> str:
     """Unwraps a prompt of several lines if it is hard-wrapped prose, which `find_widths` explains; returns any other as it is."""
     sample = _measure(text)
     width = _find_width(sample, _FEWEST_BREAKS_IN_PROMPT)
-    return "".join(unwrap([text], width)) if width and sample.has_prose else text
+    return "".join(unwrap([text], width)) if width and sample.continues_in_lower_case else text
 
 
 def _measure_file(path: Path, encoding: str) -> _Sample:
