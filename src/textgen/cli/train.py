@@ -25,7 +25,7 @@ from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.summaries import open_summaries
-from textgen.cli.training_text import open_text
+from textgen.cli.training_text import UNWRAPPED, decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
@@ -72,7 +72,7 @@ def make_parser() -> Parser:
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
         "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
-        "Changing --encoding or --valid_fraction changes the text, which needs --allow_changed_data.\n"
+        "Changing --encoding, --unwrap or --valid_fraction changes the text, which needs --allow_changed_data.\n"
         "Any other setting can be changed when a job resumes. none is accepted where the help mentions it.\n"
         "Dashes and underscores in flags are the same; --no-NAME turns a switch off; -- ends the flags.",
     )
@@ -111,6 +111,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     if resumes and leaves_model_open(command, given):
         config, choices = keep_choice(given_config, given, job), ()
         _, summaries = find_places(config, corpus.prefix, environment.worker)
+    config, corpus = decide_unwrapping(config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
@@ -267,6 +268,7 @@ def _show_plan(
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
         "skipped": corpus.skipped,
         "encoding": corpus.detected,
+        "unwrapped": UNWRAPPED if corpus.unwrapped else "",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",

@@ -48,6 +48,13 @@ class TrainingConfig:
         metavar="NAME",
         help="Decode the text with this encoding, such as latin-1. Set it to auto if a file is refused as not UTF-8: each file is then read as UTF-8 or, if it is not, as cp1252 (Windows).",
     )
+    unwrap: str = option(
+        "auto",
+        group="data",
+        choices=("auto", "yes", "no"),
+        in_older_jobs="no",
+        help="Read each paragraph of hard-wrapped prose as one line; auto does so if most lines continue in lower case. Set it to no to keep every line break, or to yes if auto misses such a text.",
+    )
     valid_fraction: float = option(
         0.1,
         group="data",

@@ -45,8 +45,8 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
     """Makes the metadata of a file.
 
     Args:
-        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version` and `after_white_space`, as in
-            `ModelFile`. The last is left out where it is None.
+        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space` and `unwrapped`, as in
+            `ModelFile`. The last two are left out where they are None and False.
 
     Returns:
         The only entry of the metadata, with `NO_HASH` for the hash; it is the first such text in the entry.
@@ -65,6 +65,8 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
     }
     if content["after_white_space"] is None:
         del content["after_white_space"]
+    if not content["unwrapped"]:
+        del content["unwrapped"]
     return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
 
@@ -128,6 +130,9 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     vocabulary = _read_vocabulary(content["vocabulary"])
     if "after_white_space" in content:
         _check_after_white_space(content["after_white_space"], vocabulary)
+    unwrapped = content.get("unwrapped", False)
+    if not isinstance(unwrapped, bool):
+        raise FormatError(f"its unwrapped must be true or false, not {shown(unwrapped)}")
     return {
         "shape": content["shape"],
         "vocabulary": vocabulary,
@@ -136,6 +141,7 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "step": step,
         "textgen_version": content["textgen_version"],
         "after_white_space": content.get("after_white_space"),
+        "unwrapped": unwrapped,
     }
 
 

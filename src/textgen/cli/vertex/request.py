@@ -12,7 +12,7 @@ from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
-from textgen.cli.training_text import STORY_PREFIX, find_text, open_text
+from textgen.cli.training_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
 from textgen.cloud.machines import find_machine
@@ -128,7 +128,8 @@ def check_existing(request: Request) -> None:
     """
     if request.corpus is not None and not request.command.fresh:
         job = job_place(request.place).look()
-        check_job(job, request.config, request.corpus, allow_changed_data=request.command.allow_changed_data)
+        config, corpus = decide_unwrapping(request.config, request.corpus, job)
+        check_job(job, config, corpus, allow_changed_data=request.command.allow_changed_data)
 
 
 def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
