@@ -18,8 +18,8 @@ _CHARACTERS_PER_WORD_TOKEN = 4.5
 _WORTHWHILE: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((30_000, 13), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
     ("char", True): ((30_000, 6), (100_000, 10), (185_000, 13), (1_000_000, 20), (5_000_000, 40)),
-    ("word", False): ((30_000, 8), (300_000, 8), (1_000_000, 12), (5_000_000, 20)),
-    ("word", True): ((30_000, 4), (300_000, 6), (1_000_000, 10), (5_000_000, 20)),
+    ("word", False): ((300_000, 12), (1_000_000, 16), (5_000_000, 25)),
+    ("word", True): ((300_000, 8), (1_000_000, 12), (5_000_000, 20)),
 }
 """Pairs of a number of characters and the passes worth making, by the kind of tokens and whether training starts from another model.
 The passes over a longer text than the last are not limited."""
