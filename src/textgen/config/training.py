@@ -157,6 +157,14 @@ class TrainingConfig:
         below=1,
         help="Drop this fraction of each layer's outputs at random during training; none follows the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
     )
+    embedding_dropout: float = option(
+        0.0,
+        group="training",
+        kind=float,
+        least=0,
+        below=1,
+        help="Drop the vectors of this fraction of all tokens at random at each step of training. Raise it, for example to 0.1, if the model memorises a short text.",
+    )
     unroll_steps: int = option(
         64,
         group="training",
