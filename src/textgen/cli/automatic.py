@@ -6,8 +6,9 @@ import dataclasses
 import glob
 import importlib.util
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from textgen.cli.job_config import read_config
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
@@ -57,7 +58,13 @@ def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: 
 
 
 def complete(
-    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+    config: TrainingConfig,
+    command: TrainCommand,
+    given: Collection[str],
+    corpus: Corpus,
+    device: DeviceKind,
+    *,
+    started: Mapping[str, Any] | None = None,
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
     """Chooses the settings that were not given: how to train the model and, if time is the limit, its shape and the passes.
 
@@ -70,6 +77,7 @@ def complete(
         given: the names of the settings that were given; these are not changed.
         corpus: the text.
         device: the kind of device that will train.
+        started: the shape of the model that training starts from, if there is one.
 
     Returns:
         The settings, and the choices that were made.
@@ -86,7 +94,9 @@ def complete(
         config.language_model,
         device,
         unroll_steps=config.unroll_steps,
+        eval_steps=config.eval_steps,
         shape=shape if has_shape else None,
+        started=started,
     ):
         left_open = {name: value for name, value in choice.settings.items() if name not in given}
         if left_open:
@@ -156,13 +166,20 @@ def describe(choices: Iterable[Choice]) -> list[str]:
     ]
 
 
-def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
-    """Returns the dropout that training starts with, and the number of passes that it is for, in words."""
+def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind, *, started: bool = False) -> str:
+    """Returns the dropout that training starts with, and the number of passes that it is for, in words.
+
+    Args:
+        config: the settings.
+        corpus: the text.
+        device: the kind of device that will train.
+        started: whether training starts from another model.
+    """
     if config.dropout is not None:
         return f"dropout {config.dropout:g}"
     characters = corpus.train.characters
     passes = expected_passes(config, tokens_in(characters, config.language_model), device)
-    rate = dropout(passes, characters, config.language_model, started=False)
+    rate = dropout(passes, characters, config.language_model, started=started)
     return f"dropout {rate:g} for about {float(f'{passes:.2g}'):,.12g} {'pass' if passes == 1 else 'passes'}"
 
 
