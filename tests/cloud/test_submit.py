@@ -67,6 +67,15 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
     assert f"  textgen vertex fetch {job_id}\n" in err
 
 
+def test_the_container_gets_what_was_given_and_chooses_the_rest(folder, vertex, bucket):
+    """A given value is passed on even if it is the default, because the container would choose another one."""
+    given = ["--learning_rate=0.006", "--weight_decay=0.1", "--patience=none", "--epochs=none"]
+    assert submitted(bucket, "--machine=cpu", *given) == 0
+    _, *args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+    shape = ["--data_prefix=book", "--lstm_state_size=8", "--layers=1"]
+    assert args == [*shape, "--epochs=none", "--learning_rate=0.006", "--weight_decay=0.1", "--patience=none"]
+
+
 def test_the_same_text_is_uploaded_once(folder, vertex, bucket, front):
     """A second job on the same text uses the upload of the first."""
     for uploads in (1, 0):

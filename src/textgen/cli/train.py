@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from textgen.cli.automatic import (
-    chosen_flags,
     complete,
     describe,
+    describe_dropout,
     device_kind,
     keep_choice,
-    leaves_model_open,
     other_models,
+    shape_flags,
 )
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
@@ -24,6 +24,7 @@ from textgen.cli.memory import check_memory
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space, find_places
 from textgen.cli.preset import preset_names, read_preset
+from textgen.cli.prompt_text import check_sample_prompt
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import UNWRAPPED, decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
@@ -33,7 +34,7 @@ from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
-from textgen.planning import Choice, Plan
+from textgen.planning import Choice, DeviceKind, Plan
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
@@ -66,9 +67,12 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [TEXT ...] [FLAGS]",
         "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
-        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes. The same command resumes the same job. If the time is\n"
-        "limited, a model that suits it is chosen, unless --config or a flag for the model is given.",
-        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60 --layers 2\n"
+        f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes at most. If time is the limit, training ends earlier if more passes\n"
+        "over the text would only memorise it. The same command resumes the same job.\n"
+        "Where a default is 'chosen', it suits the text, the time and the device, and the plan prints it. The\n"
+        "shape of the model is chosen only if time is the limit, and neither --config nor a flag sets a part\n"
+        "of it. Otherwise the value after 'chosen or' is the default.",
+        f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
         "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
@@ -99,23 +103,21 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = open_text(config)
-    given_config = config
-    config, choices = complete(given_config, command, given, corpus, device_kind(command))
+    config, choices = complete(config, command, given, corpus, device_kind(command))
     place, summaries = find_places(config, corpus.prefix, environment.worker)
     with console.busy("looking for the job"):
         job = place.look()
     if command.fresh:
         check_movable(job)
     fresh = command.fresh and not job.is_empty
-    resumes = job.exists and not fresh and PLACEHOLDER not in config.job_dir
-    if resumes and leaves_model_open(command, given):
-        config, choices = keep_choice(given_config, given, job), ()
+    if job.exists and not fresh:
+        config, choices = keep_choice(config, command, given, job), ()
         _, summaries = find_places(config, corpus.prefix, environment.worker)
     config, corpus = decide_unwrapping(config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        _show_plan(console, plan, found, job, choices, fresh=fresh)
+        _show_plan(console, plan, found, job, choices, device=device_kind(command), fresh=fresh)
         return
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -124,7 +126,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     with place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
-        _show_plan(console, plan, found, job, choices)
+        _show_plan(console, plan, found, job, choices, device=device_kind(command))
         state = found.state
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
@@ -186,6 +188,7 @@ def _prepare(
     plan = Plan(config, found.corpus.vocabulary.size)
     check_model_file(config, found.corpus.vocabulary)
     check_enough_text(found.corpus, plan)
+    check_sample_prompt(config.sample_prompt, found.corpus.vocabulary)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
@@ -230,8 +233,11 @@ def _load_and_train(
 
 
 def _is_finished(plan: Plan, state: JobState) -> bool:
-    reached = plan.is_reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
-    return state.status == "finished" and reached
+    return state.status == "finished" and bool(_limits_reached(plan, state))
+
+
+def _limits_reached(plan: Plan, state: JobState) -> list[str]:
+    return plan.reached(epochs=state.epochs, steps=state.steps, minutes=state.minutes, stale=state.stale)
 
 
 def _must_rebuild_model(job: JobDirectory) -> bool:
@@ -246,11 +252,10 @@ def _must_rebuild_model(job: JobDirectory) -> bool:
 
 
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
-    done = plan.fraction(epochs=state.epochs, steps=state.steps, minutes=state.minutes)
-    limits = "--epochs, --max_steps or --minutes" if done >= 1 else "--patience"
+    limits = " and ".join(f"--{name}" for name in _limits_reached(plan, state))
     console.say(
         f"This job is finished: {_count(state.steps, 'step')}, {_count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
-        f"To continue it, raise {limits}, with {chosen_flags(plan.config)} to keep this model; to start over, use --fresh."
+        f"To continue it, raise {limits}, with {shape_flags(plan.config)} to keep this model; to start over, use --fresh."
     )
 
 
@@ -259,7 +264,14 @@ def _count(number: int, unit: str) -> str:
 
 
 def _show_plan(
-    console: Console, plan: Plan, found: Found, job: JobDirectory, choices: Sequence[Choice], *, fresh: bool = False
+    console: Console,
+    plan: Plan,
+    found: Found,
+    job: JobDirectory,
+    choices: Sequence[Choice],
+    *,
+    device: DeviceKind,
+    fresh: bool = False,
 ) -> None:
     from rich.filesize import decimal
 
@@ -271,7 +283,7 @@ def _show_plan(
         "unwrapped": UNWRAPPED if corpus.unwrapped else "",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, dropout {config.dropout:g}",
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {describe_dropout(config, corpus, device)}",
         "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
         "disk": f"about {decimal(plan.disk)} for checkpoints",

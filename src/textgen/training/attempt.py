@@ -19,7 +19,7 @@ from textgen.dataset import Streams, training_windows
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
-from textgen.model import LanguageModel, build_model
+from textgen.model import LanguageModel, build_model, has_gpu
 from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
@@ -34,7 +34,7 @@ from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress, Tracker
 from textgen.training.results import Results
 from textgen.training.resuming import resume
-from textgen.training.schedule import LearningRate
+from textgen.training.schedule import Schedule
 from textgen.training.validation import Validator
 
 
@@ -136,7 +136,7 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        if plan.is_reached(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale):
+        if plan.reached(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale):
             progress.status = "finished"
         self.note_state()
         if progress.status == "finished" and not evaluator.is_due:
@@ -159,7 +159,8 @@ class Attempt:
             console=run.console,
         )
         display = Display(run.console, plan, progress)
-        steps = [Tracker(progress), LearningRate(plan, progress), StopAtLimits(plan, progress, run.signals)]
+        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu")
+        steps = [Tracker(progress), schedule, StopAtLimits(plan, progress, run.signals)]
         with display:
             self._fit([*steps, evaluator, board, save, display])
 

@@ -27,6 +27,7 @@ from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
+from textgen.training.progress import Progress
 from textgen.training.validation import Validator
 from textgen.version import __version__
 
@@ -124,7 +125,10 @@ def train(
     progress = attempt.progress
     if progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
-    summary = {} if progress.scores is None else metrics_record(progress)
+    summary = {}
+    if progress.scores is not None:
+        summary = metrics_record(progress)
+        _say_best(console, progress, patience=config.patience)
     if corpus.test is not None:
         signals.hold()
         try:
@@ -162,6 +166,16 @@ def _fit(run: Run, attempt: Attempt) -> bool:
         )
         return False
     return True
+
+
+def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:
+    """Prints which step was the best, and whether training after it overfitted."""
+    if patience is not None and progress.stale >= patience:
+        console.say(f"training ends: the last {progress.stale} evaluations brought no better model")
+    best = f"best at step {progress.best_step:,} ({progress.best_loss:.3f})"
+    overfitted = "; training after it overfitted; the best model is kept" if progress.overfits else ""
+    fields = {"best_step": progress.best_step or 0, "best_valid_loss": progress.best_loss or 0.0}
+    console.say(best + overfitted, fields=fields)
 
 
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
+from textgen.cli.prompt_text import check_sample_prompt
 from textgen.cli.training_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
@@ -22,11 +23,13 @@ from textgen.config.vertex import VertexConfig
 from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
 from textgen.jobs import job_place
-from textgen.planning import Choice, DeviceKind, Plan
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, Plan
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
+_CHOSEN_LATER = {"minutes", *CHOSEN_SETTINGS} - {*SHAPE_SETTINGS}
+"""The settings that the container chooses if they are not given, even as their defaults."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         config, choices = complete(config, command, given, corpus, kind)
         check_model_file(config, corpus.vocabulary)
         check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
+        check_sample_prompt(config.sample_prompt, corpus.vocabulary)
         prefix = corpus.prefix
         texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
     name = job_name(config, prefix)
@@ -115,7 +119,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     job_place(place)  # refuses a name that no local copy can have
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
-    arguments = [*texts, *_arguments(config, command)]
+    arguments = [*texts, *_arguments(config, command, given)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
     return Request(vertex, place, tuple(uploads), job, corpus, config, command, choices)
 
@@ -187,15 +191,20 @@ def _plain(name: str) -> str:
     return "".join(mark if mark.isprintable() else "_" for mark in readable)
 
 
-def _arguments(config: TrainingConfig, command: TrainCommand) -> Sequence[str]:
-    """The settings that differ from the defaults, as flags, and the model's size where a time is given."""
+def _arguments(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> Sequence[str]:
+    """The settings that differ from the defaults, as flags, and the model's size where a time is given.
+
+    The container chooses how to train a new job itself, as here, and keeps what an existing job has.
+    """
     # With a time limit alone, the container would choose a model, perhaps another one.
     always = () if config.time_limit is None else ("lstm_state_size", "layers")
+    left_open = _CHOSEN_LATER - set(given)
+    explicit = {*always, *_CHOSEN_LATER.intersection(given)}
     flags = [
-        setting.as_argument(value)
+        setting.as_argument(getattr(config, setting.name))
         for setting in settings(config)
-        if setting.name not in _NAMED_BY_US
-        and ((value := getattr(config, setting.name)) != setting.default or setting.name in always)
+        if setting.name not in {*_NAMED_BY_US, *left_open}
+        and (setting.name in explicit or getattr(config, setting.name) != setting.default)
     ]
     if command.allow_changed_data:
         flags.append("--allow_changed_data=true")
