@@ -33,7 +33,7 @@ from textgen.config import (
     job_name,
     settings,
 )
-from textgen.config.flags import described
+from textgen.config.flags import described_default
 from textgen.config.vertex import VertexConfig
 from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.storage import bundled
@@ -109,10 +109,13 @@ def configuration_page() -> str:
 Every setting of `textgen-train` has a default. A preset or a settings file overrides it, and a flag overrides both:
 **defaults < `--config` < flags**. `config.yaml` in a job directory contains the settings of the job's last run.
 
-When only time limits a run, by `--minutes` or because no limit is given, textgen chooses the model and how to train it. The choice
-depends on the minutes, the text and the kind of device. Giving `--config` or a flag for the model turns it off. The plan prints each
-choice with its reason, and `--dry_run` prints only the plan. If `--job_dir` does not contain `%JOB%`, a job that is resumed there keeps
-its model.
+When only time limits a run, by `--minutes` or because no limit is given, textgen chooses the model. The choice depends on the minutes, the
+text and the kind of device. Giving `--config` or a flag for the model turns it off: in the tables below, the value after "chosen or" is
+then the default. Settings that do not shape the model and whose default is "chosen" are chosen for any model. The plan prints each choice
+with its reason, and `--dry_run` prints only the plan. [Training](training.md#how-long-it-trains) explains the limits.
+
+A job that is resumed keeps what was chosen for it, unless a flag or `--config` changes it. If `--job_dir` does not contain `%JOB%`, it
+also keeps its model.
 
 ## Presets and settings files
 
@@ -238,12 +241,19 @@ def _exit_codes() -> Iterator[tuple[str, str]]:
 def _settings_table(rows: Iterable[Setting]) -> str:
     columns: dict[str, Callable[[Setting], str]] = {
         "setting": lambda setting: f"`{setting.name}`",
-        "default": lambda setting: f"`{described(setting.default)}`" if setting.default not in {(), ""} else "",
+        "default": _default,
         "values": _values,
         "shapes the model": lambda setting: "yes" if setting.option.shapes_checkpoint else "no",
         "what it does": lambda setting: _cell(setting.option.help),
     }
     return _table(list(columns), [[write(setting) for write in columns.values()] for setting in rows])
+
+
+def _default(setting: Setting) -> str:
+    words = setting.option.default_in_words
+    if words is not None:
+        return _cell(words)
+    return f"`{described_default(setting)}`" if setting.default not in {(), ""} else ""
 
 
 def _values(setting: Setting) -> str:

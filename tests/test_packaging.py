@@ -220,6 +220,16 @@ def test_the_wheel_contains_the_bundled_files(installation):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not (ROOT / "data" / "base.safetensors").exists(), reason="the base model is not there yet")
+def test_the_installed_commands_find_the_base_model(installation):
+    """The wheel contains the base model, which the installed textgen-sample writes with as long as there is no job."""
+    bundled = installation.site / "textgen" / "bundled" / "data" / "base.safetensors"
+    assert bundled.read_bytes() == (ROOT / "data" / "base.safetensors").read_bytes()
+    text = installation.textgen("textgen-sample", "--prompt", "The sea", "--length", "20", "--seed", "1").stdout
+    assert text.startswith("The sea")
+
+
+@pytest.mark.slow
 def test_the_installed_commands_find_story_and_preset(installation):
     """The installed commands find the story and the presets from any current directory."""
     plan = installation.textgen("textgen-train", "--dry_run").stderr

@@ -1,11 +1,13 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from textgen.cli import automatic
 from textgen.cli.train import main
-from textgen.config import TrainCommand
+from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.errors import FormatError
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +28,35 @@ def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
     """With a time limit, the plan has a line for each chosen setting, with its reason."""
     said = plan(capsys, "--minutes=1", "--device=cpu")
     lines = [line for line in said.splitlines() if line.startswith("  chosen")]
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "learns most in 1 minute on a CPU" in lines[0]
     assert "-states-1-layers-384-embed (new)" in said
+
+
+def test_a_short_text_ends_training_before_the_time_is_over(capsys):
+    """The plan says how many passes are worth making, and how long they take; dropout is that of these passes."""
+    said = plan(capsys, "--device=cpu")
+    assert "  limit      13 epochs or 5 minutes or 5 evaluations without a better one\n" in said
+    assert "  chosen     epochs 13: about 5.7 of the 300 seconds; more would memorise the text\n" in said
+    assert "dropout 0.5 for about 13 passes\n" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limit"),
+    [
+        (["--patience=none"], "13 epochs or 5 minutes"),
+        (["--epochs=none", "--patience=none"], "5 minutes"),
+        (["--epochs=7", "--minutes=2"], "7 epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--epochs=7"], "7 epochs"),
+        (["--max_steps=7"], "7 steps"),
+        (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without a better one"),
+        (["--layers=2"], "13 epochs or 5 minutes or 5 evaluations without a better one"),
+        (["--config=mine.yaml"], "13 epochs or 2 minutes or 5 evaluations without a better one"),
+    ],
+)
+def test_passes_and_patience_are_chosen_only_if_time_is_the_limit(capsys, arguments, limit):
+    """Each limit can be given or switched off, and a run without a time limit has only the given ones."""
+    assert f"  limit      {limit}\n" in plan(capsys, *arguments)
 
 
 def test_without_a_limit_a_model_is_chosen_for_five_minutes(capsys):
@@ -56,25 +84,46 @@ def test_the_same_command_finds_the_same_job(capsys, arguments):
         ["--config=demo"],
     ],
 )
-def test_a_given_model_switches_the_choice_off(capsys, arguments):
-    """Nothing is chosen if a flag or a config file sets the shape of the model, or if time is not the limit."""
+def test_a_given_model_keeps_the_shape(capsys, arguments):
+    """If a flag or a config file sets the shape of the model, or time is not the limit, its other parts have their defaults."""
     said = plan(capsys, *arguments)
-    assert "chosen" not in said
+    assert "on a CPU" not in said
     assert "1 LSTM layer of 384 states" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "training"),
+    [
+        (["--layers=2"], "16 x 64 tokens per step, adamw, learning rate 0.0042, dropout 0.5 for about 13 passes"),
+        (["--lstm_state_size=1024", "--embedding_size=64"], "learning rate 0.004, "),
+        (["--epochs=2"], "learning rate 0.012, dropout 0.1 for about 2 passes"),
+        (["--config=mine.yaml"], "learning rate 0.012, dropout 0.5 for about 13 passes"),
+        (["--config=demo"], "learning rate 0.009, dropout 0.3\n"),
+        (
+            ["--layers=2", "--learning_rate=0.5", "--dropout=0", "--batch_size=3"],
+            "3 x 64 tokens per step, adamw, learning rate 0.5, dropout 0\n",
+        ),
+    ],
+)
+def test_what_does_not_shape_a_given_model_is_chosen_for_it(capsys, arguments, training):
+    """Streams, learning rate and dropout that were not given are those for the shape that results."""
+    assert training in plan(capsys, *arguments)
 
 
 def test_an_existing_job_keeps_its_model(capsys, training):
     """If --job_dir names an existing job, a higher time limit resumes its model, whatever would be chosen for that time."""
     assert main(["book.txt", "--job_dir=mine", "--lstm_state_size=8", "--max_steps=3"]) == 0
+    capsys.readouterr()
     said = plan(capsys, "--job_dir=mine", "--minutes=600")
     assert "1 LSTM layer of 8 states" in said
     assert "chosen" not in said
+    assert "  limit      600 minutes\n" in said
     assert "1 LSTM layer of 8 states" in plan(capsys, "--job_dir=mine", "--max_steps=9")
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
 
 def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
-    """If --job_dir names the job, a second run keeps batch size, learning rate and dropout of the first, for any time."""
+    """If --job_dir names the job, a second run keeps the streams and the learning rate of the first, for any time."""
     arguments = ["--job_dir=mine", "--summary_dir=tb/%JOB%", "--device=cpu"]
     first = plan(capsys, *arguments, "--minutes=0.001")
     assert main(["book.txt", *arguments, "--minutes=0.001"]) == 0
@@ -83,7 +132,8 @@ def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
         again = plan(capsys, *arguments, f"--minutes={minutes}")
         for line in ("  model", "  training"):
             (before,), (after,) = ([x for x in said.splitlines() if x.startswith(line)] for said in (first, again))
-            assert after == before
+            assert after.partition(", dropout")[0] == before.partition(", dropout")[0]
+        assert f"  limit      13 epochs or {minutes} minutes or 5 evaluations" in again
     assert "learning rate 0.5" in plan(capsys, *arguments, "--learning_rate=0.5")
     assert main(["book.txt", *arguments, "--minutes=600"]) == 0
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
@@ -98,13 +148,56 @@ def test_a_job_keeps_its_half_precision(capsys, training):
     assert main(["book.txt", *arguments, "--precision=float32", "--dry_run"]) == FormatError.exit_code
 
 
-def test_without_a_time_limit_a_job_keeps_only_its_model(capsys, training):
-    """If epochs limit the run, batch size, learning rate and dropout are the given values, or else the defaults."""
+def test_without_a_time_limit_a_job_keeps_how_it_is_trained_too(capsys, training):
+    """If epochs limit the run, streams, learning rate and dropout are the given ones, or else the job's."""
     arguments = ["--job_dir=mine", "--lstm_state_size=8", "--learning_rate=0.5", "--dropout=0.7", "--batch_size=4"]
     assert main(["book.txt", *arguments, "--max_steps=3"]) == 0
-    said = plan(capsys, "--job_dir=mine", "--epochs=6")
+    said = plan(capsys, "--job_dir=mine", "--epochs=6", "--batch_size=5")
     assert "1 LSTM layer of 8 states" in said
-    assert "16 x 64 tokens per step, adamw, learning rate 0.006, dropout 0.1" in said
+    assert "5 x 64 tokens per step, adamw, learning rate 0.5, dropout 0.7" in said
+
+
+def write_old_job(training, settings):
+    """Makes the job that the plain command names as an earlier version did: without the newer settings."""
+    assert main(["book.txt", "--device=cpu"]) == 0
+    config = Path("job/book-384-states-1-layers-384-embed/config.yaml")
+    newer = ("sample_prompt", "sample_temperature")
+    values = {name: value for name, value in yaml.safe_load(config.read_text()).items() if name not in newer}
+    config.write_text(yaml.safe_dump(values | settings))
+    training.calls.clear()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--lstm_state_size=384", "--embedding_size=384"]])
+@pytest.mark.parametrize("minutes", [None, 5.0])
+def test_a_job_of_an_earlier_version_resumes_as_it_began(training, arguments, minutes):
+    """It has no limit of passes and no patience, and keeps its dropout, learning rate and streams, wherever its name comes from."""
+    old = {
+        "epochs": None,
+        "patience": None,
+        "minutes": minutes,
+        "dropout": 0.3,
+        "learning_rate": 0.002,
+        "batch_size": 7,
+    }
+    write_old_job(training, old)
+    assert main(["book.txt", "--device=cpu", "--minutes=5.5", *arguments]) == 0
+    config = training.calls[-1].config
+    assert {name: getattr(config, name) for name in old} == old | {"minutes": 5.5}
+    assert str(training.calls[-1].job).endswith("job/book-384-states-1-layers-384-embed")
+
+
+def test_a_job_keeps_its_passes_and_patience(capsys, training):
+    """A second run has the limits that were chosen for the first, unless they are given, or time is not its limit."""
+    arguments = ["--device=cpu", "--lstm_state_size=8"]
+    assert main(["book.txt", *arguments, "--patience=9", "--epochs=20", "--minutes=3"]) == 0
+    capsys.readouterr()
+    for more, limit in [
+        (["--minutes=30"], "20 epochs or 30 minutes or 9 evaluations without a better one"),
+        (["--minutes=30", "--patience=none"], "20 epochs or 30 minutes"),
+        ([], "20 epochs or 5 minutes or 9 evaluations without a better one"),
+        (["--epochs=40"], "40 epochs"),
+    ]:
+        assert f"  limit      {limit}\n" in plan(capsys, *arguments, *more)
 
 
 def test_a_finished_job_with_a_short_text_is_not_refused(capsys, training):
@@ -116,15 +209,25 @@ def test_a_finished_job_with_a_short_text_is_not_refused(capsys, training):
     assert "This job is finished: 7 steps, 1 epoch, 0.5 minutes." in capsys.readouterr().err
 
 
-def test_a_finished_job_prints_the_flags_that_keep_its_model(capsys, training):
-    """Because a higher --minutes would choose another model, the message has the flags that resume this one."""
-    arguments = ["book.txt", "--minutes=0.001", "--device=cpu"]
+@pytest.mark.parametrize(
+    ("arguments", "raised", "more"),
+    [
+        (["--minutes=0.001"], "--minutes", ["--minutes=600"]),
+        (["--epochs=1", "--minutes=9"], "--epochs", ["--epochs=9"]),
+        (["--max_steps=7"], "--max_steps", ["--max_steps=600"]),
+        (["--epochs=1", "--max_steps=7"], "--epochs and --max_steps", ["--max_steps=600"]),
+    ],
+)
+def test_a_finished_job_prints_how_to_continue_it(capsys, training, arguments, raised, more):
+    """The message names the limits that the job has reached, and the flags for its shape, which another limit might not choose."""
+    arguments = ["book.txt", *arguments, "--device=cpu"]
     assert main(arguments) == 0
     capsys.readouterr()
     assert main(arguments) == 0
     said = capsys.readouterr().err
+    assert f"To continue it, raise {raised}, with --lstm_state_size" in said
     flags = said[said.index("with --") + 5 : said.index(" to keep this model")].split()
-    again = plan(capsys, "--minutes=600", *flags)
+    again = plan(capsys, *more, *flags)
     assert "(existing)" in again
 
 
@@ -137,6 +240,19 @@ def test_a_job_with_another_model_is_mentioned(capsys, training, shape):
     assert "\njob/book-9-states-1-layers" in said
     flags = said.partition("instead, add ")[2].partition("\n")[0].split()
     assert "(existing)" in plan(capsys, "--minutes=600", *flags)
+
+
+def test_every_default_in_the_help_is_what_a_plain_command_uses(training):
+    """A setting that a plain command gives another value than its default says in words what it uses."""
+    assert main(["book.txt", "--device=cpu"]) == 0
+    config = training.calls[0].config
+    for setting in settings(TrainingConfig):
+        words = setting.option.default_in_words
+        if words is None and setting.name != "texts":
+            assert getattr(config, setting.name) == setting.default
+    assert {setting.name for setting in settings(TrainingConfig) if setting.option.default_in_words == "chosen"} == (
+        set(CHOSEN_SETTINGS) - set(SHAPE_SETTINGS) - {"unroll_steps"}
+    )
 
 
 def test_with_its_own_job_dir_no_other_job_is_mentioned(capsys, training):

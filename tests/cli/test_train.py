@@ -62,19 +62,19 @@ def test_the_file_can_name_the_texts(book, plan, tmp_path):
 
 def test_a_preset_is_found_by_name(book, plan, tmp_path):
     """--config demo is the preset, even if a folder has that name; a file of that name takes precedence."""
-    assert plan("--config", "demo")["limit"] == "3 minutes"
+    assert "3 minutes" in plan("--config", "demo")["limit"]
     (tmp_path / "demo").mkdir()
-    assert plan("--config", "demo")["limit"] == "3 minutes"
+    assert "3 minutes" in plan("--config", "demo")["limit"]
     (tmp_path / "demo").rmdir()
     (tmp_path / "demo").write_text("minutes: 7\n")
-    assert plan("--config", "demo")["limit"] == "7 minutes"
+    assert "7 minutes" in plan("--config", "demo")["limit"]
 
 
 def test_a_presets_job_directory_is_only_for_the_story(book, plan, tmp_path):
     """With a preset, the user's text gets its own job name, unless a flag or the user's file names the job directory."""
     assert plan("--config=demo")["job"] == "job/story-demo (new)"
     assert plan("book.txt", "--config=demo")["job"] == "job/book-384-states-1-layers-384-embed (new)"
-    assert plan("book.txt", "--config=demo")["limit"] == "3 minutes"
+    assert "3 minutes" in plan("book.txt", "--config=demo")["limit"]
     assert plan("book.txt", "--config=demo", "--job_dir=here")["job"] == "here (new)"
     (tmp_path / "own.yaml").write_text("job_dir: there\ndata_prefix: mine\n")
     lines = plan("book.txt", "--config=own.yaml")

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from textgen.model.dropout import Dropout
 
@@ -57,3 +58,27 @@ def test_half_precision_is_kept(policy):
     """The values keep the dtype that the layer computes in."""
     layer = Dropout(0.5, dtype=policy)
     assert layer(VALUES, training=True).dtype == keras.DTypePolicy(policy).compute_dtype
+
+
+def test_the_rate_changes_without_tracing_again():
+    """A traced function drops at the new rate, as a layer made with that rate does."""
+    layer, other = Dropout(0.5, seed=5), Dropout(0.2, seed=5)
+    traces = []
+
+    @tf.function(autograph=False)
+    def run(values):
+        traces.append(values)
+        return layer(values, training=True)
+
+    assert abs(np.mean(run(VALUES).numpy() == 0) - 0.5) < 0.02
+    other(VALUES, training=True)
+    layer.set_rate(0.2)
+    np.testing.assert_array_equal(run(VALUES), other(VALUES, training=True))
+    assert len(traces) == 1
+
+
+def test_the_rate_is_no_weight():
+    """A checkpoint and a model file have the seed generator alone."""
+    layer = Dropout(0.5)
+    layer(VALUES, training=True)
+    assert [variable.name for variable in layer.variables] == ["seed_generator_state"]

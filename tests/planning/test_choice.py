@@ -3,15 +3,15 @@ import itertools
 import pytest
 
 from textgen.config import TrainingConfig
-from textgen.planning import SHAPE_SETTINGS, choose
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, choose
 
 MINUTES = (0.01, 1, 3, 10, 60, 600, 1e6)
 TEXTS = (1, 20_000, 1_000_000, 1_000_000_000)
 KINDS = tuple(itertools.product(("char", "word"), ("cpu", "gpu")))
 
 
-def chosen(*arguments, unroll_steps=64):
-    choices = choose(*arguments, unroll_steps=unroll_steps)
+def chosen(*arguments, unroll_steps=64, **options):
+    choices = choose(*arguments, unroll_steps=unroll_steps, **options)
     return {name: value for choice in choices for name, value in choice.settings.items()}
 
 
@@ -34,13 +34,6 @@ def test_more_time_never_gives_a_smaller_model(language_model, device):
     assert products == sorted(products)
 
 
-def test_a_shorter_text_gets_more_dropout():
-    """For the same time, dropout falls with the length of the text."""
-    dropouts = [chosen(30, characters, "char", "cpu")["dropout"] for characters in TEXTS]
-    assert dropouts == sorted(dropouts, reverse=True)
-    assert dropouts[0] > dropouts[-1]
-
-
 @pytest.mark.parametrize(("language_model", "device"), KINDS)
 @pytest.mark.parametrize("characters", [1_000, 20_000, 1_000_000])
 @pytest.mark.parametrize("unroll_steps", [1, 64, 20_000])
@@ -58,3 +51,70 @@ def test_each_choice_has_one_reason():
     assert len(names) == len(set(names))
     assert all(choice.reason and "\n" not in choice.reason for choice in choices)
     assert set(choices[0].settings) <= set(SHAPE_SETTINGS)
+    assert set(names) <= set(CHOSEN_SETTINGS)
+
+
+@pytest.mark.parametrize(("language_model", "device"), KINDS)
+def test_a_given_shape_gets_the_training_of_the_chosen_one(language_model, device):
+    """For the shape that would be chosen, everything else is chosen alike; without a time, no limit is."""
+    for minutes in MINUTES:
+        whole = chosen(minutes, 300_000, language_model, device)
+        shape = {name: whole.pop(name) for name in SHAPE_SETTINGS if name in whole}
+        assert chosen(minutes, 300_000, language_model, device, shape=shape) == whole
+        untimed = {name: value for name, value in whole.items() if name not in {"epochs", "patience"}}
+        assert chosen(None, 300_000, language_model, device, shape=shape) == untimed
+
+
+def test_a_model_that_training_starts_from_gives_its_shape():
+    """It has a lower learning rate, fewer streams and no more passes than a new model of that shape."""
+    shape = {"lstm_state_size": 448, "layers": 1, "embedding_size": 64, "layer_norm": False, "num_proj": None}
+    for characters in (27_000, 90_000, 185_000, 1_000_000):
+        started = chosen(5, characters, "char", "cpu", started=shape)
+        scratch = chosen(5, characters, "char", "cpu", shape=shape)
+        assert {name: started[name] for name in SHAPE_SETTINGS} == shape
+        assert started["learning_rate"] == 0.0015 < scratch["learning_rate"]
+        assert started["batch_size"] <= scratch["batch_size"]
+        assert started["epochs"] <= scratch["epochs"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "states", "embedding_size", "language_model", "rate"),
+    [
+        (1, 384, 384, "char", 0.009),
+        (1, 512, 512, "char", 0.007),
+        (1, 2048, 512, "char", 0.004),
+        (1, 384, None, "char", 0.012),
+        (2, 512, 512, "char", 0.003),
+        (2, 384, None, "char", 0.0042),
+        (4, 512, 512, "char", 0.0015),
+        (1, 256, 128, "word", 0.006),
+        (1, 512, 256, "word", 0.003),
+    ],
+)
+def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_model, rate):
+    """Measured shapes have the measured rate; larger and deeper ones have a lower one."""
+    shape = {"lstm_state_size": states, "layers": layers, "embedding_size": embedding_size}
+    assert chosen(3, 300_000, language_model, "cpu", shape=shape)["learning_rate"] == rate
+
+
+@pytest.mark.parametrize(
+    ("minutes", "characters", "reason"),
+    [
+        (5, 100_000, "about 39 of the 300 seconds; more would memorise the text"),
+        (60, 100_000, "about 3.1 of the 60 minutes; more would memorise the text"),
+        (1, 500_000, "more would memorise the text, and there is time for about 4"),
+    ],
+)
+def test_the_passes_are_explained(minutes, characters, reason):
+    """The reason says how much of the time they take, or how many of them the time allows."""
+    (found,) = (
+        choice for choice in choose(minutes, characters, "char", "cpu", unroll_steps=64) if "epochs" in choice.settings
+    )
+    assert found.reason == reason
+
+
+def test_a_long_text_has_no_limit_of_passes():
+    """Where no time is long enough to memorise the text, only the time ends training, with some patience."""
+    settings = chosen(600, 50_000_000, "char", "cpu")
+    assert "epochs" not in settings
+    assert settings["patience"] >= 5

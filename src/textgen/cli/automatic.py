@@ -1,4 +1,4 @@
-"""Chooses a model, and how to train it, if the user chose none and time limits the run; does not load TensorFlow."""
+"""Chooses a model, and how to train it, as far as the user left them open; does not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ import dataclasses
 import glob
 import importlib.util
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from textgen.cli.job_config import read_config
-from textgen.config import TrainCommand, TrainingConfig, job_name, settings
+from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
 from textgen.config.flags import described
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, choose
+from textgen.planning import (
+    CHOSEN_SETTINGS,
+    LIMITS_BY_PASSES,
+    SHAPE_SETTINGS,
+    Choice,
+    DeviceKind,
+    choose,
+    dropout,
+    expected_passes,
+    tokens_in,
+)
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
 """Files of NVIDIA's driver, on Linux and in the Windows Subsystem for Linux."""
@@ -26,7 +37,7 @@ _NO_DEVICES = ("", "-1")
 
 
 def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
-    """Returns whether the user chose no model: neither `--config`, which sets every setting, nor a flag for the model is given.
+    """Returns whether neither `--config` nor a flag sets the shape of the model.
 
     Args:
         command: the flags that are not settings.
@@ -36,7 +47,7 @@ def leaves_model_open(command: TrainCommand, given: Collection[str]) -> bool:
 
 
 def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> float | None:
-    """Returns the minutes to choose a model for; None if time is not the limit, or the user chose a model.
+    """Returns the minutes to choose the shape of a model for; None if time is not the limit, or the shape was given.
 
     Args:
         config: the settings; those that were not given have their defaults.
@@ -47,9 +58,18 @@ def minutes_to_choose_for(config: TrainingConfig, command: TrainCommand, given: 
 
 
 def complete(
-    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+    config: TrainingConfig,
+    command: TrainCommand,
+    given: Collection[str],
+    corpus: Corpus,
+    device: DeviceKind,
+    *,
+    started: Mapping[str, Any] | None = None,
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
-    """Chooses a model, and how to train it, if the user chose none and time is the limit.
+    """Chooses the settings that were not given: how to train the model and, if time is the limit, its shape and the passes.
+
+    Once a setting of the shape or `--config` is given, the other settings of the shape keep their defaults, so that the job keeps its
+    name.
 
     Args:
         config: the settings; those that were not given have their defaults.
@@ -57,16 +77,26 @@ def complete(
         given: the names of the settings that were given; these are not changed.
         corpus: the text.
         device: the kind of device that will train.
+        started: the shape of the model that training starts from, the `SHAPE_SETTINGS` by name; None for new weights.
 
     Returns:
         The settings, and the choices that were made.
     """
-    minutes = minutes_to_choose_for(config, command, given)
-    if minutes is None:
-        return config, ()
+    shape = {name: getattr(config, name) for name in SHAPE_SETTINGS}
+    has_shape = minutes_to_choose_for(config, command, given) is None
+    config = dataclasses.replace(
+        config, minutes=config.time_limit
+    )  # passes are a limit too, and must not replace the time
     choices = []
-    characters = corpus.train.characters
-    for choice in choose(minutes, characters, config.language_model, device, unroll_steps=config.unroll_steps):
+    for choice in choose(
+        config.minutes,
+        corpus.train.characters,
+        config.language_model,
+        device,
+        unroll_steps=config.unroll_steps,
+        shape=shape if has_shape else None,
+        started=started,
+    ):
         left_open = {name: value for name, value in choice.settings.items() if name not in given}
         if left_open:
             choices.append(Choice(left_open, choice.reason))
@@ -74,11 +104,16 @@ def complete(
     return config, tuple(choices)
 
 
-def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirectory) -> TrainingConfig:
-    """Takes the model from an existing job; if time is the limit, also the other settings that were chosen for that job.
+def keep_choice(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], job: JobDirectory
+) -> TrainingConfig:
+    """Takes the settings that were not given, and that are chosen for a new job, from an existing job.
+
+    If time is not the limit, it takes no other limit either. A job that had no time limit has no chosen passes.
 
     Args:
-        config: the settings; those that were not given have their defaults.
+        config: the settings; those that were not given have the values for a new job.
+        command: the flags that are not settings.
         given: the names of the settings that were given; these are not changed.
         job: the job, which exists.
 
@@ -89,20 +124,27 @@ def keep_choice(config: TrainingConfig, given: Collection[str], job: JobDirector
         TextgenError: if the job's settings cannot be read.
     """
     before = read_config(job.config, "use --fresh to start over")
-    kept = SHAPE_SETTINGS if config.time_limit is None else CHOSEN_SETTINGS
-    if "precision" not in given:
-        kept = (*kept, "use_fp16")
-    return _with(config, before, (name for name in kept if name not in given))
+    kept = {name for name in CHOSEN_SETTINGS if name not in given} - set(LIMITS_BY_PASSES)
+    if not leaves_model_open(command, given) or PLACEHOLDER in config.job_dir:
+        kept -= set(SHAPE_SETTINGS)  # the job was found by its shape
+    elif "precision" not in given:
+        kept.add("use_fp16")
+    config = with_settings(config, before, kept)
+    timed = config.time_limit is not None and before.time_limit is not None
+    limits = before if timed else dataclasses.replace(before, epochs=None, patience=None)
+    return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
-    """Returns a remark about an existing job with the same prefix but another model; empty if there is none.
+    """Returns a remark about an existing local job with the same prefix but another model; empty if there is none.
 
     Args:
         config: the settings, including the chosen ones.
         job: the job of the chosen model; it does not exist yet.
         prefix: the first part of the job's name.
     """
+    if job.uri is not None:
+        return ""
     try:
         others = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
     except OSError:
@@ -112,8 +154,8 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
             other_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        if job_name(_with(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
-            return f"{other} already exists, with another model; to resume it instead, add {chosen_flags(other_config)}"
+        if job_name(with_settings(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
+            return f"{other} already exists, with another model; to resume it instead, add {shape_flags(other_config)}"
     return ""
 
 
@@ -125,18 +167,28 @@ def describe(choices: Iterable[Choice]) -> list[str]:
     ]
 
 
-def chosen_flags(config: TrainingConfig) -> str:
-    """Returns the flags that select a config's model and its other chosen settings, so that nothing is chosen again."""
-    chosen = (setting for setting in settings(config) if setting.name in CHOSEN_SETTINGS)
+def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
+    """Returns the dropout that training starts with, and the number of passes that it is for, in words."""
+    if config.dropout is not None:
+        return f"dropout {config.dropout:g}"
+    characters = corpus.train.characters
+    passes = expected_passes(config, tokens_in(characters, config.language_model), device)
+    rate = dropout(passes, characters, config.language_model, started=config.is_started)
+    return f"dropout {rate:g} for about {float(f'{passes:.2g}'):,.12g} {'pass' if passes == 1 else 'passes'}"
+
+
+def shape_flags(config: TrainingConfig) -> str:
+    """Returns the flags that select the shape of a config's model, and so the job of that shape."""
+    shaping = (setting for setting in settings(config) if setting.name in SHAPE_SETTINGS)
     return " ".join(
         setting.as_argument(getattr(config, setting.name))
-        for setting in chosen
+        for setting in shaping
         if setting.option.in_every_job_name or getattr(config, setting.name) != setting.default
     )
 
 
-def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
-    """Returns the settings, some of them with another config's values."""
+def with_settings(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
+    """Returns the settings, the named ones with another config's values."""
     return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
 
 

@@ -187,10 +187,15 @@ def _help_text(setting: Setting) -> str:
     if setting.option.required:
         notes.append("required")
     elif setting.option.positional is None or setting.default:
-        notes.append(f"default: {described(setting.default)}")
+        notes.append(f"default: {described_default(setting)}")
     if setting.option.shapes_checkpoint:
         notes.append("shapes the model")
     return f"{setting.option.help} ({'; '.join(notes)})" if notes else setting.option.help
+
+
+def described_default(setting: Setting) -> str:
+    """Returns what a command uses if the setting is not given, in words."""
+    return setting.option.default_in_words or described(setting.default)
 
 
 def described(value: Any) -> str:

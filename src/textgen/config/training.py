@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from textgen.config.option import option
+from textgen.config.sampling import SamplingConfig
 from textgen.config.validation import check_settings
 from textgen.errors import UsageError, named
 
 DEFAULT_MINUTES = 5.0
 """The time limit of a run without epochs, max_steps or minutes."""
+_CHOSEN = "chosen"
+"""The default of a setting that `textgen.planning` chooses for the text and the time."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class TrainingConfig:
     )
     lstm_state_size: int = option(
         384,
+        default_in_words=f"{_CHOSEN} or 384",
         group="model",
         kind=int,
         least=1,
@@ -77,6 +81,7 @@ class TrainingConfig:
     )
     layers: int = option(
         1,
+        default_in_words=f"{_CHOSEN} or 1",
         group="model",
         kind=int,
         least=1,
@@ -87,6 +92,7 @@ class TrainingConfig:
     )
     embedding_size: int | None = option(
         None,
+        default_in_words=f"{_CHOSEN} or none",
         group="model",
         kind=int,
         least=1,
@@ -141,13 +147,23 @@ class TrainingConfig:
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
         help="Compute the layers in this precision; weights and losses stay in float32. Use mixed_bfloat16 on A100, L4 or newer GPUs, and mixed_float16, which starts a new job, on older ones; both are slower on a CPU.",
     )
-    dropout: float = option(
-        0.1,
+    init_from: str = option(
+        "auto",
+        group="training",
+        metavar="auto|none|base|MODEL",
+        in_older_jobs="none",
+        default_in_words="auto",
+        help="Start from the weights of this model instead of random ones: base is the bundled model of English prose, MODEL a job, a model file or gs://BUCKET/PATH. auto uses base for a character model if that helps this text in this time; none starts from scratch. The model's shape is used.",
+    )
+    dropout: float | None = option(
+        None,
+        in_older_jobs=0.1,
+        default_in_words=_CHOSEN,
         group="training",
         kind=float,
         least=0,
         below=1,
-        help="Drop this fraction of each layer's outputs at random during training. Raise it if the validation loss rises while the training loss still falls.",
+        help="Drop this fraction of each layer's outputs at random during training; none follows the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
     )
     unroll_steps: int = option(
         64,
@@ -160,6 +176,7 @@ class TrainingConfig:
     )
     batch_size: int = option(
         16,
+        default_in_words=_CHOSEN,
         group="training",
         kind=int,
         least=1,
@@ -169,11 +186,12 @@ class TrainingConfig:
     )
     epochs: int | None = option(
         None,
+        default_in_words=_CHOSEN,
         group="training",
         kind=int,
         least=1,
         most=2**31 - 1,
-        help="Stop after N passes over the text, including those of earlier runs. Set it to train longer on a longer text.",
+        help="Stop after N passes over the text, including those of earlier runs. If time limits the run, N is as many as the text is worth; none sets no limit.",
     )
     max_steps: int | None = option(
         None,
@@ -186,12 +204,13 @@ class TrainingConfig:
     )
     minutes: float | None = option(
         None,
+        default_in_words=f"{DEFAULT_MINUTES:g}, or none with epochs or max_steps",
         group="training",
         kind=float,
         above=0,
         most=10_000_000,
         unit="minutes",
-        help="Stop after X minutes of training, counting earlier runs but not evaluation. Unless --config or a flag for the model is given, the model that makes the most of this time is chosen.",
+        help="Stop after X minutes of training, counting earlier runs but not evaluation. Training ends earlier if more passes over the text would only memorise it.",
     )
     optimizer: str = option(
         "adamw",
@@ -201,6 +220,7 @@ class TrainingConfig:
     )
     learning_rate: float = option(
         0.006,
+        default_in_words=_CHOSEN,
         group="training",
         kind=float,
         above=0,
@@ -226,6 +246,7 @@ class TrainingConfig:
     )
     weight_decay: float = option(
         0.1,
+        default_in_words=_CHOSEN,
         group="training",
         kind=float,
         least=0,
@@ -275,12 +296,13 @@ class TrainingConfig:
     )
     patience: int | None = option(
         None,
+        default_in_words=_CHOSEN,
         group="evaluation",
         kind=int,
         least=1,
         unit="evaluations",
         most=2**31 - 1,
-        help="Stop after N evaluations in a row without improvement. Set it if there may be more time than the text needs.",
+        help="Stop after N evaluations in a row without improvement; none never does. It is chosen only if time limits the run.",
     )
     save_steps: int | None = option(
         None,
@@ -308,6 +330,19 @@ class TrainingConfig:
         unit="tokens",
         most=2**31 - 1,
         help="Write a sample of N tokens after each evaluation; 0 writes none. Lower it when evaluating often.",
+    )
+    sample_prompt: str = option(
+        "",
+        group="evaluation",
+        metavar="TEXT",
+        help="Continue this text in these samples. Without one, each starts a new paragraph.",
+    )
+    sample_temperature: float = option(
+        SamplingConfig.temperature,
+        group="evaluation",
+        kind=float,
+        least=0,
+        help="Sample them at this temperature. It does not change what the model learns.",
     )
 
     job_dir: str = option(
@@ -340,6 +375,11 @@ class TrainingConfig:
             raise UsageError(
                 f"texts and {named('data_dir')} cannot be combined, because both name the text; leave one out, and to name the job, use {named('data_prefix')} alone"
             )
+
+    @property
+    def is_started(self) -> bool:
+        """Whether training starts from the weights of another model, once `auto` is decided."""
+        return self.init_from not in {"auto", "none"}
 
     @property
     def time_limit(self) -> float | None:

@@ -37,7 +37,8 @@ def convert(setting: Setting, raw: Any) -> Any:
     if raw is None or (isinstance(raw, str) and raw.lower() == "none" and setting.nullable):
         if setting.nullable:
             return None
-        raise UsageError(f"{setting.label} needs a value, got none; leave it out for the default, {setting.default}")
+        default = setting.option.default_in_words or setting.default
+        raise UsageError(f"{setting.label} needs a value, got none; leave it out for the default, {default}")
     if option.kind is bool:
         return _convert_switch(setting, raw)
     if option.kind is str:

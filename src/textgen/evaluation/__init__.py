@@ -1,4 +1,9 @@
-"""Computes scores from numbers and texts; does not use Keras."""
+"""Computes scores from numbers and texts; does not use Keras.
+
+- `scores`: loss, perplexity and bits per character
+- `novelty`: how much of a text is copied
+- `kneser_ney`: an n-gram, the baseline of a model. It loads NumPy, so it is not imported here.
+"""
 
 from textgen.evaluation.novelty import Novelty, measure_novelty
 from textgen.evaluation.scores import Scores

@@ -2,6 +2,6 @@
 
 from textgen.model.language_model import MOST_STEPS_PER_CALL, LanguageModel, build_model
 from textgen.model.one_step import build_one_step
-from textgen.model.tensorflow_ops import usable_cores
+from textgen.model.tensorflow_ops import has_gpu, usable_cores
 
-__all__ = ["MOST_STEPS_PER_CALL", "LanguageModel", "build_model", "build_one_step", "usable_cores"]
+__all__ = ["MOST_STEPS_PER_CALL", "LanguageModel", "build_model", "build_one_step", "has_gpu", "usable_cores"]

@@ -1,4 +1,4 @@
-"""Dropout from fewer random bits."""
+"""Dropout from fewer random bits, at a rate that can change during training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from textgen.model.tensorflow_ops import draw_kept
+from textgen.model.tensorflow_ops import draw_kept, make_scalar
 
 _DRAWN_FROM = 1 << 16
 """The number of values of 16 bits."""
@@ -16,7 +16,20 @@ class Dropout(keras.layers.Dropout):
     """A `keras.layers.Dropout` that draws 16 random bits per value instead of 32, because drawing them is most of its work.
 
     The rate is therefore rounded to 1/65,536. The seed generator, which checkpoints contain, is that of the base class.
+
+    Args:
+        rate: the fraction of the values to drop; a layer with a rate of 0 always returns its inputs unchanged.
+        kwargs: as for the base class.
     """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(rate, **kwargs)
+        self._kept = make_scalar(_count_kept(rate))
+
+    def set_rate(self, rate: float) -> None:
+        """Changes the rate from the next call on, also in functions that TensorFlow has already traced."""
+        self.rate = rate
+        self._kept.assign(_count_kept(rate))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Drops values during training.
@@ -30,6 +43,12 @@ class Dropout(keras.layers.Dropout):
         """
         if not training or not self.rate:
             return inputs
-        count = min(max(1, round((1.0 - self.rate) * _DRAWN_FROM)), _DRAWN_FROM - 1)
+        count = keras.ops.convert_to_tensor(self._kept)
         kept = draw_kept(inputs.shape, count, self.seed_generator.next())
-        return keras.ops.where(kept, inputs * (_DRAWN_FROM / count), keras.ops.zeros_like(inputs))
+        scale = keras.ops.cast(_DRAWN_FROM / count, inputs.dtype)
+        return keras.ops.where(kept, inputs * scale, keras.ops.zeros_like(inputs))
+
+
+def _count_kept(rate: float) -> int:
+    """Returns how many of 65,536 values are kept, at least one and not all."""
+    return min(max(1, round((1.0 - rate) * _DRAWN_FROM)), _DRAWN_FROM - 1)

@@ -19,6 +19,8 @@ from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
 MOST_STEPS_PER_CALL = 10
 """The maximum number of steps in one call of TensorFlow."""
+_FIRST_DROPOUT = 0.1
+"""The rate of a model whose dropout follows the number of passes, until it is set."""
 
 
 class LanguageModel(keras.Model):
@@ -28,6 +30,7 @@ class LanguageModel(keras.Model):
 
     Attributes:
         next_rates: the learning rate of each step of the next call, up to `MOST_STEPS_PER_CALL` of them. A callback sets them.
+        next_dropout: the dropout of these steps, if a callback sets it, and if the model was built with dropout.
         frequencies: the token frequencies of the training text, by which unseen tokens keep their probability in the loss; None if
             they are not known.
     """
@@ -38,6 +41,8 @@ class LanguageModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.gradient_norm = keras.metrics.Mean(name="gradient_norm")
         self.next_rates: list[float] = []
+        self.next_dropout: float | None = None
+        self._dropout: float | None = None
         self.frequencies: Frequencies | None = None
 
     def make_train_function(self, force: bool = False) -> None:
@@ -63,6 +68,7 @@ class LanguageModel(keras.Model):
             return dict(self.get_metrics_result())
 
         def train_function(iterator: Any) -> dict[str, Any]:
+            self._set_dropout()
             rates = np.zeros(MOST_STEPS_PER_CALL, np.float32)
             rates[: len(self.next_rates)] = self.next_rates
             logs: dict[str, Any] = run(iterator, tf.constant(rates), tf.constant(len(self.next_rates)))
@@ -108,6 +114,14 @@ class LanguageModel(keras.Model):
         for layer in self._recurrent_layers:
             layer.reset_state()
 
+    def _set_dropout(self) -> None:
+        """Changes the rate of every dropout layer, if it differs from the last one."""
+        if self.next_dropout not in {None, self._dropout}:
+            self._dropout = self.next_dropout
+            for layer in self.layers:
+                if isinstance(layer, Dropout):
+                    layer.set_rate(self.next_dropout)
+
     @property
     def _recurrent_layers(self) -> list[keras.layers.RNN]:
         return [layer for layer in self.layers if isinstance(layer, keras.layers.RNN)]
@@ -139,8 +153,8 @@ def build_model(
     hidden = tokens
     for index in range(config.layers):
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
-        if config.dropout:
-            hidden = Dropout(config.dropout, dtype=policy, name=f"dropout_{index}")(hidden)
+        if config.dropout != 0:
+            hidden = Dropout(config.dropout or _FIRST_DROPOUT, dtype=policy, name=f"dropout_{index}")(hidden)
     frequencies = None if counts is None else Frequencies(counts, open_vocabulary=config.language_model == "word")
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)

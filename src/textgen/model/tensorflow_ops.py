@@ -131,12 +131,12 @@ def gather_rows(table: Any, ids: Any) -> Any:
     return tf.gather(table, ids), gradient
 
 
-def draw_kept(shape: tuple[int, ...], count: int, seed: Any) -> Any:
+def draw_kept(shape: tuple[int, ...], count: Any, seed: Any) -> Any:
     """Draws the values that dropout keeps, from 16 random bits each.
 
     Args:
         shape: the shape of the values.
-        count: the number of values kept out of 65,536, on average.
+        count: the number of values kept out of 65,536, on average; a scalar, below 65,536.
         seed: two integers; the same seed gives the same draw.
 
     Returns:
@@ -145,7 +145,12 @@ def draw_kept(shape: tuple[int, ...], count: int, seed: Any) -> Any:
     size = math.prod(shape)
     words = tf.random.stateless_uniform([(size + 1) // 2], tf.cast(seed, tf.int32), None, None, tf.int32)
     halves = tf.reshape(tf.bitcast(words, tf.int16), [-1])[:size]
-    return tf.reshape(halves < count - 32768, shape)
+    return tf.reshape(halves < tf.cast(count - 32768, tf.int16), shape)
+
+
+def make_scalar(value: float) -> Any:
+    """Makes a float32 variable that Keras does not see, so that it is no part of a model's weights."""
+    return tf.Variable(value, trainable=False, dtype=tf.float32)
 
 
 def usable_cores() -> int:

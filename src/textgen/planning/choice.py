@@ -9,69 +9,85 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-DeviceKind = Literal["cpu", "gpu"]
+from textgen.planning.passes import interpolated, patience, tokens_in, worthwhile_passes
+from textgen.planning.speed import DeviceKind, tokens_per_second
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
-"""The settings that shape the network. If any of them is given by hand, nothing is chosen."""
-
-_CHARACTERS_PER_WORD_TOKEN = 4.5
-"""The mean length in English, where a token is a word, a punctuation mark or the white space between them."""
+"""The settings that shape the network. If any of them is given by hand, the others keep their defaults."""
+LIMITS_BY_PASSES = ("epochs", "patience")
+"""The settings that end a run before its time does."""
+CHOSEN_SETTINGS = (
+    *SHAPE_SETTINGS,
+    *("batch_size", "unroll_steps", "learning_rate", "weight_decay", "dropout"),
+    *LIMITS_BY_PASSES,
+)
+"""All settings that are chosen."""
 
 
 class _Size(NamedTuple):
-    """The choice for a range of minutes.
+    """The shape for a range of minutes.
 
     Attributes:
         below: the end of the range, in minutes.
-        tokens_per_second: the approximate speed of training such a model.
-        settings: all chosen settings except dropout.
+        shape: the settings that shape the network, without those that keep their defaults.
     """
 
     below: float
-    tokens_per_second: float
-    settings: Mapping[str, Any]
+    shape: Mapping[str, Any]
 
 
+_LONGEST = float("inf")
 _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ("cpu", "char"): (
-        _Size(6, 34_000, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384, "learning_rate": 0.009}),
-        _Size(30, 20_000, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512, "learning_rate": 0.007}),
-        _Size(
-            float("inf"), 7_000, {"lstm_state_size": 512, "layers": 2, "embedding_size": 512, "learning_rate": 0.003}
-        ),
+        _Size(6, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384}),
+        _Size(30, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512}),
+        _Size(_LONGEST, {"lstm_state_size": 512, "layers": 2, "embedding_size": 512}),
     ),
     ("cpu", "word"): (
-        _Size(6, 4_000, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128, "learning_rate": 0.006}),
-        _Size(
-            float("inf"), 2_500, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256, "learning_rate": 0.003}
-        ),
+        _Size(6, {"lstm_state_size": 256, "layers": 1, "embedding_size": 128}),
+        _Size(_LONGEST, {"lstm_state_size": 512, "layers": 1, "embedding_size": 256}),
     ),
     ("gpu", "char"): (
-        _Size(10, 500_000, {"lstm_state_size": 512, "layers": 2, "batch_size": 64, "learning_rate": 0.003}),
-        _Size(float("inf"), 250_000, {"lstm_state_size": 1024, "layers": 2, "batch_size": 64, "learning_rate": 0.002}),
+        _Size(10, {"lstm_state_size": 512, "layers": 2, "embedding_size": None}),
+        _Size(_LONGEST, {"lstm_state_size": 1024, "layers": 2, "embedding_size": None}),
     ),
-    ("gpu", "word"): (
-        _Size(
-            float("inf"),
-            150_000,
-            {"lstm_state_size": 1024, "layers": 2, "embedding_size": 512, "batch_size": 64, "learning_rate": 0.002},
-        ),
-    ),
+    ("gpu", "word"): (_Size(_LONGEST, {"lstm_state_size": 1024, "layers": 2, "embedding_size": 512}),),
 }
-CHOSEN_SETTINGS = (*SHAPE_SETTINGS, "batch_size", "unroll_steps", "learning_rate", "dropout")
-"""All settings that are chosen."""
 
-_DROPOUTS = {
-    "char": ((8.0, 0.1), (40.0, 0.3), (float("inf"), 0.5)),
-    "word": ((1.0, 0.1), (3.0, 0.3), (float("inf"), 0.6)),
+_RATES_OF_ONE_LAYER = {
+    "char": ((384, 0.009), (512, 0.007), (1024, 0.004)),
+    "word": ((256, 0.006), (512, 0.003), (1024, 0.002)),
 }
-"""Pairs of a number of epochs and the dropout for fewer. Word models need more, as they have more weights per token."""
-_STREAMS = 16
-"""The number of streams, unless a size names another."""
+_RATES_OF_TWO_LAYERS = ((256, 0.006), (512, 0.003), (1024, 0.002))
+"""Pairs of a number of states and the learning rate for them."""
+_ONE_HOT_RATE = 4 / 3
+"""The factor for one layer of characters without an embedding."""
+_STARTED_RATE = 0.0015
+"""The learning rate of one layer that starts from another model."""
+
+_STREAMS = {"cpu": 16, "gpu": 64}
+_STARTED_STREAMS = ((60_000, 4), (500_000, 8))
+"""The streams from another model: pairs of a number of characters and the streams below it. Longer texts have as many as from scratch."""
 _LEAST_STEPS = 8
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
+_WEIGHT_DECAY = 0.1
+_SHOWN_IN_SECONDS = 10
+"""The minutes from which on the plan does not count in seconds."""
+_ALMOST_ALL = 0.95
+"""From this share of the time on, the plan does not promise an earlier end."""
+
+
+def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
+    """Returns whether some time, on some device, makes `choose` choose a shape.
+
+    Args:
+        shape: the `SHAPE_SETTINGS` by name.
+        language_model: `char` or `word`.
+    """
+    chosen = [size.shape for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
+    return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
 
 
 @dataclass(frozen=True)
@@ -88,29 +104,95 @@ class Choice:
 
 
 def choose(
-    minutes: float, characters: int, language_model: str, device: DeviceKind, *, unroll_steps: int
+    minutes: float | None,
+    characters: int,
+    language_model: str,
+    device: DeviceKind,
+    *,
+    unroll_steps: int,
+    shape: Mapping[str, Any] | None = None,
+    started: Mapping[str, Any] | None = None,
 ) -> tuple[Choice, ...]:
     """Chooses the model for a training time, and how to train it.
 
     Args:
-        minutes: the training time.
+        minutes: the training time; None if epochs or steps limit the run, which then needs a shape.
         characters: the length of the training text.
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
+        shape: the settings that shape the network, if they are not to be chosen.
+        started: those of the model that training starts from, if there is one.
     """
-    size = next(size for size in _SIZES[device, language_model] if minutes < size.below)
-    tokens = characters / (1 if language_model == "char" else _CHARACTERS_PER_WORD_TOKEN)
-    epochs = minutes * 60 * size.tokens_per_second / max(1.0, tokens)
-    dropout = next(dropout for most, dropout in _DROPOUTS[language_model] if epochs < most)
-    settings = {"embedding_size": None, "batch_size": _STREAMS, "unroll_steps": unroll_steps, **size.settings}
+    choices = []
+    if started is not None:
+        shape = started
+        choices.append(Choice(shape, "the shape of the model that training starts from"))
+    elif shape is None:
+        assert minutes is not None, "without a time, there is no shape to choose"  # noqa: S101 - our own mistake
+        shape = next(size.shape for size in _SIZES[device, language_model] if minutes < size.below)
+        choices.append(Choice(shape, f"learns most in {_count(minutes, 'minute')} on a {device.upper()}"))
+    tokens = tokens_in(characters, language_model)
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
-    settings["batch_size"] = min(settings["batch_size"], fitting)
-    rounded_epochs = float(f"{epochs:.2g}")
-    shape = {name: settings.pop(name) for name in SHAPE_SETTINGS if name in settings}
-    time = f"{minutes:.12g} minute{'' if minutes == 1 else 's'}"
-    return (
-        Choice(shape, f"learns most in {time} on a {device.upper()}"),
-        Choice(settings, "suits that size"),
-        Choice({"dropout": dropout}, f"for about {rounded_epochs:,.12g} epoch{'' if rounded_epochs == 1 else 's'}"),
+    streams = min(fitting, _streams(characters, device, started=started is not None))
+    settings = {
+        "batch_size": streams,
+        "unroll_steps": unroll_steps,
+        "learning_rate": learning_rate(shape, language_model, started=started is not None),
+        "weight_decay": _WEIGHT_DECAY,
+    }
+    choices.append(Choice(settings, "suits that size"))
+    if minutes is None:
+        return tuple(choices)
+    passes = worthwhile_passes(characters, language_model, started=started is not None)
+    in_time = minutes * 60 * tokens_per_second(shape, language_model, device, streams=streams) / max(1.0, tokens)
+    if passes is not None:
+        choices.append(Choice({"epochs": passes}, _explain_passes(passes, in_time, minutes)))
+    tokens_per_step = streams * unroll_steps
+    evaluations = patience(
+        in_time if passes is None else min(passes, in_time),
+        max(1, int(tokens) // tokens_per_step),
+        tokens_per_step,
     )
+    choices.append(
+        Choice({"patience": evaluations}, "if so many evaluations in a row bring no better model, training ends")
+    )
+    return tuple(choices)
+
+
+def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: bool = False) -> float:
+    """Returns the learning rate for a shape: the measured ones, and values between them for other sizes.
+
+    Args:
+        shape: the settings that shape the network.
+        language_model: `char` or `word`.
+        started: whether training starts from another model.
+    """
+    states, layers = shape["lstm_state_size"], shape["layers"]
+    rate = interpolated(_RATES_OF_ONE_LAYER[language_model] if layers == 1 else _RATES_OF_TWO_LAYERS, states)
+    if started:
+        rate = min(rate, _STARTED_RATE)
+    elif layers == 1 and language_model == "char" and shape["embedding_size"] is None:
+        rate *= _ONE_HOT_RATE
+    return float(f"{rate * min(1, 2 / layers):.2g}")
+
+
+def _streams(characters: int, device: DeviceKind, *, started: bool) -> int:
+    few = (streams for most, streams in _STARTED_STREAMS if characters < most)
+    return next(few, _STREAMS[device]) if started else _STREAMS[device]
+
+
+def _explain_passes(passes: int, in_time: float, minutes: float) -> str:
+    if passes >= _ALMOST_ALL * in_time:
+        return f"more would memorise the text, and there is time for about {_rounded(in_time)}"
+    unit, all_time = ("second", minutes * 60) if minutes < _SHOWN_IN_SECONDS else ("minute", minutes)
+    needed = max(1.0, all_time * passes / in_time)
+    return f"about {_rounded(needed)} of the {_count(all_time, unit)}; more would memorise the text"
+
+
+def _count(number: float, unit: str) -> str:
+    return f"{number:.12g} {unit}{'' if number == 1 else 's'}"
+
+
+def _rounded(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,.12g}"

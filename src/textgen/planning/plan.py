@@ -131,8 +131,8 @@ class Plan:
         """
         return self.config.patience is not None and stale >= self.config.patience
 
-    def is_reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> bool:
-        """Returns whether the job has reached a limit.
+    def reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> list[str]:
+        """Returns the settings whose limits the job has reached; empty if it is not finished.
 
         Args:
             epochs: the epochs so far.
@@ -140,7 +140,14 @@ class Plan:
             minutes: the minutes of training so far.
             stale: the evaluations since the best one.
         """
-        return self.is_stale(stale) or self.fraction(epochs=epochs, steps=steps, minutes=minutes) >= 1
+        config = self.config
+        totals = {
+            "epochs": (epochs, config.epochs),
+            "max_steps": (steps, config.max_steps),
+            "minutes": (minutes, config.time_limit),
+            "patience": (stale, config.patience),
+        }
+        return [name for name, (done, limit) in totals.items() if limit is not None and done >= limit]
 
     def describe_model(self) -> str:
         """Returns the shape of the model in words."""

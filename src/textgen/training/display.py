@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAIN_LINE_SECONDS = 10.0
 _TENS_OF_THOUSANDS = 10_000
+_EVALUATIONS_TO_WARN = 3
+"""The evaluations after the best one until overfitting is reported."""
 
 
 class Display(keras.callbacks.Callback):
@@ -36,6 +38,7 @@ class Display(keras.callbacks.Callback):
         self._live: LiveProgress | None = None
         self._task: TaskID | None = None
         self._last_line = 0.0
+        self._has_warned = False
 
     def __enter__(self) -> Self:
         """Starts the live line."""
@@ -76,6 +79,18 @@ class Display(keras.callbacks.Callback):
             self._console.say(text, style="bold", fields=figures)
             if self._progress.sample:
                 self._console.quote(self._progress.sample, style="dim")
+            self._warn_of_overfitting()
+
+    def _warn_of_overfitting(self) -> None:
+        """Warns once when evaluations keep getting worse while the training loss falls."""
+        progress = self._progress
+        if self._has_warned or not progress.overfits or progress.stale < _EVALUATIONS_TO_WARN:
+            return
+        self._has_warned = True
+        self._console.warn(
+            f"the validation loss has risen for {progress.stale} evaluations while the training loss falls: the model memorises the text; "
+            f"the best model, of step {progress.best_step}, is kept"
+        )
 
     def _figures(self) -> dict[str, float]:
         """The figures that a cloud job logs with the text."""

@@ -18,7 +18,7 @@ from textgen.console import Console
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile, TextGenerator
 from textgen.generation.model_file import overflows
-from textgen.planning import Plan
+from textgen.planning import Plan, epochs_between_evaluations
 from textgen.signals import Interrupted, Signals
 from textgen.training.export import score_values
 from textgen.training.limits import diverged
@@ -26,10 +26,6 @@ from textgen.training.progress import Progress
 from textgen.training.results import Results
 from textgen.training.state import capture_model
 from textgen.training.validation import Validator
-
-SAMPLE_TEMPERATURE = 0.8
-_LEAST_STEPS_APART = 100
-"""The fewest steps between two evaluated epoch ends; with a short text, evaluation would take longer than training."""
 
 
 class Evaluator(keras.callbacks.Callback):
@@ -84,7 +80,7 @@ class Evaluator(keras.callbacks.Callback):
         progress, every = self._progress, self._config.eval_steps
         if progress.step in {0, progress.scored_step}:
             return False
-        epochs_apart = -(-_LEAST_STEPS_APART // progress.steps_per_epoch)
+        epochs_apart = epochs_between_evaluations(progress.steps_per_epoch, progress.tokens_per_step)
         ends_epoch = progress.epoch_step == 0 and progress.epoch % epochs_apart == 0
         on_grid = ends_epoch or (every is not None and progress.epoch_step % every == 0)
         return on_grid or progress.status == "finished"
@@ -110,6 +106,7 @@ class Evaluator(keras.callbacks.Callback):
         progress.scores, progress.scored_step, progress.sample = scores, progress.step, sample
         if progress.best_loss is None or scores.loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.stale = scores.loss, progress.step, 0
+            progress.best_train_loss = progress.train_loss
             self._results.add_model(model)
         else:
             progress.stale += 1
@@ -133,12 +130,16 @@ class Evaluator(keras.callbacks.Callback):
 
     def _sample(self, model: ModelFile) -> str:
         """Generates a sample with the current weights."""
-        if not self._config.sample_length:
+        config = self._config
+        if not config.sample_length:
             return ""
-        pieces = []
-        generator = TextGenerator(model)
-        for piece in generator.generate(
-            length=self._config.sample_length, temperature=SAMPLE_TEMPERATURE, seed=self._config.seed
+        pieces = [config.sample_prompt]
+        for piece in TextGenerator(model).generate(
+            config.sample_prompt,
+            length=config.sample_length,
+            temperature=config.sample_temperature,
+            seed=config.seed,
+            oov="skip",
         ):
             self._signals.check()
             pieces.append(piece)

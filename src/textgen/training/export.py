@@ -24,6 +24,7 @@ def to_model_file(
     step: int,
     scores: Scores | None,
     after_white_space: Mapping[str, Sequence[str]] | None = None,
+    started_from: str | None = None,
 ) -> ModelFile:
     """Builds the model file of a training state: the weights and everything else that sampling needs.
 
@@ -35,6 +36,7 @@ def to_model_file(
         step: the number of updates made.
         scores: the validation scores of these weights, if they were evaluated.
         after_white_space: what follows white space in the training text, as in `ModelFile`.
+        started_from: the hash of the model that training started from, as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
     return ModelFile(
@@ -46,6 +48,7 @@ def to_model_file(
         step=step,
         textgen_version=__version__,
         after_white_space=after_white_space,
+        started_from=started_from,
     )
 
 

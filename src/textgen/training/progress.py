@@ -14,6 +14,8 @@ from textgen.evaluation import Scores
 
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
+_NOISE = 0.01
+"""Two evaluations of equally good models can differ by about this much, in nats per token."""
 
 _TOTALS = (
     "step",
@@ -21,11 +23,14 @@ _TOTALS = (
     "epoch_step",
     "seconds",
     "total_steps",
+    "total_corrected",
+    "dropout",
     "learning_rate",
     "rollbacks",
     "scored_step",
     "best_loss",
     "best_step",
+    "best_train_loss",
     "stale",
 )
 _AVERAGES = ("window_steps", "window_loss", "gradient_norm", "loss_sum", "loss_steps")
@@ -45,11 +50,14 @@ class Progress:
         epoch_step: the updates made since the epoch started.
         seconds: the time spent training, without evaluation and saving.
         total_steps: the estimated total of updates of a job limited by minutes; None until it is estimated.
+        total_corrected: whether that estimate has been corrected.
+        dropout: the dropout of the next step; None before the first.
         learning_rate: the learning rate of the last step.
         rollbacks: how often the job has returned to a checkpoint after it diverged.
         scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far, in nats per token.
         best_step: the step of `best_loss`.
+        best_train_loss: the training loss before `best_step`, in nats per token.
         stale: the number of evaluations since `best_step`.
         status: `stopped` or `finished` when training ends with this step.
         scores: the validation scores, if this step was evaluated.
@@ -73,11 +81,14 @@ class Progress:
     epoch_step: int = 0
     seconds: float = 0.0
     total_steps: int | None = None
+    total_corrected: bool = False
+    dropout: float | None = None
     learning_rate: float = 0.0
     rollbacks: int = 0
     scored_step: int | None = None
     best_loss: float | None = None
     best_step: int | None = None
+    best_train_loss: float | None = None
     stale: int = 0
     status: Literal["running", "stopped", "finished"] = "running"
     scores: Scores | None = None
@@ -123,8 +134,21 @@ class Progress:
 
     def forget_best(self) -> None:
         """Clears the best step, so that the next evaluation becomes the best."""
-        self.best_loss = self.best_step = None
+        self.best_loss = self.best_step = self.best_train_loss = None
         self.stale = 0
+
+    def forget_total(self) -> None:
+        """Clears the estimate of the total, and the dropout that follows it, because the limits have changed."""
+        self.total_steps = self.dropout = None
+        self.total_corrected = False
+
+    @property
+    def overfits(self) -> bool:
+        """Whether the validation text was predicted worse at this step than at the best one, but the training text better."""
+        if self.scores is None or self.best_loss is None or self.scores.loss < self.best_loss + _NOISE:
+            return False
+        train_loss, before = self.train_loss, self.best_train_loss
+        return train_loss is None or before is None or train_loss < before
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state from a checkpoint; values that it lacks are left unchanged."""

@@ -72,8 +72,11 @@ def resume(
         console.say("  the optimizer has changed: its slots start at zero")
     if before.get("learning_rate") != config.learning_rate:
         progress.rollbacks = 0
-    if restarts or any(before.get(name) != getattr(config, name) for name in _LIMITS):
-        progress.total_steps = None
+    was, now = _with_default_minutes(before), _with_default_minutes(vars(config))
+    if restarts or any(was[name] != now[name] for name in _LIMITS):
+        progress.forget_total()
+    if before.get("dropout") != config.dropout:
+        progress.dropout = None
     if other_text:
         progress.forget_best()
         console.say("  the text has changed: the epoch restarts, and the next evaluation becomes the best")
@@ -89,7 +92,9 @@ def resume(
 def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Console) -> None:
     """Prints the settings that have changed."""
     known = list(settings(config))
-    was = _with_default_minutes({setting.name: before.get(setting.name, setting.default) for setting in known})
+    was = _with_default_minutes(
+        {setting.name: before.get(setting.name, setting.value_in_older_jobs) for setting in known}
+    )
     now = _with_default_minutes(vars(config))
     for setting in known:
         old, new = was[setting.name], now[setting.name]
@@ -99,8 +104,9 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
 
 def _with_default_minutes(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings that applied: where nothing else limits a run, `DEFAULT_MINUTES` does."""
-    unlimited = all(values[name] is None for name in _LIMITS)
-    return {**values, "minutes": DEFAULT_MINUTES} if unlimited else values
+    limits = {name: values.get(name) for name in _LIMITS}
+    unlimited = all(limit is None for limit in limits.values())
+    return {**values, **limits, "minutes": DEFAULT_MINUTES if unlimited else limits["minutes"]}
 
 
 def _say_missing(names: list[str], console: Console) -> None:

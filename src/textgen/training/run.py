@@ -18,7 +18,8 @@ from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import DivergedError, MissingError, UnavailableError, named
-from textgen.generation import read_model
+from textgen.generation import ModelFile, read_model
+from textgen.generation.adoption import adopt
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
@@ -27,6 +28,7 @@ from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
 from textgen.training.evaluation import metrics_record
 from textgen.training.export import score_values, take_weights
+from textgen.training.progress import Progress
 from textgen.training.validation import Validator
 from textgen.version import __version__
 
@@ -54,6 +56,7 @@ def train(
     console: Console,
     device: Device = "auto",
     allow_changed_data: bool = False,
+    start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
@@ -67,6 +70,8 @@ def train(
         console: shows the progress.
         device: the device to train on.
         allow_changed_data: whether the job may resume with a different text.
+        start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
+            weights.
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -91,7 +96,7 @@ def train(
         console.warn(remark)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
-    identity = _identity(corpus)
+    identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn)
@@ -99,11 +104,13 @@ def train(
     if config.deterministic:
         fix_kernels()
     vocabulary_size = corpus.vocabulary.size
+    counts = count_tokens(ids, vocabulary_size)
     run = Run(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
-        counts=count_tokens(ids, vocabulary_size),
+        counts=counts,
+        start=None if start is None else adopt(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
@@ -124,7 +131,10 @@ def train(
     progress = attempt.progress
     if progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
-    summary = {} if progress.scores is None else metrics_record(progress)
+    summary = {}
+    if progress.scores is not None:
+        summary = metrics_record(progress)
+        _say_best(console, progress, patience=config.patience)
     if corpus.test is not None:
         signals.hold()
         try:
@@ -164,6 +174,16 @@ def _fit(run: Run, attempt: Attempt) -> bool:
     return True
 
 
+def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:
+    """Prints which step was the best, and whether training after it overfitted."""
+    if patience is not None and progress.stale >= patience:
+        console.say(f"training ends: the last {progress.stale} evaluations brought no better model")
+    best = f"best at step {progress.best_step:,} ({progress.best_loss:.3f})"
+    overfitted = "; training after it overfitted; the best model is kept" if progress.overfits else ""
+    fields = {"best_step": progress.best_step or 0, "best_valid_loss": progress.best_loss or 0.0}
+    console.say(best + overfitted, fields=fields)
+
+
 def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Checkpoint | None:
     """The checkpoint to resume from; None for a job without any.
 
@@ -180,9 +200,14 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     return checkpoint
 
 
-def _identity(corpus: Corpus) -> dict[str, Any]:
-    """The part of a checkpoint that identifies the text and the versions of the programs."""
+def _identity(corpus: Corpus, checkpoint: Checkpoint | None, start: ModelFile | None) -> dict[str, Any]:
+    """The part of a checkpoint that identifies the text, the model that training started from, and the versions of the programs."""
+    if checkpoint is not None:
+        started_from = checkpoint.facts.get("started_from")
+    else:
+        started_from = None if start is None else start.sha256
     return {
+        "started_from": started_from,
         "data_sha256": corpus.sha256,
         "vocabulary_sha256": corpus.vocabulary.sha256,
         "versions": {

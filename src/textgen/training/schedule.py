@@ -1,6 +1,6 @@
-"""The learning-rate schedule: a function of the step and the total number of steps.
+"""The schedule of learning rate and dropout: functions of the step and of the total number of steps.
 
-If minutes limit the job, the total is estimated once from the speed of the first steps and stored in every checkpoint.
+If minutes limit the job, the total is estimated from the speed of the first steps, corrected once, and stored in every checkpoint.
 Only the end of the job follows the clock.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from textgen.config import TrainingConfig
-from textgen.planning import Plan
+from textgen.planning import DeviceKind, Plan, dropout, expected_passes
 from textgen.training.progress import Progress
 from textgen.training.steps_per_call import next_steps
 
@@ -21,6 +21,8 @@ _LAST_RATE = 0.03
 _TIMED_STEPS = 20
 _TIMED_SHARE = 0.05
 """The share of the remaining time after which the total is estimated; by then the cosine has hardly moved."""
+_CORRECTED_SHARE = 0.3
+"""The share after which it is corrected: the first seconds are often slower or faster than the rest."""
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
@@ -43,20 +45,24 @@ def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) ->
     return config.learning_rate * warm_up * (_LAST_RATE + (1 - _LAST_RATE) * cosine)
 
 
-class LearningRate(keras.callbacks.Callback):
-    """Sets the number of steps and their learning rates before each call, and estimates the total of steps.
+class Schedule(keras.callbacks.Callback):
+    """Sets the number of steps, their learning rates and their dropout before each call, and estimates the total of steps.
 
-    Each rollback halves the rates.
+    Each rollback halves the rates. Dropout follows the number of passes over the text unless the config has a value.
 
     Args:
         plan: the settings and the limits of the job.
-        progress: the progress so far; `total_steps` and `learning_rate` are set.
+        progress: the progress so far; `total_steps`, `total_corrected`, `learning_rate` and `dropout` are set.
+        device: the kind of device that trains.
+        started: whether the job started from another model.
     """
 
-    def __init__(self, plan: Plan, progress: Progress) -> None:
+    def __init__(self, plan: Plan, progress: Progress, device: DeviceKind, *, started: bool = False) -> None:
         super().__init__()
         self._plan = plan
         self._progress = progress
+        self._device: DeviceKind = device
+        self._started = started
         self._limit = plan.total_steps(
             epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
         )
@@ -65,7 +71,7 @@ class LearningRate(keras.callbacks.Callback):
         self._guess = self._total_at(progress.step, progress.seconds) if known else None
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Sets the rates of the next steps."""
+        """Sets the learning rates of the next steps, and their dropout."""
         del batch, logs
         progress, config = self._progress, self._plan.config
         total_steps = progress.total_steps or self._guess or self._limit
@@ -73,15 +79,26 @@ class LearningRate(keras.callbacks.Callback):
         steps = range(progress.step, progress.step + next_steps(progress, config))
         self.model.next_rates = [halved * learning_rate(config, step, total_steps) for step in steps]
         progress.learning_rate = self.model.next_rates[-1]
+        if config.dropout is not None:
+            progress.dropout = config.dropout
+        elif progress.dropout is None:
+            known = progress.total_steps or self._guess
+            progress.dropout = self._dropout(known or (self._limit if config.time_limit is None else None))
+        self.model.next_dropout = progress.dropout
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Estimates the total once the speed is known."""
+        """Estimates the total once the speed is known, and corrects it later."""
         del batch, logs
         progress, run_seconds = self._progress, self._progress.run_seconds
-        if progress.total_steps is not None or self._plan.config.time_limit is None:
+        if progress.total_corrected or self._plan.config.time_limit is None or progress.run_steps < _TIMED_STEPS:
             return
-        if progress.run_steps >= _TIMED_STEPS and run_seconds >= _TIMED_SHARE * (self._seconds_left() + run_seconds):
-            progress.total_steps = self._total_at(progress.run_steps, run_seconds)
+        share = _TIMED_SHARE if progress.total_steps is None else _CORRECTED_SHARE
+        if run_seconds < share * (self._seconds_left() + run_seconds):
+            return
+        progress.total_corrected = progress.total_steps is not None
+        progress.total_steps = self._total_at(progress.run_steps, run_seconds)
+        if self._plan.config.dropout is None:
+            progress.dropout = self._dropout(progress.total_steps)
 
     def _total_at(self, steps: int, seconds: float) -> int:
         """The total of a job limited by minutes, if it continues at this speed."""
@@ -91,3 +108,14 @@ class LearningRate(keras.callbacks.Callback):
     def _seconds_left(self) -> float:
         """The remaining time of a job limited by minutes."""
         return max(0.0, (self._plan.config.time_limit or 0.0) * 60 - self._progress.seconds)
+
+    def _dropout(self, total_steps: int | None) -> float:
+        """The dropout for a total of steps; for the expected passes if the total is not known."""
+        progress, config = self._progress, self._plan.config
+        tokens = progress.steps_per_epoch * progress.tokens_per_step
+        if total_steps is None:
+            passes = expected_passes(config, tokens, self._device)
+        else:
+            passes = progress.epochs + (total_steps - progress.step) / progress.steps_per_epoch
+        characters = round(tokens * progress.characters_per_token)
+        return dropout(passes, characters, config.language_model, started=self._started)

@@ -1,0 +1,93 @@
+"""How many passes over a text are worth making, how many a run will make, and how often to evaluate between them.
+
+From scratch, a model of characters reads a text of up to 200,000 characters best about a dozen times, with much dropout. After that it
+memorises the text, and its validation loss rises. A model that starts from another one needs fewer passes (docs/experiments.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textgen.config import TrainingConfig
+from textgen.planning.speed import DeviceKind, tokens_per_second
+
+_CHARACTERS_PER_WORD_TOKEN = 4.5
+"""The mean length in English, where a token is a word, a punctuation mark or the white space between them."""
+
+_WORTHWHILE: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
+    ("char", False): ((30_000, 13), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
+    ("char", True): ((30_000, 6), (100_000, 10), (185_000, 13), (1_000_000, 20), (5_000_000, 40)),
+    ("word", False): ((30_000, 8), (300_000, 8), (1_000_000, 12), (5_000_000, 20)),
+    ("word", True): ((30_000, 4), (300_000, 6), (1_000_000, 10), (5_000_000, 20)),
+}
+"""Pairs of a number of characters and the passes worth making, by the kind of tokens and whether training starts from another model.
+The passes over a longer text than the last are not limited."""
+
+_LEAST_STEPS_APART = 100
+_LEAST_TOKENS_APART = 40_000
+"""The fewest steps and tokens between two evaluated epoch ends. Evaluating and saving a small model takes about as long as training
+on 5,000 characters."""
+
+_LEAST_PATIENCE = 5
+"""The fewest evaluations without improvement that end a run, because one evaluation is worse than the last by chance."""
+_PATIENT_SHARE = 0.25
+"""The share of a run's evaluations that must pass without improvement to end it: most is learned while the learning rate falls."""
+
+
+def tokens_in(characters: int, language_model: str) -> float:
+    """Returns the approximate number of tokens in a text."""
+    return characters if language_model == "char" else characters / _CHARACTERS_PER_WORD_TOKEN
+
+
+def worthwhile_passes(characters: int, language_model: str, *, started: bool) -> int | None:
+    """Returns the number of passes after which training would only memorise a text; None if no time is long enough for that.
+
+    Args:
+        characters: the length of the training text.
+        language_model: `char` or `word`.
+        started: whether training starts from another model.
+    """
+    points = _WORTHWHILE[language_model, started]
+    return None if characters > points[-1][0] else round(interpolated(points, characters))
+
+
+def expected_passes(config: TrainingConfig, tokens: float, device: DeviceKind) -> float:
+    """Returns the number of passes after which the first of a run's limits is reached, at the estimated speed.
+
+    Args:
+        config: the settings.
+        tokens: the length of the training text.
+        device: the kind of device that trains.
+    """
+    passes = [math.inf if config.epochs is None else float(config.epochs)]
+    if config.max_steps is not None:
+        passes.append(config.max_steps * config.batch_size * config.unroll_steps / tokens)
+    if config.time_limit is not None:
+        speed = tokens_per_second(vars(config), config.language_model, device, streams=config.batch_size)
+        passes.append(config.time_limit * 60 * speed / tokens)
+    return min(passes)
+
+
+def epochs_between_evaluations(steps_per_epoch: int, tokens_per_step: int) -> int:
+    """Returns how many passes over a short text are made between two evaluations, so that they take a small part of the time."""
+    steps = max(_LEAST_STEPS_APART, _LEAST_TOKENS_APART / tokens_per_step)
+    return max(1, math.ceil(steps / steps_per_epoch))
+
+
+def patience(passes: float, steps_per_epoch: int, tokens_per_step: int) -> int:
+    """Returns the number of evaluations without improvement after which a run of so many passes ends."""
+    evaluations = passes / epochs_between_evaluations(steps_per_epoch, tokens_per_step)
+    return max(_LEAST_PATIENCE, int(evaluations * _PATIENT_SHARE))
+
+
+def interpolated(points: Sequence[tuple[float, float]], value: float) -> float:
+    """Returns the y of a value between points `(x, y)`, linear in the logarithm of x, and constant beyond the first and the last."""
+    (before, low), *rest = points
+    if value <= before:
+        return low
+    for after, high in rest:
+        if value <= after:
+            return low + (high - low) * math.log(value / before) / math.log(after / before)
+        before, low = after, high
+    return low
