@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 _TO_ASCII = str.maketrans(
@@ -45,6 +45,7 @@ _SPARE = 12
 _PROSE_BY_CHANCE = 5
 """In this many lines, all may begin with a capital letter by chance; in more, they are verse even where no line ends early."""
 
+_BROKEN = re.compile(r"([A-Za-z]+)-\n(?!or |and |to )([A-Za-z]+)")
 _STYLE = [
     (re.compile(r"-\n-|- -"), "--"),
     (re.compile(r"(?<=\w)\s?-{2,}\s?(?=\w)|-{3,}"), "--"),
@@ -105,7 +106,7 @@ def _paragraphs(text: str) -> Iterator[str]:
     margin = lengths[len(lengths) * 9 // 10] if lengths else 0
     if margin > _MOST_LINE:
         blocks = [[line] for block in blocks for line in block]
-    words = set(re.findall("[a-z]+", text))
+    words = set(re.findall("[a-z]+", _BROKEN.sub(" ", text)))
     for block in blocks:
         if block and not _is_verse(block, margin):
             yield _join(block, words)
@@ -120,19 +121,21 @@ def _is_verse(lines: Sequence[str], margin: int) -> bool:
     return capitals == len(lines) > _PROSE_BY_CHANCE
 
 
-def _join(lines: Sequence[str], words: Collection[str]) -> str:
-    """Joins the lines of a paragraph, and the two halves of a hyphenated word.
+def _join(lines: Sequence[str], words: set[str]) -> str:
+    """Joins the lines of a paragraph, and the two halves of a word that is hyphenated at the end of a line.
 
     Args:
         lines: the lines.
-        words: the words of the book; a word that is not one of them keeps its hyphen.
+        words: the words of the book; where both halves are words and the whole is not, the hyphen stays.
     """
 
     def join_word(match: re.Match[str]) -> str:
-        return match[1] + match[2] if (match[1] + match[2]).lower() in words else f"{match[1]}-{match[2]}"
+        first, second = match.groups()
+        whole = first + second
+        is_compound = {first.lower(), second} <= words and whole.lower() not in words
+        return f"{first}-{second}" if is_compound or not second.islower() else whole
 
-    text = "\n".join(line.strip() for line in lines)
-    text = re.sub(r"([A-Za-z]+)-\n(?!or |and |to )([A-Za-z]+)", join_word, text)
+    text = _BROKEN.sub(join_word, "\n".join(line.strip() for line in lines))
     for pattern, kept in _STYLE:
         text = pattern.sub(kept, text)
     return _NOTE_NUMBER.sub(r"\1", text).strip()
