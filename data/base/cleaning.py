@@ -39,7 +39,7 @@ _EPIGRAPH = re.compile(r".*(--|[.\"'] )[A-Z][A-Z. ]{3,}[.\"']*|--[A-Z].{,40}|.*[
 """A paragraph that ends with the name of its author in capitals, or is only that name."""
 
 _MOST_LINE = 200
-"""In a text whose longest lines have more characters than this, a paragraph is a line; else it is a block of lines."""
+"""Where a tenth of the lines have more characters than this, each line is a paragraph; elsewhere a block of lines is one."""
 _SPARE = 12
 """A line ends early if the next word and this many characters more would have fitted."""
 _PROSE_BY_CHANCE = 5
