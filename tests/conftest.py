@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 
 from tests.storage_front import Front
+from textgen.cli import find_job
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
-from textgen.generation import ModelFile
+from textgen.generation import ModelFile, write_model
 from textgen.generation.model_file import expected_shapes
 
 # Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
@@ -134,3 +135,16 @@ def random_model():
         return ModelFile(tensors, shape, vocabulary, scores={}, data_sha256="", step=1, textgen_version="0.1.0")
 
     return make
+
+
+@pytest.fixture
+def install_base(tmp_path_factory, monkeypatch):
+    """A function that makes a model the base model that comes with textgen."""
+
+    def install(model):
+        path = tmp_path_factory.mktemp("bundled") / "base.safetensors"
+        write_model(path, model, weights="F16")
+        monkeypatch.setattr(find_job, "bundled", {"data/base.safetensors": path}.__getitem__)
+        return path
+
+    return install

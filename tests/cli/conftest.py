@@ -133,11 +133,14 @@ class FakeTraining:
     calls: list[Any] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
-    def train(self, config, corpus, job, *, summary_dir, ids_directory, signals, console, device, allow_changed_data):
+    def train(
+        self, config, corpus, job, *, summary_dir, ids_directory, signals, console, device, allow_changed_data, start
+    ):
         del ids_directory, signals, console  # parameters of the real function
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
         call.allow_changed_data = allow_changed_data
         call.device = device
+        call.start = start
         call.locked = is_locked(job)
         self.calls.append(call)
         write_atomic(job.config, to_yaml(config))

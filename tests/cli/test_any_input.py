@@ -13,6 +13,13 @@ from textgen.cli import main, sample, train
 pytestmark = pytest.mark.usefixtures("good_text", "no_training")
 
 
+@pytest.fixture(autouse=True)
+def job_without_a_model(good_text):
+    """A job that cannot write yet; without any job, textgen-sample would write as much as it is asked to."""
+    Path("job/new").mkdir(parents=True)
+    Path("job/new/config.yaml").touch()
+
+
 def outcome(command, arguments):
     """Returns the exit code of a command and its output on both streams; unlike `capsys`, also within one example."""
     with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:

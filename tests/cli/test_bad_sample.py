@@ -17,7 +17,6 @@ pytestmark = pytest.mark.usefixtures("good_text", "no_training")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 66, "there is no job below job in this folder; "),
         ([""], 2, "JOB must not be empty"),
         (["a\0b"], 2, "JOB must be text, got NUL"),
         (["absent"], 66, "there is neither absent nor job/absent; "),

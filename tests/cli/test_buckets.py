@@ -1,9 +1,12 @@
 import io
+from pathlib import Path
 
 import pytest
 
 import textgen
-from textgen.cli import export, sample
+from tests.markov import CHARACTERS, make_chain, make_model
+from textgen.cli import export, sample, train
+from textgen.generation import read_model, write_model
 
 pytestmark = pytest.mark.cloud
 
@@ -64,3 +67,23 @@ def test_a_model_in_a_bucket_is_exported_to_the_current_folder(uploaded, tmp_pat
     assert export.main([uploaded, "--format=onnx"]) == 0
     assert "book.onnx" in capsys.readouterr().out.splitlines()
     assert (tmp_path / "book.onnx").exists()
+
+
+@pytest.mark.parametrize("rule", [None, "forbid"])
+def test_a_model_to_start_from_that_cannot_be_read_is_refused(bucket, front, good_text, no_training, refusal, rule):
+    """A model in a bucket that is not there, or may not be read, is refused in one line before anything is written."""
+    front.rule = lambda *_: rule
+    uri = f"gs://{bucket.name}/absent"
+    code, line = refusal(train, ["good.txt", f"--init_from={uri}"])
+    assert (code, uri in line) == ((66, True) if rule is None else (77, True))
+
+
+def test_a_model_in_a_bucket_can_be_started_from(bucket, good_text, training):
+    """The URI of a directory with a model gives its shape and its weights, and is recorded."""
+    write_model(Path("m"), make_model(make_chain(1)))
+    bucket.blob("jobs/first/model.safetensors").upload_from_filename("m")
+    uri = f"gs://{bucket.name}/jobs/first"
+    Path("known.txt").write_text(CHARACTERS * 300)
+    assert train.main(["known.txt", f"--init_from={uri}", "--job_dir=mine"]) == 0
+    assert training.calls[0].config.init_from == uri
+    assert training.calls[0].start.sha256 == read_model(Path("m")).sha256

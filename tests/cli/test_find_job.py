@@ -107,13 +107,13 @@ def test_a_job_that_does_not_exist_is_refused_with_a_similar_name(name, message,
 
 
 def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkeypatch):
-    """Without any job, sampling, inspecting and exporting fail, but listing does not; each prints the command that starts one."""
+    """Without any job, inspecting and exporting fail, but listing does not; each prints the command that starts one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["bin/textgen"])
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "textgen-train").touch()
     for _ in range(2):
-        for command, arguments in ((sample, []), (inspect, []), (export, ["--format=onnx"])):
+        for command, arguments in ((inspect, []), (export, ["--format=onnx"])):
             code, out, err = run(command, *arguments)
             assert (code, out, err.count("\n")) == (66, "", 1)
             assert err.endswith(
@@ -121,6 +121,61 @@ def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkey
             )
         assert run(jobs) == (0, "", "There is no job in or below job; bin/textgen-train my-book.txt starts one.\n")
         (tmp_path / "job").mkdir(exist_ok=True)
+
+
+def test_without_any_job_the_base_model_writes(tmp_path, run, monkeypatch, install_base, random_model):
+    """Without any job, textgen-sample writes with the base model and says so; so does a session, and the name `base`."""
+    monkeypatch.chdir(tmp_path)
+    path = install_base(random_model())
+    expected = run(sample, str(path), *HOW)[1]
+    for _ in range(2):
+        code, text, err = run(sample, *HOW)
+        assert (code, text, err.count("\n")) == (0, expected, 1)
+        assert err.startswith("No job here yet: writing with the base model, which knows English prose; ")
+        assert err.endswith("textgen-train my-book.txt teaches it yours\n")
+        (tmp_path / "job").mkdir(exist_ok=True)
+    assert run(sample, "base", *HOW) == (0, expected, "")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))
+    code, text, err = run(sample, "--interactive", *HOW)
+    assert (code, err.count("No job here yet")) == (0, 1)
+    assert text.startswith("a")
+
+
+def test_a_job_or_a_file_named_base_wins(folder, run, install_base, random_model):
+    """`base` names the base model only if neither a path nor a job has that name."""
+    install_base(random_model())
+    (folder / "job" / "old").rename(folder / "job" / "base")
+    assert run(sample, "base", *HOW) == run(sample, "job/base", *HOW)
+    write_model(folder / "base", random_model(seed=7))
+    assert run(sample, "base", *HOW) == run(sample, "./base", *HOW)
+
+
+@pytest.mark.parametrize("command", [inspect, export])
+def test_only_sampling_knows_the_base_model_by_name(tmp_path, run, monkeypatch, install_base, random_model, command):
+    """Nothing is written next to the base model, which comes with textgen."""
+    monkeypatch.chdir(tmp_path)
+    install_base(random_model())
+    code, out, err = run(command, "base", *(["--format=onnx"] if command == export else []))
+    assert (code, out) == (66, "")
+    assert "there is neither base nor job/base" in err
+
+
+@pytest.mark.parametrize("arguments", [["base"], [], ["base", "--interactive"]])
+@pytest.mark.parametrize("flag", ["--novelty", "--max_copy=20"])
+def test_copies_of_the_base_models_texts_cannot_be_found(
+    tmp_path, run, monkeypatch, install_base, random_model, arguments, flag
+):
+    """--novelty and --max_copy are refused in one line for the base model, whose texts do not come with textgen."""
+    monkeypatch.chdir(tmp_path)
+    install_base(random_model())
+    if "--interactive" in arguments and flag == "--novelty":
+        pytest.skip("they cannot be combined for any model")
+    code, out, err = run(sample, *arguments, flag)
+    assert (code, out) == (2, "")
+    assert err.endswith(
+        "error: --novelty and --max_copy need the training text, and the base model's does not come with textgen; "
+        "name a job, or leave them out\n"
+    )
 
 
 def test_without_any_model_sampling_is_refused(folder, run):

@@ -1,10 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from textgen.cli.sample import main
 from textgen.cli.training_text import open_training_text
-from textgen.generation import load
+from textgen.generation import load, read_model, write_model
 
 
 @pytest.fixture
@@ -56,3 +57,17 @@ def test_no_more_is_copied_than_is_allowed(trained, written):
     text = written(str(trained.job), "--prompt", prompt, "--length=200", "--max_copy=16", "--seed=1").removesuffix("\n")
     assert len(text) > len(prompt)
     assert not any(text[start : start + 17] in source for start in range(len(text) - 17 + 1))
+
+
+def test_copies_from_what_a_model_started_from_are_not_found(copied, capsys, monkeypatch, tmp_path):
+    """For a model that started from another one, --novelty and --max_copy say in one line what they cannot see."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    model = read_model(copied.job)
+    for source in (None, "0" * 64):
+        write_model(copied.job / "model.safetensors", dataclasses.replace(model, started_from=source))
+        for flag in ("--novelty", "--max_copy=30"):
+            assert main([str(copied.job), "--length=20", "--seed=1", flag]) == 0
+            err = capsys.readouterr().err
+            assert err.count("Only copies of the training text are found: this model started from another one, ") == (
+                source is not None
+            )

@@ -7,11 +7,13 @@ import yaml
 
 from tests.cloud.conftest import NAME, REGION, submitted, vertex_command
 from tests.cloud.google_stand_in import refusal
+from tests.markov import CHARACTERS, make_chain, make_model, write
 from tests.storage_front import fail
 from textgen.cli.vertex import submit
 from textgen.config import TrainingConfig
 from textgen.config.flags import build
 from textgen.corpus import find_sources, open_corpus
+from textgen.generation import write_model
 from textgen.jobs import JobState as State
 from textgen.jobs import job_place
 from textgen.storage import lease
@@ -466,3 +468,113 @@ def test_labels_of_the_file_are_a_list(folder, vertex, bucket):
     assert vertex.created[0]["labels"] == {"team": "writers", "stage": "draft"}
     assert json.dumps(vertex.created[0]["labels"])
     assert submit.PROGRAM == "textgen vertex submit"
+
+
+CHAIN = make_chain(1)
+STATES = len(CHARACTERS) + 2
+SHAPE = [f"--lstm_state_size={STATES}", "--layers=1"]
+
+
+@pytest.fixture
+def known_text(folder, install_base):
+    """Makes the text one that the base model knows."""
+    (folder / "book.txt").write_text(write(CHAIN, 8000))
+    return install_base(make_model(CHAIN))
+
+
+def started(bucket, *arguments):
+    """Submits the text without flags for the model; returns the exit code."""
+    return vertex_command("submit", "book.txt", f"--bucket={bucket.name}", "--machine=cpu", *arguments)
+
+
+def arguments_of(job):
+    return job["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+
+
+def test_the_start_is_decided_here_and_sent_along(known_text, vertex, bucket, capsys):
+    """Where textgen chooses the base model, the container gets its name and shape, and decides nothing again."""
+    assert started(bucket, "--minutes=3") == 0
+    assert "start         from the base model: it is of English prose" in capsys.readouterr().err
+    assert {"--init_from=base", *SHAPE} <= set(arguments_of(vertex.created[0]))
+    assert vertex.created[0]["displayName"] == f"book-{STATES}-states-1-layers"
+    assert len(names(bucket)) == 1
+    assert started(bucket, "--minutes=3", "--init_from=none") == 0
+    assert not [argument for argument in arguments_of(vertex.created[1]) if argument.startswith("--init_from")]
+
+
+@pytest.mark.parametrize("name", ["mine", "job/mine", "job/mine/model.safetensors"])
+def test_a_local_model_is_uploaded_once(known_text, folder, vertex, bucket, front, name):
+    """A local model to start from is uploaded under a name made from its content, whichever way it is given."""
+    (folder / "job" / "mine").mkdir(parents=True)
+    write_model(folder / "job" / "mine" / "model.safetensors", make_model(make_chain(2)))
+    for uploads in (2, 0):
+        front.requests.clear()
+        assert started(bucket, f"--init_from={name}", "--epochs=2") == 0
+        assert sum(method == "POST" for method, _ in front.requests) == uploads
+    [uri] = [
+        argument.removeprefix("--init_from=") for argument in arguments_of(vertex.created[0]) if "init_from" in argument
+    ]
+    [model] = [each for each in names(bucket) if "/models/" in each]
+    assert uri == f"gs://{bucket.name}/{model}"
+    assert bucket.blob(model).download_as_bytes() == (folder / "job" / "mine" / "model.safetensors").read_bytes()
+    assert arguments_of(vertex.created[1]) == arguments_of(vertex.created[0])
+    assert started(bucket, f"--init_from={uri}", "--epochs=2") == 0
+    assert arguments_of(vertex.created[2]) == arguments_of(vertex.created[0])
+
+
+def test_the_file_for_gcloud_uploads_the_model(known_text, folder, alone, capsys):
+    """`yaml` writes the command that uploads a local model, and refuses one in a bucket, which it does not read."""
+    write_model(folder / "mine", make_model(CHAIN))
+    assert vertex_command("yaml", "book.txt", "--bucket=my-bucket", "--init_from=mine") == 0
+    out, err = capsys.readouterr()
+    [upload] = [line for line in err.splitlines() if line.startswith("gcloud storage cp --no-clobber mine ")]
+    assert f"--init_from={upload.split()[-1]}" in yaml.safe_load(out)["workerPoolSpecs"][0]["containerSpec"]["args"]
+    assert vertex_command("yaml", "book.txt", "--bucket=my-bucket", "--init_from=gs://my-bucket/job/mine") == 2
+    assert "--init_from gs://my-bucket/job/mine is in a bucket and is not read here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--init_from=absent"], 66, "cannot start from --init_from absent: there is neither absent nor job/absent"),
+        (["--init_from=gs://{}/absent"], 66, "there is no model at gs://{}/absent or gs://{}/absent/model.safetensors"),
+        (["--init_from=base", "--layers=2"], 2, "--init_from base has layers 1, got --layers 2"),
+        (["--init_from=gs://{}/textgen/mine", "--job_dir=mine"], 2, "must be another model than the job's own"),
+    ],
+)
+def test_a_start_that_is_not_possible_is_refused(known_text, vertex, bucket, capsys, arguments, code, message):
+    """Nothing is uploaded or started."""
+    model = known_text.read_bytes()
+    bucket.blob("textgen/mine/model.safetensors").upload_from_string(model)
+    before = names(bucket)
+    assert started(bucket, *(argument.replace("{}", bucket.name) for argument in arguments)) == code
+    err = capsys.readouterr().err
+    assert message.replace("{}", bucket.name) in err
+    assert err.count("\n") == 1
+    assert (vertex.created, names(bucket)) == ([], before)
+
+
+def put_job(bucket, states, **settings):
+    """Puts the first file of a job into the bucket; returns the job's name."""
+    embedding = settings.get("embedding_size")
+    name = f"book-{states}-states-1-layers" + (f"-{embedding}-embed" if embedding else "")
+    config = yaml.safe_dump({"lstm_state_size": states, "layers": 1, **settings})
+    bucket.blob(f"textgen/job/{name}/config.yaml").upload_from_string(config)
+    return name
+
+
+def test_a_cloud_job_of_an_earlier_version_is_resumed(known_text, vertex, bucket):
+    """If the bucket has the job that the same command started before there was a base model, that job is resumed."""
+    name = put_job(bucket, 384, embedding_size=384)
+    assert started(bucket, "--minutes=3") == 0
+    assert vertex.created[0]["displayName"] == name
+    assert not [argument for argument in arguments_of(vertex.created[0]) if argument.startswith("--init_from")]
+
+
+def test_another_start_of_a_cloud_job_is_refused(known_text, vertex, bucket, capsys):
+    """A job in the bucket that started from the base is resumed without a flag, and refused for another start."""
+    put_job(bucket, STATES, init_from="base")
+    assert started(bucket, "--minutes=3") == 0
+    assert started(bucket, "--minutes=3", "--init_from=none", *SHAPE) == 2
+    assert "--init_from is base in gs://" in capsys.readouterr().err
+    assert len(vertex.created) == 1

@@ -370,3 +370,33 @@ def test_weights_that_are_not_finite(parts: Parts, refuse: Callable[[bytes, str]
     for place in (0, len(sound) // 8 * 4, len(sound) - 4):
         parts.data = sound[:place] + bytes.fromhex(number) + sound[place + 4 :]
         refuse(parts.join(), "its tensor .* holds numbers that are not finite")
+
+
+@pytest.mark.parametrize(("version", "wanted", "given"), [(2, "F32", "F16"), (3, "F16", "F32")])
+def test_weights_of_the_other_type(
+    parts: Parts, refuse: Callable[[bytes, str], None], version: int, wanted: str, given: str
+) -> None:
+    """A file of version 2 contains only float32, and one of version 3 only float16, so that sizes follow from the version."""
+    parts.fields["format_version"] = version
+    for entry in parts.tensors.values():
+        entry["dtype"] = given
+    refuse(parts.join(), f"its tensor [a-z0-9._]+ must hold {wanted} numbers, not '{given}'")
+    for entry in parts.tensors.values():
+        entry["dtype"] = wanted
+    parts.tensors["output.bias"]["dtype"] = given
+    refuse(parts.join(), f"its tensor output.bias must hold {wanted} numbers, not '{given}'")
+
+
+def test_float16_with_the_sizes_of_float32(parts: Parts, refuse: Callable[[bytes, str], None]) -> None:
+    """In a file of float16, a tensor that takes as many bytes as in float32 is refused."""
+    parts.fields["format_version"] = 3
+    for entry in parts.tensors.values():
+        entry["dtype"] = "F16"
+    refuse(parts.join(), "does not start where the one before it ends")
+
+
+@pytest.mark.parametrize("content", ["null", "7", '"\\u0000"', '"' + "0" * 65 + '"'])
+def test_a_source_that_is_no_hash(parts: Parts, refuse: Callable[[bytes, str], None], content: str) -> None:
+    """The hash of the model that a model was started from is a short printable text."""
+    parts.fields["started_from"] = json.loads(content)
+    refuse(parts.join(), "its started_from must be at most 64 printable characters")

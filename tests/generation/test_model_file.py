@@ -254,7 +254,7 @@ def test_version_1(path: Path, tmp_path: Path, old_metadata: dict[str, str]) -> 
         ({"step": "-1"}, "its step must be a whole number"),
         ({"step": "7" * 5000}, "its step must be a whole number"),
         ({"data_sha256": "\0"}, "its data_sha256 must be"),
-        ({"format_version": "12", "shape": "?"}, "it has format version 12, .* up to version 2; upgrade textgen"),
+        ({"format_version": "12", "shape": "?"}, "it has format version 12, .* up to version 3; upgrade textgen"),
     ],
 )
 def test_version_1_that_is_damaged(
@@ -268,8 +268,8 @@ def test_version_1_that_is_damaged(
 
 def test_newer_format_asks_for_an_upgrade(path: Path) -> None:
     """A file of a later version says which it is, and what helps, even where nothing else in it is understood."""
-    save_file({"?": np.zeros(1, np.int8)}, path, {"textgen": '{"format": "textgen-lstm", "format_version": 3}'})
-    with pytest.raises(FormatError, match=r"format version 3, .* up to version 2; upgrade textgen$"):
+    save_file({"?": np.zeros(1, np.int8)}, path, {"textgen": '{"format": "textgen-lstm", "format_version": 4}'})
+    with pytest.raises(FormatError, match=r"format version 4, .* up to version 3; upgrade textgen$"):
         read_model(path)
 
 
@@ -390,3 +390,53 @@ def test_a_file_that_is_replaced_meanwhile(path: Path, tmp_path: Path, in_place:
     finally:
         done.set()
         thread.join()
+
+
+def test_a_file_of_float16_is_read_as_float32(
+    tmp_path: Path, make_model: Callable[..., ModelFile], kind: dict[str, Any]
+) -> None:
+    """A file of float16 has half the bytes of weights; its numbers are the rounded ones, as float32."""
+    model = make_model(kind)
+    write_model(tmp_path / "half", model, weights="F16")
+    write_model(tmp_path / "whole", model)
+    read = read_model(tmp_path / "half")
+    for name, tensor in model.tensors.items():
+        np.testing.assert_array_equal(read.tensors[name], tensor.astype(np.float16))
+        assert read.tensors[name].dtype == np.float32
+    numbers = sum(tensor.size for tensor in model.tensors.values())
+    sizes = [(tmp_path / name).stat().st_size - 2 * numbers * factor for name, factor in (("half", 1), ("whole", 2))]
+    assert abs(sizes[0] - sizes[1]) < 100  # the headers
+    assert read.sha256 != read_model(tmp_path / "whole").sha256
+    assert read.vocabulary == model.vocabulary
+
+
+def test_only_a_file_of_float16_needs_a_later_version(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any]
+) -> None:
+    """A textgen that knows only version 2 reads a file of float32, and refuses one of float16 by its version."""
+    for weights, version in (("F32", 2), ("F16", 3)):
+        write_model(tmp_path / "m", make_model(plain), weights=weights)  # type: ignore[arg-type]
+        with safe_open(tmp_path / "m", framework="numpy") as file:
+            assert json.loads(file.metadata()["textgen"])["format_version"] == version
+
+
+@pytest.mark.parametrize("number", [65520.0, np.inf, np.nan])
+def test_what_float16_cannot_hold_is_not_written(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], number: float
+) -> None:
+    """A weight that would become infinite in float16 is refused, and nothing is written."""
+    model = make_model(plain)
+    model.tensors["output.bias"][0] = number
+    with pytest.raises(FormatError, match=r"tensor output.bias holds numbers that are not finite"):
+        write_model(tmp_path / "m", model, weights="F16")
+    assert not (tmp_path / "m").exists()
+
+
+def test_the_source_of_a_model_is_kept(
+    tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any]
+) -> None:
+    """A model that was started from another one names it; for a model from scratch, the field is left out."""
+    for source in (None, "0a" * 32):
+        write_model(tmp_path / "m", dataclasses.replace(make_model(plain), started_from=source))
+        assert read_model(tmp_path / "m").started_from == source
+        assert (b"started_from" in (tmp_path / "m").read_bytes()) == (source is not None)

@@ -57,7 +57,7 @@ def run(tmp_path, book):
     Its attribute `said` has the messages up to a failure.
     """
 
-    def start(job="job", text=book, at_evaluation=lambda _: None, allow_changed_data=False, **values):
+    def start(job="job", text=book, at_evaluation=lambda _: None, allow_changed_data=False, start=None, **values):
         small = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 10, "sample_length": 20, "max_steps": 6}
         config = TrainingConfig(**{**small, **values})
         corpus = open_corpus(
@@ -78,6 +78,7 @@ def run(tmp_path, book):
                 signals=signals,
                 console=console,
                 allow_changed_data=allow_changed_data,
+                start=start,
             )
         return summary, directory, console.text
 

@@ -77,7 +77,7 @@ def complete(
         given: the names of the settings that were given; these are not changed.
         corpus: the text.
         device: the kind of device that will train.
-        started: the shape of the model that training starts from, if there is one.
+        started: the shape of the model that training starts from, the `SHAPE_SETTINGS` by name; None for new weights.
 
     Returns:
         The settings, and the choices that were made.
@@ -130,20 +130,22 @@ def keep_choice(
         kept -= set(SHAPE_SETTINGS)  # the job was found by its shape
     elif "precision" not in given:
         kept.add("use_fp16")
-    config = _with(config, before, kept)
+    config = with_settings(config, before, kept)
     timed = config.time_limit is not None and before.time_limit is not None
     limits = before if timed else dataclasses.replace(before, epochs=None, patience=None)
-    return _with(config, limits, (name for name in LIMITS_BY_PASSES if name not in given))
+    return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
-    """Returns a remark about an existing job with the same prefix but another model; empty if there is none.
+    """Returns a remark about an existing local job with the same prefix but another model; empty if there is none.
 
     Args:
         config: the settings, including the chosen ones.
         job: the job of the chosen model; it does not exist yet.
         prefix: the first part of the job's name.
     """
+    if job.uri is not None:
+        return ""
     try:
         others = sorted(path.parent for path in job.root.parent.glob(f"{glob.escape(prefix)}-*/config.yaml"))
     except OSError:
@@ -153,7 +155,7 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
             other_config = read_config(other / job.config.name, "")
         except TextgenError:
             continue
-        if job_name(_with(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
+        if job_name(with_settings(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
             return f"{other} already exists, with another model; to resume it instead, add {shape_flags(other_config)}"
     return ""
 
@@ -166,20 +168,19 @@ def describe(choices: Iterable[Choice]) -> list[str]:
     ]
 
 
-def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind, *, started: bool = False) -> str:
+def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
     """Returns the dropout that training starts with, and the number of passes that it is for, in words.
 
     Args:
         config: the settings.
         corpus: the text.
         device: the kind of device that will train.
-        started: whether training starts from another model.
     """
     if config.dropout is not None:
         return f"dropout {config.dropout:g}"
     characters = corpus.train.characters
     passes = expected_passes(config, tokens_in(characters, config.language_model), device)
-    rate = dropout(passes, characters, config.language_model, started=started)
+    rate = dropout(passes, characters, config.language_model, started=config.is_started)
     return f"dropout {rate:g} for about {float(f'{passes:.2g}'):,.12g} {'pass' if passes == 1 else 'passes'}"
 
 
@@ -193,8 +194,8 @@ def shape_flags(config: TrainingConfig) -> str:
     )
 
 
-def _with(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
-    """Returns the settings, some of them with another config's values."""
+def with_settings(config: TrainingConfig, other: TrainingConfig, names: Iterable[str]) -> TrainingConfig:
+    """Returns the settings, the named ones with another config's values."""
     return dataclasses.replace(config, **{name: getattr(other, name) for name in names})
 
 

@@ -5,21 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.cli.places import refuse_bucket_with_copies
+from textgen.cli.find_job import base_path
 from textgen.cli.training_text import open_training_text
 from textgen.console import Console
 from textgen.corpus.copy_cache import open_copy_index
-from textgen.storage import cache_directory
+from textgen.errors import UsageError, named
+from textgen.storage import cache_directory, is_bucket
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.generation import ModelFile
 
 
+def refuse_without_text(place: str) -> None:
+    """Refuses a model whose training text cannot be found, because it is in a bucket, or because it is the base model.
+
+    Raises:
+        UsageError: for such a model.
+    """
+    if place == str(base_path()):
+        raise UsageError(
+            f"{named('novelty')} and {named('max_copy')} need the training text, and the base model's does not come with textgen; "
+            "name a job, or leave them out"
+        )
+    if is_bucket(place):
+        raise UsageError(
+            f"{named('novelty')} and {named('max_copy')} need a local job directory to find the training text, got {place}; "
+            "copy the job to this machine, or leave them out"
+        )
+
+
 def open_copies(place: str, model: ModelFile) -> CopyIndex:
     """Opens the copy index of a model's training text, which is found through its job directory.
 
-    The first time, this builds the index. That takes a while for a long text, so a terminal shows a spinner.
+    The first time, this builds the index. That takes a while for a long text, so a terminal shows a spinner. A line is
+    printed if the model has also learned from other texts, which are not in the index.
 
     Args:
         place: the job directory, or the model file in it.
@@ -29,10 +49,14 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
         The index.
 
     Raises:
-        UsageError: if the job is in a bucket.
+        UsageError: as `refuse_without_text`.
         TextgenError: as `open_training_text` and `open_copy_index`.
     """
-    refuse_bucket_with_copies(place)
+    refuse_without_text(place)
+    if model.started_from is not None:
+        Console().say(
+            "Only copies of the training text are found: this model started from another one, whose own texts are not compared"
+        )
     with Console().busy("reading the training text"):
         section = open_training_text(Path(place), model.data_sha256)
         return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies", forgets=True))

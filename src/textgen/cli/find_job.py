@@ -12,18 +12,27 @@ from textgen.config.validation import nearest
 from textgen.console import Console
 from textgen.errors import MissingError
 from textgen.jobs import JobDirectory, JobFacts, list_jobs
-from textgen.storage import is_bucket
+from textgen.storage import bundled, is_bucket
+
+BASE = "base"
+"""The name of the base model."""
 
 _JOBS = Path(JobsCommand.directory)
 
 
-def find_job(given: str | None, *, with_model: bool, advice: str = "") -> str:
+def base_path() -> Path:
+    """Returns the file of the base model, which comes with textgen."""
+    return bundled("data/base.safetensors")
+
+
+def find_job(given: str | None, *, with_model: bool, or_base: bool = False, advice: str = "") -> str:
     """Finds the job that an argument names.
 
     Args:
         given: a path, a URI that begins with `gs://`, or the name of a job below `job/`; an existing path wins over a
             name. None for the newest job below `job/`, which is printed on standard error.
         with_model: whether to look for the newest job only among those with a model file.
+        or_base: whether `base` names the base model if nothing else has that name, and None if there is no job below `job/`.
         advice: the end of the message if there is no such job.
 
     Returns:
@@ -33,12 +42,14 @@ def find_job(given: str | None, *, with_model: bool, advice: str = "") -> str:
         MissingError: if there is neither such a path nor such a job, or no job at all.
     """
     if given is None:
-        return _find_newest(with_model=with_model)
+        return _find_newest(with_model=with_model, or_base=or_base)
     if is_bucket(given) or os.path.lexists(given):
         return given
     named = _JOBS / given
     if os.path.lexists(named):
         return str(named)
+    if or_base and given == BASE:
+        return str(base_path())
     is_path = Path(given).is_absolute() or Path(given).is_relative_to(_JOBS)
     absent = f"there is no {given}" if is_path else f"there is neither {given} nor {named}"
     suggestion = nearest(given.removeprefix(f"{_JOBS}/").rstrip("/"), _names_of_jobs())
@@ -66,8 +77,13 @@ def _names_of_jobs() -> list[str]:
     return []
 
 
-def _find_newest(*, with_model: bool) -> str:
+def _find_newest(*, with_model: bool, or_base: bool) -> str:
     jobs = jobs_below(_JOBS)
+    if not jobs and or_base:
+        Console().say(
+            f"No job here yet: writing with the base model, which knows English prose; {typed('textgen-train')} my-book.txt teaches it yours"
+        )
+        return str(base_path())
     if not jobs:
         raise MissingError(f"there is no job below {_JOBS} in this folder; {how_to_start()}")
     for job in jobs:

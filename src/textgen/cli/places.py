@@ -69,19 +69,6 @@ def refuse_tilde(label: str, place: str) -> None:
         )
 
 
-def refuse_bucket_with_copies(place: str) -> None:
-    """Refuses a job in a bucket, where its training text cannot be found.
-
-    Raises:
-        UsageError: if the place begins with `gs://`.
-    """
-    if is_bucket(place):
-        raise UsageError(
-            f"{named('novelty')} and {named('max_copy')} need a local job directory to find the training text, got {place}; "
-            "copy the job to this machine, or leave them out"
-        )
-
-
 def find_output(path: Path, suffix: str) -> Path:
     """Checks that the output file of an export can be written.
 

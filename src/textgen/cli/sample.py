@@ -67,12 +67,12 @@ def _sample(arguments: Sequence[str]) -> None:
     command, config = build(SampleCommand, values), build(SamplingConfig, values)
 
     from textgen.cli.blas_threads import use_one_blas_thread
+    from textgen.cli.copies import refuse_without_text
     from textgen.cli.find_job import find_job
-    from textgen.cli.places import refuse_bucket_with_copies
 
-    place = find_job(command.model, with_model=True, advice=f", and {named('prompt')} continues a text")
+    place = find_job(command.model, with_model=True, or_base=True, advice=f", and {named('prompt')} continues a text")
     if command.novelty or config.max_copy is not None:
-        refuse_bucket_with_copies(place)
+        refuse_without_text(place)
     use_one_blas_thread()
 
     from textgen.cli.prompt_text import read_prompt, say_changes

@@ -6,38 +6,36 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from textgen.cli.automatic import (
-    complete,
-    describe,
-    describe_dropout,
-    device_kind,
-    keep_choice,
-    other_models,
-    shape_flags,
-)
+from textgen.cli.automatic import describe, describe_dropout, device_kind, shape_flags
+from textgen.cli.blas_threads import use_one_blas_thread
+from textgen.cli.decision import Decision, decide
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
 from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
+from textgen.cli.init_from import find_model
 from textgen.cli.memory import check_memory
 from textgen.cli.model_file_size import check_model_file
-from textgen.cli.places import check_free_space, find_places
+from textgen.cli.places import check_free_space
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.prompt_text import check_sample_prompt
 from textgen.cli.summaries import open_summaries
 from textgen.cli.training_text import UNWRAPPED, decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
-from textgen.config import DEFAULT_MINUTES, PLACEHOLDER, CloudEnvironment, TrainCommand, TrainingConfig
+from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
-from textgen.jobs import CheckpointStore, Events, JobDirectory, JobPlace, JobState, as_json
-from textgen.planning import Choice, DeviceKind, Plan
+from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
+from textgen.planning import DeviceKind, Plan
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
 from textgen.version import __version__
+
+if TYPE_CHECKING:
+    from textgen.generation import ModelFile
 
 PROGRAM = "textgen-train"
 
@@ -98,42 +96,40 @@ def _train(arguments: Sequence[str]) -> None:
 
 def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signals) -> None:
     command, config, given = _settings(arguments, environment)
+    use_one_blas_thread()  # for NumPy; TensorFlow has threads of its own
     console = Console()
     if environment.cluster_spec is not None:
         console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
     with console.busy("reading the text"):
         corpus = open_text(config)
-    config, choices = complete(config, command, given, corpus, device_kind(command))
-    place, summaries = find_places(config, corpus.prefix, environment.worker)
     with console.busy("looking for the job"):
-        job = place.look()
+        decision = decide(config, command, given, corpus, environment.worker)
+    config, job, summaries = decision.config, decision.job, decision.summaries
     if command.fresh:
-        check_movable(job)
+        _check_movable(decision)
     fresh = command.fresh and not job.is_empty
-    if job.exists and not fresh:
-        config, choices = keep_choice(config, command, given, job), ()
-        _, summaries = find_places(config, corpus.prefix, environment.worker)
     config, corpus = decide_unwrapping(config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        _show_plan(console, plan, found, job, choices, device=device_kind(command), fresh=fresh)
+        _show_plan(console, plan, found, job, decision, device=device_kind(command), fresh=fresh)
         return
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
     if command.fresh:
-        _move_aside(place, events, signals, console)
-    with place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
+        _move_aside(decision, events, signals, console)
+    with decision.place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
-        _show_plan(console, plan, found, job, choices, device=device_kind(command))
+        _show_plan(console, plan, found, job, decision, device=device_kind(command))
         state = found.state
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
             summary = {}
         else:
+            start = find_model(decision.start, job, config, found.corpus)
             summary = _load_and_train(
-                config, found, job, summary_dir=summary_dir, command=command, signals=signals, console=console
+                config, found, job, start, summary_dir=summary_dir, command=command, signals=signals, console=console
             )
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
@@ -143,12 +139,20 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
         sys.stdout.write(as_json(result) + "\n")
 
 
-def _move_aside(place: JobPlace, events: Events, signals: Signals, console: Console) -> None:
-    """Renames the existing job, if there is one."""
-    aside = place.move_aside(events)
+def _check_movable(decision: Decision) -> None:
+    """Checks that the existing jobs may be renamed."""
+    check_movable(decision.job)
+    if decision.replaced is not None:
+        check_movable(decision.replaced.look())
+
+
+def _move_aside(decision: Decision, events: Events, signals: Signals, console: Console) -> None:
+    """Renames the existing jobs, if there are any."""
+    for place in filter(None, (decision.replaced, decision.place)):
+        aside = place.move_aside(events)
+        if aside is not None:
+            console.say(f"The old job is now {aside}")
     signals.advice = "run the same command without --fresh to resume"
-    if aside is not None:
-        console.say(f"The old job is now {aside}")
 
 
 def _settings(
@@ -203,6 +207,7 @@ def _load_and_train(
     config: TrainingConfig,
     found: Found,
     job: JobDirectory,
+    start: ModelFile | None,
     *,
     summary_dir: Path,
     command: TrainCommand,
@@ -229,6 +234,7 @@ def _load_and_train(
         console=console,
         device=command.device,
         allow_changed_data=command.allow_changed_data,
+        start=start,
     )
 
 
@@ -268,7 +274,7 @@ def _show_plan(
     plan: Plan,
     found: Found,
     job: JobDirectory,
-    choices: Sequence[Choice],
+    decision: Decision,
     *,
     device: DeviceKind,
     fresh: bool = False,
@@ -283,6 +289,7 @@ def _show_plan(
         "unwrapped": UNWRAPPED if corpus.unwrapped else "",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
+        "start": decision.start.reason,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {describe_dropout(config, corpus, device)}",
         "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",
@@ -293,11 +300,10 @@ def _show_plan(
     for name, text in lines.items():
         if text:
             console.say(f"  {name:11}{text}")
-    for text in describe(choices):
+    for text in describe(decision.choices):
         console.say(f"  {'chosen':11}{text}")
-    is_named_by_shape = PLACEHOLDER in config.job_dir and job.uri is None
-    if choices and is_named_by_shape and not job.exists and (remark := other_models(config, job, corpus.prefix)):
-        console.say(remark)
+    if decision.remark:
+        console.say(decision.remark)
     if found.remark:
         console.say(found.remark)
     if corpus.warning:

@@ -154,6 +154,14 @@ class TrainingConfig:
         choices=("float32", "mixed_bfloat16", "mixed_float16"),
         help="Compute the layers in this precision; weights and losses stay in float32. Use mixed_bfloat16 on A100, L4 or newer GPUs, and mixed_float16, which starts a new job, on older ones; both are slower on a CPU.",
     )
+    init_from: str = option(
+        "auto",
+        group="training",
+        metavar="auto|none|base|MODEL",
+        in_older_jobs="none",
+        default_in_words="auto",
+        help="Start from the weights of this model instead of random ones: base is the bundled model of English prose, MODEL a job, a model file or gs://BUCKET/PATH. auto uses base for a character model if that helps this text in this time; none starts from scratch. The model's shape is used.",
+    )
     dropout: float | None = option(
         None,
         in_older_jobs=0.1,
@@ -382,6 +390,11 @@ class TrainingConfig:
             raise UsageError(
                 f"texts and {named('data_dir')} cannot be combined, because both name the text; leave one out, and to name the job, use {named('data_prefix')} alone"
             )
+
+    @property
+    def is_started(self) -> bool:
+        """Whether training starts from the weights of another model, once `auto` is decided."""
+        return self.init_from not in {"auto", "none"}
 
     @property
     def time_limit(self) -> float | None:

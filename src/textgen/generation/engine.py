@@ -12,6 +12,7 @@ from numpy.random import default_rng
 
 from textgen.corpus import FIRST_TOKEN_ID
 from textgen.generation.ending import Ending
+from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -172,9 +173,7 @@ class BatchEngine:
         Args:
             logits: `(batch, vocabulary_size)`, as the model computed them.
         """
-        best = logits.max(axis=-1, keepdims=True)
-        total = best[:, 0] + np.log(np.exp(logits - best).sum(axis=-1))
-        nats = total - np.take_along_axis(logits, self._ids[:, np.newaxis], axis=-1)[:, 0]
+        nats = log_total(logits) - np.take_along_axis(logits, self._ids[:, np.newaxis], axis=-1)[:, 0]
         for row, cost in zip(self._rows, nats.tolist(), strict=True):
             if row.sample.finish_reason is None:
                 row.sample.nats += cost

@@ -1,6 +1,7 @@
 r"""Reads and writes the model file, the one file that sampling opens.
 
-It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. With V tokens in the
+It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors, or in version 3 float16
+tensors, which are widened when they are read. With V tokens in the
 vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens,
 `embedding_size` for embedded ones, out above the first layer), the tensors are::
 
@@ -18,7 +19,8 @@ vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a l
 
 Everything else is a JSON object, as text under the only key `textgen` of the header's metadata. There is one key because
 safetensors writes several in any order, and the same model must always give the same bytes. Its fields are `format` and
-`format_version`, `sha256`, and those of `ModelFile`. Version 1 had a key for each field, and no `sha256`.
+`format_version`, `sha256`, and those of `ModelFile`. Version 1 had a key for each field, and no `sha256`. Versions 2 and 3
+differ only in the type of the weights, so a file of float32 stays readable for a textgen that knows no float16.
 
 `sha256` is the hash, in hex, of the whole file, in which the 64 characters of the hash itself count as 64 zeros (the
 character 0). So a change of any bit is noticed. It is not a signature: whoever can write the file can write its hash.
@@ -31,7 +33,7 @@ import io
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelFile", "expected_shapes", "longest_header", "overflows", "read_model", "write_model"]
 
+_WEIGHTS = {"F32": "<f4", "F16": "<f2"}
+"""The types of the weights, as safetensors and as NumPy name them."""
 _ADVICE = "name a file that textgen-train wrote, or train the model again"
 _BLOCK = 1 << 20
 _ROOM_FOR_SCORES = 1000
@@ -85,6 +89,7 @@ class ModelFile:
             character models and in files of earlier versions.
         unwrapped: whether each paragraph of hard-wrapped prose was one line of the training text. Not in files of earlier versions,
             and not written if it is False.
+        started_from: the `sha256` of the model that its training started from; None if it started from scratch.
         sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
             was not read. It is not written.
     """
@@ -98,6 +103,7 @@ class ModelFile:
     textgen_version: str
     after_white_space: Mapping[str, Sequence[str]] | None = None
     unwrapped: bool = False
+    started_from: str | None = None
     sha256: str = ""
 
 
@@ -108,12 +114,14 @@ class _Header(NamedTuple):
         content: its bytes.
         sha256: the hash that the file must have; None when it has none.
         fields: the attributes of `ModelFile` that are in it.
+        weights: the type of the weights, a key of `_WEIGHTS`.
         shapes: the shape of each tensor by its name, in the order of the file.
     """
 
     content: bytes
     sha256: str | None
     fields: Mapping[str, Any]
+    weights: str
     shapes: Mapping[str, tuple[int, ...]]
 
 
@@ -133,17 +141,19 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         if vocabulary.tokenizer.name == "word"
         else None,
         "unwrapped": True,
+        "started_from": "0" * LONGEST_TEXT,
     }
     metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})
     return header_size(expected_shapes(shape, vocabulary.size), metadata) + _ROOM_FOR_SCORES
 
 
-def write_model(path: Path, model: ModelFile) -> None:
+def write_model(path: Path, model: ModelFile, *, weights: Literal["F32", "F16"] = "F32") -> None:
     """Writes a model file, whole or not at all; the same model gives the same bytes.
 
     Args:
         path: the file; an old one is replaced.
-        model: what to write; the tensors are stored as float32.
+        model: what to write.
+        weights: the type in which the tensors are stored: float32 (`F32`), or float16 (`F16`) for half the size.
 
     Raises:
         FormatError: if `read_model` would not accept the model.
@@ -152,10 +162,11 @@ def write_model(path: Path, model: ModelFile) -> None:
     from safetensors import SafetensorError
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in model.tensors.items()}
+    with np.errstate(over="ignore"):  # what float16 cannot hold becomes infinite, which is refused below
+        tensors = {name: np.ascontiguousarray(tensor, _WEIGHTS[weights]) for name, tensor in model.tensors.items()}
     fields = {name: value for name, value in vars(model).items() if name not in {"tensors", "sha256"}}
     try:
-        data = save(tensors, to_metadata(fields))
+        data = save(tensors, to_metadata(fields, weights))
         at, sha256 = data.index(NO_HASH), hashlib.sha256(data).hexdigest()
         data = b"".join([data[:at], sha256.encode(), memoryview(data)[at + len(NO_HASH) :]])
         _read_header(io.BytesIO(data), len(data))
@@ -231,12 +242,12 @@ def _read_header(file: io.BufferedIOBase, size: int) -> _Header:
     try:
         content = read_header(file, size)
         entries = parse_header(content)
-        fields, sha256 = from_metadata(entries.pop(METADATA))
+        fields, weights, sha256 = from_metadata(entries.pop(METADATA))
         expected = expected_shapes(fields["shape"], fields["vocabulary"].size)
-        shapes = tensors_in_order(entries, expected, size - len(content))
+        shapes = tensors_in_order(entries, expected, weights, size - len(content))
     except MemoryError as error:
         raise FormatError("it is damaged or no model file (its header asks for more memory than there is)") from error
-    return _Header(content, sha256, fields, shapes)
+    return _Header(content, sha256, fields, weights, shapes)
 
 
 def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
@@ -248,7 +259,7 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
     """
     hashed = hashlib.sha256(_without_hash(header))
     try:
-        tensors = {name: np.empty(shape, "<f4") for name, shape in header.shapes.items()}
+        tensors = {name: np.empty(shape, _WEIGHTS[header.weights]) for name, shape in header.shapes.items()}
     except MemoryError:
         tensors = {}
     for name, tensor in tensors.items():
@@ -262,6 +273,7 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
     if not tensors:
         raise MemoryError
     _refuse_infinite(tensors)
+    tensors = {name: tensor.astype("<f4", copy=False) for name, tensor in tensors.items()}
     return ModelFile(tensors=tensors, sha256=hashed.hexdigest(), **header.fields)
 
 
@@ -272,12 +284,12 @@ def _without_hash(header: _Header) -> bytes:
     return header.content.replace(header.sha256.encode(), NO_HASH, 1)
 
 
-def overflows(tensor: NDArray[np.float32]) -> bool:
+def overflows(tensor: NDArray[np.floating]) -> bool:
     """Whether a weight is infinite or not a number, or so large that sums of weights could be."""
-    return not max(tensor.max(), -tensor.min()) <= _LARGEST_WEIGHT  # NaN is not
+    return not max(float(tensor.max()), -float(tensor.min())) <= _LARGEST_WEIGHT  # NaN is not
 
 
-def _refuse_infinite(tensors: Mapping[str, NDArray[np.float32]]) -> None:
+def _refuse_infinite(tensors: Mapping[str, NDArray[np.floating]]) -> None:
     """Refuses weights that overflow."""
     for name, tensor in tensors.items():
         if overflows(tensor):

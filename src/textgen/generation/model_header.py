@@ -26,7 +26,8 @@ METADATA = "__metadata__"
 """The header's key for everything that is not a tensor."""
 
 _LENGTH_BYTES = 8
-_FLOAT_BYTES = 4
+_BYTES = {"F32": 4, "F16": 2}
+"""The bytes of a number by its type."""
 _MOST_DIGITS = 19
 """Enough for the size of any file; Python takes long to read a number of millions of digits, where it may at all."""
 
@@ -65,7 +66,7 @@ def header_size(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, st
     entries: dict[str, Any] = {METADATA: metadata}
     end = 0
     for name, shape in sorted(shapes.items()):
-        begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
+        begin, end = end, end + _BYTES["F32"] * math.prod(shape)
         entries[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
     size = len(json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode())
     return size + -size % _LENGTH_BYTES  # filled up with spaces, so that the tensors are aligned
@@ -121,13 +122,14 @@ def parse_object(text: Any, part: str) -> dict[str, Any]:
 
 
 def tensors_in_order(
-    entries: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], data_size: int
+    entries: Mapping[str, Any], expected: Mapping[str, tuple[int, ...]], dtype: str, data_size: int
 ) -> dict[str, tuple[int, ...]]:
-    """Checks that a file holds exactly the expected tensors, as float32, and nothing between or after them.
+    """Checks that a file contains exactly the expected tensors, and nothing between or after them.
 
     Args:
         entries: the header's entry of each tensor.
         expected: the shape of each tensor by its name.
+        dtype: the type of their numbers, F32 or F16.
         data_size: the number of bytes after the header.
 
     Returns:
@@ -141,11 +143,11 @@ def tensors_in_order(
     if foreign := entries.keys() - expected.keys():
         raise FormatError(f"its tensor {shown(min(foreign))} has no place in a model of its shape")
     for name, shape in expected.items():
-        _check_entry(name, entries[name], shape)
+        _check_entry(name, entries[name], shape, dtype)
     end = 0
     ordered = dict(sorted(expected.items(), key=lambda item: entries[item[0]]["data_offsets"]))
     for name, shape in ordered.items():
-        begin, end = end, end + _FLOAT_BYTES * math.prod(shape)
+        begin, end = end, end + _BYTES[dtype] * math.prod(shape)
         if entries[name]["data_offsets"] != [begin, end]:
             raise FormatError(f"it is damaged (its tensor {name} does not start where the one before it ends)")
     if end != data_size:
@@ -153,12 +155,12 @@ def tensors_in_order(
     return ordered
 
 
-def _check_entry(name: str, entry: Any, shape: tuple[int, ...]) -> None:
+def _check_entry(name: str, entry: Any, shape: tuple[int, ...], dtype: str) -> None:
     """Refuses a tensor's entry in the header that is not as expected; its place is not checked."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"its tensor {name} must have a dtype, a shape and data_offsets, not {shown(entry)}")
-    if entry["dtype"] != "F32":
-        raise FormatError(f"its tensor {name} must hold F32 numbers, not {shown(entry['dtype'])}")
+    if entry["dtype"] != dtype:
+        raise FormatError(f"its tensor {name} must hold {dtype} numbers, not {shown(entry['dtype'])}")
     if not _are_whole(entry["shape"]) or tuple(entry["shape"]) != shape:
         raise FormatError(f"its tensor {name} must have shape {list(shape)}, not {shown(entry['shape'])}")
     if not _are_whole(entry["data_offsets"]):

@@ -18,10 +18,11 @@ from textgen.generation.model_header import parse_object
 from textgen.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 FORMAT = "textgen-lstm"
-FORMAT_VERSION = 2
+FORMAT_VERSIONS = {"F32": 2, "F16": 3}
+"""The version of a file by the type of its weights. Files of float32 stay readable for a textgen that knows no other type."""
 
 NO_HASH = b"0" * 64
 """What is written in place of the file's hash until that is known."""
@@ -41,12 +42,13 @@ class LaterVersionError(Exception):
     """The file has a version that only a later textgen reads."""
 
 
-def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
+def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, str]:
     """Makes the metadata of a file.
 
     Args:
-        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space` and `unwrapped`, as in
-            `ModelFile`. The last two are left out where they are None and False.
+        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space`, `unwrapped` and
+            `started_from`, as in `ModelFile`. The last three are left out where they are None or False.
+        weights: the type of the weights, a key of `FORMAT_VERSIONS`.
 
     Returns:
         The only entry of the metadata, with `NO_HASH` for the hash; it is the first such text in the entry.
@@ -56,28 +58,26 @@ def to_metadata(fields: Mapping[str, Any]) -> dict[str, str]:
     """
     content = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSIONS[weights],
         "sha256": NO_HASH.decode(),
         **fields,
         "shape": dict(sorted(fields["shape"].items())),
         "vocabulary": fields["vocabulary"].to_json(),
         "scores": {name: score for name, score in sorted(fields["scores"].items()) if math.isfinite(score)},
     }
-    if content["after_white_space"] is None:
-        del content["after_white_space"]
-    if not content["unwrapped"]:
-        del content["unwrapped"]
-    return {_KEY: json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
+    known = {name: value for name, value in content.items() if value is not None and value is not False}
+    return {_KEY: json.dumps(known, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
 
-def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | None]:
+def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str | None]:
     """Reads and checks the metadata of a file of any version.
 
     Args:
         metadata: all its entries.
 
     Returns:
-        The fields that `to_metadata` takes, and the hash that the file must have; None when it has none.
+        The fields that `to_metadata` takes, the type that the weights must have, and the hash that the file must have, or None
+        if it has none.
 
     Raises:
         LaterVersionError: if only a later textgen reads it; a later format is not checked any further.
@@ -85,26 +85,29 @@ def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str | No
     """
     if _KEY in metadata:
         content = parse_object(metadata[_KEY], "metadata")
-        _check_version(content.get("format"), content.get("format_version"), layout=2)
+        version = content.get("format_version")
+        _check_version(content.get("format"), version, FORMAT_VERSIONS.values())
         sha256 = content.get("sha256")
         if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
             raise FormatError(f"its sha256 must be 64 digits of hex, not {shown(sha256)}")
-        return _check_fields(content), sha256
-    _check_version(metadata.get("format"), _number(metadata.get("format_version")), layout=1)
+        weights = next(weights for weights, number in FORMAT_VERSIONS.items() if number == version)
+        return _check_fields(content), weights, sha256
+    _check_version(metadata.get("format"), _number(metadata.get("format_version")), [1])
     parsed = {name: parse_object(metadata.get(name), name) for name in ("shape", "vocabulary", "scores")}
     texts = {name: metadata.get(name, "") for name in ("data_sha256", "textgen_version")}
-    return _check_fields({**parsed, **texts, "step": _number(metadata.get("step"))}), None
+    return _check_fields({**parsed, **texts, "step": _number(metadata.get("step"))}), "F32", None
 
 
-def _check_version(found: Any, version: Any, layout: int) -> None:
-    """Refuses a file whose format or version does not match the layout of its metadata."""
+def _check_version(found: Any, version: Any, versions: Collection[int]) -> None:
+    """Refuses a file of another format, or of a version whose metadata has another layout."""
     if found != FORMAT or type(version) is not int:
         raise FormatError(_NO_MODEL)
-    if version > FORMAT_VERSION:
+    latest = max(FORMAT_VERSIONS.values())
+    if version > latest:
         raise LaterVersionError(
-            f"it has format version {version}, and textgen {__version__} reads up to version {FORMAT_VERSION}; upgrade textgen"
+            f"it has format version {version}, and textgen {__version__} reads up to version {latest}; upgrade textgen"
         )
-    if version != layout:
+    if version not in versions:
         raise FormatError(_NO_MODEL)
 
 
@@ -127,6 +130,8 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         _check_text("name of a score", name)
         if isinstance(score, bool) or not isinstance(score, int | float):
             raise FormatError(f"its score {name} must be a number, not {shown(score)}")
+    if "started_from" in content:
+        _check_text("started_from", content["started_from"])
     vocabulary = _read_vocabulary(content["vocabulary"])
     if "after_white_space" in content:
         _check_after_white_space(content["after_white_space"], vocabulary)
@@ -142,6 +147,7 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "textgen_version": content["textgen_version"],
         "after_white_space": content.get("after_white_space"),
         "unwrapped": unwrapped,
+        "started_from": content.get("started_from"),
     }
 
 

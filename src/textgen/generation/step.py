@@ -23,7 +23,7 @@ input and state are contiguous, [x, 1, h], so that kernel, bias and recurrent ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,13 @@ if TYPE_CHECKING:
 
     from textgen.generation.layers import Floats
     from textgen.generation.model_file import ModelFile
+
+
+def log_total(logits: Floats) -> Floats:
+    """Returns the logarithm of the sum of exp(logits), which a logit must be compared with; `(batch,)` for a batch."""
+    best = logits.max(axis=-1, keepdims=True)
+    total: Floats = best[:, 0] + np.log(np.exp(logits - best).sum(axis=-1))
+    return total
 
 
 class LSTMStep:
@@ -74,6 +81,19 @@ class LSTMStep:
             The run.
         """
         return LSTMRun(self, batch)
+
+    def read(self, texts: NDArray[np.integer]) -> Iterator[Floats]:
+        """Reads whole texts in parallel, from zero states.
+
+        Args:
+            texts: `(batch, length)`, the token ids.
+
+        Yields:
+            After each token of every text, the logits of the next one; see `LSTMRun.__call__`.
+        """
+        run = self.start(len(texts))
+        for ids in texts.T:
+            yield run(ids)
 
 
 class LSTMRun:

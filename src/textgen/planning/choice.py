@@ -79,6 +79,17 @@ _ALMOST_ALL = 0.95
 """From this share of the time on, the plan does not promise an earlier end."""
 
 
+def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
+    """Returns whether some time, on some device, makes `choose` choose a shape.
+
+    Args:
+        shape: the `SHAPE_SETTINGS` by name.
+        language_model: `char` or `word`.
+    """
+    chosen = [size.shape for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
+    return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
+
+
 @dataclass(frozen=True)
 class Choice:
     """Settings that are chosen together, for one reason.

@@ -179,7 +179,7 @@ def upload_once(path: Path, uri: str, crc32c: str) -> None:
         if written.crc32c != crc32c:
             directory.remove(name, written.generation)
             raise DataError(
-                f"the text changed while it was uploaded ({path}); run the same command again when nothing writes to it"
+                f"{path} changed while it was uploaded; run the same command again when nothing writes to it"
             )
 
 

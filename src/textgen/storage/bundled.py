@@ -1,4 +1,4 @@
-"""Finds the files that come with textgen: presets and a story."""
+"""Finds the files that come with textgen: presets, a story and the base model."""
 
 from __future__ import annotations
 

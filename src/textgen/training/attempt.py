@@ -28,7 +28,7 @@ from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.display import Display
 from textgen.training.evaluation import Evaluator
-from textgen.training.export import to_model_file
+from textgen.training.export import take_weights, to_model_file
 from textgen.training.limits import StopAtLimits
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress, Tracker
@@ -47,12 +47,14 @@ class Run:
         corpus: the text.
         streams: the windows of its training section.
         counts: how often each id occurs there, `(vocabulary_size,)`.
+        start: the model that a job without a checkpoint starts from, with the vocabulary of the text; None for new weights.
         after_white_space: the tokens that directly follow white space there, as in `ModelFile`.
         validator: evaluates the model on the validation section.
         job: the job directory.
         store: the job's checkpoints.
         summary_dir: the directory for TensorBoard's files.
-        identity: the part of a checkpoint that identifies the text and the versions of the programs.
+        identity: the part of a checkpoint that identifies the text, the model that training started from, and the versions of
+            the programs.
         allow_changed_data: whether the job may resume with a different text.
         signals: handles SIGINT and SIGTERM.
         console: shows the progress.
@@ -62,6 +64,7 @@ class Run:
     corpus: Corpus
     streams: Streams
     counts: np.ndarray
+    start: ModelFile | None
     after_white_space: Mapping[str, Sequence[str]] | None
     validator: Validator
     job: JobDirectory
@@ -78,7 +81,7 @@ class Attempt:
 
     Args:
         run: what all attempts share.
-        checkpoint: the checkpoint to resume from; None starts from scratch.
+        checkpoint: the checkpoint to resume from; None for a job without any.
         rollbacks: the number of times the job has gone back to a checkpoint, if the checkpoint has a smaller one.
 
     Attributes:
@@ -101,6 +104,8 @@ class Attempt:
             unknown_share=float(run.counts[UNKNOWN_ID]) / len(streams.ids),
         )
         continues = False
+        if checkpoint is None and run.start is not None:
+            take_weights(self.model, run.start)
         if checkpoint is not None:
             continues = resume(
                 self.model,
@@ -159,7 +164,7 @@ class Attempt:
             console=run.console,
         )
         display = Display(run.console, plan, progress)
-        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu")
+        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu", started=run.config.is_started)
         steps = [Tracker(progress), schedule, StopAtLimits(plan, progress, run.signals)]
         with display:
             self._fit([*steps, evaluator, board, save, display])
@@ -221,6 +226,7 @@ class Attempt:
             scores=scores,
             after_white_space=run.after_white_space,
             unwrapped=run.corpus.unwrapped,
+            started_from=run.identity["started_from"],
         )
 
 

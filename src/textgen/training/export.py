@@ -25,6 +25,7 @@ def to_model_file(
     scores: Scores | None,
     after_white_space: Mapping[str, Sequence[str]] | None = None,
     unwrapped: bool = False,
+    started_from: str | None = None,
 ) -> ModelFile:
     """Builds the model file of a training state: the weights and everything else that sampling needs.
 
@@ -37,6 +38,7 @@ def to_model_file(
         scores: the validation scores of these weights, if they were evaluated.
         after_white_space: what follows white space in the training text, as in `ModelFile`.
         unwrapped: whether the training text was unwrapped, as in `ModelFile`.
+        started_from: the hash of the model that training started from, as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
     return ModelFile(
@@ -49,6 +51,7 @@ def to_model_file(
         textgen_version=__version__,
         after_white_space=after_white_space,
         unwrapped=unwrapped,
+        started_from=started_from,
     )
 
 

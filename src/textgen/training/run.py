@@ -18,7 +18,8 @@ from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import DivergedError, MissingError, UnavailableError, named
-from textgen.generation import read_model
+from textgen.generation import ModelFile, read_model
+from textgen.generation.adoption import adopt
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
@@ -55,6 +56,7 @@ def train(
     console: Console,
     device: Device = "auto",
     allow_changed_data: bool = False,
+    start: ModelFile | None = None,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
@@ -68,6 +70,8 @@ def train(
         console: shows the progress.
         device: the device to train on.
         allow_changed_data: whether the job may resume with a different text.
+        start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
+            weights.
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -92,7 +96,7 @@ def train(
         console.warn(remark)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
-    identity = _identity(corpus)
+    identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn)
@@ -100,11 +104,13 @@ def train(
     if config.deterministic:
         fix_kernels()
     vocabulary_size = corpus.vocabulary.size
+    counts = count_tokens(ids, vocabulary_size)
     run = Run(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
-        counts=count_tokens(ids, vocabulary_size),
+        counts=counts,
+        start=None if start is None else adopt(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
@@ -194,9 +200,14 @@ def _newest(job: JobDirectory, store: CheckpointStore, console: Console) -> Chec
     return checkpoint
 
 
-def _identity(corpus: Corpus) -> dict[str, Any]:
-    """The part of a checkpoint that identifies the text and the versions of the programs."""
+def _identity(corpus: Corpus, checkpoint: Checkpoint | None, start: ModelFile | None) -> dict[str, Any]:
+    """The part of a checkpoint that identifies the text, the model that training started from, and the versions of the programs."""
+    if checkpoint is not None:
+        started_from = checkpoint.facts.get("started_from")
+    else:
+        started_from = None if start is None else start.sha256
     return {
+        "started_from": started_from,
         "data_sha256": corpus.sha256,
         "vocabulary_sha256": corpus.vocabulary.sha256,
         "versions": {

@@ -8,8 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from textgen.cli.automatic import complete, minutes_to_choose_for
+from textgen.cli.decision import find_start
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.existing_job import check_job
+from textgen.cli.init_from import (
+    AUTO,
+    NONE,
+    START_OVER,
+    Start,
+    check_other_job,
+    check_start,
+    kept_start,
+    open_start,
+    take_shape,
+)
+from textgen.cli.job_config import read_config
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
 from textgen.cli.prompt_text import check_sample_prompt
@@ -22,7 +35,7 @@ from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
 from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError
-from textgen.jobs import job_place
+from textgen.jobs import JobDirectory, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, Plan
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
@@ -60,6 +73,8 @@ class Request:
         config: the settings of the training.
         command: the other arguments of textgen-train.
         choices: the settings that were chosen automatically.
+        start: the reason for what training starts from; empty if that was not chosen automatically.
+        starts_automatically: whether `init_from` was left open.
     """
 
     vertex: VertexConfig
@@ -70,6 +85,8 @@ class Request:
     config: TrainingConfig
     command: TrainCommand
     choices: tuple[Choice, ...]
+    start: str
+    starts_automatically: bool
 
 
 def add_request_settings(parser: Parser) -> None:
@@ -95,33 +112,53 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**preset, **values}
     config = _in_bucket(build(TrainingConfig, given), vertex)  # before the text: a local folder of that name is no job
+    starts_automatically = config.init_from == AUTO
     choices: tuple[Choice, ...] = ()
     uploads: list[Upload] = []
+    if offline and is_bucket(config.init_from):
+        raise UsageError(
+            f"--init_from {config.init_from} is in a bucket and is not read here, but the job's name depends on it; copy it here"
+        )
     if offline and any(map(is_bucket, _named(config))):
-        if minutes_to_choose_for(config, command, given) is not None:
+        if config.init_from in {AUTO, NONE} and minutes_to_choose_for(config, command, given) is not None:
             raise UsageError(
                 "which model suits the time depends on the text, which is in a bucket and is not read here; "
                 "name a model with --lstm_state_size or --config, or copy the text here"
             )
         corpus, prefix = None, config.data_prefix or prefix_of(_named(config))
         texts = _as_given(config)
+        start = Start() if config.init_from == AUTO else open_start(config.init_from)
+        config = take_shape(start, config, given)
     else:
         corpus = open_text(config)
         kind: DeviceKind = "cpu" if find_machine(vertex).accelerator is None or command.device == "cpu" else "gpu"
-        config, choices = complete(config, command, given, corpus, kind)
+        start = find_start(config, command, given, corpus, kind)
+        if start.is_chosen and not offline:
+            from_scratch, _ = complete(config, command, given, corpus, kind)
+            if _began_from_scratch(from_scratch, corpus.prefix):
+                start = Start()
+        config = take_shape(start, config, given)
+        check_start(start, config, corpus)
+        config, choices = complete(config, command, given, corpus, kind, started=start.shape)
         check_model_file(config, corpus.vocabulary)
         check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
         check_sample_prompt(config.sample_prompt, corpus.vocabulary)
         prefix = corpus.prefix
         texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
     name = job_name(config, prefix)
+    if start.is_local:
+        uploads.append(_upload_of_model(start, below(vertex.bucket_uri, "textgen/models")))
+        config = replace(config, init_from=uploads[-1].uri)
     place = with_job_name(config.job_dir, name)
     job_place(place)  # refuses a name that no local copy can have
+    check_other_job(config.init_from, JobDirectory(Path(), place))
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     arguments = [*texts, *_arguments(config, command, given)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
-    return Request(vertex, place, tuple(uploads), job, corpus, config, command, choices)
+    return Request(
+        vertex, place, tuple(uploads), job, corpus, config, command, choices, start.reason, starts_automatically
+    )
 
 
 def check_existing(request: Request) -> None:
@@ -134,6 +171,14 @@ def check_existing(request: Request) -> None:
         job = job_place(request.place).look()
         config, corpus = decide_unwrapping(request.config, request.corpus, job)
         check_job(job, config, corpus, allow_changed_data=request.command.allow_changed_data)
+        if job.exists and not request.starts_automatically:
+            kept_start(job, read_config(job.config, START_OVER), request.config.init_from)
+
+
+def _began_from_scratch(config: TrainingConfig, prefix: str) -> bool:
+    """Returns whether the directory that the settings name has a job that began from scratch, as before there was a base model."""
+    job = job_place(with_job_name(config.job_dir, job_name(config, prefix))).look()
+    return job.exists and kept_start(job, read_config(job.config, START_OVER), AUTO) == NONE
 
 
 def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
@@ -185,6 +230,14 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
     return [*(upload.uri for upload in uploads), f"--data_prefix={prefix}"], uploads
 
 
+def _upload_of_model(start: Start, directory: str) -> Upload:
+    """The upload of the model that training starts from."""
+    path = Path(start.init_from)
+    path = JobDirectory(path).model if path.is_dir() else path
+    content = Fingerprint.of(path)
+    return Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
+
+
 def _plain(name: str) -> str:
     """A file's name as the name of an object."""
     readable = name.encode(errors="replace").decode()
@@ -204,6 +257,7 @@ def _arguments(config: TrainingConfig, command: TrainCommand, given: Collection[
         setting.as_argument(getattr(config, setting.name))
         for setting in settings(config)
         if setting.name not in {*_NAMED_BY_US, *left_open}
+        and (setting.name, getattr(config, setting.name)) != ("init_from", NONE)
         and (setting.name in explicit or getattr(config, setting.name) != setting.default)
     ]
     if command.allow_changed_data:

@@ -111,6 +111,7 @@ def _show(console: Console, request: Request) -> None:
     lines += [(name, spec[key]) for name, key in _OPTIONAL.items() if key in spec]
     if "labels" in request.job:
         lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
+    lines += [("start", request.start)] if request.start else []
     lines += [("chosen", text) for text in describe(request.choices)]
     lines += [
         ("upload", f"{upload.path} ({decimal(upload.path.stat().st_size)}) to {upload.uri}")

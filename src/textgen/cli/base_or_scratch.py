@@ -1,0 +1,96 @@
+"""Decides whether a character model of a text starts from the base model or from scratch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textgen.cli.find_job import BASE
+from textgen.cli.init_from import NONE, Start
+from textgen.corpus import Corpus, Section, Vocabulary
+from textgen.planning import DeviceKind, base_pays
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ORDER = 3
+"""The characters in the n-grams of the text that the base model must beat: two to predict from, and the predicted one."""
+
+_MOST_READ = 2_000_000
+"""The most characters of each section that are read."""
+
+_LEAST_PREDICTED = 2
+"""The fewest characters of which one can be predicted; a text with fewer is refused later."""
+
+_MOST_PIECES, _PIECE = 64, 128
+"""The number and the length of the pieces of the validation text that are predicted. Together they take the base model half a second."""
+
+
+def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind) -> Start:
+    """Decides from the text and the time alone, so that the same command always starts in the same way.
+
+    The base model must predict the validation text better than a trigram of the training text does. Otherwise it is a model
+    of something else: of another language, or of something that is not prose.
+
+    Args:
+        base: the base model.
+        corpus: the text, of characters.
+        minutes: the training time.
+        device: the kind of device that trains.
+
+    Returns:
+        The base model or none, with the reason.
+    """
+    if not base_pays(minutes, corpus.train.characters, device):
+        return Start(NONE, reason="from scratch: this text and this time are enough without the base model")
+    if not _predicts_better(base, corpus):
+        return Start(
+            NONE,
+            reason="from scratch: the base model, of English prose, predicts this text worse than its own trigrams do",
+        )
+    return Start(
+        BASE,
+        base.model,
+        "from the base model: it is of English prose, and predicts this text better than its own trigrams do",
+    )
+
+
+def _predicts_better(base: Start, corpus: Corpus) -> bool:
+    import numpy as np
+
+    from textgen.evaluation.kneser_ney import KneserNey
+    from textgen.evaluation.prediction import mean_loss
+    from textgen.generation.adoption import adopt
+
+    assert base.model is not None  # noqa: S101 - our own mistake
+    vocabulary = corpus.vocabulary
+    ids, valid_ids = (_read(section, vocabulary) for section in (corpus.train, corpus.valid))
+    if len(valid_ids) < _LEAST_PREDICTED:
+        return False
+    counts = np.bincount(ids, minlength=vocabulary.size)
+    pieces = _spread(valid_ids)
+    trigram = KneserNey(ids, _ORDER, vocabulary.size)
+    expected = np.mean([trigram.loss(piece) for piece in pieces])
+    return mean_loss(adopt(base.model, vocabulary, counts, ids), pieces) < float(expected)
+
+
+def _read(section: Section, vocabulary: Vocabulary) -> NDArray[np.int64]:
+    """Returns the ids of a section, or of its beginning if it is long."""
+    import numpy as np
+
+    ids: list[int] = []
+    for chunk in section.chunks(1 << 16):
+        ids += vocabulary.encode(chunk)
+        if len(ids) >= _MOST_READ:
+            break
+    return np.array(ids[:_MOST_READ])
+
+
+def _spread(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Cuts pieces of equal length from a text, evenly spread over it; `(pieces, tokens)`."""
+    import numpy as np
+
+    length = min(_PIECE, len(ids))
+    count = max(1, min(_MOST_PIECES, len(ids) // length))
+    starts = np.linspace(0, len(ids) - length, count).astype(np.int64)
+    return np.stack([ids[start : start + length] for start in starts])

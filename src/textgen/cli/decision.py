@@ -1,0 +1,239 @@
+"""Decides which job a training command is for: its settings, its place, and the model that it starts from."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from textgen.cli.automatic import (
+    complete,
+    device_kind,
+    keep_choice,
+    minutes_to_choose_for,
+    other_models,
+    with_settings,
+)
+from textgen.cli.base_or_scratch import choose_start
+from textgen.cli.find_job import BASE, base_path
+from textgen.cli.init_from import (
+    AUTO,
+    START_OVER,
+    Start,
+    check_other_job,
+    check_start,
+    kept_start,
+    open_start,
+    take_shape,
+)
+from textgen.cli.job_config import read_config
+from textgen.cli.places import find_places
+from textgen.cli.training_text import decide_unwrapping
+from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
+from textgen.corpus import Corpus
+from textgen.errors import TextgenError
+from textgen.jobs import JobDirectory, JobPlace, JobState
+from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A job, which may exist.
+
+    Attributes:
+        config: the settings.
+        choices: the settings that were chosen automatically.
+        start: what training starts from; for an existing job, without the model.
+        place: the place of the job.
+        summaries: the directory of TensorBoard's files; None if that is in the job's own directory.
+        job: the job as it is now, for reading only.
+        remark: a line about why this job is used, to print; empty if that needs no explanation.
+        replaced: the place of another job, which the command would resume without `--fresh`.
+    """
+
+    config: TrainingConfig
+    choices: tuple[Choice, ...]
+    start: Start
+    place: JobPlace
+    summaries: str | None
+    job: JobDirectory
+    remark: str = ""
+    replaced: JobPlace | None = None
+
+
+def decide(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, worker: str | None
+) -> Decision:
+    """Decides which job a command is for.
+
+    Args:
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
+        corpus: the text.
+        worker: see `job_place`.
+
+    Raises:
+        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit the command.
+    """
+    return _Decider(config, command, given, corpus, worker).decide()
+
+
+def find_start(
+    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
+) -> Start:
+    """Decides what a new job starts from.
+
+    Args:
+        config: the settings; those that were not given have their defaults.
+        command: the flags that are not settings.
+        given: the names of the settings that were given.
+        corpus: the text.
+        device: the kind of device that will train.
+
+    Raises:
+        TextgenError: if a given model cannot be used.
+    """
+    if config.init_from != AUTO:
+        return open_start(config.init_from)
+    minutes = minutes_to_choose_for(config, command, given)
+    base = _find_base(config)
+    return Start() if minutes is None or base is None else choose_start(base, corpus, minutes, device)
+
+
+def _find_base(config: TrainingConfig) -> Start | None:
+    """Returns the base model; None if it has other tokens than this run."""
+    has_base = config.language_model == "char" and base_path().exists()
+    return open_start(BASE) if has_base else None
+
+
+@dataclass(frozen=True)
+class _Decider:
+    """The arguments of `decide`."""
+
+    config: TrainingConfig
+    command: TrainCommand
+    given: Collection[str]
+    corpus: Corpus
+    worker: str | None
+
+    def decide(self) -> Decision:
+        if PLACEHOLDER not in self.config.job_dir:
+            return self._in_named_directory()
+        if self.config.init_from == AUTO:
+            return self._of_any_name()
+        return self._resumed_if_exists(self._started(open_start(self.config.init_from)))
+
+    def _in_named_directory(self) -> Decision:
+        """The job in a directory that does not depend on its model."""
+        place, _ = find_places(self.config, self.corpus.prefix, self.worker)
+        job = place.look()
+        if not job.exists or self.command.fresh:
+            device = device_kind(self.command)
+            return self._started(find_start(self.config, self.command, self.given, self.corpus, device))
+        check_other_job(self.config.init_from, job)
+        before = read_config(job.config, START_OVER)
+        config = dataclasses.replace(self.config, init_from=kept_start(job, before, self.config.init_from))
+        if config.is_started:
+            config = self._with_shape(config, before)
+        config, _ = complete(config, self.command, self.given, self.corpus, device_kind(self.command))
+        config = keep_choice(config, self.command, self.given, job)
+        return self._placed(config, (), Start(config.init_from))
+
+    def _of_any_name(self) -> Decision:
+        """The job of this text that exists, or else the one that suits the time best."""
+        scratch = self._started(Start())
+        minutes = minutes_to_choose_for(self.config, self.command, self.given)
+        if minutes is None:
+            return self._resumed_if_exists(scratch)
+        base = _find_base(self.config)
+        started = None if base is None else self._started(base)
+        resumed = self._find_existing([scratch] if started is None else [scratch, started])
+        if resumed is not None and not self.command.fresh:
+            return resumed
+        new = scratch
+        if base is not None and started is not None:
+            start = choose_start(base, self.corpus, minutes, device_kind(self.command))
+            new = dataclasses.replace(scratch if start.model is None else started, start=start)
+        if resumed is not None:
+            return dataclasses.replace(new, replaced=resumed.place)
+        return dataclasses.replace(new, remark=other_models(new.config, new.job, self.corpus.prefix))
+
+    def _find_existing(self, candidates: Sequence[Decision]) -> Decision | None:
+        """Returns the existing job that the command resumes; one of another text only if it will be refused, or changed on purpose.
+
+        Args:
+            candidates: the jobs that could be made, the first one first.
+        """
+        there = [candidate for candidate in candidates if candidate.job.exists]
+        for candidate in there:
+            if self._has_this_text(candidate.job):
+                return self._resumed(candidate)
+        shapes = [shape for candidate in candidates if (shape := candidate.start.shape) is not None]
+        other = next(self._others(candidates[0], shapes), None)
+        return self._resumed(there[0]) if other is None and there else other
+
+    def _started(self, start: Start) -> Decision:
+        """The job that starts in a given way."""
+        config = take_shape(start, self.config, self.given)
+        device = device_kind(self.command)
+        config, choices = complete(config, self.command, self.given, self.corpus, device, started=start.shape)
+        decision = self._placed(config, choices, start)
+        if self.config.init_from != AUTO:
+            check_other_job(start.init_from, decision.job)
+            check_start(start, config, self.corpus)
+        return decision
+
+    def _placed(self, config: TrainingConfig, choices: tuple[Choice, ...], start: Start) -> Decision:
+        place, summaries = find_places(config, self.corpus.prefix, self.worker)
+        return Decision(config, choices, start, place, summaries, place.look())
+
+    def _resumed_if_exists(self, decision: Decision) -> Decision:
+        return self._resumed(decision) if decision.job.exists and not self.command.fresh else decision
+
+    def _resumed(self, decision: Decision) -> Decision:
+        """The same job, which exists, with the start that it had."""
+        before = read_config(decision.job.config, START_OVER)
+        config = dataclasses.replace(decision.config, init_from=kept_start(decision.job, before, self.config.init_from))
+        config = keep_choice(config, self.command, self.given, decision.job)
+        return dataclasses.replace(decision, config=config, choices=(), start=Start(config.init_from))
+
+    def _with_shape(self, config: TrainingConfig, before: TrainingConfig) -> TrainingConfig:
+        """Returns the settings with the shape of a job's model, as far as it was not given."""
+        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.given))
+
+    def _has_this_text(self, job: JobDirectory) -> bool:
+        state = JobState.find(job.state)
+        if state is None or state.data_sha256 == self.corpus.sha256:
+            return True
+        _, corpus = decide_unwrapping(self.config, self.corpus, job)
+        return state.data_sha256 == corpus.sha256
+
+    def _others(self, decision: Decision, shapes: Sequence[Mapping[str, Any]]) -> Iterator[Decision]:
+        """Yields the jobs of this text whose model would be chosen for another time.
+
+        Args:
+            decision: the job that starts from scratch.
+            shapes: the shapes of the models that training could start from.
+        """
+        if decision.job.uri is not None:
+            return
+        names = with_job_name(glob.escape(self.config.job_dir), f"{glob.escape(self.corpus.prefix)}-*")
+        for directory in sorted(map(Path, glob.glob(names))):  # noqa: PTH207 - the pattern may be absolute
+            job = JobDirectory(directory)
+            try:
+                if not job.exists or not job.state.exists() or not self._has_this_text(job):
+                    continue
+                before = read_config(job.config, "")
+            except TextgenError:
+                continue
+            shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
+            if shape not in shapes and not can_choose(shape, self.config.language_model):
+                continue
+            other = self._placed(self._with_shape(decision.config, before), (), Start())
+            if other.job.root == directory:
+                remark = f"Resuming {job}, which already has a model of this text; --fresh starts over with the model that suits this time"
+                yield dataclasses.replace(self._resumed(other), remark=remark)

@@ -1,0 +1,215 @@
+"""Finds the model that training starts from, and checks that it suits the text, before TensorFlow is loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textgen.cli.find_job import BASE, base_path, find_job
+from textgen.config import TrainingConfig
+from textgen.config.flags import described
+from textgen.corpus import Corpus
+from textgen.errors import DataError, FormatError, MissingError, UsageError, named
+from textgen.jobs import CheckpointStore, JobDirectory
+from textgen.planning import SHAPE_SETTINGS
+from textgen.storage import is_bucket
+
+if TYPE_CHECKING:
+    from textgen.generation import ModelFile
+
+AUTO, NONE = "auto", "none"
+"""The values of `init_from`, besides `base`, that are not the place of a model."""
+
+START_OVER = f"use {named('fresh')} to start over"
+
+_LEAST_MATCHED = 0.5
+_TOKENS = {"char": "characters", "word": "words", "spaced": "pre-tokenized words"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training starts from.
+
+    Attributes:
+        init_from: the value of the setting: `none`, `base`, or the path or URI of a model.
+        model: the model; None if training starts from scratch.
+        reason: a line for the plan, which explains what was chosen automatically; empty if nothing was.
+    """
+
+    init_from: str = NONE
+    model: ModelFile | None = None
+    reason: str = ""
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the base model was chosen automatically."""
+        return self.model is not None and self.reason != ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model is a file on this machine that another one does not have."""
+        return self.init_from not in {NONE, BASE} and not is_bucket(self.init_from)
+
+    @property
+    def shape(self) -> dict[str, Any] | None:
+        """The settings that shape the model's network; None if training starts from scratch."""
+        if self.model is None:
+            return None
+        return {name: self.model.shape.get(name, getattr(TrainingConfig, name)) for name in SHAPE_SETTINGS}
+
+
+def open_start(init_from: str) -> Start:
+    """Opens the model that the user, or an existing job, names.
+
+    Args:
+        init_from: the value of the setting, not `auto`.
+
+    Raises:
+        TextgenError: if there is no such model, or it cannot be used.
+    """
+    from textgen.generation.model_place import open_model
+
+    if init_from == NONE:
+        return Start()
+    if init_from == BASE:
+        return Start(BASE, open_model(base_path()))
+    try:
+        place = find_job(init_from, with_model=True)
+    except MissingError as error:
+        raise MissingError(f"cannot start from {named('init_from')} {init_from}: {error}") from error
+    return Start(place, open_model(place))
+
+
+def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
+    """Checks that the weights of a model can be used for a text.
+
+    Args:
+        start: what training starts from.
+        config: the settings of the run.
+        corpus: the text.
+
+    Raises:
+        UsageError: if the model has other tokens.
+        DataError: if it knows less than half of the text.
+    """
+    from textgen.corpus.vocabulary import count_tokens
+    from textgen.generation.adoption import find_places, matched_share
+
+    if start.model is None:
+        return
+    known, wanted = start.model.vocabulary, corpus.vocabulary
+    if known.tokenizer.name != wanted.tokenizer.name:
+        raise UsageError(
+            f"{named('init_from')} {start.init_from} is a model of {_TOKENS[known.tokenizer.name]}, but this run needs one of "
+            f"{_TOKENS[wanted.tokenizer.name]}; name another model, or change {named('language_model')}, which is {config.language_model}"
+        )
+    if not known.unknown(wanted.tokens):
+        return
+    import numpy as np
+
+    found = count_tokens([corpus.train], wanted.tokenizer)
+    counts = np.zeros(wanted.size, np.int64)
+    for (number,), count in zip(map(wanted.ids, zip(found)), found.values(), strict=True):
+        counts[number] += count
+    share = matched_share(find_places(known, wanted, counts), counts)
+    if share < _LEAST_MATCHED:
+        raise DataError(
+            f"{named('init_from')} {start.init_from} must know at least half of the tokens in the training text, got "
+            f"{100 * share:.2g}%; name a model of a similar text, or none"
+        )
+
+
+def take_shape(start: Start, config: TrainingConfig, given: Collection[str]) -> TrainingConfig:
+    """Takes the shape of the model that training starts from, and notes which model that is.
+
+    Args:
+        start: what training starts from.
+        config: the settings; those that were not given have their defaults.
+        given: the names of the settings that were given.
+
+    Raises:
+        UsageError: if a given setting differs from the model's.
+    """
+    shape = start.shape or {}
+    for name, value in shape.items():
+        if name in given and value != getattr(config, name):
+            raise UsageError(
+                f"{named('init_from')} {start.init_from} has {name} {described(value)}, got {named(name)} "
+                f"{described(getattr(config, name))}; leave out one of the two"
+            )
+    return dataclasses.replace(config, init_from=start.init_from, **shape)
+
+
+def find_model(start: Start, job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> ModelFile | None:
+    """Finds the model whose weights a job needs, which is read again for a job without a checkpoint.
+
+    Args:
+        start: what the job starts from; for an existing job, without the model.
+        job: the job, locked.
+        config: the settings of the run.
+        corpus: the text, with the vocabulary of the job.
+
+    Returns:
+        The model; None if the job starts from scratch, or has a checkpoint.
+
+    Raises:
+        FormatError: if the model has another shape than the job.
+        TextgenError: if there is no such model any more, or it cannot be used.
+    """
+    if start.init_from == NONE or CheckpointStore(job.checkpoints).steps():
+        return None
+    if start.model is not None:
+        return start.model
+    start = open_start(start.init_from)
+    check_start(start, config, corpus)
+    for name, value in (start.shape or {}).items():
+        if value != getattr(config, name):
+            raise FormatError(
+                f"{start.init_from}, which {job} starts from, has {name} {described(value)} now, and the job has "
+                f"{described(getattr(config, name))}; restore that model, or {named('fresh')} starts over"
+            )
+    return start.model
+
+
+def kept_start(job: JobDirectory, before: TrainingConfig, wanted: str) -> str:
+    """Returns what an existing job has started from.
+
+    Args:
+        job: the job.
+        before: its settings.
+        wanted: what the command names, or `auto`.
+
+    Raises:
+        UsageError: if the command names something else.
+    """
+    kept = NONE if before.init_from == AUTO else before.init_from
+    if wanted != AUTO and kept not in {wanted, str(Path("job", wanted))}:
+        raise UsageError(
+            f"{named('init_from')} is {kept} in {job}, got {wanted}, and cannot change after the start; leave it out, "
+            f"name another {named('job_dir')}, or {START_OVER}"
+        )
+    return kept
+
+
+def check_other_job(init_from: str, job: JobDirectory) -> None:
+    """Refuses a job that would start from itself.
+
+    Raises:
+        UsageError: if the model is the job's own.
+    """
+    if init_from in {NONE, BASE}:
+        return
+    if is_bucket(init_from):
+        own = job.uri is not None and init_from.rstrip("/") in {job.uri, f"{job.uri}/{job.model.name}"}
+    else:
+        path = os.path.realpath(init_from)
+        own = path in {os.path.realpath(place) for place in (job.root, job.model)}
+    if own:
+        raise UsageError(
+            f"{named('init_from')} must be another model than the job's own, got {init_from}; leave it out to resume that job, "
+            f"or name another {named('job_dir')}"
+        )

@@ -1,0 +1,24 @@
+"""Decides whether starting from the base model pays; arithmetic on a few measured numbers, never a timing."""
+
+from __future__ import annotations
+
+from textgen.planning.speed import DeviceKind
+
+_MOST_CHARACTERS: dict[DeviceKind, tuple[tuple[float, int], ...]] = {
+    "cpu": ((30, 2_000_000), (float("inf"), 500_000)),
+    "gpu": ((float("inf"), 500_000),),
+}
+"""Pairs of a time in minutes and the length of the longest training text for which starting from the base pays in less time."""
+
+
+def base_pays(minutes: float, characters: int, device: DeviceKind) -> bool:
+    """Returns whether a character model of a text that the base model suits gets better if it starts from the base.
+
+    In a long text and a long time, a model chosen for them learns more than the base can give.
+
+    Args:
+        minutes: the training time.
+        characters: the length of the training text.
+        device: the kind of device that trains.
+    """
+    return characters <= next(most for below, most in _MOST_CHARACTERS[device] if minutes < below)
