@@ -32,9 +32,9 @@ BLOCKS = {256: 5_000, 64: 16_000}
 
 
 def train(job: str, arguments: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Runs textgen-train without a cache, and returns its summary and the records of its evaluations."""
-    command = [sys.executable, "-m", "textgen", "train", "--json", "--sample_length", "0", "--job_dir", job, *arguments]
-    environment = {**os.environ, "TEXTGEN_CACHE": f"{job}-cache"}
+    """Runs textgen-train with its own cache and state, and returns its summary and the records of its evaluations."""
+    command = [sys.executable, "-m", "textgen", "train", "--json", "--job_dir", job, *arguments]
+    environment = {**os.environ, "TEXTGEN_CACHE": f"{job}-cache", "TEXTGEN_STATE": f"{job}-state"}
     printed = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, text=True).stdout
     lines = Path(job, "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return json.loads(printed), [json.loads(line) for line in lines]
@@ -90,7 +90,7 @@ def main() -> None:
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as directory:
             job = f"{directory}/job"
-            found, records = train(job, [given.text, "--seed", str(seed), *flags])
+            found, records = train(job, [given.text, "--seed", str(seed), "--sample_length", "0", *flags])
             model = read_model(Path(job, "model.safetensors"))
         blocks = [block_loss(model, valid, size, count) for size, count in BLOCKS.items()]
         curves[seed] = [(record["seconds"] / 60, record["valid_loss"]) for record in records]

@@ -40,7 +40,7 @@ def main() -> None:
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as directory:
             text = ["--data_dir", given.data_dir, "--data_prefix", given.prefix, "--language_model", "word"]
-            summary, records = train(f"{directory}/job", [*text, "--seed", str(seed), *flags])
+            summary, records = train(f"{directory}/job", [*text, "--seed", str(seed), "--sample_length", "0", *flags])
         best = min(record["valid_perplexity"] for record in records)
         found.append(best)
         print(

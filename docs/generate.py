@@ -172,7 +172,9 @@ new text. The job keeps its vocabulary, because the model has learned the ids of
 `[UNK]`, and a text with more than 5% of them is refused. Later runs do not need the flag again, unless a vocabulary file lists different
 tokens from the job's.
 
-A different `encoding` or `valid_fraction` makes a different text of the same files, and is refused too. The message shows both values.
+A different `encoding`, `unwrap` or `valid_fraction` makes a different text of the same files, and is refused too. The message shows both
+values. A job stores whether its text was unwrapped, and `auto` never decides again: it means the job's own value. A job of an earlier
+version keeps its line breaks.
 With a larger `valid_fraction`, a job is also evaluated on text that it was trained on.
 
 If a job's `vocabulary.json` is damaged, delete it: training restores it from the same text. A job that has resumed with a changed text

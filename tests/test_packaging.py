@@ -205,12 +205,13 @@ def installation(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_wheel_contains_the_bundled_files(installation):
-    """The wheel contains the story, the presets and `py.typed`, but not the tests."""
+    """The wheel contains the story, the base model, the presets and `py.typed`, but neither the tests nor the base's programs."""
     package = installation.site / "textgen"
     assert installation.run("-c", "import textgen; print(textgen.__file__)").stdout.strip() == str(
         package / "__init__.py"
     )
-    assert (package / "bundled" / "data" / "story.txt").read_bytes() == (ROOT / "data" / "story.txt").read_bytes()
+    data = {path.name: path.read_bytes() for path in (ROOT / "data").iterdir() if path.is_file()}
+    assert {path.name: path.read_bytes() for path in (package / "bundled" / "data").iterdir()} == data
     assert {path.name for path in (package / "bundled" / "configs").iterdir()} >= {
         path.name for path in (ROOT / "configs").glob("*.yaml")
     }

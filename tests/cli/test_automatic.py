@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -7,14 +8,24 @@ from textgen.cli import automatic
 from textgen.cli.train import main
 from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.errors import FormatError
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, dropout
+from textgen.planning.passes import worthwhile_passes
+
+TEXT = "The keeper wound the tide clock at dusk.\n" * 400
+CHARACTERS = len(TEXT) * 9 // 10
+PASSES = worthwhile_passes(CHARACTERS, "char", started=False)
+
+
+def rate(passes):
+    """The dropout for so many passes over the text, as the plan prints it."""
+    return f"{dropout(passes, CHARACTERS, 'char', started=False):g}"
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "book.txt").write_text("The keeper wound the tide clock at dusk.\n" * 400)
+    (tmp_path / "book.txt").write_text(TEXT)
     (tmp_path / "mine.yaml").write_text("minutes: 2\n")
 
 
@@ -36,22 +47,24 @@ def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
 def test_a_short_text_ends_training_before_the_time_is_over(capsys):
     """The plan says how many passes are worth making, and how long they take; dropout is that of these passes."""
     said = plan(capsys, "--device=cpu")
-    assert "  limit      13 epochs or 5 minutes or 5 evaluations without a better one\n" in said
-    assert "  chosen     epochs 13: about 5.7 of the 300 seconds; more would memorise the text\n" in said
-    assert "dropout 0.5 for about 13 passes\n" in said
+    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better one\n" in said
+    assert re.search(
+        rf"  chosen     epochs {PASSES}: about [\d.]+ of the 300 seconds; more would memorise the text\n", said
+    )
+    assert f"dropout {rate(PASSES)} for about {PASSES} passes\n" in said
 
 
 @pytest.mark.parametrize(
     ("arguments", "limit"),
     [
-        (["--patience=none"], "13 epochs or 5 minutes"),
+        (["--patience=none"], f"{PASSES} epochs or 5 minutes"),
         (["--epochs=none", "--patience=none"], "5 minutes"),
         (["--epochs=7", "--minutes=2"], "7 epochs or 2 minutes or 5 evaluations without a better one"),
         (["--epochs=7"], "7 epochs"),
         (["--max_steps=7"], "7 steps"),
         (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without a better one"),
-        (["--layers=2"], "13 epochs or 5 minutes or 5 evaluations without a better one"),
-        (["--config=mine.yaml"], "13 epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--layers=2"], f"{PASSES} epochs or 5 minutes or 5 evaluations without a better one"),
+        (["--config=mine.yaml"], f"{PASSES} epochs or 2 minutes or 5 evaluations without a better one"),
     ],
 )
 def test_passes_and_patience_are_chosen_only_if_time_is_the_limit(capsys, arguments, limit):
@@ -94,10 +107,10 @@ def test_a_given_model_keeps_the_shape(capsys, arguments):
 @pytest.mark.parametrize(
     ("arguments", "training"),
     [
-        (["--layers=2"], "16 x 64 tokens per step, adamw, learning rate 0.0042, dropout 0.5 for about 13 passes"),
+        (["--layers=2"], f"16 x 64 tokens per step, adamw, learning rate 0.0042, dropout {rate(PASSES)} for about"),
         (["--lstm_state_size=1024", "--embedding_size=64"], "learning rate 0.004, "),
-        (["--epochs=2"], "learning rate 0.012, dropout 0.1 for about 2 passes"),
-        (["--config=mine.yaml"], "learning rate 0.012, dropout 0.5 for about 13 passes"),
+        (["--epochs=2"], f"learning rate 0.012, dropout {rate(2)} for about 2 passes"),
+        (["--config=mine.yaml"], f"learning rate 0.012, dropout {rate(PASSES)} for about {PASSES} passes"),
         (["--config=demo"], "learning rate 0.009, dropout 0.3\n"),
         (
             ["--layers=2", "--learning_rate=0.5", "--dropout=0", "--batch_size=3"],
@@ -133,7 +146,7 @@ def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
         for line in ("  model", "  training"):
             (before,), (after,) = ([x for x in said.splitlines() if x.startswith(line)] for said in (first, again))
             assert after.partition(", dropout")[0] == before.partition(", dropout")[0]
-        assert f"  limit      13 epochs or {minutes} minutes or 5 evaluations" in again
+        assert f"  limit      {PASSES} epochs or {minutes} minutes or 5 evaluations" in again
     assert "learning rate 0.5" in plan(capsys, *arguments, "--learning_rate=0.5")
     assert main(["book.txt", *arguments, "--minutes=600"]) == 0
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
@@ -243,12 +256,12 @@ def test_a_job_with_another_model_is_mentioned(capsys, training, shape):
 
 
 def test_every_default_in_the_help_is_what_a_plain_command_uses(training):
-    """A setting that a plain command gives another value than its default says in words what it uses."""
+    """A setting that a plain command gives another value than its default says in words what it uses, or is called auto."""
     assert main(["book.txt", "--device=cpu"]) == 0
     config = training.calls[0].config
     for setting in settings(TrainingConfig):
         words = setting.option.default_in_words
-        if words is None and setting.name != "texts":
+        if words is None and setting.name != "texts" and setting.default != "auto":
             assert getattr(config, setting.name) == setting.default
     assert {setting.name for setting in settings(TrainingConfig) if setting.option.default_in_words == "chosen"} == (
         set(CHOSEN_SETTINGS) - set(SHAPE_SETTINGS) - {"unroll_steps"}

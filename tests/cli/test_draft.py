@@ -9,6 +9,7 @@ from textgen.cli.draft import READ_AGAIN, Draft
 from textgen.config import SamplingConfig
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.errors import DataError, MissingError, UsageError
+from textgen.generation.prompt import read_prompt
 
 
 @dataclass
@@ -25,6 +26,9 @@ class Writer:
     @property
     def prompts(self):
         return [call.prompt for call in self.calls]
+
+    def read(self, prompt):
+        return read_prompt(prompt, self.vocabulary)
 
     def write(self, prompt, config, *, copies):
         if config.length == 0:

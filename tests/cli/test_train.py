@@ -118,7 +118,7 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
 
 def test_the_plan_describes_the_run(book, plan):
     """The plan has text, vocabulary, model, limits, memory, disk space and job directory."""
-    lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9")
+    lines = plan("book.txt", "--lstm_state_size=8", "--batch_size=4", "--max_steps=9", "--unwrap=no")
     text = book.read_text()
     cut = text.index("\n", len(text) * 9 // 10 - 1) + 1
     assert lines["text"] == f"book: {cut:,} characters for training, {len(text) - cut:,} for validation"

@@ -8,7 +8,7 @@ from textgen.errors import DataError, UsageError
     ("arguments", "error", "said"),
     [
         (
-            ["--sample_prompt=The €"],
+            ["--sample_prompt=the €"],
             DataError,
             "--sample_prompt must only have tokens of the training text, got '€'; leave them out\n",
         ),

@@ -83,11 +83,9 @@ def test_the_story_is_found_from_every_directory(train, tmp_path, monkeypatch):
     """The training text of a job on the bundled story is found from any current directory."""
     sha256 = train()
     monkeypatch.chdir("/")
-    assert (
-        bundled("data/story.txt")
-        .read_text(encoding="utf-8")
-        .startswith(read(open_training_text(tmp_path / JOB, sha256)))
-    )
+    text = bundled("data/story.txt").read_text(encoding="utf-8")
+    section = open_training_text(tmp_path / JOB, sha256)
+    assert text.replace("\n", " ").startswith(read(section).replace("\n", " "))
 
 
 def test_a_model_without_a_job_has_no_training_text():

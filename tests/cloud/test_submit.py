@@ -12,6 +12,7 @@ from tests.storage_front import fail
 from textgen.cli.vertex import submit
 from textgen.config import TrainingConfig
 from textgen.config.flags import build
+from textgen.corpus import find_sources, open_corpus
 from textgen.generation import write_model
 from textgen.jobs import JobState as State
 from textgen.jobs import job_place
@@ -132,6 +133,30 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     assert config.summary_dir == f"gs://{bucket.name}/textgen/curves/{name}"
     place = vertex.created[0]["jobSpec"]["baseOutputDirectory"]["outputUriPrefix"]
     assert place == f"gs://{bucket.name}/textgen/mine/{name}"
+
+
+@pytest.mark.parametrize("flags", [[], ["--unwrap=no"], ["--unwrap=yes"]])
+def test_the_container_reads_the_text_as_it_was_shown(folder, vertex, bucket, capsys, flags):
+    """An explicit choice is passed on. Without one, the container decides from the same files, or resumes with the job's value."""
+    assert submitted(bucket, *flags) == 0
+    assert ("  unwrapped     one line per paragraph; " in capsys.readouterr().err) == (flags != ["--unwrap=no"])
+    args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+    assert [argument for argument in args if "unwrap" in argument] == flags
+
+
+def test_a_job_of_an_earlier_version_is_submitted_again(folder, vertex, bucket, capsys):
+    """Its text is compared with its own line breaks, which an explicit choice would change."""
+    text = find_sources(["book.txt"], None, None)
+    corpora = {choice: open_corpus(text, language_model="char", unwrap=choice) for choice in ("yes", "no")}
+    assert corpora["yes"].sha256 != corpora["no"].sha256
+    with job_place(f"gs://{bucket.name}/textgen/job/{NAME}").open(quiet()) as job:
+        job.config.write_text("lstm_state_size: 8\n")
+        job.vocabulary.write_text(json.dumps(corpora["no"].vocabulary.to_json()))
+        State("stopped", steps=1, data_sha256=corpora["no"].sha256).write(job.state)
+    assert submitted(bucket) == 0
+    assert submitted(bucket, "--unwrap=yes") == 65
+    assert "(unwrap is no in the job and yes in this run)" in capsys.readouterr().err
+    assert len(vertex.created) == 1
 
 
 def test_a_job_directory_in_the_bucket_is_no_local_folder(folder, vertex, bucket):

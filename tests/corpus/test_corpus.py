@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from textgen.corpus import (
     replace_vocabulary,
     section,
 )
+from textgen.storage import bundled
 
 CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.is_dir(), reason="the corpora are not here")
@@ -181,6 +183,53 @@ def test_sections_alone(folder, valid, test):
     assert (sections.train, sections.valid, sections.test) == (opened.train, opened.valid, opened.test)
     assert sections.sha256 == opened.sha256
     assert "".join(map(text_of, sections.texts)) == "a line\n" * 20 + (valid or "") + (test or "")
+
+
+STORY = bundled("data/story.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", ["char", "word"])
+def test_wrapped_prose_is_unwrapped_everywhere(folder, model):
+    """Sections, hash and vocabulary are those of the unwrapped text, which validation ends at the start of a word."""
+    files = sources(folder, train=STORY)
+    opened = open_corpus(files, language_model=model)
+    paragraphs = text_of(open_sections(files).texts[0])
+    assert opened.unwrapped
+    assert paragraphs != STORY
+    assert paragraphs.split() == STORY.split()
+    assert text_of(opened.train) + text_of(opened.valid) == paragraphs
+    assert 0 <= len(paragraphs) // 10 - opened.valid.characters < 20
+    assert re.fullmatch(r"\S\s\S", paragraphs[opened.train.stop - 1 : opened.train.stop + 2])
+    assert opened.train.sha256 == hashlib.sha256(text_of(opened.train).encode()).hexdigest()
+    same = sources(folder, train=text_of(opened.train), valid=text_of(opened.valid))
+    as_it_is = open_corpus(same, language_model=model)
+    assert not as_it_is.unwrapped
+    assert as_it_is.vocabulary == opened.vocabulary
+    assert (as_it_is.train.sha256, as_it_is.valid.sha256) == (opened.train.sha256, opened.valid.sha256)
+    wrapped = open_corpus(sources(folder, train=STORY), language_model=model, unwrap="no")
+    assert text_of(wrapped.train) + text_of(wrapped.valid) == STORY
+    assert wrapped.sha256 != opened.sha256
+
+
+def test_a_short_validation_text_is_unwrapped_with_the_others(folder):
+    """One decision holds for all texts of a corpus."""
+    short = "\n".join(STORY.split("\n")[5:12]) + "\n"
+    assert (
+        text_of(open_sections(sources(folder, train=STORY, valid=short, test=short)).valid)
+        == short.replace("\n", " ").rstrip() + "\n"
+    )
+    assert text_of(open_sections(sources(folder, train="A line.\n" * 99, valid=short)).valid) == short
+
+
+def test_an_unwrapped_text_of_one_line_can_be_split(folder):
+    """Without a space in the last part, the text is cut anywhere."""
+    paragraph = STORY[STORY.index("I have") : STORY.index("Let me describe")].rstrip()
+    text = paragraph + "x" * 1000
+    sections = open_sections(sources(folder, train=text), unwrap="yes")
+    assert not sections.unwrapped
+    sections = open_sections(sources(folder, train=f"{paragraph}\n\n{text}"), unwrap="yes")
+    assert sections.unwrapped
+    assert sections.valid.characters == (2 * len(paragraph) + 1002) // 10
 
 
 def test_a_text_that_changes_before_its_tokens_are_counted(folder, monkeypatch):

@@ -75,6 +75,19 @@ def test_files_are_joined_at_line_breaks(tmp_path):
     assert "".join(section.chunks(3)) == inner
 
 
+def test_each_file_is_unwrapped_to_its_own_width(tmp_path):
+    """Files with a width are unwrapped, the others are not, and no line is joined to one of the next file."""
+    texts = ["a line of several words\nand more of them", "and more\n", "a line of several words\nand more of them\n"]
+    paths = tuple(write_section(tmp_path / f"{number}.txt", text).paths[0] for number, text in enumerate(texts))
+    text = f"{texts[0]}\n{texts[1]}a line of several words and more of them\n"
+    assert "".join(read_files(paths, "utf-8", 3, (0, 0, 24))) == text
+    text = "a line of several words and more of them\nand more\n" * 2
+    assert "".join(read_files([*paths[:2], *paths[:2]], "utf-8", 3, (24, 0, 24, 24))) == text
+    inner = text[10:60]
+    section = Section(paths[:2] * 2, "utf-8", 10, 60, hashlib.sha256(inner.encode()).hexdigest(), (24, 0, 24, 24))
+    assert "".join(section.chunks(7)) == inner
+
+
 def test_an_empty_file_is_refused_by_name(tmp_path):
     """One empty file among others is named."""
     paths = [write_section(tmp_path / name, text).paths[0] for name, text in (("full.txt", "x"), ("void.txt", ""))]

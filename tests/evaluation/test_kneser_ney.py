@@ -90,6 +90,6 @@ def test_the_loss_is_the_mean_of_minus_log_p(text, order, read):
 def test_a_large_vocabulary_of_words_does_not_confuse_n_grams():
     """With 2**31 token ids, n-grams that differ in their first token only have their own counts."""
     large = 2**31
-    text = np.array([large - 1, 5, 1, large - 2, 5, 2, large - 1, 5, 1])
+    text = np.array([large - 1, 5, 1, large - 2, 5, 2, large - 1, 5, 1], np.uint64)
     model = KneserNey(text, 3, large)
     assert model.loss(text[[0, 1, 2]]) < model.loss(text[[0, 1, 5]])

@@ -249,6 +249,13 @@ def test_what_follows_white_space_is_in_the_vocabulary(
     refuse(parts.join(), f"its after_white_space {message}")
 
 
+@pytest.mark.parametrize("value", [None, 0, 1, "yes", [], {}])
+def test_unwrapped_is_a_switch(parts: Parts, refuse: Callable[[bytes, str], None], value: object) -> None:
+    """Whether the training text was unwrapped is true or false, and nothing else."""
+    parts.fields["unwrapped"] = value
+    refuse(parts.join(), "its unwrapped must be true or false")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

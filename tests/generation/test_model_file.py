@@ -134,6 +134,15 @@ def test_any_safetensors_reader_opens_it(path: Path) -> None:
     assert json.loads(text)["format_version"] == 2
 
 
+def test_the_file_knows_whether_the_text_was_unwrapped(path: Path, tmp_path: Path) -> None:
+    """The entry is written only if it was, so that all other files are the same as those of earlier versions."""
+    assert b"unwrapped" not in path.read_bytes()
+    model = read_model(path)
+    assert model.unwrapped is False
+    write_model(tmp_path / "unwrapped", dataclasses.replace(model, unwrapped=True))
+    assert read_model(tmp_path / "unwrapped").unwrapped is True
+
+
 def test_the_hash_is_that_of_the_whole_file(path: Path) -> None:
     """The file names the hash of all its bytes, that of the hash itself being zeros; reading it says so."""
     content = path.read_bytes()

@@ -107,6 +107,25 @@ def test_a_prompt_is_read_as_a_file_is():
     assert read_prompt("\ufeffa\r\n'b'", vocabulary("’")).text == "a\n’b’"
 
 
+WRAPPED = """\
+The brass plate was the only part of the Company at Port Skellan in good
+working order. Up out of the cove, through a trench in the shingle, came the
+shore end of the great northern cable, as thick as a man's wrist and
+armoured like a crocodile."""
+
+
+def test_a_wrapped_prompt_is_unwrapped_if_the_text_was():
+    """Then it is one line, which counts as a change, next to those of the spelling; otherwise it stays."""
+    line = WRAPPED.replace("\n", " ")
+    prompt = read_prompt(WRAPPED, vocabulary("'"), unwraps=True)
+    assert (prompt.text, prompt.tokens, prompt.changes) == (line, tuple(line), ("one line per paragraph",))
+    prompt = read_prompt(WRAPPED.replace("\n", "\r\n"), vocabulary("’"), unwraps=True)
+    assert prompt.text == line.replace("'", "’")
+    assert prompt.changes == ("one line per paragraph", "’ for '")
+    assert read_prompt(WRAPPED, vocabulary("'")).text == WRAPPED
+    assert read_prompt("a\nb", vocabulary(""), unwraps=True).text == "a\nb"
+
+
 @given(
     st.text(st.sampled_from("ab'’‘\"“”„«»-–—´`é\u0301\u0300☃ \n\t")), st.text(st.sampled_from("ab'’‘\"“”-—é\u0301 "))
 )

@@ -63,3 +63,10 @@ def test_patience_grows_with_the_number_of_evaluations():
     """A run of 100 evaluations waits for a quarter of them, and a short one for five."""
     assert patience(100, 1000, 1024) == 25
     assert patience(13, 26, 1024) == patience(0.1, 10**6, 1024) == 5
+
+
+def test_patience_is_as_long_with_more_evaluations():
+    """Evaluations within an epoch that are ten times as close get at least ten times the patience."""
+    assert patience(10, 1000, 1024, eval_steps=100) >= 10 * patience(10, 1000, 1024)
+    assert patience(10, 10, 1024, eval_steps=10) >= 10 * patience(10, 10, 1024)
+    assert patience(10, 1000, 1024, eval_steps=5000) == patience(10, 1000, 1024)

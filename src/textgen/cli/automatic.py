@@ -94,6 +94,7 @@ def complete(
         config.language_model,
         device,
         unroll_steps=config.unroll_steps,
+        eval_steps=config.eval_steps,
         shape=shape if has_shape else None,
         started=started,
     ):
@@ -168,7 +169,13 @@ def describe(choices: Iterable[Choice]) -> list[str]:
 
 
 def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
-    """Returns the dropout that training starts with, and the number of passes that it is for, in words."""
+    """Returns the dropout that training starts with, and the number of passes that it is for, in words.
+
+    Args:
+        config: the settings.
+        corpus: the text.
+        device: the kind of device that will train.
+    """
     if config.dropout is not None:
         return f"dropout {config.dropout:g}"
     characters = corpus.train.characters

@@ -31,6 +31,7 @@ from textgen.cli.init_from import (
 )
 from textgen.cli.job_config import read_config
 from textgen.cli.places import find_places
+from textgen.cli.training_text import decide_unwrapping
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
@@ -206,7 +207,10 @@ class _Decider:
 
     def _has_this_text(self, job: JobDirectory) -> bool:
         state = JobState.find(job.state)
-        return state is None or state.data_sha256 == self.corpus.sha256
+        if state is None or state.data_sha256 == self.corpus.sha256:
+            return True
+        _, corpus = decide_unwrapping(self.config, self.corpus, job)
+        return state.data_sha256 == corpus.sha256
 
     def _others(self, decision: Decision, shapes: Sequence[Mapping[str, Any]]) -> Iterator[Decision]:
         """Yields the jobs of this text whose model would be chosen for another time.

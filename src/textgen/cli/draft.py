@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from textgen.config import SamplingConfig, settings
 from textgen.config.validation import convert, nearest, shown
 from textgen.errors import DataError, UsageError
-from textgen.generation.prompt import read_prompt
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
@@ -198,7 +197,7 @@ class Draft:
         return take()
 
     def _changes_in(self, text: str) -> tuple[str, ...]:
-        return read_prompt(_end_of(text), self._generator.model.vocabulary).changes
+        return self._generator.read(_end_of(text)).changes
 
     def _refuse_unknown(self, text: str) -> None:
         """Refuses a text with unknown tokens, except those that are already in the draft.
@@ -208,8 +207,8 @@ class Draft:
         if self.config.oov != "error":
             return
         vocabulary = self._generator.model.vocabulary
-        before = vocabulary.unknown(read_prompt(self.text, vocabulary).tokens)
-        unknown = [token for token in vocabulary.unknown(read_prompt(text, vocabulary).tokens) if token not in before]
+        before = vocabulary.unknown(self._generator.read(self.text).tokens)
+        unknown = [token for token in vocabulary.unknown(self._generator.read(text).tokens) if token not in before]
         if unknown:
             raise DataError(
                 f"the model does not know {vocabulary.listed(unknown)}; set oov to skip to leave them out, or to unk to read them as [UNK]"

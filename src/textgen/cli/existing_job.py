@@ -16,7 +16,7 @@ from textgen.errors import DataError, FormatError, MissingError, UsageError, nam
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import parse_object, read_text
 
-_SETTINGS_OF_TEXT = ("encoding", "valid_fraction")
+_SETTINGS_OF_TEXT = ("encoding", "unwrap", "valid_fraction")
 """Changing one of these changes the text, although its files are the same."""
 START_OVER = f"use {named('fresh')} to start over"
 

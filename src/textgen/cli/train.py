@@ -21,7 +21,7 @@ from textgen.cli.places import check_free_space
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.prompt_text import check_sample_prompt
 from textgen.cli.summaries import open_summaries
-from textgen.cli.training_text import open_text
+from textgen.cli.training_text import UNWRAPPED, decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
@@ -74,7 +74,7 @@ def make_parser() -> Parser:
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
         "Settings that shape the model are part of the job's name: changing one starts a new job.\n"
-        "Changing --encoding or --valid_fraction changes the text, which needs --allow_changed_data.\n"
+        "Changing --encoding, --unwrap or --valid_fraction changes the text, which needs --allow_changed_data.\n"
         "Any other setting can be changed when a job resumes. none is accepted where the help mentions it.\n"
         "Dashes and underscores in flags are the same; --no-NAME turns a switch off; -- ends the flags.",
     )
@@ -108,6 +108,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     if command.fresh:
         _check_movable(decision)
     fresh = command.fresh and not job.is_empty
+    config, corpus = decide_unwrapping(config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
@@ -285,6 +286,7 @@ def _show_plan(
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
         "skipped": corpus.skipped,
         "encoding": corpus.detected,
+        "unwrapped": UNWRAPPED if corpus.unwrapped else "",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
         "start": decision.start.reason,

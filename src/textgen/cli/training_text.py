@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from textgen.cli.job_config import read_config
 from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
-from textgen.errors import DataError, MissingError, UsageError
+from textgen.corpus.wrap_width import AUTO, NO, YES
+from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.jobs import JobDirectory
 from textgen.storage import bundled
 
 STORY_PREFIX = "story"
+
+UNWRAPPED = "one line per paragraph; --unwrap no keeps the line breaks"
+"""What the plan prints about a text that is unwrapped."""
 
 
 def find_text(config: TrainingConfig) -> Sources:
@@ -32,8 +37,19 @@ def open_text(config: TrainingConfig) -> Corpus:
     """Opens the text that a config names.
 
     Raises:
+        DataError: if the text is to be unwrapped, and nothing in it is hard-wrapped.
         TextgenError: if it does not exist, or is not text.
     """
+    corpus = _open(config)
+    if config.unwrap == YES and not corpus.unwrapped:
+        raise DataError(
+            f"{named('unwrap')} {YES} needs paragraphs of lines wrapped to the same width, and {corpus.train.paths[0]} has none: "
+            f"use {named('unwrap')} {NO}, or leave it out"
+        )
+    return corpus
+
+
+def _open(config: TrainingConfig) -> Corpus:
     return open_corpus(
         find_text(config),
         language_model=config.language_model,
@@ -41,7 +57,33 @@ def open_text(config: TrainingConfig) -> Corpus:
         lowercase=config.lowercase,
         valid_fraction=config.valid_fraction,
         encoding=config.encoding,
+        unwrap=config.unwrap,
     )
+
+
+def decide_unwrapping(
+    config: TrainingConfig, corpus: Corpus, job: JobDirectory | None
+) -> tuple[TrainingConfig, Corpus]:
+    """Decides for good whether the text is unwrapped: as in the job, if there is one, else as it was decided from the text.
+
+    Args:
+        config: the settings. If they choose themselves, their choice stays.
+        corpus: the text, as `open_text` opened it with these settings.
+        job: the job to resume, if it exists; None if there is none.
+
+    Returns:
+        The settings, with `yes` or `no`, and the text, which is opened again if the job reads it otherwise.
+
+    Raises:
+        TextgenError: if the job's settings or the text cannot be read.
+    """
+    choice = YES if corpus.unwrapped else NO
+    if config.unwrap == AUTO and job is not None and job.exists:
+        before = read_config(job.config, "use --fresh to start over").unwrap
+        if before not in {AUTO, choice}:
+            config = replace(config, unwrap=before)
+            return config, _open(config)
+    return replace(config, unwrap=choice), corpus
 
 
 def open_training_text(model: Path, data_sha256: str) -> Section:
@@ -69,7 +111,9 @@ def open_training_text(model: Path, data_sha256: str) -> Section:
     config = read_config(job.config, "train again")
     from_here = f"paths in {job.config} are relative to the folder where textgen-train was run"
     try:
-        sections = open_sections(find_text(config), valid_fraction=config.valid_fraction, encoding=config.encoding)
+        sections = open_sections(
+            find_text(config), valid_fraction=config.valid_fraction, encoding=config.encoding, unwrap=config.unwrap
+        )
     except MissingError as error:
         raise MissingError(f"cannot find the training text: {error}; {from_here}") from error
     except (DataError, UsageError) as error:

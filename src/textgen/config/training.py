@@ -51,6 +51,13 @@ class TrainingConfig:
         metavar="NAME",
         help="Decode the text with this encoding, such as latin-1. Set it to auto if a file is refused as not UTF-8: each file is then read as UTF-8 or, if it is not, as cp1252 (Windows).",
     )
+    unwrap: str = option(
+        "auto",
+        group="data",
+        choices=("auto", "yes", "no"),
+        in_older_jobs="no",
+        help="Read each paragraph of hard-wrapped prose as one line; auto does so if most lines continue in lower case. Set it to no to keep every line break, or to yes if auto misses such a text.",
+    )
     valid_fraction: float = option(
         0.1,
         group="data",
@@ -164,6 +171,14 @@ class TrainingConfig:
         least=0,
         below=1,
         help="Drop this fraction of each layer's outputs at random during training; none follows the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
+    )
+    embedding_dropout: float = option(
+        0.0,
+        group="training",
+        kind=float,
+        least=0,
+        below=1,
+        help="Drop the vectors of this fraction of all tokens at random at each step of training. Raise it, for example to 0.1, if the model memorises a short text.",
     )
     unroll_steps: int = option(
         64,

@@ -44,6 +44,8 @@ def convert(setting: Setting, raw: Any) -> Any:
     if option.kind is str:
         if isinstance(raw, str):
             return raw
+        if isinstance(raw, bool) and "yes" in (option.choices or ()):  # YAML reads yes and no without quotes as these
+            return "yes" if raw else "no"
         raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
 

@@ -3,6 +3,7 @@
 - `sources`, `folder`, `local_folder`: the files to read
 - `reading`, `formats`: bytes -> text
 - `doubts`: signs of a wrong encoding
+- `wrap_width`, `unwrapping`: hard-wrapped paragraphs -> one line each
 - `section`: a contiguous part of a text
 - `words`: the definition of a word
 - `tokenizers`: text <-> tokens

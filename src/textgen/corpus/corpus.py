@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from textgen.corpus.coverage import check_coverage, share_lacking
@@ -11,6 +13,7 @@ from textgen.corpus.doubts import describe_controls, describe_detected
 from textgen.corpus.section import Section, read_files
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
+from textgen.corpus.wrap_width import AUTO, NO, find_widths
 from textgen.errors import DataError, UsageError, named
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 MAX_VALID_CHARACTERS = 1_000_000
 """The maximum length of the validation text. Every evaluation reads it whole, and a longer one would add nothing."""
 
+_BEFORE_WORD = re.compile(r"(?<=\S)\s+(?=\S)")
+
 
 @dataclass(frozen=True)
 class Sections:
@@ -36,6 +41,7 @@ class Sections:
         valid: the section for evaluation during training.
         test: the section for evaluation at the end, if any.
         sha256: the hash, in hex, of the texts and of the limits of the sections.
+        unwrapped: whether hard-wrapped paragraphs are read as one line each.
     """
 
     texts: tuple[Section, ...]
@@ -43,6 +49,7 @@ class Sections:
     valid: Section
     test: Section | None
     sha256: str
+    unwrapped: bool
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,7 @@ class Corpus:
         test: as in `Sections`.
         vocabulary: the tokens.
         sha256: as in `Sections`.
+        unwrapped: as in `Sections`.
         skipped: the files in the folders that were not read, in words; empty if none.
         detected: the files that were detected not to be UTF-8, in words; empty if none.
         warning: a sign that a file was decoded wrongly; empty if there is none.
@@ -67,6 +75,7 @@ class Corpus:
     test: Section | None
     vocabulary: Vocabulary
     sha256: str
+    unwrapped: bool = False
     skipped: str = ""
     detected: str = ""
     warning: str = ""
@@ -80,8 +89,9 @@ def open_corpus(
     lowercase: bool = False,
     valid_fraction: float = 0.1,
     encoding: str = "utf-8",
+    unwrap: str = AUTO,
 ) -> Corpus:
-    """Splits a text into sections and makes its vocabulary. This reads the text twice.
+    """Splits a text into sections and makes its vocabulary. This reads the text twice, and the start of each file once more.
 
     Args:
         sources: the files.
@@ -92,6 +102,8 @@ def open_corpus(
         valid_fraction: the fraction at the end of the training text to set aside for validation, at most a million characters.
             Not used if the corpus has its own validation text.
         encoding: the encoding of the files, as for `read_chunks`.
+        unwrap: whether hard-wrapped paragraphs are read as one line each: `yes`, `no` or `auto`, as for `find_widths`. If there is a
+            vocabulary file, `auto` means `no`, because its text is already split.
 
     Returns:
         The corpus. The vocabulary of a char model covers all sections, that of a word model the training section.
@@ -103,7 +115,7 @@ def open_corpus(
     """
     vocabulary_file = sources.vocabulary if language_model == "word" else None
     _check_arguments(language_model, vocab_size, vocabulary_file)
-    sections = open_sections(sources, valid_fraction=valid_fraction, encoding=encoding)
+    sections = open_sections(sources, valid_fraction=valid_fraction, encoding=encoding, unwrap=unwrap)
     train = sections.train
     if vocabulary_file:
         vocabulary, counts = _take_vocabulary(vocabulary_file, train, lowercase)
@@ -120,6 +132,7 @@ def open_corpus(
         sections.test,
         vocabulary,
         sections.sha256,
+        unwrapped=sections.unwrapped,
         skipped=str(sources.skipped),
         detected=describe_detected(paths, encoding),
         warning=describe_controls(paths, encoding, counts),
@@ -170,13 +183,16 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
     return replace(corpus, vocabulary=vocabulary), lacking
 
 
-def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8") -> Sections:
-    """Splits a text into sections. This reads the text once.
+def open_sections(
+    sources: Sources, *, valid_fraction: float = 0.1, encoding: str = "utf-8", unwrap: str = AUTO
+) -> Sections:
+    """Splits a text into sections. This reads the text once, and the start of each file once more.
 
     Args:
         sources: the files.
         valid_fraction: as in `open_corpus`.
         encoding: as in `open_corpus`.
+        unwrap: as in `open_corpus`.
 
     Returns:
         The sections.
@@ -187,13 +203,17 @@ def open_sections(sources: Sources, *, valid_fraction: float = 0.1, encoding: st
     """
     if not 0 < valid_fraction < 1:
         raise UsageError(f"{named('valid_fraction')} must be between 0 and 1, not {valid_fraction}: try 0.1")
-    scans = [_scan(paths, encoding) for paths in (sources.train, sources.valid, sources.test) if paths]
+    groups = [paths for paths in (sources.train, sources.valid, sources.test) if paths]
+    paths = [path for group in groups for path in group]
+    widths = find_widths(paths, encoding, NO if sources.vocabulary and unwrap == AUTO else unwrap)
+    left = iter(widths)
+    scans = [_scan(group, encoding, tuple(islice(left, len(group)))) for group in groups]
     texts = tuple(scan.until(scan.characters) for scan in scans)
     train, valid = texts[:2] if sources.valid else _cut(scans[0], valid_fraction)
     test = texts[-1] if sources.test else None
     places = [f"{section.start}-{section.stop}" for section in (train, valid, test) if section]
     sha256 = hashlib.sha256(" ".join([*(text.sha256 for text in texts), *places]).encode()).hexdigest()
-    return Sections(texts, train, valid, test, sha256)
+    return Sections(texts, train, valid, test, sha256, unwrapped=bool(widths))
 
 
 def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
@@ -216,6 +236,7 @@ class _Scan(NamedTuple):
     Attributes:
         paths: the files.
         encoding: their encoding.
+        widths: the widths of their paragraphs, as for `read_files`.
         characters: the length of their text.
         digest: the hash of the text before its tail.
         tail: the end of the text.
@@ -223,6 +244,7 @@ class _Scan(NamedTuple):
 
     paths: tuple[Path, ...]
     encoding: str
+    widths: tuple[int, ...]
     characters: int
     digest: Hash
     tail: str
@@ -231,35 +253,41 @@ class _Scan(NamedTuple):
         """Returns the section from the start of the text to `stop`, which must be in the tail."""
         digest = self.digest.copy()
         digest.update(self.tail[: stop - self.characters + len(self.tail)].encode())
-        return Section(self.paths, self.encoding, 0, stop, digest.hexdigest())
+        return Section(self.paths, self.encoding, 0, stop, digest.hexdigest(), self.widths)
 
     def since(self, start: int) -> Section:
         """Returns the section from `start`, which must be in the tail, to the end of the text."""
         text = self.tail[start - self.characters + len(self.tail) :]
         sha256 = hashlib.sha256(text.encode()).hexdigest()
-        return Section(self.paths, self.encoding, start, self.characters, sha256)
+        return Section(self.paths, self.encoding, start, self.characters, sha256, self.widths)
 
 
-def _scan(paths: Sequence[Path], encoding: str) -> _Scan:
+def _scan(paths: Sequence[Path], encoding: str, widths: tuple[int, ...]) -> _Scan:
     """Reads some files once."""
     characters, digest, tail = 0, hashlib.sha256(), ""
-    for text in read_files(paths, encoding):
+    for text in read_files(paths, encoding, widths=widths):
         characters += len(text)
         tail += text
         before = max(len(tail) - MAX_VALID_CHARACTERS - 1, 0)  # plus the line break before the earliest cut
         digest.update(tail[:before].encode())
         tail = tail[before:]
-    return _Scan(tuple(paths), encoding, characters, digest, tail)
+    return _Scan(tuple(paths), encoding, widths, characters, digest, tail)
 
 
 def _cut(scan: _Scan, valid_fraction: float) -> tuple[Section, Section]:
-    """Cuts a text into training and validation sections, at the start of a line if possible."""
+    """Cuts a text into training and validation sections: at the start of a line if possible, or of a word if lines are paragraphs."""
     total, tail = scan.characters, scan.tail
     if total < 2:  # noqa: PLR2004 - one character for each part
         raise _describe_monotony(scan.until(total))
     valid_size = min(max(int(total * valid_fraction), 1), MAX_VALID_CHARACTERS)
-    line_break = tail.find("\n", len(tail) - valid_size - 1, -1)  # one at the very end starts no line
-    start = total - len(tail) + line_break + 1 if line_break >= 0 else total - valid_size
+    earliest = len(tail) - valid_size
+    if scan.widths:
+        space = _BEFORE_WORD.search(tail, earliest)
+        cut = space.start() if space else earliest
+    else:
+        line_break = tail.find("\n", earliest - 1, -1)  # one at the very end starts no line
+        cut = line_break + 1 if line_break >= 0 else earliest
+    start = total - len(tail) + cut
     return scan.until(start), scan.since(start)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textgen.corpus.reading import read_chunks
+from textgen.corpus.unwrapping import unwrap
 from textgen.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Section:
         start: the index of the section's first character in the whole text.
         stop: the index after its last character.
         sha256: the hash, in hex, of the section's text in UTF-8, which does not depend on its place.
+        widths: the width to which the paragraphs of each file are wrapped, as for `read_files`.
     """
 
     paths: tuple[Path, ...]
@@ -38,6 +40,7 @@ class Section:
     start: int
     stop: int
     sha256: str
+    widths: tuple[int, ...] = ()
 
     @property
     def characters(self) -> int:
@@ -76,7 +79,7 @@ class Section:
     def _read(self, characters: int) -> Iterator[str]:
         """Yields the section in pieces that may end anywhere."""
         position = 0
-        for text in read_files(self.paths, self.encoding, characters):
+        for text in read_files(self.paths, self.encoding, characters, self.widths):
             if position >= self.stop:
                 return
             yield text[max(self.start - position, 0) : self.stop - position]
@@ -92,13 +95,17 @@ def _find_cut(text: str, limit: int) -> int:
     return len(text) if len(text) >= limit else 0
 
 
-def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) -> Iterator[str]:
+def read_files(
+    paths: Sequence[Path], encoding: str, characters: int = 1 << 20, widths: Sequence[int] = ()
+) -> Iterator[str]:
     """Reads files as one text. A line break is added after each file that lacks one, except the last.
 
     Args:
         paths: the files, in order.
         encoding: their encoding.
         characters: the approximate maximum length of a piece.
+        widths: the width to which the paragraphs of each file are wrapped, from `find_widths`; they are unwrapped. A file with
+            width 0 is read as it is, and so are all files if this is empty.
 
     Yields:
         Pieces of the text, which may end anywhere.
@@ -108,11 +115,12 @@ def read_files(paths: Sequence[Path], encoding: str, characters: int = 1 << 20) 
         TextgenError: as in `read_chunks`.
     """
     text = "\n"
-    for path in paths:
+    for path, width in zip(paths, widths or [0] * len(paths), strict=True):
         if not text.endswith("\n"):
             yield "\n"
         text = ""
-        for text in read_chunks(path, encoding, characters):
+        pieces = read_chunks(path, encoding, characters)
+        for text in unwrap(pieces, width) if width else pieces:
             yield text
         if not text:
             raise DataError(f"{path} is empty: remove it, or name other files")

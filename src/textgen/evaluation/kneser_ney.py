@@ -52,7 +52,7 @@ class _Order:
         return cls(keys, shares, np.where(totals > 0, discount * followers / divisors, 1.0))
 
     def find(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Returns the index of each n-gram, or -1 if the text does not contain it, as if its context's index is -1."""
+        """Returns the index of each n-gram, or -1 if the text does not contain it; keys of a context of index -1 are negative."""
         places = np.minimum(self.keys.searchsorted(keys), len(self.keys) - 1)
         return np.where(self.keys[places] == keys, places, -1)
 

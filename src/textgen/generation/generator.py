@@ -16,7 +16,7 @@ from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.engine import BatchEngine, Row
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
-from textgen.generation.prompt import read_prompt
+from textgen.generation.prompt import Prompt, read_prompt
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import Sampler
 from textgen.generation.spacing import Spacing
@@ -83,8 +83,8 @@ class TextGenerator:
 
         Args:
             prompt: the text to continue. Without one, the text starts as if after a blank line. The prompt is read like a
-                file: a byte order mark is dropped, and CRLF becomes LF. Quotes, dashes, accents and white space that the
-                vocabulary lacks are respelled as it has them.
+                file: a byte order mark is dropped, and CRLF becomes LF. Hard-wrapped prose is unwrapped if the training text
+                was. Quotes, dashes, accents and white space that the vocabulary lacks are respelled as it has them.
             length: the maximum number of tokens.
             until: a text, or several; the first one that appears ends the generated text, and is included.
             lines: the number of lines after which the text ends.
@@ -120,9 +120,13 @@ class TextGenerator:
         )
         return (piece for sample, piece in self.write(prompt, config) if sample.pieces)
 
+    def read(self, prompt: str) -> Prompt:
+        """Reads a prompt as the model does; see `generate`."""
+        return read_prompt(prompt, self._vocabulary, unwraps=self.model.unwrapped)
+
     def changes(self, prompt: str) -> tuple[str, ...]:
         """Lists how the prompt is respelled for the model, in words such as `’ for '`; see `generate`."""  # noqa: RUF002 - as in print
-        return read_prompt(prompt, self._vocabulary).changes
+        return self.read(prompt).changes
 
     def write(
         self,
@@ -155,7 +159,7 @@ class TextGenerator:
             raise UsageError(
                 f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
-        read = read_prompt(prompt, self._vocabulary)
+        read = self.read(prompt)
         text, ids = read.text, self._prompt_ids(read.tokens, config.oov)
         if not ids:
             text, ids = "", self._start_ids()

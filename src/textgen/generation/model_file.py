@@ -87,6 +87,8 @@ class ModelFile:
         after_white_space: for each white-space token, which white space and which of `,.;:!?` directly follow it in the
             training text; a token that nothing of these follows may be missing. None where this is unknown, as for
             character models and in files of earlier versions.
+        unwrapped: whether each paragraph of hard-wrapped prose was one line of the training text. Not in files of earlier versions,
+            and not written if it is False.
         started_from: the `sha256` of the model that its training started from; None if it started from scratch.
         sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
             was not read. It is not written.
@@ -100,6 +102,7 @@ class ModelFile:
     step: int
     textgen_version: str
     after_white_space: Mapping[str, Sequence[str]] | None = None
+    unwrapped: bool = False
     started_from: str | None = None
     sha256: str = ""
 
@@ -137,6 +140,7 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         "after_white_space": longest_after_white_space(vocabulary.tokens)
         if vocabulary.tokenizer.name == "word"
         else None,
+        "unwrapped": True,
         "started_from": "0" * LONGEST_TEXT,
     }
     metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})

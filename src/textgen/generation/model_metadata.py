@@ -46,8 +46,8 @@ def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, st
     """Makes the metadata of a file.
 
     Args:
-        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space` and
-            `started_from`, as in `ModelFile`. The last two are left out where they are None.
+        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space`, `unwrapped` and
+            `started_from`, as in `ModelFile`. The last three are left out where they are None or False.
         weights: the type of the weights, a key of `FORMAT_VERSIONS`.
 
     Returns:
@@ -65,7 +65,7 @@ def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, st
         "vocabulary": fields["vocabulary"].to_json(),
         "scores": {name: score for name, score in sorted(fields["scores"].items()) if math.isfinite(score)},
     }
-    known = {name: value for name, value in content.items() if value is not None}
+    known = {name: value for name, value in content.items() if value is not None and value is not False}
     return {_KEY: json.dumps(known, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
 
@@ -135,6 +135,9 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     vocabulary = _read_vocabulary(content["vocabulary"])
     if "after_white_space" in content:
         _check_after_white_space(content["after_white_space"], vocabulary)
+    unwrapped = content.get("unwrapped", False)
+    if not isinstance(unwrapped, bool):
+        raise FormatError(f"its unwrapped must be true or false, not {shown(unwrapped)}")
     return {
         "shape": content["shape"],
         "vocabulary": vocabulary,
@@ -143,6 +146,7 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "step": step,
         "textgen_version": content["textgen_version"],
         "after_white_space": content.get("after_white_space"),
+        "unwrapped": unwrapped,
         "started_from": content.get("started_from"),
     }
 

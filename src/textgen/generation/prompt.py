@@ -1,4 +1,4 @@
-"""Splits a prompt into tokens, after respelling its quotes, dashes, accents and white space as the model's vocabulary has them."""
+"""Splits a prompt into tokens, after respelling it as the training text is spelled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from textgen.corpus import Vocabulary
+from textgen.corpus.wrap_width import unwrap_prompt
 
 _SINGLE_QUOTES = (("‘", "’"), ("'", "'"), ("’", "’"), ("‚", "‘"), ("‹", "›"), ("›", "‹"))  # noqa: RUF001 - as in print
 _DOUBLE_QUOTES = (("“", "”"), ('"', '"'), ("„", "“"), ("«", "»"), ("»", "«"))
@@ -56,7 +57,7 @@ class Prompt:
     changes: tuple[str, ...]
 
 
-def read_prompt(typed: str, vocabulary: Vocabulary) -> Prompt:
+def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) -> Prompt:
     """Reads a prompt as a text file is read, without a byte order mark and with LF for CRLF, in the vocabulary's spelling.
 
     A quote, a dash, an accented character or white space is changed only where the vocabulary lacks it as typed and has it
@@ -65,19 +66,22 @@ def read_prompt(typed: str, vocabulary: Vocabulary) -> Prompt:
     Args:
         typed: the prompt.
         vocabulary: of the model.
+        unwraps: whether to unwrap a prompt that is hard-wrapped prose, because the training text was unwrapped.
 
     Returns:
         The prompt. What the vocabulary has in no spelling stays as it was typed.
     """
+    changes: dict[str, None] = {}
     text = typed.removeprefix("\ufeff").replace("\r\n", "\n")
+    if unwraps and (unwrapped := unwrap_prompt(text)) != text:
+        text, changes = unwrapped, {"one line per paragraph": None}
     tokens = vocabulary.split_prompt(text)
     unknown = vocabulary.unknown(tokens)
-    as_typed = Prompt(text, tuple(tokens), ())
+    as_typed = Prompt(text, tuple(tokens), tuple(changes))
     if not unknown:
         return as_typed
     pieces = _PIECES.findall(text)
     spellings: list[str] = []
-    changes: dict[str, None] = {}
     before = ""
     for piece, after in zip(pieces, [*pieces[1:], ""], strict=True):
         opens = _BEFORE_OPENING.fullmatch(before) or (not before.isalnum() and after[:1].isalnum())

@@ -110,6 +110,7 @@ def choose(
     device: DeviceKind,
     *,
     unroll_steps: int,
+    eval_steps: int | None = None,
     shape: Mapping[str, Any] | None = None,
     started: Mapping[str, Any] | None = None,
 ) -> tuple[Choice, ...]:
@@ -121,6 +122,7 @@ def choose(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
+        eval_steps: the steps between evaluations within an epoch, if there are any.
         shape: the settings that shape the network, if they are not to be chosen.
         started: those of the model that training starts from, if there is one.
     """
@@ -154,6 +156,7 @@ def choose(
         in_time if passes is None else min(passes, in_time),
         max(1, int(tokens) // tokens_per_step),
         tokens_per_step,
+        eval_steps,
     )
     choices.append(
         Choice({"patience": evaluations}, "if so many evaluations in a row bring no better model, training ends")

@@ -18,8 +18,8 @@ _CHARACTERS_PER_WORD_TOKEN = 4.5
 _WORTHWHILE: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((30_000, 13), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
     ("char", True): ((30_000, 6), (100_000, 10), (185_000, 13), (1_000_000, 20), (5_000_000, 40)),
-    ("word", False): ((30_000, 8), (300_000, 8), (1_000_000, 12), (5_000_000, 20)),
-    ("word", True): ((30_000, 4), (300_000, 6), (1_000_000, 10), (5_000_000, 20)),
+    ("word", False): ((300_000, 12), (1_000_000, 16), (5_000_000, 25)),
+    ("word", True): ((300_000, 8), (1_000_000, 12), (5_000_000, 20)),
 }
 """Pairs of a number of characters and the passes worth making, by the kind of tokens and whether training starts from another model.
 The passes over a longer text than the last are not limited."""
@@ -75,10 +75,18 @@ def epochs_between_evaluations(steps_per_epoch: int, tokens_per_step: int) -> in
     return max(1, math.ceil(steps / steps_per_epoch))
 
 
-def patience(passes: float, steps_per_epoch: int, tokens_per_step: int) -> int:
-    """Returns the number of evaluations without improvement after which a run of so many passes ends."""
-    evaluations = passes / epochs_between_evaluations(steps_per_epoch, tokens_per_step)
-    return max(_LEAST_PATIENCE, int(evaluations * _PATIENT_SHARE))
+def patience(passes: float, steps_per_epoch: int, tokens_per_step: int, eval_steps: int | None = None) -> int:
+    """Returns the number of evaluations without improvement after which a run ends.
+
+    Args:
+        passes: the number of passes that the run is expected to make.
+        steps_per_epoch: the steps in one pass.
+        tokens_per_step: the training tokens in one step.
+        eval_steps: the steps between further evaluations, which add to those at the ends of epochs, and need more patience.
+    """
+    epochs = epochs_between_evaluations(steps_per_epoch, tokens_per_step)
+    more = epochs * steps_per_epoch // eval_steps if eval_steps else 0
+    return max(_LEAST_PATIENCE, int(passes / epochs * _PATIENT_SHARE)) * (1 + more)
 
 
 def interpolated(points: Sequence[tuple[float, float]], value: float) -> float:

@@ -225,6 +225,7 @@ class Attempt:
             step=step,
             scores=scores,
             after_white_space=run.after_white_space,
+            unwrapped=run.corpus.unwrapped,
             started_from=run.identity["started_from"],
         )
 

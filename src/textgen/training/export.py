@@ -24,6 +24,7 @@ def to_model_file(
     step: int,
     scores: Scores | None,
     after_white_space: Mapping[str, Sequence[str]] | None = None,
+    unwrapped: bool = False,
     started_from: str | None = None,
 ) -> ModelFile:
     """Builds the model file of a training state: the weights and everything else that sampling needs.
@@ -36,6 +37,7 @@ def to_model_file(
         step: the number of updates made.
         scores: the validation scores of these weights, if they were evaluated.
         after_white_space: what follows white space in the training text, as in `ModelFile`.
+        unwrapped: whether the training text was unwrapped, as in `ModelFile`.
         started_from: the hash of the model that training started from, as in `ModelFile`.
     """
     named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
@@ -48,6 +50,7 @@ def to_model_file(
         step=step,
         textgen_version=__version__,
         after_white_space=after_white_space,
+        unwrapped=unwrapped,
         started_from=started_from,
     )
 

@@ -25,7 +25,7 @@ from textgen.cli.job_config import read_config
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
 from textgen.cli.prompt_text import check_sample_prompt
-from textgen.cli.training_text import STORY_PREFIX, find_text, open_text
+from textgen.cli.training_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
 from textgen.cloud.machines import find_machine
@@ -168,7 +168,8 @@ def check_existing(request: Request) -> None:
     """
     if request.corpus is not None and not request.command.fresh:
         job = job_place(request.place).look()
-        check_job(job, request.config, request.corpus, allow_changed_data=request.command.allow_changed_data)
+        config, corpus = decide_unwrapping(request.config, request.corpus, job)
+        check_job(job, config, corpus, allow_changed_data=request.command.allow_changed_data)
         if job.exists and not request.starts_automatically:
             kept_start(job, read_config(job.config, START_OVER), request.config.init_from)
 

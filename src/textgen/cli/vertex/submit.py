@@ -8,6 +8,7 @@ from typing import Any
 
 from textgen.cli.automatic import describe
 from textgen.cli.entry import run_command
+from textgen.cli.training_text import UNWRAPPED
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain
 from textgen.config import TrainCommand, settings
@@ -118,7 +119,9 @@ def _show(console: Console, request: Request) -> None:
     ]
     corpus = request.corpus
     if corpus is not None:
-        lines += [(name, text) for name, text in (("skipped", corpus.skipped), ("encoding", corpus.detected)) if text]
+        unwrapped = UNWRAPPED if corpus.unwrapped else ""
+        remarks = (("skipped", corpus.skipped), ("encoding", corpus.detected), ("unwrapped", unwrapped))
+        lines += [(name, text) for name, text in remarks if text]
     for name, text in lines:
         console.say(f"  {name:14}{text}")
     if machine.get("acceleratorCount", 1) > 1:
