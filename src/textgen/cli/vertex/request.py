@@ -33,7 +33,7 @@ from textgen.config import TrainCommand, TrainingConfig, job_name, settings, wit
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import VertexConfig
 from textgen.corpus import Corpus, prefix_of
-from textgen.errors import UsageError
+from textgen.errors import MissingError, UsageError
 from textgen.jobs import JobDirectory, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, Plan
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
@@ -176,7 +176,10 @@ def check_existing(request: Request) -> None:
 
 def _began_from_scratch(config: TrainingConfig, prefix: str) -> bool:
     """Returns whether the directory that the settings name has a job that began from scratch, as before there was a base model."""
-    job = job_place(with_job_name(config.job_dir, job_name(config, prefix))).look()
+    try:
+        job = job_place(with_job_name(config.job_dir, job_name(config, prefix))).look()
+    except MissingError:  # a missing bucket is refused later
+        return False
     return job.exists and kept_start(job, read_config(job.config, START_OVER), AUTO) == NONE
 
 
