@@ -241,7 +241,8 @@ def test_a_model_is_named_by_path_name_or_file(said, training, install_base):
     """A job directory, a name below job/, and a model file give the same start, and config.yaml names the place."""
     make_job("job/first", make_model(CHAIN))
     for number, name in enumerate(("job/first", "first", "job/first/model.safetensors")):
-        code, _ = said(f"--init_from={name}", f"--job_dir=mine-{number}")
+        code, err = said(f"--init_from={name}", f"--job_dir=mine-{number}")
+        assert f"  start      from {name if '/' in name else f'job/{name}'}\n" in err
         assert (code, training.calls[-1].start.sha256) == (0, read_model(Path("job/first")).sha256)
         assert settings(f"mine-{number}")["init_from"] == (name if "/" in name else f"job/{name}")
 

@@ -42,16 +42,17 @@ def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind
         The base model or none, with the reason.
     """
     if not base_pays(minutes, corpus.train.characters, device):
-        return Start(NONE, reason="from scratch: this text and this time are enough without the base model")
+        return Start(NONE, description="from scratch: this text and this time are enough without the base model")
     if not _predicts_better(base, corpus):
         return Start(
             NONE,
-            reason="from scratch: the base model, of English prose, predicts this text worse than its own trigrams do",
+            description="from scratch: the base model, of English prose, predicts this text worse than its own trigrams do",
         )
     return Start(
         BASE,
         base.model,
         "from the base model: it is of English prose, and predicts this text better than its own trigrams do",
+        is_chosen=True,
     )
 
 

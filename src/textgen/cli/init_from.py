@@ -36,17 +36,15 @@ class Start:
     Attributes:
         init_from: the value of the setting: `none`, `base`, or the path or URI of a model.
         model: the model; None if training starts from scratch.
-        reason: a line for the plan, which explains what was chosen automatically; empty if nothing was.
+        description: a line for the plan, with the reason for what was chosen automatically; empty for an existing job, and if
+            the user chose to start from scratch.
+        is_chosen: whether the model was chosen automatically.
     """
 
     init_from: str = NONE
     model: ModelFile | None = None
-    reason: str = ""
-
-    @property
-    def is_chosen(self) -> bool:
-        """Whether the base model was chosen automatically."""
-        return self.model is not None and self.reason != ""
+    description: str = ""
+    is_chosen: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -75,12 +73,12 @@ def open_start(init_from: str) -> Start:
     if init_from == NONE:
         return Start()
     if init_from == BASE:
-        return Start(BASE, open_model(base_path()))
+        return Start(BASE, open_model(base_path()), "from the base model")
     try:
         place = find_job(init_from, with_model=True)
     except MissingError as error:
         raise MissingError(f"cannot start from {named('init_from')} {init_from}: {error}") from error
-    return Start(place, open_model(place))
+    return Start(place, open_model(place), f"from {place}")
 
 
 def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:

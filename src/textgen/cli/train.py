@@ -289,7 +289,7 @@ def _show_plan(
         "unwrapped": UNWRAPPED if corpus.unwrapped else "",
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
         "model": plan.describe_model(),
-        "start": decision.start.reason,
+        "start": decision.start.description,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {describe_dropout(config, corpus, device)}",
         "limit": plan.limits,
         "memory": f"about {plan.memory / 1e9:.1f} GB",

@@ -72,7 +72,7 @@ class Request:
         config: the settings of the training.
         command: the other arguments of textgen-train.
         choices: the settings that were chosen automatically.
-        start: the reason for what training starts from; empty if that was not chosen automatically.
+        start: what training starts from, in words; empty if it starts from scratch because the user said so.
         starts_automatically: whether `init_from` was left open.
     """
 
@@ -156,7 +156,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
     arguments = [*texts, *_arguments(config, command, given)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
     return Request(
-        vertex, place, tuple(uploads), job, corpus, config, command, choices, start.reason, starts_automatically
+        vertex, place, tuple(uploads), job, corpus, config, command, choices, start.description, starts_automatically
     )
 
 
