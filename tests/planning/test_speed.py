@@ -18,9 +18,9 @@ def shape(states, layers, embedding_size, **more):
     ],
 )
 def test_the_formula_fits_the_measured_speeds(states, layers, embedding_size, language_model, speed):
-    """The speeds that were measured on two cores are right within a quarter."""
+    """The speeds that were measured on two cores are right within a third."""
     found = tokens_per_second(shape(states, layers, embedding_size), language_model, "cpu")
-    assert found == pytest.approx(speed, rel=0.25)
+    assert found == pytest.approx(speed, rel=0.33)
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
