@@ -84,9 +84,8 @@ def complete(
     """
     shape = {name: getattr(config, name) for name in SHAPE_SETTINGS}
     has_shape = minutes_to_choose_for(config, command, given) is None
-    config = dataclasses.replace(
-        config, minutes=config.time_limit
-    )  # passes are a limit too, and must not replace the time
+    # With a chosen number of passes, the default minutes would no longer apply.
+    config = dataclasses.replace(config, minutes=config.time_limit)
     choices = []
     for choice in choose(
         config.minutes,
