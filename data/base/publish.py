@@ -71,7 +71,8 @@ def publish(job: Path, base: Path) -> None:
         "valid_perplexity": scores.perplexity,
         "valid_bits_per_character": scores.bits_per_character,
     }
-    write_model(base, replace(model, scores=named), weights="F16")
+    # The recipe writes one line per paragraph, so that training had nothing to unwrap. Prompts for the model are read likewise.
+    write_model(base, replace(model, scores=named, unwrapped=True), weights="F16")
     print(f"{base}: written, {base.stat().st_size:,} bytes")
 
 
