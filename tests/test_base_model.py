@@ -6,8 +6,6 @@ from textgen.generation import read_model
 from textgen.generation.model_metadata import FORMAT_VERSIONS
 from textgen.storage import bundled
 
-pytestmark = pytest.mark.skipif(not base_path().exists(), reason="the base model is not there yet")
-
 
 def test_the_base_model_is_small_and_of_english_characters():
     """The base model is a file of float16 of at most 6 MB, whose tokens are ASCII characters."""

@@ -220,7 +220,6 @@ def test_the_wheel_contains_the_bundled_files(installation):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (ROOT / "data" / "base.safetensors").exists(), reason="the base model is not there yet")
 def test_the_installed_commands_find_the_base_model(installation):
     """The wheel contains the base model, which the installed textgen-sample writes with as long as there is no job."""
     bundled = installation.site / "textgen" / "bundled" / "data" / "base.safetensors"

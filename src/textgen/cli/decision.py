@@ -19,7 +19,7 @@ from textgen.cli.automatic import (
 )
 from textgen.cli.base_or_scratch import choose_start
 from textgen.cli.existing_job import START_OVER
-from textgen.cli.find_job import BASE, base_path
+from textgen.cli.find_job import BASE
 from textgen.cli.init_from import (
     AUTO,
     Start,
@@ -106,8 +106,7 @@ def find_start(
 
 def _find_base(config: TrainingConfig) -> Start | None:
     """Returns the base model; None if it has other tokens than this run."""
-    has_base = config.language_model == "char" and base_path().exists()
-    return open_start(BASE) if has_base else None
+    return open_start(BASE) if config.language_model == "char" else None
 
 
 @dataclass(frozen=True)
