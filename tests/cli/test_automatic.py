@@ -107,7 +107,7 @@ def test_a_given_model_keeps_the_shape(capsys, arguments):
 @pytest.mark.parametrize(
     ("arguments", "training"),
     [
-        (["--layers=2"], f"16 x 64 tokens per step, adamw, learning rate 0.0042, dropout {rate(PASSES)} for about"),
+        (["--layers=2"], f"16 x 64 tokens per step, adamw, learning rate 0.008, dropout {rate(PASSES)} for about"),
         (["--lstm_state_size=1024", "--embedding_size=64"], "learning rate 0.004, "),
         (["--epochs=2"], f"learning rate 0.012, dropout {rate(2)} for about 2 passes"),
         (["--config=mine.yaml"], f"learning rate 0.012, dropout {rate(PASSES)} for about {PASSES} passes"),

@@ -60,7 +60,10 @@ _RATES_OF_ONE_LAYER = {
     "char": ((384, 0.009), (512, 0.007), (1024, 0.004)),
     "word": ((256, 0.006), (512, 0.003), (1024, 0.002)),
 }
-_RATES_OF_TWO_LAYERS = ((256, 0.006), (512, 0.003), (1024, 0.002))
+_RATES_OF_TWO_LAYERS = {
+    "char": ((384, 0.008), (512, 0.006), (1024, 0.003)),
+    "word": ((256, 0.006), (512, 0.003), (1024, 0.002)),
+}
 """Pairs of a number of states and the learning rate for them."""
 _ONE_HOT_RATE = 4 / 3
 """The factor for one layer of characters without an embedding."""
@@ -173,7 +176,8 @@ def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: boo
         started: whether training starts from another model.
     """
     states, layers = shape["lstm_state_size"], shape["layers"]
-    rate = interpolated(_RATES_OF_ONE_LAYER[language_model] if layers == 1 else _RATES_OF_TWO_LAYERS, states)
+    rates = _RATES_OF_ONE_LAYER if layers == 1 else _RATES_OF_TWO_LAYERS
+    rate = interpolated(rates[language_model], states)
     if started:
         rate = min(rate, _STARTED_RATE)
     elif layers == 1 and language_model == "char" and shape["embedding_size"] is None:
