@@ -94,7 +94,6 @@ def test_the_same_command_finds_the_same_job(capsys, arguments):
         ["--minutes=600", "--lstm_state_size=384"],
         ["--minutes=600", "--no-layer_norm"],
         ["--config=mine.yaml"],
-        ["--config=demo"],
     ],
 )
 def test_a_given_model_keeps_the_shape(capsys, arguments):
@@ -111,7 +110,6 @@ def test_a_given_model_keeps_the_shape(capsys, arguments):
         (["--lstm_state_size=1024", "--embedding_size=64"], "learning rate 0.004, "),
         (["--epochs=2"], f"learning rate 0.012, dropout {rate(2)} for about 2 passes"),
         (["--config=mine.yaml"], f"learning rate 0.012, dropout {rate(PASSES)} for about {PASSES} passes"),
-        (["--config=demo"], "learning rate 0.009, dropout 0.3\n"),
         (
             ["--layers=2", "--learning_rate=0.5", "--dropout=0", "--batch_size=3"],
             "3 x 64 tokens per step, adamw, learning rate 0.5, dropout 0\n",
