@@ -18,7 +18,6 @@ from textgen.cli.automatic import (
     with_settings,
 )
 from textgen.cli.base_or_scratch import choose_start
-from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE
 from textgen.cli.init_from import (
     AUTO,
@@ -29,7 +28,7 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.cli.places import find_places
 from textgen.cli.training_text import decide_unwrapping
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE, base_path, find_job
+from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
 from textgen.corpus import Corpus

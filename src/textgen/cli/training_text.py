@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.corpus.wrap_width import AUTO, NO, YES
@@ -14,9 +14,6 @@ from textgen.jobs import JobDirectory
 from textgen.storage import bundled
 
 STORY_PREFIX = "story"
-
-UNWRAPPED = "one line per paragraph; --unwrap no keeps the line breaks"
-"""What the plan prints about a text that is unwrapped."""
 
 
 def find_text(config: TrainingConfig) -> Sources:
@@ -79,7 +76,7 @@ def decide_unwrapping(
     """
     choice = YES if corpus.unwrapped else NO
     if config.unwrap == AUTO and job is not None and job.exists:
-        before = read_config(job.config, "use --fresh to start over").unwrap
+        before = read_config(job.config, START_OVER).unwrap
         if before not in {AUTO, choice}:
             config = replace(config, unwrap=before)
             return config, _open(config)

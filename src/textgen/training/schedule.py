@@ -54,15 +54,13 @@ class Schedule(keras.callbacks.Callback):
         plan: the settings and the limits of the job.
         progress: the progress so far; `total_steps`, `total_corrected`, `learning_rate` and `dropout` are set.
         device: the kind of device that trains.
-        started: whether the job started from another model.
     """
 
-    def __init__(self, plan: Plan, progress: Progress, device: DeviceKind, *, started: bool = False) -> None:
+    def __init__(self, plan: Plan, progress: Progress, device: DeviceKind) -> None:
         super().__init__()
         self._plan = plan
         self._progress = progress
         self._device: DeviceKind = device
-        self._started = started
         self._limit = plan.total_steps(
             epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
         )
@@ -118,4 +116,4 @@ class Schedule(keras.callbacks.Callback):
         else:
             passes = progress.epochs + (total_steps - progress.step) / progress.steps_per_epoch
         characters = round(tokens * progress.characters_per_token)
-        return dropout(passes, characters, config.language_model, started=self._started)
+        return dropout(passes, characters, config.language_model, started=config.is_started)

@@ -10,7 +10,7 @@ from typing import Any
 from textgen.cli.automatic import complete, minutes_to_choose_for
 from textgen.cli.decision import find_start
 from textgen.cli.enough_text import check_enough_text
-from textgen.cli.existing_job import START_OVER, check_job
+from textgen.cli.existing_job import check_job
 from textgen.cli.init_from import (
     AUTO,
     NONE,
@@ -21,7 +21,7 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
 from textgen.cli.prompt_text import check_sample_prompt
