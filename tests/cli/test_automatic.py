@@ -47,9 +47,9 @@ def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
 def test_a_short_text_ends_training_before_the_time_is_over(capsys):
     """The plan says how many passes are worth making, and how long they take; dropout is that of these passes."""
     said = plan(capsys, "--device=cpu")
-    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better one\n" in said
+    assert f"  limit      {PASSES} epochs, 5 minutes or 5 evaluations without improvement\n" in said
     assert re.search(
-        rf"  chosen     epochs {PASSES}: about [\d.]+ of the 300 seconds; more would memorise the text\n", said
+        rf"  chosen     epochs {PASSES}: about [\d.]+ of the 300 seconds; more would only memorise the text\n", said
     )
     assert f"dropout {rate(PASSES)} for about {PASSES} passes\n" in said
 
@@ -59,12 +59,12 @@ def test_a_short_text_ends_training_before_the_time_is_over(capsys):
     [
         (["--patience=none"], f"{PASSES} epochs or 5 minutes"),
         (["--epochs=none", "--patience=none"], "5 minutes"),
-        (["--epochs=7", "--minutes=2"], "7 epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--epochs=7", "--minutes=2"], "7 epochs, 2 minutes or 5 evaluations without improvement"),
         (["--epochs=7"], "7 epochs"),
         (["--max_steps=7"], "7 steps"),
-        (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without a better one"),
-        (["--layers=2"], f"{PASSES} epochs or 5 minutes or 5 evaluations without a better one"),
-        (["--config=mine.yaml"], f"{PASSES} epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without improvement"),
+        (["--layers=2"], f"{PASSES} epochs, 5 minutes or 5 evaluations without improvement"),
+        (["--config=mine.yaml"], f"{PASSES} epochs, 2 minutes or 5 evaluations without improvement"),
     ],
 )
 def test_passes_and_patience_are_chosen_only_if_time_is_the_limit(capsys, arguments, limit):
@@ -144,7 +144,7 @@ def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
         for line in ("  model", "  training"):
             (before,), (after,) = ([x for x in said.splitlines() if x.startswith(line)] for said in (first, again))
             assert after.partition(", dropout")[0] == before.partition(", dropout")[0]
-        assert f"  limit      {PASSES} epochs or {minutes} minutes or 5 evaluations" in again
+        assert f"  limit      {PASSES} epochs, {minutes} minutes or 5 evaluations" in again
     assert "learning rate 0.5" in plan(capsys, *arguments, "--learning_rate=0.5")
     assert main(["book.txt", *arguments, "--minutes=600"]) == 0
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
@@ -203,9 +203,9 @@ def test_a_job_keeps_its_passes_and_patience(capsys, training):
     assert main(["book.txt", *arguments, "--patience=9", "--epochs=20", "--minutes=3"]) == 0
     capsys.readouterr()
     for more, limit in [
-        (["--minutes=30"], "20 epochs or 30 minutes or 9 evaluations without a better one"),
+        (["--minutes=30"], "20 epochs, 30 minutes or 9 evaluations without improvement"),
         (["--minutes=30", "--patience=none"], "20 epochs or 30 minutes"),
-        ([], "20 epochs or 5 minutes or 9 evaluations without a better one"),
+        ([], "20 epochs, 5 minutes or 9 evaluations without improvement"),
         (["--epochs=40"], "40 epochs"),
     ]:
         assert f"  limit      {limit}\n" in plan(capsys, *arguments, *more)

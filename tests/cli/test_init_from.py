@@ -59,7 +59,7 @@ def test_a_text_that_the_base_knows_starts_from_it(said, training, here):
     """Without flags, a text that the base model predicts better than its own trigrams do starts from the base, whose shape it gets."""
     code, err = said()
     assert code == 0
-    assert "  start      from the base model: it is of English prose, and predicts this text better" in err
+    assert "  start      from the base model: it knows English prose, and this text is similar enough\n" in err
     assert f"1 LSTM layer of {SIZE} states" in err
     [call] = training.calls
     assert (call.config.init_from, call.config.learning_rate, call.start.sha256) == (
@@ -75,7 +75,7 @@ def test_another_text_starts_from_scratch(said, training):
     code, err = said(text="other.txt")
     assert code == 0
     assert (
-        "  start      from scratch: the base model, of English prose, predicts this text worse than its own trigrams do\n"
+        "  start      from scratch: this text differs too much from the English prose that the base model knows\n"
         in err
     )
     assert training.calls[0].start is None
@@ -113,7 +113,7 @@ def test_a_long_text_starts_from_scratch(said, training, monkeypatch):
     Path("long.txt").write_text(write(CHAIN, 700_000))
     code, err = said("--minutes=600", "--dry_run", text="long.txt")
     assert code == 0
-    assert "  start      from scratch: this text and this time are enough without the base model\n" in err
+    assert "  start      from scratch: with this much text and time, the base model would not help\n" in err
 
 
 def test_the_same_command_finds_the_same_job(said, training):

@@ -13,7 +13,7 @@ from textgen.jobs import JobState
 
 JOB = Path("mine")
 COMMAND = ["book.txt", "--lstm_state_size=8", "--job_dir=mine"]
-LINE = "  unwrapped  one line per paragraph; --unwrap no keeps the line breaks"
+LINE = "  unwrapped  each paragraph is one line; --unwrap no keeps the line breaks"
 
 HARD_WRAPPED = """\
 It went a quarter of an inch to the left. It came back. It went a quarter of

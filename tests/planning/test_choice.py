@@ -102,9 +102,9 @@ def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_m
 @pytest.mark.parametrize(
     ("minutes", "characters", "reason"),
     [
-        (5, 100_000, r"about \d+ of the 300 seconds; more would memorise the text"),
-        (60, 100_000, r"about [\d.]+ of the 60 minutes; more would memorise the text"),
-        (1, 500_000, r"more would memorise the text, and there is time for about 4"),
+        (5, 100_000, r"about \d+ of the 300 seconds; more would only memorise the text"),
+        (60, 100_000, r"about [\d.]+ of the 60 minutes; more would only memorise the text"),
+        (1, 500_000, r"more would only memorise the text; there is time for about 4"),
     ],
 )
 def test_the_passes_are_explained(minutes, characters, reason):

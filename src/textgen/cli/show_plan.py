@@ -14,7 +14,7 @@ from textgen.jobs import JobDirectory
 from textgen.planning import Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
 from textgen.version import __version__
 
-UNWRAPPED = "one line per paragraph; --unwrap no keeps the line breaks"
+UNWRAPPED = "each paragraph is one line; --unwrap no keeps the line breaks"
 """What the plan prints about a text that is unwrapped."""
 
 

@@ -175,9 +175,9 @@ def _fit(run: Run, attempt: Attempt) -> bool:
 
 
 def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:
-    """Prints which step was the best, and whether training after it overfitted."""
+    """Prints which step was the best, and whether training overfitted after it."""
     if patience is not None and progress.stale >= patience:
-        console.say(f"training ends: the last {progress.stale} evaluations brought no better model")
+        console.say(f"training ends: no improvement in the last {progress.stale} evaluations")
     best = f"best at step {progress.best_step:,} ({progress.best_loss:.3f})"
     overfitted = "; training after it overfitted; the best model is kept" if progress.overfits else ""
     fields = {"best_step": progress.best_step or 0, "best_valid_loss": progress.best_loss or 0.0}
