@@ -91,7 +91,7 @@ def test_a_text_without_paragraphs_cannot_be_unwrapped(book, no_training, capsys
     """`yes` is refused in one line that says what to do."""
     book.write_text(text, encoding="utf-8")
     assert last_line(capsys, 65, [*COMMAND, "--unwrap=yes"]) == (
-        "textgen-train: error: --unwrap yes needs paragraphs of lines wrapped to the same width, and book.txt has none: "
+        "textgen-train: error: --unwrap yes needs paragraphs whose lines are wrapped to the same width, and book.txt has none; "
         "use --unwrap no, or leave it out"
     )
 

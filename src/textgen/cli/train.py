@@ -67,9 +67,9 @@ def make_parser() -> Parser:
         "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
         f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes at most. If time is the limit, training ends earlier if more passes\n"
         "over the text would only memorise it. The same command resumes the same job.\n"
-        "Where a default is 'chosen', it suits the text, the time and the device, and the plan prints it. The\n"
-        "shape of the model is chosen only if time is the limit, and neither --config nor a flag sets a part\n"
-        "of it. Otherwise the value after 'chosen or' is the default.",
+        "A default of 'chosen' depends on the text, the time and the device, and the plan prints it. The shape\n"
+        "of the model is chosen only if time is the limit and neither --config nor a flag sets any part of it;\n"
+        "otherwise the value after 'chosen or' applies.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"

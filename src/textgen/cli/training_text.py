@@ -40,7 +40,7 @@ def open_text(config: TrainingConfig) -> Corpus:
     corpus = _open(config)
     if config.unwrap == YES and not corpus.unwrapped:
         raise DataError(
-            f"{named('unwrap')} {YES} needs paragraphs of lines wrapped to the same width, and {corpus.train.paths[0]} has none: "
+            f"{named('unwrap')} {YES} needs paragraphs whose lines are wrapped to the same width, and {corpus.train.paths[0]} has none; "
             f"use {named('unwrap')} {NO}, or leave it out"
         )
     return corpus
@@ -61,10 +61,10 @@ def _open(config: TrainingConfig) -> Corpus:
 def decide_unwrapping(
     config: TrainingConfig, corpus: Corpus, job: JobDirectory | None
 ) -> tuple[TrainingConfig, Corpus]:
-    """Decides for good whether the text is unwrapped: as in the job, if there is one, else as it was decided from the text.
+    """Replaces `auto` as the value of `unwrap`: an existing job keeps its value, and a new one has what was decided from the text.
 
     Args:
-        config: the settings. If they choose themselves, their choice stays.
+        config: the settings. If they have `yes` or `no`, that stays.
         corpus: the text, as `open_text` opened it with these settings.
         job: the job to resume, if it exists; None if there is none.
 
