@@ -132,7 +132,7 @@ def test_without_any_job_the_base_model_writes(tmp_path, run, monkeypatch, insta
         code, text, err = run(sample, *HOW)
         assert (code, text, err.count("\n")) == (0, expected, 1)
         assert err.startswith("There is no job yet, so this uses the base model of English prose; ")
-        assert err.endswith("textgen-train my-book.txt teaches it yours\n")
+        assert err.endswith("textgen-train my-book.txt trains a model of your text\n")
         (tmp_path / "job").mkdir(exist_ok=True)
     assert run(sample, "base", *HOW) == (0, expected, "")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))

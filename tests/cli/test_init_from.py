@@ -162,7 +162,7 @@ def test_a_job_for_another_time_goes_first(said, training):
     forget_start(old)
     code, err = said("--minutes=600")
     assert code == 0
-    assert f"Resuming {old}, which already has a model of this text; --fresh starts over with" in err
+    assert f"Resuming {old}, which already has a model of this text; use --fresh to start over with" in err
     assert training.calls[-1].config.lstm_state_size == 384
     code, err = said("--minutes=600", "--fresh", "--dry_run")
     assert (code, f"{BASE_JOB} (new)" in err) == (0, True)

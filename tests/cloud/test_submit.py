@@ -124,7 +124,17 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     from textgen.cli.train import make_parser
 
     given = ["--layers=2", "--embedding_size=16", "--deterministic", "--learning_rate=2e-3", "--epochs=3"]
-    assert submitted(bucket, *given, "--summary_dir=curves/%JOB%", "--config=overnight", "--lstm_state_size=8", "--job_dir=mine/%JOB%") == 0
+    assert (
+        submitted(
+            bucket,
+            *given,
+            "--summary_dir=curves/%JOB%",
+            "--config=overnight",
+            "--lstm_state_size=8",
+            "--job_dir=mine/%JOB%",
+        )
+        == 0
+    )
     args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
     config = build(TrainingConfig, make_parser().parse(args))
     name = "book-8-states-2-layers-16-embed"

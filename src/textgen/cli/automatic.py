@@ -1,4 +1,4 @@
-"""Chooses a model, and how to train it, as far as the user left them open; does not load TensorFlow."""
+"""Chooses the settings that the user left open: the model, and how to train it. Does not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -103,9 +103,9 @@ def complete(
 def keep_choice(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], job: JobDirectory
 ) -> TrainingConfig:
-    """Takes the settings that were not given, and that are chosen for a new job, from an existing job.
+    """Takes the settings that were not given from an existing job, if they would be chosen for a new one.
 
-    If time is not the limit, it takes no other limit either. A job that had no time limit has no chosen passes.
+    `epochs` and `patience` are taken only if time limits both the job so far and this run. Otherwise they are none.
 
     Args:
         config: the settings; those that were not given have the values for a new job.

@@ -62,7 +62,7 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
 
     from textgen.evaluation.kneser_ney import KneserNey
     from textgen.evaluation.prediction import mean_loss
-    from textgen.generation.adoption import adopt
+    from textgen.generation.vocabulary_transfer import with_vocabulary
 
     assert base.model is not None  # noqa: S101 - our own mistake
     vocabulary = corpus.vocabulary
@@ -73,7 +73,7 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
     pieces = _spread(valid_ids)
     trigram = KneserNey(ids, _ORDER, vocabulary.size)
     expected = np.mean([trigram.loss(piece) for piece in pieces])
-    return mean_loss(adopt(base.model, vocabulary, counts, ids), pieces) < float(expected)
+    return mean_loss(with_vocabulary(base.model, vocabulary, counts, ids), pieces) < float(expected)
 
 
 def _read(section: Section, vocabulary: Vocabulary) -> NDArray[np.int64]:

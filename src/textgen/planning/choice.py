@@ -1,4 +1,4 @@
-"""Chooses a model, and how to train it, for a number of minutes; arithmetic on a few measured numbers, never a timing.
+"""Chooses a model for a number of minutes, and how to train it, by a few measured numbers; never by a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
 The choices for a CPU were measured on two cores with AVX-512, for characters up to ten minutes and for words up to three
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from textgen.planning.passes import interpolated, patience, tokens_in, worthwhile_passes
+from textgen.planning.interpolation import interpolated
+from textgen.planning.passes import patience, tokens_in, worthwhile_passes
 from textgen.planning.speed import DeviceKind, tokens_per_second
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")

@@ -1,4 +1,4 @@
-"""The schedule of learning rate and dropout: functions of the step and of the total number of steps.
+"""The schedule of the learning rate and of dropout, as functions of the step and of the total number of steps.
 
 If minutes limit the job, the total is estimated from the speed of the first steps, corrected once, and stored in every checkpoint.
 Only the end of the job follows the clock.
@@ -22,7 +22,7 @@ _TIMED_STEPS = 20
 _TIMED_SHARE = 0.05
 """The share of the remaining time after which the total is estimated; by then the cosine has hardly moved."""
 _CORRECTED_SHARE = 0.3
-"""The share after which it is corrected: the first seconds are often slower or faster than the rest."""
+"""The share after which the total is corrected, because the first seconds are often slower or faster than the rest."""
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
