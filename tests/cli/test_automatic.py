@@ -172,7 +172,7 @@ def write_old_job(training, settings):
     """Makes the job that the plain command names as an earlier version did: without the newer settings."""
     assert main(["book.txt", "--device=cpu"]) == 0
     config = Path("job/book-384-states-1-layers-384-embed/config.yaml")
-    newer = ("sample_prompt", "sample_temperature")
+    newer = ("unwrap", "init_from", "embedding_dropout", "sample_prompt", "sample_temperature")
     values = {name: value for name, value in yaml.safe_load(config.read_text()).items() if name not in newer}
     config.write_text(yaml.safe_dump(values | settings))
     training.calls.clear()
@@ -269,13 +269,13 @@ def test_every_default_in_the_help_is_what_a_plain_command_uses(training):
 def test_with_its_own_job_dir_no_other_job_is_mentioned(capsys, training):
     """With --job_dir no other job is mentioned, because the flags of its model would not select its directory."""
     assert main(["book.txt", "--lstm_state_size=9", "--max_steps=3"]) == 0
-    assert "There is" not in plan(capsys, "--minutes=600", "--job_dir=job/mine")
+    assert "already exists" not in plan(capsys, "--minutes=600", "--job_dir=job/mine")
 
 
 def test_a_job_of_other_tokens_is_not_mentioned(capsys, training):
     """A word job is not mentioned to a character job: the flags of its model would start a third job."""
     assert main(["book.txt", "--language_model=word", "--lstm_state_size=9", "--max_steps=3"]) == 0
-    assert "There is" not in plan(capsys, "--minutes=600")
+    assert "already exists" not in plan(capsys, "--minutes=600")
 
 
 def test_a_long_window_gets_fewer_streams(capsys):
