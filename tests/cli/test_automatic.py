@@ -17,7 +17,7 @@ PASSES = worthwhile_passes(CHARACTERS, "char", started=False)
 
 
 def rate(passes):
-    """The dropout for so many passes over the text, as the plan prints it."""
+    """Returns the dropout for a number of passes over the text, as the plan prints it."""
     return f"{dropout(passes, CHARACTERS, 'char', started=False):g}"
 
 
@@ -45,7 +45,7 @@ def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
 
 
 def test_a_short_text_ends_training_before_the_time_is_over(capsys):
-    """The plan says how many passes are worth making, and how long they take; dropout is that of these passes."""
+    """The plan prints how many passes are worth making, and how long they take; dropout is that for these passes."""
     said = plan(capsys, "--device=cpu")
     assert f"  limit      {PASSES} epochs, 5 minutes or 5 evaluations without improvement\n" in said
     assert re.search(
@@ -254,7 +254,7 @@ def test_a_job_with_another_model_is_mentioned(capsys, training, shape):
 
 
 def test_every_default_in_the_help_is_what_a_plain_command_uses(training):
-    """A setting that a plain command gives another value than its default says in words what it uses, or is called auto."""
+    """If a plain command uses another value than the default of a setting, the help describes that value, or the default is auto."""
     assert main(["book.txt", "--device=cpu"]) == 0
     config = training.calls[0].config
     for setting in settings(TrainingConfig):

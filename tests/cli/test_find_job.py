@@ -124,7 +124,7 @@ def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkey
 
 
 def test_without_any_job_the_base_model_writes(tmp_path, run, monkeypatch, install_base, random_model):
-    """Without any job, textgen-sample writes with the base model and says so; so does a session, and the name `base`."""
+    """Without any job, textgen-sample uses the base model and prints that; so does a session, and the name `base`."""
     monkeypatch.chdir(tmp_path)
     path = install_base(random_model())
     expected = run(sample, str(path), *HOW)[1]

@@ -71,7 +71,7 @@ def test_a_text_that_the_base_knows_starts_from_it(said, training, here):
 
 
 def test_another_text_starts_from_scratch(said, training):
-    """A text that the base model predicts worse than trigrams starts from scratch, and the plan says so in a line."""
+    """A text that the base model predicts worse than trigrams starts from scratch, and the plan prints the reason."""
     code, err = said(text="other.txt")
     assert code == 0
     assert (
@@ -109,7 +109,7 @@ def test_whoever_chooses_a_model_or_no_time_starts_from_scratch(said, training, 
 
 
 def test_a_long_text_starts_from_scratch(said, training, monkeypatch):
-    """Where the table says that the base does not pay, the plan says that the text is enough."""
+    """If the base model does not pay for a text of this length, the plan prints that it would not help."""
     Path("long.txt").write_text(write(CHAIN, 700_000))
     code, err = said("--minutes=600", "--dry_run", text="long.txt")
     assert code == 0

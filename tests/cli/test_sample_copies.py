@@ -60,7 +60,7 @@ def test_no_more_is_copied_than_is_allowed(trained, written):
 
 
 def test_copies_from_what_a_model_started_from_are_not_found(copied, capsys, monkeypatch, tmp_path):
-    """For a model that started from another one, --novelty and --max_copy say in one line what they cannot see."""
+    """For a model that started from another one, --novelty and --max_copy print in one line what they do not search."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     model = read_model(copied.job)
     for source in (None, "0" * 64):

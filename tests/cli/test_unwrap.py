@@ -55,7 +55,7 @@ def older(book, training):
 
 
 def test_wrapped_prose_is_read_as_paragraphs(book, training, capsys):
-    """The plan says so in one line, the training text has no break in a paragraph, and the job stores the decision."""
+    """The plan prints it in one line, the training text has no break in a paragraph, and the job stores the decision."""
     assert main(COMMAND) == 0
     assert capsys.readouterr().err.splitlines().count(LINE) == 1
     corpus = training.calls[0].corpus
@@ -88,7 +88,7 @@ def test_another_text_keeps_its_lines(good_text, training, capsys):
 
 @pytest.mark.parametrize("text", [GOOD_TEXT, "boat\nsail\n" * 100, "船隨著潮水出海了\n" * 100])
 def test_a_text_without_paragraphs_cannot_be_unwrapped(book, no_training, capsys, text):
-    """`yes` is refused in one line that says what to do."""
+    """`yes` is refused in one line with advice."""
     book.write_text(text, encoding="utf-8")
     assert last_line(capsys, 65, [*COMMAND, "--unwrap=yes"]) == (
         "textgen-train: error: --unwrap yes needs paragraphs whose lines are wrapped to the same width, and book.txt has none; "

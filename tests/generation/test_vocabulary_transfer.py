@@ -31,9 +31,9 @@ def test_the_same_tokens_in_another_order_give_the_same_predictions(random_model
     changed = with_vocabulary(model, vocabulary, counts, ids)
     texts = np.array([model.vocabulary.encode("abcabcjig\n")])
     others = np.array([vocabulary.encode("abcabcjig\n")])
-    places = model.vocabulary.ids(vocabulary.tokens)
+    matches = model.vocabulary.ids(vocabulary.tokens)
     for logits, expected in zip(LSTMStep(changed).read(others), LSTMStep(model).read(texts), strict=True):
-        np.testing.assert_allclose(logits[:, 2:], expected[:, places[2:]], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(logits[:, 2:], expected[:, matches[2:]], rtol=1e-5, atol=1e-5)
     write_model(tmp_path / "m", changed)
     assert read_model(tmp_path / "m").vocabulary == vocabulary
 
@@ -53,7 +53,7 @@ def test_the_source_is_not_changed(random_model, any_kind):
 
 
 def test_a_token_that_the_source_lacks_is_predicted_as_often_as_it_occurs():
-    """A character that no known one resembles costs about as many nats as its frequency says, and the others cost hardly more."""
+    """A character without a match costs about as many nats as by its frequency, and the others cost hardly more."""
     chain = make_chain(1)
     model = make_model(chain)
     text = list(write(chain, 8000))
@@ -100,15 +100,15 @@ def test_a_token_that_only_the_validation_text_has_is_not_impossible():
 def test_a_token_that_is_printed_alike_serves(token, place):
     """Quotes, dashes, accents and spaces that the source lacks start with the weights of its plain ones; others do not."""
     known = vocabulary_of("ab'\"-eA ")
-    places = match_tokens(known, vocabulary_of(["b", token]), np.array([0, 0, 1, 1]))
-    assert places.tolist() == [0, 1, 3, UNMATCHED if place is None else known.ids([place])[0]]
+    matches = match_tokens(known, vocabulary_of(["b", token]), np.array([0, 0, 1, 1]))
+    assert matches.tolist() == [0, 1, 3, UNMATCHED if place is None else known.ids([place])[0]]
 
 
 def test_a_word_with_another_apostrophe_serves():
     """Words are matched as they are written, and with the apostrophe of the source."""
     known = vocabulary_of(["don't", "Ned"], "word")
-    places = match_tokens(known, vocabulary_of(["Ned", "don’t", "ned"], "word"), np.ones(5, int))  # noqa: RUF001 - as in print
-    assert places.tolist() == [0, 1, 3, 2, UNMATCHED]
+    matches = match_tokens(known, vocabulary_of(["Ned", "don’t", "ned"], "word"), np.ones(5, int))  # noqa: RUF001 - as in print
+    assert matches.tolist() == [0, 1, 3, 2, UNMATCHED]
 
 
 def test_tokens_of_one_source_share_its_probability():
@@ -139,5 +139,5 @@ def test_unknown_characters_are_predicted_by_their_frequency():
 
 def test_the_share_counts_occurrences():
     """The share of matched tokens is that of the text, not that of the vocabulary."""
-    places = np.array([0, 1, 2, UNMATCHED, UNMATCHED])
-    assert matched_share(places, np.array([0, 0, 6, 1, 1])) == 0.75
+    matches = np.array([0, 1, 2, UNMATCHED, UNMATCHED])
+    assert matched_share(matches, np.array([0, 0, 6, 1, 1])) == 0.75

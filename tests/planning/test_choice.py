@@ -108,7 +108,7 @@ def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_m
     ],
 )
 def test_the_passes_are_explained(minutes, characters, reason):
-    """The reason says how much of the time they take, or how many of them the time allows."""
+    """The reason gives the time that they take, or the number of passes for which there is time."""
     choices = choose(minutes, characters, "char", "cpu", unroll_steps=64)
     (found,) = (choice for choice in choices if "epochs" in choice.settings)
     assert re.fullmatch(reason, found.reason)

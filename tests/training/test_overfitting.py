@@ -23,7 +23,7 @@ def losses(job):
 
 
 def test_overfitting_is_reported_once_and_at_the_end(run, noise):
-    """A warning comes while the validation loss rises, and the last line names the best step and says what came after it."""
+    """A warning comes while the validation loss rises, and the last line names the best step and reports overfitting after it."""
     _, job, said = run(text=noise, max_steps=200, **SIZE)
     found = losses(job)
     best = found.index(min(found))
