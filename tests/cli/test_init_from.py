@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -166,6 +167,50 @@ def test_a_job_for_another_time_goes_first(said, training):
     assert training.calls[-1].config.lstm_state_size == 384
     code, err = said("--minutes=600", "--fresh", "--dry_run")
     assert (code, f"{BASE_JOB} (new)" in err) == (0, True)
+
+
+def test_a_job_of_the_other_start_does_not_go_first(said, training):
+    """If a text has a job from scratch and one from the base, the plain command resumes the one that it would make itself."""
+    assert said()[0] == 0
+    assert said("--init_from=none")[0] == 0
+    code, err = said("--dry_run")
+    assert (code, f"{BASE_JOB} (existing)" in err) == (0, True), err
+    assert said(text="other.txt")[0] == 0
+    assert said("--init_from=base", text="other.txt")[0] == 0
+    code, err = said("--dry_run", text="other.txt")
+    assert (code, "job/other-384-states-1-layers-384-embed (existing)" in err) == (0, True), err
+
+
+def test_a_job_of_an_earlier_version_goes_before_one_from_the_base(said, training):
+    """Starting another job of the text from the base does not change which job the plain command resumes."""
+    old = "job/book-384-states-1-layers-384-embed"
+    said("--init_from=none")
+    forget_start(old)
+    said("--init_from=base")
+    code, err = said("--dry_run")
+    assert (code, f"{old} (existing)" in err) == (0, True), err
+
+
+def test_a_job_from_scratch_of_the_shape_of_the_base_is_explained(said, training, here):
+    """A job from scratch that only has the name of one from the base goes first as any other does, which a line explains."""
+    states = {"lstm_state_size": 512, "embedding_size": 512}
+    model = make_model(CHAIN)
+    tensors = {
+        "embedding": np.zeros((SIZE, 512)),
+        "layers.0.kernel": np.zeros((512, 2048)),
+        "layers.0.recurrent_kernel": np.zeros((512, 2048)),
+        "layers.0.bias": np.zeros(2048),
+        "output.kernel": np.zeros((512, SIZE)),
+        "output.bias": np.zeros(SIZE),
+    }
+    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    write_model(here, dataclasses.replace(model, shape={**model.shape, **states}, tensors=tensors))
+    said("--init_from=none", "--minutes=10")
+    code, err = said("--dry_run")
+    old = "job/book-512-states-1-layers-512-embed"
+    assert (code, f"{old} (existing)" in err, f"Resuming {old}, which already has a model" in err) == (0, True, True), (
+        err
+    )
 
 
 def test_a_job_of_another_text_does_not_go_first(said, training):
