@@ -251,6 +251,20 @@ def test_another_start_of_an_existing_job_is_refused(said, training, job_dir, fi
         )
 
 
+@pytest.mark.parametrize("first", ["other", "job/other/", "job/other", "job/./other", "absolute"])
+def test_the_same_start_can_be_named_in_other_ways(said, training, tmp_path, first):
+    """A slash that the shell completes, a name or another path to the same model is no other start; another model is."""
+    make_job("job/other", make_model(CHAIN))
+    make_job("job/third", make_model(CHAIN))
+    ways = {"absolute": str(tmp_path / "job/other")}
+    assert said(f"--init_from={ways.get(first, first)}", "--job_dir=mine")[0] == 0
+    for again in ("other", "other/", "job/other/", "../" + tmp_path.name + "/job/other", ways["absolute"]):
+        code, err = said(f"--init_from={again}", "--job_dir=mine", "--dry_run")
+        assert (code, "mine (existing)" in err) == (0, True), err
+    for another in ("third", "job/third", "none", "base"):
+        assert said(f"--init_from={another}", "--job_dir=mine", "--dry_run")[0] == 2
+
+
 def test_a_job_in_its_own_directory_keeps_its_start(said, training):
     """With --job_dir, a job that started from the base resumes without the flag, with a preset, and with steps as the limit."""
     Path("mine.yaml").write_text("init_from: base\njob_dir: mine\nminutes: 1\n")
