@@ -1,6 +1,7 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -168,6 +169,50 @@ def test_a_job_for_another_time_goes_first(said, training):
     assert (code, f"{BASE_JOB} (new)" in err) == (0, True)
 
 
+def test_a_job_of_the_other_start_does_not_go_first(said, training):
+    """If a text has a job from scratch and one from the base, the plain command resumes the one that it would make itself."""
+    assert said()[0] == 0
+    assert said("--init_from=none")[0] == 0
+    code, err = said("--dry_run")
+    assert (code, f"{BASE_JOB} (existing)" in err) == (0, True), err
+    assert said(text="other.txt")[0] == 0
+    assert said("--init_from=base", text="other.txt")[0] == 0
+    code, err = said("--dry_run", text="other.txt")
+    assert (code, "job/other-384-states-1-layers-384-embed (existing)" in err) == (0, True), err
+
+
+def test_a_job_of_an_earlier_version_goes_before_one_from_the_base(said, training):
+    """Starting another job of the text from the base does not change which job the plain command resumes."""
+    old = "job/book-384-states-1-layers-384-embed"
+    said("--init_from=none")
+    forget_start(old)
+    said("--init_from=base")
+    code, err = said("--dry_run")
+    assert (code, f"{old} (existing)" in err) == (0, True), err
+
+
+def test_a_job_from_scratch_of_the_shape_of_the_base_is_explained(said, training, here):
+    """A job from scratch that only has the name of one from the base goes first as any other does, which a line explains."""
+    states = {"lstm_state_size": 512, "embedding_size": 512}
+    model = make_model(CHAIN)
+    tensors = {
+        "embedding": np.zeros((SIZE, 512)),
+        "layers.0.kernel": np.zeros((512, 2048)),
+        "layers.0.recurrent_kernel": np.zeros((512, 2048)),
+        "layers.0.bias": np.zeros(2048),
+        "output.kernel": np.zeros((512, SIZE)),
+        "output.bias": np.zeros(SIZE),
+    }
+    tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    write_model(here, dataclasses.replace(model, shape={**model.shape, **states}, tensors=tensors))
+    said("--init_from=none", "--minutes=10")
+    code, err = said("--dry_run")
+    old = "job/book-512-states-1-layers-512-embed"
+    assert (code, f"{old} (existing)" in err, f"Resuming {old}, which already has a model" in err) == (0, True, True), (
+        err
+    )
+
+
 def test_a_job_of_another_text_does_not_go_first(said, training):
     """A job of the same name but of another text is not resumed in place of a new one."""
     said("--init_from=none", "--minutes=600")
@@ -204,6 +249,20 @@ def test_another_start_of_an_existing_job_is_refused(said, training, job_dir, fi
             f"got {second}, and cannot change after the start; leave it out, name another --job_dir, or use --fresh"
             in err
         )
+
+
+@pytest.mark.parametrize("first", ["other", "job/other/", "job/other", "job/./other", "absolute"])
+def test_the_same_start_can_be_named_in_other_ways(said, training, tmp_path, first):
+    """A slash that the shell completes, a name or another path to the same model is no other start; another model is."""
+    make_job("job/other", make_model(CHAIN))
+    make_job("job/third", make_model(CHAIN))
+    ways = {"absolute": str(tmp_path / "job/other")}
+    assert said(f"--init_from={ways.get(first, first)}", "--job_dir=mine")[0] == 0
+    for again in ("other", "other/", "job/other/", "../" + tmp_path.name + "/job/other", ways["absolute"]):
+        code, err = said(f"--init_from={again}", "--job_dir=mine", "--dry_run")
+        assert (code, "mine (existing)" in err) == (0, True), err
+    for another in ("third", "job/third", "none", "base"):
+        assert said(f"--init_from={another}", "--job_dir=mine", "--dry_run")[0] == 2
 
 
 def test_a_job_in_its_own_directory_keeps_its_start(said, training):

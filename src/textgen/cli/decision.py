@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import glob
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import START_OVER, read_config
+from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.cli.places import find_places
 from textgen.cli.training_text import decide_unwrapping
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
@@ -149,27 +149,38 @@ class _Decider:
             return self._resumed_if_exists(scratch)
         base = _find_base(self.config)
         started = None if base is None else self._started(base)
-        resumed = self._find_existing([scratch] if started is None else [scratch, started])
+
+        def choose_new() -> Decision:
+            if base is None or started is None:
+                return scratch
+            start = choose_start(base, self.corpus, minutes, device_kind(self.command))
+            return dataclasses.replace(scratch if start.model is None else started, start=start)
+
+        resumed = self._find_existing([scratch] if started is None else [scratch, started], choose_new)
         if resumed is not None and not self.command.fresh:
             return resumed
-        new = scratch
-        if base is not None and started is not None:
-            start = choose_start(base, self.corpus, minutes, device_kind(self.command))
-            new = dataclasses.replace(scratch if start.model is None else started, start=start)
+        new = choose_new()
         if resumed is not None:
             return dataclasses.replace(new, replaced=resumed.place)
         return dataclasses.replace(new, remark=other_models(new.config, new.job, self.corpus.prefix))
 
-    def _find_existing(self, candidates: Sequence[Decision]) -> Decision | None:
+    def _find_existing(self, candidates: Sequence[Decision], choose_new: Callable[[], Decision]) -> Decision | None:
         """Returns the existing job that the command resumes. A job of another text comes last: it is refused later, or keeps its vocabulary.
 
         Args:
-            candidates: the jobs that the command could be for, the preferred one first.
+            candidates: the jobs that the command could be for, the one from scratch first.
+            choose_new: returns the candidate that a new job would be.
         """
         there = [candidate for candidate in candidates if candidate.job.exists]
-        for candidate in there:
-            if self._has_this_text(candidate.job):
-                return self._resumed(candidate)
+        same = [candidate for candidate in there if self._has_this_text(candidate.job)]
+        if same:
+            known = same[0]
+            # The job that earlier versions would have made comes first, then the one that a new job would be.
+            if len(same) > 1 and notes_start(known.job.config):
+                known = choose_new()
+            resumed = self._resumed(known)
+            has_other_shape = not resumed.config.is_started and str(known.job) != str(candidates[0].job)
+            return _explained(resumed) if has_other_shape else resumed
         shapes = [shape for candidate in candidates if (shape := candidate.start.shape) is not None]
         other = next(self._others(candidates[0], shapes), None)
         return self._resumed(there[0]) if other is None and there else other
@@ -233,5 +244,12 @@ class _Decider:
                 continue
             other = self._placed(self._with_shape(decision.config, before), (), Start())
             if other.job.root == directory:
-                remark = f"Resuming {job}, which already has a model of this text; use --fresh to start over with the model for this time"
-                yield dataclasses.replace(self._resumed(other), remark=remark)
+                yield _explained(self._resumed(other))
+
+
+def _explained(resumed: Decision) -> Decision:
+    """Adds a remark to an existing job whose model would not be chosen for this time."""
+    return dataclasses.replace(
+        resumed,
+        remark=f"Resuming {resumed.job}, which already has a model of this text; use --fresh to start over with the model for this time",
+    )

@@ -182,12 +182,21 @@ def kept_start(job: JobDirectory, before: TrainingConfig, wanted: str) -> str:
         UsageError: if the command names something else.
     """
     kept = NONE if before.init_from == AUTO else before.init_from
-    if wanted != AUTO and kept not in {wanted, str(Path("job", wanted))}:
+    if wanted != AUTO and not _is_same(kept, wanted):
         raise UsageError(
             f"{named('init_from')} is {kept} in {job}, got {wanted}, and cannot change after the start; leave it out, "
             f"name another {named('job_dir')}, or {START_OVER}"
         )
     return kept
+
+
+def _is_same(kept: str, wanted: str) -> bool:
+    """Returns whether two values of `init_from` name the same start; the second can be the name of a job below `job/`."""
+    if kept == wanted or {kept, wanted} & {NONE, BASE}:
+        return kept == wanted
+    if is_bucket(kept) or is_bucket(wanted):
+        return kept.rstrip("/") == wanted.rstrip("/")
+    return os.path.realpath(kept) in {os.path.realpath(path) for path in (wanted, Path("job", wanted))}
 
 
 def check_other_job(init_from: str, job: JobDirectory) -> None:

@@ -31,3 +31,12 @@ def read_config(path: Path, alternative: str) -> TrainingConfig:
         raise FormatError(f"{error}; repair it, or {alternative}") from error
     except UsageError as error:
         raise FormatError(f"{path}: {error}; repair it, or {alternative}") from error
+
+
+def notes_start(path: Path) -> bool:
+    """Returns whether a job's `config.yaml` contains `init_from`, which earlier versions of textgen did not have.
+
+    Args:
+        path: the file, which `read_config` can read.
+    """
+    return "init_from" in from_yaml(read_text(path), str(path))
