@@ -176,7 +176,7 @@ class _Decider:
         if same:
             known = same[0]
             # The job that earlier versions would have made comes first, then the one that a new job would be.
-            if len(same) > 1 and notes_start(known.job.config):
+            if str(same[-1].job) != str(known.job) and notes_start(known.job.config):
                 known = choose_new()
             resumed = self._resumed(known)
             has_other_shape = not resumed.config.is_started and str(known.job) != str(candidates[0].job)
