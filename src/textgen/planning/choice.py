@@ -68,11 +68,11 @@ _RATES_OF_TWO_LAYERS = {
 """Pairs of a number of states and the learning rate for them."""
 _ONE_HOT_RATE = 4 / 3
 """The factor for one layer of characters without an embedding."""
-_STARTED_RATE = 0.0015
+_STARTED_RATE = 0.0006
 """The learning rate of one layer that starts from another model."""
 
 _STREAMS = {"cpu": 16, "gpu": 64}
-_STARTED_STREAMS = ((60_000, 4), (500_000, 8))
+_STARTED_STREAMS = ((200_000, 8),)
 """The streams of a run that starts from another model: pairs of a number of characters, and the streams for shorter texts. The longest
 texts are split into as many streams as from scratch."""
 _LEAST_STEPS = 8
