@@ -47,7 +47,7 @@ def test_a_time_limit_chooses_a_model_and_prints_why(capsys):
 def test_a_short_text_ends_training_before_the_time_is_over(capsys):
     """The plan says how many passes are worth making, and how long they take; dropout is that of these passes."""
     said = plan(capsys, "--device=cpu")
-    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better one\n" in said
+    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better model\n" in said
     assert re.search(
         rf"  chosen     epochs {PASSES}: about [\d.]+ of the 300 seconds; more would memorise the text\n", said
     )
@@ -59,12 +59,12 @@ def test_a_short_text_ends_training_before_the_time_is_over(capsys):
     [
         (["--patience=none"], f"{PASSES} epochs or 5 minutes"),
         (["--epochs=none", "--patience=none"], "5 minutes"),
-        (["--epochs=7", "--minutes=2"], "7 epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--epochs=7", "--minutes=2"], "7 epochs or 2 minutes or 5 evaluations without a better model"),
         (["--epochs=7"], "7 epochs"),
         (["--max_steps=7"], "7 steps"),
-        (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without a better one"),
-        (["--layers=2"], f"{PASSES} epochs or 5 minutes or 5 evaluations without a better one"),
-        (["--config=mine.yaml"], f"{PASSES} epochs or 2 minutes or 5 evaluations without a better one"),
+        (["--max_steps=7", "--patience=3"], "7 steps or 3 evaluations without a better model"),
+        (["--layers=2"], f"{PASSES} epochs or 5 minutes or 5 evaluations without a better model"),
+        (["--config=mine.yaml"], f"{PASSES} epochs or 2 minutes or 5 evaluations without a better model"),
     ],
 )
 def test_passes_and_patience_are_chosen_only_if_time_is_the_limit(capsys, arguments, limit):
@@ -205,9 +205,9 @@ def test_a_job_keeps_its_passes_and_patience(capsys, training):
     assert main(["book.txt", *arguments, "--patience=9", "--epochs=20", "--minutes=3"]) == 0
     capsys.readouterr()
     for more, limit in [
-        (["--minutes=30"], "20 epochs or 30 minutes or 9 evaluations without a better one"),
+        (["--minutes=30"], "20 epochs or 30 minutes or 9 evaluations without a better model"),
         (["--minutes=30", "--patience=none"], "20 epochs or 30 minutes"),
-        ([], "20 epochs or 5 minutes or 9 evaluations without a better one"),
+        ([], "20 epochs or 5 minutes or 9 evaluations without a better model"),
         (["--epochs=40"], "40 epochs"),
     ]:
         assert f"  limit      {limit}\n" in plan(capsys, *arguments, *more)

@@ -60,7 +60,7 @@ def test_a_text_that_the_base_knows_starts_from_it(said, training, here):
     """Without flags, a text that the base model predicts better than its own trigrams do starts from the base, whose shape it gets."""
     code, err = said()
     assert code == 0
-    assert "  start      from the base model: it is of English prose, and predicts this text better" in err
+    assert "  start      from the base model: it is of English prose, and predicts this text well\n" in err
     assert f"1 LSTM layer of {SIZE} states" in err
     [call] = training.calls
     assert (call.config.init_from, call.config.learning_rate, call.start.sha256) == (
@@ -75,10 +75,7 @@ def test_another_text_starts_from_scratch(said, training):
     """A text that the base model predicts worse than trigrams starts from scratch, and the plan says so in a line."""
     code, err = said(text="other.txt")
     assert code == 0
-    assert (
-        "  start      from scratch: the base model, of English prose, predicts this text worse than its own trigrams do\n"
-        in err
-    )
+    assert "  start      from scratch: the base model, of English prose, predicts this text badly\n" in err
     assert training.calls[0].start is None
     assert settings("job/other-384-states-1-layers-384-embed")["init_from"] == "none"
 

@@ -46,12 +46,12 @@ def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind
     if not _predicts_better(base, corpus):
         return Start(
             NONE,
-            description="from scratch: the base model, of English prose, predicts this text worse than its own trigrams do",
+            description="from scratch: the base model, of English prose, predicts this text badly",
         )
     return Start(
         BASE,
         base.model,
-        "from the base model: it is of English prose, and predicts this text better than its own trigrams do",
+        "from the base model: it is of English prose, and predicts this text well",
         is_chosen=True,
     )
 

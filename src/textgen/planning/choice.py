@@ -162,7 +162,7 @@ def choose(
         eval_steps,
     )
     choices.append(
-        Choice({"patience": evaluations}, "if so many evaluations in a row bring no better model, training ends")
+        Choice({"patience": evaluations}, "training ends after that many evaluations in a row without a better model")
     )
     return tuple(choices)
 

@@ -94,7 +94,7 @@ class Plan:
         limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
         words = [f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None]
         if config.patience is not None:
-            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without a better one")
+            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without a better model")
         return " or ".join(words)
 
     def total_steps(self, *, epochs: float, steps: int, steps_per_epoch: int) -> int | None:
