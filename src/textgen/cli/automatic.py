@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import notes_start, read_config
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
 from textgen.config.flags import described
 from textgen.corpus import Corpus
@@ -109,7 +109,8 @@ def keep_choice(
 ) -> TrainingConfig:
     """Takes the settings that were not given, and that are chosen for a new job, from an existing job.
 
-    If time is not the limit, it takes no other limit either. A job that had no time limit has no chosen passes.
+    If time is not the limit, it takes no other limit either. If it was not the job's limit, the limits are those for a new job; an
+    earlier version of textgen chose none.
 
     Args:
         config: the settings; those that were not given have the values for a new job.
@@ -130,8 +131,12 @@ def keep_choice(
     elif "precision" not in given:
         kept.add("use_fp16")
     config = with_settings(config, before, kept)
-    timed = config.time_limit is not None and before.time_limit is not None
-    limits = before if timed else dataclasses.replace(before, epochs=None, patience=None)
+    if config.time_limit is not None and before.time_limit is not None:
+        limits = before
+    elif config.time_limit is not None and notes_start(job.config):
+        limits = config
+    else:
+        limits = dataclasses.replace(before, epochs=None, patience=None)
     return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in given))
 
 
