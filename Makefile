@@ -34,10 +34,10 @@ $(TOOLS): $(READY)
 	@$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-demo: $(READY) ## Train on the bundled story for three minutes and print a sample
+demo: $(READY) ## Train on the bundled story for at most three minutes and print a sample
 	$(BIN)/textgen-train --config demo
 	@echo >&2
-	$(BIN)/textgen-sample job/story-demo --length 600
+	$(BIN)/textgen-sample job/story-from-base --length 600
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
-"""Does the base model repeat its sources? Prints the longest passage of theirs in 100,000 characters of its samples.
+"""Does the base model repeat its sources? Prints their longest passage in 100,000 characters of its samples.
 
-It should be shorter than 60 characters: that is a turn of phrase, and a longer one is memorised.
+It should be shorter than 60 characters. Shorter passages are turns of phrase; longer ones are memorised.
 
     python benchmarks/base_passages.py SOURCES [MODEL]
 

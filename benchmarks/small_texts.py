@@ -1,22 +1,22 @@
-"""What does a small text teach? Compares textgen-train, from scratch and started from the base model, with counting characters.
+"""What does a small text teach? Compares textgen-train, with and without the base model, with an n-gram.
 
-Each text is split into a part to learn and the characters after it to validate. Each row is one way to learn it: a Kneser-Ney
-n-gram of 6 characters, and textgen-train without a base model, with it, and as it chooses by itself.
+Each text is split into a training part and the characters after it for validation. Each row is one way to learn the text: a
+Kneser-Ney n-gram of 6 characters, and textgen-train without the base model, with it, and without a flag for either.
 
     python benchmarks/small_texts.py [--shakespeare tinyshakespeare.txt] [--seeds 1 2 3] [--rows scratch base auto] [--texts story-30 ...]
         [--json FILE] [further flags of textgen-train, with =]
 
 - story-30, story-100, story-185: the first 30,000 and 100,000 characters of the bundled story, and all of it before its last
-  25,000, which validate. Its paragraphs are unwrapped.
-- shakespeare: the first 300,000 characters of tiny shakespeare, which textgen does not contain; the next 25,000 validate.
-- german: the first 100,000 characters of the quotations in Debian's package fortunes-de, unwrapped; the next 25,000 validate.
+  25,000, which are for validation. Its paragraphs are unwrapped.
+- shakespeare: the first 300,000 characters of tiny shakespeare, which does not come with textgen; the next 25,000 are for validation.
+- german: the first 100,000 characters of the quotations in Debian's package fortunes-de, unwrapped; the next 25,000 are for validation.
   Without root, use `apt-get download fortunes-de`, `dpkg -x` and `--german`.
 
 Known words are counted in 20,000 characters that the best model writes at temperature 0.7. A word is letters and apostrophes. It is
 known if it occurs, in upper or lower case, in the story, in tiny shakespeare, in the file that the text is from, or in the dictionary
 of Debian's package wamerican (`--dictionary`); a possessive also if its noun does. A word that the end of a sample cuts off does not count.
 
-A line per run is followed by the means of the row, with the standard deviation of the best loss. Losses are in nats per character.
+After one line per run, the means of the row are printed, with the standard deviation of the best loss. Losses are in nats per character.
 Seconds are those of training, without evaluation; the wall time is from starting the command to its end.
 """
 
@@ -41,7 +41,7 @@ from textgen.generation import load
 from textgen.storage import bundled
 
 ROWS = {"scratch": ["--init_from", "none"], "base": ["--init_from", "base"], "auto": []}
-"""The flags of textgen-train in each row, beside the text and the seed."""
+"""The flags of textgen-train in each row, in addition to the text and the seed."""
 
 TEXTS = ("story-30", "story-100", "story-185", "shakespeare", "german")
 VALIDATION = 25_000
@@ -56,7 +56,7 @@ DICTIONARY = "/usr/share/dict/american-english"
 
 @dataclass(frozen=True)
 class Text:
-    """A text to learn, with the words that are known in it.
+    """A text to train on, and the words that count as known.
 
     Attributes:
         learn: the characters to train on.
@@ -71,7 +71,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of textgen-train came to. Losses are validation losses, in nats per character.
+    """The result of one run of textgen-train. Losses are validation losses, in nats per character.
 
     Attributes:
         best: the loss of the best model, which is the one that is kept.
@@ -120,7 +120,7 @@ def known_share(samples: Iterable[str], known: frozenset[str]) -> float:
 
 
 def write_samples(model: Path, samples: int, temperature: float) -> list[str]:
-    """Lets a model write texts of `SAMPLE_LENGTH` tokens, with the seeds 1, 2, 3 and so on.
+    """Generates texts of `SAMPLE_LENGTH` tokens, with the seeds 1, 2, 3 and so on.
 
     Args:
         model: a model file or a job directory.
@@ -135,7 +135,7 @@ def write_samples(model: Path, samples: int, temperature: float) -> list[str]:
 def read_texts(
     names: Sequence[str], shakespeare: str, german: str, known: frozenset[str]
 ) -> Iterator[tuple[str, Text]]:
-    """Reads the texts, and prints why one is skipped.
+    """Reads the texts, and prints which ones are missing.
 
     Args:
         names: which texts to read, in the order of `TEXTS`.

@@ -110,8 +110,8 @@ Every setting of `textgen-train` has a default. A preset or a settings file over
 **defaults < `--config` < flags**. `config.yaml` in a job directory contains the settings of the job's last run.
 
 When only time limits a run, by `--minutes` or because no limit is given, textgen chooses the model. The choice depends on the minutes, the
-text and the kind of device. Giving `--config` or a flag for the model turns it off: in the tables below, the value after "chosen or" is
-then the default. Settings that do not shape the model and whose default is "chosen" are chosen for any model. The plan prints each choice
+text and the kind of device. Giving `--config` or a flag for the model turns it off; in the tables below, the value after "chosen or" is
+then the default. Settings whose default is "chosen" do not shape the model, and are chosen for any model. The plan prints each choice
 with its reason, and `--dry_run` prints only the plan. [Training](training.md#how-long-it-trains) explains the limits.
 
 A job that is resumed keeps what was chosen for it, unless a flag or `--config` changes it. If `--job_dir` does not contain `%JOB%`, it
@@ -173,8 +173,8 @@ new text. The job keeps its vocabulary, because the model has learned the ids of
 tokens from the job's.
 
 A different `encoding`, `unwrap` or `valid_fraction` makes a different text of the same files, and is refused too. The message shows both
-values. A job stores whether its text was unwrapped, and `auto` never decides again: it means the job's own value. A job of an earlier
-version keeps its line breaks.
+values. A job stores whether its text was unwrapped. For an existing job, `auto` means this value. A job of an earlier version keeps its
+line breaks.
 With a larger `valid_fraction`, a job is also evaluated on text that it was trained on.
 
 If a job's `vocabulary.json` is damaged, delete it: training restores it from the same text. A job that has resumed with a changed text

@@ -234,7 +234,7 @@ def test_the_installed_commands_find_story_and_preset(installation):
     plan = installation.textgen("textgen-train", "--dry_run").stderr
     assert re.search(r"text +story: [\d,]+ characters", plan)
     plan = installation.textgen("textgen", "train", "--config", "demo", "--dry_run").stderr
-    assert "job/story-demo (new)" in plan
+    assert "job/story-from-base (new)" in plan
     assert list(installation.work.iterdir()) == []
 
 

@@ -85,7 +85,7 @@ def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
 def test_a_dry_run_loads_no_tensorflow(tmp_path):
     """The plan is printed without loading TensorFlow, even for a word model and with a preset."""
     (tmp_path / "text.txt").write_text("A line of the text.\n" * 200)
-    names = loaded("train", "text.txt", "--config", "demo", "--language_model=word", "--dry_run", cwd=tmp_path)
+    names = loaded("train", "text.txt", "--config", "overnight", "--language_model=word", "--dry_run", cwd=tmp_path)
     assert "textgen.planning" in names
     assert names & HEAVY == set()
     assert [entry.name for entry in tmp_path.iterdir()] == ["text.txt"]

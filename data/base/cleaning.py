@@ -39,11 +39,11 @@ _EPIGRAPH = re.compile(r".*(--|[.\"'] )[A-Z][A-Z. ]{3,}[.\"']*|--[A-Z].{,40}|.*[
 """A paragraph that ends with the name of its author in capitals, or is only that name."""
 
 _MOST_LINE = 200
-"""Where a tenth of the lines have more characters than this, each line is a paragraph; elsewhere a block of lines is one."""
+"""If a tenth of the lines are longer than this, each line is a paragraph; otherwise, each block of lines is one."""
 _SPARE = 12
-"""A line ends early if the next word and this many characters more would have fitted."""
+"""A line ends early if the next word and this many further characters would have fitted."""
 _PROSE_BY_CHANCE = 5
-"""In this many lines, all may begin with a capital letter by chance; in more, they are verse even where no line ends early."""
+"""Up to this many lines may all begin with a capital letter by chance. More of them are verse, even if no line ends early."""
 
 _BROKEN = re.compile(r"([A-Za-z]+)-\n(?!or |and |to )([A-Za-z]+)")
 _STYLE = [
@@ -60,7 +60,7 @@ _STYLE = [
     (re.compile(r"\s+"), " "),
     (re.compile(r" (?=[,.;:!?][ \"']|[,.;:!?]$)"), ""),
 ]
-"""What is written in several ways or rare, and what to write instead."""
+"""Rare characters and variant spellings, and their replacements."""
 
 
 def clean(text: str, *, start: str | None = None, end: str | None = None, drop: Sequence[str] = ()) -> str:

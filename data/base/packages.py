@@ -1,6 +1,6 @@
 """Fetches packages with the tools of their indexes, and reads the files inside them.
 
-An archive that is already there is not fetched again. Its hash is checked in any case, and no program in it is run.
+An archive that is already there is not fetched again. Its hash is always checked, and no program in it is run.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Package:
         version: its version.
         file: the name of its archive.
         sha256: the hash of the archive, in hex.
-        license: what the package itself says about its licence.
+        license: its licence, as the package states it.
     """
 
     name: str

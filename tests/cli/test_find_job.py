@@ -124,20 +124,20 @@ def test_without_any_job_the_command_to_start_one_is_shown(tmp_path, run, monkey
 
 
 def test_without_any_job_the_base_model_writes(tmp_path, run, monkeypatch, install_base, random_model):
-    """Without any job, textgen-sample writes with the base model and says so; so does a session, and the name `base`."""
+    """Without any job, textgen-sample uses the base model and prints that; so does a session, and the name `base`."""
     monkeypatch.chdir(tmp_path)
     path = install_base(random_model())
     expected = run(sample, str(path), *HOW)[1]
     for _ in range(2):
         code, text, err = run(sample, *HOW)
         assert (code, text, err.count("\n")) == (0, expected, 1)
-        assert err.startswith("No job here yet: writing with the base model, which knows English prose; ")
-        assert err.endswith("textgen-train my-book.txt teaches it yours\n")
+        assert err.startswith("There is no job yet, so this uses the base model of English prose; ")
+        assert err.endswith("textgen-train my-book.txt trains a model of your text\n")
         (tmp_path / "job").mkdir(exist_ok=True)
     assert run(sample, "base", *HOW) == (0, expected, "")
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\n")))
     code, text, err = run(sample, "--interactive", *HOW)
-    assert (code, err.count("No job here yet")) == (0, 1)
+    assert (code, err.count("There is no job yet")) == (0, 1)
     assert text.startswith("a")
 
 
@@ -173,7 +173,7 @@ def test_copies_of_the_base_models_texts_cannot_be_found(
     code, out, err = run(sample, *arguments, flag)
     assert (code, out) == (2, "")
     assert err.endswith(
-        "error: --novelty and --max_copy need the training text, and the base model's does not come with textgen; "
+        "error: --novelty and --max_copy need the training text, and that of the base model does not come with textgen; "
         "name a job, or leave them out\n"
     )
 

@@ -61,22 +61,25 @@ def test_a_text_that_the_base_knows_starts_from_it(said, training, here):
     """Without flags, a text that the base model predicts better than its own trigrams do starts from the base, whose shape it gets."""
     code, err = said()
     assert code == 0
-    assert "  start      from the base model: it is of English prose, and predicts this text well\n" in err
+    assert "  start      from the base model: it knows English prose, and this text is similar enough\n" in err
     assert f"1 LSTM layer of {SIZE} states" in err
     [call] = training.calls
     assert (call.config.init_from, call.config.learning_rate, call.start.sha256) == (
         "base",
-        0.0015,
+        0.0006,
         read_model(here).sha256,
     )
     assert settings(BASE_JOB)["init_from"] == "base"
 
 
 def test_another_text_starts_from_scratch(said, training):
-    """A text that the base model predicts worse than trigrams starts from scratch, and the plan says so in a line."""
+    """A text that the base model predicts worse than trigrams starts from scratch, and the plan prints the reason."""
     code, err = said(text="other.txt")
     assert code == 0
-    assert "  start      from scratch: the base model, of English prose, predicts this text badly\n" in err
+    assert (
+        "  start      from scratch: this text differs too much from the English prose that the base model knows\n"
+        in err
+    )
     assert training.calls[0].start is None
     assert settings("job/other-384-states-1-layers-384-embed")["init_from"] == "none"
 
@@ -108,11 +111,11 @@ def test_whoever_chooses_a_model_or_no_time_starts_from_scratch(said, training, 
 
 
 def test_a_long_text_starts_from_scratch(said, training, monkeypatch):
-    """Where the table says that the base does not pay, the plan says that the text is enough."""
+    """If the base model does not pay for a text of this length, the plan prints that it would not help."""
     Path("long.txt").write_text(write(CHAIN, 700_000))
     code, err = said("--minutes=600", "--dry_run", text="long.txt")
     assert code == 0
-    assert "  start      from scratch: this text and this time are enough without the base model\n" in err
+    assert "  start      from scratch: with this much text and time, the base model would not help\n" in err
 
 
 def test_the_same_command_finds_the_same_job(said, training):
@@ -123,7 +126,7 @@ def test_the_same_command_finds_the_same_job(said, training):
         assert code == 0
         assert f"{BASE_JOB} (existing)" in err
         assert "  start " not in err
-        assert "learning rate 0.0015" in err
+        assert "learning rate 0.0006" in err
 
 
 def test_fresh_decides_again(said, training):
@@ -161,7 +164,7 @@ def test_a_job_for_another_time_goes_first(said, training):
     forget_start(old)
     code, err = said("--minutes=600")
     assert code == 0
-    assert f"Resuming {old}, which already has a model of this text; --fresh starts over with" in err
+    assert f"Resuming {old}, which already has a model of this text; use --fresh to start over with" in err
     assert training.calls[-1].config.lstm_state_size == 384
     code, err = said("--minutes=600", "--fresh", "--dry_run")
     assert (code, f"{BASE_JOB} (new)" in err) == (0, True)
@@ -307,7 +310,7 @@ def test_a_model_is_named_by_path_name_or_file(said, training, install_base):
 def test_the_rate_for_trained_weights_needs_no_time_limit(said, training):
     """If steps limit a run from another model, learning rate, dropout and streams are still those for trained weights."""
     assert said("--init_from=base", "--max_steps=9")[0] == 0
-    assert training.calls[0].config.learning_rate == 0.0015
+    assert training.calls[0].config.learning_rate == 0.0006
     assert said("--init_from=base", "--max_steps=9", "--job_dir=mine", "--learning_rate=0.01")[0] == 0
     assert training.calls[1].config.learning_rate == 0.01
 

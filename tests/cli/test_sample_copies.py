@@ -60,7 +60,7 @@ def test_no_more_is_copied_than_is_allowed(trained, written):
 
 
 def test_copies_from_what_a_model_started_from_are_not_found(copied, capsys, monkeypatch, tmp_path):
-    """For a model that started from another one, --novelty and --max_copy say in one line what they cannot see."""
+    """For a model that started from another one, --novelty and --max_copy print in one line what they do not search."""
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
     model = read_model(copied.job)
     for source in (None, "0" * 64):
@@ -68,6 +68,6 @@ def test_copies_from_what_a_model_started_from_are_not_found(copied, capsys, mon
         for flag in ("--novelty", "--max_copy=30"):
             assert main([str(copied.job), "--length=20", "--seed=1", flag]) == 0
             err = capsys.readouterr().err
-            assert err.count("Only copies of the training text are found: this model started from another one, ") == (
+            assert err.count("This model started from another one, whose training text is not searched") == (
                 source is not None
             )

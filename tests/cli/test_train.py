@@ -72,8 +72,8 @@ def test_a_preset_is_found_by_name(book, plan, tmp_path):
 
 def test_a_presets_job_directory_is_only_for_the_story(book, plan, tmp_path):
     """With a preset, the user's text gets its own job name, unless a flag or the user's file names the job directory."""
-    assert plan("--config=demo")["job"] == "job/story-demo (new)"
-    assert plan("book.txt", "--config=demo")["job"] == "job/book-384-states-1-layers-384-embed (new)"
+    assert plan("--config=demo")["job"] == "job/story-from-base (new)"
+    assert plan("book.txt", "--config=demo")["job"] == "job/book-512-states-1-layers-512-embed (new)"
     assert "3 minutes" in plan("book.txt", "--config=demo")["limit"]
     assert plan("book.txt", "--config=demo", "--job_dir=here")["job"] == "here (new)"
     (tmp_path / "own.yaml").write_text("job_dir: there\ndata_prefix: mine\n")

@@ -10,12 +10,12 @@ from textgen.errors import DataError, UsageError
         (
             ["--sample_prompt=the €"],
             DataError,
-            "--sample_prompt must only have tokens of the training text, got '€'; leave them out\n",
+            "--sample_prompt must contain only tokens that occur in the text, got '€'; leave them out\n",
         ),
         (
             ["--language_model=word", "--sample_prompt=the zebra"],
             DataError,
-            "--sample_prompt must only have tokens of the training text, got 'zebra'; leave them out\n",
+            "--sample_prompt must contain only tokens that occur in the text, got 'zebra'; leave them out\n",
         ),
         (["--sample_prompt=a\0b"], UsageError, "--sample_prompt must be text, got NUL"),
         (["--sample_prompt"], UsageError, "--sample_prompt needs a value"),

@@ -13,7 +13,7 @@ from textgen.jobs import JobState
 
 JOB = Path("mine")
 COMMAND = ["book.txt", "--lstm_state_size=8", "--job_dir=mine"]
-LINE = "  unwrapped  one line per paragraph; --unwrap no keeps the line breaks"
+LINE = "  unwrapped  each paragraph is one line; --unwrap no keeps the line breaks"
 
 HARD_WRAPPED = """\
 It went a quarter of an inch to the left. It came back. It went a quarter of
@@ -55,7 +55,7 @@ def older(book, training):
 
 
 def test_wrapped_prose_is_read_as_paragraphs(book, training, capsys):
-    """The plan says so in one line, the training text has no break in a paragraph, and the job stores the decision."""
+    """The plan prints it in one line, the training text has no break in a paragraph, and the job stores the decision."""
     assert main(COMMAND) == 0
     assert capsys.readouterr().err.splitlines().count(LINE) == 1
     corpus = training.calls[0].corpus
@@ -88,10 +88,10 @@ def test_another_text_keeps_its_lines(good_text, training, capsys):
 
 @pytest.mark.parametrize("text", [GOOD_TEXT, "boat\nsail\n" * 100, "船隨著潮水出海了\n" * 100])
 def test_a_text_without_paragraphs_cannot_be_unwrapped(book, no_training, capsys, text):
-    """`yes` is refused in one line that says what to do."""
+    """`yes` is refused in one line with advice."""
     book.write_text(text, encoding="utf-8")
     assert last_line(capsys, 65, [*COMMAND, "--unwrap=yes"]) == (
-        "textgen-train: error: --unwrap yes needs paragraphs of lines wrapped to the same width, and book.txt has none: "
+        "textgen-train: error: --unwrap yes needs paragraphs whose lines are wrapped to the same width, and book.txt has none; "
         "use --unwrap no, or leave it out"
     )
 

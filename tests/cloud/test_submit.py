@@ -124,7 +124,17 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
     from textgen.cli.train import make_parser
 
     given = ["--layers=2", "--embedding_size=16", "--deterministic", "--learning_rate=2e-3", "--epochs=3"]
-    assert submitted(bucket, *given, "--summary_dir=curves/%JOB%", "--config=demo", "--job_dir=mine/%JOB%") == 0
+    assert (
+        submitted(
+            bucket,
+            *given,
+            "--summary_dir=curves/%JOB%",
+            "--config=overnight",
+            "--lstm_state_size=8",
+            "--job_dir=mine/%JOB%",
+        )
+        == 0
+    )
     args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
     config = build(TrainingConfig, make_parser().parse(args))
     name = "book-8-states-2-layers-16-embed"
@@ -139,7 +149,7 @@ def test_the_container_understands_what_it_is_given(folder, vertex, bucket):
 def test_the_container_reads_the_text_as_it_was_shown(folder, vertex, bucket, capsys, flags):
     """An explicit choice is passed on. Without one, the container decides from the same files, or resumes with the job's value."""
     assert submitted(bucket, *flags) == 0
-    assert ("  unwrapped     one line per paragraph; " in capsys.readouterr().err) == (flags != ["--unwrap=no"])
+    assert ("  unwrapped     each paragraph is one line; " in capsys.readouterr().err) == (flags != ["--unwrap=no"])
     args = vertex.created[0]["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
     assert [argument for argument in args if "unwrap" in argument] == flags
 
@@ -494,7 +504,7 @@ def arguments_of(job):
 def test_the_start_is_decided_here_and_sent_along(known_text, vertex, bucket, capsys):
     """Where textgen chooses the base model, the container gets its name and shape, and decides nothing again."""
     assert started(bucket, "--minutes=3") == 0
-    assert "start         from the base model: it is of English prose" in capsys.readouterr().err
+    assert "start         from the base model: it knows English prose" in capsys.readouterr().err
     assert {"--init_from=base", *SHAPE} <= set(arguments_of(vertex.created[0]))
     assert vertex.created[0]["displayName"] == f"book-{STATES}-states-1-layers"
     assert len(names(bucket)) == 1

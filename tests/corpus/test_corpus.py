@@ -69,7 +69,7 @@ def test_split(folder, text, fraction):
 
 def test_split_is_capped(folder, monkeypatch):
     """However long the text, validation is not: every evaluation reads all of it."""
-    monkeypatch.setattr(corpus, "MAX_VALID_CHARACTERS", 20)
+    monkeypatch.setattr("textgen.corpus.sections.MAX_VALID_CHARACTERS", 20)
     opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
     assert text_of(opened.valid) == "one line\n" * 2
     assert text_of(opened.train) == "one line\n" * 98

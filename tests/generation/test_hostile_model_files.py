@@ -304,9 +304,9 @@ def test_keys_that_are_there_twice(parts: Parts, refuse: Callable[[bytes, str], 
         ([], "its tensor output.bias must have a dtype, a shape and data_offsets"),
         ({"dtype": "F32"}, "its tensor output.bias must have a dtype, a shape and data_offsets"),
         ({"more": 1}, "its tensor output.bias must have a dtype, a shape and data_offsets"),
-        ({"dtype": "F64"}, "its tensor output.bias must hold F32 numbers, not 'F64'"),
-        ({"dtype": ["F32"]}, "its tensor output.bias must hold F32 numbers"),
-        ({"dtype": "x" * 10**6}, "its tensor output.bias must hold F32 numbers, not 'xxx"),
+        ({"dtype": "F64"}, "its tensor output.bias must contain F32 numbers, not 'F64'"),
+        ({"dtype": ["F32"]}, "its tensor output.bias must contain F32 numbers"),
+        ({"dtype": "x" * 10**6}, "its tensor output.bias must contain F32 numbers, not 'xxx"),
         ({"shape": [2**60]}, r"its tensor output.bias must have shape \[6\], not \[1152921504606846976\]"),
         ({"shape": [6, 1]}, r"its tensor output.bias must have shape \[6\], not \[6, 1\]"),
         ({"shape": [6.0]}, r"its tensor output.bias must have shape \[6\], not \[6.0\]"),
@@ -380,11 +380,11 @@ def test_weights_of_the_other_type(
     parts.fields["format_version"] = version
     for entry in parts.tensors.values():
         entry["dtype"] = given
-    refuse(parts.join(), f"its tensor [a-z0-9._]+ must hold {wanted} numbers, not '{given}'")
+    refuse(parts.join(), f"its tensor [a-z0-9._]+ must contain {wanted} numbers, not '{given}'")
     for entry in parts.tensors.values():
         entry["dtype"] = wanted
     parts.tensors["output.bias"]["dtype"] = given
-    refuse(parts.join(), f"its tensor output.bias must hold {wanted} numbers, not '{given}'")
+    refuse(parts.join(), f"its tensor output.bias must contain {wanted} numbers, not '{given}'")
 
 
 def test_float16_with_the_sizes_of_float32(parts: Parts, refuse: Callable[[bytes, str], None]) -> None:

@@ -102,13 +102,13 @@ def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_m
 @pytest.mark.parametrize(
     ("minutes", "characters", "reason"),
     [
-        (5, 100_000, r"about \d+ of the 300 seconds; more would memorise the text"),
-        (60, 100_000, r"about [\d.]+ of the 60 minutes; more would memorise the text"),
-        (1, 500_000, r"more would memorise the text, and there is time for about 4"),
+        (5, 100_000, r"about \d+ of the 300 seconds; more would only memorise the text"),
+        (60, 100_000, r"about [\d.]+ of the 60 minutes; more would only memorise the text"),
+        (1, 500_000, r"more would only memorise the text; there is time for about 4"),
     ],
 )
 def test_the_passes_are_explained(minutes, characters, reason):
-    """The reason says how much of the time they take, or how many of them the time allows."""
+    """The reason gives the time that they take, or the number of passes for which there is time."""
     choices = choose(minutes, characters, "char", "cpu", unroll_steps=64)
     (found,) = (choice for choice in choices if "epochs" in choice.settings)
     assert re.fullmatch(reason, found.reason)

@@ -77,9 +77,9 @@ def test_without_a_limit_a_job_trains_for_five_minutes():
         ({"minutes": 1}, "1 minute"),
         ({"minutes": 60.0}, "60 minutes"),
         ({"epochs": 3, "minutes": 60}, "3 epochs or 60 minutes"),
-        ({"epochs": 3, "max_steps": 20, "minutes": 0.5}, "3 epochs or 20 steps or 0.5 minutes"),
-        ({"epochs": 3, "patience": 1}, "3 epochs or 1 evaluation without a better model"),
-        ({"patience": 5}, "5 minutes or 5 evaluations without a better model"),
+        ({"epochs": 3, "max_steps": 20, "minutes": 0.5}, "3 epochs, 20 steps or 0.5 minutes"),
+        ({"epochs": 3, "patience": 1}, "3 epochs or 1 evaluation without improvement"),
+        ({"patience": 5}, "5 minutes or 5 evaluations without improvement"),
     ],
 )
 def test_the_limits_in_words(options, words):

@@ -23,15 +23,15 @@ def losses(job):
 
 
 def test_overfitting_is_reported_once_and_at_the_end(run, noise):
-    """A warning comes while the validation loss rises, and the last line names the best step and says what came after it."""
+    """A warning comes while the validation loss rises, and the last line names the best step and reports overfitting after it."""
     _, job, said = run(text=noise, max_steps=200, **SIZE)
     found = losses(job)
     best = found.index(min(found))
     assert found[-1] > min(found) + 0.5
     lines = said.splitlines()
     (warning,) = [number for number, line in enumerate(lines) if line.startswith("warning:")]
-    assert "evaluations while the training loss falls: the model memorises the text" in lines[warning]
-    assert f"the best model, of step {10 * (best + 1)}, is kept" in lines[warning]
+    assert "evaluations, but the training loss has; the best model" in lines[warning]
+    assert f"the best model, from step {10 * (best + 1)}, is kept" in lines[warning]
     assert warning < len(lines) - 5
     assert lines[-1] == (
         f"best at step {10 * (best + 1)} ({min(found):.3f}); training after it overfitted; the best model is kept"
@@ -63,7 +63,7 @@ def test_a_run_that_patience_ends_says_so(run, noise):
     """The line before the last one gives the reason, and the job is finished."""
     _, job, said = run(text=noise, max_steps=2000, patience=4, **SIZE)
     *_, reason, last = said.splitlines()
-    assert reason == "training ends: the last 4 evaluations brought no better model"
+    assert reason == "training ends: no improvement in the last 4 evaluations"
     assert last.startswith("best at step ")
     assert JobState.read(job.state).status == "finished"
     assert len(losses(job)) < 200

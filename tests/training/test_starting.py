@@ -3,7 +3,7 @@ import pytest
 
 from tests.training.test_rollback import DIVERGES
 from textgen.generation import read_model
-from textgen.generation.adoption import adopt
+from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import CheckpointStore
 from textgen.training import attempt
 from textgen.training.export import take_weights
@@ -45,7 +45,7 @@ def test_a_model_starts_as_the_one_it_is_given(run, source, other, kind):
     _, job, _ = run("started", other, start=model, **kind, **NEARLY_NOTHING)
     started = read_model(job.model)
     ids = np.array(started.vocabulary.encode(other.read_text()[: int(0.9 * len(other.read_text()))]))
-    expected = adopt(model, started.vocabulary, np.bincount(ids, minlength=started.vocabulary.size), ids)
+    expected = with_vocabulary(model, started.vocabulary, np.bincount(ids, minlength=started.vocabulary.size), ids)
     assert started.vocabulary != model.vocabulary
     for name, tensor in expected.tensors.items():
         if name != "output.bias":  # which depends on the frequencies in exactly the training text

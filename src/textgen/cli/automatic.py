@@ -1,4 +1,4 @@
-"""Chooses a model, and how to train it, as far as the user left them open; does not load TensorFlow."""
+"""Chooses the settings that the user left open: the model, and how to train it. Does not load TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.job_config import notes_start, read_config
+from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
-from textgen.config.flags import described
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
@@ -23,9 +22,6 @@ from textgen.planning import (
     Choice,
     DeviceKind,
     choose,
-    dropout,
-    expected_passes,
-    tokens_in,
 )
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
@@ -107,10 +103,10 @@ def complete(
 def keep_choice(
     config: TrainingConfig, command: TrainCommand, given: Collection[str], job: JobDirectory
 ) -> TrainingConfig:
-    """Takes the settings that were not given, and that are chosen for a new job, from an existing job.
+    """Takes the settings that were not given from an existing job, if they would be chosen for a new one.
 
-    If time is not the limit, it takes no other limit either. If it was not the job's limit, the limits are those for a new job; an
-    earlier version of textgen chose none.
+    `epochs` and `patience` are taken only if time limits both the job so far and this run. If it limits only this run, they are those
+    of a new job, or none if an earlier version of textgen made the job. If it does not limit this run, they are none.
 
     Args:
         config: the settings; those that were not given have the values for a new job.
@@ -124,7 +120,7 @@ def keep_choice(
     Raises:
         TextgenError: if the job's settings cannot be read.
     """
-    before = read_config(job.config, "use --fresh to start over")
+    before = read_config(job.config, START_OVER)
     kept = {name for name in CHOSEN_SETTINGS if name not in given} - set(LIMITS_BY_PASSES)
     if not leaves_model_open(command, given) or PLACEHOLDER in config.job_dir:
         kept -= set(SHAPE_SETTINGS)  # the job was found by its shape
@@ -162,30 +158,6 @@ def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:
         if job_name(with_settings(config, other_config, SHAPE_SETTINGS), prefix) == other.name:
             return f"{other} already exists, with another model; to resume it instead, add {shape_flags(other_config)}"
     return ""
-
-
-def describe(choices: Iterable[Choice]) -> list[str]:
-    """Returns the choices in words, one line per reason."""
-    return [
-        ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
-        for choice in choices
-    ]
-
-
-def describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
-    """Returns the dropout that training starts with, and the number of passes that it is for, in words.
-
-    Args:
-        config: the settings.
-        corpus: the text.
-        device: the kind of device that will train.
-    """
-    if config.dropout is not None:
-        return f"dropout {config.dropout:g}"
-    characters = corpus.train.characters
-    passes = expected_passes(config, tokens_in(characters, config.language_model), device)
-    rate = dropout(passes, characters, config.language_model, started=config.is_started)
-    return f"dropout {rate:g} for about {float(f'{passes:.2g}'):,.12g} {'pass' if passes == 1 else 'passes'}"
 
 
 def shape_flags(config: TrainingConfig) -> str:

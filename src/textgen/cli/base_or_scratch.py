@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ORDER = 3
-"""The characters in the n-grams of the text that the base model must beat: two to predict from, and the predicted one."""
+"""The length of the n-grams: two characters to predict from, and the predicted one."""
 
 _MOST_READ = 2_000_000
-"""The most characters of each section that are read."""
+"""The maximum number of characters that are read of each section."""
 
 _LEAST_PREDICTED = 2
-"""The fewest characters of which one can be predicted; a text with fewer is refused later."""
+"""The minimum number of characters of which one can be predicted. A shorter text is refused later."""
 
 _MOST_PIECES, _PIECE = 64, 128
-"""The number and the length of the pieces of the validation text that are predicted. Together they take the base model half a second."""
+"""The number and the length of the pieces of the validation text that are predicted. The base model takes half a second for them."""
 
 
 def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind) -> Start:
-    """Decides from the text and the time alone, so that the same command always starts in the same way.
+    """Decides from the text, the time and the kind of device, so that the same command always starts in the same way.
 
-    The base model must predict the validation text better than a trigram of the training text does. Otherwise it is a model
-    of something else: of another language, or of something that is not prose.
+    The base model must predict the validation text better than a trigram of the training text does. Otherwise, the text is in
+    another language, or is not prose.
 
     Args:
         base: the base model.
@@ -42,26 +42,27 @@ def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind
         The base model or none, with the reason.
     """
     if not base_pays(minutes, corpus.train.characters, device):
-        return Start(NONE, description="from scratch: this text and this time are enough without the base model")
+        return Start(NONE, description="from scratch: with this much text and time, the base model would not help")
     if not _predicts_better(base, corpus):
         return Start(
             NONE,
-            description="from scratch: the base model, of English prose, predicts this text badly",
+            description="from scratch: this text differs too much from the English prose that the base model knows",
         )
     return Start(
         BASE,
         base.model,
-        "from the base model: it is of English prose, and predicts this text well",
+        "from the base model: it knows English prose, and this text is similar enough",
         is_chosen=True,
     )
 
 
 def _predicts_better(base: Start, corpus: Corpus) -> bool:
+    """Returns whether the base model predicts the validation text better than a trigram of the training text."""
     import numpy as np
 
     from textgen.evaluation.kneser_ney import KneserNey
     from textgen.evaluation.prediction import mean_loss
-    from textgen.generation.adoption import adopt
+    from textgen.generation.vocabulary_transfer import with_vocabulary
 
     assert base.model is not None  # noqa: S101 - our own mistake
     vocabulary = corpus.vocabulary
@@ -72,11 +73,11 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
     pieces = _spread(valid_ids)
     trigram = KneserNey(ids, _ORDER, vocabulary.size)
     expected = np.mean([trigram.loss(piece) for piece in pieces])
-    return mean_loss(adopt(base.model, vocabulary, counts, ids), pieces) < float(expected)
+    return mean_loss(with_vocabulary(base.model, vocabulary, counts, ids), pieces) < float(expected)
 
 
 def _read(section: Section, vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """Returns the ids of a section, or of its beginning if it is long."""
+    """Returns the ids of a section, or of its start if it is long."""
     import numpy as np
 
     ids: list[int] = []

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def refuse_without_text(place: str) -> None:
-    """Refuses a model whose training text cannot be found, because it is in a bucket, or because it is the base model.
+    """Refuses a model whose training text cannot be found: one in a bucket, or the base model.
 
     Raises:
         UsageError: for such a model.
     """
     if place == str(base_path()):
         raise UsageError(
-            f"{named('novelty')} and {named('max_copy')} need the training text, and the base model's does not come with textgen; "
+            f"{named('novelty')} and {named('max_copy')} need the training text, and that of the base model does not come with textgen; "
             "name a job, or leave them out"
         )
     if is_bucket(place):
@@ -38,8 +38,8 @@ def refuse_without_text(place: str) -> None:
 def open_copies(place: str, model: ModelFile) -> CopyIndex:
     """Opens the copy index of a model's training text, which is found through its job directory.
 
-    The first time, this builds the index. That takes a while for a long text, so a terminal shows a spinner. A line is
-    printed if the model has also learned from other texts, which are not in the index.
+    The first time, this builds the index. That takes a while for a long text, so a terminal shows a spinner. If the model
+    started from another one, whose training text is not in the index, a line says so.
 
     Args:
         place: the job directory, or the model file in it.
@@ -55,7 +55,7 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
     refuse_without_text(place)
     if model.started_from is not None:
         Console().say(
-            "Only copies of the training text are found: this model started from another one, whose own texts are not compared"
+            "This model started from another one, whose training text is not searched: only copies of its own training text are found"
         )
     with Console().busy("reading the training text"):
         section = open_training_text(Path(place), model.data_sha256)

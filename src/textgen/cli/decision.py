@@ -1,4 +1,4 @@
-"""Decides which job a training command is for: its settings, its place, and the model that it starts from."""
+"""Decides which job a training command is for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from textgen.cli.automatic import (
     with_settings,
 )
 from textgen.cli.base_or_scratch import choose_start
-from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE
 from textgen.cli.init_from import (
     AUTO,
@@ -29,7 +28,7 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import notes_start, read_config
+from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.cli.places import find_places
 from textgen.cli.training_text import decide_unwrapping
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
@@ -50,8 +49,8 @@ class Decision:
         place: the place of the job.
         summaries: the directory of TensorBoard's files; None if that is in the job's own directory.
         job: the job as it is now, for reading only.
-        remark: a line about why this job is used, to print; empty if that needs no explanation.
-        replaced: the place of another job, which the command would resume without `--fresh`.
+        remark: a line that explains why this job is used, or names another one; empty if neither is needed.
+        replaced: the place of the job that the command would resume without `--fresh`; None without `--fresh`, or if there is none.
     """
 
     config: TrainingConfig
@@ -105,7 +104,7 @@ def find_start(
 
 
 def _find_base(config: TrainingConfig) -> Start | None:
-    """Returns the base model; None if it has other tokens than this run."""
+    """Returns the base model; None for a run whose tokens are not characters."""
     return open_start(BASE) if config.language_model == "char" else None
 
 
@@ -127,7 +126,7 @@ class _Decider:
         return self._resumed_if_exists(self._started(open_start(self.config.init_from)))
 
     def _in_named_directory(self) -> Decision:
-        """The job in a directory that does not depend on its model."""
+        """Returns the job in a directory whose name does not depend on the model."""
         place, _ = find_places(self.config, self.corpus.prefix, self.worker)
         job = place.look()
         if not job.exists or self.command.fresh:
@@ -143,7 +142,7 @@ class _Decider:
         return self._placed(config, (), Start(config.init_from))
 
     def _of_any_name(self) -> Decision:
-        """The job of this text that exists, or else the one that suits the time best."""
+        """Returns the existing job of this text, or else the new one that suits the time best."""
         scratch = self._started(Start())
         minutes = minutes_to_choose_for(self.config, self.command, self.given)
         if minutes is None:
@@ -166,16 +165,17 @@ class _Decider:
         return dataclasses.replace(new, remark=other_models(new.config, new.job, self.corpus.prefix))
 
     def _find_existing(self, candidates: Sequence[Decision], choose_new: Callable[[], Decision]) -> Decision | None:
-        """Returns the existing job that the command resumes; one of another text only if it will be refused, or changed on purpose.
+        """Returns the existing job that the command resumes. A job of another text comes last: it is refused later, or keeps its vocabulary.
 
         Args:
-            candidates: the jobs that could be made, the one from scratch first.
-            choose_new: returns the one of them that would be made if none existed.
+            candidates: the jobs that the command could be for, the one from scratch first.
+            choose_new: returns the candidate that a new job would be.
         """
         there = [candidate for candidate in candidates if candidate.job.exists]
         same = [candidate for candidate in there if self._has_this_text(candidate.job)]
         if same:
             known = same[0]
+            # The job that earlier versions would have made comes first, then the one that a new job would be.
             if str(same[-1].job) != str(known.job) and notes_start(known.job.config):
                 known = choose_new()
             resumed = self._resumed(known)
@@ -186,7 +186,7 @@ class _Decider:
         return self._resumed(there[0]) if other is None and there else other
 
     def _started(self, start: Start) -> Decision:
-        """The job that starts in a given way."""
+        """Returns the job that starts in a given way."""
         config = take_shape(start, self.config, self.given)
         device = device_kind(self.command)
         config, choices = complete(config, self.command, self.given, self.corpus, device, started=start.shape)
@@ -204,7 +204,7 @@ class _Decider:
         return self._resumed(decision) if decision.job.exists and not self.command.fresh else decision
 
     def _resumed(self, decision: Decision) -> Decision:
-        """The same job, which exists, with the start that it had."""
+        """Returns an existing job with its own start and its own chosen settings."""
         before = read_config(decision.job.config, START_OVER)
         config = dataclasses.replace(decision.config, init_from=kept_start(decision.job, before, self.config.init_from))
         config = keep_choice(config, self.command, self.given, decision.job)
@@ -248,8 +248,8 @@ class _Decider:
 
 
 def _explained(resumed: Decision) -> Decision:
-    """The same job, whose model would not be chosen for this time, with a remark."""
+    """Adds a remark to an existing job whose model would not be chosen for this time."""
     return dataclasses.replace(
         resumed,
-        remark=f"Resuming {resumed.job}, which already has a model of this text; --fresh starts over with the model that suits this time",
+        remark=f"Resuming {resumed.job}, which already has a model of this text; use --fresh to start over with the model for this time",
     )

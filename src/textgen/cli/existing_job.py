@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
 from textgen.corpus import Corpus, Vocabulary, keep_split, make_tokenizer, replace_vocabulary
@@ -18,7 +18,6 @@ from textgen.storage import parse_object, read_text
 
 _SETTINGS_OF_TEXT = ("encoding", "unwrap", "valid_fraction")
 """Changing one of these changes the text, although its files are the same."""
-START_OVER = f"use {named('fresh')} to start over"
 
 
 @dataclass(frozen=True)

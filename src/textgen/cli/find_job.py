@@ -32,7 +32,7 @@ def find_job(given: str | None, *, with_model: bool, or_base: bool = False, advi
         given: a path, a URI that begins with `gs://`, or the name of a job below `job/`; an existing path wins over a
             name. None for the newest job below `job/`, which is printed on standard error.
         with_model: whether to look for the newest job only among those with a model file.
-        or_base: whether `base` names the base model if nothing else has that name, and None if there is no job below `job/`.
+        or_base: whether to return the base model for `base` if nothing else has that name, and for None if there is no job below `job/`.
         advice: the end of the message if there is no such job.
 
     Returns:
@@ -81,7 +81,7 @@ def _find_newest(*, with_model: bool, or_base: bool) -> str:
     jobs = jobs_below(_JOBS)
     if not jobs and or_base:
         Console().say(
-            f"No job here yet: writing with the base model, which knows English prose; {typed('textgen-train')} my-book.txt teaches it yours"
+            f"There is no job yet, so this uses the base model of English prose; {typed('textgen-train')} my-book.txt trains a model of your text"
         )
         return str(base_path())
     if not jobs:

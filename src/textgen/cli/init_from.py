@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.existing_job import START_OVER
 from textgen.cli.find_job import BASE, base_path, find_job
+from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
 from textgen.corpus import UNKNOWN_ID, Corpus
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textgen.generation import ModelFile
 
 AUTO, NONE = "auto", "none"
-"""The values of `init_from`, besides `base`, that are not the place of a model."""
+"""The values of `init_from` that name no model."""
 
 _LEAST_MATCHED = 0.5
 _TOKENS = {"char": "characters", "word": "words", "spaced": "pre-tokenized words"}
@@ -36,8 +36,8 @@ class Start:
     Attributes:
         init_from: the value of the setting: `none`, `base`, or the path or URI of a model.
         model: the model; None if training starts from scratch.
-        description: a line for the plan, with the reason for what was chosen automatically; empty for an existing job, and if
-            the user chose to start from scratch.
+        description: a line for the plan, with the reason for an automatic choice; empty for an existing job, and if the user
+            chose to start from scratch.
         is_chosen: whether the model was chosen automatically.
     """
 
@@ -48,7 +48,7 @@ class Start:
 
     @property
     def is_local(self) -> bool:
-        """Whether the model is a file on this machine that another one does not have."""
+        """Whether the model is a file that only this machine has."""
         return self.init_from not in {NONE, BASE} and not is_bucket(self.init_from)
 
     @property
@@ -60,7 +60,7 @@ class Start:
 
 
 def open_start(init_from: str) -> Start:
-    """Opens the model that the user, or an existing job, names.
+    """Opens the model that the user or an existing job names.
 
     Args:
         init_from: the value of the setting, not `auto`.
@@ -91,10 +91,10 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
 
     Raises:
         UsageError: if the model has other tokens.
-        DataError: if it knows less than half of the text.
+        DataError: if it knows less than half of the tokens in the text.
     """
     from textgen.corpus.vocabulary import count_tokens
-    from textgen.generation.adoption import find_places, matched_share
+    from textgen.generation.vocabulary_transfer import match_tokens, matched_share
 
     if start.model is None:
         return
@@ -110,7 +110,7 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
 
     found = count_tokens([corpus.train], wanted.tokenizer)
     counts = np.bincount(wanted.ids(found), list(found.values()), wanted.size)
-    places = find_places(known, wanted, counts)
+    places = match_tokens(known, wanted, counts)
     if wanted.tokenizer.name != "char":  # spaces and punctuation, more than half of a text, are known in any language
         is_word = [any(map(str.isalnum, token)) for token in wanted.tokens]
         counts = np.where(is_word, counts, 0)
@@ -124,7 +124,7 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
 
 
 def take_shape(start: Start, config: TrainingConfig, given: Collection[str]) -> TrainingConfig:
-    """Takes the shape of the model that training starts from, and notes which model that is.
+    """Takes the shape of the model that training starts from, and records which model that is.
 
     Args:
         start: what training starts from.
@@ -145,7 +145,7 @@ def take_shape(start: Start, config: TrainingConfig, given: Collection[str]) -> 
 
 
 def find_model(start: Start, job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> ModelFile | None:
-    """Finds the model whose weights a job needs, which is read again for a job without a checkpoint.
+    """Finds the model whose weights a job starts with; for an existing job without a checkpoint, it is read again.
 
     Args:
         start: what the job starts from; for an existing job, without the model.
@@ -169,14 +169,14 @@ def find_model(start: Start, job: JobDirectory, config: TrainingConfig, corpus: 
     for name, value in (start.shape or {}).items():
         if value != getattr(config, name):
             raise FormatError(
-                f"{start.init_from}, which {job} starts from, has {name} {described(value)} now, and the job has "
-                f"{described(getattr(config, name))}; restore that model, or {named('fresh')} starts over"
+                f"{start.init_from}, which {job} starts from, now has {name} {described(value)}, and the job has "
+                f"{described(getattr(config, name))}; restore that model, or {START_OVER}"
             )
     return start.model
 
 
 def kept_start(job: JobDirectory, before: TrainingConfig, wanted: str) -> str:
-    """Returns what an existing job has started from.
+    """Returns what an existing job started from.
 
     Args:
         job: the job.
@@ -205,7 +205,7 @@ def _is_same(kept: str, wanted: str) -> bool:
 
 
 def check_other_job(init_from: str, job: JobDirectory) -> None:
-    """Refuses a job that would start from itself.
+    """Checks that a job would not start from itself.
 
     Raises:
         UsageError: if the model is the job's own.

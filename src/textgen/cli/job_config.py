@@ -6,8 +6,11 @@ from pathlib import Path
 
 from textgen.config import TrainingConfig, settings
 from textgen.config.yaml_text import from_yaml
-from textgen.errors import FormatError, UsageError
+from textgen.errors import FormatError, UsageError, named
 from textgen.storage import read_text
+
+START_OVER = f"use {named('fresh')} to start over"
+"""Advice about a job that cannot be resumed."""
 
 
 def read_config(path: Path, alternative: str) -> TrainingConfig:

@@ -1,4 +1,4 @@
-"""Reads the prompt that `--prompt` gives or names, reports how the model respells it, and checks that of `--sample_prompt`."""
+"""Reads and checks prompts: those of `--prompt` and of `--sample_prompt`."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def read_prompt(prompt: str) -> str:
 
 
 def check_sample_prompt(prompt: str, vocabulary: Vocabulary) -> None:
-    """Checks that a model knows every token of the prompt of its samples in training.
+    """Checks that a model knows every token of the prompt for its samples during training.
 
     Args:
         prompt: the value of `--sample_prompt`.
-        vocabulary: of the model.
+        vocabulary: the vocabulary of the model.
 
     Raises:
         DataError: if it does not.
@@ -56,7 +56,7 @@ def check_sample_prompt(prompt: str, vocabulary: Vocabulary) -> None:
     unknown = vocabulary.unknown(respell(prompt, vocabulary).tokens) if prompt else []
     if unknown:
         raise DataError(
-            f"{named('sample_prompt')} must only have tokens of the training text, got {vocabulary.listed(unknown)}; leave them out"
+            f"{named('sample_prompt')} must contain only tokens that occur in the text, got {vocabulary.listed(unknown)}; leave them out"
         )
 
 

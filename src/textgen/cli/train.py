@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.automatic import describe, describe_dropout, device_kind, shape_flags
+from textgen.cli.automatic import device_kind, shape_flags
 from textgen.cli.blas_threads import use_one_blas_thread
 from textgen.cli.decision import Decision, decide
 from textgen.cli.enough_text import check_enough_text
@@ -20,19 +20,19 @@ from textgen.cli.model_file_size import check_model_file
 from textgen.cli.places import check_free_space
 from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.prompt_text import check_sample_prompt
+from textgen.cli.show_plan import show_plan
 from textgen.cli.summaries import open_summaries
-from textgen.cli.training_text import UNWRAPPED, decide_unwrapping, open_text
+from textgen.cli.training_text import decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
 from textgen.console import Console, in_cloud_job
-from textgen.corpus import FIRST_TOKEN_ID, Corpus
+from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
-from textgen.planning import DeviceKind, Plan
+from textgen.planning import Plan
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
-from textgen.version import __version__
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile
@@ -67,9 +67,9 @@ def make_parser() -> Parser:
         "Train a character or word model on text until the first of --epochs, --max_steps and --minutes is\n"
         f"reached; if none is given, for {DEFAULT_MINUTES:g} minutes at most. If time is the limit, training ends earlier if more passes\n"
         "over the text would only memorise it. The same command resumes the same job.\n"
-        "Where a default is 'chosen', it suits the text, the time and the device, and the plan prints it. The\n"
-        "shape of the model is chosen only if time is the limit, and neither --config nor a flag sets a part\n"
-        "of it. Otherwise the value after 'chosen or' is the default.",
+        "A default of 'chosen' depends on the text, the time and the device, and the plan prints it. The shape\n"
+        "of the model is chosen only if time is the limit and neither --config nor a flag sets any part of it;\n"
+        "otherwise the value after 'chosen or' applies.",
         f"examples:\n  {PROGRAM} my-book.txt\n  {PROGRAM} books/ --minutes 60\n"
         f"  {PROGRAM} --data_dir training-data/jules --data_prefix jules --language_model word\n\n"
         f"presets: {', '.join(preset_names())}\n\n"
@@ -112,7 +112,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, command, fresh=fresh)
     if command.dry_run:
-        _show_plan(console, plan, found, job, decision, device=device_kind(command), fresh=fresh)
+        show_plan(console, plan, found, job, decision, device=device_kind(command), fresh=fresh)
         return
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -121,7 +121,7 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
     with decision.place.open(events) as job, open_summaries(summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, command)
-        _show_plan(console, plan, found, job, decision, device=device_kind(command))
+        show_plan(console, plan, found, job, decision, device=device_kind(command))
         state = found.state
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
             _say_finished(console, plan, state)
@@ -267,47 +267,6 @@ def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
 
 def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def _show_plan(
-    console: Console,
-    plan: Plan,
-    found: Found,
-    job: JobDirectory,
-    decision: Decision,
-    *,
-    device: DeviceKind,
-    fresh: bool = False,
-) -> None:
-    from rich.filesize import decimal
-
-    config, corpus = plan.config, found.corpus
-    lines = {
-        "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
-        "skipped": corpus.skipped,
-        "encoding": corpus.detected,
-        "unwrapped": UNWRAPPED if corpus.unwrapped else "",
-        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
-        "model": plan.describe_model(),
-        "start": decision.start.description,
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {describe_dropout(config, corpus, device)}",
-        "limit": plan.limits,
-        "memory": f"about {plan.memory / 1e9:.1f} GB",
-        "disk": f"about {decimal(plan.disk)} for checkpoints",
-        "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
-    }
-    console.say(f"textgen {__version__}", style="bold")
-    for name, text in lines.items():
-        if text:
-            console.say(f"  {name:11}{text}")
-    for text in describe(decision.choices):
-        console.say(f"  {'chosen':11}{text}")
-    if decision.remark:
-        console.say(decision.remark)
-    if found.remark:
-        console.say(found.remark)
-    if corpus.warning:
-        console.warn(corpus.warning)
 
 
 def _show_next_steps(console: Console, job: str, summaries: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.corpus.wrap_width import AUTO, NO, YES
@@ -14,9 +14,6 @@ from textgen.jobs import JobDirectory
 from textgen.storage import bundled
 
 STORY_PREFIX = "story"
-
-UNWRAPPED = "one line per paragraph; --unwrap no keeps the line breaks"
-"""What the plan prints about a text that is unwrapped."""
 
 
 def find_text(config: TrainingConfig) -> Sources:
@@ -43,7 +40,7 @@ def open_text(config: TrainingConfig) -> Corpus:
     corpus = _open(config)
     if config.unwrap == YES and not corpus.unwrapped:
         raise DataError(
-            f"{named('unwrap')} {YES} needs paragraphs of lines wrapped to the same width, and {corpus.train.paths[0]} has none: "
+            f"{named('unwrap')} {YES} needs paragraphs whose lines are wrapped to the same width, and {corpus.train.paths[0]} has none; "
             f"use {named('unwrap')} {NO}, or leave it out"
         )
     return corpus
@@ -64,10 +61,10 @@ def _open(config: TrainingConfig) -> Corpus:
 def decide_unwrapping(
     config: TrainingConfig, corpus: Corpus, job: JobDirectory | None
 ) -> tuple[TrainingConfig, Corpus]:
-    """Decides for good whether the text is unwrapped: as in the job, if there is one, else as it was decided from the text.
+    """Replaces `auto` as the value of `unwrap`: an existing job keeps its value, and a new one has what was decided from the text.
 
     Args:
-        config: the settings. If they choose themselves, their choice stays.
+        config: the settings. If they have `yes` or `no`, that stays.
         corpus: the text, as `open_text` opened it with these settings.
         job: the job to resume, if it exists; None if there is none.
 
@@ -79,7 +76,7 @@ def decide_unwrapping(
     """
     choice = YES if corpus.unwrapped else NO
     if config.unwrap == AUTO and job is not None and job.exists:
-        before = read_config(job.config, "use --fresh to start over").unwrap
+        before = read_config(job.config, START_OVER).unwrap
         if before not in {AUTO, choice}:
             config = replace(config, unwrap=before)
             return config, _open(config)

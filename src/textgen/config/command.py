@@ -72,7 +72,7 @@ class SampleCommand:
         group="model",
         positional="one",
         metavar="JOB",
-        help="Use this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/, or without any job the base model, which is also named base.",
+        help="Use this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. base is the bundled base model. The default is the newest job below job/, or base if there is none.",
     )
     prompt: str = option(
         "",

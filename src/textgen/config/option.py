@@ -36,10 +36,10 @@ class Option:
         repeatable: whether the flag may be given several times; the value is a tuple.
         metavar: the placeholder for the value in `--help`.
         required: whether the flag must be given; the default is then unused.
-        default_in_words: what `--help` and the docs show as the default; None for the default itself. Given where another setting, the
-            text or the time decides what a plain command uses.
-        in_older_jobs: the value in a job whose config.yaml lacks the setting, because an earlier version of textgen wrote it. Given
-            where the default would change that job.
+        default_in_words: what `--help` and the docs show as the default; None for the default itself. Given if a plain command uses a
+            value that depends on another setting, the text or the time.
+        in_older_jobs: the value in a job whose config.yaml lacks the setting, because an earlier version of textgen wrote it. Given if
+            the default would change that job.
     """
 
     help: str

@@ -13,7 +13,7 @@ from textgen.errors import UsageError, named
 DEFAULT_MINUTES = 5.0
 """The time limit of a run without epochs, max_steps or minutes."""
 _CHOSEN = "chosen"
-"""The default of a setting that `textgen.planning` chooses for the text and the time."""
+"""What is shown as the default of a setting that `textgen.planning` chooses."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class TrainingConfig:
         group="data",
         choices=("auto", "yes", "no"),
         in_older_jobs="no",
-        help="Read each paragraph of hard-wrapped prose as one line; auto does so if most lines continue in lower case. Set it to no to keep every line break, or to yes if auto misses such a text.",
+        help="Read each paragraph of hard-wrapped prose as one line. auto decides from the text; set it to no to keep every line break, or to yes if auto misses such a text.",
     )
     valid_fraction: float = option(
         0.1,
@@ -159,8 +159,7 @@ class TrainingConfig:
         group="training",
         metavar="auto|none|base|MODEL",
         in_older_jobs="none",
-        default_in_words="auto",
-        help="Start from the weights of this model instead of random ones: base is the bundled model of English prose, MODEL a job, a model file or gs://BUCKET/PATH. auto uses base for a character model if that helps this text in this time; none starts from scratch. The model's shape is used.",
+        help="Start from the weights and the shape of this model: base is the bundled model of English prose, MODEL a job, a model file or gs://BUCKET/PATH. auto uses base if it suits the text and the time; none starts from random weights.",
     )
     dropout: float | None = option(
         None,
@@ -170,7 +169,7 @@ class TrainingConfig:
         kind=float,
         least=0,
         below=1,
-        help="Drop this fraction of each layer's outputs at random during training; none follows the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
+        help="Drop this fraction of each layer's outputs at random during training; none chooses it for the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
     )
     embedding_dropout: float = option(
         0.0,
@@ -178,7 +177,7 @@ class TrainingConfig:
         kind=float,
         least=0,
         below=1,
-        help="Drop the vectors of this fraction of all tokens at random at each step of training. Raise it, for example to 0.1, if the model memorises a short text.",
+        help="Drop the input vectors of this fraction of the vocabulary at random in each training step. Raise it, for example to 0.1, if the model overfits a short text.",
     )
     unroll_steps: int = option(
         64,
@@ -206,7 +205,7 @@ class TrainingConfig:
         kind=int,
         least=1,
         most=2**31 - 1,
-        help="Stop after N passes over the text, including those of earlier runs. If time limits the run, N is as many as the text is worth; none sets no limit.",
+        help="Stop after N passes over the text, including those of earlier runs. If time limits the run, N is chosen so that the model does not memorise the text; none sets no limit.",
     )
     max_steps: int | None = option(
         None,
@@ -219,7 +218,7 @@ class TrainingConfig:
     )
     minutes: float | None = option(
         None,
-        default_in_words=f"{DEFAULT_MINUTES:g}, or none with epochs or max_steps",
+        default_in_words=f"{DEFAULT_MINUTES:g}, or none if epochs or max_steps is given",
         group="training",
         kind=float,
         above=0,
@@ -317,7 +316,7 @@ class TrainingConfig:
         least=1,
         unit="evaluations",
         most=2**31 - 1,
-        help="Stop after N evaluations in a row without improvement; none never does. It is chosen only if time limits the run.",
+        help="Stop after N evaluations in a row without improvement; none never stops early. It is chosen only if time limits the run.",
     )
     save_steps: int | None = option(
         None,
@@ -350,14 +349,14 @@ class TrainingConfig:
         "",
         group="evaluation",
         metavar="TEXT",
-        help="Continue this text in these samples. Without one, each starts a new paragraph.",
+        help="Continue this text in the samples that are written during training. Without it, each sample starts a new paragraph.",
     )
     sample_temperature: float = option(
         SamplingConfig.temperature,
         group="evaluation",
         kind=float,
         least=0,
-        help="Sample them at this temperature. It does not change what the model learns.",
+        help="Use this temperature for the samples that are written during training. It does not change what the model learns.",
     )
 
     job_dir: str = option(
@@ -393,7 +392,7 @@ class TrainingConfig:
 
     @property
     def is_started(self) -> bool:
-        """Whether training starts from the weights of another model, once `auto` is decided."""
+        """Whether training starts from the weights of another model. Not known while `init_from` is `auto`."""
         return self.init_from not in {"auto", "none"}
 
     @property

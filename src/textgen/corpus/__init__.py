@@ -5,6 +5,7 @@
 - `doubts`: signs of a wrong encoding
 - `wrap_width`, `unwrapping`: hard-wrapped paragraphs -> one line each
 - `section`: a contiguous part of a text
+- `sections`: the parts for training, validation and test
 - `words`: the definition of a word
 - `tokenizers`: text <-> tokens
 - `joiners`: tokens -> text, one at a time
@@ -20,9 +21,10 @@ The text is read in pieces of about a million characters, so a corpus can be lar
 whole text.
 """
 
-from textgen.corpus.corpus import Corpus, Sections, keep_split, open_corpus, open_sections, replace_vocabulary
+from textgen.corpus.corpus import Corpus, keep_split, open_corpus, replace_vocabulary
 from textgen.corpus.joiners import Joiner
 from textgen.corpus.section import Section
+from textgen.corpus.sections import Sections, open_sections
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizers import Tokenizer, make_tokenizer
 from textgen.corpus.vocabulary import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _FEWEST_SPACES = 3
-"""The fewest spaces in a wrapped line of prose. Headings, signatures, lists of words and most tables have fewer."""
+"""The minimum number of spaces in a wrapped line of prose. Headings, signatures, lists of words and most tables have fewer."""
 
 _COLUMNS = " " * 4
 """What can separate the columns of a table, but not the words of prose."""
@@ -19,30 +19,30 @@ _STARTS_BLOCK = re.compile(r"\s|[|>]|```|(?:[-*+•]|#+|\d{1,3}[.)]|[A-Za-z]\))\
 """The start of an indented line, a table, a quotation, code, a heading or an item of a list, or a line that only separates."""
 
 _LONGEST_START = 200
-"""The most characters of a line that are looked at to see what it starts."""
+"""The maximum number of characters at the start of a line that are searched for such a start."""
 
 _NEAR = 0.9
 """The fraction of the width that a line has to fill. Most lines of a wrapped paragraph fill all of it, but some are a little shorter."""
 
 _NEAR_BEFORE_LOWER_CASE = 0.75
-"""The same before a lower-case letter, which is a sign of its own. Some early electronic books break lines at commas."""
+"""The same before a lower-case letter, which is further evidence. Some early electronic books break lines at commas."""
 
 _LONGER = 3
-"""A line of so many times the width was not wrapped to it, but may be a paragraph of its own."""
+"""A line of this many times the width was not wrapped to it. It may be a whole paragraph."""
 
 _DASHES = "-–—"  # noqa: RUF001 - as in print
 _HYPHEN = re.compile(r"[^\W_]-\n[^\W_]")
 _DASH = re.compile(r"[^\s–—-](?:(?:--+|[–—])\n|\n(?:--+|[–—]))[^\s–—-]")  # noqa: RUF001 - as in print
 
 _LONGEST_HELD = 1 << 16
-"""The most characters of a line that are held back until it ends; longer than any line that is joined to the next one."""
+"""The maximum number of characters of a line that are kept until it ends; longer than any line that is joined to the next one."""
 
 
 def columns_needed(line: str, following: str) -> int:
     """Returns the length that a line would have together with the first word of the following line.
 
     It is 0 if the break between the lines cannot be inside a paragraph, whatever the width: the line is not prose, or the
-    following line is empty or starts something new.
+    following line is empty or starts a new block.
 
     Args:
         line: a line, without its line break.
@@ -62,8 +62,8 @@ def unwrap(pieces: Iterable[str], width: int) -> Iterator[str]:
 
     A line break is inside a paragraph if the first word of the following line would not have fitted into the width. Such a
     break becomes a space. It is removed after a hyphen and next to a dash that touches a word. The hyphen stays, because in
-    plain text it nearly always belongs to the word, as in well-known. The dash gets no space, because a text that has spaces
-    around its dashes has one on the line, too.
+    plain text it nearly always belongs to the word, as in well-known. The dash gets no space, because in a text with spaces
+    around its dashes, there is a space on the line as well.
 
     Args:
         pieces: a text, in pieces that may end anywhere.
@@ -115,7 +115,7 @@ def _join(lines: Sequence[str], width: int) -> str:
 
 
 def _glue(line: str, following: str) -> str:
-    """Returns what becomes of the break between two lines of a paragraph."""
+    """Returns what replaces the break between two lines of a paragraph."""
     if line[-1] not in _DASHES and following[0] not in _DASHES:
         return " "
     around = f"{line}\n{following}"

@@ -1,6 +1,6 @@
 """Recognises hard-wrapped prose, and measures the width to which the paragraphs of each file are wrapped.
 
-A job stores only whether its text is unwrapped. So a different rule here, or in `unwrapping`, would change the text of existing jobs.
+A job stores only whether its text is unwrapped. So changing a rule here, or in `unwrapping`, would change the text of existing jobs.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ AUTO, YES, NO = "auto", "yes", "no"
 """The values of `unwrap`."""
 
 _SAMPLE_SIZE = 1 << 18
-"""The length in bytes of the start of a file that is measured. It is much longer than a title page, and read in a few milliseconds."""
+"""The number of bytes at the start of a file that are measured: much longer than a title page, but read in a few milliseconds."""
 
 _FEWEST_LINES = 50
-"""The fewest lines of a file that is measured by itself. Shorter files are measured together with all others."""
+"""The minimum number of lines of a file that is measured by itself. Shorter files are measured together with all others."""
 
 _FEWEST_BREAKS = 10
-"""The fewest line breaks inside paragraphs of a text that is unwrapped."""
+"""The minimum number of line breaks inside paragraphs of a text that is unwrapped."""
 
 _FEWEST_BREAKS_IN_PROMPT = 3
 """The same for a prompt, which is much shorter."""
 
 _LEAST_SHARE = 0.25
-"""The least share of lines that end inside a paragraph. Dialogue has 0.6; source code with long comments has up to 0.1."""
+"""The minimum share of lines that end inside a paragraph. Dialogue has 0.6; source code with long comments has up to 0.1."""
 
 _NARROWEST = 40
 """The smallest width of prose. Narrower lines are verse, subtitles or the speeches of a screenplay."""
@@ -45,13 +45,13 @@ _LONGEST = 2 * _WIDEST
 """The length as which longer lines are counted."""
 
 _LEAST_LIKENESS = 0.75
-"""The least width, as a fraction of the length of a long line. Wrapped prose has 0.8 to 1, lines that are not wrapped 0.1 to 0.6."""
+"""The minimum width, as a fraction of the length of a long line. Wrapped prose has 0.8 to 1, lines that are not wrapped 0.1 to 0.6."""
 
 _LEAST_LOWER_CASE = 0.25
-"""The least share of lower case among the letters after line breaks. Prose has 0.6 to 0.95, verse and plays up to 0.15."""
+"""The minimum share of lower case among the letters after line breaks. Prose has 0.6 to 0.95, verse and plays up to 0.15."""
 
 _LEAST_CAPITALS = 0.005
-"""The least share of capitals among the characters of a text whose lower case shows anything. English has 0.02 to 0.04."""
+"""The minimum share of capitals among the characters of a text whose lower case is evidence. English has 0.02 to 0.04."""
 
 _SENTENCE_ENDS = (".", "!", "?")
 _LOWER, _UPPER, _NONE = "lower", "upper", "none"
@@ -62,7 +62,7 @@ class _Break(NamedTuple):
 
     columns: int  # see `columns_needed`
     length: int  # of the line before it
-    case: str  # of the first letter after it: lower, upper or none; empty if there is no letter, or it shows nothing
+    case: str  # of the first letter after it: lower, upper or none; empty if there is no letter, or it is no evidence
 
 
 @dataclass
@@ -129,7 +129,7 @@ def find_widths(paths: Sequence[Path], encoding: str, choice: str) -> tuple[int,
 
 
 def unwrap_prompt(text: str) -> str:
-    """Unwraps a prompt of several lines if it is hard-wrapped prose, which `find_widths` explains; returns any other as it is."""
+    """Unwraps a prompt of several lines if it is hard-wrapped prose, as in `find_widths`; returns any other prompt unchanged."""
     sample = _measure(text)
     width = _find_width(sample, _FEWEST_BREAKS_IN_PROMPT)
     return "".join(unwrap([text], width)) if width and sample.continues_in_lower_case else text
@@ -151,7 +151,7 @@ def _measure(text: str) -> _Sample:
 
 def _case(line: str, following: str) -> str:
     first = following[0]
-    if first.islower():  # after the end of a sentence, it shows only that the text does not begin them with capitals
+    if first.islower():  # after a sentence, it shows only that sentences in this text do not start with capitals
         return "" if line.rstrip().endswith(_SENTENCE_ENDS) else _LOWER
     if first.isupper():
         return _UPPER
@@ -159,7 +159,7 @@ def _case(line: str, following: str) -> str:
 
 
 def _find_width(sample: _Sample, fewest_breaks: int = _FEWEST_BREAKS) -> int:
-    """Returns the width that nearly all lines fill that end inside a paragraph; 0 if the text is not hard-wrapped prose."""
+    """Returns the width that nearly all lines inside a paragraph fill; 0 if the text is not hard-wrapped prose."""
     total, lower, upper = sample.breaks.total(), sample.count(_LOWER), sample.count(_UPPER)
     if total < max(fewest_breaks, _LEAST_SHARE * sample.lines):
         return 0

@@ -2,7 +2,8 @@
 
 - `scores`: loss, perplexity and bits per character
 - `novelty`: how much of a text is copied
-- `kneser_ney`: an n-gram, the baseline of a model. It loads NumPy, so it is not imported here.
+- `kneser_ney`: an n-gram, the baseline for a model. It loads NumPy, so it is not imported here.
+- `prediction`: how well a model file predicts a text. It loads NumPy, too.
 """
 
 from textgen.evaluation.novelty import Novelty, measure_novelty

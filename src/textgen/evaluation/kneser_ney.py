@@ -1,4 +1,4 @@
-"""Predicts tokens by counting them, with an interpolated Kneser-Ney n-gram: the baseline that a neural model has to beat.
+"""An interpolated Kneser-Ney n-gram, which predicts tokens by counting them: the baseline that a neural model has to beat.
 
 The highest order counts how often each n-gram occurs in the text. Each lower order counts how many different tokens precede an
 n-gram: a token that follows many others is likely in a new context, and one that always follows the same token is not, however
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DISCOUNT_WITHOUT_ONES = 0.5
-"""The discount where no n-gram has a count of 1, as is usual for the single characters of a text; the estimate would be 0."""
+"""The discount if no n-gram has a count of 1, as is usual for single characters; the estimate would be 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Order:
-    """The n-grams of one length. Each is a context of the next higher order, and its index here stands for it there.
+    """The n-grams of one length. Each is a context of the next higher order, which refers to it by its index here.
 
     Attributes:
         keys: `(grams,)`, int64, sorted: the index of the n-gram's context, times `vocabulary_size`, plus its last token id.

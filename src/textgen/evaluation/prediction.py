@@ -1,4 +1,4 @@
-"""Measures how well a model predicts a text; runs the NumPy step."""
+"""Measures how well a model predicts a text, with the NumPy step."""
 
 from __future__ import annotations
 

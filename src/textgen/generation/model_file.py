@@ -1,9 +1,9 @@
 r"""Reads and writes the model file, the one file that sampling opens.
 
-It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors, or in version 3 float16
-tensors, which are widened when they are read. With V tokens in the
-vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens,
-`embedding_size` for embedded ones, out above the first layer), the tensors are::
+It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. In version 3 they are float16
+tensors, which are converted to float32 when they are read. With V tokens in the vocabulary,
+n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens, `embedding_size` for
+embedded ones, out above the first layer), the tensors are::
 
     embedding                     (V, embedding_size)   with embedding_size
     layers.{i}.kernel             (d, 4n)               the gates in Keras' order: i, f, c, o
@@ -20,7 +20,7 @@ vocabulary, n = `lstm_state_size`, out = `num_proj` or n, and d the width of a l
 Everything else is a JSON object, as text under the only key `textgen` of the header's metadata. There is one key because
 safetensors writes several in any order, and the same model must always give the same bytes. Its fields are `format` and
 `format_version`, `sha256`, and those of `ModelFile`. Version 1 had a key for each field, and no `sha256`. Versions 2 and 3
-differ only in the type of the weights, so a file of float32 stays readable for a textgen that knows no float16.
+differ only in the type of the weights, so that earlier versions of textgen can still read float32 files.
 
 `sha256` is the hash, in hex, of the whole file, in which the 64 characters of the hash itself count as 64 zeros (the
 character 0). So a change of any bit is noticed. It is not a signature: whoever can write the file can write its hash.
@@ -87,8 +87,8 @@ class ModelFile:
         after_white_space: for each white-space token, which white space and which of `,.;:!?` directly follow it in the
             training text; a token that nothing of these follows may be missing. None where this is unknown, as for
             character models and in files of earlier versions.
-        unwrapped: whether each paragraph of hard-wrapped prose was one line of the training text. Not in files of earlier versions,
-            and not written if it is False.
+        unwrapped: whether the training text was unwrapped: hard-wrapped paragraphs became one line each. Not in files of earlier
+            versions, and not written if it is False.
         started_from: the `sha256` of the model that its training started from; None if it started from scratch.
         sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
             was not read. It is not written.

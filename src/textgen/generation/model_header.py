@@ -160,7 +160,7 @@ def _check_entry(name: str, entry: Any, shape: tuple[int, ...], dtype: str) -> N
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise FormatError(f"its tensor {name} must have a dtype, a shape and data_offsets, not {shown(entry)}")
     if entry["dtype"] != dtype:
-        raise FormatError(f"its tensor {name} must hold {dtype} numbers, not {shown(entry['dtype'])}")
+        raise FormatError(f"its tensor {name} must contain {dtype} numbers, not {shown(entry['dtype'])}")
     if not _are_whole(entry["shape"]) or tuple(entry["shape"]) != shape:
         raise FormatError(f"its tensor {name} must have shape {list(shape)}, not {shown(entry['shape'])}")
     if not _are_whole(entry["data_offsets"]):

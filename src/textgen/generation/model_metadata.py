@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT = "textgen-lstm"
 FORMAT_VERSIONS = {"F32": 2, "F16": 3}
-"""The version of a file by the type of its weights. Files of float32 stay readable for a textgen that knows no other type."""
+"""The version of a file by the type of its weights, so that earlier versions of textgen can still read float32 files."""
 
 NO_HASH = b"0" * 64
 """What is written in place of the file's hash until that is known."""

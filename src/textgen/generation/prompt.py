@@ -1,4 +1,4 @@
-"""Splits a prompt into tokens, after respelling it as the training text is spelled."""
+"""Splits a prompt into tokens, after respelling it in the way of the training text."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def log_total(logits: Floats) -> Floats:
-    """Returns the logarithm of the sum of exp(logits), which a logit must be compared with; `(batch,)` for a batch."""
+    """Returns the logarithm of the sum of exp(logits), `(batch,)`. A logit minus this is a log-probability."""
     best = logits.max(axis=-1, keepdims=True)
     total: Floats = best[:, 0] + np.log(np.exp(logits - best).sum(axis=-1))
     return total

@@ -20,7 +20,7 @@ from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 MOST_STEPS_PER_CALL = 10
 """The maximum number of steps in one call of TensorFlow."""
 _FIRST_DROPOUT = 0.1
-"""The rate of a model whose dropout follows the number of passes, until it is set."""
+"""The dropout of a model whose config leaves it open, until `next_dropout` is set."""
 
 
 class LanguageModel(keras.Model):
@@ -30,7 +30,7 @@ class LanguageModel(keras.Model):
 
     Attributes:
         next_rates: the learning rate of each step of the next call, up to `MOST_STEPS_PER_CALL` of them. A callback sets them.
-        next_dropout: the dropout of these steps, if a callback sets it, and if the model was built with dropout.
+        next_dropout: the dropout of these steps, for a model that was built with dropout; None leaves it unchanged. A callback sets it.
         frequencies: the token frequencies of the training text, by which unseen tokens keep their probability in the loss; None if
             they are not known.
     """
@@ -115,7 +115,7 @@ class LanguageModel(keras.Model):
             layer.reset_state()
 
     def _set_dropout(self) -> None:
-        """Changes the rate of every dropout layer, if it differs from the last one."""
+        """Sets the rate of every dropout layer to `next_dropout`, if that has changed."""
         if self.next_dropout not in {None, self._dropout}:
             self._dropout = self.next_dropout
             for layer in self.layers:

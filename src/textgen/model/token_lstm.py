@@ -34,7 +34,7 @@ class ReadsTokens(HoistedLoop):
         units: the state size n.
         vocabulary_size: the number of ids.
         embedding_size: the width of the embedding; None for one-hot input.
-        token_dropout: the fraction of the tokens whose vectors are dropped at each step of training (Gal and Ghahramani 2016, "A
+        token_dropout: the fraction of the vocabulary whose vectors are dropped in each training step (Gal and Ghahramani 2016, "A
             Theoretically Grounded Application of Dropout in Recurrent Neural Networks", section 4.2).
     """
 

@@ -1,4 +1,13 @@
-"""Plans a run, and chooses its model for the time available, by arithmetic only."""
+"""Plans a run, by arithmetic only.
+
+- `plan`: the size and the limits of a run
+- `choice`: the model for the time available, and how to train it
+- `passes`: the passes over the text
+- `regularisation`: the dropout for these passes
+- `starting`: whether to start from the base model
+- `speed`: the estimated speed of training
+- `interpolation`: values between measured ones
+"""
 
 from textgen.planning.choice import CHOSEN_SETTINGS, LIMITS_BY_PASSES, SHAPE_SETTINGS, Choice, can_choose, choose
 from textgen.planning.passes import epochs_between_evaluations, expected_passes, tokens_in

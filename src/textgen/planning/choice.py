@@ -1,4 +1,4 @@
-"""Chooses a model, and how to train it, for a number of minutes; arithmetic on a few measured numbers, never a timing.
+"""Chooses a model for a number of minutes, and how to train it, by a few measured numbers; never by a timing.
 
 The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
 The choices for a CPU were measured on two cores with AVX-512, for characters up to ten minutes and for words up to three
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from textgen.planning.passes import interpolated, patience, tokens_in, worthwhile_passes
+from textgen.planning.interpolation import interpolated
+from textgen.planning.passes import patience, tokens_in, worthwhile_passes
 from textgen.planning.speed import DeviceKind, tokens_per_second
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
@@ -67,23 +68,24 @@ _RATES_OF_TWO_LAYERS = {
 """Pairs of a number of states and the learning rate for them."""
 _ONE_HOT_RATE = 4 / 3
 """The factor for one layer of characters without an embedding."""
-_STARTED_RATE = 0.0015
+_STARTED_RATE = 0.0006
 """The learning rate of one layer that starts from another model."""
 
 _STREAMS = {"cpu": 16, "gpu": 64}
-_STARTED_STREAMS = ((60_000, 4), (500_000, 8))
-"""The streams from another model: pairs of a number of characters and the streams below it. Longer texts have as many as from scratch."""
+_STARTED_STREAMS = ((200_000, 8),)
+"""The streams of a run that starts from another model: pairs of a number of characters, and the streams for shorter texts. The longest
+texts are split into as many streams as from scratch."""
 _LEAST_STEPS = 8
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 _WEIGHT_DECAY = 0.1
-_SHOWN_IN_SECONDS = 10
-"""The minutes from which on the plan does not count in seconds."""
+_COUNTED_IN_MINUTES = 10
+"""From this number of minutes on, the plan counts in minutes instead of seconds."""
 _ALMOST_ALL = 0.95
-"""From this share of the time on, the plan does not promise an earlier end."""
+"""If the passes take this share of the time or more, the plan does not promise an earlier end."""
 
 
 def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
-    """Returns whether some time, on some device, makes `choose` choose a shape.
+    """Returns whether `choose` would choose a shape for any time and device.
 
     Args:
         shape: the `SHAPE_SETTINGS` by name.
@@ -95,7 +97,7 @@ def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
 
 @dataclass(frozen=True)
 class Choice:
-    """Settings that are chosen together, for one reason.
+    """Settings that are chosen together for one reason.
 
     Attributes:
         settings: settings of `TrainingConfig`, by name.
@@ -125,9 +127,9 @@ def choose(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
-        eval_steps: the steps between evaluations within an epoch, if there are any.
-        shape: the settings that shape the network, if they are not to be chosen.
-        started: those of the model that training starts from, if there is one.
+        eval_steps: the steps between evaluations within an epoch; None if there are none.
+        shape: the `SHAPE_SETTINGS` by name; None to choose them.
+        started: those of the model that training starts from; None for new weights.
     """
     choices = []
     if started is not None:
@@ -147,7 +149,7 @@ def choose(
         "learning_rate": learning_rate(shape, language_model, started=started is not None),
         "weight_decay": _WEIGHT_DECAY,
     }
-    choices.append(Choice(settings, "suits that size"))
+    choices.append(Choice(settings, "suits this model and this text"))
     if minutes is None:
         return tuple(choices)
     passes = worthwhile_passes(characters, language_model, started=started is not None)
@@ -162,7 +164,7 @@ def choose(
         eval_steps,
     )
     choices.append(
-        Choice({"patience": evaluations}, "training ends after that many evaluations in a row without a better model")
+        Choice({"patience": evaluations}, f"stops after {evaluations} evaluations in a row without improvement")
     )
     return tuple(choices)
 
@@ -192,10 +194,10 @@ def _streams(characters: int, device: DeviceKind, *, started: bool) -> int:
 
 def _explain_passes(passes: int, in_time: float, minutes: float) -> str:
     if passes >= _ALMOST_ALL * in_time:
-        return f"more would memorise the text, and there is time for about {_rounded(in_time)}"
-    unit, all_time = ("second", minutes * 60) if minutes < _SHOWN_IN_SECONDS else ("minute", minutes)
+        return f"more would only memorise the text; there is time for about {_rounded(in_time)}"
+    unit, all_time = ("second", minutes * 60) if minutes < _COUNTED_IN_MINUTES else ("minute", minutes)
     needed = max(1.0, all_time * passes / in_time)
-    return f"about {_rounded(needed)} of the {_count(all_time, unit)}; more would memorise the text"
+    return f"about {_rounded(needed)} of the {_count(all_time, unit)}; more would only memorise the text"
 
 
 def _count(number: float, unit: str) -> str:

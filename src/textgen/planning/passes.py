@@ -1,4 +1,4 @@
-"""How many passes over a text are worth making, how many a run will make, and how often to evaluate between them.
+"""Counts passes over a text: those worth making, those that a run will make, and those between two evaluations.
 
 From scratch, a model of characters reads a text of up to 200,000 characters best about a dozen times, with much dropout. After that it
 memorises the text, and its validation loss rises. A model that starts from another one needs fewer passes (docs/experiments.md).
@@ -7,9 +7,9 @@ memorises the text, and its validation loss rises. A model that starts from anot
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from textgen.config import TrainingConfig
+from textgen.planning.interpolation import interpolated
 from textgen.planning.speed import DeviceKind, tokens_per_second
 
 _CHARACTERS_PER_WORD_TOKEN = 4.5
@@ -17,22 +17,22 @@ _CHARACTERS_PER_WORD_TOKEN = 4.5
 
 _WORTHWHILE: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((30_000, 13), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
-    ("char", True): ((30_000, 6), (100_000, 10), (185_000, 13), (1_000_000, 20), (5_000_000, 40)),
+    ("char", True): ((200_000, 5), (1_000_000, 8), (5_000_000, 20)),
     ("word", False): ((300_000, 12), (1_000_000, 16), (5_000_000, 25)),
     ("word", True): ((300_000, 8), (1_000_000, 12), (5_000_000, 20)),
 }
 """Pairs of a number of characters and the passes worth making, by the kind of tokens and whether training starts from another model.
-The passes over a longer text than the last are not limited."""
+For longer texts than the last, the passes are not limited."""
 
 _LEAST_STEPS_APART = 100
 _LEAST_TOKENS_APART = 40_000
-"""The fewest steps and tokens between two evaluated epoch ends. Evaluating and saving a small model takes about as long as training
-on 5,000 characters."""
+"""The minimum number of steps and of tokens between two evaluated ends of epochs. Evaluating and saving a small model takes about as
+long as training on 5,000 characters."""
 
 _LEAST_PATIENCE = 5
-"""The fewest evaluations without improvement that end a run, because one evaluation is worse than the last by chance."""
+"""The minimum patience, because an evaluation may be worse than the one before it by chance."""
 _PATIENT_SHARE = 0.25
-"""The share of a run's evaluations that must pass without improvement to end it: most is learned while the learning rate falls."""
+"""Patience as a share of a run's evaluations: a model learns most while the learning rate falls, and may stagnate before that."""
 
 
 def tokens_in(characters: int, language_model: str) -> float:
@@ -41,7 +41,7 @@ def tokens_in(characters: int, language_model: str) -> float:
 
 
 def worthwhile_passes(characters: int, language_model: str, *, started: bool) -> int | None:
-    """Returns the number of passes after which training would only memorise a text; None if no time is long enough for that.
+    """Returns the number of passes after which training would only memorise a text; None if the text is too long for that.
 
     Args:
         characters: the length of the training text.
@@ -70,7 +70,7 @@ def expected_passes(config: TrainingConfig, tokens: float, device: DeviceKind) -
 
 
 def epochs_between_evaluations(steps_per_epoch: int, tokens_per_step: int) -> int:
-    """Returns how many passes over a short text are made between two evaluations, so that they take a small part of the time."""
+    """Returns the passes over a short text between two evaluations, which then take a small part of the time."""
     steps = max(_LEAST_STEPS_APART, _LEAST_TOKENS_APART / tokens_per_step)
     return max(1, math.ceil(steps / steps_per_epoch))
 
@@ -82,20 +82,8 @@ def patience(passes: float, steps_per_epoch: int, tokens_per_step: int, eval_ste
         passes: the number of passes that the run is expected to make.
         steps_per_epoch: the steps in one pass.
         tokens_per_step: the training tokens in one step.
-        eval_steps: the steps between further evaluations, which add to those at the ends of epochs, and need more patience.
+        eval_steps: the steps between evaluations within an epoch; None if there are none. More evaluations need more patience.
     """
     epochs = epochs_between_evaluations(steps_per_epoch, tokens_per_step)
     more = epochs * steps_per_epoch // eval_steps if eval_steps else 0
     return max(_LEAST_PATIENCE, int(passes / epochs * _PATIENT_SHARE)) * (1 + more)
-
-
-def interpolated(points: Sequence[tuple[float, float]], value: float) -> float:
-    """Returns the y of a value between points `(x, y)`, linear in the logarithm of x, and constant beyond the first and the last."""
-    (before, low), *rest = points
-    if value <= before:
-        return low
-    for after, high in rest:
-        if value <= after:
-            return low + (high - low) * math.log(value / before) / math.log(after / before)
-        before, low = after, high
-    return low

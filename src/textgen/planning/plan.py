@@ -89,13 +89,13 @@ class Plan:
 
     @property
     def limits(self) -> str:
-        """The limits of the job, in words."""
+        """The limits of the job, in words; the first one reached ends it."""
         config = self.config
         limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
         words = [f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None]
         if config.patience is not None:
-            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without a better model")
-        return " or ".join(words)
+            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without improvement")
+        return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
     def total_steps(self, *, epochs: float, steps: int, steps_per_epoch: int) -> int | None:
         """Returns the total steps of a job that epochs or max_steps limit; None if only its time is limited.

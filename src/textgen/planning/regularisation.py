@@ -1,22 +1,23 @@
-"""How much dropout suits a run: the more passes over a text, and the shorter the text, the more."""
+"""Calculates the dropout for a run. It rises with the number of passes over the text, and falls with the length of the text."""
 
 from __future__ import annotations
 
-from textgen.planning.passes import interpolated
+from textgen.planning.interpolation import interpolated
 
 _POINTS: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((8, 0.1), (20, 0.3), (40, 0.5)),
-    ("char", True): ((2, 0.1), (8, 0.3), (60, 0.5)),
+    ("char", True): ((6, 0.1), (20, 0.3), (60, 0.5)),
     ("word", False): ((0.7, 0.1), (1.5, 0.3), (3, 0.6)),
     ("word", True): ((0.7, 0.1), (3, 0.3), (8, 0.5)),
 }
 """Pairs of a number of passes and the dropout for them, by the kind of tokens and whether training starts from another model."""
 _CHARACTERS = 1_000_000
-"""The length of the text that the passes of a model of characters are for."""
+"""The length of the text, in characters, for which the passes above were measured."""
 _SHORT = 200_000
-"""The length below which only the number of passes matters."""
+"""For shorter texts, only the number of passes matters."""
 _POWER = 0.7
-"""How fast that number falls with the length of the text: 13 passes over 200,000 characters memorise as much as 40 over a million."""
+"""The power of the length of the text that the number of passes is scaled by: 13 passes over 200,000 characters need as much dropout
+as 40 over a million."""
 
 
 def dropout(passes: float, characters: int, language_model: str, *, started: bool) -> float:

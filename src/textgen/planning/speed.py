@@ -1,4 +1,4 @@
-"""Estimates the speed of training from the shape of the model; a formula fitted to a few measured speeds, never a timing."""
+"""Estimates the speed of training from the shape of the model, by a formula fitted to a few measured speeds; never a timing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECONDS = {"cpu": (2.3e-6, 44e-12), "gpu": (1.3e-6, 0.21e-12)}
 twice 512 states train at 34,000, 20,000 and 7,000 characters per second; those of a GPU are guesses."""
 _VOCABULARY = {"char": 100, "word": 16_000}
 _CPU_STREAMS = 16
-"""The number of streams that the seconds of a CPU are for. Half as many take three quarters of the time."""
+"""The number of streams for which the seconds of a CPU were measured. A step of half as many takes three quarters of the time."""
 _NORM = 1.2
 """The factor for layer normalisation."""
 

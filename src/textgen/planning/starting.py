@@ -1,4 +1,4 @@
-"""Decides whether starting from the base model pays; arithmetic on a few measured numbers, never a timing."""
+"""Decides whether starting from the base model pays, by a few measured numbers; never by a timing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ _MOST_CHARACTERS: dict[DeviceKind, tuple[tuple[float, int], ...]] = {
     "cpu": ((30, 2_000_000), (float("inf"), 500_000)),
     "gpu": ((float("inf"), 500_000),),
 }
-"""Pairs of a time in minutes and the length of the longest training text for which starting from the base pays in less time."""
+"""Pairs of a time in minutes, and the length of the longest training text for which starting from the base model pays in less time."""
 
 
 def base_pays(minutes: float, characters: int, device: DeviceKind) -> bool:
     """Returns whether a character model of a text that the base model suits gets better if it starts from the base.
 
-    In a long text and a long time, a model chosen for them learns more than the base can give.
+    From a long text in a long time, a new model of the chosen shape learns more than the base model knows.
 
     Args:
         minutes: the training time.

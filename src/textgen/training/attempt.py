@@ -164,7 +164,7 @@ class Attempt:
             console=run.console,
         )
         display = Display(run.console, plan, progress)
-        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu", started=run.config.is_started)
+        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu")
         steps = [Tracker(progress), schedule, StopAtLimits(plan, progress, run.signals)]
         with display:
             self._fit([*steps, evaluator, board, save, display])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PLAIN_LINE_SECONDS = 10.0
 _TENS_OF_THOUSANDS = 10_000
 _EVALUATIONS_TO_WARN = 3
-"""The evaluations after the best one until overfitting is reported."""
+"""The number of evaluations after the best one before overfitting is reported."""
 
 
 class Display(keras.callbacks.Callback):
@@ -82,14 +82,14 @@ class Display(keras.callbacks.Callback):
             self._warn_of_overfitting()
 
     def _warn_of_overfitting(self) -> None:
-        """Warns once when evaluations keep getting worse while the training loss falls."""
+        """Warns once that the model overfits, after a few evaluations have shown it."""
         progress = self._progress
         if self._has_warned or not progress.overfits or progress.stale < _EVALUATIONS_TO_WARN:
             return
         self._has_warned = True
         self._console.warn(
-            f"the validation loss has risen for {progress.stale} evaluations while the training loss falls: the model memorises the text; "
-            f"the best model, of step {progress.best_step}, is kept"
+            f"the model is overfitting: the validation loss has not improved for {progress.stale} evaluations, but the training loss has; "
+            f"the best model, from step {progress.best_step:,}, is kept"
         )
 
     def _figures(self) -> dict[str, float]:

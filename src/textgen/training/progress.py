@@ -15,7 +15,7 @@ from textgen.evaluation import Scores
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
 _NOISE = 0.01
-"""Two evaluations of equally good models can differ by about this much, in nats per token."""
+"""About the difference between two evaluations of equally good models, in nats per token."""
 
 _TOTALS = (
     "step",
@@ -138,13 +138,13 @@ class Progress:
         self.stale = 0
 
     def forget_total(self) -> None:
-        """Clears the estimate of the total, and the dropout that follows it, because the limits have changed."""
+        """Clears the estimated total of steps, and the dropout that depends on it, because the limits have changed."""
         self.total_steps = self.dropout = None
         self.total_corrected = False
 
     @property
     def overfits(self) -> bool:
-        """Whether the validation text was predicted worse at this step than at the best one, but the training text better."""
+        """Whether the validation loss of this step is higher than that of the best one, but the training loss lower."""
         if self.scores is None or self.best_loss is None or self.scores.loss < self.best_loss + _NOISE:
             return False
         train_loss, before = self.train_loss, self.best_train_loss

@@ -19,7 +19,7 @@ from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import DivergedError, MissingError, UnavailableError, named
 from textgen.generation import ModelFile, read_model
-from textgen.generation.adoption import adopt
+from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
@@ -110,7 +110,7 @@ def train(
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
         counts=counts,
-        start=None if start is None else adopt(start, corpus.vocabulary, counts, ids),
+        start=None if start is None else with_vocabulary(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
         job=job,
@@ -175,9 +175,9 @@ def _fit(run: Run, attempt: Attempt) -> bool:
 
 
 def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:
-    """Prints which step was the best, and whether training after it overfitted."""
+    """Prints which step was the best, and whether training overfitted after it."""
     if patience is not None and progress.stale >= patience:
-        console.say(f"training ends: the last {progress.stale} evaluations brought no better model")
+        console.say(f"training ends: no improvement in the last {progress.stale} evaluations")
     best = f"best at step {progress.best_step:,} ({progress.best_loss:.3f})"
     overfitted = "; training after it overfitted; the best model is kept" if progress.overfits else ""
     fields = {"best_step": progress.best_step or 0, "best_valid_loss": progress.best_loss or 0.0}

@@ -1,4 +1,4 @@
-"""The schedule of learning rate and dropout: functions of the step and of the total number of steps.
+"""The schedule of the learning rate and of dropout, as functions of the step and of the total number of steps.
 
 If minutes limit the job, the total is estimated from the speed of the first steps, corrected once, and stored in every checkpoint.
 Only the end of the job follows the clock.
@@ -22,7 +22,7 @@ _TIMED_STEPS = 20
 _TIMED_SHARE = 0.05
 """The share of the remaining time after which the total is estimated; by then the cosine has hardly moved."""
 _CORRECTED_SHARE = 0.3
-"""The share after which it is corrected: the first seconds are often slower or faster than the rest."""
+"""The share after which the total is corrected, because the first seconds are often slower or faster than the rest."""
 
 
 def learning_rate(config: TrainingConfig, step: int, total_steps: int | None) -> float:
@@ -54,15 +54,13 @@ class Schedule(keras.callbacks.Callback):
         plan: the settings and the limits of the job.
         progress: the progress so far; `total_steps`, `total_corrected`, `learning_rate` and `dropout` are set.
         device: the kind of device that trains.
-        started: whether the job started from another model.
     """
 
-    def __init__(self, plan: Plan, progress: Progress, device: DeviceKind, *, started: bool = False) -> None:
+    def __init__(self, plan: Plan, progress: Progress, device: DeviceKind) -> None:
         super().__init__()
         self._plan = plan
         self._progress = progress
         self._device: DeviceKind = device
-        self._started = started
         self._limit = plan.total_steps(
             epochs=progress.epochs, steps=progress.step, steps_per_epoch=progress.steps_per_epoch
         )
@@ -118,4 +116,4 @@ class Schedule(keras.callbacks.Callback):
         else:
             passes = progress.epochs + (total_steps - progress.step) / progress.steps_per_epoch
         characters = round(tokens * progress.characters_per_token)
-        return dropout(passes, characters, config.language_model, started=self._started)
+        return dropout(passes, characters, config.language_model, started=config.is_started)

@@ -10,7 +10,7 @@ from typing import Any
 from textgen.cli.automatic import complete, minutes_to_choose_for
 from textgen.cli.decision import find_start
 from textgen.cli.enough_text import check_enough_text
-from textgen.cli.existing_job import START_OVER, check_job
+from textgen.cli.existing_job import check_job
 from textgen.cli.init_from import (
     AUTO,
     NONE,
@@ -21,7 +21,7 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import read_config
+from textgen.cli.job_config import START_OVER, read_config
 from textgen.cli.model_file_size import check_model_file
 from textgen.cli.preset import read_preset
 from textgen.cli.prompt_text import check_sample_prompt
@@ -41,7 +41,7 @@ from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
 _CHOSEN_LATER = {"minutes", *CHOSEN_SETTINGS} - {*SHAPE_SETTINGS}
-"""The settings that the container chooses if they are not given, even as their defaults."""
+"""The settings that the container chooses unless they are given, even if they are given as their defaults."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Request:
         config: the settings of the training.
         command: the other arguments of textgen-train.
         choices: the settings that were chosen automatically.
-        start: what training starts from, in words; empty if it starts from scratch because the user said so.
+        start: what training starts from, in words; empty if the user chose to start from scratch.
         starts_automatically: whether `init_from` was left open.
     """
 
@@ -134,7 +134,7 @@ def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
         start = find_start(config, command, given, corpus, kind)
         if start.is_chosen and not offline:
             from_scratch, _ = complete(config, command, given, corpus, kind)
-            if _began_from_scratch(from_scratch, corpus.prefix):
+            if _started_from_scratch(from_scratch, corpus.prefix):
                 start = Start()
         config = take_shape(start, config, given)
         check_start(start, config, corpus)
@@ -174,8 +174,8 @@ def check_existing(request: Request) -> None:
             kept_start(job, read_config(job.config, START_OVER), request.config.init_from)
 
 
-def _began_from_scratch(config: TrainingConfig, prefix: str) -> bool:
-    """Returns whether the directory that the settings name has a job that began from scratch, as before there was a base model."""
+def _started_from_scratch(config: TrainingConfig, prefix: str) -> bool:
+    """Returns whether these settings have a job that started from scratch, as all jobs did before there was a base model."""
     try:
         job = job_place(with_job_name(config.job_dir, job_name(config, prefix))).look()
     except MissingError:  # a missing bucket is refused later
@@ -233,7 +233,7 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
 
 
 def _upload_of_model(start: Start, directory: str) -> Upload:
-    """The upload of the model that training starts from."""
+    """Returns the upload of the model that training starts from."""
     path = Path(start.init_from)
     path = JobDirectory(path).model if path.is_dir() else path
     content = Fingerprint.of(path)
@@ -247,9 +247,9 @@ def _plain(name: str) -> str:
 
 
 def _arguments(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> Sequence[str]:
-    """The settings that differ from the defaults, as flags, and the model's size where a time is given.
+    """The settings that differ from the defaults, as flags; with a time limit, always the size of the model.
 
-    The container chooses how to train a new job itself, as here, and keeps what an existing job has.
+    How a new job is trained is chosen again in the container, which keeps what an existing job has.
     """
     # With a time limit alone, the container would choose a model, perhaps another one.
     always = () if config.time_limit is None else ("lstm_state_size", "layers")

@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from textgen.cli.automatic import describe
 from textgen.cli.entry import run_command
-from textgen.cli.training_text import UNWRAPPED
+from textgen.cli.show_plan import UNWRAPPED, describe_choices
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain
 from textgen.config import TrainCommand, settings
@@ -112,7 +111,7 @@ def _show(console: Console, request: Request) -> None:
     if "labels" in request.job:
         lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
     lines += [("start", request.start)] if request.start else []
-    lines += [("chosen", text) for text in describe(request.choices)]
+    lines += [("chosen", text) for text in describe_choices(request.choices)]
     lines += [
         ("upload", f"{upload.path} ({decimal(upload.path.stat().st_size)}) to {upload.uri}")
         for upload in request.uploads
