@@ -1,7 +1,7 @@
 """Counts passes over a text: those worth making, those that a run will make, and those between two evaluations.
 
-From scratch, a model of characters reads a text of up to 200,000 characters best about a dozen times, with much dropout. After that it
-memorises the text, and its validation loss rises. A model that starts from another one needs fewer passes (docs/experiments.md).
+From scratch, a model of characters reads a text of up to 200,000 characters best 8 to 13 times, with much dropout. After that it
+memorises the text, and its validation loss rises. A model that starts from another one needs about 5 passes (docs/experiments.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CHARACTERS_PER_WORD_TOKEN = 4.5
 """The mean length in English, where a token is a word, a punctuation mark or the white space between them."""
 
 _WORTHWHILE: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
-    ("char", False): ((30_000, 13), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
+    ("char", False): ((30_000, 8), (100_000, 10), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
     ("char", True): ((200_000, 5), (1_000_000, 8), (5_000_000, 20)),
     ("word", False): ((300_000, 12), (1_000_000, 16), (5_000_000, 25)),
     ("word", True): ((300_000, 8), (1_000_000, 12), (5_000_000, 20)),

@@ -6,7 +6,7 @@ from textgen.planning.interpolation import interpolated
 
 _POINTS: dict[tuple[str, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((8, 0.1), (20, 0.3), (40, 0.5)),
-    ("char", True): ((6, 0.1), (20, 0.3), (60, 0.5)),
+    ("char", True): ((16, 0.1), (40, 0.3), (90, 0.5)),
     ("word", False): ((0.7, 0.1), (1.5, 0.3), (3, 0.6)),
     ("word", True): ((0.7, 0.1), (3, 0.3), (8, 0.5)),
 }
