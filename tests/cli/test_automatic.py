@@ -128,7 +128,7 @@ def test_an_existing_job_keeps_its_model(capsys, training):
     said = plan(capsys, "--job_dir=mine", "--minutes=600")
     assert "1 LSTM layer of 8 states" in said
     assert "chosen" not in said
-    assert "  limit      600 minutes\n" in said
+    assert f"  limit      {PASSES} epochs or 600 minutes or 5 evaluations" in said
     assert "1 LSTM layer of 8 states" in plan(capsys, "--job_dir=mine", "--max_steps=9")
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
@@ -209,6 +209,20 @@ def test_a_job_keeps_its_passes_and_patience(capsys, training):
         (["--epochs=40"], "40 epochs"),
     ]:
         assert f"  limit      {limit}\n" in plan(capsys, *arguments, *more)
+
+
+@pytest.mark.parametrize("limit", ["--epochs=2", "--max_steps=9"])
+def test_a_job_that_time_did_not_limit_gets_passes_and_patience_with_time(capsys, training, limit):
+    """Without the flag that limited it, it is trained as a new job would be; one of an earlier version has no such limits."""
+    arguments = ["--device=cpu", "--lstm_state_size=8"]
+    assert main(["book.txt", *arguments, limit]) == 0
+    capsys.readouterr()
+    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better model\n" in plan(
+        capsys, *arguments
+    )
+    [config] = Path("job").glob("*/config.yaml")
+    config.write_text("".join(line for line in config.read_text().splitlines(True) if not line.startswith("init_from")))
+    assert "  limit      5 minutes\n" in plan(capsys, *arguments)
 
 
 def test_a_finished_job_with_a_short_text_is_not_refused(capsys, training):

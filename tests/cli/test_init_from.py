@@ -9,8 +9,9 @@ from tests.cli.conftest import needs_permissions
 from tests.markov import CHARACTERS, make_chain, make_model, write
 from textgen.cli import train
 from textgen.cli.train import main
-from textgen.corpus import make_tokenizer
-from textgen.generation import read_model, write_model
+from textgen.corpus import Vocabulary, make_tokenizer
+from textgen.generation import ModelFile, read_model, write_model
+from textgen.generation.model_file import expected_shapes
 from textgen.jobs import JobDirectory, JobState, job_lock
 
 CHAIN = make_chain(1)
@@ -379,7 +380,7 @@ BAD = [
     (
         ["--init_from=greek"],
         65,
-        "--init_from greek must know at least half of the tokens in the training text, got 20%; name a model of a similar text, or none",
+        "--init_from greek must know at least half of the characters in the training text, got 20%; name a model of a similar text, or none",
     ),
     (["--init_from=mine", "--job_dir=mine"], 2, "--init_from must be another model than the job's own, got mine; "),
     (["--init_from=mine/model.safetensors", "--job_dir=mine/"], 2, "must be another model than the job's own"),
@@ -407,6 +408,24 @@ def test_a_model_that_cannot_be_started_from_is_refused(refusal, arguments, code
     Path("even.txt").write_text(CHARACTERS[:55] * 100)
     found, line = refusal(train, [*arguments, "even.txt", "--device=cpu"])
     assert (found, message in line) == (code, True), line
+
+
+def test_a_model_of_words_must_know_half_of_the_words(said, training):
+    """Spaces and punctuation, which are alike in all languages, do not make up for words that a model does not know."""
+    for name, words in (("english", "the sea, and the ship."), ("german", "die See, und das Schiff.")):
+        Path(f"{name}.txt").write_text(f"{words} " * 400)
+    tokenizer, shape = make_tokenizer("word"), {"language_model": "word", "layers": 1, "lstm_state_size": 4}
+    vocabulary = Vocabulary(("", "[UNK]", *sorted(set(tokenizer.split("the sea, and the ship. ")))), tokenizer)
+    tensors = {name: np.zeros(size, np.float32) for name, size in expected_shapes(shape, vocabulary.size).items()}
+    make_job("job/first", ModelFile(tensors, shape, vocabulary, {}, "", 1, "0.1.0"))
+    arguments = ["--init_from=first", "--language_model=word", "--max_steps=9", "--dry_run"]
+    assert said(*arguments, text="english.txt")[0] == 0
+    for more in ([], ["--vocab_size=6"]):
+        code, err = said(*arguments, *more, text="german.txt")
+        assert (code, err.count("\n")) == (65, 1), err
+        assert "must know at least half of the words in the training text, got 0%" in err
+    Path("marks.txt").write_text(". , ! , . " * 400)
+    assert said(*arguments, text="marks.txt")[0] == 0
 
 
 @needs_permissions

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.job_config import START_OVER, read_config
+from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
@@ -105,7 +105,8 @@ def keep_choice(
 ) -> TrainingConfig:
     """Takes the settings that were not given from an existing job, if they would be chosen for a new one.
 
-    `epochs` and `patience` are taken only if time limits both the job so far and this run. Otherwise they are none.
+    `epochs` and `patience` are taken only if time limits both the job so far and this run. If it limits only this run, they are those
+    of a new job, or none if an earlier version of textgen made the job. If it does not limit this run, they are none.
 
     Args:
         config: the settings; those that were not given have the values for a new job.
@@ -126,8 +127,12 @@ def keep_choice(
     elif "precision" not in given:
         kept.add("use_fp16")
     config = with_settings(config, before, kept)
-    timed = config.time_limit is not None and before.time_limit is not None
-    limits = before if timed else dataclasses.replace(before, epochs=None, patience=None)
+    if config.time_limit is not None and before.time_limit is not None:
+        limits = before
+    elif config.time_limit is not None and notes_start(job.config):
+        limits = config
+    else:
+        limits = dataclasses.replace(before, epochs=None, patience=None)
     return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in given))
 
 

@@ -13,7 +13,7 @@ from textgen.cli.find_job import BASE, base_path, find_job
 from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
-from textgen.corpus import Corpus
+from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
@@ -110,11 +110,16 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
 
     found = count_tokens([corpus.train], wanted.tokenizer)
     counts = np.bincount(wanted.ids(found), list(found.values()), wanted.size)
-    share = matched_share(match_tokens(known, wanted, counts), counts)
+    places = match_tokens(known, wanted, counts)
+    if wanted.tokenizer.name != "char":  # spaces and punctuation, more than half of a text, are known in any language
+        is_word = [any(map(str.isalnum, token)) for token in wanted.tokens]
+        counts = np.where(is_word, counts, 0)
+        counts[UNKNOWN_ID] = 0
+    share = matched_share(places, counts) if counts.any() else 1.0
     if share < _LEAST_MATCHED:
         raise DataError(
-            f"{named('init_from')} {start.init_from} must know at least half of the tokens in the training text, got "
-            f"{100 * share:.2g}%; name a model of a similar text, or none"
+            f"{named('init_from')} {start.init_from} must know at least half of the {_TOKENS[wanted.tokenizer.name]} in the "
+            f"training text, got {100 * share:.2g}%; name a model of a similar text, or none"
         )
 
 
