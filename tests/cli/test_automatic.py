@@ -128,7 +128,7 @@ def test_an_existing_job_keeps_its_model(capsys, training):
     said = plan(capsys, "--job_dir=mine", "--minutes=600")
     assert "1 LSTM layer of 8 states" in said
     assert "chosen" not in said
-    assert f"  limit      {PASSES} epochs or 600 minutes or 5 evaluations" in said
+    assert f"  limit      {PASSES} epochs, 600 minutes or 5 evaluations" in said
     assert "1 LSTM layer of 8 states" in plan(capsys, "--job_dir=mine", "--max_steps=9")
     assert "chosen" in plan(capsys, "--job_dir=mine", "--minutes=600", "--fresh")
 
@@ -217,9 +217,7 @@ def test_a_job_that_time_did_not_limit_gets_passes_and_patience_with_time(capsys
     arguments = ["--device=cpu", "--lstm_state_size=8"]
     assert main(["book.txt", *arguments, limit]) == 0
     capsys.readouterr()
-    assert f"  limit      {PASSES} epochs or 5 minutes or 5 evaluations without a better model\n" in plan(
-        capsys, *arguments
-    )
+    assert f"  limit      {PASSES} epochs, 5 minutes or 5 evaluations without improvement\n" in plan(capsys, *arguments)
     [config] = Path("job").glob("*/config.yaml")
     config.write_text("".join(line for line in config.read_text().splitlines(True) if not line.startswith("init_from")))
     assert "  limit      5 minutes\n" in plan(capsys, *arguments)
