@@ -110,12 +110,12 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
 
     found = count_tokens([corpus.train], wanted.tokenizer)
     counts = np.bincount(wanted.ids(found), list(found.values()), wanted.size)
-    places = match_tokens(known, wanted, counts)
+    matches = match_tokens(known, wanted, counts)
     if wanted.tokenizer.name != "char":  # spaces and punctuation, more than half of a text, are known in any language
         is_word = [any(map(str.isalnum, token)) for token in wanted.tokens]
         counts = np.where(is_word, counts, 0)
         counts[UNKNOWN_ID] = 0
-    share = matched_share(places, counts) if counts.any() else 1.0
+    share = matched_share(matches, counts) if counts.any() else 1.0
     if share < _LEAST_MATCHED:
         raise DataError(
             f"{named('init_from')} {start.init_from} must know at least half of the {_TOKENS[wanted.tokenizer.name]} in the "
