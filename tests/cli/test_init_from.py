@@ -66,7 +66,7 @@ def test_a_text_that_the_base_knows_starts_from_it(said, training, here):
     [call] = training.calls
     assert (call.config.init_from, call.config.learning_rate, call.start.sha256) == (
         "base",
-        0.0006,
+        0.0007,
         read_model(here).sha256,
     )
     assert settings(BASE_JOB)["init_from"] == "base"
@@ -126,7 +126,7 @@ def test_the_same_command_finds_the_same_job(said, training):
         assert code == 0
         assert f"{BASE_JOB} (existing)" in err
         assert "  start " not in err
-        assert "learning rate 0.0006" in err
+        assert "learning rate 0.0007" in err
 
 
 def test_fresh_decides_again(said, training):
@@ -310,7 +310,7 @@ def test_a_model_is_named_by_path_name_or_file(said, training, install_base):
 def test_the_rate_for_trained_weights_needs_no_time_limit(said, training):
     """If steps limit a run from another model, learning rate, dropout and streams are still those for trained weights."""
     assert said("--init_from=base", "--max_steps=9")[0] == 0
-    assert training.calls[0].config.learning_rate == 0.0006
+    assert training.calls[0].config.learning_rate == 0.0007
     assert said("--init_from=base", "--max_steps=9", "--job_dir=mine", "--learning_rate=0.01")[0] == 0
     assert training.calls[1].config.learning_rate == 0.01
 

@@ -68,14 +68,11 @@ _RATES_OF_TWO_LAYERS = {
 """Pairs of a number of states and the learning rate for them."""
 _ONE_HOT_RATE = 4 / 3
 """The factor for one layer of characters without an embedding."""
-_STARTED_RATE = 0.0006
+_STARTED_RATE = 0.0007
 """The learning rate of one layer that starts from another model."""
 
 _STREAMS = {"cpu": 16, "gpu": 64}
-_STARTED_STREAMS = ((200_000, 8),)
-"""The streams of a run that starts from another model: pairs of a number of characters, and the streams for shorter texts. The longest
-texts are split into as many streams as from scratch."""
-_LEAST_STEPS = 8
+_LEAST_STEPS = 50
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 _WEIGHT_DECAY = 0.1
 _COUNTED_IN_MINUTES = 10
@@ -142,7 +139,7 @@ def choose(
         choices.append(Choice(shape, f"learns most in {_count(minutes, 'minute')} on a {device.upper()}"))
     tokens = tokens_in(characters, language_model)
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
-    streams = min(fitting, _streams(characters, device, started=started is not None))
+    streams = min(fitting, _STREAMS[device])
     settings = {
         "batch_size": streams,
         "unroll_steps": unroll_steps,
@@ -185,11 +182,6 @@ def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: boo
     elif layers == 1 and language_model == "char" and shape["embedding_size"] is None:
         rate *= _ONE_HOT_RATE
     return float(f"{rate * min(1, 2 / layers):.2g}")
-
-
-def _streams(characters: int, device: DeviceKind, *, started: bool) -> int:
-    few = (streams for most, streams in _STARTED_STREAMS if characters < most)
-    return next(few, _STREAMS[device]) if started else _STREAMS[device]
 
 
 def _explain_passes(passes: int, in_time: float, minutes: float) -> str:
