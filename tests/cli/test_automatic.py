@@ -172,7 +172,7 @@ def write_old_job(training, settings):
     """Makes the job that the plain command names as an earlier version did: without the newer settings."""
     assert main(["book.txt", "--device=cpu"]) == 0
     config = Path("job/book-384-states-1-layers-384-embed/config.yaml")
-    newer = ("unwrap", "init_from", "embedding_dropout", "sample_prompt", "sample_temperature")
+    newer = ("unwrap", "init_from", "sample_prompt", "sample_temperature")
     values = {name: value for name, value in yaml.safe_load(config.read_text()).items() if name not in newer}
     config.write_text(yaml.safe_dump(values | settings))
     training.calls.clear()

@@ -112,7 +112,7 @@ def test_whoever_chooses_a_model_or_no_time_starts_from_scratch(said, training, 
 
 def test_a_long_text_starts_from_scratch(said, training, monkeypatch):
     """If the base model does not pay for a text of this length, the plan prints that it would not help."""
-    Path("long.txt").write_text(write(CHAIN, 700_000))
+    Path("long.txt").write_text(write(CHAIN, 2_300_000))
     code, err = said("--minutes=600", "--dry_run", text="long.txt")
     assert code == 0
     assert "  start      from scratch: with this much text and time, the base model would not help\n" in err

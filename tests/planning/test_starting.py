@@ -4,13 +4,14 @@ from textgen.planning import SHAPE_SETTINGS, base_pays, can_choose, choose
 
 
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
-@pytest.mark.parametrize("minutes", [0.1, 5, 60, 1e6])
+@pytest.mark.parametrize("minutes", [60, 1e6])
 def test_the_base_pays_for_short_texts(device, minutes):
-    """Starting from the base model pays for a short text in any time, for a very long one never, with one limit in between."""
+    """Starting from the base model pays for a short text in any time, and for a very long one only in a short time."""
     pays = [base_pays(minutes, characters, device) for characters in (1, 30_000, 499_999, 1_000_000, 10**8)]
     assert pays[:3] == [True, True, True]
     assert not pays[-1]
     assert pays == sorted(pays, reverse=True)
+    assert base_pays(5, 10**8, "cpu")
 
 
 @pytest.mark.parametrize("language_model", ["char", "word"])

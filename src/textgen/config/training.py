@@ -171,14 +171,6 @@ class TrainingConfig:
         below=1,
         help="Drop this fraction of each layer's outputs at random during training; none chooses it for the number of passes over the text. Raise it if the validation loss rises while the training loss still falls.",
     )
-    embedding_dropout: float = option(
-        0.0,
-        group="training",
-        kind=float,
-        least=0,
-        below=1,
-        help="Drop the input vectors of this fraction of the vocabulary at random in each training step. Raise it, for example to 0.1, if the model overfits a short text.",
-    )
     unroll_steps: int = option(
         64,
         group="training",

@@ -36,7 +36,7 @@ class HoistedLoop(keras.layers.RNN, ABC):
         if not self.runs_hoisted(sequences, mask):
             return super().inner_loop(sequences, initial_state, mask, training)
         loop = choose_loop(self.cell.units, sequences.shape[0])
-        project = self.prepare_input(sequences, training)
+        project = self.prepare_input(sequences)
 
         def part(sequences: Any, h: Any, c: Any) -> tuple[Any, Any, Any]:
             outputs, h, c = self.run_loop(project(sequences), h, c, compiled=loop.compiled)
@@ -45,17 +45,16 @@ class HoistedLoop(keras.layers.RNN, ABC):
         outputs, h, c = run_in_parts(part, [sequences, *initial_state], loop)
         return h, outputs, [h, c]
 
-    def prepare_input(self, sequences: Any, training: bool) -> Callable[[Any], Any]:
+    def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
         """Prepares the input projection once for all parts of a window.
 
         Args:
             sequences: the whole window.
-            training: whether this is a step of training.
 
         Returns:
             A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, 4n)`.
         """
-        del sequences, training
+        del sequences
         kernel = self.weight(self.cell.kernel)
         return lambda part: project_vectors(part, kernel, self.finish_input)
 

@@ -176,6 +176,5 @@ def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy
         options["projection_size"] = config.num_proj
     if index == 0:
         options |= {"vocabulary_size": vocabulary_size, "embedding_size": config.embedding_size}
-        options["token_dropout"] = config.embedding_dropout
         return (TokenLSTM if plain else TokenCellLSTM)(config.lstm_state_size, **options)
     return (FastLSTM if plain else CellLSTM)(config.lstm_state_size, **options)

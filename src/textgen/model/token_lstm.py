@@ -9,7 +9,6 @@ import keras
 from keras import ops
 
 from textgen.model.cell_lstm import CellLSTM
-from textgen.model.dropout import Dropout
 from textgen.model.fast_lstm import FastLSTM
 from textgen.model.hoisted import HoistedLoop
 from textgen.model.input_projection import project_tokens
@@ -34,26 +33,15 @@ class ReadsTokens(HoistedLoop):
         units: the state size n.
         vocabulary_size: the number of ids.
         embedding_size: the width of the embedding; None for one-hot input.
-        token_dropout: the fraction of the vocabulary whose vectors are dropped in each training step (Gal and Ghahramani 2016, "A
-            Theoretically Grounded Application of Dropout in Recurrent Neural Networks", section 4.2).
     """
 
-    def __init__(
-        self,
-        units: int,
-        *,
-        vocabulary_size: int,
-        embedding_size: int | None = None,
-        token_dropout: float = 0.0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, units: int, *, vocabulary_size: int, embedding_size: int | None = None, **kwargs: Any) -> None:
         if embedding_size is None:
             kwargs.setdefault("kernel_initializer", keras.initializers.RandomNormal(stddev=ONE_HOT_DEVIATION))
         super().__init__(units, **kwargs)
         self.vocabulary_size = vocabulary_size
         self.embedding_size = embedding_size
         self.embedding: Any = None
-        self.token_dropout: Any = Dropout(token_dropout, dtype=self.dtype_policy) if token_dropout else None
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, sequences_shape: tuple[int, ...], initial_state_shape: Any = None) -> None:
@@ -90,29 +78,20 @@ class ReadsTokens(HoistedLoop):
         """Runs the cell over a window of ids, `(batch_size, unroll_steps, 1)`; see `HoistedLoop.inner_loop`."""
         if not self.runs_hoisted(sequences, mask):
             ids = ops.squeeze(sequences, -1)
-            if self.embedding is not None:
-                sequences = gather_rows(self._without_dropped(self.embedding, training), ids)
-            else:
-                sequences = ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)
-                if self.token_dropout is not None and training:
-                    sequences = sequences * ops.transpose(self._kept_tokens())
+            sequences = (
+                ops.one_hot(ids, self.vocabulary_size, dtype=self.compute_dtype)
+                if self.embedding is None
+                else gather_rows(self.weight(self.embedding), ids)
+            )
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    def prepare_input(self, sequences: Any, training: bool) -> Callable[[Any], Any]:
+    def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
         """Projects the table of all tokens if the vocabulary is small; see `HoistedLoop.prepare_input`."""
-        vectors = self._without_dropped(self.token_vectors, training)
-        embedding, kernel = (None, vectors) if self.embedding is None else (vectors, self.weight(self.cell.kernel))
-        project = project_tokens(ops.squeeze(sequences, -1), embedding, kernel, self.finish_input)
+        embedding = None if self.embedding is None else self.weight(self.embedding)
+        project = project_tokens(
+            ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_input
+        )
         return lambda part: project(ops.squeeze(part, -1))
-
-    def _without_dropped(self, vectors: Any, training: bool) -> Any:
-        """Returns vectors, one row per token, in which the rows of dropped tokens are zero and the others scaled up."""
-        vectors = self.weight(vectors)
-        return vectors if self.token_dropout is None or not training else vectors * self._kept_tokens()
-
-    def _kept_tokens(self) -> Any:
-        """Returns a factor for each token, `(vocabulary_size, 1)`: 0 for dropped ones."""
-        return self.token_dropout(ops.ones((self.vocabulary_size, 1), self.compute_dtype), training=True)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -120,7 +99,6 @@ class ReadsTokens(HoistedLoop):
             **super().get_config(),
             "vocabulary_size": self.vocabulary_size,
             "embedding_size": self.embedding_size,
-            "token_dropout": 0.0 if self.token_dropout is None else self.token_dropout.rate,
         }
 
 
