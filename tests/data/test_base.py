@@ -215,7 +215,6 @@ def test_each_book_is_listed_once(texts):
     assert [book["title"] for book in BOOKS if f"| {book['title']} |" not in readme] == []
 
 
-@pytest.mark.skipif(not MODEL.exists(), reason="the base model is not trained yet")
 def test_the_base_model_is_small():
     """The base model has at most 6 MB, weights in float16, and a vocabulary of ASCII characters."""
     content = MODEL.read_bytes()
