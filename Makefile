@@ -37,7 +37,7 @@ $(TOOLS): $(READY)
 demo: $(READY) ## Train on the bundled story for at most three minutes and print a sample
 	$(BIN)/textgen-train --config demo
 	@echo >&2
-	$(BIN)/textgen-sample job/story-from-base --length 600
+	$(BIN)/textgen-sample job/story-from-base --length 600 --temperature 0.7
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest
