@@ -110,7 +110,7 @@ def test_other_line_breaks_stay(text):
 
 
 def test_a_break_before_a_capital_needs_a_fuller_line():
-    """After a shorter line, a lower-case letter goes on with a sentence, and a capital may start another paragraph."""
+    """After a shorter line, a lower-case letter continues a sentence, and a capital may start another paragraph."""
     line = "a line with thirty characters."
     assert unwrapped(f"{line}\nand more") == f"{line} and more"
     assert unwrapped(f"{line}\nA word") == f"{line}\nA word"

@@ -66,7 +66,7 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
 
     from textgen.evaluation.kneser_ney import KneserNey
     from textgen.evaluation.prediction import mean_loss
-    from textgen.generation.vocabulary_transfer import with_vocabulary
+    from textgen.generation.vocabulary_transfer import cut_pieces, with_vocabulary
 
     assert base.model is not None  # noqa: S101 - our own mistake
     vocabulary = corpus.vocabulary
@@ -74,7 +74,8 @@ def _predicts_better(base: Start, corpus: Corpus) -> bool:
     if len(valid_ids) < _LEAST_PREDICTED:
         return False
     counts = np.bincount(ids, minlength=vocabulary.size)
-    pieces = _spread(valid_ids)
+    length = min(_PIECE, len(valid_ids))
+    pieces = cut_pieces(valid_ids, min(_MOST_PIECES, len(valid_ids) // length), length)
     trigram = KneserNey(ids[:_MOST_COUNTED], _ORDER, vocabulary.size)
     expected = np.mean([trigram.loss(piece) for piece in pieces])
     return mean_loss(with_vocabulary(base.model, vocabulary, counts, ids), pieces) < float(expected)
@@ -90,13 +91,3 @@ def _read(section: Section, vocabulary: Vocabulary) -> NDArray[np.int64]:
         if len(ids) >= _MOST_READ:
             break
     return np.array(ids[:_MOST_READ])
-
-
-def _spread(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Cuts pieces of equal length from a text, evenly spread over it; `(pieces, tokens)`."""
-    import numpy as np
-
-    length = min(_PIECE, len(ids))
-    count = max(1, min(_MOST_PIECES, len(ids) // length))
-    starts = np.linspace(0, len(ids) - length, count).astype(np.int64)
-    return np.stack([ids[start : start + length] for start in starts])

@@ -100,10 +100,23 @@ def with_vocabulary(
 
 def _usual_log_total(model: ModelFile, ids: NDArray[np.integer]) -> float:
     """Returns the median of `log_total`, from which a logit differs by the logarithm of a probability, while a model reads a text."""
-    length = min(_PIECE, len(ids))
-    starts = np.linspace(0, len(ids) - length, _PIECES).astype(np.int64)
-    pieces = np.stack([ids[start : start + length] for start in starts])
+    pieces = cut_pieces(ids, _PIECES, min(_PIECE, len(ids)))
     return float(np.median([log_total(logits) for logits in LSTMStep(model).read(pieces)]))
+
+
+def cut_pieces(ids: NDArray[np.integer], count: int, length: int) -> NDArray[np.integer]:
+    """Cuts pieces from a text, evenly spread over it.
+
+    Args:
+        ids: the ids of the text, at least `length` of them.
+        count: the number of pieces, which overlap if the text is too short for them.
+        length: the length of each.
+
+    Returns:
+        The pieces, `(count, length)`.
+    """
+    starts = np.linspace(0, len(ids) - length, count).astype(np.int64)
+    return np.stack([ids[start : start + length] for start in starts])
 
 
 def _respell(token: str, known: Vocabulary) -> str:

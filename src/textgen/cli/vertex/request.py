@@ -225,10 +225,7 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
         folder = below(directory, name_by_content([content for _, content in files]))
         uploads = [Upload(path, below(folder, path.name), content.crc32c) for path, content in files]
         return [f"--data_dir={folder}", f"--data_prefix={first}"], uploads
-    uploads = [
-        Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
-        for path, content in files
-    ]
+    uploads = [_upload_alone(path, content, directory) for path, content in files]
     return [*(upload.uri for upload in uploads), f"--data_prefix={prefix}"], uploads
 
 
@@ -236,7 +233,11 @@ def _upload_of_model(start: Start, directory: str) -> Upload:
     """Returns the upload of the model that training starts from."""
     path = Path(start.init_from)
     path = JobDirectory(path).model if path.is_dir() else path
-    content = Fingerprint.of(path)
+    return _upload_alone(path, Fingerprint.of(path), directory)
+
+
+def _upload_alone(path: Path, content: Fingerprint, directory: str) -> Upload:
+    """Returns the upload of a file into a folder of its own, which is named by the file's content."""
     return Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
 
 
