@@ -49,7 +49,9 @@ def publish(job: Path, base: Path) -> None:
     place = Path(read_config(JobDirectory(job).config, "name another job").data_dir or "")
     text = read_text(place / "base.valid.txt")
     half = replace(
-        model, tensors={name: tensor.astype(np.float16).astype(np.float32) for name, tensor in model.tensors.items()}
+        model,
+        started_from=None,  # an earlier base model, which nobody has any more
+        tensors={name: tensor.astype(np.float16).astype(np.float32) for name, tensor in model.tensors.items()},
     )
     loss, half_loss = _evaluate(model, text), _evaluate(half, text)
     print(f"{job}: {loss:.4f} nats per character, {half_loss:.4f} in float16")
