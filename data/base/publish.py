@@ -49,9 +49,7 @@ def publish(job: Path, base: Path) -> None:
     place = Path(read_config(JobDirectory(job).config, "name another job").data_dir or "")
     text = read_text(place / "base.valid.txt")
     half = replace(
-        model,
-        started_from=None,  # an earlier base model, which nobody has any more
-        tensors={name: tensor.astype(np.float16).astype(np.float32) for name, tensor in model.tensors.items()},
+        model, tensors={name: tensor.astype(np.float16).astype(np.float32) for name, tensor in model.tensors.items()}
     )
     loss, half_loss = _evaluate(model, text), _evaluate(half, text)
     print(f"{job}: {loss:.4f} nats per character, {half_loss:.4f} in float16")
@@ -73,7 +71,8 @@ def publish(job: Path, base: Path) -> None:
         "valid_bits_per_character": scores.bits_per_character,
     }
     # The recipe writes one line per paragraph, so training had nothing to unwrap. Prompts must be unwrapped all the same.
-    write_model(base, replace(model, scores=named, unwrapped=True), weights="F16")
+    # It may have started from an earlier base model, which no longer exists.
+    write_model(base, replace(model, scores=named, unwrapped=True, started_from=None), weights="F16")
     print(f"{base}: written, {base.stat().st_size:,} bytes")
 
 

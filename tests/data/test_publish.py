@@ -35,7 +35,7 @@ def publish(monkeypatch):
 
 @pytest.fixture
 def train(tmp_path):
-    """A function that makes a job whose model knows only how frequent the characters are."""
+    """A function that makes a job whose model knows only how frequent the characters are, and which started from another model."""
 
     def make(name, a, b):
         job = tmp_path / name
@@ -50,6 +50,7 @@ def train(tmp_path):
             data_sha256="ab" * 32,
             step=7,
             textgen_version="0.1.0",
+            started_from="cd" * 32,
         )
         write_model(job / "model.safetensors", model)
         (job / "config.yaml").write_text(to_yaml(TrainingConfig(data_dir=str(tmp_path), job_dir=str(job))))
@@ -65,6 +66,7 @@ def test_the_base_model_is_half_as_large(publish, train, tmp_path, capsys):
     publish.publish(job, base)
     model = read_model(base)
     assert model.tensors["output.bias"].tolist() == [0, 0, 0, 10, 9, 0]
+    assert model.started_from is None
     assert b'"dtype":"F16"' in base.read_bytes()
     expected = math.log(math.exp(10) + math.exp(9) + 4) - 10 + 0.25
     assert model.scores["valid_loss"] == pytest.approx(expected, abs=1e-3)
