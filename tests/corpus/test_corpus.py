@@ -19,7 +19,7 @@ from textgen.corpus import (
     open_sections,
     reading,
     replace_vocabulary,
-    section,
+    sections,
 )
 from textgen.storage import bundled
 
@@ -90,7 +90,7 @@ def test_read_twice(folder, monkeypatch, model, valid):
             read += len(text)
             yield text
 
-    monkeypatch.setattr(section, "read_chunks", count)
+    monkeypatch.setattr(sections, "read_chunks", count)
     train = "a line\n" * 100_000
     open_corpus(sources(folder, train=train, valid=valid), language_model=model)
     assert read <= 2 * len(train + (valid or "")) + (1 << 17)
@@ -267,7 +267,7 @@ def test_sections_are_read_once(folder, monkeypatch, valid):
         read.append(path.name)
         yield from read_chunks(path, *arguments)
 
-    monkeypatch.setattr(section, "read_chunks", note)
+    monkeypatch.setattr(sections, "read_chunks", note)
     open_sections(sources(folder, train="a line\n" * 100, valid=valid))
     assert read == ["train.txt", "valid.txt"][: 1 if valid is None else 2]
 

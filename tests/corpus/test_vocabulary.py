@@ -2,6 +2,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,17 @@ from tests.sections import write_section
 from textgen import errors
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary, make_tokenizer
 from textgen.corpus.tokenizers import LaterTokenizerError
-from textgen.corpus.vocabulary import PADDING, count_tokens, keep_most_frequent, read_vocabulary_file
+from textgen.corpus.vocabulary import (
+    PADDING,
+    check_coverage,
+    count_tokens,
+    keep_most_frequent,
+    read_vocabulary_file,
+    share_lacking,
+)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
+SMALL = Vocabulary((PADDING, UNKNOWN, "to", "be"), make_tokenizer("spaced"))
 
 
 @pytest.fixture(scope="module")
@@ -200,3 +209,43 @@ def test_vocabulary_file(folder):
     path.write_text("<unk>\n")
     with pytest.raises(errors.DataError, match="lists no token"):
         read_vocabulary_file(path, make_tokenizer("spaced"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [
+        ({"to": 7, "be": 3}, 0.0),
+        ({"to": 6, "or": 3, "not": 1}, 0.4),
+        ({"or": 5}, 1.0),
+        ({"to": 6, "or": 2, UNKNOWN: 92}, 0.25),
+        ({UNKNOWN: 3}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_share_of_the_tokens_that_a_vocabulary_lacks(counts, share):
+    """Each occurrence counts; what is `[UNK]` in the text already is neither lacking nor there."""
+    assert share_lacking(Counter(counts), SMALL) == pytest.approx(share)
+
+
+def test_a_twentieth_may_be_missing():
+    """Exactly so much is let through, and returned; one token more is refused with the share and examples."""
+    assert check_coverage(Counter({"to": 95, "or": 5}), SMALL, Path("v"), "mend it") == 0.05
+    with pytest.raises(errors.DataError) as caught:
+        check_coverage(Counter({"to": 94, "or": 4, "not": 2}), SMALL, Path("v"), "mend it")
+    assert str(caught.value) == (
+        "v lacks 6.0% of the tokens of the training text, such as 'or', 'not'; at most 5% may be missing: mend it"
+    )
+
+
+def test_the_most_frequent_of_what_is_missing_are_named():
+    """Five examples are enough, those that matter most."""
+    counts = Counter({letter: number for number, letter in enumerate("abcdefgh", start=1)})
+    with pytest.raises(errors.DataError, match="such as 'h', 'g', 'f', 'e', 'd'; at most"):
+        check_coverage(counts, SMALL, Path("v"), "mend it")
+
+
+def test_what_is_spared_may_be_missing_on_top():
+    """Where 30% are to be `[UNK]` in any case, 35% is the most."""
+    assert check_coverage(Counter({"to": 66, "or": 34}), SMALL, Path("v"), "mend it", spared=0.3) == 0.34
+    with pytest.raises(errors.DataError, match=r"v lacks 36\.0% of .* at most 35% may be missing"):
+        check_coverage(Counter({"to": 64, "or": 36}), SMALL, Path("v"), "mend it", spared=0.3)

@@ -7,8 +7,7 @@ import pytest
 
 from tests.sections import write_section
 from textgen.corpus import make_tokenizer
-from textgen.corpus.copy_cache import open_copy_index
-from textgen.corpus.copy_index import CopyIndex
+from textgen.corpus.copy_index import CopyIndex, open_copy_index
 from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
 
 TEXT = "It was the best of times, it was the Worst of times,\nit was the age of wisdom ...\n"

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from tests.sections import write_section
 from textgen import errors
-from textgen.corpus import Section, make_tokenizer
-from textgen.corpus import section as section_module
-from textgen.corpus.section import read_files
+from textgen.corpus import Section, make_tokenizer, sections
+from textgen.corpus.sections import read_files
 
 PLAIN = st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")
 LINES = st.text(st.one_of(st.sampled_from("\n\n  \t\u2003'’aΣ.İ-"), PLAIN), min_size=1)
@@ -58,7 +57,7 @@ def test_chunks_of_a_single_line_end_before_spaces(folder):
 
 def test_chunks_of_an_endless_word_are_bounded(folder, monkeypatch):
     """A text without any good place is cut anyway, so that the memory stays bounded."""
-    monkeypatch.setattr(section_module, "_REACH", 100)
+    monkeypatch.setattr(sections, "_REACH", 100)
     text = "x" * 1000
     chunks = list(write_section(folder / "e.txt", text).chunks(50))
     assert "".join(chunks) == text

@@ -1,7 +1,7 @@
 import pytest
 
 from textgen.corpus import find_sources, open_corpus
-from textgen.corpus.doubts import describe_controls, describe_detected
+from textgen.corpus.encoding_report import describe_controls, describe_detected
 
 
 @pytest.fixture
