@@ -4,7 +4,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus import Joiner, make_tokenizer
+from textgen.config import TrainingConfig, settings
+from textgen.corpus import Joiner, all_versions, make_tokenizer
+from textgen.corpus.tokenizers import LaterTokenizerError, language_models, tokenizer_from_json
 
 TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), st.characters(exclude_categories=["Cs"])))
 
@@ -121,3 +123,47 @@ def test_unknown_tokenizer():
     """The error lists the known names."""
     with pytest.raises(errors.UsageError, match=r"'bpe': choose one of char, word, spaced"):
         make_tokenizer("bpe")
+
+
+def test_the_tokenizers_of_a_setting_need_no_vocabulary_file():
+    """These are the values of `language_model`; the tokenizer for a vocabulary file comes with that file."""
+    assert tuple(language_models()) == next(
+        setting.option.choices for setting in settings(TrainingConfig) if setting.name == "language_model"
+    )
+    for name in language_models():
+        other = make_tokenizer(name).tokenizer_for_files
+        assert not other or make_tokenizer(other).vocabulary_from_file
+
+
+def test_what_tells_tokenizers_apart():
+    """Case and version make other tokenizers of the same kind of tokens, and all versions of one can be made."""
+    words = make_tokenizer("word", lowercase=True)
+    assert words.is_like(make_tokenizer("word", version=1))
+    assert not words.is_like(make_tokenizer("char", lowercase=True))
+    assert all_versions(words) == [words, make_tokenizer("word", lowercase=True, version=1)]
+    assert [make_tokenizer(name).one_character for name in ("char", "word", "spaced")] == [True, False, False]
+    assert words.description == "words, punctuation and spaces"
+    assert make_tokenizer("char").description == make_tokenizer("char").noun == "characters"
+
+
+@pytest.mark.parametrize("name", ["char", "word", "spaced"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_every_version_is_read_as_it_was_written(name, lowercase):
+    """A tokenizer comes back from its JSON with its case and version."""
+    for tokenizer in all_versions(make_tokenizer(name, lowercase)):
+        assert tokenizer_from_json(tokenizer.to_json()) == tokenizer
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("bytes", LaterTokenizerError, r"its tokenizer is 'bytes', which textgen \S+ does not know; upgrade textgen"),
+        ("x" * 65, errors.FormatError, "its tokenizer has no name that a tokenizer can have"),
+        ("a\nb", errors.FormatError, "its tokenizer has no name that a tokenizer can have"),
+    ],
+)
+def test_a_tokenizer_that_is_not_known_is_a_later_one(name, error, message):
+    """A name that a tokenizer could have is that of a later one; anything else is damage, and is not quoted."""
+    with pytest.raises(errors.FormatError, match=f"^{message}$") as caught:
+        tokenizer_from_json({"tokenizer": name, "lowercase": False})
+    assert type(caught.value) is error

@@ -36,8 +36,8 @@ class Tokenizer(ABC):
     A text may be cut after a line break, or before the first white space after something else. Its tokens are then the
     tokens of the parts.
 
-    A new kind of token is a subclass and an entry in the table of `tokenizers`. Nothing compares the names of tokenizers: what other
-    code needs to know about the tokens is one of these attributes.
+    A new kind of token is a subclass, an entry in the table of `tokenizers` and, for users to choose it, a value of the setting
+    `language_model`. No code compares the names of tokenizers: what it needs to know about the tokens is one of these attributes.
 
     Attributes:
         lowercase: whether texts are first converted to lower case, which joining does not undo.
