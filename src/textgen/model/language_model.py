@@ -11,10 +11,9 @@ import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.corpus import make_tokenizer
-from textgen.model.cell_lstm import CellLSTM
 from textgen.model.dropout import Dropout
-from textgen.model.fast_lstm import FastLSTM
 from textgen.model.frequencies import Frequencies
+from textgen.model.recurrent import CellLSTM, FastLSTM
 from textgen.model.tensorflow_ops import has_gpu, make_update
 from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
