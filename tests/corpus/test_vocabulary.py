@@ -18,7 +18,7 @@ from textgen.corpus.vocabulary import (
     count_tokens,
     keep_most_frequent,
     read_vocabulary_file,
-    share_lacking,
+    unknown_share,
 )
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
@@ -224,7 +224,7 @@ def test_vocabulary_file(folder):
 )
 def test_the_share_of_the_tokens_that_a_vocabulary_lacks(counts, share):
     """Each occurrence counts; what is `[UNK]` in the text already is neither lacking nor there."""
-    assert share_lacking(Counter(counts), SMALL) == pytest.approx(share)
+    assert unknown_share(Counter(counts), SMALL) == pytest.approx(share)
 
 
 def test_a_twentieth_may_be_missing():
@@ -244,8 +244,8 @@ def test_the_most_frequent_of_what_is_missing_are_named():
         check_coverage(counts, SMALL, Path("v"), "mend it")
 
 
-def test_what_is_spared_may_be_missing_on_top():
+def test_what_is_allowed_may_be_missing_on_top():
     """Where 30% are to be `[UNK]` in any case, 35% is the most."""
-    assert check_coverage(Counter({"to": 66, "or": 34}), SMALL, Path("v"), "mend it", spared=0.3) == 0.34
+    assert check_coverage(Counter({"to": 66, "or": 34}), SMALL, Path("v"), "mend it", allowed=0.3) == 0.34
     with pytest.raises(errors.DataError, match=r"v lacks 36\.0% of .* at most 35% may be missing"):
-        check_coverage(Counter({"to": 64, "or": 36}), SMALL, Path("v"), "mend it", spared=0.3)
+        check_coverage(Counter({"to": 64, "or": 36}), SMALL, Path("v"), "mend it", allowed=0.3)

@@ -15,7 +15,7 @@ from textgen.corpus.vocabulary import (
     count_tokens,
     keep_most_frequent,
     read_vocabulary_file,
-    share_lacking,
+    unknown_share,
 )
 from textgen.errors import UsageError, named
 
@@ -156,8 +156,8 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
     """
     _check_variety(corpus.train, vocabulary.tokenizer)
     counts, own = count_tokens([corpus.train], vocabulary.tokenizer), corpus.vocabulary
-    spared = share_lacking(counts, own) if own.tokenizer == vocabulary.tokenizer else 0.0
-    lacking = check_coverage(counts, vocabulary, path, advice, spared=spared)
+    allowed = unknown_share(counts, own) if own.tokenizer == vocabulary.tokenizer else 0.0
+    lacking = check_coverage(counts, vocabulary, path, advice, allowed=allowed)
     return replace(corpus, vocabulary=vocabulary), lacking
 
 

@@ -33,8 +33,8 @@ class Joiner:
 class Tokenizer(ABC):
     """Splits texts into tokens and joins tokens to texts.
 
-    A text may be cut after a line break, or before the first white space after something else. Its tokens are then the
-    tokens of the parts.
+    No token is empty. A text may be cut after a line break, or before the first white space after something else. Its tokens are
+    then the tokens of the parts.
 
     A new kind of token is a subclass, an entry in the table of `tokenizers` and, for users to choose it, a value of the setting
     `language_model`. No code compares the names of tokenizers: what it needs to know about the tokens is one of these attributes.
@@ -49,13 +49,13 @@ class Tokenizer(ABC):
         separator: the text between tokens in `plain`.
         characters_per_token: the approximate mean length of a token in English, including separators.
         whole_words: whether a token with a letter or digit in it is always a whole word.
-        closed_vocabulary: whether a vocabulary is made from all sections of a text, so that none of them contains `[UNK]`; otherwise
-            it is made from the training section.
+        closed_vocabulary: whether a vocabulary is made from all sections of a text, none of which then needs `[UNK]`; otherwise it
+            is made from the training section.
         guards_spacing: whether a model writes punctuation and white space directly after white space only if the training text
             has them there; see `is_restricted`.
         tokenizer_for_files: the name of the tokenizer for a text with a vocabulary file; empty if such a file is ignored.
         vocabulary_from_file: whether its vocabularies come from files.
-        finer_splits: how to split a token of a prompt that the vocabulary lacks; the next one is for what it still lacks then.
+        finer_splits: ways to split a token of a prompt that the vocabulary lacks, from the coarsest to the finest.
     """
 
     lowercase: bool = False
@@ -84,7 +84,7 @@ class Tokenizer(ABC):
         return self.characters_per_token == 1
 
     def fit(self, texts: Iterable[str]) -> Self:  # noqa: ARG002 - for tokenizers that are made from a text
-        """Returns the tokenizer with everything that it has to learn from the training text, which can be nothing.
+        """Returns the tokenizer with whatever it has to learn from the training text; characters and words need nothing.
 
         Args:
             texts: the training text, in pieces.
@@ -127,7 +127,8 @@ class Tokenizer(ABC):
     def to_json(self) -> dict[str, Any]:
         """Returns the part of a `vocabulary.json` that `tokenizer_from_json` reads.
 
-        A subclass adds whatever else determines its tokens. The hash of a vocabulary covers all of it.
+        A subclass adds whatever else determines its tokens, under other names than `sha256` and `tokens`. The hash of a vocabulary
+        covers all of it.
         """
         return {"tokenizer": self.name, "tokenizer_version": self.version, "lowercase": self.lowercase}
 

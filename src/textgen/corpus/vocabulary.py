@@ -191,7 +191,7 @@ def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-
     return Vocabulary((PADDING, UNKNOWN, *tokens), tokenizer)
 
 
-def share_lacking(counts: Counter[str], vocabulary: Vocabulary) -> float:
+def unknown_share(counts: Counter[str], vocabulary: Vocabulary) -> float:
     """Returns the share of a text's tokens that a vocabulary lacks, from 0 to 1, not counting `[UNK]` in the text.
 
     Args:
@@ -202,7 +202,7 @@ def share_lacking(counts: Counter[str], vocabulary: Vocabulary) -> float:
 
 
 def check_coverage(
-    counts: Counter[str], vocabulary: Vocabulary, path: Path, advice: str, *, spared: float = 0.0
+    counts: Counter[str], vocabulary: Vocabulary, path: Path, advice: str, *, allowed: float = 0.0
 ) -> float:
     """Checks that a vocabulary belongs to a text.
 
@@ -211,15 +211,15 @@ def check_coverage(
         vocabulary: a vocabulary of the same tokenizer.
         path: the vocabulary's file, for the error.
         advice: the end of the error, which explains what to do.
-        spared: a share of the tokens that is `[UNK]` in any case, and allowed in addition.
+        allowed: a share of the tokens that is `[UNK]` in any case, and allowed in addition.
 
     Returns:
         The share of the tokens that the vocabulary lacks.
 
     Raises:
-        DataError: if the share is above `MAX_UNKNOWN_SHARE + spared`.
+        DataError: if the share is above `MAX_UNKNOWN_SHARE + allowed`.
     """
-    share, most = share_lacking(counts, vocabulary), MAX_UNKNOWN_SHARE + spared
+    share, most = unknown_share(counts, vocabulary), MAX_UNKNOWN_SHARE + allowed
     if share > most:
         missing = vocabulary.unknown(token for token, _ in counts.most_common())
         raise DataError(
