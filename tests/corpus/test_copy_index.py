@@ -23,7 +23,7 @@ def texts(draw):
 
 
 def longest_by_trying(text, training):
-    """The longest passage of a text that a training text contains, by brute force; the first if there are several."""
+    """Finds the longest passage of a text that a training text contains, by brute force; the first if there are several."""
     passages = (text[start : start + n] for n in range(len(text), 0, -1) for start in range(len(text) - n + 1))
     return next((passage for passage in passages if passage in training), "")
 

@@ -13,7 +13,7 @@ TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), 
 
 
 def test_spaced_splits_at_white_space():
-    """A spaced text is split at any white space, line breaks included, and its `<unk>` is `[UNK]`."""
+    """The text is split at any white space, including line breaks, and its `<unk>` is `[UNK]`."""
     assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
 
 
@@ -35,7 +35,7 @@ def test_spaced_splits_at_white_space():
     ],
 )
 def test_spaced_joins_as_in_print(spaced, printed):
-    """Marks, quotes and apostrophes get the spaces of printed English."""
+    """Punctuation, quotes and apostrophes get the spacing of printed English."""
     tokenizer = make_tokenizer("spaced")
     assert tokenizer.join(tokenizer.split(spaced)) == printed
 
@@ -64,13 +64,13 @@ def test_spaced_joins_as_in_print(spaced, printed):
     ],
 )
 def test_spaced_continues_a_prompt(before, token, text):
-    """The first token fits the prompt: its last character, and the quotes that are open in it."""
+    """The spacing of the first token depends on the last character of the prompt, and on the quotations that are open in it."""
     assert make_tokenizer("spaced").joiner(before).add(token) == text
 
 
 @given(text=TEXTS, data=st.data())
 def test_spaced_joins_token_by_token_as_at_once(text, data):
-    """A stream of tokens gives the same text as all of them together; no token is lost or changed."""
+    """Joining token by token gives the same text as joining all at once; no token is lost or changed."""
     tokenizer = make_tokenizer("spaced")
     tokens = data.draw(st.lists(st.sampled_from([*tokenizer.split(text), *"\"'’,.([a", "s", "o"]), max_size=20))
     joiner = tokenizer.joiner()
@@ -80,7 +80,7 @@ def test_spaced_joins_token_by_token_as_at_once(text, data):
 
 
 def test_spaced_prints_jules():
-    """A real corpus reads as a book does: no space before a comma or full stop, and dialogue is in closed quotes."""
+    """A real corpus is printed like a book: no space before a comma or full stop, and no space inside quotes."""
     path = CORPORA / "jules" / "jules.train.txt"
     if not path.is_file():
         pytest.skip("the corpora are not here")
@@ -92,5 +92,5 @@ def test_spaced_prints_jules():
 
 
 def test_examples_in_docstrings():
-    """The example of the spaced joiner is true."""
+    """The example in the docstring is correct."""
     assert doctest.testmod(pretokenized).failed == 0

@@ -18,7 +18,7 @@ TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), 
 @example("don't ’tis rock-'n'-roll\r\n\n  \t x")
 @pytest.mark.parametrize("name", ["char", "word"])
 def test_round_trip(name, text):
-    """Joining what was split gives the text, at once and token by token, and lower-cased if so asked."""
+    """Joining the tokens of a text gives the text, in lower case if the tokenizer converts it, at once and token by token."""
     for lowercase in (False, True):
         tokenizer = make_tokenizer(name, lowercase)
         expected = text.lower() if lowercase else text
@@ -32,7 +32,7 @@ def test_round_trip(name, text):
 @given(before=TEXTS, after=TEXTS)
 @pytest.mark.parametrize("version", [1, 2])
 def test_words_may_be_cut_after_a_line_break(version, before, after):
-    """After a line break the tokens of the parts are the tokens of the whole."""
+    """A text that is cut after a line break has the same tokens."""
     tokenizer = make_tokenizer("word", version=version)
     assert tokenizer.split(before + "\n") + tokenizer.split(after) == tokenizer.split(f"{before}\n{after}")
 
@@ -40,7 +40,7 @@ def test_words_may_be_cut_after_a_line_break(version, before, after):
 @given(before=TEXTS, after=TEXTS, lowercase=st.booleans())
 @pytest.mark.parametrize("version", [1, 2])
 def test_words_may_be_cut_before_white_space(version, before, after, lowercase):
-    """Before white space that follows something else the tokens of the parts are the tokens of the whole."""
+    """A text that is cut before white space after something else has the same tokens."""
     tokenizer = make_tokenizer("word", lowercase, version)
     before, after = f"{before}x", f" {after}"
     assert tokenizer.split(before) + tokenizer.split(after) == tokenizer.split(before + after)
@@ -53,7 +53,7 @@ def test_a_lower_cased_word_stays_whole(text):
 
 
 def test_characters():
-    """A character is a code point: an accent and a skin tone stand alone."""
+    """A character is a code point: a combining accent and a skin tone are tokens of their own."""
     assert make_tokenizer("char").split("e\u0301👋🏽") == ["e", "\u0301", "👋", "🏽"]
 
 
@@ -71,7 +71,7 @@ def test_characters():
     ],
 )
 def test_words(text, tokens):
-    """Words keep their apostrophes and accents; line breaks and punctuation stand alone; other white space stays together."""
+    """Words keep their apostrophes and accents; line breaks and punctuation are single tokens; other white space stays together."""
     assert make_tokenizer("word").split(text) == tokens
 
 
@@ -79,7 +79,7 @@ def test_words(text, tokens):
 @example(text="<UNK>")
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
-    """It is the tokens with the separator between them, and its tokens are the same: twice plain is plain."""
+    """The plain text is the tokens joined by the separator, and has the same tokens again."""
     for lowercase in (False, True):
         tokenizer = make_tokenizer(name, lowercase)
         plain = tokenizer.plain(text)
@@ -88,7 +88,7 @@ def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
 
 
 def test_plain_texts():
-    """A text stays as it is but for its case; only a spaced one gets one blank between its tokens."""
+    """The plain text differs from the text only in case and, if it is pre-tokenized, by single spaces between tokens."""
     assert make_tokenizer("word").plain("It 's\n  late .") == "It 's\n  late ."
     assert make_tokenizer("char", lowercase=True).plain("It 's\n  late .") == "it 's\n  late ."
     assert make_tokenizer("spaced", lowercase=True).plain(" It 's\n  <unk> .\n") == "it 's [UNK] ."
@@ -96,7 +96,7 @@ def test_plain_texts():
 
 @pytest.mark.parametrize(("name", "start"), [("char", "\n\n"), ("word", "\n\n"), ("spaced", ".")])
 def test_start_is_tokens_of_the_tokenizer(name, start):
-    """What replaces a missing prompt is what its text splits into; equal settings make equal tokenizers."""
+    """The tokens that replace a missing prompt are tokens of that tokenizer; equal settings make equal tokenizers."""
     tokenizer = make_tokenizer(name)
     assert (tokenizer.name, tokenizer.lowercase) == (name, False)
     assert tokenizer.split(start) == list(tokenizer.start)
@@ -104,7 +104,7 @@ def test_start_is_tokens_of_the_tokenizer(name, start):
 
 
 def test_a_tokenizer_has_versions():
-    """The latest is what new models take; the first stays for those that have it, and a later one is another program's."""
+    """New models use the latest version, older models keep theirs, and a later version is refused with the advice to upgrade."""
     first, latest = make_tokenizer("word", version=1), make_tokenizer("word")
     assert (first.version, latest.version) == (1, 2)
     assert latest == make_tokenizer("word", version=2) != first == make_tokenizer("word", version=1)

@@ -41,7 +41,7 @@ def wrapped(width, paragraphs=PARAGRAPHS[:40]):
 
 @pytest.fixture
 def widths(tmp_path):
-    """A function that writes texts to files and measures them."""
+    """Returns a function that writes texts to files and measures them."""
 
     def find(*texts, choice="auto", encoding="utf-8"):
         paths = [tmp_path / f"{number}.txt" for number in range(len(texts))]
@@ -66,7 +66,7 @@ def test_the_story_is_read_as_paragraphs():
 
 @pytest.mark.parametrize("width", [50, 65, 72, 80, 100, 130])
 def test_the_width_is_measured(widths, width):
-    """The width is that to which the text was wrapped, or so little less that it makes no difference."""
+    """The measured width is that of the text, or too little less to make a difference."""
     (found,) = widths(wrapped(width))
     assert width - 2 <= found <= width + 1
     assert "".join(unwrap([wrapped(width)], found)) == "\n\n".join(PARAGRAPHS[:40]) + "\n"
@@ -145,7 +145,7 @@ def test_a_text_is_decided_once(widths):
 
 
 def test_the_majority_decides(widths):
-    """Where most breaks come before capitals, `auto` leaves a text alone and `yes` does not."""
+    """If most breaks come before capitals, `yes` unwraps the text and `auto` does not."""
     assert widths(wrapped(72), choice="yes") == widths(wrapped(72))
     mixed = "\n".join(line.capitalize() if number % 3 else line for number, line in enumerate(wrapped(72).splitlines()))
     assert widths(mixed) == ()
@@ -153,7 +153,7 @@ def test_the_majority_decides(widths):
 
 
 def test_yes_unwraps_a_script_without_case(widths):
-    """Only the user can tell that the lines of such a text are those of paragraphs."""
+    """In a script without case, nothing but the user's `yes` shows that lines continue."""
     text = "\n\n".join([textwrap.fill(NOT_PROSE["Hebrew"][:2000], 70)] * 3)
     assert widths(text) == ()
     (width,) = widths(text, choice="yes")
@@ -162,13 +162,13 @@ def test_yes_unwraps_a_script_without_case(widths):
 
 @pytest.mark.parametrize("name", NOT_PROSE.keys() - {"Hebrew", "wrapped, without capitals", "indented"})
 def test_yes_finds_no_paragraphs_elsewhere(widths, name):
-    """What has no hard-wrapped paragraphs is left alone by `yes`, too, and everything by `no`."""
+    """`yes` leaves a text without hard-wrapped paragraphs alone, and `no` every text."""
     assert widths(NOT_PROSE[name], choice="yes") == ()
     assert widths(wrapped(72), choice="no") == ()
 
 
 def test_only_the_start_of_a_file_is_measured(tmp_path):
-    """A file of any length is read only so far that a title page does not matter."""
+    """Only the start of a file is measured, but more than a title page."""
     path = tmp_path / "long.txt"
     path.write_bytes(wrapped(72, PARAGRAPHS).encode() * 3 + b"\xff\xff not UTF-8")
     assert find_widths([path], "utf-8", "auto") == (73,)
@@ -183,7 +183,7 @@ garrison of the cable-hut at Port"""
 
 
 def test_a_wrapped_prompt_is_unwrapped():
-    """A prompt is measured by itself; its last line may be short, and ends as it was."""
+    """A prompt is measured by itself; its last line may be short, and keeps its end."""
     line = OPENING.replace("\n", " ")
     assert unwrap_prompt(OPENING) == line
     assert unwrap_prompt(f"CHAPTER I\n\n{OPENING}\n") == f"CHAPTER I\n\n{line}\n"
@@ -203,7 +203,7 @@ def test_a_wrapped_prompt_is_unwrapped():
     ],
 )
 def test_any_other_prompt_stays(prompt):
-    """A prompt of one line, of a few short ones, of verse or of a list is read as it was typed."""
+    """A prompt of one line, a few short lines, verse or a list is not changed."""
     assert unwrap_prompt(prompt) == prompt
 
 
@@ -213,7 +213,7 @@ def unwrapped(text, width=40):
 
 @given(ANY_PARAGRAPHS, st.integers(60, 90))
 def test_wrapping_is_undone(paragraphs, width):
-    """Paragraphs that were wrapped, whatever their words, come back as one line each, with the blank lines between them."""
+    """Wrapped paragraphs of any words become one line each again, with blank lines between them."""
     text = "\n\n".join(paragraphs) + "\n"
     wrapped = "\n\n".join(textwrap.fill(each, width) for each in paragraphs) + "\n"
     assert unwrapped(wrapped, width) == text
@@ -221,7 +221,7 @@ def test_wrapping_is_undone(paragraphs, width):
 
 @given(st.text(st.sampled_from("ab -—\n\t"), max_size=300), st.lists(st.integers(1, 40), min_size=1))
 def test_the_pieces_do_not_matter(text, sizes):
-    """A text is unwrapped in the same way in whatever pieces it is read; no piece is empty."""
+    """The result does not depend on the pieces in which a text is read; no piece is empty."""
     pieces, start = [], 0
     for size in sizes * (len(text) // sum(sizes) + 1):
         pieces.append(text[start : start + size])
@@ -238,13 +238,13 @@ PARTS = ["a b c ", "word-", "\n", "\n\n", "x" * 70_000, "word " * 14_000, "=" * 
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join), st.integers(20, 80_000))
 def test_the_pieces_of_long_lines_do_not_matter(text, size):
-    """That holds for lines of which the start is not held back, too, and for the lines before and after them."""
+    """The same is true of lines that are too long to be kept until they end, and of the lines next to them."""
     pieces = (text[start : start + size] for start in range(0, len(text), size))
     assert "".join(unwrap(pieces, 8)) == "".join(unwrap(filter(None, [text]), 8))
 
 
 def test_a_text_is_unwrapped_as_it_is_read():
-    """No more than the last lines are held back, even of a line that never ends."""
+    """Only the last lines are kept back, and less than all of a line that never ends."""
     read = 0
 
     def pieces():

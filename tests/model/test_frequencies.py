@@ -43,7 +43,7 @@ def test_the_share_at_its_edges(counts, share):
 
 @pytest.mark.parametrize("counts", [[0, 0, 500, 500], [0, 0, 1, 1, 40], [0, 3, 7, 1]])
 def test_a_closed_vocabulary_that_occurs_whole_costs_nothing(counts):
-    """Nothing is left to `[UNK]`, even where a token occurs once: the loss is the very tensor that came in, computed no further."""
+    """Nothing is left to `[UNK]`, even if a token occurs once: the loss is returned unchanged."""
     frequencies = of_characters(counts)
     loss = ops.convert_to_tensor(1.5)
     assert frequencies.unseen_share == 0
@@ -74,7 +74,7 @@ def test_the_bias_gives_every_token_its_probability(counts, expected):
 
 
 def test_the_loss_is_the_cross_entropy_with_the_share_set_aside():
-    """Written out: the targets give the share to the unseen tokens, and the rest to the true token."""
+    """The targets give the share to the unseen tokens, and the rest to the true token."""
     frequencies = of_words([0, 0, 0, 3, 1, 9, 12])
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 3, 7)).astype(np.float32)

@@ -136,7 +136,7 @@ def test_the_base_pays_for_short_texts(device, minutes):
 @pytest.mark.parametrize("device", ["cpu", "gpu"])
 @pytest.mark.parametrize("minutes", [1, 10, 600])
 def test_what_is_chosen_can_be_chosen(language_model, device, minutes):
-    """Every shape that is chosen for some time is known as one, and another is not."""
+    """`can_choose` accepts every shape that is chosen for some time, and no other."""
     [choice, *_] = choose(minutes, 10**6, language_model, device, unroll_steps=64)
     shape = {"layer_norm": False, "num_proj": None, "embedding_size": None, **choice.settings}
     assert shape.keys() == set(SHAPE_SETTINGS)

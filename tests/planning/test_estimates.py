@@ -20,7 +20,7 @@ def test_a_longer_text_is_worth_as_many_passes_or_more(language_model, started):
 
 
 def test_a_model_that_starts_from_another_one_needs_fewer_passes():
-    """For each length and kind of tokens."""
+    """This is true of each length and kind of tokens."""
     for language_model, characters in itertools.product(("char", "word"), LENGTHS):
         scratch, started = (worthwhile_passes(characters, language_model, started=one) or 0 for one in (False, True))
         assert 0 < started <= scratch
@@ -104,7 +104,7 @@ def shape(states, layers, embedding_size, **more):
     ],
 )
 def test_the_formula_fits_the_measured_speeds(states, layers, embedding_size, language_model, speed):
-    """The speeds that were measured on two cores are right within a third."""
+    """The formula gives the speeds measured on two cores within a third."""
     found = tokens_per_second(shape(states, layers, embedding_size), language_model, "cpu")
     assert found == pytest.approx(speed, rel=0.33)
 
