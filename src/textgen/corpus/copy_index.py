@@ -190,7 +190,7 @@ class Comparison:
         return self._searched[passage]
 
     def _places(self, span: int) -> list[int]:
-        """The positions in the training text where a span of the text may occur, by its hash."""
+        """Returns the positions in the training text where a span of the text may occur, by its hash."""
         keys = self._index.keys[self._begins[span] : self._ends[span]]
         places: list[int] = (keys & self._index.place_bits).tolist()
         return places

@@ -30,7 +30,7 @@ class Skipped:
     jobs: tuple[str, ...] = ()
 
     def __add__(self, other: Skipped) -> Skipped:
-        """What either has, each place once."""
+        """Returns the files and jobs of both, each once."""
         return Skipped(tuple(dict.fromkeys(self.files + other.files)), tuple(dict.fromkeys(self.jobs + other.jobs)))
 
     def __str__(self) -> str:
@@ -171,7 +171,7 @@ def relative_path(place: str | None, folder: Path) -> str | None:
 
 
 def has_job_layout(place: Path) -> bool:
-    """Returns whether a path is a job directory, as far as it may be looked into."""
+    """Returns whether a path is a job directory that can be read."""
     try:
         return is_job_directory(os.listdir(place))  # noqa: PTH208 - names are what is compared
     except OSError:
