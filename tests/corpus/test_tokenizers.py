@@ -1,8 +1,12 @@
 # ruff: noqa: RUF001 - typographic apostrophes are tested, too
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import textgen
 from textgen import errors
 from textgen.config import TrainingConfig, settings
 from textgen.corpus import Joiner, all_versions, make_tokenizer
@@ -144,6 +148,14 @@ def test_what_tells_tokenizers_apart():
     assert [make_tokenizer(name).one_character for name in ("char", "word", "spaced")] == [True, False, False]
     assert words.description == "words, punctuation and spaces"
     assert make_tokenizer("char").description == make_tokenizer("char").noun == "characters"
+
+
+def test_no_code_compares_the_name_of_a_tokenizer():
+    """Code asks a tokenizer what it needs to know, so that it works with other kinds of tokens."""
+    package = Path(textgen.__file__).parent
+    compares = re.compile(r"tokenizer\.name\b(?!\])|\blanguage_model (?:[!=]=|in) ")
+    found = [str(path) for path in package.rglob("*.py") if compares.search(path.read_text(encoding="utf-8"))]
+    assert found == []
 
 
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
