@@ -1,4 +1,4 @@
-"""A model that knows the next character of a text as well as possible, without training."""
+"""A model that knows the next token of a text as well as possible, without training."""
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from textgen.generation import ModelFile
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,.!?"
 FOLLOWERS = 5
+VOCABULARY = Vocabulary(("", "[UNK]", *CHARACTERS), make_tokenizer("char"))
 
 
 def make_chain(seed):
@@ -30,9 +31,8 @@ def write(chain, length, seed=0):
     return "".join(text)
 
 
-def make_model(chain, **fields):
-    """Returns a model that predicts such texts: its state is the last character, one-hot."""
-    vocabulary = Vocabulary(("", "[UNK]", *CHARACTERS), make_tokenizer("char"))
+def make_model(chain, vocabulary=VOCABULARY, **fields):
+    """Returns a model that predicts such texts: its state is the last token, one-hot."""
     size = vocabulary.size
     kernel = np.zeros((size, 4 * size), np.float32)
     kernel[:, 2 * size : 3 * size] = 20 * np.eye(size)

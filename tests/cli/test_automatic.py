@@ -8,8 +8,7 @@ from textgen.cli import automatic
 from textgen.cli.train import main
 from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.errors import FormatError
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, dropout
-from textgen.planning.passes import worthwhile_passes
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, dropout, worthwhile_passes
 
 TEXT = "The keeper wound the tide clock at dusk.\n" * 400
 CHARACTERS = len(TEXT) * 9 // 10

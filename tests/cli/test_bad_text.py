@@ -21,7 +21,7 @@ UTF_16 = GOOD_TEXT.encode("utf-16-le")
         pytest.param(b"\n" * 4000, ["--language_model=word"], 65, "only one distinct token", id="empty lines"),
         pytest.param(b"ab" * 50, ["--batch_size=16"], 65, "too short: it has 90 tokens, and one step of 16 x 64 tokens needs 1025", id="short"),
         pytest.param(b"ab" * 50, ["--batch_size=16"], 65, "lower --batch_size to 1 or lower --unroll_steps to 5", id="short, with advice"),
-        pytest.param(b"ab" * 5, ["--batch_size=16"], 65, "lower --batch_size and --unroll_steps", id="very short"),
+        pytest.param(b"ab" * 5, ["--batch_size=16"], 65, "give more text, or set --batch_size to 1 and --unroll_steps to 8", id="very short"),
         pytest.param(b"ab" * 5, [], 65, "one step of 1 x 64 tokens needs 65; give more text, or lower --unroll_steps to 8", id="very short, settings chosen"),
         pytest.param(b"word " * 500, ["--language_model=word", "--batch_size=32"], 65, "too short: it has 900 tokens", id="few words"),
         pytest.param(b"ab" * 5, ["--batch_size=1", "--unroll_steps=1"], 65, "the validation text must have at least 2 tokens", id="no validation"),

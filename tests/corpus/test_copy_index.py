@@ -2,13 +2,12 @@ import random
 import sys
 import tracemalloc
 
-import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from textgen.corpus import copy_index, short_copy, span_hash
-from textgen.corpus.copy_index import SPAN, CopyIndex, count_keys
+from textgen.corpus import copy_index
+from textgen.corpus.copy_index import SPAN, CopyIndex, code_points, count_keys, hash_spans, longest_short_copy
 
 ALPHABETS = ["ab", "a", "ab\n ", "e\u0301é🙂👋🏽"]
 
@@ -24,7 +23,7 @@ def texts(draw):
 
 
 def longest_by_trying(text, training):
-    """The longest passage of a text that a training text contains, by brute force; the first if there are several."""
+    """Finds the longest passage of a text that a training text contains, by brute force; the first if there are several."""
     passages = (text[start : start + n] for n in range(len(text), 0, -1) for start in range(len(text) - n + 1))
     return next((passage for passage in passages if passage in training), "")
 
@@ -34,7 +33,7 @@ def _way(request, monkeypatch):
     """Runs a test with searching and with comparing at each position, and with many small chunks."""
     monkeypatch.setattr(copy_index, "_CHARACTERS_PER_PLACE", request.param)
     monkeypatch.setattr(copy_index, "_CHUNK_CHARACTERS", 6)
-    monkeypatch.setattr(short_copy, "_CHUNK_CHARACTERS", 5)
+    monkeypatch.setattr(copy_index, "_SEARCHED_CHARACTERS", 5)
 
 
 @given(pair=texts())
@@ -71,16 +70,12 @@ def test_the_copied_end_is_that_found_by_trying(pair):
     assert CopyIndex.build(training).compare(text).copied_end() == max(longest, SPAN - 1)
 
 
-@given(pair=texts(), mask=st.sampled_from([0, 1 << 63, 0b11 << 62]))
-def test_the_hash_is_never_trusted(pair, mask):
+@given(pair=texts(), multiplier=st.sampled_from([0, 1 << 63, 0b11 << 62]))
+def test_the_hash_is_never_trusted(pair, multiplier):
     """With a hash that has many collisions, the answers are the same."""
     training, text = pair
-
-    def weak(codes, length):
-        return span_hash.hash_spans(codes, length) & np.uint64(mask)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copy_index, "hash_spans", weak)
+        patch.setattr(copy_index, "_MULTIPLIER", multiplier)
         index = CopyIndex.build(training)
         assert index.longest_copy(text) == longest_by_trying(text, training)
         assert index.contains(text) == (text in training)
@@ -131,11 +126,11 @@ def test_there_is_a_key_for_every_second_place(length, keys):
 def test_the_hash_is_the_polynomial(text, length):
     """The hash of a span equals c_1 M^n + ... + c_n M modulo 2**64, computed with Python's integers."""
     expected = [
-        sum(ord(code) * span_hash._MULTIPLIER ** (length - n) for n, code in enumerate(text[start : start + length]))
+        sum(ord(code) * copy_index._MULTIPLIER ** (length - n) for n, code in enumerate(text[start : start + length]))
         % 2**64
         for start in range(len(text) - length + 1)
     ]
-    assert span_hash.hash_spans(span_hash.code_points(text), length).tolist() == expected
+    assert hash_spans(code_points(text), length).tolist() == expected
 
 
 @given(pair=texts(), most=st.integers(1, 20))
@@ -144,7 +139,7 @@ def test_short_copies_alone(pair, most):
     training, text = pair
     longest = longest_by_trying(text, training)
     assume(len(longest) <= most)
-    assert short_copy.longest_short_copy(text, training, most) == longest
+    assert longest_short_copy(text, training, most) == longest
 
 
 @pytest.mark.parametrize("character", ["a", "\u201c", "🙂"])

@@ -19,7 +19,7 @@ from textgen.corpus import (
     open_sections,
     reading,
     replace_vocabulary,
-    section,
+    sections,
 )
 from textgen.storage import bundled
 
@@ -68,7 +68,7 @@ def test_split(folder, text, fraction):
 
 
 def test_split_is_capped(folder, monkeypatch):
-    """However long the text, validation is not: every evaluation reads all of it."""
+    """The validation text of a long text is limited, because every evaluation reads all of it."""
     monkeypatch.setattr("textgen.corpus.sections.MAX_VALID_CHARACTERS", 20)
     opened = open_corpus(sources(folder, train="one line\n" * 100), language_model="char")
     assert text_of(opened.valid) == "one line\n" * 2
@@ -80,7 +80,7 @@ def test_split_is_capped(folder, monkeypatch):
 @pytest.mark.parametrize("model", ["char", "word"])
 @pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
 def test_read_twice(folder, monkeypatch, model, valid):
-    """A text is read through no more than twice, but for the first piece of it."""
+    """A text is read at most twice, except for its first piece."""
     read = 0
     read_chunks = reading.read_chunks
 
@@ -90,7 +90,7 @@ def test_read_twice(folder, monkeypatch, model, valid):
             read += len(text)
             yield text
 
-    monkeypatch.setattr(section, "read_chunks", count)
+    monkeypatch.setattr(sections, "read_chunks", count)
     train = "a line\n" * 100_000
     open_corpus(sources(folder, train=train, valid=valid), language_model=model)
     assert read <= 2 * len(train + (valid or "")) + (1 << 17)
@@ -98,7 +98,7 @@ def test_read_twice(folder, monkeypatch, model, valid):
 
 @needs_corpora
 def test_tiny_shakespeare():
-    """A real book falls into about nine tenths and one, at a line start, and its characters are the 65 known."""
+    """A real text is split 9 to 1 at the start of a line, and has its known 65 characters."""
     opened = open_corpus(find_sources([str(CORPORA / "tinyshakespeare.txt")], None, None), language_model="char")
     assert opened.prefix == "tinyshakespeare"
     assert opened.train.characters + opened.valid.characters == 1_115_394
@@ -111,7 +111,7 @@ def test_tiny_shakespeare():
 
 @needs_corpora
 def test_jules():
-    """A spaced corpus takes its vocabulary file; read by characters it is a text like any other."""
+    """A word model uses the vocabulary file of a pre-tokenized corpus; a char model ignores it."""
     jules = find_sources([], str(CORPORA / "jules"), "jules")
     words = open_corpus(jules, language_model="word")
     assert (words.vocabulary.tokenizer.name, words.vocabulary.size) == ("spaced", 16_778 + 2)
@@ -124,7 +124,7 @@ def test_jules():
 
 
 def test_sections_from_files(folder):
-    """Given files are the sections; a char vocabulary covers all of them, a word vocabulary the training text."""
+    """Files for validation and test are used as sections; a char vocabulary covers all of them, a word vocabulary only the training text."""
     given_files = sources(folder, train="one one\n", valid="two\n", test="three\n")
     characters = open_corpus(given_files, language_model="char")
     assert [text_of(section) for section in (characters.train, characters.valid)] == ["one one\n", "two\n"]
@@ -137,7 +137,7 @@ def test_sections_from_files(folder):
 
 
 def test_packed_files_and_encodings(tmp_path):
-    """Several files, packed or not and in another encoding, are one text."""
+    """Several files, packed or in another encoding, are read as one text."""
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress("café".encode("latin-1")))
     (tmp_path / "b.txt").write_bytes("thé".encode("latin-1"))
     opened = open_corpus(find_sources([str(tmp_path)], None, None), language_model="char", encoding="latin-1")
@@ -154,7 +154,7 @@ def test_vocab_size_and_lowercase(folder):
 
 
 def test_sha256(folder):
-    """The hash changes with any text and with where the sections begin, and with nothing else."""
+    """The hash depends on the texts and the limits of the sections, and on nothing else."""
 
     def digest(model="char", fraction=0.1, **texts):
         return open_corpus(sources(folder, **texts), language_model=model, valid_fraction=fraction).sha256
@@ -177,7 +177,7 @@ def test_sha256(folder):
 
 @pytest.mark.parametrize(("valid", "test"), [(None, None), ("valid\n", None), (None, "test\n"), ("valid\n", "test\n")])
 def test_sections_alone(folder, valid, test):
-    """The sections and the hash of a corpus can be had without its vocabulary, and are the same."""
+    """`open_sections` gives the same sections and hash as `open_corpus`, without a vocabulary."""
     files = sources(folder, train="a line\n" * 20, valid=valid, test=test)
     opened, sections = open_corpus(files, language_model="char"), open_sections(files)
     assert (sections.train, sections.valid, sections.test) == (opened.train, opened.valid, opened.test)
@@ -190,7 +190,7 @@ STORY = bundled("data/story.txt").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("model", ["char", "word"])
 def test_wrapped_prose_is_unwrapped_everywhere(folder, model):
-    """Sections, hash and vocabulary are those of the unwrapped text, which validation ends at the start of a word."""
+    """Sections, hash and vocabulary are those of the unwrapped text, and validation starts at a word."""
     files = sources(folder, train=STORY)
     opened = open_corpus(files, language_model=model)
     paragraphs = text_of(open_sections(files).texts[0])
@@ -212,7 +212,7 @@ def test_wrapped_prose_is_unwrapped_everywhere(folder, model):
 
 
 def test_a_short_validation_text_is_unwrapped_with_the_others(folder):
-    """One decision holds for all texts of a corpus."""
+    """All texts of a corpus are unwrapped, or none is."""
     short = "\n".join(STORY.split("\n")[5:12]) + "\n"
     assert (
         text_of(open_sections(sources(folder, train=STORY, valid=short, test=short)).valid)
@@ -233,7 +233,7 @@ def test_an_unwrapped_text_of_one_line_can_be_split(folder):
 
 
 def test_a_text_that_changes_before_its_tokens_are_counted(folder, monkeypatch):
-    """The vocabulary is that of the text that was hashed, or none."""
+    """If the text changes after it was hashed, there is no vocabulary."""
     files = sources(folder, train="a line\n" * 20)
 
     def open_and_change(*arguments, **options):
@@ -249,7 +249,7 @@ def test_a_text_that_changes_before_its_tokens_are_counted(folder, monkeypatch):
 
 
 def test_sha256_is_made_of_the_texts_and_the_places(folder):
-    """Job directories keep the hash: it is that of the texts' hashes, and of where the sections begin and end."""
+    """The hash, which job directories contain, is made of the hashes of the texts and the limits of the sections."""
     digests = [hashlib.sha256(text).hexdigest() for text in (b"to be\nor not\n", b"caf\xc3\xa9")]
     whole = hashlib.sha256(f"{digests[0]} 0-6 6-13".encode()).hexdigest()
     assert open_sections(sources(folder, train="to be\nor not\n"), valid_fraction=0.6).sha256 == whole
@@ -259,7 +259,7 @@ def test_sha256_is_made_of_the_texts_and_the_places(folder):
 
 @pytest.mark.parametrize("valid", [None, "a line\n" * 1000])
 def test_sections_are_read_once(folder, monkeypatch, valid):
-    """Without a vocabulary to count, a text is read through once."""
+    """Without a vocabulary, a text is read once."""
     read = []
     read_chunks = reading.read_chunks
 
@@ -267,7 +267,7 @@ def test_sections_are_read_once(folder, monkeypatch, valid):
         read.append(path.name)
         yield from read_chunks(path, *arguments)
 
-    monkeypatch.setattr(section, "read_chunks", note)
+    monkeypatch.setattr(sections, "read_chunks", note)
     open_sections(sources(folder, train="a line\n" * 100, valid=valid))
     assert read == ["train.txt", "valid.txt"][: 1 if valid is None else 2]
 
@@ -300,7 +300,7 @@ def test_unfit_texts(folder, texts, model, message):
 
 
 def test_vocabulary_file_may_lack_a_little(folder):
-    """Up to a twentieth of the tokens may be missing, `<unk>` not counted."""
+    """Up to 5% of the tokens may be missing, not counting `<unk>`."""
     texts = {"train": "to " * 95 + "be " * 5 + "<unk> " * 50, "valid": "to", "vocabulary": "to"}
     assert open_corpus(sources(folder, **texts), language_model="word").vocabulary.tokens[2:] == ("to",)
 
@@ -310,7 +310,7 @@ def vocabulary_of(tokens, name="char"):
 
 
 def test_another_vocabulary_leaves_the_text_as_it_is(folder):
-    """Ids are those of the vocabulary that is given, what it lacks is `[UNK]`, and nothing else changes."""
+    """The corpus gets the given vocabulary, tokens that it lacks become `[UNK]`, and nothing else changes."""
     opened = open_corpus(sources(folder, train="ab" * 49 + "c!", valid="abc"), language_model="char")
     given_one = vocabulary_of("ca?b")
     replaced, lacking = replace_vocabulary(opened, given_one, Path("v"), "mend it")
@@ -322,7 +322,7 @@ def test_another_vocabulary_leaves_the_text_as_it_is(folder):
 
 
 def test_only_the_training_text_is_counted(folder):
-    """The text for validation may hold what it likes; the share is that of the tokens to learn."""
+    """The share is that of the training text; the validation text does not count."""
     opened = open_corpus(sources(folder, train="abab", valid="xyz"), language_model="char")
     assert replace_vocabulary(opened, vocabulary_of("ab"), Path("v"), "mend it")[1] == 0
 
@@ -336,7 +336,7 @@ def test_only_the_training_text_is_counted(folder):
     ],
 )  # fmt: skip
 def test_a_vocabulary_of_another_text_is_refused(folder, train, vocabulary, message):
-    """One that lacks too much of the training text, split as the vocabulary wants it, or leaves nothing to predict."""
+    """A vocabulary is refused if it lacks too many tokens of the training text, or leaves one distinct token."""
     model = "char" if vocabulary.tokenizer.name == "char" else "word"
     opened = open_corpus(sources(folder, train=train, valid=train), language_model=model)
     with pytest.raises(errors.DataError) as caught:
@@ -345,7 +345,7 @@ def test_a_vocabulary_of_another_text_is_refused(folder, train, vocabulary, mess
 
 
 def test_what_vocab_size_leaves_out_may_be_missing_from_another_vocabulary_too(folder):
-    """Of 100 characters the text's own two leave 20 out: another two may leave out 25, and not 26."""
+    """If the text's own vocabulary of two tokens lacks 20%, another may lack 25%, but not 26%."""
 
     def lacking(text):
         opened = open_corpus(sources(folder, train=text, valid="a"), language_model="char", vocab_size=2)
@@ -370,13 +370,13 @@ def test_what_vocab_size_leaves_out_may_be_missing_from_another_vocabulary_too(f
     ],
 )
 def test_wrong_arguments(folder, options, message):
-    """Arguments out of range are named, with what to do."""
+    """The error names the argument that is out of range, and what to do."""
     with pytest.raises(errors.UsageError, match=message):
         open_corpus(sources(folder, train="to be", valid="to", vocabulary="to\nbe"), **options)
 
 
 def test_char_model_passes_the_vocabulary_file_over(folder):
-    """A char model reads a spaced text as it is, and vocab_size is its own."""
+    """A char model reads a pre-tokenized text as it is, and accepts vocab_size."""
     opened = open_corpus(
         sources(folder, train="to be <unk>", valid="to", vocabulary="to"), language_model="char", vocab_size=3
     )

@@ -1,15 +1,17 @@
 # ruff: noqa: RUF001 - typographic apostrophes are tested, too
-import doctest
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import textgen
 from textgen import errors
-from textgen.corpus import UNKNOWN, Joiner, joiners, make_tokenizer
+from textgen.config import TrainingConfig, settings
+from textgen.corpus import Joiner, all_versions, make_tokenizer
+from textgen.corpus.tokenizers import LaterTokenizerError, language_models, tokenizer_from_json
 
-CORPORA = Path(__file__).resolve().parents[3] / "shared" / "corpora"
 TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), st.characters(exclude_categories=["Cs"])))
 
 
@@ -20,7 +22,7 @@ TEXTS = st.text(st.one_of(st.sampled_from("\r\n \t\u2003'’_-aé9\u0301🙂"), 
 @example("don't ’tis rock-'n'-roll\r\n\n  \t x")
 @pytest.mark.parametrize("name", ["char", "word"])
 def test_round_trip(name, text):
-    """Joining what was split gives the text, at once and token by token, and lower-cased if so asked."""
+    """Joining the tokens of a text gives the text, in lower case if the tokenizer converts it, at once and token by token."""
     for lowercase in (False, True):
         tokenizer = make_tokenizer(name, lowercase)
         expected = text.lower() if lowercase else text
@@ -34,7 +36,7 @@ def test_round_trip(name, text):
 @given(before=TEXTS, after=TEXTS)
 @pytest.mark.parametrize("version", [1, 2])
 def test_words_may_be_cut_after_a_line_break(version, before, after):
-    """After a line break the tokens of the parts are the tokens of the whole."""
+    """A text that is cut after a line break has the same tokens."""
     tokenizer = make_tokenizer("word", version=version)
     assert tokenizer.split(before + "\n") + tokenizer.split(after) == tokenizer.split(f"{before}\n{after}")
 
@@ -42,7 +44,7 @@ def test_words_may_be_cut_after_a_line_break(version, before, after):
 @given(before=TEXTS, after=TEXTS, lowercase=st.booleans())
 @pytest.mark.parametrize("version", [1, 2])
 def test_words_may_be_cut_before_white_space(version, before, after, lowercase):
-    """Before white space that follows something else the tokens of the parts are the tokens of the whole."""
+    """A text that is cut before white space after something else has the same tokens."""
     tokenizer = make_tokenizer("word", lowercase, version)
     before, after = f"{before}x", f" {after}"
     assert tokenizer.split(before) + tokenizer.split(after) == tokenizer.split(before + after)
@@ -55,7 +57,7 @@ def test_a_lower_cased_word_stays_whole(text):
 
 
 def test_characters():
-    """A character is a code point: an accent and a skin tone stand alone."""
+    """A character is a code point: a combining accent and a skin tone are tokens of their own."""
     assert make_tokenizer("char").split("e\u0301👋🏽") == ["e", "\u0301", "👋", "🏽"]
 
 
@@ -73,20 +75,15 @@ def test_characters():
     ],
 )
 def test_words(text, tokens):
-    """Words keep their apostrophes and accents; line breaks and punctuation stand alone; other white space stays together."""
+    """Words keep their apostrophes and accents; line breaks and punctuation are single tokens; other white space stays together."""
     assert make_tokenizer("word").split(text) == tokens
-
-
-def test_spaced_splits_at_white_space():
-    """A spaced text is split at any white space, line breaks included, and its `<unk>` is `[UNK]`."""
-    assert make_tokenizer("spaced").split(" the <unk>\n. ") == ["the", UNKNOWN, "."]
 
 
 @given(text=TEXTS)
 @example(text="<UNK>")
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
-    """It is the tokens with the separator between them, and its tokens are the same: twice plain is plain."""
+    """The plain text is the tokens joined by the separator, and has the same tokens again."""
     for lowercase in (False, True):
         tokenizer = make_tokenizer(name, lowercase)
         plain = tokenizer.plain(text)
@@ -95,89 +92,15 @@ def test_the_plain_text_is_the_tokens_joined_plainly(name, text):
 
 
 def test_plain_texts():
-    """A text stays as it is but for its case; only a spaced one gets one blank between its tokens."""
+    """The plain text differs from the text only in case and, if it is pre-tokenized, by single spaces between tokens."""
     assert make_tokenizer("word").plain("It 's\n  late .") == "It 's\n  late ."
     assert make_tokenizer("char", lowercase=True).plain("It 's\n  late .") == "it 's\n  late ."
     assert make_tokenizer("spaced", lowercase=True).plain(" It 's\n  <unk> .\n") == "it 's [UNK] ."
 
 
-@pytest.mark.parametrize(
-    ("spaced", "printed"),
-    [
-        ("he came , saw ; and : ran !", "he came, saw; and: ran!"),
-        ("the club - all ( of it ) [ 5 ] - left .", "the club - all (of it) [5] - left."),
-        ('" very well , " said he . " and you ? "', '"very well," said he. "and you?"'),
-        ("it ' s eight o ' clock , don ' t we ' ll see", "it's eight o'clock, don't we'll see"),
-        ("i do n't , he 's n't 'll ca n’t", "i don't, he'sn't'll can’t"),
-        ("the sailors ' hats ; m ' nicholl and d ' avezac", "the sailors' hats; m'nicholl and d'avezac"),
-        ("\" ' here , ' \" said he", "\"'here,'\" said he"),
-        ("he said : ' why ? ' ' because . '", "he said: 'why?' 'because.'"),
-        ("“ it ’ s ‘ here ’ , ” he said", "“it’s ‘here’,” he said"),
-        ("`` well '' , $ 5 and 10 % … yes", "``well'', $5 and 10%… yes"),
-        ("the <unk> ' s <unk> , <unk>", "the [UNK]'s [UNK], [UNK]"),
-        ("\ntwo \n lines", "two lines"),
-    ],
-)
-def test_spaced_joins_as_in_print(spaced, printed):
-    """Marks, quotes and apostrophes get the spaces of printed English."""
-    tokenizer = make_tokenizer("spaced")
-    assert tokenizer.join(tokenizer.split(spaced)) == printed
-
-
-@pytest.mark.parametrize(
-    ("before", "token", "text"),
-    [
-        ("", "the", "the"),
-        ("the captain", "said", " said"),
-        ("the captain", ",", ","),
-        ("the captain ", "said", "said"),
-        ("the captain\n", "said", "said"),
-        ("the captain", '"', ' "'),
-        ('"come', '"', '"'),
-        ('" come , " he said , "', "go", "go"),
-        ('" come , " he said , "go', '"', '"'),
-        ('"', "come", "come"),
-        ("(", "see", "see"),
-        ("the captain '", "s", "s"),
-        ("the captain'", "s", "s"),
-        ("don't", "go", " go"),
-        ("café '", "s", "s"),
-        ("cafe\u0301 '", "s", "s"),
-        ("'why?", "'", "'"),
-        ("he asked,", "'", " '"),
-    ],
-)
-def test_spaced_continues_a_prompt(before, token, text):
-    """The first token fits the prompt: its last character, and the quotes that are open in it."""
-    assert make_tokenizer("spaced").joiner(before).add(token) == text
-
-
-@given(text=TEXTS, data=st.data())
-def test_spaced_joins_token_by_token_as_at_once(text, data):
-    """A stream of tokens gives the same text as all of them together; no token is lost or changed."""
-    tokenizer = make_tokenizer("spaced")
-    tokens = data.draw(st.lists(st.sampled_from([*tokenizer.split(text), *"\"'’,.([a", "s", "o"]), max_size=20))
-    joiner = tokenizer.joiner()
-    pieces = [joiner.add(token) for token in tokens]
-    assert "".join(pieces) == tokenizer.join(tokens)
-    assert [piece.strip(" ") for piece in pieces] == tokens
-
-
-def test_spaced_prints_jules():
-    """A real corpus reads as a book does: no space before a comma or full stop, and dialogue is in closed quotes."""
-    path = CORPORA / "jules" / "jules.train.txt"
-    if not path.is_file():
-        pytest.skip("the corpora are not here")
-    tokenizer = make_tokenizer("spaced")
-    lines = [tokenizer.join(tokenizer.split(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert not [line for line in lines if " ," in line or " ." in line]
-    assert '"be so good as to play, mr. stuart," said phileas fogg.' in lines
-    assert [line for line in lines if line.startswith('"it\'s absurd!" cried stuart, who')]
-
-
 @pytest.mark.parametrize(("name", "start"), [("char", "\n\n"), ("word", "\n\n"), ("spaced", ".")])
 def test_start_is_tokens_of_the_tokenizer(name, start):
-    """What replaces a missing prompt is what its text splits into; equal settings make equal tokenizers."""
+    """The tokens that replace a missing prompt are tokens of that tokenizer; equal settings make equal tokenizers."""
     tokenizer = make_tokenizer(name)
     assert (tokenizer.name, tokenizer.lowercase) == (name, False)
     assert tokenizer.split(start) == list(tokenizer.start)
@@ -185,7 +108,7 @@ def test_start_is_tokens_of_the_tokenizer(name, start):
 
 
 def test_a_tokenizer_has_versions():
-    """The latest is what new models take; the first stays for those that have it, and a later one is another program's."""
+    """New models use the latest version, older models keep theirs, and a later version is refused with the advice to upgrade."""
     first, latest = make_tokenizer("word", version=1), make_tokenizer("word")
     assert (first.version, latest.version) == (1, 2)
     assert latest == make_tokenizer("word", version=2) != first == make_tokenizer("word", version=1)
@@ -206,6 +129,53 @@ def test_unknown_tokenizer():
         make_tokenizer("bpe")
 
 
-def test_examples_in_docstrings():
-    """The example of the spaced joiner is true."""
-    assert doctest.testmod(joiners).failed == 0
+def test_the_tokenizers_of_a_setting_need_no_vocabulary_file():
+    """These are the values of `language_model`; the tokenizer for a vocabulary file comes with that file."""
+    assert tuple(language_models()) == next(
+        setting.option.choices for setting in settings(TrainingConfig) if setting.name == "language_model"
+    )
+    for name in language_models():
+        other = make_tokenizer(name).tokenizer_for_files
+        assert not other or make_tokenizer(other).vocabulary_from_file
+
+
+def test_what_tells_tokenizers_apart():
+    """Case and version make other tokenizers of the same kind of tokens, and all versions of one can be made."""
+    words = make_tokenizer("word", lowercase=True)
+    assert words.is_like(make_tokenizer("word", version=1))
+    assert not words.is_like(make_tokenizer("char", lowercase=True))
+    assert all_versions(words) == [words, make_tokenizer("word", lowercase=True, version=1)]
+    assert [make_tokenizer(name).one_character for name in ("char", "word", "spaced")] == [True, False, False]
+    assert words.description == "words, punctuation and spaces"
+    assert make_tokenizer("char").description == make_tokenizer("char").noun == "characters"
+
+
+def test_no_code_compares_the_name_of_a_tokenizer():
+    """Code asks a tokenizer what it needs to know, so that it works with other kinds of tokens."""
+    package = Path(textgen.__file__).parent
+    compares = re.compile(r"tokenizer\.name\b(?!\])|\blanguage_model (?:[!=]=|in) ")
+    found = [str(path) for path in package.rglob("*.py") if compares.search(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+@pytest.mark.parametrize("name", ["char", "word", "spaced"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_every_version_is_read_as_it_was_written(name, lowercase):
+    """A tokenizer comes back from its JSON with its case and version."""
+    for tokenizer in all_versions(make_tokenizer(name, lowercase)):
+        assert tokenizer_from_json(tokenizer.to_json()) == tokenizer
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("bytes", LaterTokenizerError, r"its tokenizer is 'bytes', which textgen \S+ does not know; upgrade textgen"),
+        ("x" * 65, errors.FormatError, "its tokenizer has no name that a tokenizer can have"),
+        ("a\nb", errors.FormatError, "its tokenizer has no name that a tokenizer can have"),
+    ],
+)
+def test_a_tokenizer_that_is_not_known_is_a_later_one(name, error, message):
+    """A name that a tokenizer could have is that of a later one; anything else is damage, and is not quoted."""
+    with pytest.raises(errors.FormatError, match=f"^{message}$") as caught:
+        tokenizer_from_json({"tokenizer": name, "lowercase": False})
+    assert type(caught.value) is error

@@ -2,6 +2,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,9 +12,17 @@ from tests.sections import write_section
 from textgen import errors
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN, UNKNOWN_ID, Vocabulary, make_tokenizer
 from textgen.corpus.tokenizers import LaterTokenizerError
-from textgen.corpus.vocabulary import PADDING, count_tokens, keep_most_frequent, read_vocabulary_file
+from textgen.corpus.vocabulary import (
+    PADDING,
+    check_coverage,
+    count_tokens,
+    keep_most_frequent,
+    read_vocabulary_file,
+    unknown_share,
+)
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\ufeff"), min_size=1)
+SMALL = Vocabulary((PADDING, UNKNOWN, "to", "be"), make_tokenizer("spaced"))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +60,7 @@ def test_named_ids():
 
 
 def test_decode_spaced():
-    """The tokens of a spaced text come back as print."""
+    """Pre-tokenized text is decoded with printed spacing."""
     vocabulary = vocabulary_of(["the", "sea", ","], "spaced")
     assert vocabulary.decode(vocabulary.encode("the sea , <unk>")) == "the sea, [UNK]"
 
@@ -70,7 +79,7 @@ def test_decode_spaced():
     ],
 )
 def test_split_prompt_spaced(prompt, tokens):
-    """What a spaced vocabulary lacks is split as words and punctuation, then at apostrophes; what it has stays whole."""
+    """With a pre-tokenized vocabulary, unknown tokens are split as words and punctuation, then at apostrophes; known ones stay whole."""
     words = ["the", "captain", "said", ",", "Mr.", "Fogg", ".", "don", "t", "'", "it's", "l"]
     vocabulary = vocabulary_of(words, "spaced")
     assert vocabulary.split_prompt(prompt) == tokens
@@ -79,7 +88,7 @@ def test_split_prompt_spaced(prompt, tokens):
 @given(text=TEXTS)
 @pytest.mark.parametrize("name", ["char", "word"])
 def test_split_prompt(name, text):
-    """For other vocabularies a prompt is split as any text, whatever they lack."""
+    """With any other vocabulary, a prompt is split like any text."""
     vocabulary = vocabulary_of(["the"], name)
     assert vocabulary.split_prompt(text) == vocabulary.tokenizer.split(text)
 
@@ -115,7 +124,7 @@ def test_order(folder):
 
 
 def test_json_round_trip():
-    """What was written is read again, line ends, other scripts and all."""
+    """A vocabulary is read as it was written, including line breaks and other scripts."""
     vocabulary = vocabulary_of(["\n", "\u2028", "é", "🙂", '"'], "char")
     again = Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())))
     assert again == vocabulary
@@ -146,7 +155,7 @@ def test_sha256():
     ],
 )
 def test_what_was_written_before_there_were_versions_is_the_first(name, sha256):
-    """Without a version it is the first; its hash, by which jobs and caches know it, is what it was."""
+    """Without a version, the first version is meant; the hash, which jobs and caches contain, has not changed."""
     content = {"tokenizer": name, "lowercase": False, "sha256": sha256, "tokens": [PADDING, UNKNOWN, "a", "é"]}
     vocabulary = Vocabulary.from_json(content)
     assert vocabulary.tokenizer == make_tokenizer(name, version=1)
@@ -154,7 +163,7 @@ def test_what_was_written_before_there_were_versions_is_the_first(name, sha256):
 
 
 def test_a_later_version_is_refused():
-    """What only a later textgen splits is refused in a line that says so."""
+    """A later version of a split is refused with the advice to upgrade."""
     content = {**vocabulary_of(["a", "b"]).to_json(), "tokenizer_version": 3}
     with pytest.raises(LaterTokenizerError, match=r"^its word split has version 3, and textgen .*; upgrade textgen$"):
         Vocabulary.from_json(content)
@@ -184,14 +193,14 @@ def test_a_later_version_is_refused():
     ],
 )
 def test_damaged_json(changes, message):
-    """Anything but what was written is refused, in one line."""
+    """A damaged vocabulary is refused with an error of one line."""
     with pytest.raises(errors.FormatError, match=message) as caught:
         Vocabulary.from_json({**vocabulary_of(["a", "b"]).to_json(), **changes})
     assert "\n" not in str(caught.value)
 
 
 def test_vocabulary_file(folder):
-    """A token a line, in order; what means unknown, what is empty and what came before is passed over."""
+    """The file lists one token per line, in order; empty lines, spellings of `[UNK]` and repeated tokens are skipped."""
     path = folder / "vocab.txt"
     path.write_bytes("the\r\n<unk>\n\n of \n[UNK]\nthe\nThe\n’".encode())
     vocabulary = read_vocabulary_file(path, make_tokenizer("spaced"))
@@ -200,3 +209,43 @@ def test_vocabulary_file(folder):
     path.write_text("<unk>\n")
     with pytest.raises(errors.DataError, match="lists no token"):
         read_vocabulary_file(path, make_tokenizer("spaced"))
+
+
+@pytest.mark.parametrize(
+    ("counts", "share"),
+    [
+        ({"to": 7, "be": 3}, 0.0),
+        ({"to": 6, "or": 3, "not": 1}, 0.4),
+        ({"or": 5}, 1.0),
+        ({"to": 6, "or": 2, UNKNOWN: 92}, 0.25),
+        ({UNKNOWN: 3}, 0.0),
+        ({}, 0.0),
+    ],
+)
+def test_the_share_of_the_tokens_that_a_vocabulary_lacks(counts, share):
+    """Each occurrence counts, except those of `[UNK]`."""
+    assert unknown_share(Counter(counts), SMALL) == pytest.approx(share)
+
+
+def test_a_twentieth_may_be_missing():
+    """Exactly 5% is accepted and returned; more is refused with the share and examples."""
+    assert check_coverage(Counter({"to": 95, "or": 5}), SMALL, Path("v"), "mend it") == 0.05
+    with pytest.raises(errors.DataError) as caught:
+        check_coverage(Counter({"to": 94, "or": 4, "not": 2}), SMALL, Path("v"), "mend it")
+    assert str(caught.value) == (
+        "v lacks 6.0% of the tokens of the training text, such as 'or', 'not'; at most 5% may be missing: mend it"
+    )
+
+
+def test_the_most_frequent_of_what_is_missing_are_named():
+    """The error lists the five most frequent ones."""
+    counts = Counter({letter: number for number, letter in enumerate("abcdefgh", start=1)})
+    with pytest.raises(errors.DataError, match="such as 'h', 'g', 'f', 'e', 'd'; at most"):
+        check_coverage(counts, SMALL, Path("v"), "mend it")
+
+
+def test_an_allowed_share_may_be_missing_in_addition():
+    """If 30% are `[UNK]` in any case, up to 35% may be missing."""
+    assert check_coverage(Counter({"to": 66, "or": 34}), SMALL, Path("v"), "mend it", allowed=0.3) == 0.34
+    with pytest.raises(errors.DataError, match=r"v lacks 36\.0% of .* at most 35% may be missing"):
+        check_coverage(Counter({"to": 64, "or": 36}), SMALL, Path("v"), "mend it", allowed=0.3)

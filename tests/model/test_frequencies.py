@@ -18,6 +18,15 @@ def test_the_share_of_unseen_tokens_is_that_of_tokens_seen_once():
     assert of_words([0, 0, 1, 1, 10, 13]).unseen_share == pytest.approx(2 / 25)
 
 
+@pytest.mark.parametrize("of_text", [of_words, of_characters])
+def test_the_tokens_that_occur_are_marked(of_text):
+    """Occurring once is enough; padding, `[UNK]` and a token of another part of the text are not seen unless they occur."""
+    assert of_text([0, 0, 1, 2, 0, 99]).seen.tolist() == [0, 0, 1, 1, 0, 1]
+    assert of_text([0, 3, 1]).seen.tolist() == [0, 1, 1]
+    assert of_text([0, 0, 0]).seen.tolist() == [0, 0, 0]
+    assert of_text([0, 1, 5]).seen.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("counts", "share"),
     [
@@ -34,7 +43,7 @@ def test_the_share_at_its_edges(counts, share):
 
 @pytest.mark.parametrize("counts", [[0, 0, 500, 500], [0, 0, 1, 1, 40], [0, 3, 7, 1]])
 def test_a_closed_vocabulary_that_occurs_whole_costs_nothing(counts):
-    """Nothing is left to `[UNK]`, even where a token occurs once: the loss is the very tensor that came in, computed no further."""
+    """Nothing is left to `[UNK]`, even if a token occurs once: the loss is returned unchanged."""
     frequencies = of_characters(counts)
     loss = ops.convert_to_tensor(1.5)
     assert frequencies.unseen_share == 0
@@ -47,9 +56,9 @@ def test_a_closed_vocabulary_leaves_a_share_to_its_own_unseen_tokens():
     frequencies = of_characters([0, 0, 0, 1, 99])
     assert frequencies.unseen_share == pytest.approx(1 / 100)
     logits = np.zeros((1, 1, 5), np.float32)
-    logits[0, 0, 1] = -30  # no weight on [UNK], so no loss by it
+    logits[0, 0, 1:3] = -30, 1  # [UNK] has no weight, and the unseen token more than each of the others
     found = frequencies.loss(ops.convert_to_tensor(0.0), ops.convert_to_tensor(logits))
-    assert float(found) == pytest.approx(np.log(4) / 100, rel=1e-5)
+    assert float(found) == pytest.approx((np.log(3 + np.e) - 1) / 100, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def test_the_bias_gives_every_token_its_probability(counts, expected):
 
 
 def test_the_loss_is_the_cross_entropy_with_the_share_set_aside():
-    """Written out: the targets give the share to the unseen tokens, and the rest to the true token."""
+    """The targets give the share to the unseen tokens, and the rest to the true token."""
     frequencies = of_words([0, 0, 0, 3, 1, 9, 12])
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 3, 7)).astype(np.float32)

@@ -7,8 +7,7 @@ import pytest
 import tensorflow as tf
 
 from textgen.model import tensorflow_ops
-from textgen.model.cell_lstm import CellLSTM
-from textgen.model.fast_lstm import FastLSTM
+from textgen.model.recurrent import CellLSTM, FastLSTM
 from textgen.model.tensorflow_ops import Loop, choose_loop, usable_cores
 from textgen.model.token_lstm import EMBEDDING_DEVIATION, ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
 
@@ -25,7 +24,7 @@ def run_loops_as(monkeypatch):
     """Returns a function that fixes how loops run on any machine and for any shape."""
 
     def fix(loop):
-        monkeypatch.setattr("textgen.model.hoisted.choose_loop", lambda *_: loop)
+        monkeypatch.setattr("textgen.model.recurrent.choose_loop", lambda *_: loop)
 
     return fix
 
@@ -328,8 +327,8 @@ def test_without_a_compiler_the_loops_run_uncompiled(monkeypatch):
 
 def test_a_gpu_leaves_the_plain_cell_to_keras(monkeypatch):
     """On a GPU, Keras' own code runs, which uses cuDNN."""
-    monkeypatch.setattr("textgen.model.fast_lstm.has_gpu", lambda: True)
+    monkeypatch.setattr("textgen.model.recurrent.has_gpu", lambda: True)
     layer = built(FastLSTM(UNITS, **STATEFUL))
     assert not layer.runs_hoisted(random(BATCH, STEPS, WIDTH), None)
-    monkeypatch.setattr("textgen.model.hoisted.run_in_parts", None)
+    monkeypatch.setattr("textgen.model.recurrent.run_in_parts", None)
     layer(random(BATCH, STEPS, WIDTH))

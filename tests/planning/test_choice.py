@@ -4,7 +4,7 @@ import re
 import pytest
 
 from textgen.config import TrainingConfig
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, choose
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, base_pays, can_choose, choose
 
 MINUTES = (0.01, 1, 3, 10, 60, 600, 1e6)
 TEXTS = (1, 20_000, 1_000_000, 1_000_000_000)
@@ -119,3 +119,27 @@ def test_a_long_text_has_no_limit_of_passes():
     settings = chosen(600, 50_000_000, "char", "cpu")
     assert "epochs" not in settings
     assert settings["patience"] >= 5
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("minutes", [60, 1e6])
+def test_the_base_pays_for_short_texts(device, minutes):
+    """Starting from the base model pays for a short text in any time, and for a very long one only in a short time."""
+    pays = [base_pays(minutes, characters, device) for characters in (1, 30_000, 499_999, 1_000_000, 10**8)]
+    assert pays[:3] == [True, True, True]
+    assert not pays[-1]
+    assert pays == sorted(pays, reverse=True)
+    assert base_pays(5, 10**8, "cpu")
+
+
+@pytest.mark.parametrize("language_model", ["char", "word"])
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+@pytest.mark.parametrize("minutes", [1, 10, 600])
+def test_what_is_chosen_can_be_chosen(language_model, device, minutes):
+    """`can_choose` accepts every shape that is chosen for some time, and no other."""
+    [choice, *_] = choose(minutes, 10**6, language_model, device, unroll_steps=64)
+    shape = {"layer_norm": False, "num_proj": None, "embedding_size": None, **choice.settings}
+    assert shape.keys() == set(SHAPE_SETTINGS)
+    assert can_choose(shape, language_model)
+    assert not can_choose(shape | {"layer_norm": True}, language_model)
+    assert not can_choose(shape | {"lstm_state_size": 9}, language_model)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textgen.cli.find_job import base_path
 from textgen.cli.training_text import open_training_text
 from textgen.console import Console
-from textgen.corpus.copy_cache import open_copy_index
+from textgen.corpus.copy_index import open_copy_index
 from textgen.errors import UsageError, named
 from textgen.storage import cache_directory, is_bucket
 

@@ -32,7 +32,7 @@ from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.cli.places import find_places
 from textgen.cli.training_text import decide_unwrapping
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
-from textgen.corpus import Corpus
+from textgen.corpus import Corpus, make_tokenizer
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory, JobPlace, JobState
 from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
@@ -105,7 +105,7 @@ def find_start(
 
 def _find_base(config: TrainingConfig) -> Start | None:
     """Returns the base model; None for a run whose tokens are not characters."""
-    return open_start(BASE) if config.language_model == "char" else None
+    return open_start(BASE) if make_tokenizer(config.language_model).one_character else None
 
 
 @dataclass(frozen=True)

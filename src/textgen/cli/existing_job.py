@@ -10,8 +10,7 @@ from typing import Any, Literal
 from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
-from textgen.corpus import Corpus, Vocabulary, keep_split, make_tokenizer, replace_vocabulary
-from textgen.corpus.tokenizers import LaterTokenizerError
+from textgen.corpus import Corpus, LaterTokenizerError, Vocabulary, all_versions, keep_split, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import parse_object, read_text
@@ -160,7 +159,7 @@ def _find_change(
         return "text"
     if vocabulary is None or vocabulary.sha256 == corpus.vocabulary.sha256:
         return None
-    from_file = "spaced" in {vocabulary.tokenizer.name, corpus.vocabulary.tokenizer.name}
+    from_file = any(each.tokenizer.vocabulary_from_file for each in (vocabulary, corpus.vocabulary))
     return "vocabulary" if state is None or from_file else None
 
 
@@ -202,7 +201,5 @@ def _rebuild_vocabulary(corpus: Corpus, job: JobDirectory, vocab_size: int | Non
     if checkpoint is None:
         return own
     sha256 = checkpoint.facts.get("vocabulary_sha256")
-    name, lowercase, latest = own.tokenizer.name, own.tokenizer.lowercase, own.tokenizer.version
-    tokenizers = (make_tokenizer(name, lowercase, version) for version in range(latest, 0, -1))
-    vocabularies = (keep_split(corpus, tokenizer, vocab_size).vocabulary for tokenizer in tokenizers)
+    vocabularies = (keep_split(corpus, each, vocab_size).vocabulary for each in all_versions(own.tokenizer))
     return next((vocabulary for vocabulary in vocabularies if vocabulary.sha256 == sha256), None)

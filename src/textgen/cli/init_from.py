@@ -13,7 +13,7 @@ from textgen.cli.find_job import BASE, base_path, find_job
 from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
 from textgen.config.flags import described
-from textgen.corpus import UNKNOWN_ID, Corpus
+from textgen.corpus import UNKNOWN_ID, Corpus, count_tokens
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
@@ -26,7 +26,6 @@ AUTO, NONE = "auto", "none"
 """The values of `init_from` that name no model."""
 
 _LEAST_MATCHED = 0.5
-_TOKENS = {"char": "characters", "word": "words", "spaced": "pre-tokenized words"}
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,15 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
         UsageError: if the model has other tokens.
         DataError: if it knows less than half of the tokens in the text.
     """
-    from textgen.corpus.vocabulary import count_tokens
     from textgen.generation.vocabulary_transfer import match_tokens, matched_share
 
     if start.model is None:
         return
     known, wanted = start.model.vocabulary, corpus.vocabulary
-    if known.tokenizer.name != wanted.tokenizer.name:
+    if not known.tokenizer.is_like(wanted.tokenizer):
         raise UsageError(
-            f"{named('init_from')} {start.init_from} is a model of {_TOKENS[known.tokenizer.name]}, but this run needs one of "
-            f"{_TOKENS[wanted.tokenizer.name]}; name another model, or change {named('language_model')}, which is {config.language_model}"
+            f"{named('init_from')} {start.init_from} is a model of {known.tokenizer.noun}, but this run needs one of "
+            f"{wanted.tokenizer.noun}; name another model, or change {named('language_model')}, which is {config.language_model}"
         )
     if not known.unknown(wanted.tokens):
         return
@@ -111,14 +109,14 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
     found = count_tokens([corpus.train], wanted.tokenizer)
     counts = np.bincount(wanted.ids(found), list(found.values()), wanted.size)
     matches = match_tokens(known, wanted, counts)
-    if wanted.tokenizer.name != "char":  # spaces and punctuation, more than half of a text, are known in any language
+    if wanted.tokenizer.whole_words:  # spaces and punctuation, more than half of a text, are known in any language
         is_word = [any(map(str.isalnum, token)) for token in wanted.tokens]
         counts = np.where(is_word, counts, 0)
         counts[UNKNOWN_ID] = 0
     share = matched_share(matches, counts) if counts.any() else 1.0
     if share < _LEAST_MATCHED:
         raise DataError(
-            f"{named('init_from')} {start.init_from} must know at least half of the {_TOKENS[wanted.tokenizer.name]} in the "
+            f"{named('init_from')} {start.init_from} must know at least half of the {wanted.tokenizer.noun} in the "
             f"training text, got {100 * share:.2g}%; name a model of a similar text, or none"
         )
 

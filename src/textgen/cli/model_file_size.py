@@ -32,7 +32,7 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
         fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, key=size_with) - 1)
-        if vocabulary.tokenizer.name == "spaced":
+        if vocabulary.tokenizer.vocabulary_from_file:
             advice = f"list only the first {fitting} in the vocabulary file"
         else:
             advice = f"keep only the most frequent ones, with --vocab_size {fitting}"

@@ -47,7 +47,7 @@ def show_plan(
         "skipped": corpus.skipped,
         "encoding": corpus.detected,
         "unwrapped": UNWRAPPED if corpus.unwrapped else "",
-        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {'characters' if config.language_model == 'char' else 'words, punctuation and spaces'}",
+        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {corpus.vocabulary.tokenizer.description}",
         "model": plan.describe_model(),
         "start": decision.start.description,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, device)}",

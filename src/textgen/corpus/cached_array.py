@@ -52,7 +52,7 @@ def _is_whole(path: Path, dtype: np.dtype) -> bool:
 
 
 def _map(path: Path, dtype: np.dtype) -> tuple[np.ndarray, bytes]:
-    """Returns what is in a file before its last bytes, as an array, and those bytes."""
+    """Returns the array in a file, and the hash after it."""
     content = np.asarray(np.memmap(path, dtype, "r"))
     length = len(content) - _HASH_BYTES // dtype.itemsize
     return content[:length], content[length:].tobytes()

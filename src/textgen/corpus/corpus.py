@@ -5,21 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from textgen.corpus.coverage import check_coverage, share_lacking
-from textgen.corpus.doubts import describe_controls, describe_detected
-from textgen.corpus.sections import describe_monotony, open_sections
-from textgen.corpus.tokenizers import make_tokenizer
-from textgen.corpus.vocabulary import Vocabulary, count_tokens, keep_most_frequent, read_vocabulary_file
-from textgen.corpus.wrap_width import AUTO
+from textgen.corpus.encoding_report import describe_controls, describe_detected
+from textgen.corpus.sections import describe_single_token, open_sections
+from textgen.corpus.tokenizers import language_models, make_tokenizer
+from textgen.corpus.unwrapping import AUTO
+from textgen.corpus.vocabulary import (
+    Vocabulary,
+    check_coverage,
+    count_tokens,
+    keep_most_frequent,
+    read_vocabulary_file,
+    unknown_share,
+)
 from textgen.errors import UsageError, named
 
 if TYPE_CHECKING:
     from collections import Counter
     from pathlib import Path
 
-    from textgen.corpus.section import Section
+    from textgen.corpus.sections import Section
     from textgen.corpus.sources import Sources
-    from textgen.corpus.tokenizers import Tokenizer
+    from textgen.corpus.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,8 @@ def open_corpus(
 
     Args:
         sources: the files.
-        language_model: `char` or `word`. If there is a vocabulary file, a word model uses it and splits the text at white
-            space; a char model ignores the file.
+        language_model: the name of the tokenizer: `char` or `word`. If there is a vocabulary file, a word model uses it and splits
+            the text at white space; a char model ignores the file.
         vocab_size: the number of tokens to keep, by frequency; None keeps all.
         lowercase: whether to convert the text to lower case.
         valid_fraction: as in `open_sections`.
@@ -74,23 +80,27 @@ def open_corpus(
         unwrap: as in `open_sections`.
 
     Returns:
-        The corpus. The vocabulary of a char model covers all sections, that of a word model the training section.
+        The corpus. A closed vocabulary, as of a char model, covers all sections, any other only the training section.
 
     Raises:
         UsageError: if an argument is out of range, or there is both a `vocab_size` and a vocabulary file.
         DataError: if a file is empty or not text, the training text has only one distinct token, the vocabulary file belongs
             to another text, or the text changes while it is read.
     """
-    vocabulary_file = sources.vocabulary if language_model == "word" else None
-    _check_arguments(language_model, vocab_size, vocabulary_file)
+    if language_model not in language_models():
+        raise UsageError(f"{named('language_model')} must be {' or '.join(language_models())}, not {language_model!r}")
+    tokenizer = make_tokenizer(language_model, lowercase)
+    vocabulary_file = sources.vocabulary if tokenizer.tokenizer_for_files else None
+    _check_size(vocab_size, vocabulary_file)
     sections = open_sections(sources, valid_fraction=valid_fraction, encoding=encoding, unwrap=unwrap)
     train = sections.train
     if vocabulary_file:
-        vocabulary, counts = _take_vocabulary(vocabulary_file, train, lowercase)
+        tokenizer = make_tokenizer(tokenizer.tokenizer_for_files, lowercase)
+        vocabulary, counts = _read_vocabulary(vocabulary_file, train, tokenizer)
     else:
-        tokenizer = make_tokenizer(language_model, lowercase)
+        tokenizer = tokenizer.fit(train.chunks())
         _check_variety(train, tokenizer)
-        counts = count_tokens(sections.texts if language_model == "char" else [train], tokenizer)
+        counts = count_tokens(sections.texts if tokenizer.closed_vocabulary else [train], tokenizer)
         vocabulary = keep_most_frequent(counts, tokenizer, vocab_size)
     paths = (*sources.train, *sources.valid, *sources.test)
     return Corpus(
@@ -112,7 +122,7 @@ def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> 
 
     Args:
         corpus: the text with its own vocabulary.
-        tokenizer: the tokenizer to use. If its name or case differs, the corpus is returned unchanged; see
+        tokenizer: the tokenizer to use. If it makes other tokens or differs in case, the corpus is returned unchanged; see
             `replace_vocabulary`.
         vocab_size: as in `open_corpus`.
 
@@ -120,7 +130,7 @@ def keep_split(corpus: Corpus, tokenizer: Tokenizer, vocab_size: int | None) -> 
         The same text, with the vocabulary that this tokenizer gives.
     """
     own = corpus.vocabulary.tokenizer
-    if (own.name, own.lowercase) != (tokenizer.name, tokenizer.lowercase) or own.version == tokenizer.version:
+    if own == tokenizer or not own.is_like(tokenizer) or own.lowercase != tokenizer.lowercase:
         return corpus
     counts = count_tokens([corpus.train], tokenizer)
     return replace(corpus, vocabulary=keep_most_frequent(counts, tokenizer, vocab_size))
@@ -146,14 +156,12 @@ def replace_vocabulary(corpus: Corpus, vocabulary: Vocabulary, path: Path, advic
     """
     _check_variety(corpus.train, vocabulary.tokenizer)
     counts, own = count_tokens([corpus.train], vocabulary.tokenizer), corpus.vocabulary
-    spared = share_lacking(counts, own) if own.tokenizer == vocabulary.tokenizer else 0.0
-    lacking = check_coverage(counts, vocabulary, path, advice, spared=spared)
+    allowed = unknown_share(counts, own) if own.tokenizer == vocabulary.tokenizer else 0.0
+    lacking = check_coverage(counts, vocabulary, path, advice, allowed=allowed)
     return replace(corpus, vocabulary=vocabulary), lacking
 
 
-def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_file: Path | None) -> None:
-    if language_model not in {"char", "word"}:
-        raise UsageError(f"{named('language_model')} must be char or word, not {language_model!r}")
+def _check_size(vocab_size: int | None, vocabulary_file: Path | None) -> None:
     if vocab_size is not None and vocab_size < 1:
         raise UsageError(
             f"{named('vocab_size')} must be at least 1, not {vocab_size}: leave it out to keep every token"
@@ -165,11 +173,11 @@ def _check_arguments(language_model: str, vocab_size: int | None, vocabulary_fil
         )
 
 
-def _take_vocabulary(path: Path, train: Section, lowercase: bool) -> tuple[Vocabulary, Counter[str]]:
+def _read_vocabulary(path: Path, train: Section, tokenizer: Tokenizer) -> tuple[Vocabulary, Counter[str]]:
     """Reads a vocabulary file and counts the tokens of the text; refuses the file if it belongs to another text."""
-    vocabulary = read_vocabulary_file(path, make_tokenizer("spaced", lowercase), train.encoding)
-    _check_variety(train, vocabulary.tokenizer)
-    counts = count_tokens([train], vocabulary.tokenizer)
+    vocabulary = read_vocabulary_file(path, tokenizer, train.encoding)
+    _check_variety(train, tokenizer)
+    counts = count_tokens([train], tokenizer)
     check_coverage(counts, vocabulary, path, "give the vocabulary file of this text, or take it away")
     return vocabulary, counts
 
@@ -181,4 +189,4 @@ def _check_variety(train: Section, tokenizer: Tokenizer) -> None:
         distinct.update(tokenizer.split(chunk))
         if len(distinct) > 1:
             return
-    raise describe_monotony(train)
+    raise describe_single_token(train)

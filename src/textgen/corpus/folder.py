@@ -1,16 +1,17 @@
-"""Chooses the texts among the files below a folder, local or in a bucket, by their names alone."""
+"""Finds the texts in a folder, local or in a bucket, by the names of the files alone."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from textgen.console import visible
 from textgen.errors import MissingError, UsageError, named
 from textgen.jobs import is_job_directory
-from textgen.storage import below
+from textgen.storage import below, is_bucket
 
 ENDINGS = (".txt", ".txt.gz")
 """The endings of the files that are read in a folder."""
@@ -29,7 +30,7 @@ class Skipped:
     jobs: tuple[str, ...] = ()
 
     def __add__(self, other: Skipped) -> Skipped:
-        """What either has, each place once."""
+        """Returns the files and jobs of both, each once."""
         return Skipped(tuple(dict.fromkeys(self.files + other.files)), tuple(dict.fromkeys(self.jobs + other.jobs)))
 
     def __str__(self) -> str:
@@ -143,6 +144,38 @@ def describe_job(folder: str, *, is_own: bool) -> UsageError:
     return UsageError(
         f"{folder} is a job directory, which is not read as text: name the folder or the files of your text"
     )
+
+
+def files_below(folder: Path) -> Iterator[str]:
+    """Yields the names of the files below a folder, relative to it. A hidden folder is listed like a file, and not opened."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for place, folders, names in os.walk(folder, onerror=fail):
+        hidden = [name for name in folders if name.startswith(".")]
+        folders[:] = (name for name in folders if name not in hidden)
+        for name in (*names, *hidden):
+            path = Path(place, name)
+            if path.is_file() or name in hidden:
+                yield path.relative_to(folder).as_posix()
+
+
+def relative_path(place: str | None, folder: Path) -> str | None:
+    """Returns a local path relative to a folder, for `choose_texts`; None if it is not in the folder."""
+    if place is None or is_bucket(place):
+        return None
+    # Path.resolve would fail if links form a circle.
+    path, top = Path(os.path.realpath(place)), os.path.realpath(folder)
+    return path.relative_to(top).as_posix() if path.is_relative_to(top) else None
+
+
+def has_job_layout(place: Path) -> bool:
+    """Returns whether a path is a job directory that can be read."""
+    try:
+        return is_job_directory(os.listdir(place))  # noqa: PTH208 - names are what is compared
+    except OSError:
+        return False
 
 
 def _shown(folder: str, name: str) -> str:

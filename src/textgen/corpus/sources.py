@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.console import visible
-from textgen.corpus.folder import ENDINGS, Skipped, choose_texts, describe_job, find_jobs, find_outputs, is_log
-from textgen.corpus.local_folder import files_below, has_job_layout, relative_path
+from textgen.corpus.folder import (
+    ENDINGS,
+    Skipped,
+    choose_texts,
+    describe_job,
+    files_below,
+    find_jobs,
+    find_outputs,
+    has_job_layout,
+    is_log,
+    relative_path,
+)
 from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.jobs import is_job_directory
 from textgen.storage import fetch_argument, is_bucket

@@ -1,6 +1,6 @@
-r"""Splits texts into tokens, and joins tokens to texts.
+r"""Lists the tokenizers.
 
-There are three tokenizers, which split `Don't go, Ned.` as follows::
+They split `Don't go, Ned.` as follows::
 
     char      every character                  D o n ' t   g o ,   N e d .
     word      words, punctuation and spaces    Don't   go ,   Ned .
@@ -15,129 +15,52 @@ stays.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
-from textgen.corpus.joiners import Joiner, SpacedJoiner
-from textgen.corpus.words import split_words, split_words_without_marks
+from textgen.corpus.pretokenized import PretokenizedTokenizer
+from textgen.corpus.tokenizer import Tokenizer
+from textgen.corpus.words import FirstWordTokenizer, WordTokenizer
 from textgen.errors import FormatError, UsageError
 from textgen.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-UNKNOWN = "[UNK]"
-"""The token for everything that a vocabulary lacks, named as in Keras."""
+_CODE_POINTS = 0x110000
+_LONGEST_NAME = 64
 
 
 class LaterTokenizerError(FormatError):
-    """A version of a tokenizer that only a later textgen has."""
-
-
-@dataclass(frozen=True)
-class Tokenizer(ABC):
-    """Splits texts into tokens and joins tokens to texts.
-
-    A text may be cut after a line break, or before the first white space after something else. Its tokens are then the
-    tokens of the parts.
-
-    Attributes:
-        lowercase: whether texts are first converted to lower case, which joining does not undo.
-        name: `char`, `word` or `spaced`.
-        version: the version of the split, from 1.
-        start: the tokens that a model reads if there is no prompt: a blank line, or the end of a sentence.
-        separator: the text between tokens in `plain`.
-    """
-
-    lowercase: bool = False
-    name: ClassVar[str]
-    version: ClassVar[int] = 1
-    start: ClassVar[tuple[str, ...]] = ("\n", "\n")
-    separator: ClassVar[str] = ""
-
-    def split(self, text: str) -> list[str]:
-        """Splits a text into tokens."""
-        return self._split(self._set_case(text))
-
-    def plain(self, text: str) -> str:
-        """Returns the tokens of a text joined by `separator`, the form in which texts are searched for copies.
-
-        Except for `spaced`, this is the text itself, in lower case if `lowercase`.
-        """
-        return self._set_case(text)
-
-    def _set_case(self, text: str) -> str:
-        return text.lower() if self.lowercase else text
-
-    @abstractmethod
-    def _split(self, text: str) -> list[str]:
-        """Splits a text that is already in lower case if `lowercase`."""
-
-    def joiner(self, before: str = "") -> Joiner:  # noqa: ARG002 - `spaced` uses it
-        """Returns a joiner of tokens, one at a time, that continues the text `before`."""
-        return Joiner()
-
-    def join(self, tokens: Iterable[str]) -> str:
-        """Joins tokens to a text."""
-        return "".join(map(self.joiner().add, tokens))
+    """A tokenizer, or a version of one, that only a later textgen has."""
 
 
 class CharTokenizer(Tokenizer):
     """Makes every character (code point) a token."""
 
     name = "char"
+    noun = "characters"
+    characters_per_token = 1
+    closed_vocabulary = True
 
     def _split(self, text: str) -> list[str]:
         return list(text)
 
+    def count(self, texts: Iterable[str]) -> Counter[str]:
+        """Counts code points as numbers, which is many times faster than counting strings; see `Tokenizer.count`."""
+        import numpy as np
 
-class WordTokenizer(Tokenizer):
-    """Makes tokens of words, line breaks, runs of other white space, and all other characters.
-
-    `don't` is one word. `well-known` is two words with a hyphen between them. `words` defines a word.
-    """
-
-    name = "word"
-    version = 2
-
-    def _split(self, text: str) -> list[str]:
-        return split_words(text)
-
-
-class FirstWordTokenizer(WordTokenizer):
-    """The first version of `word`, in which a combining mark is a token of its own."""
-
-    version = 1
-
-    def _split(self, text: str) -> list[str]:
-        return split_words_without_marks(text)
-
-
-class SpacedTokenizer(Tokenizer):
-    """Splits at white space, including line breaks; reads `<unk>` as `[UNK]`."""
-
-    name = "spaced"
-    start = (".",)
-    separator = " "
-
-    def _split(self, text: str) -> list[str]:
-        unknown = {"<unk>", self._set_case(UNKNOWN)}
-        return [UNKNOWN if token in unknown else token for token in text.split()]
-
-    def plain(self, text: str) -> str:
-        """Returns the tokens of a text joined by `separator`; see `Tokenizer.plain`."""
-        return self.separator.join(self.split(text))
-
-    def joiner(self, before: str = "") -> Joiner:
-        """Returns a joiner with the spacing of printed English, which continues the text `before`."""
-        return SpacedJoiner(before)
+        totals = np.zeros(_CODE_POINTS, np.int64)
+        for text in map(self._set_case, texts):
+            counts = np.bincount(np.frombuffer(text.encode("utf-32-le"), "<u4"))
+            totals[: len(counts)] += counts
+        return Counter({chr(code): int(totals[code]) for code in np.flatnonzero(totals)})
 
 
 _TOKENIZERS: dict[str, tuple[type[Tokenizer], ...]] = {
     "char": (CharTokenizer,),
     "word": (FirstWordTokenizer, WordTokenizer),
-    "spaced": (SpacedTokenizer,),
+    "spaced": (PretokenizedTokenizer,),
 }
 """The versions of each tokenizer, oldest first."""
 
@@ -159,12 +82,49 @@ def make_tokenizer(name: str, lowercase: bool = False, version: int | None = Non
     """
     if name not in _TOKENIZERS:
         raise UsageError(f"there is no tokenizer {name!r}: choose one of {', '.join(_TOKENIZERS)}")
+    return _find(name, version)(lowercase)
+
+
+def tokenizer_from_json(content: Mapping[str, Any]) -> Tokenizer:
+    """Makes a tokenizer from the result of `Tokenizer.to_json`.
+
+    Args:
+        content: the object, with or without other entries. Without a `tokenizer_version`, the first version is meant.
+
+    Raises:
+        FormatError: if it is damaged.
+        LaterTokenizerError: if only a later textgen has this tokenizer.
+    """
+    name, version = content.get("tokenizer"), content.get("tokenizer_version", 1)
+    if not isinstance(name, str) or not isinstance(content.get("lowercase"), bool):
+        raise FormatError("its tokenizer is not named, or lowercase is not true or false")
+    if type(version) is not int or version < 1:
+        raise FormatError("its tokenizer_version is not a whole number from 1")
+    if name not in _TOKENIZERS:
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise FormatError("its tokenizer has no name that a tokenizer can have")
+        raise LaterTokenizerError(
+            f"its tokenizer is {name!r}, which textgen {__version__} does not know; upgrade textgen"
+        )
+    return _find(name, version).from_json(content)
+
+
+def all_versions(tokenizer: Tokenizer) -> list[Tokenizer]:
+    """Returns all versions of a tokenizer, the latest first."""
+    content = tokenizer.to_json()
+    return [version.from_json(content) for version in reversed(_TOKENIZERS[tokenizer.name])]
+
+
+def language_models() -> list[str]:
+    """Returns the names of the tokenizers that need no vocabulary file, which are the values of `language_model`."""
+    return [name for name, versions in _TOKENIZERS.items() if not versions[-1].vocabulary_from_file]
+
+
+def _find(name: str, version: int | None) -> type[Tokenizer]:
     versions = _TOKENIZERS[name]
     latest = len(versions)
-    if version is None:
-        version = latest
-    if version > latest:
+    if version is not None and version > latest:
         raise LaterTokenizerError(
             f"its {name} split has version {version}, and textgen {__version__} knows up to version {latest}; upgrade textgen"
         )
-    return versions[version - 1](lowercase)
+    return versions[-1 if version is None else version - 1]

@@ -10,26 +10,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textgen.corpus.reading import read_chunks
-from textgen.corpus.tokenizers import UNKNOWN, Tokenizer, make_tokenizer
-from textgen.corpus.words import split_at_apostrophes
-from textgen.errors import DataError, FormatError, UsageError
+from textgen.corpus.tokenizer import UNKNOWN, Tokenizer
+from textgen.corpus.tokenizers import LaterTokenizerError, tokenizer_from_json
+from textgen.errors import DataError, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from textgen.corpus.section import Section
-
-__all__ = [
-    "FIRST_TOKEN_ID",
-    "PADDING",
-    "UNKNOWN",
-    "UNKNOWN_ID",
-    "Vocabulary",
-    "count_tokens",
-    "keep_most_frequent",
-    "read_vocabulary_file",
-]
+    from textgen.corpus.sections import Section
 
 PADDING = ""
 """The token of id 0, which pads a stream after its end."""
@@ -40,8 +29,11 @@ UNKNOWN_ID = 1
 FIRST_TOKEN_ID = 2
 """The id of the first real token, after the padding and `[UNK]`."""
 
-_CODE_POINTS = 0x110000
+MAX_UNKNOWN_SHARE = 0.05
+"""The maximum share of a text's tokens that its vocabulary may lack. With more, it must belong to another text."""
+
 _MOST_LISTED = 10
+_EXAMPLES = 5
 
 
 @dataclass(frozen=True)
@@ -89,42 +81,34 @@ class Vocabulary:
         return ", ".join(map(repr, tokens[:_MOST_LISTED])) + more
 
     def split_prompt(self, text: str) -> list[str]:
-        """Splits a text that a user typed with ordinary spacing into tokens.
-
-        The text of a spaced vocabulary was pre-tokenized in some unknown way. So each unknown token is split as for a word model
-        and, if it is still unknown, at its apostrophes: `don't go,` -> `don`, `'`, `t`, `go`, `,`.
-        """
+        """Splits a text that a user typed with ordinary spacing into tokens, the unknown ones by `Tokenizer.finer_splits`."""
         tokens = self.tokenizer.split(text)
-        if self.tokenizer.name == "spaced":
-            for split in (make_tokenizer("word").split, split_at_apostrophes):
-                tokens = [part for token in tokens for part in ([token] if token in self._id_of else split(token))]
+        for split in self.tokenizer.finer_splits:
+            tokens = [part for token in tokens for part in ([token] if token in self._id_of else split(token))]
         return tokens
 
     @cached_property
     def sha256(self) -> str:
         """The hash, in hex, of everything that determines the ids of a text."""
-        tokenizer = self.tokenizer
-        content = [tokenizer.name, tokenizer.lowercase, self.tokens]
-        if tokenizer.version > 1:  # the first version keeps its hash from before there were versions
-            content.append(tokenizer.version)
+        more = self.tokenizer.to_json()
+        content = [more.pop("tokenizer"), more.pop("lowercase"), self.tokens]
+        version = more.pop("tokenizer_version")
+        if version > 1:  # the first version keeps its hash from before there were versions
+            content.append(version)
+        if more:
+            content.append(more)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Returns the object of a `vocabulary.json`, which `from_json` reads."""
-        return {
-            "tokenizer": self.tokenizer.name,
-            "tokenizer_version": self.tokenizer.version,
-            "lowercase": self.tokenizer.lowercase,
-            "sha256": self.sha256,
-            "tokens": list(self.tokens),
-        }
+        return {**self.tokenizer.to_json(), "sha256": self.sha256, "tokens": list(self.tokens)}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Vocabulary:
         """Makes a vocabulary from the result of `to_json`.
 
         Args:
-            content: the object of a `vocabulary.json`. Without a `tokenizer_version`, the first version is meant.
+            content: the object of a `vocabulary.json`.
 
         Returns:
             The vocabulary.
@@ -133,7 +117,7 @@ class Vocabulary:
             FormatError: if it is not a result of `to_json`.
             LaterTokenizerError: if only a later textgen has its tokenizer.
         """
-        tokens, name, lowercase = content.get("tokens"), content.get("tokenizer"), content.get("lowercase")
+        tokens = content.get("tokens")
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise _describe_damage("its tokens are not a list of strings")
         if tokens[:2] != [PADDING, UNKNOWN]:
@@ -141,14 +125,11 @@ class Vocabulary:
         if len(set(tokens)) < len(tokens):
             twice = next(token for token, times in Counter(tokens).items() if times > 1)
             raise _describe_damage(f"it lists {twice!r} twice")
-        if not isinstance(name, str) or not isinstance(lowercase, bool):
-            raise _describe_damage("its tokenizer is not named, or lowercase is not true or false")
-        version = content.get("tokenizer_version", 1)
-        if type(version) is not int or version < 1:
-            raise _describe_damage("its tokenizer_version is not a whole number from 1")
         try:
-            vocabulary = cls(tuple(tokens), make_tokenizer(name, lowercase, version))
-        except UsageError as error:
+            vocabulary = cls(tuple(tokens), tokenizer_from_json(content))
+        except LaterTokenizerError:
+            raise
+        except FormatError as error:
             raise _describe_damage(str(error)) from error
         if content.get("sha256") != vocabulary.sha256:
             raise _describe_damage("its sha256 is not that of its tokens")
@@ -169,24 +150,7 @@ def count_tokens(sections: Iterable[Section], tokenizer: Tokenizer) -> Counter[s
     Returns:
         The tokens with their counts, in no particular order.
     """
-    chunks = (chunk for section in sections for chunk in section.chunks())
-    if tokenizer.name == "char":
-        return _count_characters(chunk.lower() if tokenizer.lowercase else chunk for chunk in chunks)
-    counts: Counter[str] = Counter()
-    for chunk in chunks:
-        counts.update(tokenizer.split(chunk))
-    return counts
-
-
-def _count_characters(chunks: Iterable[str]) -> Counter[str]:
-    """Counts code points as numbers, which is many times faster than counting strings."""
-    import numpy as np
-
-    totals = np.zeros(_CODE_POINTS, np.int64)
-    for chunk in chunks:
-        counts = np.bincount(np.frombuffer(chunk.encode("utf-32-le"), "<u4"))
-        totals[: len(counts)] += counts
-    return Counter({chr(code): int(totals[code]) for code in np.flatnonzero(totals)})
+    return tokenizer.count(chunk for section in sections for chunk in section.chunks())
 
 
 def keep_most_frequent(counts: Counter[str], tokenizer: Tokenizer, vocab_size: int | None = None) -> Vocabulary:
@@ -225,3 +189,41 @@ def read_vocabulary_file(path: Path, tokenizer: Tokenizer, encoding: str = "utf-
     if not tokens:
         raise DataError(f"{path} lists no token: give one token a line, or do without a vocabulary file")
     return Vocabulary((PADDING, UNKNOWN, *tokens), tokenizer)
+
+
+def unknown_share(counts: Counter[str], vocabulary: Vocabulary) -> float:
+    """Returns the share of a text's tokens that a vocabulary lacks, from 0 to 1, not counting `[UNK]` in the text.
+
+    Args:
+        counts: how often each token occurs.
+        vocabulary: a vocabulary of the same tokenizer.
+    """
+    return sum(counts[token] for token in vocabulary.unknown(counts)) / max(counts.total() - counts[UNKNOWN], 1)
+
+
+def check_coverage(
+    counts: Counter[str], vocabulary: Vocabulary, path: Path, advice: str, *, allowed: float = 0.0
+) -> float:
+    """Checks that a vocabulary belongs to a text.
+
+    Args:
+        counts: how often each token of the training text occurs.
+        vocabulary: a vocabulary of the same tokenizer.
+        path: the vocabulary's file, for the error.
+        advice: the end of the error, which explains what to do.
+        allowed: a share of the tokens that is `[UNK]` in any case, and allowed in addition.
+
+    Returns:
+        The share of the tokens that the vocabulary lacks.
+
+    Raises:
+        DataError: if the share is above `MAX_UNKNOWN_SHARE + allowed`.
+    """
+    share, most = unknown_share(counts, vocabulary), MAX_UNKNOWN_SHARE + allowed
+    if share > most:
+        missing = vocabulary.unknown(token for token, _ in counts.most_common())
+        raise DataError(
+            f"{path} lacks {share:.1%} of the tokens of the training text, such as "
+            f"{', '.join(map(repr, missing[:_EXAMPLES]))}; at most {100 * most:.3g}% may be missing: {advice}"
+        )
+    return share

@@ -1,4 +1,4 @@
-"""Defines a word, and splits texts into words and everything between them.
+"""Splits texts into words and everything between them.
 
 A word is letters, digits and underscores, with the combining marks, joiners and non-joiners that follow them: `हिन्दी` is
 one word, and so is `é`, whether it is one code point or an `e` and an accent. Python's `re` has no class for combining
@@ -10,6 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import cache
+from typing import TYPE_CHECKING
+
+from textgen.corpus.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _JOINERS = "\u200c\u200d"  # zero-width non-joiner and joiner, which shape the letters around them
 
@@ -28,6 +34,36 @@ _BETWEEN_WORDS = r"\n|[^\S\n]+|[^\w\s]"
 
 _APOSTROPHE = "['’]"  # noqa: RUF001 - as in print
 
+_PUNCTUATION = tuple(",.;:!?")
+
+
+class WordTokenizer(Tokenizer):
+    """Makes tokens of words, line breaks, runs of other white space, and all other characters.
+
+    `don't` is one word. `well-known` is two words with a hyphen between them.
+    """
+
+    name = "word"
+    version = 2
+    noun = "words"
+    other_tokens = "punctuation and spaces"
+    characters_per_token = 4.5
+    whole_words = True
+    guards_spacing = True
+    tokenizer_for_files = "spaced"
+
+    def _split(self, text: str) -> list[str]:
+        return split_words(text)
+
+
+class FirstWordTokenizer(WordTokenizer):
+    """The first version of `word`, in which a combining mark is a token of its own."""
+
+    version = 1
+
+    def _split(self, text: str) -> list[str]:
+        return split_words_without_marks(text)
+
 
 def split_words(text: str) -> list[str]:
     """Splits a text into words with any apostrophes inside them, line breaks, other white space, and other characters."""
@@ -42,6 +78,28 @@ def split_words_without_marks(text: str) -> list[str]:
 def split_at_apostrophes(text: str) -> list[str]:
     """Returns the words and the other characters of a text, without white space. Apostrophes end words."""
     return _words_and_punctuation().findall(text)
+
+
+def is_restricted(token: str) -> bool:
+    """Returns whether a model may write a token directly after white space only if the training text has it there.
+
+    These tokens are white space and `,.;:!?`. Whether a space precedes punctuation depends on the language: never in
+    English, sometimes in French.
+    """
+    return token in _PUNCTUATION or token.isspace()
+
+
+def longest_after_white_space(tokens: Iterable[str]) -> dict[str, list[str]]:
+    """Returns the restricted tokens that could directly follow each white-space token in some text of words.
+
+    A line break may follow any white space. Other white space follows only a line break, because a token is the longest
+    possible run of it.
+
+    Args:
+        tokens: the vocabulary.
+    """
+    spaces = [token for token in tokens if token.isspace()]
+    return {space: [*_PUNCTUATION, *(spaces if space == "\n" else ["\n"])] for space in spaces}
 
 
 @cache

@@ -1,6 +1,9 @@
-"""Turns a text into token ids on disk, parallel streams and `tf.data` windows."""
+"""Turns a text into token ids on disk, parallel streams and `tf.data` windows.
 
-from textgen.dataset.counts import count_tokens
+Importing this package does not load TensorFlow; `encode` and `training_windows` load it when they are called.
+"""
+
+from textgen.dataset.encoded_text import count_tokens, find_after_white_space
 from textgen.dataset.encoding import encode
 from textgen.dataset.streams import (
     VALIDATION_WINDOW,
@@ -9,7 +12,6 @@ from textgen.dataset.streams import (
     validation_streams,
     validation_windows,
 )
-from textgen.dataset.white_space import find_after_white_space
 from textgen.dataset.windows import training_windows
 
 __all__ = [

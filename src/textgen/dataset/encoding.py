@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
 from textgen.corpus.cached_array import cached_array
 from textgen.errors import DataError, TextgenError
 from textgen.version import __version__
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 CHUNK_CHARACTERS = 1 << 16
 """Long enough that calling the layer costs little, short enough to work in parallel."""
@@ -57,17 +59,21 @@ def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:
     Args:
         vocabulary: the tokens; the layer adds padding and `[UNK]` itself.
     """
+    import keras
+    import tensorflow as tf
+
+    def split(joined: Any) -> Any:
+        return tf.strings.split(joined, sep=_SEPARATOR)
+
     return keras.layers.TextVectorization(
-        standardize=None, split=_split, output_mode="int", vocabulary=list(vocabulary.tokens[FIRST_TOKEN_ID:])
+        standardize=None, split=split, output_mode="int", vocabulary=list(vocabulary.tokens[FIRST_TOKEN_ID:])
     )
-
-
-def _split(joined: Any) -> Any:
-    return tf.strings.split(joined, sep=_SEPARATOR)
 
 
 def _encoded(section: Section, vocabulary: Vocabulary) -> Iterator[np.ndarray]:
     """Yields the ids of a text, chunk by chunk; raises the errors of `encode` after the last one."""
+    import tensorflow as tf
+
     layer = vectorization(vocabulary)
     split = vocabulary.tokenizer.split
     failures: list[TextgenError] = []
@@ -98,6 +104,8 @@ def _encoded(section: Section, vocabulary: Vocabulary) -> Iterator[np.ndarray]:
 
 def data_options() -> tf.data.Options:
     """Returns the options of every pipeline: no autotuning, because closing an autotuned iterator can take as long as it ran."""
+    import tensorflow as tf
+
     options = tf.data.Options()
     options.autotune.enabled = False
     return options

@@ -18,7 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from textgen.errors import DataError, named
+from textgen.planning import check_training_length
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,7 @@ class Streams:
     seed: int
 
     def __post_init__(self) -> None:
-        if self.steps_per_epoch < 1:
-            tokens = len(self.ids)
-            fitting = (tokens - 1) // self.unroll_steps
-            if fitting > 0:
-                advice = f"lower {named('batch_size')} to {fitting}, or give more text"
-            elif tokens > 1:
-                advice = (
-                    f"set {named('batch_size')} to 1 and {named('unroll_steps')} to {tokens - 1}, or give more text"
-                )
-            else:
-                advice = "give more text"
-            raise DataError(
-                f"the training text is too short: it has {tokens} tokens, and one step of {self.batch_size} "
-                f"x {self.unroll_steps} tokens needs {self.batch_size * self.unroll_steps + 1}; {advice}"
-            )
+        check_training_length(len(self.ids), self.batch_size, self.unroll_steps)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 
 from textgen.dataset.encoding import data_options
 from textgen.dataset.streams import Streams
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 PREFETCHED_STEPS = 4
 
@@ -26,6 +28,8 @@ def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool
         A dataset of `({"tokens", "keep"}, targets)`. Tokens and targets are `(batch_size, unroll_steps)` int32. Keep is
         `(batch_size, 1)` float32: 0 if the text does not continue that of the last window, so that the state is reset.
     """
+    import tensorflow as tf
+
     first = epoch * streams.steps_per_epoch + step
     shapes = {"tokens": (streams.batch_size, streams.unroll_steps), "keep": (streams.batch_size, 1)}
 

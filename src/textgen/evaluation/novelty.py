@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from textgen.corpus import Tokenizer
     from textgen.corpus.copy_index import CopyIndex
-    from textgen.corpus.tokenizers import Tokenizer
 
 SPAN_WORDS = 8
 """The words in a span. The GPT-2 paper measures copying with 8-grams, too (Radford et al. 2019, section 4)."""
 
 SPAN_CHARACTERS = 40
-"""The characters in a span of a char model: about eight English words with the spaces between them."""
+"""The characters in a span if the tokens are not whole words: about eight English words with the spaces between them."""
 
 _MOST_SHOWN = 100
 
@@ -54,27 +54,27 @@ def measure_novelty(text: str, index: CopyIndex, tokenizer: Tokenizer) -> Novelt
         text: the generated tokens, joined by the tokenizer's `separator`. For a pre-tokenized text this is not the
             printed text, whose spacing differs from that of the training text.
         index: the copy index of the training text.
-        tokenizer: the model's tokenizer. It defines a span: any 40 consecutive characters for a char model; otherwise any
-            8 consecutive words with whatever is between them.
+        tokenizer: the model's tokenizer. It defines a span: any 8 consecutive words, with whatever is between them, if its
+            tokens are whole words; otherwise any 40 consecutive characters.
 
     Returns:
         The measures. A span counts as copied even if it starts or ends within a longer word of the training text.
     """
     text = tokenizer.plain(text)
-    if tokenizer.name == "char":
-        kind = f"{SPAN_CHARACTERS}-character"
-        spans = [(start, start + SPAN_CHARACTERS) for start in range(len(text) - SPAN_CHARACTERS + 1)]
-    else:
+    if tokenizer.whole_words:
         kind = f"{SPAN_WORDS}-word"
         words = _find_words(text, tokenizer)
         spans = [(first[0], last[1]) for first, last in zip(words, words[SPAN_WORDS - 1 :], strict=False)]
+    else:
+        kind = f"{SPAN_CHARACTERS}-character"
+        spans = [(start, start + SPAN_CHARACTERS) for start in range(len(text) - SPAN_CHARACTERS + 1)]
     comparison = index.compare(text)
     copied = sum(comparison.is_copied(start, stop) for start, stop in spans)
     return Novelty(comparison.longest_copy(), copied / max(len(spans), 1), len(spans), kind)
 
 
 def _find_words(text: str, tokenizer: Tokenizer) -> list[tuple[int, int]]:
-    """The start and end of each word: a token with a letter or digit in it."""
+    """Returns the start and end of each word, a token with a letter or digit in it."""
     words, place = [], 0
     for token in tokenizer.split(text):
         if any(map(str.isalnum, token)):

@@ -138,7 +138,7 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         "step": LAST_STEP,
         "textgen_version": "0" * LONGEST_TEXT,
         "after_white_space": longest_after_white_space(vocabulary.tokens)
-        if vocabulary.tokenizer.name == "word"
+        if vocabulary.tokenizer.guards_spacing
         else None,
         "unwrapped": True,
         "started_from": "0" * LONGEST_TEXT,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from textgen.corpus import Vocabulary
-from textgen.corpus.wrap_width import unwrap_prompt
+from textgen.corpus.unwrapping import unwrap_prompt
 
 _SINGLE_QUOTES = (("‘", "’"), ("'", "'"), ("’", "’"), ("‚", "‘"), ("‹", "›"), ("›", "‹"))  # noqa: RUF001 - as in print
 _DOUBLE_QUOTES = (("“", "”"), ('"', '"'), ("„", "“"), ("«", "»"), ("»", "«"))

@@ -44,7 +44,7 @@ def match_tokens(known: Vocabulary, wanted: Vocabulary, counts: NDArray[np.integ
     matches = np.array([id_of.get(token, UNMATCHED) for token in wanted.tokens])
     for number in np.flatnonzero(matches == UNMATCHED):
         matches[number] = id_of.get(_respell(wanted.tokens[number], known), UNMATCHED)
-    if known.tokenizer.name == "char" and counts[UNKNOWN_ID]:
+    if known.tokenizer.closed_vocabulary and counts[UNKNOWN_ID]:
         matches[UNKNOWN_ID] = UNMATCHED  # a model whose text had no [UNK] has learned that there is none
     return matches
 

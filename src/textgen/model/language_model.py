@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from textgen.config import TrainingConfig
-from textgen.model.cell_lstm import CellLSTM
+from textgen.corpus import make_tokenizer
 from textgen.model.dropout import Dropout
-from textgen.model.fast_lstm import FastLSTM
 from textgen.model.frequencies import Frequencies
+from textgen.model.recurrent import CellLSTM, FastLSTM
 from textgen.model.tensorflow_ops import has_gpu, make_update
 from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
 
@@ -155,7 +155,8 @@ def build_model(
         hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
         if config.dropout != 0:
             hidden = Dropout(config.dropout or _FIRST_DROPOUT, dtype=policy, name=f"dropout_{index}")(hidden)
-    frequencies = None if counts is None else Frequencies(counts, open_vocabulary=config.language_model == "word")
+    is_open = not make_tokenizer(config.language_model).closed_vocabulary
+    frequencies = None if counts is None else Frequencies(counts, open_vocabulary=is_open)
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
     logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
     model = LanguageModel(tokens, logits, name="textgen")

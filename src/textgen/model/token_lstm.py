@@ -8,10 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from textgen.model.cell_lstm import CellLSTM
-from textgen.model.fast_lstm import FastLSTM
-from textgen.model.hoisted import HoistedLoop
-from textgen.model.input_projection import project_tokens
+from textgen.model.recurrent import CellLSTM, FastLSTM, HoistedLoop
 from textgen.model.tensorflow_ops import gather_rows
 
 ONE_HOT_DEVIATION = 2.0
@@ -88,7 +85,7 @@ class ReadsTokens(HoistedLoop):
     def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
         """Projects the table of all tokens if the vocabulary is small; see `HoistedLoop.prepare_input`."""
         embedding = None if self.embedding is None else self.weight(self.embedding)
-        project = project_tokens(
+        project = _project_tokens(
             ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_input
         )
         return lambda part: project(ops.squeeze(part, -1))
@@ -108,3 +105,35 @@ class TokenLSTM(ReadsTokens, FastLSTM):
 
 class TokenCellLSTM(ReadsTokens, CellLSTM):
     """A `CellLSTM` over token ids."""
+
+
+def _project_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Prepares the input projection of tokens for a whole window at once.
+
+    The product of a one-hot vector and W is a row of W, so ids are looked up and no one-hot vector is ever made. If a window has at
+    least as many tokens as the vocabulary, the whole table is processed first (product with W, bias, normalisation), and its rows
+    are looked up afterwards.
+
+    Args:
+        ids: the whole window, `(batch_size, unroll_steps)`, int32.
+        embedding: `(vocabulary_size, width)`; None for one-hot tokens.
+        kernel: W, `(width, 4n)`, or `(vocabulary_size, 4n)` for one-hot tokens.
+        finish: applied to rows of `x W`, `(rows, 4n)`.
+
+    Returns:
+        A function from the ids of some streams, `(streams, unroll_steps)`, to their projection, `(unroll_steps, streams, 4n)`.
+    """
+    vectors = kernel if embedding is None else embedding
+
+    def product(rows: Any) -> Any:
+        return finish(rows if embedding is None else ops.matmul(rows, kernel))
+
+    if vectors.shape[0] <= ids.shape[0] * ids.shape[1]:
+        table = product(vectors)
+        return lambda part: gather_rows(table, ops.transpose(part))
+
+    def project(part: Any) -> Any:
+        rows = gather_rows(vectors, ops.reshape(ops.transpose(part), (-1,)))
+        return ops.reshape(product(rows), (part.shape[1], part.shape[0], kernel.shape[1]))
+
+    return project

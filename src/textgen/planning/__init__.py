@@ -1,23 +1,34 @@
 """Plans a run, by arithmetic only.
 
 - `plan`: the size and the limits of a run
-- `choice`: the model for the time available, and how to train it
-- `passes`: the passes over the text
-- `regularisation`: the dropout for these passes
-- `starting`: whether to start from the base model
-- `speed`: the estimated speed of training
-- `interpolation`: values between measured ones
+- `text_length`: the tokens that a run needs at least
+- `choice`: the model for the time available, how to train it, and whether to start from the base model
+- `estimates`: the speed of training, the passes over the text, and the dropout for them
 """
 
-from textgen.planning.choice import CHOSEN_SETTINGS, LIMITS_BY_PASSES, SHAPE_SETTINGS, Choice, can_choose, choose
-from textgen.planning.passes import epochs_between_evaluations, expected_passes, tokens_in
+from textgen.planning.choice import (
+    CHOSEN_SETTINGS,
+    LIMITS_BY_PASSES,
+    SHAPE_SETTINGS,
+    Choice,
+    base_pays,
+    can_choose,
+    choose,
+)
+from textgen.planning.estimates import (
+    DeviceKind,
+    dropout,
+    epochs_between_evaluations,
+    expected_passes,
+    tokens_in,
+    worthwhile_passes,
+)
 from textgen.planning.plan import Plan
-from textgen.planning.regularisation import dropout
-from textgen.planning.speed import DeviceKind
-from textgen.planning.starting import base_pays
+from textgen.planning.text_length import LEAST_EVALUATED, check_evaluation_length, check_training_length
 
 __all__ = [
     "CHOSEN_SETTINGS",
+    "LEAST_EVALUATED",
     "LIMITS_BY_PASSES",
     "SHAPE_SETTINGS",
     "Choice",
@@ -25,9 +36,12 @@ __all__ = [
     "Plan",
     "base_pays",
     "can_choose",
+    "check_evaluation_length",
+    "check_training_length",
     "choose",
     "dropout",
     "epochs_between_evaluations",
     "expected_passes",
     "tokens_in",
+    "worthwhile_passes",
 ]

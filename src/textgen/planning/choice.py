@@ -11,9 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from textgen.planning.interpolation import interpolated
-from textgen.planning.passes import patience, tokens_in, worthwhile_passes
-from textgen.planning.speed import DeviceKind, tokens_per_second
+from textgen.planning.estimates import (
+    DeviceKind,
+    MeasuredKind,
+    interpolated,
+    measured_kind,
+    patience,
+    tokens_in,
+    tokens_per_second,
+    worthwhile_passes,
+)
 
 SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
 """The settings that shape the network. If any of them is given by hand, the others keep their defaults."""
@@ -40,7 +47,7 @@ class _Size(NamedTuple):
 
 
 _LONGEST = float("inf")
-_SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
+_SIZES: dict[tuple[DeviceKind, MeasuredKind], tuple[_Size, ...]] = {
     ("cpu", "char"): (
         _Size(6, {"lstm_state_size": 384, "layers": 1, "embedding_size": 384}),
         _Size(30, {"lstm_state_size": 512, "layers": 1, "embedding_size": 512}),
@@ -57,11 +64,11 @@ _SIZES: dict[tuple[DeviceKind, str], tuple[_Size, ...]] = {
     ("gpu", "word"): (_Size(_LONGEST, {"lstm_state_size": 1024, "layers": 2, "embedding_size": 512}),),
 }
 
-_RATES_OF_ONE_LAYER = {
+_RATES_OF_ONE_LAYER: dict[MeasuredKind, tuple[tuple[float, float], ...]] = {
     "char": ((384, 0.009), (512, 0.007), (1024, 0.004)),
     "word": ((256, 0.006), (512, 0.003), (1024, 0.002)),
 }
-_RATES_OF_TWO_LAYERS = {
+_RATES_OF_TWO_LAYERS: dict[MeasuredKind, tuple[tuple[float, float], ...]] = {
     "char": ((384, 0.008), (512, 0.006), (1024, 0.003)),
     "word": ((256, 0.006), (512, 0.003), (1024, 0.002)),
 }
@@ -80,6 +87,13 @@ _COUNTED_IN_MINUTES = 10
 _ALMOST_ALL = 0.95
 """If the passes take this share of the time or more, the plan does not promise an earlier end."""
 
+_MOST_CHARACTERS: dict[DeviceKind, tuple[tuple[float, float], ...]] = {
+    "cpu": ((30, float("inf")), (float("inf"), 2_000_000)),
+    "gpu": ((float("inf"), 2_000_000),),
+}
+"""Pairs of a time in minutes, and the length of the longest training text for which starting from the base model pays in less time.
+Measured for up to a million characters and five minutes (docs/experiments.md)."""
+
 
 def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
     """Returns whether `choose` would choose a shape for any time and device.
@@ -88,8 +102,22 @@ def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
         shape: the `SHAPE_SETTINGS` by name.
         language_model: `char` or `word`.
     """
-    chosen = [size.shape for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
+    wanted = measured_kind(language_model)
+    chosen = [size.shape for (_, kind), sizes in _SIZES.items() if kind == wanted for size in sizes]
     return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
+
+
+def base_pays(minutes: float, characters: int, device: DeviceKind) -> bool:
+    """Returns whether a character model of a text that the base model suits gets better if it starts from the base.
+
+    From a long text in a long time, a new model of the chosen shape learns more than the base model knows.
+
+    Args:
+        minutes: the training time.
+        characters: the length of the training text.
+        device: the kind of device that trains.
+    """
+    return characters <= next(most for below, most in _MOST_CHARACTERS[device] if minutes < below)
 
 
 @dataclass(frozen=True)
@@ -135,7 +163,7 @@ def choose(
         choices.append(Choice(used, "the shape of the model that training starts from"))
     elif shape is None:
         assert minutes is not None, "without a time, there is no shape to choose"  # noqa: S101 - our own mistake
-        shape = next(size.shape for size in _SIZES[device, language_model] if minutes < size.below)
+        shape = next(size.shape for size in _SIZES[device, measured_kind(language_model)] if minutes < size.below)
         choices.append(Choice(shape, f"learns most in {_count(minutes, 'minute')} on a {device.upper()}"))
     tokens = tokens_in(characters, language_model)
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
@@ -174,12 +202,12 @@ def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: boo
         language_model: `char` or `word`.
         started: whether training starts from another model.
     """
-    states, layers = shape["lstm_state_size"], shape["layers"]
+    kind, states, layers = measured_kind(language_model), shape["lstm_state_size"], shape["layers"]
     rates = _RATES_OF_ONE_LAYER if layers == 1 else _RATES_OF_TWO_LAYERS
-    rate = interpolated(rates[language_model], states)
+    rate = interpolated(rates[kind], states)
     if started:
         rate = min(rate, _STARTED_RATE)
-    elif layers == 1 and language_model == "char" and shape["embedding_size"] is None:
+    elif layers == 1 and kind == "char" and shape["embedding_size"] is None:
         rate *= _ONE_HOT_RATE
     return float(f"{rate * min(1, 2 / layers):.2g}")
 

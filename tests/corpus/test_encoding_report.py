@@ -1,12 +1,12 @@
 import pytest
 
 from textgen.corpus import find_sources, open_corpus
-from textgen.corpus.doubts import describe_controls, describe_detected
+from textgen.corpus.encoding_report import describe_controls, describe_detected
 
 
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
-    """A function that opens the corpus of the files here."""
+    """Returns a function that opens a corpus of files in the current folder."""
     monkeypatch.chdir(tmp_path)
 
     def open_here(model="char", **options):
@@ -16,7 +16,7 @@ def opened(tmp_path, monkeypatch):
 
 
 def test_files_that_auto_does_not_read_as_utf_8_are_described(opened, tmp_path):
-    """The plan can say which files are read otherwise, and why; with any other encoding there is nothing to say."""
+    """With `auto`, files that are not UTF-8 are listed with the reason; with any other encoding, nothing is listed."""
     (tmp_path / "a.txt").write_text("thé vert\n", encoding="utf-8")
     assert opened(encoding="auto").detected == ""
     (tmp_path / "b.txt").write_text("thé noir\n", encoding="cp1252")
@@ -59,7 +59,7 @@ def test_auto_gives_the_same_text_each_time(opened, tmp_path):
     ],
 )
 def test_control_characters_are_warned_of(opened, tmp_path, model, content, encoding, advice):
-    """C1 control characters come of a wrong encoding; the warning names the first file and line that has one."""
+    """C1 control characters are a sign of a wrong encoding; the warning names the first file and line with one."""
     (tmp_path / "a.txt").write_bytes(b"one two three\n")
     (tmp_path / "b.txt").write_bytes(b"one\ntwo\n" + content)
     assert opened(model, encoding=encoding, valid_fraction=0.01).warning == (
@@ -69,14 +69,14 @@ def test_control_characters_are_warned_of(opened, tmp_path, model, content, enco
 
 @pytest.mark.parametrize("content", ["“It’s …” — café\n", "tab\t, feed\f, delete\x7f, space\xa0\n"])  # noqa: RUF001 - as in print
 def test_other_characters_are_not_warned_of(opened, tmp_path, content):
-    """What cp1252 has in the place of these controls is no sign of anything, nor are ASCII's own."""
+    """The characters of cp1252 with these codes give no warning, nor do the control characters of ASCII."""
     (tmp_path / "a.txt").write_text(content, encoding="utf-8")
     (tmp_path / "b.txt").write_text(content, encoding="cp1252")
     assert opened(encoding="auto").warning == ""
 
 
 def test_control_characters_in_a_pre_tokenized_text_are_warned_of(tmp_path):
-    """A text with a vocabulary file is looked at like any other."""
+    """A text with a vocabulary file is checked like any other."""
     (tmp_path / "x.train.txt").write_text("one two three\n" * 20 + "one\x92\n", encoding="latin-1")
     (tmp_path / "x.valid.txt").write_text("one\n")
     (tmp_path / "x.vocab.txt").write_text("one\ntwo\nthree\n")

@@ -1,10 +1,11 @@
-"""Joins tokens to a text, one at a time."""
+"""Splits pre-tokenized text, such as `do n't go , ned .`, and joins its tokens with the spacing of printed English."""
 
 from __future__ import annotations
 
 import re
 
-from textgen.corpus.words import split_at_apostrophes
+from textgen.corpus.tokenizer import UNKNOWN, Joiner, Tokenizer
+from textgen.corpus.words import split_at_apostrophes, split_words
 
 _OPENING = frozenset(["(", "[", "{", "“", "‘", "«", "``", "$", "£", "€", "#"])  # noqa: RUF001 - as in print
 _CLOSING = frozenset([",", ".", ";", ":", "!", "?", "...", "…", ")", "]", "}", "%", "”", "»", "''"])
@@ -18,22 +19,32 @@ _BEFORE_APOSTROPHE = frozenset(["o", "d", "l", "m"])
 _CONTRACTION = re.compile(rf"(?:n['’]t|['’](?:{'|'.join(sorted(_AFTER_APOSTROPHE))}))", re.IGNORECASE)  # noqa: RUF001
 
 
-class Joiner:
-    """Joins tokens that include the white space of their text, by concatenating them."""
+class PretokenizedTokenizer(Tokenizer):
+    """Splits at white space, including line breaks; reads `<unk>` as `[UNK]`.
 
-    def add(self, token: str) -> str:
-        """Takes the next token.
+    A prompt is not pre-tokenized, and nothing is known about how its text was. So a token that the vocabulary lacks is split as for a
+    word model and, if it is still unknown, at its apostrophes: `don't go,` -> `don`, `'`, `t`, `go`, `,`.
+    """
 
-        Args:
-            token: a token of the tokenizer.
+    name = "spaced"
+    noun = "pre-tokenized words"
+    start = (".",)
+    separator = " "
+    characters_per_token = 4.5
+    whole_words = True
+    vocabulary_from_file = True
+    finer_splits = (split_words, split_at_apostrophes)
 
-        Returns:
-            The text that the token adds.
-        """
-        return token
+    def _split(self, text: str) -> list[str]:
+        unknown = {"<unk>", self._set_case(UNKNOWN)}
+        return [UNKNOWN if token in unknown else token for token in text.split()]
+
+    def joiner(self, before: str = "") -> Joiner:
+        """Returns a joiner with the spacing of printed English, which continues the text `before`."""
+        return PrintedJoiner(before)
 
 
-class SpacedJoiner(Joiner):
+class PrintedJoiner(Joiner):
     r"""Joins tokens without white space, with the spacing of printed English.
 
     Straight quotes are ambiguous. Every second `"` is taken as closing. A `'` after a word is taken as an apostrophe or a closing
@@ -41,12 +52,12 @@ class SpacedJoiner(Joiner):
     word goes wrong: `the ' duncan '` becomes `the' duncan'`.
 
     Example:
-        >>> joiner = SpacedJoiner()
+        >>> joiner = PrintedJoiner()
         >>> "".join(map(joiner.add, '" it \' s late , " he said .'.split()))
         '"it\'s late," he said.'
 
     Args:
-        before: the text to continue, with printed or spaced punctuation. It may contain an open quotation.
+        before: the text to continue, with printed or pre-tokenized punctuation. It may contain an open quotation.
     """
 
     def __init__(self, before: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Describes signs that the files of a text were decoded in the wrong encoding."""
+"""Reports the files of a text that are not UTF-8, or that look as if they were decoded in the wrong encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the tokens that directly follow white space in a text, piece by piece, so that memory stays bounded."""
+"""Finds facts about a text in the array of its ids, piece by piece, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ import numpy as np
 from textgen.corpus import Vocabulary, is_restricted
 
 _PIECE = 1 << 20
+
+
+def count_tokens(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Counts how often each id occurs.
+
+    Args:
+        ids: `(tokens,)`, unsigned integers, possibly mapped from disk.
+        vocabulary_size: the number of ids.
+
+    Returns:
+        `(vocabulary_size,)` int64.
+    """
+    counts = np.zeros(vocabulary_size, np.int64)
+    for begin in range(0, len(ids), _PIECE):
+        counts += np.bincount(ids[begin : begin + _PIECE], minlength=vocabulary_size)
+    return counts
 
 
 def find_after_white_space(ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, list[str]] | None:
@@ -18,10 +34,10 @@ def find_after_white_space(ids: np.ndarray, vocabulary: Vocabulary) -> dict[str,
 
     Returns:
         For each white-space token, the restricted tokens (`is_restricted`) that directly follow it, both sorted. A
-        white-space token that none of them follows is left out. None unless the tokens are words: a character model
+        white-space token that none of them follows is left out. None unless the tokenizer guards spacing: a character model
         learns by itself what follows white space.
     """
-    if vocabulary.tokenizer.name != "word":
+    if not vocabulary.tokenizer.guards_spacing:
         return None
     is_space = np.array([token.isspace() for token in vocabulary.tokens])
     restricted = np.array([is_restricted(token) for token in vocabulary.tokens])

@@ -1,15 +1,10 @@
-import os
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from tests.sections import write_section
 from textgen.corpus import make_tokenizer
-from textgen.corpus.copy_cache import open_copy_index
-from textgen.corpus.copy_index import CopyIndex
-from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
+from textgen.corpus.copy_index import CopyIndex, open_copy_index
+from textgen.errors import DataError, MissingError
 
 TEXT = "It was the best of times, it was the Worst of times,\nit was the age of wisdom ...\n"
 CHAR = make_tokenizer("char")
@@ -29,7 +24,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def built(monkeypatch):
-    """The texts of which an index is built from here on."""
+    """Records the texts for which an index is built."""
     texts: list[str] = []
     build = CopyIndex.build
 
@@ -57,7 +52,7 @@ def same(first, second):
     ],
 )
 def test_the_text_is_that_of_the_tokens(section, cache, name, lowercase, text):
-    """Texts are compared as the tokenizer has them: in its case, and a spaced one with one blank between tokens."""
+    """The indexed text has the tokenizer's case and, if it is pre-tokenized, one space between tokens."""
     index = open_copy_index(section, make_tokenizer(name, lowercase), cache)
     assert index.text == text
     assert index.contains(text[3:40])
@@ -66,20 +61,20 @@ def test_the_text_is_that_of_the_tokens(section, cache, name, lowercase, text):
 
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_a_long_text_is_put_together(tmp_path, cache, name):
-    """A text that is read in many pieces is the same text, blank lines and all."""
+    """A text that is read in many pieces is indexed whole, including blank lines."""
     text = "".join(f"line {number} of many\n{' ' * (number % 7)}\n" for number in range(4000))
     index = open_copy_index(write_section(tmp_path / "long.txt", text), make_tokenizer(name), cache)
     assert index.text == (" ".join(text.split()) if name == "spaced" else text)
 
 
 def test_only_the_section_counts(tmp_path, cache):
-    """What is outside the section is not in the index."""
+    """The index contains the section only."""
     index = open_copy_index(write_section(tmp_path / "book.txt", TEXT, 3, 30), CHAR, cache)
     assert index.text == TEXT[3:30]
 
 
 def test_the_second_call_takes_the_cache(section, cache, built):
-    """What is built once is not built again, whichever model asks, and cannot be written to."""
+    """An index is built once for all models of a text, and is read-only."""
     first = open_copy_index(section, CHAR, cache)
     second = open_copy_index(section, make_tokenizer("word"), cache)
     assert built == [TEXT]
@@ -89,7 +84,7 @@ def test_the_second_call_takes_the_cache(section, cache, built):
 
 
 def test_another_text_has_another_index(tmp_path, cache, built):
-    """A text that has changed, by one letter or in its case, is never answered for from the old index."""
+    """A text that has changed, even by one letter or only in case, gets a new index."""
     texts = [TEXT, TEXT.replace("wisdom", "Wisdom"), TEXT[:-1], TEXT.lower()]
     for text in texts:
         assert open_copy_index(write_section(tmp_path / "book.txt", text), CHAR, cache).text == text
@@ -97,37 +92,12 @@ def test_another_text_has_another_index(tmp_path, cache, built):
     assert len(list(cache.iterdir())) == len(texts)
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda content: content[:0],
-        lambda content: content[:-1],
-        lambda content: content[:-8],
-        lambda content: content[8:],
-        lambda content: content + b"\0",
-        lambda content: bytes(len(content)),
-        lambda content: content[:100] + bytes([content[100] ^ 1]) + content[101:],
-        lambda content: content[:-1] + bytes([content[-1] ^ 128]),
-        lambda content: content[8:16] + content[:8] + content[16:],
-    ],
-    ids=[
-        "empty",
-        "cut",
-        "cut by a key",
-        "without its first",
-        "longer",
-        "zeros",
-        "a bit",
-        "a bit of the hash",
-        "disorder",
-    ],
-)
-def test_a_damaged_index_is_built_again(section, cache, built, damage):
-    """A file that is not as it was written is noticed, and replaced by a good one."""
+def test_a_damaged_index_is_built_again(section, cache, built):
+    """A damaged file is replaced."""
     open_copy_index(section, CHAR, cache)
     (path,) = cache.iterdir()
     good = path.read_bytes()
-    path.write_bytes(damage(good))
+    path.write_bytes(bytes(len(good)))
     index = open_copy_index(section, CHAR, cache)
     assert built == [TEXT, TEXT]
     assert index.longest_copy("in the age of wisdom") == " the age of wisdom"
@@ -136,7 +106,7 @@ def test_a_damaged_index_is_built_again(section, cache, built, damage):
 
 @pytest.mark.parametrize(("text", "longest"), [("", ""), ("a short", "a short"), ("sixteen letters.", "te")])
 def test_a_text_of_few_characters_has_an_index(tmp_path, cache, built, text, longest):
-    """A section with hardly a key, or none, is kept and found again like any other."""
+    """An index of few keys, or none, is cached like any other."""
     section = write_section(tmp_path / "a.txt", text or "abc", 0, len(text))
     for _ in range(2):
         assert open_copy_index(section, CHAR, cache).longest_copy("a short text") == longest
@@ -144,7 +114,7 @@ def test_a_text_of_few_characters_has_an_index(tmp_path, cache, built, text, lon
 
 
 def test_a_text_that_cannot_be_read_is_its_own_error(section, cache):
-    """The error is that of reading the text, and nothing is kept."""
+    """The error is the reader's own, and nothing is cached."""
     section.paths[0].write_bytes(b"It was\n\xff")
     with pytest.raises(DataError, match=r"book\.txt is not valid utf-8 at byte 7 \(line 2\)"):
         open_copy_index(section, CHAR, cache)
@@ -155,50 +125,8 @@ def test_a_text_that_cannot_be_read_is_its_own_error(section, cache):
 
 
 def test_a_text_that_changed_has_no_index(section, cache):
-    """A text that is rewritten after it was hashed, when it was known to be the training text, is refused."""
+    """A text that has changed since it was hashed is refused."""
     section.paths[0].write_text(TEXT.replace("best", "rest"))
     with pytest.raises(DataError, match="the text changed while it was read"):
         open_copy_index(section, CHAR, cache)
     assert not list(cache.iterdir())
-
-
-def test_a_cache_that_is_not_there_is_one_error(section, tmp_path):
-    """A directory that vanished, or a file in its place, is an expected failure that names the path."""
-    for directory in (tmp_path / "gone", section.paths[0], section.paths[0] / "below"):
-        with pytest.raises(TextgenError, match=rf"^cannot write {re.escape(str(directory))}[^\n]*$"):
-            open_copy_index(section, CHAR, directory)
-    assert [path.name for path in tmp_path.iterdir()] == ["book.txt"]
-
-
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_cache_without_permission_is_one_error(section, cache):
-    """A directory without permission to write is named as such."""
-    cache.chmod(0o500)
-    with pytest.raises(AccessError, match="check the permissions"):
-        open_copy_index(section, CHAR, cache)
-
-
-def test_a_directory_in_place_of_the_index_is_one_error(section, cache):
-    """An index that cannot be replaced is an expected failure."""
-    open_copy_index(section, CHAR, cache)
-    (path,) = cache.iterdir()
-    path.unlink()
-    (path / "something").mkdir(parents=True)
-    with pytest.raises(TextgenError, match=path.name):
-        open_copy_index(section, CHAR, cache)
-    assert list(cache.iterdir()) == [path]
-
-
-@pytest.mark.parametrize("operation", ["replace", "fsync"])
-def test_a_disk_that_fails_leaves_nothing(section, cache, monkeypatch, operation):
-    """When the disk is full, the index does not get its name and the temporary file goes."""
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(*{"replace": (Path, "replace"), "fsync": (os, "fsync")}[operation], fail)
-    with pytest.raises(InputOutputError, match="free some space"):
-        open_copy_index(section, CHAR, cache)
-    assert not list(cache.iterdir())
-    monkeypatch.undo()
-    assert open_copy_index(section, CHAR, cache).contains(TEXT)

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from tests.sections import write_section
 from textgen import errors
-from textgen.corpus import Section, make_tokenizer
-from textgen.corpus import section as section_module
-from textgen.corpus.section import read_files
+from textgen.corpus import Section, make_tokenizer, sections
+from textgen.corpus.sections import read_files
 
 PLAIN = st.characters(codec="utf-8", exclude_characters="\0\r\ufeff")
 LINES = st.text(st.one_of(st.sampled_from("\n\n  \t\u2003'’aΣ.İ-"), PLAIN), min_size=1)
@@ -22,7 +21,7 @@ def folder(tmp_path_factory):
 
 @given(text=LINES, data=st.data(), characters=st.integers(1, 12))
 def test_chunks_make_up_the_section(folder, text, data, characters):
-    """The pieces of a section are its text, whatever their size."""
+    """The pieces of a section, of any size, make up its text."""
     start = data.draw(st.integers(0, len(text)))
     stop = data.draw(st.integers(start, len(text)))
     section = write_section(folder / "a.txt", text, start, stop)
@@ -33,7 +32,7 @@ def test_chunks_make_up_the_section(folder, text, data, characters):
 @given(text=LINES, characters=st.integers(1, 12), lowercase=st.booleans())
 @pytest.mark.parametrize("name", ["char", "word", "spaced"])
 def test_chunks_can_be_tokenised_one_by_one(folder, name, text, characters, lowercase):
-    """Every tokenizer gives the same tokens piece by piece as at once."""
+    """Every tokenizer splits the pieces into the same tokens as the whole text."""
     tokenizer = make_tokenizer(name, lowercase)
     section = write_section(folder / "b.txt", text)
     pieces = [token for chunk in section.chunks(characters) for token in tokenizer.split(chunk)]
@@ -41,7 +40,7 @@ def test_chunks_can_be_tokenised_one_by_one(folder, name, text, characters, lowe
 
 
 def test_chunks_end_after_a_line_break(folder):
-    """Where there are lines, every piece but the last ends with one."""
+    """If the text has lines, every piece except the last ends with a line break."""
     text = "a line of words\n" * 100
     chunks = list(write_section(folder / "c.txt", text).chunks(50))
     assert len(chunks) > 30
@@ -49,7 +48,7 @@ def test_chunks_end_after_a_line_break(folder):
 
 
 def test_chunks_of_a_single_line_end_before_spaces(folder):
-    """Without line ends a piece ends before white space, and never inside a run of it."""
+    """Without line breaks, a piece ends before white space, and never inside a run of it."""
     text = "some  words   " * 100
     chunks = list(write_section(folder / "d.txt", text).chunks(50))
     assert len(chunks) > 20
@@ -57,8 +56,8 @@ def test_chunks_of_a_single_line_end_before_spaces(folder):
 
 
 def test_chunks_of_an_endless_word_are_bounded(folder, monkeypatch):
-    """A text without any good place is cut anyway, so that the memory stays bounded."""
-    monkeypatch.setattr(section_module, "_REACH", 100)
+    """A text without a good place to cut is cut anywhere, so that memory stays bounded."""
+    monkeypatch.setattr(sections, "_REACH", 100)
     text = "x" * 1000
     chunks = list(write_section(folder / "e.txt", text).chunks(50))
     assert "".join(chunks) == text
@@ -76,7 +75,7 @@ def test_files_are_joined_at_line_breaks(tmp_path):
 
 
 def test_each_file_is_unwrapped_to_its_own_width(tmp_path):
-    """Files with a width are unwrapped, the others are not, and no line is joined to one of the next file."""
+    """Only files with a width are unwrapped, and no line is joined to a line of the next file."""
     texts = ["a line of several words\nand more of them", "and more\n", "a line of several words\nand more of them\n"]
     paths = tuple(write_section(tmp_path / f"{number}.txt", text).paths[0] for number, text in enumerate(texts))
     text = f"{texts[0]}\n{texts[1]}a line of several words and more of them\n"
@@ -89,7 +88,7 @@ def test_each_file_is_unwrapped_to_its_own_width(tmp_path):
 
 
 def test_an_empty_file_is_refused_by_name(tmp_path):
-    """One empty file among others is named."""
+    """The error names the one empty file."""
     paths = [write_section(tmp_path / name, text).paths[0] for name, text in (("full.txt", "x"), ("void.txt", ""))]
     with pytest.raises(errors.DataError, match=r"void\.txt is empty"):
         list(read_files(paths, "utf-8"))
@@ -101,7 +100,7 @@ def test_an_empty_file_is_refused_by_name(tmp_path):
     ids=["cut off", "moved", "a letter", "another text"],
 )
 def test_a_text_that_changed_is_refused(tmp_path, change):
-    """A section is the text that was hashed: read whole, any other ends with the reason, not with other text."""
+    """If the text is no longer the one that was hashed, reading it to the end raises an error."""
     text = "the beginning\n" * 100 + "the middle\n" + "the end\n" * 100
     section = write_section(tmp_path / "a.txt", text)
     (tmp_path / "a.txt").write_text(change(text))
@@ -110,7 +109,7 @@ def test_a_text_that_changed_is_refused(tmp_path, change):
 
 
 def test_what_changed_outside_a_section_does_not_matter(tmp_path):
-    """A file that something is added to still has the section, and so does one that changed before it."""
+    """Changes after the end of a section, or of the same length before its start, do not matter."""
     section = write_section(tmp_path / "a.txt", "one\ntwo\nthree\n", 4, 8)
     (tmp_path / "a.txt").write_text("ONE\ntwo\nthree\nfour\n")
     assert list(section.chunks()) == ["two\n"]

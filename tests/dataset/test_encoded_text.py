@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from textgen.corpus import longest_after_white_space, make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
-from textgen.dataset import find_after_white_space, white_space
+from textgen.dataset import count_tokens, encoded_text, find_after_white_space
 
 WORDS = make_tokenizer("word")
 
@@ -35,7 +35,7 @@ def test_what_follows_white_space_is_found(text, found):
 @pytest.mark.parametrize("piece", [1, 2, 3, 1000])
 def test_pieces_lose_no_pair(monkeypatch, piece):
     """A pair of tokens that spans two pieces counts, so the result does not depend on the size of the pieces."""
-    monkeypatch.setattr(white_space, "_PIECE", piece)
+    monkeypatch.setattr(encoded_text, "_PIECE", piece)
     assert find("a \n\n ,b ,\n.") == {" ": ["\n", ","], "\n": ["\n", " ", "."]}
 
 
@@ -56,3 +56,16 @@ def test_no_text_has_more_than_the_estimate(text):
 def test_an_empty_text_has_nothing():
     """An empty text gives an empty result."""
     assert find("") == {}
+
+
+def test_every_id_is_counted_over_all_pieces(monkeypatch):
+    """Pieces that do not divide the text evenly lose nothing, and an id that never occurs has 0."""
+    monkeypatch.setattr(encoded_text, "_PIECE", 7)
+    ids = np.random.default_rng(0).integers(2, 9, 100).astype(np.uint8)
+    found = count_tokens(ids, 12)
+    assert found.tolist() == [int(np.sum(ids == number)) for number in range(12)]
+
+
+def test_no_text_has_no_counts():
+    """An empty array gives zeros."""
+    assert count_tokens(np.zeros(0, np.uint8), 3).tolist() == [0, 0, 0]
