@@ -20,6 +20,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
 from textgen.errors import CancelledError, StoppedError, TextgenError
+from textgen.formatting import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -161,7 +162,7 @@ def visible(text: str, kept: str = "") -> str:
 
 def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
-    line, kind = " ".join(error.on_command_line.split()), type(error).__name__
+    line, kind = one_line(error.on_command_line), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if in_cloud_job() and not sys.stderr.isatty():

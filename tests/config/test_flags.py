@@ -12,8 +12,9 @@ from textgen.config import (
     TrainingConfig,
     settings,
 )
-from textgen.config.flags import Parser, build, described
+from textgen.config.flags import Parser, build
 from textgen.errors import UsageError
+from textgen.formatting import described
 
 
 def parse(*arguments):

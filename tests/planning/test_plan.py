@@ -70,9 +70,9 @@ def test_without_a_limit_a_job_trains_for_five_minutes():
     [
         ({"epochs": 3}, "3 epochs"),
         ({"epochs": 1}, "1 epoch"),
-        ({"max_steps": 1000}, "1000 steps"),
+        ({"max_steps": 1000}, "1,000 steps"),
         ({"max_steps": 1}, "1 step"),
-        ({"max_steps": 12_345_678}, "12345678 steps"),
+        ({"max_steps": 12_345_678}, "12,345,678 steps"),
         ({"minutes": 2.5}, "2.5 minutes"),
         ({"minutes": 1}, "1 minute"),
         ({"minutes": 60.0}, "60 minutes"),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from textgen.cli.entry import run_command
 from textgen.config.flags import Parser
-from textgen.config.validation import nearest, shown
 from textgen.errors import UsageError
+from textgen.formatting import nearest, shown
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import TrainingConfig, shape
-from textgen.config.flags import described
 from textgen.corpus import Corpus, Vocabulary, keep_split, make_tokenizer, replace_vocabulary
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
+from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
 from textgen.storage import parse_object, read_text
 
@@ -80,7 +80,7 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     corpus, lacking = replace_vocabulary(corpus, vocabulary, job.vocabulary, advice)
     if not changed:
         return Found(corpus, state)
-    share = f"; {100 * lacking:.3g}% of the tokens are not in it and are read as [UNK]" if lacking else ""
+    share = f"; {percent(lacking)} of the tokens are not in it and are read as [UNK]" if lacking else ""
     return Found(corpus, state, f"The {changed} has changed: the job keeps its own vocabulary{share}")
 
 

@@ -67,12 +67,14 @@ def _export(arguments: Sequence[str]) -> None:
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"--output must not be the model file itself, got {output}; name another file")
 
+    from rich.filesize import decimal
+
     console = Console()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with console.busy(f"writing {output}"), console.silenced():
         exported = export_model(model, command.format, output)
     console.say(
-        f"Wrote {output}, {output.stat().st_size / 1e3:,.0f} kB; in a test run, its logits differed from textgen's by at most "
+        f"Wrote {output}, {decimal(output.stat().st_size)}; in a test run, its logits differed from textgen's by at most "
         f"{exported.difference:.1g}"
     )
     paths = f"{exported.model}\n{exported.vocabulary}\n"

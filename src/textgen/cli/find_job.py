@@ -8,9 +8,9 @@ from pathlib import Path
 
 from textgen.cli.typed import typed
 from textgen.config import JobsCommand
-from textgen.config.validation import nearest
 from textgen.console import Console
 from textgen.errors import MissingError
+from textgen.formatting import nearest
 from textgen.jobs import JobDirectory, JobFacts, list_jobs
 from textgen.storage import bundled, is_bucket
 

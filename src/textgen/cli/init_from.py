@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from textgen.cli.find_job import BASE, base_path, find_job
 from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
-from textgen.config.flags import described
 from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
+from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
 from textgen.storage import is_bucket
@@ -119,7 +119,7 @@ def check_start(start: Start, config: TrainingConfig, corpus: Corpus) -> None:
     if share < _LEAST_MATCHED:
         raise DataError(
             f"{named('init_from')} {start.init_from} must know at least half of the {_TOKENS[wanted.tokenizer.name]} in the "
-            f"training text, got {100 * share:.2g}%; name a model of a similar text, or none"
+            f"training text, got {percent(share)}; name a model of a similar text, or none"
         )
 
 

@@ -15,6 +15,7 @@ from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible
 from textgen.errors import FormatError, MissingError, TextgenError, UsageError
+from textgen.formatting import count, not_comparable, one_line
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile
@@ -76,8 +77,8 @@ def _inspect(arguments: Sequence[str]) -> None:
     problems = [*(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
     if not {job.config, job.state} & damaged:  # otherwise the first line is about one of these
         problems.append(facts.problem)
-    if count := len(damaged) + len(problems) - problems.count(None):
-        raise FormatError(f"{path} has {count} damaged part{'s' if count > 1 else ''}; see the lines above")
+    if damages := len(damaged) + len(problems) - problems.count(None):
+        raise FormatError(f"{path} has {count(damages, 'damaged part')}; see the lines above")
 
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[Path]:
@@ -106,7 +107,7 @@ def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[P
             _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
         except TextgenError as error:
             damaged.add(path)
-            _say(f"{path.name}: {' '.join(str(error).split())}")
+            _say(f"{path.name}: {one_line(error)}")
     return damaged
 
 
@@ -152,7 +153,7 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
-        scores.append(f"not comparable: {100 * unknown:.3g}% of the tokens are [UNK]")
+        scores.append(not_comparable(unknown))
     return {
         "shape": ", ".join(shape),
         "vocabulary": f"{model.vocabulary.size:,} token ids",

@@ -15,6 +15,7 @@ from textgen.cli.sample_output import encode_output, terminal_width
 from textgen.config import JobsCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
+from textgen.formatting import not_comparable
 
 if TYPE_CHECKING:
     from textgen.jobs import JobFacts
@@ -74,13 +75,15 @@ def _jobs(arguments: Sequence[str]) -> None:
 
 def _row(job: JobFacts) -> tuple[str, ...]:
     """Returns a row of the table."""
+    from rich.filesize import decimal
+
     state = f"{job.state} at step {job.steps:,}" if job.state in {"running", "stopped"} else job.state
     loss = "" if job.valid_loss is None else f"{job.valid_loss:.3f}"
     bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
     if bits and job.valid_unknown_share:
-        bits += f" (not comparable: {100 * job.valid_unknown_share:.3g}% [UNK])"
+        bits += f" ({not_comparable(job.valid_unknown_share)})"
     changed = _time(job)[:16]
-    return (visible(job.job_dir), state, loss, bits, f"{job.bytes / 1e6:,.1f} MB", changed, visible(job.problem or ""))
+    return (visible(job.job_dir), state, loss, bits, decimal(job.bytes), changed, visible(job.problem or ""))
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.config.validation import nearest
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.formatting import nearest
 from textgen.storage import bundled, fetch, is_bucket, read_text
 
 _TEXTS = ("texts", "data_dir")

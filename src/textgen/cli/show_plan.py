@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from textgen.cli.decision import Decision
 from textgen.cli.existing_job import Found
 from textgen.config import TrainingConfig
-from textgen.config.flags import described
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
+from textgen.formatting import described, rounded
 from textgen.jobs import JobDirectory
 from textgen.planning import Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
 from textgen.version import __version__
@@ -52,7 +52,7 @@ def show_plan(
         "start": decision.start.description,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, device)}",
         "limit": plan.limits,
-        "memory": f"about {plan.memory / 1e9:.1f} GB",
+        "memory": f"about {decimal(plan.memory)}",
         "disk": f"about {decimal(plan.disk)} for checkpoints",
         "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
     }
@@ -91,4 +91,4 @@ def _describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind
     characters = corpus.train.characters
     passes = expected_passes(config, tokens_in(characters, config.language_model), device)
     rate = dropout(passes, characters, config.language_model, started=config.is_started)
-    return f"dropout {rate:g} for about {float(f'{passes:.2g}'):,.12g} {'pass' if passes == 1 else 'passes'}"
+    return f"dropout {rate:g} for about {rounded(passes)} {'pass' if passes == 1 else 'passes'}"

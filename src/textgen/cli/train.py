@@ -29,6 +29,7 @@ from textgen.config.flags import Parser, build
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
+from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
 from textgen.planning import Plan
 from textgen.signals import Signals, wait_to_be_killed
@@ -260,13 +261,9 @@ def _must_rebuild_model(job: JobDirectory) -> bool:
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = " and ".join(f"--{name}" for name in _limits_reached(plan, state))
     console.say(
-        f"This job is finished: {_count(state.steps, 'step')}, {_count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
+        f"This job is finished: {count(state.steps, 'step')}, {count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
         f"To continue it, raise {limits}, with {shape_flags(plan.config)} to keep this model; to start over, use --fresh."
     )
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _show_next_steps(console: Console, job: str, summaries: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textgen.cloud.regions import includes
 from textgen.errors import AccessError, UsageError
+from textgen.formatting import count
 from textgen.storage import BucketSettings
 
 _DAY_SECONDS = 86_400
@@ -84,7 +85,4 @@ def check_rules(bucket: str, settings: BucketSettings) -> str:
 
 
 def _days(seconds: int) -> str:
-    if seconds < _DAY_SECONDS:
-        return f"{seconds:,} seconds"
-    days = seconds // _DAY_SECONDS
-    return f"{days:,} day{'s' if days > 1 else ''}"
+    return count(seconds, "second") if seconds < _DAY_SECONDS else count(seconds // _DAY_SECONDS, "day")

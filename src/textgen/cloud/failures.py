@@ -7,7 +7,7 @@ import re
 from textgen.cloud.rest import NEEDS_QUOTA_PROJECT, NO_QUOTA_PROJECT
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
-from textgen.storage.service import shorten
+from textgen.formatting import shorten
 
 _MOST_READ = 5000
 """Characters of a message. Google's are shorter, and the patterns take time that grows with the square of the length."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from textgen.errors import LockedError, MissingError, TextgenError, UsageError, from_os_error
+from textgen.formatting import count
 from textgen.jobs import JobDirectory, JobState, job_lock
 from textgen.storage import (
     BucketDirectory,
@@ -262,4 +263,4 @@ def _summary(files: int, size: int, uri: str, target: Path) -> str:
 
     if not files:
         return f"{target} is up to date with {uri}"
-    return f"downloading {files:,} file{'s' if files > 1 else ''}, {decimal(size)}, from {uri} to {target}"
+    return f"downloading {count(files, 'file')}, {decimal(size)}, from {uri} to {target}"

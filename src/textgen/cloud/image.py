@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from textgen.config.image import EXAMPLE, Image
-from textgen.config.validation import shown
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError, UsageError
+from textgen.formatting import shown
 
 
 def build_commands(name: str, checkout: Path) -> list[list[str]]:

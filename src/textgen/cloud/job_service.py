@@ -12,7 +12,8 @@ from textgen.cloud.failures import explain
 from textgen.cloud.rest import find_credentials, passing_failures, translated
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError
-from textgen.storage.service import said, shorten
+from textgen.formatting import shorten
+from textgen.storage.service import said
 
 _ANSWER_SECONDS = 60.0
 

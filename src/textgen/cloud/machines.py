@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from textgen.config.validation import shown
 from textgen.config.vertex import VertexConfig
 from textgen.errors import UsageError
+from textgen.formatting import shown
 
 
 @dataclass(frozen=True)

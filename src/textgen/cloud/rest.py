@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
-from textgen.storage.service import LOG_IN, said, shorten
+from textgen.formatting import shorten
+from textgen.storage.service import LOG_IN, said
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from textgen.config.validation import shown
 from textgen.errors import UsageError
+from textgen.formatting import shown
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
 _ADDRESS = re.compile(

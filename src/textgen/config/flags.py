@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
-from textgen.config.validation import convert, nearest
+from textgen.config.validation import convert
 from textgen.errors import UsageError
+from textgen.formatting import described, nearest
 
 Config = TypeVar("Config")
 
@@ -196,17 +197,6 @@ def _help_text(setting: Setting) -> str:
 def described_default(setting: Setting) -> str:
     """Returns what a command uses if the setting is not given, in words."""
     return setting.option.default_in_words or described(setting.default)
-
-
-def described(value: Any) -> str:
-    """Returns the value of a setting as users would write it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    if isinstance(value, tuple) and value:
-        return " ".join(map(repr, value))
-    return "none" if value in {None, "", ()} else str(value)
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:

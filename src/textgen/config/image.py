@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from textgen.config.validation import shown
 from textgen.errors import UsageError, named
+from textgen.formatting import shown
 
 _IMAGE = re.compile(
     r"(?P<host>[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?)/(?P<path>[a-z0-9]+((\.|_|__|-+|/)[a-z0-9]+)*)"

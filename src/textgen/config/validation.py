@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
-import reprlib
-from collections.abc import Iterable
 from typing import Any
 
 from textgen.config.option import Setting, settings
 from textgen.errors import UsageError
+from textgen.formatting import nearest, shown
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
-_MOST_SHOWN = 60
-_MOST_SUGGESTED = 3
 
 
 def convert(setting: Setting, raw: Any) -> Any:
@@ -79,30 +75,6 @@ def check_value(setting: Setting, value: Any) -> None:
             _check_text(setting, text)
     elif option.kind is not bool:
         _check_number(setting, value)
-
-
-def shown(value: Any) -> str:
-    """Returns a wrong value for a message: as Python writes it, shortened if long."""
-    try:
-        text = reprlib.repr(value)
-    except ValueError:  # Python refuses to print integers of more than 4300 digits
-        return "a number with thousands of digits"
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
-
-
-def nearest(name: str, known: Iterable[str], dashes: str = "") -> str:
-    """Returns `"; did you mean …?"` if a known name begins with this one or is close to it, else an empty text.
-
-    Args:
-        name: the given name, in any case.
-        known: the known names, in lower case.
-        dashes: the text to put before each known name, such as dashes.
-    """
-    known, name = list(known), name.lower()
-    close = [other for other in known if other.startswith(name)]
-    if not 0 < len(close) <= _MOST_SUGGESTED:
-        close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {' or '.join(dashes + other for other in close)}?" if close else ""
 
 
 def _convert_switch(setting: Setting, raw: Any) -> bool:

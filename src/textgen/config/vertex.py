@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from textgen.config.api_endpoint import endpoint_url
 from textgen.config.image import Image
 from textgen.config.option import option
-from textgen.config.validation import check_settings, shown
+from textgen.config.validation import check_settings
 from textgen.errors import UsageError
+from textgen.formatting import shown
 
 MACHINES = ("cpu", "t4", "l4", "a100", "h100")
 """The presets; `textgen.cloud.machines` defines each."""

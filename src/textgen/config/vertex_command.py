@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 
 from textgen.config.option import option
-from textgen.config.validation import check_settings, shown
+from textgen.config.validation import check_settings
 from textgen.errors import UsageError
+from textgen.formatting import shown
 
 _JOB = re.compile(r"(projects/[^/]+/locations/[^/]+/customJobs/)?([0-9]{1,20})", re.ASCII)
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.config.option import Setting, settings
 from textgen.config.training import TrainingConfig
-from textgen.config.validation import check_value, convert, nearest, shown
+from textgen.config.validation import check_value, convert
 from textgen.errors import FormatError, UsageError
+from textgen.formatting import nearest, one_line, shown
 
 if TYPE_CHECKING:
     from yaml import MappingNode
@@ -67,7 +68,7 @@ def _describe(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
     parts = filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))
-    reason = " ".join((", ".join(parts) or str(error)).split()).replace(' in "<unicode string>",', " at")
+    reason = one_line(", ".join(parts) or error).replace(' in "<unicode string>",', " at")
     return f"{place}: {reason}"
 
 

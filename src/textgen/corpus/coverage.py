@@ -8,6 +8,7 @@ from pathlib import Path
 from textgen.corpus.tokenizers import UNKNOWN
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError
+from textgen.formatting import percent
 
 MAX_UNKNOWN_SHARE = 0.05
 """The maximum share of a text's tokens that its vocabulary may lack. With more, it must belong to another text."""
@@ -48,6 +49,6 @@ def check_coverage(
         missing = vocabulary.unknown(token for token, _ in counts.most_common())
         raise DataError(
             f"{path} lacks {share:.1%} of the tokens of the training text, such as "
-            f"{', '.join(map(repr, missing[:_EXAMPLES]))}; at most {100 * most:.3g}% may be missing: {advice}"
+            f"{', '.join(map(repr, missing[:_EXAMPLES]))}; at most {percent(most)} may be missing: {advice}"
         )
     return share

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import Setting, TrainingConfig, settings
-from textgen.config.validation import check_value, shown
+from textgen.config.validation import check_value
 from textgen.errors import FormatError, UsageError
+from textgen.formatting import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

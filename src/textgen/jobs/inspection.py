@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textgen.errors import MissingError, TextgenError
+from textgen.formatting import one_line
 from textgen.jobs.checkpoint import CheckpointStore
 
 
@@ -52,7 +53,7 @@ def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
     except TextgenError as error:
         if isinstance(error, MissingError) and step not in store.steps():
             return None
-        return CheckpointFacts(step, size, problem=" ".join(str(error).split()))
+        return CheckpointFacts(step, size, problem=one_line(error))
     facts = checkpoint.facts
     progress = _mapping(facts.get("progress"))
     vocabulary = facts.get("vocabulary_sha256")

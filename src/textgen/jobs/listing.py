@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, TextgenError, from_os_error
+from textgen.formatting import one_line
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
 from textgen.jobs.state import JobState
@@ -80,7 +81,7 @@ def job_facts(job: JobDirectory) -> JobFacts:
         state = JobState.find(job.state) or JobState("stopped")
         best = _best_evaluation(job)
     except (TextgenError, OSError) as error:
-        return JobFacts(**place, state="damaged", problem=" ".join(str(error).split()))
+        return JobFacts(**place, state="damaged", problem=one_line(error))
     at_rest: Literal["finished", "stopped"] = "finished" if state.status == "finished" else "stopped"
     return JobFacts(
         **place,

@@ -8,7 +8,7 @@ from requests import PreparedRequest, Session
 from requests.adapters import HTTPAdapter
 
 from textgen.errors import UnavailableError
-from textgen.storage.service import shorten
+from textgen.formatting import shorten
 
 
 class _Refusal(HTTPAdapter):

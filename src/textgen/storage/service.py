@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError
+from textgen.formatting import shorten
 from textgen.storage.json_object import parse_object
 
 if TYPE_CHECKING:
@@ -120,8 +120,3 @@ def said(error: Exception) -> str:
     found = parse_object(answer[1]) if answer else None
     message = found["error"].get("message") if found and isinstance(found.get("error"), dict) else None
     return message if isinstance(message, str) else text
-
-
-def shorten(text: str, longest: int = 200) -> str:
-    """Shortens a text to one line without a full stop, for use inside a message."""
-    return textwrap.shorten(text, longest).rstrip(".")

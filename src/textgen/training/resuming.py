@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from textgen.config import DEFAULT_MINUTES, TrainingConfig, settings
-from textgen.config.flags import described
 from textgen.console import Console
 from textgen.errors import DataError, named
+from textgen.formatting import described
 from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
 from textgen.training.progress import Progress

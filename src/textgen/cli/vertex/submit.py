@@ -16,9 +16,9 @@ from textgen.config.vertex import FLAGS_ALONE, VertexConfig
 from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
+from textgen.formatting import shorten
 from textgen.jobs import Events, job_place
 from textgen.storage import Lease, bucket_settings, upload_once
-from textgen.storage.service import shorten
 
 PROGRAM = "textgen vertex submit"
 
