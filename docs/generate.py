@@ -245,7 +245,7 @@ def _settings_table(rows: Iterable[Setting]) -> str:
         "setting": lambda setting: f"`{setting.name}`",
         "default": _default,
         "values": _values,
-        "shapes the model": lambda setting: "yes" if setting.option.shapes_checkpoint else "no",
+        "shapes the model": _shapes_model,
         "what it does": lambda setting: _cell(setting.option.help),
     }
     return _table(list(columns), [[write(setting) for write in columns.values()] for setting in rows])
@@ -274,6 +274,12 @@ def _values(setting: Setting) -> str:
         "or `none`" if setting.nullable else "",
     ]
     return " ".join(word for word in words if word)
+
+
+def _shapes_model(setting: Setting) -> str:
+    if not setting.option.shapes_checkpoint:
+        return "no"
+    return f"only `{setting.option.switch[1]}`" if setting.option.switch else "yes"
 
 
 def _number(limit: float) -> str:

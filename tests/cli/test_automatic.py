@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import old_config
 from textgen.cli import automatic
 from textgen.cli.train import main
 from textgen.config import TrainCommand, TrainingConfig, settings
@@ -157,6 +158,20 @@ def test_a_job_keeps_its_half_precision(capsys, training):
     capsys.readouterr()
     assert "computed in float16" in plan(capsys, *arguments)
     assert main(["book.txt", *arguments, "--precision=float32", "--dry_run"]) == FormatError.exit_code
+
+
+@pytest.mark.parametrize("text", [old_config.FIRST, old_config.BOTH])
+def test_an_old_job_in_half_precision_is_resumed(training, text):
+    """A job whose config.yaml has `use_fp16: true` is found by its name, by either flag, and by its directory."""
+    job = Path("job/book-fp16-8-states-1-layers")
+    job.mkdir(parents=True)
+    by_name, by_directory = ["--lstm_state_size=8", "--max_steps=9"], [f"--job_dir={job}", "--max_steps=9"]
+    for arguments in (["--use_fp16", *by_name], ["--precision=mixed_float16", *by_name], by_directory):
+        (job / "config.yaml").write_text(text)
+        assert main(["book.txt", "--device=cpu", *arguments]) == 0
+        assert training.calls[-1].config.precision == "mixed_float16"
+        assert training.calls[-1].job.root == job
+    assert main(["book.txt", *by_directory, "--precision=float32"]) == FormatError.exit_code
 
 
 def test_without_a_time_limit_a_job_keeps_how_it_is_trained_too(capsys, training):

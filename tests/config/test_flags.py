@@ -73,6 +73,29 @@ def test_a_switch_has_all_its_spellings(argument, expected):
     assert parse(argument).layer_norm is expected
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--use_fp16"], "mixed_float16"),
+        (["--use-fp16=true", "--precision=mixed_float16"], "mixed_float16"),
+        (["--no-use_fp16"], "float32"),
+        (["--use_fp16=false", "--precision=mixed_bfloat16"], "mixed_bfloat16"),
+    ],
+)
+def test_a_switch_can_stand_for_a_value(arguments, expected):
+    """--use_fp16 is the same as --precision mixed_float16."""
+    assert parse(*arguments).precision == expected
+
+
+def test_a_switch_must_not_contradict_the_value():
+    """The error names both flags."""
+    with pytest.raises(UsageError) as raised:
+        parse("--use_fp16", "--precision=mixed_bfloat16")
+    assert raised.value.on_command_line == (
+        "--use_fp16 means --precision mixed_float16, got --precision mixed_bfloat16 too; leave one out"
+    )
+
+
 def test_a_bare_switch_leaves_the_next_argument_alone():
     """The argument after a switch is not taken as its value."""
     config = parse("--layer_norm", "book.txt", "--layers", "3", "more.txt")

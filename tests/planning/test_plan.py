@@ -170,7 +170,7 @@ def test_an_optimizer_with_fewer_slots_takes_less_memory():
             "2 LSTM layers of 500 states, embedding of 64, projection to 100, 833,815 parameters",
         ),
         (
-            {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "use_fp16": True},
+            {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "precision": "mixed_float16"},
             "1 LSTM layer of 2 states, one-hot input, layer norm, computed in float16, 165 parameters",
         ),
     ],

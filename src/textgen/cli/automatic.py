@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen.cli.job_config import START_OVER, notes_start, read_config
-from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
+from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings, shape
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
 from textgen.jobs import JobDirectory
@@ -124,8 +124,8 @@ def keep_choice(
     kept = {name for name in CHOSEN_SETTINGS if name not in given} - set(LIMITS_BY_PASSES)
     if not leaves_model_open(command, given) or PLACEHOLDER in config.job_dir:
         kept -= set(SHAPE_SETTINGS)  # the job was found by its shape
-    elif "precision" not in given:
-        kept.add("use_fp16")
+    elif "precision" not in given and shape(before)["use_fp16"]:
+        kept.add("precision")
     config = with_settings(config, before, kept)
     if config.time_limit is not None and before.time_limit is not None:
         limits = before

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import SamplingConfig, settings
-from textgen.config.validation import convert
+from textgen.config.values import convert
 from textgen.errors import DataError, UsageError
 from textgen.formatting import nearest, shown
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from textgen.config.option import option
-from textgen.config.validation import check_settings
+from textgen.config.values import check_settings
 from textgen.errors import UsageError, named
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
-from textgen.config.validation import convert
+from textgen.config.values import convert, replace_switches
 from textgen.errors import UsageError
 from textgen.formatting import described, nearest
 
@@ -42,6 +42,7 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             formatter_class=_HelpFormatter,
         )
+        self._settings: list[Setting] = []
         self._switches: set[str] = set()
         self._converters: dict[str, Callable[[str], Any]] = {}
         self._groups: dict[str, argparse._ArgumentGroup] = {}
@@ -52,7 +53,9 @@ class Parser(argparse.ArgumentParser):
             heading = setting.option.group
             if heading not in self._groups:
                 self._groups[heading] = self.add_argument_group(heading)
-            self._add(self._groups[heading], setting)
+            for each in filter(None, (setting, setting.switch)):
+                self._add(self._groups[heading], each)
+            self._settings.append(setting)
 
     def add_help_and_version(self) -> None:
         """Adds `--version` and `--help`."""
@@ -74,7 +77,7 @@ class Parser(argparse.ArgumentParser):
             The values of the given flags and arguments, by the name of the setting.
 
         Raises:
-            UsageError: if a flag is unknown, there are too many arguments, or a value has the wrong type.
+            UsageError: if a flag is unknown, there are too many arguments, a value has the wrong type, or a switch contradicts a value.
         """
         flags: list[str] = []
         others: list[str] = []
@@ -95,9 +98,10 @@ class Parser(argparse.ArgumentParser):
                 values[name] = self._converters[name]("--")
             elif isinstance(values[name], list):
                 values[name] = [self._converters[name]("--") if value == [] else value for value in values[name]]
-        return {
+        given = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value != []
         }
+        return replace_switches(self._settings, given)
 
     def error(self, message: str) -> NoReturn:
         """Raises the message of argparse as a `UsageError`."""
@@ -190,7 +194,7 @@ def _help_text(setting: Setting) -> str:
     elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described_default(setting)}")
     if setting.option.shapes_checkpoint:
-        notes.append("shapes the model")
+        notes.append(f"{setting.option.switch[1]} shapes the model" if setting.option.switch else "shapes the model")
     return f"{setting.option.help} ({'; '.join(notes)})" if notes else setting.option.help
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textgen.config.option import option
-from textgen.config.validation import check_settings
+from textgen.config.values import check_settings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textgen.config.api_endpoint import endpoint_url
 from textgen.config.image import Image
 from textgen.config.option import option
-from textgen.config.validation import check_settings
+from textgen.config.values import check_settings
 from textgen.errors import UsageError
 from textgen.formatting import shown
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from textgen.config.option import option
-from textgen.config.validation import check_settings
+from textgen.config.values import check_settings
 from textgen.errors import UsageError
 from textgen.formatting import shown
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from textgen.config.option import Setting, settings
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 from textgen.formatting import nearest, shown
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -44,6 +45,33 @@ def convert(setting: Setting, raw: Any) -> Any:
             return "yes" if raw else "no"
         raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
+
+
+def replace_switches(known: Iterable[Setting], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replaces each switch by the value that it stands for.
+
+    Args:
+        known: the settings, some of which have a switch.
+        values: the values of settings and switches, by name.
+
+    Returns:
+        The values of settings alone. A switch that is off stands for the default, unless there is a value.
+
+    Raises:
+        UsageError: if a switch is on, and the setting has another value.
+    """
+    found = dict(values)
+    for setting in known:
+        if setting.option.switch is None or setting.option.switch[0] not in found:
+            continue
+        switch, value = setting.option.switch
+        is_on, given = found.pop(switch), found.get(setting.name)
+        if is_on and given not in {None, value}:
+            raise UsageError(
+                f"{named(switch)} means {setting.label} {value}, got {setting.label} {given} too; leave one out"
+            )
+        found[setting.name] = value if is_on else given or setting.default
+    return found
 
 
 def check_settings(config: Any) -> None:
