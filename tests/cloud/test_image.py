@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from textgen.cli.vertex.build import main
-from textgen.config.image import Image
+from textgen.config.cloud_names import Image
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
 BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORFLOW=gpu --tag {IMAGE} ."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from textgen.cloud.bucket_rules import check_region, check_rules
 from textgen.cloud.job_access import access_of, service_agent
 from textgen.cloud.rest import DisabledError, Services, check_credentials, find_credentials
-from textgen.config.image import Image
+from textgen.config.cloud_names import Image
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
 from textgen.storage import BucketSettings, bucket_settings

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 
+from textgen.config.cloud_names import BUCKET
 from textgen.errors import UsageError
 
 SCHEME = "gs://"
 
 _ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 """The start of a URI (RFC 3986, section 3.1). A single letter is a Windows drive."""
-
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-"""A bucket's name: 3 to 63 characters, or up to 222 with dots (Cloud Storage's documentation, "Bucket names")."""
 
 _MOST_OBJECT_BYTES = 1024
 """The longest name of an object (Cloud Storage's documentation, "Object names")."""
@@ -55,7 +53,7 @@ def split(uri: str) -> tuple[str, str]:
         UsageError: for an invalid URI.
     """
     bucket, _, name = uri.removeprefix(SCHEME).partition("/")
-    if not is_bucket(uri) or not _BUCKET.fullmatch(bucket):
+    if not is_bucket(uri) or not BUCKET.fullmatch(bucket):
         raise UsageError(
             f"a place in a bucket must be gs://BUCKET/PATH, the bucket in 3 or more of a-z, 0-9, '.', '_' and '-', got {uri}"
         )

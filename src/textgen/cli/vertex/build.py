@@ -9,8 +9,8 @@ from pathlib import Path
 from textgen.cli.entry import run_command
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.commands import BuildCommand
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_command import BuildCommand
 from textgen.console import Console
 
 PROGRAM = "textgen vertex build"

@@ -10,8 +10,9 @@ from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.typed import typed, typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
+from textgen.config.cloud_names import job_id
+from textgen.config.commands import FetchCommand
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_command import FetchCommand, job_id
 from textgen.console import Console, visible
 from textgen.storage import is_bucket
 

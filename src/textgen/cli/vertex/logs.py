@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_job
+from textgen.config.commands import JobCommand, LogsCommand
 from textgen.config.flags import Parser, build
-from textgen.config.vertex_command import JobCommand, LogsCommand
 from textgen.console import Console, visible
 
 if TYPE_CHECKING:

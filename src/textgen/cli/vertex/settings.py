@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from textgen.config.cloud_names import job_id
+from textgen.config.commands import JobCommand, VertexFile
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ALONE, VertexConfig
-from textgen.config.vertex_command import JobCommand, VertexFile, job_id
+from textgen.config.vertex import FLAGS_ONLY, VertexConfig
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, MissingError
 from textgen.storage import read_text
@@ -36,7 +37,7 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
     if named is not None and not file.exists():
         raise MissingError(f"there is no --vertex_config {named}; check the path")
     from_file = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
-    for name in FLAGS_ALONE:
+    for name in FLAGS_ONLY:
         if name in from_file:
             raise FormatError(
                 f"{file} must not contain {name}, which decides where your credentials go; remove it, and give "

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textgen.cli.entry import run_command
 from textgen.cli.vertex.output import write_line
 from textgen.cli.vertex.settings import add_vertex_settings, read_job
+from textgen.config.commands import JobCommand
 from textgen.config.flags import Parser
-from textgen.config.vertex_command import JobCommand
 from textgen.console import Console
 
 PROGRAM = "textgen vertex status"

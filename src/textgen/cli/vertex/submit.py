@@ -11,9 +11,9 @@ from textgen.cli.show_plan import UNWRAPPED, describe_choices
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain
 from textgen.config import TrainCommand, settings
+from textgen.config.commands import SubmitCommand, VertexFile
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ALONE, VertexConfig
-from textgen.config.vertex_command import SubmitCommand, VertexFile
+from textgen.config.vertex import FLAGS_ONLY, VertexConfig
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.formatting import shorten
@@ -163,7 +163,7 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
         f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
     )
     console.say("Next:")
-    names = {"vertex_config", "project", "region", *FLAGS_ALONE} & values.keys()
+    names = {"vertex_config", "project", "region", *FLAGS_ONLY} & values.keys()
     known = (*settings(VertexFile), *settings(VertexConfig))
     given = [setting.as_argument(values[setting.name]) for setting in known if setting.name in names]
     for step in ("status", "logs", "cancel", "fetch"):

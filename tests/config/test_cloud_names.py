@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.config.api_endpoint import endpoint_url
+from textgen.config.cloud_names import endpoint_url
 from textgen.config.vertex import VertexConfig
 from textgen.errors import UsageError
 
