@@ -352,7 +352,7 @@ def test_a_job_without_a_model_says_so(remote, home, capsys):
             66,
             "there is no job in gs://{bucket}/absent: it contains no config.yaml; check the name",
         ),
-        ("gs://no-such-bucket/job", 66, "cannot list gs://no-such-bucket/job: it is not there"),
+        ("gs://no-such-bucket/job", 66, "cannot list gs://no-such-bucket/job: it does not exist"),
         ("gs://{bucket}", 2, "JOB must name a job directory, got gs://{bucket}; name one in gs://{bucket}"),
         ("gs://{bucket}/a/..", 2, "JOB must name a job directory, got gs://{bucket}/a/.."),
         ("gs://", 2, "a place in a bucket must be gs://BUCKET/PATH"),

@@ -279,9 +279,9 @@ def test_the_file_for_gcloud_needs_no_network(folder, alone, capsys):
         (["--batch_size=5000"], 65, "the training text is too short"),
         (["absent.txt"], 66, "there is no absent.txt"),
         (["--region=europe-west4"], 2, "is in us-central1 and the job would run in europe-west4"),
-        (["--bucket=no-such-bucket"], 66, "cannot read the settings of gs://no-such-bucket: it is not there"),
+        (["--bucket=no-such-bucket"], 66, "cannot read the settings of gs://no-such-bucket: it does not exist"),
         (["--vertex_config=absent.yaml"], 66, "there is no --vertex_config absent.yaml"),
-        (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it is not there"),
+        (["gs://no-such-bucket/book.txt"], 66, "cannot list gs://no-such-bucket/book.txt: it does not exist"),
     ],
 )
 def test_an_invalid_job_is_refused_before_anything_is_created(

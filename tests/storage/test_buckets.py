@@ -94,10 +94,13 @@ def test_what_is_not_there_is_missing(bucket, name):
     [
         (
             401,
-            (errors.UnavailableError, "no valid credentials; log in with `gcloud auth application-default login`, or"),
+            (
+                errors.UnavailableError,
+                "no valid credentials for it; log in with `gcloud auth application-default login`, or",
+            ),
         ),
         (403, (errors.AccessError, "you are not allowed[^\n]*; ask for the role Storage Object Viewer")),
-        (400, (errors.UnavailableError, "Google Cloud Storage refuses it: [^\n]*you are not allowed")),
+        (400, (errors.UnavailableError, "Google refuses it: [^\n]*you are not allowed")),
     ],
 )
 def test_a_refusal_is_one_line(bucket, front, before, status, refusal):

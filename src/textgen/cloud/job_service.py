@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from textgen.cloud.failures import explain
-from textgen.cloud.rest import find_credentials, passing_failures, translated
+from textgen.cloud.rest import find_credentials, transient_errors
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError
 from textgen.formatting import shorten
-from textgen.storage.service import said
+from textgen.storage.service import confine, message_of, translated
 
 _ANSWER_SECONDS = 60.0
 
@@ -39,8 +39,6 @@ class JobService:
     def __enter__(self) -> Self:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
-
-        from textgen.storage.confinement import confine
 
         self._client: JobServiceClient = JobServiceClient(
             credentials=find_credentials(),
@@ -126,11 +124,11 @@ class JobService:
             try:
                 yield
             except (api.TooManyRequests, api.Forbidden, api.BadRequest, api.NotFound) as error:
-                if (known := explain(said(error), self._config)) is not None:
+                if (known := explain(message_of(error), self._config)) is not None:
                     raise known from error
                 if isinstance(error, api.BadRequest):
                     raise UnavailableError(
-                        f"{doing}: Vertex AI refuses it: {shorten(said(error))}; correct it and try again"
+                        f"{doing}: Vertex AI refuses it: {shorten(message_of(error))}; correct it and try again"
                     ) from error
                 raise
 
@@ -145,7 +143,7 @@ def _retried() -> dict[str, Any]:
     """The arguments for a request that can be retried."""
     from google.api_core.retry import Retry, if_exception_type
 
-    retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)
+    retry = Retry(if_exception_type(*transient_errors()), initial=0.5, timeout=_ANSWER_SECONDS)
     return {"timeout": _ANSWER_SECONDS, "retry": retry}
 
 

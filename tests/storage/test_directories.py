@@ -1,11 +1,26 @@
 import os
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from textgen.errors import AccessError, TextgenError, UsageError
-from textgen.storage import cache_directory
+from textgen.errors import AccessError, MissingError, TextgenError, UsageError
+from textgen.storage import bundled, cache_directory, state_path
+
+module = sys.modules[bundled.__module__]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home of nothing but this test's own directories."""
+    for name in ("TEXTGEN_STATE", "TEXTGEN_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "USERPROFILE", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "states"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    return tmp_path
 
 
 def test_the_environment_names_the_cache(tmp_path, monkeypatch):
@@ -112,3 +127,91 @@ def test_a_home_of_nobody_is_one_error(monkeypatch):
     with pytest.raises(TextgenError, match=r"^[^\n]*TEXTGEN_CACHE[^\n]*no-such-user-here[^\n]*$"):
         cache_directory("ids")
     assert not Path("~no-such-user-here").exists()
+
+
+def test_the_environment_names_the_place(tmp_path, monkeypatch):
+    """Below TEXTGEN_STATE, whatever TEXTGEN_CACHE says; nothing is made."""
+    monkeypatch.setenv("TEXTGEN_STATE", str(tmp_path / "mine"))
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+    assert state_path("jobs/1") == tmp_path / "mine" / "jobs" / "1"
+    monkeypatch.setenv("TEXTGEN_STATE", "~/other")
+    assert state_path("jobs/1") == tmp_path / "other" / "jobs" / "1"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows names the directory otherwise")
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_it_the_place_is_the_users_and_no_cache(tmp_path, monkeypatch, value):
+    """Where the system keeps the state of programs, below a directory of our name."""
+    if value is not None:
+        monkeypatch.setenv("TEXTGEN_STATE", value)
+    path = state_path("jobs/1")
+    assert path.is_relative_to(tmp_path)
+    assert path.parts[-3:] == ("textgen", "jobs", "1")
+    assert path.parents[1] != cache_directory("jobs").parent
+
+
+def test_what_an_earlier_version_left_in_the_cache_is_found():
+    """It is used there, until there is one in the new place."""
+    earlier = cache_directory("jobs") / "1"
+    new = state_path("jobs/1")
+    assert new != earlier
+    earlier.mkdir()
+    assert state_path("jobs/1") == earlier
+    new.mkdir(parents=True)
+    assert state_path("jobs/1") == new
+
+
+def test_a_state_in_a_home_of_nobody_is_one_error(monkeypatch):
+    """It names the variable."""
+    monkeypatch.setenv("TEXTGEN_STATE", "~no-such-user-here/state")
+    with pytest.raises(MissingError, match=r"^TEXTGEN_STATE is ~no-such-user-here/state, and there is no such home"):
+        state_path("jobs/1")
+
+
+def test_the_story_and_the_presets_are_found():
+    """What textgen needs to run without any text or flag is there."""
+    story = bundled("data/story.txt")
+    assert story.is_absolute()
+    assert len(story.read_text(encoding="utf-8")) > 100_000
+    assert [path.name for path in bundled("configs").glob("*.yaml")]
+
+
+def test_the_current_directory_does_not_matter(tmp_path, monkeypatch):
+    """Bundled files are found from anywhere, and files of the same name nearby are not taken for them."""
+    expected = bundled("data/story.txt")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "story.txt").write_text("another story")
+    monkeypatch.chdir(tmp_path)
+    assert bundled("data/story.txt") == expected
+    assert expected.is_file()
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A package as a wheel lays it out, without a checkout above it."""
+    package = tmp_path / "site-packages" / "textgen"
+    (package / "bundled" / "data").mkdir(parents=True)
+    (package / "bundled" / "data" / "story.txt").write_text("the story of the wheel")
+    monkeypatch.setattr(module, "_PACKAGE", package)
+    monkeypatch.setattr(module, "_CHECKOUT", tmp_path)
+    return package
+
+
+def test_in_a_wheel_the_files_are_inside_the_package(installed):
+    """An installed textgen uses the files that came with it."""
+    assert bundled("data/story.txt") == installed / "bundled" / "data" / "story.txt"
+    assert bundled("data") == installed / "bundled" / "data"
+
+
+def test_a_name_that_is_nowhere_gives_a_path_that_is_not_there(installed):
+    """Whoever opens it says that it is missing."""
+    assert not bundled("data/other.txt").exists()
+
+
+def test_the_wheel_carries_what_is_asked_for():
+    """The directories that a wheel packs under `bundled` are those that a checkout has."""
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    for name in ("configs", "data"):
+        assert f'"{name}" = "textgen/bundled/{name}"' in project
+        assert bundled(name).is_dir()

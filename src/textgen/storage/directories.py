@@ -1,4 +1,4 @@
-"""Finds the user's caches: files that can be made or downloaded again."""
+"""Finds the directories that are not a job's: the user's caches, unfinished uploads, and the files that come with textgen."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 from textgen.errors import MissingError, UsageError
+from textgen.storage.bucket_names import is_uri
 from textgen.storage.files import is_temporary, make_directory, remove_old_temporaries
-from textgen.storage.uris import is_uri
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_CHECKOUT = _PACKAGE.parents[1]
 
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A cached file that nobody has read for this long only fills the disk."""
@@ -69,6 +72,36 @@ def named_directory(variable: str) -> Path | None:
         return Path(named).expanduser() if named else None
     except RuntimeError as error:
         raise MissingError(f"{variable} is {named}, and there is no such home directory; name another place") from error
+
+
+def state_path(name: str) -> Path:
+    """Returns a path in `TEXTGEN_STATE`, or else in the user's state directory; creates nothing.
+
+    Earlier versions kept such work in the cache. If it is there, and not in the new directory, that path is returned.
+
+    Args:
+        name: the relative path of a file or a directory, such as `"jobs/KEY/copy"`.
+
+    Raises:
+        MissingError: if `TEXTGEN_STATE` or `TEXTGEN_CACHE` is in the home of a user that does not exist.
+    """
+    from platformdirs import user_state_path
+
+    path = (named_directory("TEXTGEN_STATE") or user_state_path("textgen", appauthor=False)) / name
+    earlier = cache_root() / name
+    return earlier if earlier.exists() and not path.exists() else path
+
+
+def bundled(name: str) -> Path:
+    """Returns the path of a bundled file or directory.
+
+    A wheel contains them inside the package (see `pyproject.toml`); in a checkout they are at its top.
+
+    Args:
+        name: the path relative to the top of the checkout, such as `"configs"` or `"data/story.txt"`.
+    """
+    in_wheel = _PACKAGE / "bundled" / name
+    return in_wheel if in_wheel.exists() else _CHECKOUT / name
 
 
 def _unused_seconds(path: Path) -> float:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from textgen import errors
 from textgen.storage import can_be_local, check_local_name
-from textgen.storage.object_names import find_twins
+from textgen.storage.bucket_names import find_collision
 
 DEVICES = ["CON", "nul", "aux", "prn", "COM1", "lpt9", "com¹", "CONIN$", "conout$"]
 
@@ -88,13 +88,13 @@ def test_a_name_that_is_taken_stays_below_the_folder_elsewhere(name):
 @pytest.mark.parametrize("names", [["a/B", "a/b"], ["Straße", "STRASSE"], ["e\u0301", "é"], ["x", "A", "b", "a"]])
 def test_twins_are_found(names):
     """Names that differ in case alone, or in how an accent is encoded, are one file on Windows or macOS."""
-    assert find_twins(names, folds_case=True) is not None
-    assert find_twins(names, folds_case=False) is None
+    assert find_collision(names, folds_case=True) is not None
+    assert find_collision(names, folds_case=False) is None
 
 
 def test_other_names_are_no_twins():
     """Each of them is a file of its own."""
-    assert find_twins(["a", "b", "a/b", "é", "e"], folds_case=True) is None
+    assert find_collision(["a", "b", "a/b", "é", "e"], folds_case=True) is None
 
 
 def test_a_refusal_names_the_whole_place():
