@@ -290,17 +290,17 @@ def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bu
     assert directory.read("x") == (b"two", written)
 
 
-def test_twins_are_refused(bucket, tmp_path, monkeypatch):
+def test_names_that_collide_are_refused(bucket, tmp_path, monkeypatch):
     """On a disk that ignores case, one would replace the other."""
     for name in ("texts/Book.txt", "texts/book.txt"):
         bucket.blob(name).upload_from_string(name.encode())
     uri, place = f"gs://{bucket.name}/texts", tmp_path / "home"
     assert fetch_directory(uri, place) == ["Book.txt", "book.txt"]
     monkeypatch.setattr(buckets, "find_collision", partial(find_collision, folds_case=True))
-    twins = rf"^Book\.txt and book\.txt in {uri} would be one file on this machine; rename one of them$"
-    with pytest.raises(errors.InputOutputError, match=twins):
+    collision = rf"^Book\.txt and book\.txt in {uri} would be one file on this machine; rename one of them$"
+    with pytest.raises(errors.InputOutputError, match=collision):
         fetch_directory(uri, place)
-    with pytest.raises(errors.InputOutputError, match=twins):
+    with pytest.raises(errors.InputOutputError, match=collision):
         fetch_argument(uri, choose_texts)
 
 

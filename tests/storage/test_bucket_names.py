@@ -86,13 +86,13 @@ def test_a_name_that_is_taken_stays_below_the_folder_elsewhere(name):
 
 
 @pytest.mark.parametrize("names", [["a/B", "a/b"], ["Straße", "STRASSE"], ["e\u0301", "é"], ["x", "A", "b", "a"]])
-def test_twins_are_found(names):
+def test_names_that_collide_are_found(names):
     """Names that differ in case alone, or in how an accent is encoded, are one file on Windows or macOS."""
     assert find_collision(names, folds_case=True) is not None
     assert find_collision(names, folds_case=False) is None
 
 
-def test_other_names_are_no_twins():
+def test_other_names_do_not_collide():
     """Each of them is a file of its own."""
     assert find_collision(["a", "b", "a/b", "é", "e"], folds_case=True) is None
 

@@ -84,17 +84,6 @@ def check_job(job: JobDirectory, config: TrainingConfig, corpus: Corpus, *, allo
     return Found(corpus, state, f"The {changed} has changed: the job keeps its own vocabulary{share}")
 
 
-def last_evaluation(job: JobDirectory) -> dict[str, Any]:
-    """Returns the last entry of metrics.jsonl; empty if there is none."""
-    if not job.metrics.exists():
-        return {}
-    lines = read_text(job.metrics).splitlines()
-    found = parse_object(lines[-1]) if lines else {}
-    if found is None:
-        raise FormatError(f"the last line of {job.metrics} is damaged; remove that line")
-    return found
-
-
 def read_vocabulary(path: Path) -> Vocabulary:
     """Reads and verifies a job's `vocabulary.json`.
 

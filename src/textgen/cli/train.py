@@ -13,7 +13,7 @@ from textgen.cli.blas_threads import use_one_blas_thread
 from textgen.cli.decision import Decision, decide
 from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
-from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
+from textgen.cli.existing_job import Found, check_job, check_movable
 from textgen.cli.init_from import find_model
 from textgen.cli.memory import check_memory
 from textgen.cli.model_file_size import check_model_file
@@ -30,7 +30,7 @@ from textgen.console import Console, in_cloud_job
 from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.formatting import count
-from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
+from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json, read_metrics
 from textgen.planning import Plan
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
@@ -134,7 +134,8 @@ def _run(arguments: Sequence[str], environment: CloudEnvironment, signals: Signa
             )
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
-        result = {"job_dir": str(job), **last_evaluation(job), **summary} if command.json else {}
+        last = (read_metrics(job.metrics) or [{}])[-1] if command.json else {}
+        result = {"job_dir": str(job), **last, **summary} if command.json else {}
     _show_next_steps(console, str(job), summaries or below(str(job), job.logs.name))
     if command.json:
         sys.stdout.write(as_json(result) + "\n")

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from textgen.errors import LockedError, MissingError, TextgenError, UsageError, from_os_error
 from textgen.formatting import count
-from textgen.jobs import JobDirectory, JobState, job_lock
+from textgen.jobs import JobDirectory, JobState, job_lock, read_metrics
 from textgen.storage import (
     BucketDirectory,
     StoredObject,
@@ -234,20 +234,15 @@ def _refuse_loss(
     with tempfile.TemporaryDirectory() as place:
         other = JobDirectory(Path(place))
         fetch_directory(record.uri, other.root, [other.state.name, other.metrics.name])
-        begin = _first_evaluation(job)
-        if begin is not None and begin != _first_evaluation(other):
+        # The first evaluation of any two runs differs, because it contains the seconds that it took.
+        first = read_metrics(job.metrics)[:1]
+        if first and first != read_metrics(other.metrics)[:1]:
             raise UsageError(f"{job.root} contains another run than {record.uri}; {advice}")
         mine, others = (JobState.find(directory.state) or JobState("stopped") for directory in (job, other))
         if mine.steps > others.steps:
             raise UsageError(
                 f"{job.root} is newer, at step {mine.steps:,}, than {record.uri}, at step {others.steps:,}; {advice}"
             )
-
-
-def _first_evaluation(job: JobDirectory) -> str | None:
-    """A job's first line of metrics, which differs between any two runs because it contains the seconds it took."""
-    lines = read_text(job.metrics).splitlines() if job.metrics.exists() else []
-    return lines[0] if lines else None
 
 
 def _remove_old_checkpoints(job: JobDirectory, record: _Record, there: Mapping[str, StoredObject]) -> None:

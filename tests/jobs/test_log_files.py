@@ -1,11 +1,19 @@
+import json
+import math
 import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textgen.errors import InputOutputError, MissingError
-from textgen.jobs import LogFile
+from textgen.errors import FormatError, InputOutputError, MissingError
+from textgen.jobs import LogFile, as_json, read_metrics
+
+VALUES = st.dictionaries(
+    st.text(max_size=8),
+    st.none() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    max_size=5,
+)
 
 
 def entry(number):
@@ -98,3 +106,40 @@ def test_what_the_system_refuses_is_one_error_and_tried_again(tmp_path):
     path.unlink()
     log.write()
     assert path.read_text(encoding="utf-8") == entry(1)
+
+
+def refuse(constant):
+    raise AssertionError(f"{constant} is not JSON")
+
+
+@given(record=VALUES)
+def test_figures_are_one_line(record):
+    """Whatever is in the texts, it is one line, and numbers come back to the last bit."""
+    line = as_json(record)
+    assert "\n" not in line
+    assert json.loads(line, parse_constant=refuse) == record
+
+
+def test_numbers_beyond_json_are_null():
+    """JSON has no infinity, as a perplexity can be, and no NaN: any reader of JSON reads the line."""
+    line = as_json({"perplexity": math.inf, "loss": math.nan, "low": -math.inf, "steps": 1})
+    assert json.loads(line, parse_constant=refuse) == {"perplexity": None, "loss": None, "low": None, "steps": 1}
+
+
+def test_metrics_are_read_without_an_unfinished_line(tmp_path):
+    """A trainer may be writing the last line. A file without a whole line has no evaluation, and neither has one that is missing."""
+    path = tmp_path / "metrics.jsonl"
+    assert read_metrics(path) == []
+    path.write_text('{"steps": 1')
+    assert read_metrics(path) == []
+    path.write_text('{"steps": 1}\n{"steps": 2}\n{"st')
+    assert read_metrics(path) == [{"steps": 1}, {"steps": 2}]
+
+
+@pytest.mark.parametrize("line", ["", "nonsense", "[1]", "[" * 10**5])
+def test_a_damaged_line_of_the_metrics_is_named(tmp_path, line):
+    """The error names the file and the line."""
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(f'{{"steps": 1}}\n{line}\n{{"steps": 2}}\n')
+    with pytest.raises(FormatError, match=r"^[^\n]*metrics\.jsonl is damaged in line 2; remove that line$"):
+        read_metrics(path)

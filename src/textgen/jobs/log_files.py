@@ -1,18 +1,21 @@
-"""An append-only text file that contains each entry once, however often its writer is killed.
+"""The files of a job that grow with each evaluation: metrics.jsonl and samples.txt.
 
-Each checkpoint records the length of the file. A trainer that resumes from the checkpoint truncates the file to that
-length, and then writes again what a killed trainer had written after the checkpoint.
+They contain each entry once, however often their writer is killed. Each checkpoint records their lengths. A trainer that resumes from the
+checkpoint truncates them to these lengths, and then writes again what a killed trainer had written after the checkpoint.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.errors import from_os_error
+from textgen.errors import FormatError, from_os_error
+from textgen.storage import parse_object, read_text
 
 
 class LogFile:
@@ -86,3 +89,52 @@ class LogFile:
                 os.truncate(self.path, size)
         except OSError as error:
             raise from_os_error(error, f"cannot write {self.path}") from error
+
+
+def as_json(values: Mapping[str, Any]) -> str:
+    """Formats figures as one line of JSON. JSON has neither infinity nor NaN, so these become null."""
+    known = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
+    }
+    return json.dumps(known)
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Reads metrics.jsonl.
+
+    Args:
+        path: the file; it need not exist.
+
+    Returns:
+        The evaluations, oldest first, without an unfinished last line.
+
+    Raises:
+        TextgenError: if the file cannot be read, or a line is damaged.
+    """
+    evaluations = []
+    *lines, _ = read_text(path).split("\n") if path.exists() else [""]
+    for number, line in enumerate(lines, start=1):
+        values = parse_object(line)
+        if values is None:
+            raise FormatError(f"{path} is damaged in line {number}; remove that line")
+        evaluations.append(values)
+    return evaluations
+
+
+def best_evaluation(path: Path) -> dict[str, Any]:
+    """Returns the evaluation in metrics.jsonl with the lowest validation loss; empty if there is none.
+
+    Raises:
+        TextgenError: as `read_metrics`.
+    """
+    scored = [values for values in read_metrics(path) if finite_number(values, "valid_loss") is not None]
+    return min(scored, key=lambda values: float(values["valid_loss"]), default={})
+
+
+def finite_number(values: Mapping[str, Any], name: str) -> float | None:
+    """Returns a number of a JSON object, or None if the value is something else."""
+    try:
+        value = float(values[name])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return value if math.isfinite(value) else None

@@ -1,24 +1,96 @@
-"""Finds jobs, and reads the state, best score and size of each; opens no checkpoint and no model."""
+"""The status of jobs: reads and writes state.json, and lists jobs with their best score and size. Opens no checkpoint and no model."""
 
 from __future__ import annotations
 
-import math
+import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, TextgenError, from_os_error
 from textgen.formatting import one_line
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
-from textgen.jobs.state import JobState
-from textgen.storage import parse_object, read_text
+from textgen.jobs.log_files import best_evaluation, finite_number
+from textgen.storage import parse_object, read_text, write_atomic
+
+Status = Literal["running", "stopped", "finished"]
+_KINDS = {
+    "status": (str,),
+    "steps": (int,),
+    "epochs": (int,),
+    "minutes": (int, float),
+    "data_sha256": (str,),
+    "stale": (int,),
+}
 
 _LATEST = 250_000_000_000.0
 """A time in the year 9892: some file systems contain later ones, which `datetime` cannot represent."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """The totals of a job.
+
+    Attributes:
+        status: `running`, `stopped` before the job's limits, or `finished`.
+        steps: the updates made.
+        epochs: the completed passes over the training text.
+        minutes: the training time, without evaluation.
+        data_sha256: the hash of the text.
+        stale: the number of evaluations since the best one.
+    """
+
+    status: Status
+    steps: int = 0
+    epochs: int = 0
+    minutes: float = 0.0
+    data_sha256: str = ""
+    stale: int = 0
+
+    def write(self, path: Path) -> None:
+        """Writes the file atomically.
+
+        Raises:
+            TextgenError: if the operating system refuses.
+        """
+        write_atomic(path, json.dumps(dataclasses.asdict(self)) + "\n")
+
+    @classmethod
+    def find(cls, path: Path) -> JobState | None:
+        """Reads the file, or returns None if there is none.
+
+        Raises:
+            TextgenError: as `read`.
+        """
+        return cls.read(path) if path.exists() else None
+
+    @classmethod
+    def read(cls, path: Path) -> JobState:
+        """Reads the file.
+
+        Raises:
+            TextgenError: if it cannot be read or is damaged.
+        """
+        found = parse_object(read_text(path))
+        try:
+            if found is None:
+                raise ValueError("it is no JSON object")
+            state = cls(**found)
+            for name, value in vars(state).items():
+                if type(value) not in _KINDS[name]:
+                    raise TypeError(f"its {name} is {value!r}")
+            if state.status not in get_args(Status):
+                raise ValueError(f"its status is {state.status!r}")
+        except (TypeError, ValueError, RecursionError) as error:  # a value may be nested too deeply to be shown
+            raise FormatError(
+                f"{path} is damaged: {error}; remove it, and training resumes from the checkpoint"
+            ) from error
+        return state
 
 
 @dataclass(frozen=True)
@@ -79,7 +151,7 @@ def job_facts(job: JobDirectory) -> JobFacts:
     try:
         from_yaml(read_text(job.config), str(job.config))
         state = JobState.find(job.state) or JobState("stopped")
-        best = _best_evaluation(job)
+        best = best_evaluation(job.metrics)
     except (TextgenError, OSError) as error:
         return JobFacts(**place, state="damaged", problem=one_line(error))
     at_rest: Literal["finished", "stopped"] = "finished" if state.status == "finished" else "stopped"
@@ -89,9 +161,9 @@ def job_facts(job: JobDirectory) -> JobFacts:
         steps=state.steps,
         epochs=state.epochs,
         minutes=state.minutes,
-        valid_loss=_number(best, "valid_loss"),
-        valid_bits_per_character=_number(best, "valid_bits_per_character"),
-        valid_unknown_share=_number(best, "valid_unknown_share"),
+        valid_loss=finite_number(best, "valid_loss"),
+        valid_bits_per_character=finite_number(best, "valid_bits_per_character"),
+        valid_unknown_share=finite_number(best, "valid_unknown_share"),
     )
 
 
@@ -117,33 +189,3 @@ def _measure(job: JobDirectory) -> tuple[int, float]:
             if path != job.lock:
                 changed = max(changed, min(status.st_mtime, _LATEST))
     return size, changed
-
-
-def _best_evaluation(job: JobDirectory) -> dict[str, Any]:
-    """The line of metrics.jsonl with the lowest validation loss; empty if there is none.
-
-    Raises:
-        TextgenError: if the file cannot be read, or a line is damaged, except an unfinished last line.
-    """
-    if not job.metrics.exists():
-        return {}
-    best, least = {}, math.inf
-    for number, line in enumerate(read_text(job.metrics).splitlines(keepends=True), start=1):
-        if not line.endswith("\n"):
-            break
-        values = parse_object(line)
-        if values is None:
-            raise FormatError(f"{job.metrics} is damaged in line {number}; remove that line")
-        loss = _number(values, "valid_loss")
-        if loss is not None and loss < least:
-            best, least = values, loss
-    return best
-
-
-def _number(values: dict[str, Any], name: str) -> float | None:
-    """A finite number of a JSON object, or None if the value is something else."""
-    try:
-        value = float(values[name])
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    return value if math.isfinite(value) else None
