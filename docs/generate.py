@@ -20,7 +20,6 @@ from typing import Any
 from textgen import errors
 from textgen.cli import export, interactive, jobs, main, sample, train
 from textgen.cli import inspect as inspect_job
-from textgen.cli.vertex import main as vertex_main
 from textgen.config import (
     ExportCommand,
     InspectCommand,
@@ -44,7 +43,7 @@ WIDTH = 100
 
 
 def _of_vertex(name: str) -> Callable[[Sequence[str]], int]:
-    return lambda arguments: vertex_main.main([name, *arguments])
+    return lambda arguments: main.vertex([name, *arguments])
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -54,8 +53,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen inspect": inspect_job.main,
-    "textgen vertex": vertex_main.main,
-    **{f"textgen vertex {name}": _of_vertex(name) for name in vertex_main.COMMANDS.known},
+    "textgen vertex": main.vertex,
+    **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
 }
 _NO_LIMIT = 2**31 - 1
 """Limits of at least this value only keep arithmetic safe, and are not shown."""

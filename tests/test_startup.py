@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from textgen.cli.vertex import main as vertex
+from textgen.cli.main import VERTEX_COMMANDS
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
@@ -52,7 +52,7 @@ def test_help_and_version_load_nothing_heavy(command, flag):
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
 
 
-@pytest.mark.parametrize("command", ["", *vertex.COMMANDS.known])
+@pytest.mark.parametrize("command", ["", *VERTEX_COMMANDS.known])
 def test_help_of_the_cloud_commands_loads_nothing_heavy(command):
     """The help pages of `textgen vertex` do not load Google's client, which takes seconds."""
     assert loaded("main", "vertex", *filter(None, [command]), "--help") & (HEAVY | LIBRARIES) == set()

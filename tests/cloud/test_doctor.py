@@ -4,7 +4,7 @@ import re
 import pytest
 
 from tests.cloud.google_stand_in import ACCOUNT, TOKEN, refusal
-from textgen.cli.vertex.doctor import main
+from textgen.cli.vertex.prepare import doctor
 from textgen.cloud import rest
 
 pytestmark = pytest.mark.cloud
@@ -63,7 +63,7 @@ def examine(google, capsys, tmp_path, monkeypatch):
 
     def run(**flags):
         given = {name: value for name, value in (FLAGS | flags).items() if value is not None}
-        code = main([f"--{name}={value}" for name, value in given.items()])
+        code = doctor([f"--{name}={value}" for name, value in given.items()])
         written = capsys.readouterr()
         lines = written.out.splitlines()
         assert tuple(line[:16].rstrip() for line in lines) == SUBJECTS

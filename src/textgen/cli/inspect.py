@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
 from textgen.cli.places import refuse_bucket
-from textgen.cli.sample_output import encode_output
+from textgen.cli.standard_output import encode_output
 from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible

@@ -18,7 +18,7 @@ from textgen.cli.editor import edit, find_editor
 from textgen.cli.places import refuse_bucket
 from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
-from textgen.cli.sample_output import encode_output, put, text_writer
+from textgen.cli.standard_output import encode_output, put, text_writer
 from textgen.config import SamplingConfig
 from textgen.console import Console, report_failure
 from textgen.errors import TextgenError, UsageError, from_os_error

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
 from textgen.cli.places import refuse_bucket
-from textgen.cli.sample_output import encode_output, terminal_width
+from textgen.cli.standard_output import encode_output, write_table
 from textgen.config import JobsCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
@@ -68,7 +68,7 @@ def _jobs(arguments: Sequence[str]) -> None:
         lines = ({**dataclasses.asdict(job), "changed": _time(job)} for job in jobs)
         sys.stdout.writelines(as_json(line) + "\n" for line in lines)
     elif sys.stdout.isatty():
-        _write_table([_HEAD, *map(_row, jobs)])
+        write_table([_HEAD, *map(_row, jobs)])
     else:
         sys.stdout.writelines("\t".join(_fields(job)) + "\n" for job in jobs)
 
@@ -91,24 +91,6 @@ def _fields(job: JobFacts) -> tuple[str, ...]:
     scores = ("-" if score is None else f"{score}" for score in (job.valid_loss, job.valid_bits_per_character))
     problem = visible(job.problem or "-")
     return (visible(job.job_dir), job.state, str(job.steps), *scores, str(job.bytes), _time(job), problem)
-
-
-def _write_table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Writes a table; if it is wider than the terminal, each job is on a line of its own, above its other cells."""
-    lines = _aligned(rows)
-    width = terminal_width()
-    if width and max(map(len, lines)) > width:
-        names, *cells = zip(*rows, strict=True)
-        lines = [line for pair in zip(names, _aligned(zip(*cells, strict=True), "  "), strict=True) for line in pair]
-    sys.stdout.writelines(line + "\n" for line in lines)
-
-
-def _aligned(rows: Iterable[tuple[str, ...]], indent: str = "") -> list[str]:
-    """Returns rows as lines, in which each column begins at the same place."""
-    rows = list(rows)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    cells = ([f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return [(indent + "  ".join(line)).rstrip() for line in cells]
 
 
 def _time(job: JobFacts) -> str:

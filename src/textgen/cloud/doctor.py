@@ -11,8 +11,7 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from textgen.cloud.bucket_rules import check_region, check_rules
-from textgen.cloud.job_access import access_of, service_agent
+from textgen.cloud.bucket_checks import access_of, check_region, check_rules, service_agent
 from textgen.cloud.rest import Services, check_credentials, find_credentials
 from textgen.config.cloud_names import Image
 from textgen.config.vertex import VertexConfig

@@ -49,24 +49,6 @@ class Fetched:
     bytes: int
 
 
-def job_directory(job: Mapping[str, Any]) -> str:
-    """Returns the URI of a custom job's directory.
-
-    Args:
-        job: a `CustomJob` of Vertex AI's REST interface.
-
-    Raises:
-        MissingError: if it has none, because textgen did not submit it.
-    """
-    place = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix")
-    if not place:
-        raise MissingError(
-            f"the job {job.get('name', '')} names no output directory, so textgen has not submitted it; "
-            "give its directory in the bucket instead of its id"
-        )
-    return str(place)
-
-
 def local_directory(uri: str) -> Path:
     """Returns the default local directory for a job in a bucket: `job/NAME`.
 

@@ -1,9 +1,10 @@
-"""Creates, reads, lists and cancels custom jobs of Vertex AI, as JSON objects."""
+"""Creates, reads, lists, cancels and watches custom jobs of Vertex AI. A job is a JSON object."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,10 @@ _ANSWER_SECONDS = 60.0
 
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
+
+_ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
+_FIRST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class JobService:
@@ -137,6 +142,49 @@ def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
     """Calls `JobService.get` on a new connection."""
     with JobService(config) as service:
         return service.get(job_id)
+
+
+def id_of(job: Mapping[str, Any]) -> str:
+    """Returns a job's id, the number at the end of its name; empty if the name ends in anything else."""
+    last = str(job.get("name")).rpartition("/")[2]
+    return last if last.isascii() and last.isdecimal() else ""
+
+
+def state_of(job: Mapping[str, Any]) -> str:
+    """Returns a job's state without its prefix, such as `RUNNING`."""
+    return str(job.get("state", "UNSPECIFIED")).removeprefix("JOB_STATE_")
+
+
+def has_ended(job: Mapping[str, Any]) -> bool:
+    """Whether a job's state is final."""
+    return state_of(job) in _ENDS
+
+
+def wait_for_end(get: Callable[[], Mapping[str, Any]], changed: Callable[[str], None]) -> Mapping[str, Any]:
+    """Waits until a job has ended, asking less and less often while nothing changes.
+
+    Args:
+        get: returns the job in its current state.
+        changed: called with each new state.
+
+    Returns:
+        The job in its final state.
+    """
+    state, pause = "", _FIRST_PAUSE_SECONDS
+    while True:
+        job = get()
+        if state_of(job) != state:
+            state, pause = state_of(job), _FIRST_PAUSE_SECONDS
+            changed(state)
+        if has_ended(job):
+            return job
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+
+
+def directory_of(job: Mapping[str, Any]) -> str:
+    """Returns the URI of a job's directory; empty if it has none, because textgen did not submit it."""
+    return str(job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", ""))
 
 
 def _retried() -> dict[str, Any]:

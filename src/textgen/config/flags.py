@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
@@ -47,9 +47,16 @@ class Parser(argparse.ArgumentParser):
         self._converters: dict[str, Callable[[str], Any]] = {}
         self._groups: dict[str, argparse._ArgumentGroup] = {}
 
-    def add_settings(self, config: type[Any]) -> None:
-        """Adds a flag for each setting, under the heading of its group."""
+    def add_settings(self, config: type[Any], names: Collection[str] | None = None) -> None:
+        """Adds a flag for each setting, under the heading of its group.
+
+        Args:
+            config: the dataclass of the settings.
+            names: the settings to add; None for all.
+        """
         for setting in settings(config):
+            if names is not None and setting.name not in names:
+                continue
             heading = setting.option.group
             if heading not in self._groups:
                 self._groups[heading] = self.add_argument_group(heading)

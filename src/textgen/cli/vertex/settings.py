@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.config.cloud_names import job_id
-from textgen.config.commands import JobCommand, VertexFile
+from textgen.config.commands import VertexFile
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import FLAGS_ONLY, VertexConfig
 from textgen.config.yaml_text import from_yaml
@@ -16,10 +15,18 @@ from textgen.storage import read_text
 
 _FILE = Path("vertex.yaml")
 
+OF_A_PROJECT = ("project", "region", *FLAGS_ONLY)
+"""The settings that say where existing jobs are."""
 
-def add_vertex_settings(parser: Parser) -> None:
-    """Adds the flags that `read_vertex_config` understands."""
-    parser.add_settings(VertexConfig)
+
+def add_vertex_settings(parser: Parser, names: Collection[str] | None = None) -> None:
+    """Adds the flags that `read_vertex_config` understands.
+
+    Args:
+        parser: the parser of a command.
+        names: the settings that the command uses; None for all. Others are accepted in `vertex.yaml`, which is for all commands.
+    """
+    parser.add_settings(VertexConfig, names)
     parser.add_settings(VertexFile)
 
 
@@ -44,17 +51,3 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
                 f"--{name} as a flag if you want it"
             )
     return build(VertexConfig, {**from_file, **values})
-
-
-def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:
-    """Returns the id of the job, and where it runs.
-
-    Args:
-        values: the values of the flags.
-
-    Raises:
-        TextgenError: as `read_vertex_config`; when the project or the region is missing; for an invalid job id.
-    """
-    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
-    config.require("project", "region")
-    return job, config

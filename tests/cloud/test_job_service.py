@@ -11,9 +11,9 @@ pytestmark = pytest.mark.cloud
 @pytest.fixture
 def at_once(monkeypatch):
     """Shortens the pauses between two looks at a job."""
-    from textgen.cloud import watching
+    from textgen.cloud import job_service
 
-    monkeypatch.setattr(watching, "_FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(job_service, "_FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize(

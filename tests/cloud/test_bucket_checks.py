@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.cloud.regions import includes
+from textgen.cloud.bucket_checks import includes_region
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ from textgen.cloud.regions import includes
 )
 def test_a_location_includes_its_regions(location, pair, region, expected):
     """A bucket's location includes the regions that Cloud Storage's documentation lists; for an unknown one it is None."""
-    assert includes(location, pair, region) is expected
+    assert includes_region(location, pair, region) is expected
