@@ -120,7 +120,7 @@ def test_a_bucket_that_is_not_there_is_one_line(directory):
             nowhere.list()
         with pytest.raises(errors.MissingError, match=r"^cannot write gs://no-such-bucket/job/x: it does not exist"):
             nowhere.write("x", b"x", NOT_THERE)
-    with pytest.raises(errors.MissingError, match=r"^cannot read the settings of gs://no-such-bucket: it is"):
+    with pytest.raises(errors.MissingError, match=r"^cannot read the settings of gs://no-such-bucket: it does"):
         bucket_settings("no-such-bucket")
 
 

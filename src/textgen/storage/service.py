@@ -171,9 +171,11 @@ def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
 
 def _unreachable(doing: str, error: Exception) -> UnavailableError:
     from google.api_core.exceptions import GoogleAPICallError
+    from google.auth.exceptions import TransportError
 
-    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    why = shorten(message_of(error)) if isinstance(error, GoogleAPICallError) else type(inner).__name__
+    has_cause = isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception)
+    cause = error.args[0] if has_cause else error
+    why = shorten(message_of(error)) if isinstance(error, GoogleAPICallError) else type(cause).__name__
     return UnavailableError(
         f"{doing}: Google cannot be reached ({why}); check the network and run the same command again"
     )
