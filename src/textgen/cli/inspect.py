@@ -159,6 +159,8 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
         "vocabulary": f"{model.vocabulary.size:,} token ids",
         "scores": ", ".join(scores) or "none yet",
         "step": f"{model.step:,}",
+        "start": "from scratch" if model.started_from is None else f"from the model with sha256 {model.started_from}",
+        "unwrapped": "yes" if model.unwrapped else "no",
         "textgen": model.textgen_version or "unknown",
         "bytes": f"{size:,}",
         "sha256": f"{model.sha256}, verified",
