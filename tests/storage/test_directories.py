@@ -82,7 +82,7 @@ def test_what_nobody_has_read_for_a_month_goes_where_it_can_be_made_again(tmp_pa
             for path in (cache_directory(kind) / name, folder / "below" / "file", folder):
                 path.touch()
                 os.utime(path, times=both)
-    left = {path.name for path in cache_directory("ids", forgets=True).iterdir()}
+    left = {path.name for path in cache_directory("ids", expires=True).iterdir()}
     assert left == {"read", "new", "folder read", "folder new"}
     assert len(list(cache_directory("jobs").iterdir())) == 2 * len(times)
 

@@ -171,6 +171,7 @@ def test_a_file_without_an_object_differs(compared, local):
     watched, _, read = compared
     (local / "y").write_bytes(b"one")
     assert watched._differs(Upload("y", local / "y"))
+    watched._uploaded["z"] = (1, 2, 3)
     assert not watched._differs(Upload("z", local / "z"))
     assert read == []
 

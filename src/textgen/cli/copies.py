@@ -59,4 +59,4 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
         )
     with Console().busy("reading the training text"):
         section = open_training_text(Path(place), model.data_sha256)
-        return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies", forgets=True))
+        return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies", expires=True))

@@ -217,7 +217,7 @@ def _load_and_train(
     console: Console,
 ) -> dict[str, Any]:
     """Loads TensorFlow without its messages, trains, and returns the result of `train`."""
-    ids_directory = cache_directory("ids", forgets=True)
+    ids_directory = cache_directory("ids", expires=True)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # By default, TensorFlow uses this memory pool only on GPUs. On a CPU, it makes models of 512 states or more 3 to 7% faster.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")

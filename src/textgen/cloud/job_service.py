@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from textgen.cloud.failures import explain
-from textgen.cloud.rest import find_credentials, transient_errors
+from textgen.cloud.rest import find_credentials
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError
 from textgen.formatting import shorten
-from textgen.storage.service import confine, message_of, translated
+from textgen.storage.service import confine, message_of, retry_for, translated
 
 _ANSWER_SECONDS = 60.0
 
@@ -188,11 +188,8 @@ def directory_of(job: Mapping[str, Any]) -> str:
 
 
 def _retried() -> dict[str, Any]:
-    """The arguments for a request that can be retried."""
-    from google.api_core.retry import Retry, if_exception_type
-
-    retry = Retry(if_exception_type(*transient_errors()), initial=0.5, timeout=_ANSWER_SECONDS)
-    return {"timeout": _ANSWER_SECONDS, "retry": retry}
+    """Returns the arguments for a request that can be retried."""
+    return {"timeout": _ANSWER_SECONDS, "retry": retry_for(_ANSWER_SECONDS)}
 
 
 def _as_json(job: Any) -> dict[str, Any]:

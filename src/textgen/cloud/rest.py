@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from textgen.errors import UnavailableError
 from textgen.formatting import shorten
-from textgen.storage.service import LOG_IN, translated
+from textgen.storage.service import LOG_IN, retry_for, translated
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -114,7 +114,6 @@ class Services:
             UnavailableError: if the credentials are unusable, or the service cannot be reached or refuses.
         """
         from google.api_core.exceptions import from_http_response
-        from google.api_core.retry import Retry, if_exception_type
 
         def send() -> dict[str, Any]:
             response = self._session.request(  # type: ignore[no-untyped-call]
@@ -138,20 +137,6 @@ class Services:
                 raise TypeError(type(answer).__name__)
             return answer
 
-        retry = Retry(if_exception_type(*transient_errors()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
         with translated(doing, role):
-            answer: dict[str, Any] = retry(send)()
+            answer: dict[str, Any] = retry_for(_PATIENCE_SECONDS)(send)()
             return answer
-
-
-def transient_errors() -> tuple[type[Exception], ...]:
-    """Returns the exceptions after which the same request can succeed."""
-    import requests
-    from google.api_core import exceptions as api
-    from google.auth.exceptions import TransportError
-
-    return (
-        *(api.TooManyRequests, api.InternalServerError, api.BadGateway, api.ServiceUnavailable, api.GatewayTimeout),
-        *(requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError),
-        TransportError,
-    )

@@ -223,7 +223,7 @@ def _fetch_object(cache: Path, directory: BucketDirectory, name: str, facts: Sto
 
 
 def _cache() -> Path:
-    return cache_directory("buckets", forgets=True)
+    return cache_directory("buckets", expires=True)
 
 
 def _cached(cache: Path, uri: str, *contents: str) -> Path:

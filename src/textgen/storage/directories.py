@@ -19,14 +19,14 @@ _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A cached file that nobody has read for this long only fills the disk."""
 
 
-def cache_directory(kind: str, *, forgets: bool = False) -> Path:
+def cache_directory(kind: str, *, expires: bool = False) -> Path:
     """Returns the directory for one kind of cached file: in `TEXTGEN_CACHE`, or else in the user's cache directory.
 
     Temporary files that killed processes left there are removed; those of running processes stay.
 
     Args:
         kind: the directory's name, such as `"ids"`.
-        forgets: whether files, and directories of files, that nobody has read for thirty days are removed too.
+        expires: whether files, and directories of files, that nobody has read for thirty days are removed too.
 
     Raises:
         UsageError: as `named_directory`.
@@ -35,7 +35,7 @@ def cache_directory(kind: str, *, forgets: bool = False) -> Path:
     directory = cache_root() / kind
     make_directory(directory)
     remove_old_temporaries(directory)
-    for path in directory.iterdir() if forgets else ():
+    for path in directory.iterdir() if expires else ():
         # Another process may remove it first, and Windows refuses to remove an open file.
         with contextlib.suppress(OSError):
             if is_temporary(path) or _unused_seconds(path) <= _UNUSED_SECONDS:

@@ -15,6 +15,7 @@ from textgen.formatting import shorten
 from textgen.storage.files import parse_object
 
 if TYPE_CHECKING:
+    from google.api_core.retry import Retry
     from google.cloud.storage import Client
     from requests import PreparedRequest, Session
 
@@ -53,11 +54,17 @@ class DisabledError(UnavailableError):
     """A service that the project billed for the request has not enabled."""
 
 
-def request_options() -> dict[str, Any]:
-    """Returns the arguments of a request that set its timeout and how long it is repeated."""
+def retry_for(seconds: float) -> Retry:
+    """Returns the policy that repeats a request after failures that pass, such as an outage of the network, for some seconds."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
-    return {"timeout": ANSWER_SECONDS, "retry": DEFAULT_RETRY.with_timeout(_PATIENCE_SECONDS)}
+    retry: Retry = DEFAULT_RETRY.with_timeout(seconds)
+    return retry
+
+
+def request_options() -> dict[str, Any]:
+    """Returns the arguments of a request that set its timeout and how long it is repeated."""
+    return {"timeout": ANSWER_SECONDS, "retry": retry_for(_PATIENCE_SECONDS)}
 
 
 def make_client() -> Client:
