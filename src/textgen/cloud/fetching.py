@@ -78,22 +78,22 @@ def fetch_job(uri: str, target: Path, say: Callable[[str], None], warn: Callable
         UsageError: if the local directory contains anything but an earlier state of the same job.
         TextgenError: as `fetch_directory`.
     """
-    there = _list(uri)
+    remote = _list(uri)
     job = JobDirectory(target)
     _refuse_strangers(job)
     with _locked(job, warn):
         for _ in range(_ATTEMPTS):
             record = _Record.read(job, uri)
-            here = _contents(job, there)
-            _refuse_loss(job, here, there, record)
-            new = {name: facts for name, facts in there.items() if here.get(name) != facts.crc32c}
+            local = _contents(job, remote)
+            _refuse_loss(job, local, remote, record)
+            new = {name: facts for name, facts in remote.items() if local.get(name) != facts.crc32c}
             size = sum(facts.size for facts in new.values())
             # Before the first download, so that after an interruption the next call knows which files came from the bucket.
-            record.add(here, there).write(job)
+            record.add(local, remote).write(job)
             say(_summary(len(new), size, uri, target))
-            whole = _bring(job, uri, there)
-            asked, there = there, _list(uri)
-            if whole and asked.keys() <= there.keys():
+            is_complete = _download(job, uri, remote)
+            asked, remote = remote, _list(uri)
+            if is_complete and asked.keys() <= remote.keys():
                 break
         else:
             raise MissingError(
@@ -126,10 +126,10 @@ class _Record:
         """Whether a file's content came from the bucket."""
         return content in self.contents.get(name, ())
 
-    def add(self, here: Mapping[str, str], there: Mapping[str, StoredObject]) -> Self:
+    def add(self, local: Mapping[str, str], remote: Mapping[str, StoredObject]) -> Self:
         """Returns a record that also has the contents that files can have during the next downloads: old and new ones."""
-        coming = {name: tuple({facts.crc32c, here.get(name, facts.crc32c)}) for name, facts in there.items()}
-        return type(self)(self.uri, {**self.contents, **coming})
+        expected = {name: tuple({facts.crc32c, local.get(name, facts.crc32c)}) for name, facts in remote.items()}
+        return type(self)(self.uri, {**self.contents, **expected})
 
     def write(self, job: JobDirectory) -> None:
         """Writes the record atomically."""
@@ -151,7 +151,7 @@ def _list(uri: str) -> dict[str, StoredObject]:
     return {name: facts for name, facts in found.items() if name.casefold() not in ours}
 
 
-def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
+def _download(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
     """Downloads the new and changed files; returns whether all of them still existed."""
     try:
         fetch_directory(uri, job.root, names)
@@ -159,8 +159,8 @@ def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bo
         return False
     finally:  # a growing file may be longer than when it was listed
         record = _Record.read(job, uri)
-        came = {name: (content,) for name, content in _contents(job, names).items()}
-        _Record(uri, {**record.contents, **came}).write(job)
+        downloaded = {name: (content,) for name, content in _contents(job, names).items()}
+        _Record(uri, {**record.contents, **downloaded}).write(job)
     return True
 
 
@@ -202,7 +202,7 @@ def _contents(job: JobDirectory, names: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _refuse_loss(
-    job: JobDirectory, here: Mapping[str, str], there: Mapping[str, StoredObject], record: _Record
+    job: JobDirectory, local: Mapping[str, str], remote: Mapping[str, StoredObject], record: _Record
 ) -> None:
     """Checks that only files from the bucket would be replaced, and only by a later state of the same job.
 
@@ -210,8 +210,8 @@ def _refuse_loss(
         UsageError: if not.
     """
     advice = f"name another --output, or move {job.root} away"
-    for name, content in here.items():
-        if content != there[name].crc32c and not record.holds(name, content):
+    for name, content in local.items():
+        if content != remote[name].crc32c and not record.holds(name, content):
             raise UsageError(f"{job.root / name} differs from the one in {record.uri}, and was made here; {advice}")
     with tempfile.TemporaryDirectory() as place:
         other = JobDirectory(Path(place))
@@ -227,9 +227,9 @@ def _refuse_loss(
             )
 
 
-def _remove_old_checkpoints(job: JobDirectory, record: _Record, there: Mapping[str, StoredObject]) -> None:
+def _remove_old_checkpoints(job: JobDirectory, record: _Record, remote: Mapping[str, StoredObject]) -> None:
     """Removes the checkpoints that came from the bucket and that the trainer has removed there since."""
-    gone = [name for name in record.contents if name.startswith(_CHECKPOINTS) and name not in there]
+    gone = [name for name in record.contents if name.startswith(_CHECKPOINTS) and name not in remote]
     for name, content in _contents(job, dict.fromkeys(gone)).items():
         if record.holds(name, content):
             remove(job.root / name)

@@ -162,8 +162,8 @@ def is_job_directory(names: Iterable[str]) -> bool:
     One name is not enough: a folder of texts may contain a config.yaml of its own. Two are, so that a job that lacks a file
     is still recognised.
     """
-    return len(_TELLING_NAMES.intersection(names)) > 1
+    return len(_NAMES_OF_A_JOB.intersection(names)) > 1
 
 
 _LAYOUT = JobDirectory(Path())
-_TELLING_NAMES = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))
+_NAMES_OF_A_JOB = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))
