@@ -215,7 +215,7 @@ class VertexFile:
         None,
         group="Google Cloud",
         metavar="FILE",
-        help="A YAML file with settings of this group and of the machine, which flags override. none is vertex.yaml in this folder, if it exists.",
+        help="A YAML file with the settings of textgen vertex, which flags override. none is vertex.yaml in this folder, if it exists.",
     )
 
     def __post_init__(self) -> None:
