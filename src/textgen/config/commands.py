@@ -7,17 +7,13 @@ from typing import Literal
 
 from textgen.config.cloud_names import job_id
 from textgen.config.option import option
-from textgen.config.values import check_settings
+from textgen.config.values import Settings
 from textgen.errors import UsageError, named
 
 
 @dataclass(frozen=True)
-class TrainCommand:
-    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`.
-
-    Raises:
-        UsageError: if a value is invalid.
-    """
+class TrainCommand(Settings):
+    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`."""
 
     config: str | None = option(
         None,
@@ -56,12 +52,9 @@ class TrainCommand:
         help="Print one line of JSON on standard output at the end: job directory, steps, losses and speed. Use it in scripts.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class SampleCommand:
+class SampleCommand(Settings):
     """The settings of `textgen-sample`, except those of the text itself, which are in `SamplingConfig`.
 
     Raises:
@@ -114,7 +107,7 @@ class SampleCommand:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         if self.interactive:
             others = {"json": self.json, "samples": self.samples > 1, "novelty": self.novelty}
             for name, given in others.items():
@@ -129,12 +122,8 @@ class SampleCommand:
 
 
 @dataclass(frozen=True)
-class ExportCommand:
-    """The model to export, the format and the path.
-
-    Raises:
-        UsageError: if a value is invalid.
-    """
+class ExportCommand(Settings):
+    """The model to export, the format and the path."""
 
     model: str | None = option(
         None,
@@ -157,17 +146,10 @@ class ExportCommand:
         help="Write to this path, replacing an existing file, with the vocabulary next to it as PATH.vocabulary.json. none is the model file's path with the format's extension.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class JobsCommand:
-    """The jobs to list, and the output format.
-
-    Raises:
-        UsageError: if a value is invalid.
-    """
+class JobsCommand(Settings):
+    """The jobs to list, and the output format."""
 
     directory: str = option(
         "job", group="jobs", positional="one", metavar="DIR", help="List the jobs in and below this directory."
@@ -179,17 +161,10 @@ class JobsCommand:
         help="Print one line of JSON per job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. Use it in scripts.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class InspectCommand:
-    """The job to verify.
-
-    Raises:
-        UsageError: if a value is invalid.
-    """
+class InspectCommand(Settings):
+    """The job to verify."""
 
     job: str | None = option(
         None,
@@ -199,17 +174,10 @@ class InspectCommand:
         help="Verify this job: a directory, or a name below job/. The default is the newest job below job/.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class VertexFile:
-    """The file with the constants of a project.
-
-    Raises:
-        UsageError: for an invalid value.
-    """
+class VertexFile(Settings):
+    """The file with the constants of a project."""
 
     vertex_config: str | None = option(
         None,
@@ -218,17 +186,10 @@ class VertexFile:
         help="A YAML file with the settings of textgen vertex, which flags override. none is vertex.yaml in this folder, if it exists.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class SubmitCommand:
-    """How a job is started.
-
-    Raises:
-        UsageError: for an invalid value.
-    """
+class SubmitCommand(Settings):
+    """How a job is started."""
 
     wait: bool = option(
         False,
@@ -237,12 +198,9 @@ class SubmitCommand:
         help="Wait for the end of the job and show its states. Ctrl-C ends the waiting, not the job.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class JobCommand:
+class JobCommand(Settings):
     """The job that a command is for.
 
     Raises:
@@ -252,17 +210,13 @@ class JobCommand:
     job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         job_id(self.job)
 
 
 @dataclass(frozen=True)
-class LogsCommand:
-    """How a job's log is shown.
-
-    Raises:
-        UsageError: for an invalid value.
-    """
+class LogsCommand(Settings):
+    """How a job's log is shown."""
 
     follow: bool = option(
         False,
@@ -271,17 +225,10 @@ class LogsCommand:
         help="Show new lines until the job ends.",
     )
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True)
-class FetchCommand:
-    """The job to fetch, and where to put it.
-
-    Raises:
-        UsageError: for an invalid value.
-    """
+class FetchCommand(Settings):
+    """The job to fetch, and where to put it."""
 
     job: str = option(
         "",
@@ -298,18 +245,14 @@ class FetchCommand:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         if not self.job.startswith("gs://"):
             job_id(self.job)
 
 
 @dataclass(frozen=True)
-class BuildCommand:
-    """Whether to run what builds the image, or to print it.
-
-    Raises:
-        UsageError: for an invalid value.
-    """
+class BuildCommand(Settings):
+    """Whether to run what builds the image, or to print it."""
 
     run: bool = option(
         False,
@@ -317,6 +260,3 @@ class BuildCommand:
         kind=bool,
         help="Run the commands instead of printing them.",
     )
-
-    def __post_init__(self) -> None:
-        check_settings(self)

@@ -7,7 +7,7 @@ from typing import Any
 
 from textgen.config.option import option
 from textgen.config.sampling import SamplingConfig
-from textgen.config.values import check_settings
+from textgen.config.values import Settings
 from textgen.errors import UsageError, named
 
 DEFAULT_MINUTES = 5.0
@@ -17,7 +17,7 @@ _CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """Every hyperparameter of a run. Immutable, and valid once it exists.
 
     The fields that shape the checkpoint are in the order of their parts in the job name.
@@ -360,7 +360,7 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         if self.layer_norm and self.num_proj is not None:
             raise UsageError(
                 f"{named('layer_norm')} and {named('num_proj')} cannot be combined, because there is no agreed form of a normalised projection; leave one out"

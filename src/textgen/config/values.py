@@ -74,6 +74,17 @@ def replace_switches(known: Iterable[Setting], values: Mapping[str, Any]) -> dic
     return found
 
 
+class Settings:
+    """The base of a dataclass of settings, which checks each value.
+
+    Raises:
+        UsageError: if a value is out of range.
+    """
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
 def check_settings(config: Any) -> None:
     """Checks each value of a config dataclass against its limits.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textgen.config import cloud_names
 from textgen.config.cloud_names import EXAMPLE_IMAGE, Image, endpoint_url
 from textgen.config.option import option
-from textgen.config.values import check_settings
+from textgen.config.values import Settings
 from textgen.errors import UsageError
 from textgen.formatting import shown
 
@@ -41,7 +41,7 @@ MACHINES = {
 
 
 @dataclass(frozen=True)
-class VertexConfig:
+class VertexConfig(Settings):
     """The place and the machine of a cloud job. Immutable, and valid once it exists.
 
     Raises:
@@ -160,7 +160,7 @@ class VertexConfig:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         self._check_names()
         if self.api_endpoint is not None:
             endpoint_url(self.api_endpoint, trusted=self.trust_endpoint)
