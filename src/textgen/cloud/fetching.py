@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from textgen.config.cloud_names import SCHEME
 from textgen.errors import LockedError, MissingError, TextgenError, UsageError, from_os_error
 from textgen.formatting import count
 from textgen.jobs import JobDirectory, JobState, job_lock, read_metrics
@@ -28,8 +29,6 @@ from textgen.storage import (
 )
 from textgen.storage.bucket_directory import crc32c
 
-_RECORD = ".fetched.json"
-_CHECKPOINTS = "checkpoints/"
 _ATTEMPTS = 3
 """A running trainer removes old checkpoints, perhaps one that is being downloaded."""
 
@@ -55,7 +54,7 @@ def local_directory(uri: str) -> Path:
     Raises:
         UsageError: for an invalid URI, or one that does not end in a name.
     """
-    bucket, *parts = BucketDirectory(uri).uri.removeprefix("gs://").split("/")
+    bucket, *parts = BucketDirectory(uri).uri.removeprefix(SCHEME).split("/")
     if not parts or not can_be_local(parts[-1]):
         raise UsageError(
             f"JOB must name a job directory, got {uri}; name one in gs://{bucket}, such as gs://{bucket}/job/NAME"
@@ -114,7 +113,7 @@ class _Record:
     def read(cls, job: JobDirectory, uri: str) -> Self:
         """Reads the record; an empty one if it is damaged or belongs to another directory."""
         try:
-            values = parse_object(read_text(job.root / _RECORD)) or {}
+            values = parse_object(read_text(job.fetched)) or {}
             if values.get("uri") == uri.rstrip("/"):
                 contents = values["contents"].items()
                 return cls(uri, {name: tuple(content) for name, content in contents if can_be_local(name)})
@@ -134,7 +133,7 @@ class _Record:
     def write(self, job: JobDirectory) -> None:
         """Writes the record atomically."""
         values = {"uri": self.uri.rstrip("/"), "contents": self.contents}
-        write_atomic(job.root / _RECORD, json.dumps(values, indent=1) + "\n")
+        write_atomic(job.fetched, json.dumps(values, indent=1) + "\n")
 
 
 def _list(uri: str) -> dict[str, StoredObject]:
@@ -147,7 +146,7 @@ def _list(uri: str) -> dict[str, StoredObject]:
             f"there is no job in {uri}: it contains no {job.config.name}; check the name, "
             "or check with textgen vertex status that the job has started"
         )
-    ours = {job.lock.name, _RECORD}  # on a disk that does not tell upper from lower case, in any case
+    ours = {job.lock.name, job.fetched.name}  # on a disk that does not tell upper from lower case, in any case
     return {name: facts for name, facts in found.items() if name.casefold() not in ours}
 
 
@@ -167,7 +166,7 @@ def _download(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) ->
 def _refuse_strangers(job: JobDirectory) -> None:
     """Refuses a directory that is not a job's, before anything is written there."""
     try:
-        is_job = job.is_empty or job.exists or (job.root / _RECORD).exists()
+        is_job = job.is_empty or job.exists or (job.fetched).exists()
     except NotADirectoryError:
         is_job = False
     except OSError as error:
@@ -229,7 +228,7 @@ def _refuse_loss(
 
 def _remove_old_checkpoints(job: JobDirectory, record: _Record, remote: Mapping[str, StoredObject]) -> None:
     """Removes the checkpoints that came from the bucket and that the trainer has removed there since."""
-    gone = [name for name in record.contents if name.startswith(_CHECKPOINTS) and name not in remote]
+    gone = [name for name in record.contents if name.startswith(f"{job.checkpoints.name}/") and name not in remote]
     for name, content in _contents(job, dict.fromkeys(gone)).items():
         if record.holds(name, content):
             remove(job.root / name)

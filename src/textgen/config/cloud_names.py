@@ -15,6 +15,9 @@ PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 """A bucket's name: 3 to 63 characters, or up to 222 with dots (Cloud Storage's documentation, "Bucket names")."""
 
+SCHEME = "gs://"
+"""The start of the URI of a bucket, an object or a directory."""
+
 REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
 ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")

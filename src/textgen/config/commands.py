@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from textgen.config.cloud_names import job_id
+from textgen.config.cloud_names import SCHEME, job_id
 from textgen.config.option import option
 from textgen.config.values import Settings
 from textgen.errors import UsageError, named
@@ -246,7 +246,7 @@ class FetchCommand(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.job.startswith("gs://"):
+        if not self.job.startswith(SCHEME):
             job_id(self.job)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textgen.config import cloud_names
-from textgen.config.cloud_names import EXAMPLE_IMAGE, Image, endpoint_url
+from textgen.config.cloud_names import EXAMPLE_IMAGE, SCHEME, Image, endpoint_url
 from textgen.config.option import option
 from textgen.config.values import Settings
 from textgen.errors import UsageError
@@ -198,7 +198,7 @@ class VertexConfig(Settings):
         )
         for name, rule, wanted in rules:
             value = getattr(self, name)
-            if value is not None and not rule.fullmatch(value.removeprefix("gs://") if name == "bucket" else value):
+            if value is not None and not rule.fullmatch(value.removeprefix(SCHEME) if name == "bucket" else value):
                 raise UsageError(f"--{name} must be {wanted}, got {shown(value)}; correct it")
         for label in self.labels:
             if not cloud_names.LABEL.fullmatch(label):
@@ -207,12 +207,12 @@ class VertexConfig(Settings):
     @property
     def bucket_uri(self) -> str:
         """`gs://BUCKET`."""
-        return f"gs://{self.bucket_name}"
+        return f"{SCHEME}{self.bucket_name}"
 
     @property
     def bucket_name(self) -> str:
         """The bucket without `gs://`."""
-        return (self.bucket or "").removeprefix("gs://")
+        return (self.bucket or "").removeprefix(SCHEME)
 
     @property
     def endpoint(self) -> str:

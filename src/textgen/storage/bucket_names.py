@@ -8,10 +8,8 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 
-from textgen.config.cloud_names import BUCKET
+from textgen.config.cloud_names import BUCKET, SCHEME
 from textgen.errors import UsageError
-
-SCHEME = "gs://"
 
 _ANY_SCHEME = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 """The start of a URI (RFC 3986, section 3.1). A single letter is a Windows drive."""

@@ -15,9 +15,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from textgen.config.cloud_names import SCHEME
 from textgen.errors import DataError, InputOutputError, MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c, encode_checksum
-from textgen.storage.bucket_names import SCHEME, below, check_local_name, find_collision, is_bucket, split
+from textgen.storage.bucket_names import below, check_local_name, find_collision, is_bucket, split
 from textgen.storage.directories import cache_directory
 from textgen.storage.files import make_directory, open_atomic, remove_old_temporaries, write_atomic
 
