@@ -83,7 +83,7 @@ def _row(job: JobFacts) -> tuple[str, ...]:
     if bits and job.valid_unknown_share:
         bits += f" ({not_comparable(job.valid_unknown_share)})"
     changed = _time(job)[:16]
-    return (visible(job.job_dir), state, loss, bits, decimal(job.bytes), changed, visible(job.problem or ""))
+    return (job.job_dir, state, loss, bits, decimal(job.bytes), changed, job.problem or "")
 
 
 def _fields(job: JobFacts) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ _DUAL_REGIONS = {
 """The predefined pairs of regions (same page)."""
 
 _TROUBLESHOOTER = "https://policytroubleshooter.googleapis.com/v3/iam:troubleshoot"
-_READER_OF_POLICIES = "Security Reviewer"
+_ROLE = "Security Reviewer"
 
 
 def check_region(bucket: str, settings: BucketSettings, region: str) -> str | None:
@@ -146,7 +146,7 @@ def access_of(services: Services, account: str, bucket: str, permissions: Iterab
             "permission": permission,
         }
         doing = f"cannot ask what {account} may do"
-        answer = services.ask(doing, _READER_OF_POLICIES, "POST", _TROUBLESHOOTER, body={"accessTuple": asked})
+        answer = services.ask(doing, _ROLE, "POST", _TROUBLESHOOTER, body={"accessTuple": asked})
         found[permission] = known.get(str(answer.get("overallAccessState")))
     return found
 

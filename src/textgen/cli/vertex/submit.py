@@ -11,12 +11,14 @@ from textgen.cli.entry import run_command
 from textgen.cli.show_plan import UNWRAPPED, describe_choices
 from textgen.cli.standard_output import encode_output
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
+from textgen.cli.vertex.settings import OF_A_PROJECT
 from textgen.cloud.failures import explain
 from textgen.cloud.job_spec import gcloud_command
 from textgen.config import TrainCommand, settings
+from textgen.config.cloud_names import EXAMPLE_IMAGE
 from textgen.config.commands import SubmitCommand, VertexFile
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ONLY, VertexConfig
+from textgen.config.vertex import VertexConfig
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.formatting import shorten
@@ -38,6 +40,7 @@ def write_yaml(arguments: Sequence[str]) -> int:
 
 
 def _submit_parser() -> Parser:
+    """Returns the parser of `textgen vertex submit`."""
     program = "textgen vertex submit"
     parser = Parser(
         program,
@@ -46,7 +49,7 @@ def _submit_parser() -> Parser:
         "Before anything is made, the job is checked as textgen-train would check it. The same command resumes the\n"
         "same job. Project, region, bucket, image and machine can be in vertex.yaml.",
         f"examples:\n  {program} my-book.txt --project my-project --region europe-west4 --bucket my-bucket \\\n"
-        f"    --image europe-west4-docker.pkg.dev/my-project/textgen/textgen:1 --spot\n"
+        f"    --image {EXAMPLE_IMAGE} --spot\n"
         f"  {program} my-book.txt --minutes 60 --wait     # with all of these in vertex.yaml\n\n"
         "docs/google-cloud.md starts from an empty project.",
     )
@@ -162,7 +165,7 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
         f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
     )
     console.say("Next:")
-    names = {"vertex_config", "project", "region", *FLAGS_ONLY} & values.keys()
+    names = {"vertex_config", *OF_A_PROJECT} & values.keys()
     known = (*settings(VertexFile), *settings(VertexConfig))
     given = [setting.as_argument(values[setting.name]) for setting in known if setting.name in names]
     for step in ("status", "logs", "cancel", "fetch"):
