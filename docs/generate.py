@@ -32,9 +32,8 @@ from textgen.config import (
     job_name,
     settings,
 )
-from textgen.config.commands import SubmitCommand, VertexFile
 from textgen.config.flags import described_default
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
 from textgen.storage import bundled
 
 DOCS = Path(__file__).parent

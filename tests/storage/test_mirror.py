@@ -142,7 +142,7 @@ def compared(local, told, monkeypatch):
 
     monkeypatch.setattr(mirror, "crc32c", checksum)
     watched = follow("gs://bucket/place", local, told)
-    watched._there = {"x": StoredObject(3, 1, crc32c(path))}
+    watched._objects = {"x": StoredObject(3, 1, crc32c(path))}
     return watched, path, read
 
 

@@ -1,11 +1,11 @@
-"""The settings of `textgen vertex` and `vertex.yaml`: where a training job runs in Google Cloud, and on which machine."""
+"""The settings of `textgen vertex`: where a training job runs in Google Cloud, on which machine, and what each command does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from textgen.config import cloud_names
-from textgen.config.cloud_names import EXAMPLE_IMAGE, SCHEME, Image, endpoint_url
+from textgen.config.cloud_names import EXAMPLE_IMAGE, SCHEME, Image, endpoint_url, job_id
 from textgen.config.option import option
 from textgen.config.values import Settings
 from textgen.errors import UsageError
@@ -231,3 +231,90 @@ class VertexConfig(Settings):
             raise UsageError(
                 f"missing: {', '.join(f'--{name}' for name in missing)}; give them as flags, or in vertex.yaml in this folder"
             )
+
+
+@dataclass(frozen=True)
+class VertexFile(Settings):
+    """The file with the constants of a project."""
+
+    vertex_config: str | None = option(
+        None,
+        group="Google Cloud",
+        metavar="FILE",
+        help="A YAML file with the settings of textgen vertex, which flags override. none is vertex.yaml in this folder, if it exists.",
+    )
+
+
+@dataclass(frozen=True)
+class SubmitCommand(Settings):
+    """How a job is started."""
+
+    wait: bool = option(
+        False,
+        group="this job",
+        kind=bool,
+        help="Wait for the end of the job and show its states. Ctrl-C ends the waiting, not the job.",
+    )
+
+
+@dataclass(frozen=True)
+class JobCommand(Settings):
+    """The job that a command is for.
+
+    Raises:
+        UsageError: for an invalid job id.
+    """
+
+    job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        job_id(self.job)
+
+
+@dataclass(frozen=True)
+class LogsCommand(Settings):
+    """How a job's log is shown."""
+
+    follow: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Show new lines until the job ends.",
+    )
+
+
+@dataclass(frozen=True)
+class FetchCommand(Settings):
+    """The job to fetch, and where to put it."""
+
+    job: str = option(
+        "",
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="The id of a custom job, or the job directory: gs://BUCKET/PATH.",
+    )
+    output: str | None = option(
+        None,
+        group="files",
+        metavar="DIR",
+        help="Put it here. An earlier copy of the same job is brought up to date; anything else is refused. none is job/NAME, with its name in the bucket.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.job.startswith(SCHEME):
+            job_id(self.job)
+
+
+@dataclass(frozen=True)
+class BuildCommand(Settings):
+    """Whether to run what builds the image, or to print it."""
+
+    run: bool = option(
+        False,
+        group="build",
+        kind=bool,
+        help="Run the commands instead of printing them.",
+    )

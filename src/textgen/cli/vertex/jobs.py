@@ -13,9 +13,8 @@ from textgen.cli.standard_output import encode_output, put, write_line, write_ta
 from textgen.cli.typed import typed, typed_path
 from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
 from textgen.config.cloud_names import job_id
-from textgen.config.commands import FetchCommand, JobCommand, LogsCommand
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import FetchCommand, JobCommand, LogsCommand, VertexConfig
 from textgen.console import Console, visible
 from textgen.errors import MissingError
 from textgen.formatting import one_line

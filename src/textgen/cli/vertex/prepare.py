@@ -9,8 +9,8 @@ from pathlib import Path
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output, put, write_line
 from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
-from textgen.config.commands import BuildCommand
 from textgen.config.flags import Parser, build
+from textgen.config.vertex import BuildCommand
 from textgen.console import Console
 from textgen.formatting import one_line
 

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.config.commands import VertexFile
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ONLY, VertexConfig
+from textgen.config.vertex import FLAGS_ONLY, VertexConfig, VertexFile
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, MissingError
 from textgen.storage import read_text

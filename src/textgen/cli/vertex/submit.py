@@ -16,9 +16,8 @@ from textgen.cloud.failures import explain
 from textgen.cloud.job_spec import gcloud_command
 from textgen.config import TrainCommand, settings
 from textgen.config.cloud_names import EXAMPLE_IMAGE
-from textgen.config.commands import SubmitCommand, VertexFile
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.formatting import shorten
