@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.cli.places import refuse_bucket
 from textgen.config.validation import shown
 from textgen.console import Console
 from textgen.corpus.formats import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error, named
+from textgen.runs.places import refuse_bucket
 
 if TYPE_CHECKING:
     from textgen.corpus import Vocabulary

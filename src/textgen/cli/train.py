@@ -8,21 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.automatic import device_kind, shape_flags
 from textgen.cli.blas_threads import use_one_blas_thread
-from textgen.cli.decision import Decision, decide
-from textgen.cli.enough_text import check_enough_text
 from textgen.cli.entry import run_command
-from textgen.cli.existing_job import Found, check_job, check_movable, last_evaluation
-from textgen.cli.init_from import find_model
-from textgen.cli.memory import check_memory
-from textgen.cli.model_file_size import check_model_file
-from textgen.cli.places import check_free_space
-from textgen.cli.preset import preset_names, read_preset
 from textgen.cli.prompt_text import check_sample_prompt
-from textgen.cli.show_plan import show_plan
-from textgen.cli.summaries import open_summaries
-from textgen.cli.training_text import decide_unwrapping, open_text
 from textgen.cli.typed import typed, typed_path
 from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser, build
@@ -31,6 +19,18 @@ from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, PreemptedError, StoppedError, UsageError
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, as_json
 from textgen.planning import Plan
+from textgen.runs.automatic import device_kind, shape_flags
+from textgen.runs.decision import Decision, decide
+from textgen.runs.enough_text import check_enough_text
+from textgen.runs.existing_job import Found, check_job, check_movable, last_evaluation
+from textgen.runs.init_from import find_model
+from textgen.runs.memory import check_memory
+from textgen.runs.model_file_size import check_model_file
+from textgen.runs.places import check_free_space
+from textgen.runs.preset import preset_names, read_preset
+from textgen.runs.show_plan import show_plan
+from textgen.runs.summaries import open_summaries
+from textgen.runs.text import decide_unwrapping, open_text
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.storage import below, cache_directory, copy_to
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.sample_output import encode_output, put
 from textgen.cli.typed import typed, typed_path
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.config.flags import Parser, build
 from textgen.config.vertex_command import FetchCommand, job_id
 from textgen.console import Console, visible
+from textgen.runs.places import refuse_bucket, refuse_tilde
 from textgen.storage import is_bucket
 
 PROGRAM = "textgen vertex fetch"

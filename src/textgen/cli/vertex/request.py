@@ -7,25 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, minutes_to_choose_for
-from textgen.cli.decision import find_start
-from textgen.cli.enough_text import check_enough_text
-from textgen.cli.existing_job import check_job
-from textgen.cli.init_from import (
-    AUTO,
-    NONE,
-    Start,
-    check_other_job,
-    check_start,
-    kept_start,
-    open_start,
-    take_shape,
-)
-from textgen.cli.job_config import START_OVER, read_config
-from textgen.cli.model_file_size import check_model_file
-from textgen.cli.preset import read_preset
 from textgen.cli.prompt_text import check_sample_prompt
-from textgen.cli.training_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
 from textgen.cloud.machines import find_machine
@@ -36,6 +18,24 @@ from textgen.corpus import Corpus, prefix_of
 from textgen.errors import MissingError, UsageError
 from textgen.jobs import JobDirectory, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, Plan
+from textgen.runs.automatic import complete, minutes_to_choose_for
+from textgen.runs.decision import find_start
+from textgen.runs.enough_text import check_enough_text
+from textgen.runs.existing_job import check_job
+from textgen.runs.init_from import (
+    AUTO,
+    NONE,
+    Start,
+    check_other_job,
+    check_start,
+    kept_start,
+    open_start,
+    take_shape,
+)
+from textgen.runs.job_config import START_OVER, read_config
+from textgen.runs.model_file_size import check_model_file
+from textgen.runs.preset import read_preset
+from textgen.runs.text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")

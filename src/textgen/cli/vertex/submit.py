@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textgen.cli.entry import run_command
-from textgen.cli.show_plan import UNWRAPPED, describe_choices
 from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
 from textgen.cloud.failures import explain
 from textgen.config import TrainCommand, settings
@@ -17,6 +16,7 @@ from textgen.config.vertex_command import SubmitCommand, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.jobs import Events, job_place
+from textgen.runs.show_plan import UNWRAPPED, describe_choices
 from textgen.storage import Lease, bucket_settings, upload_once
 from textgen.storage.service import shorten
 

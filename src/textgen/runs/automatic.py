@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.job_config import START_OVER, notes_start, read_config
 from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, job_name, settings
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError
@@ -23,6 +22,7 @@ from textgen.planning import (
     DeviceKind,
     choose,
 )
+from textgen.runs.job_config import START_OVER, notes_start, read_config
 
 _DRIVERS = (Path("/proc/driver/nvidia/version"), Path("/usr/lib/wsl/lib/libcuda.so.1"))
 """Files of NVIDIA's driver, on Linux and in the Windows Subsystem for Linux."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import TrainingConfig, shape
 from textgen.config.flags import described
 from textgen.corpus import Corpus, Vocabulary, keep_split, make_tokenizer, replace_vocabulary
 from textgen.corpus.tokenizers import LaterTokenizerError
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory, JobState
+from textgen.runs.job_config import START_OVER, read_config
 from textgen.storage import parse_object, read_text
 
 _SETTINGS_OF_TEXT = ("encoding", "unwrap", "valid_fraction")

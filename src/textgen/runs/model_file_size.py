@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from textgen.config import TrainingConfig, shape
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
-from textgen.errors import DataError
+from textgen.errors import DataError, named
 
 
 def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
@@ -35,7 +35,7 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
         if vocabulary.tokenizer.name == "spaced":
             advice = f"list only the first {fitting} in the vocabulary file"
         else:
-            advice = f"keep only the most frequent ones, with --vocab_size {fitting}"
+            advice = f"keep only the most frequent ones, with {named('vocab_size')} {fitting}"
         raise DataError(
             f"the vocabulary must take at most {MOST_BYTES:,} bytes in a model file, got {size:,} bytes for {tokens:,} tokens; {advice}"
         )

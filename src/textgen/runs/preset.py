@@ -8,7 +8,7 @@ from typing import Any
 
 from textgen.config.validation import nearest
 from textgen.config.yaml_text import from_yaml
-from textgen.errors import MissingError, UsageError, from_os_error
+from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.storage import bundled, fetch, is_bucket, read_text
 
 _TEXTS = ("texts", "data_dir")
@@ -54,13 +54,15 @@ def _read(name: str) -> tuple[dict[str, Any], bool]:
         if not path.exists() or (path.is_dir() and name in presets):
             if name not in presets:
                 raise MissingError(
-                    f"--config {name} is neither a file nor a preset{nearest(name, presets)}; "
+                    f"{named('config')} {name} is neither a file nor a preset{nearest(name, presets)}; "
                     f"the presets are {', '.join(presets)}"
                 )
             preset = bundled("configs") / f"{name}.yaml"
             return from_yaml(read_text(preset), str(preset)), True
         if not path.is_file() and not path.is_fifo():
-            raise UsageError(f"--config must be a preset or a YAML file, got {name}, which is neither; name a file")
+            raise UsageError(
+                f"{named('config')} must be a preset or a YAML file, got {name}, which is neither; name a file"
+            )
     except OSError as error:
-        raise from_os_error(error, f"cannot read --config {name}") from error
+        raise from_os_error(error, f"cannot read {named('config')} {name}") from error
     return from_yaml(read_text(path), str(path)), False

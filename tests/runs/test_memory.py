@@ -1,10 +1,10 @@
 import pytest
 
-from textgen.cli import memory
 from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.errors import UnavailableError
 from textgen.planning import Plan
+from textgen.runs import memory
 from textgen.storage import write_atomic
 
 

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import (
+from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
+from textgen.corpus import Corpus
+from textgen.errors import TextgenError, named
+from textgen.jobs import JobDirectory, JobPlace, JobState
+from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
+from textgen.runs.automatic import (
     complete,
     device_kind,
     keep_choice,
@@ -17,9 +22,9 @@ from textgen.cli.automatic import (
     other_models,
     with_settings,
 )
-from textgen.cli.base_or_scratch import choose_start
-from textgen.cli.find_job import BASE
-from textgen.cli.init_from import (
+from textgen.runs.base_or_scratch import choose_start
+from textgen.runs.find_job import BASE
+from textgen.runs.init_from import (
     AUTO,
     Start,
     check_other_job,
@@ -28,14 +33,9 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import START_OVER, notes_start, read_config
-from textgen.cli.places import find_places
-from textgen.cli.training_text import decide_unwrapping
-from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
-from textgen.corpus import Corpus
-from textgen.errors import TextgenError
-from textgen.jobs import JobDirectory, JobPlace, JobState
-from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
+from textgen.runs.job_config import START_OVER, notes_start, read_config
+from textgen.runs.places import find_places
+from textgen.runs.text import decide_unwrapping
 
 
 @dataclass(frozen=True)
@@ -251,5 +251,5 @@ def _explained(resumed: Decision) -> Decision:
     """Adds a remark to an existing job whose model would not be chosen for this time."""
     return dataclasses.replace(
         resumed,
-        remark=f"Resuming {resumed.job}, which already has a model of this text; use --fresh to start over with the model for this time",
+        remark=f"Resuming {resumed.job}, which already has a model of this text; use {named('fresh')} to start over with the model for this time",
     )

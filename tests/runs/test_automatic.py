@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from textgen.cli import automatic
 from textgen.cli.train import main
 from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.errors import FormatError
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, dropout
 from textgen.planning.passes import worthwhile_passes
+from textgen.runs import automatic
 
 TEXT = "The keeper wound the tide clock at dusk.\n" * 400
 CHARACTERS = len(TEXT) * 9 // 10
