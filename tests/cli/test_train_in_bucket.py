@@ -15,7 +15,7 @@ from tests import paused_trainer
 from tests.commands import TEXT, installed
 from textgen.cli import train
 from textgen.jobs import Events, JobDirectory, job_place
-from textgen.runs.summaries import open_summaries
+from textgen.runs.run import open_summaries
 from textgen.storage import mirror
 
 pytestmark = pytest.mark.cloud

@@ -6,7 +6,7 @@ from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.errors import DataError
-from textgen.runs.model_file_size import check_model_file
+from textgen.runs.checks import check_model_file
 
 
 @pytest.fixture(scope="module")

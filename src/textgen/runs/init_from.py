@@ -15,8 +15,8 @@ from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
+from textgen.runs.existing_job import START_OVER
 from textgen.runs.find_job import BASE, base_path, find_job
-from textgen.runs.job_config import START_OVER
 from textgen.storage import is_bucket
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, 
 from textgen.corpus.wrap_width import AUTO, NO, YES
 from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.jobs import JobDirectory
-from textgen.runs.job_config import START_OVER, read_config
+from textgen.runs.existing_job import START_OVER, read_config
 from textgen.storage import bundled
 
 STORY_PREFIX = "story"

@@ -43,7 +43,7 @@ def make_parser() -> Parser:
 
 
 def _yaml(arguments: Sequence[str]) -> None:
-    request = make_request(make_parser().parse(arguments), offline=True)
+    request = make_request(make_parser().parse(arguments))
 
     import yaml
 

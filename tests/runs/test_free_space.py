@@ -11,7 +11,7 @@ from textgen.config import TrainingConfig
 from textgen.corpus import find_sources, open_corpus
 from textgen.errors import InputOutputError, MissingError
 from textgen.planning import Plan
-from textgen.runs.places import check_free_space
+from textgen.runs.checks import check_free_space
 
 PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 PLAN = Plan(TrainingConfig(lstm_state_size=128, batch_size=1, optimizer="sgd"), 300)
