@@ -19,7 +19,7 @@ from functools import cached_property
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from textgen.errors import CancelledError, StoppedError, TextgenError
+from textgen.errors import CancelledError, StoppedError, TextgenError, with_dashes
 from textgen.formatting import one_line
 
 if TYPE_CHECKING:
@@ -39,7 +39,14 @@ surrogates, which can stand for a byte that is a control character."""
 
 
 class Console:
-    """Writes to one stream; `NO_COLOR` is respected."""
+    """Writes to one stream; `NO_COLOR` is respected.
+
+    Attributes:
+        dashes: what precedes the name of a setting (see `textgen.errors.named`): the dashes of a flag, or nothing for a
+            Python caller.
+    """
+
+    dashes = "--"
 
     @cached_property
     def rich(self) -> RichConsole:
@@ -73,6 +80,7 @@ class Console:
             fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
             kept: the control characters to write as they are, such as the line breaks of several lines; see `visible`.
         """
+        text = with_dashes(text, self.dashes)
         if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
@@ -80,6 +88,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
+        text = with_dashes(text, self.dashes)
         if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "WARNING", text)
         else:

@@ -30,7 +30,7 @@ _MARK = "\0"
 
 
 def named(setting: str) -> str:
-    """A setting's name for a message of a `TextgenError`, to which the command line adds the dashes.
+    """A setting's name for the message of a `TextgenError` or of the console, to which the command line adds the dashes.
 
     >>> error = UsageError(f"{named('layers')} must be at least 1, got 0")
     >>> print(error)
@@ -39,6 +39,11 @@ def named(setting: str) -> str:
     --layers must be at least 1, got 0
     """
     return _MARK + setting
+
+
+def with_dashes(message: str, dashes: str = "--") -> str:
+    """Returns a message in which the names of settings begin with dashes, or with nothing for a Python caller."""
+    return message.replace(_MARK, dashes)
 
 
 class TextgenError(Exception):
@@ -54,8 +59,8 @@ class TextgenError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message.replace(_MARK, ""))
-        self.on_command_line = message.replace(_MARK, "--")
+        super().__init__(with_dashes(message, ""))
+        self.on_command_line = with_dashes(message)
 
 
 class UsageError(TextgenError):

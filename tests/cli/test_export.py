@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import needs_permissions, run_installed
+from tests.commands import needs_permissions, run_installed
 from textgen.cli import export
 from textgen.cli.export import main
 from textgen.generation import load

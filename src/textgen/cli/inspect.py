@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
 from textgen.cli.standard_output import encode_output
 from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible
 from textgen.errors import FormatError, MissingError, TextgenError, UsageError
 from textgen.formatting import count, not_comparable, one_line
+from textgen.runs.places import refuse_bucket
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile
@@ -55,9 +55,9 @@ def _inspect(arguments: Sequence[str]) -> None:
     if command.job is not None:
         refuse_bucket("JOB", command.job)
 
-    from textgen.cli.find_job import find_job
+    from textgen.cli.named_job import named_job
 
-    path = Path(find_job(command.job, with_model=False))
+    path = Path(named_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
@@ -83,9 +83,8 @@ def _inspect(arguments: Sequence[str]) -> None:
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[Path]:
     """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the damaged ones."""
-    from textgen.cli.existing_job import read_vocabulary
-    from textgen.cli.job_config import read_config
     from textgen.jobs import JobState
+    from textgen.runs.existing_job import read_config, read_vocabulary
 
     def verify_config() -> str:
         read_config(job.config, "train again")

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
 from textgen.cli.standard_output import encode_output, write_table
 from textgen.config import JobsCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
 from textgen.formatting import not_comparable
+from textgen.runs.places import refuse_bucket
 
 if TYPE_CHECKING:
     from textgen.jobs import JobFacts
@@ -56,8 +56,9 @@ def _jobs(arguments: Sequence[str]) -> None:
     command = build(JobsCommand, make_parser().parse(arguments))
     refuse_bucket("DIR", command.directory)
 
-    from textgen.cli.find_job import how_to_start, jobs_below
+    from textgen.cli.named_job import how_to_start
     from textgen.jobs import as_json
+    from textgen.runs.find_job import jobs_below
 
     directory = Path(command.directory)
     jobs = jobs_below(directory)

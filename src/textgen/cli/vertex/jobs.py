@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket, refuse_tilde
 from textgen.cli.standard_output import encode_output, put, write_line, write_table
 from textgen.cli.typed import typed, typed_path
 from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
@@ -18,6 +17,7 @@ from textgen.config.vertex import FetchCommand, JobCommand, LogsCommand, VertexC
 from textgen.console import Console, visible
 from textgen.errors import MissingError
 from textgen.formatting import one_line
+from textgen.runs.places import refuse_bucket, refuse_tilde
 from textgen.storage import is_bucket
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textgen.cli.entry import run_command
-from textgen.cli.show_plan import UNWRAPPED, describe_choices
 from textgen.cli.standard_output import encode_output
-from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
+from textgen.cli.vertex.request import Request, add_request_settings, make_request
 from textgen.cli.vertex.settings import OF_A_PROJECT
 from textgen.cloud.failures import explain
 from textgen.cloud.job_spec import gcloud_command
@@ -21,7 +20,8 @@ from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.formatting import shorten
-from textgen.jobs import Events, job_place
+from textgen.jobs import Events
+from textgen.runs.show_plan import UNWRAPPED, describe_choices
 from textgen.storage import Lease, bucket_settings, upload_once
 
 _FILE = "job.yaml"
@@ -62,14 +62,13 @@ def _submit(arguments: Sequence[str]) -> None:
     values = _submit_parser().parse(arguments)
     command = build(SubmitCommand, values)
     console = Console()
-    with console.busy("reading the text"):
-        request = make_request(values, offline=build(TrainCommand, values).dry_run)
+    dry_run = build(TrainCommand, values).dry_run
+    with console.busy("reading the text" if dry_run else "reading the text and asking the bucket"):
+        request = make_request(values, None if dry_run else lambda vertex: _check_bucket(console, vertex))
     _show(console, request)
-    if request.command.dry_run:
+    if dry_run:
         return
     with console.busy("asking the bucket"):
-        _check_bucket(console, request.vertex)
-        check_existing(request)
         Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService, id_of
@@ -144,13 +143,13 @@ def _check_bucket(console: Console, vertex: VertexConfig) -> None:
 
 
 def _upload(console: Console, request: Request) -> None:
-    """Uploads what the job reads; with --fresh, first renames the existing job."""
+    """Uploads what the job reads; with --fresh, first renames the existing jobs."""
 
     def lost(failure: TextgenError) -> None:
         console.warn(failure.on_command_line)
 
-    if request.command.fresh:
-        aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))
+    for place in request.old:
+        aside = place.move_aside(Events(console.say, console.warn, lost, lambda: None))
         if aside is not None:
             console.say(f"The old job is now {aside}")
     for upload in request.uploads:
@@ -214,7 +213,7 @@ def _yaml(arguments: Sequence[str]) -> None:
     )
     add_request_settings(parser)
     parser.add_help_and_version()
-    request = make_request(parser.parse(arguments), offline=True)
+    request = make_request(parser.parse(arguments))
 
     import yaml
 

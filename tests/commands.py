@@ -134,9 +134,21 @@ class FakeTraining:
     summary: dict[str, Any] = field(default_factory=lambda: {"steps": 7, "valid_loss": 1.25})
 
     def train(
-        self, config, corpus, job, *, summary_dir, ids_directory, signals, console, device, allow_changed_data, start
+        self,
+        config,
+        corpus,
+        job,
+        *,
+        summary_dir,
+        ids_directory,
+        signals,
+        console,
+        device,
+        allow_changed_data,
+        start,
+        callbacks,
     ):
-        del ids_directory, signals, console  # parameters of the real function
+        del ids_directory, signals, console, callbacks  # parameters of the real function
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
         call.allow_changed_data = allow_changed_data
         call.device = device

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import JOB, files_below
+from tests.commands import JOB, files_below
 from textgen.cli.train import main
 from textgen.corpus import UNKNOWN_ID, Vocabulary, find_sources, keep_split, make_tokenizer, open_corpus
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.find_job import BASE, base_path, find_job
-from textgen.cli.job_config import START_OVER
 from textgen.config import TrainingConfig
 from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import SHAPE_SETTINGS
+from textgen.runs.existing_job import START_OVER
+from textgen.runs.find_job import BASE, base_path, find_job
 from textgen.storage import is_bucket
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def open_start(init_from: str) -> Start:
     if init_from == BASE:
         return Start(BASE, open_model(base_path()), "from the base model")
     try:
-        place = find_job(init_from, with_model=True)
+        place = find_job(init_from)
     except MissingError as error:
         raise MissingError(f"cannot start from {named('init_from')} {init_from}: {error}") from error
     return Start(place, open_model(place), f"from {place}")

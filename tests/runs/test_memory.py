@@ -1,10 +1,10 @@
 import pytest
 
-from textgen.cli import memory
 from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.errors import UnavailableError
 from textgen.planning import Plan
+from textgen.runs import checks
 from textgen.storage import write_atomic
 
 
@@ -13,8 +13,8 @@ def machine(monkeypatch):
     """A function that sets the memory of the machine and of the container, in bytes."""
 
     def of(size, container=None):
-        monkeypatch.setattr(memory, "installed_memory", lambda: size)
-        monkeypatch.setattr(memory, "container_memory", lambda: container)
+        monkeypatch.setattr(checks, "installed_memory", lambda: size)
+        monkeypatch.setattr(checks, "container_memory", lambda: container)
 
     return of
 
@@ -32,7 +32,7 @@ def test_a_model_too_large_for_the_memory_is_refused(machine, settings, advice):
     with pytest.raises(
         UnavailableError, match=r"^training needs about [\d.]+ GB[^\n]*this machine has only 4\.0 GB; [^\n]*$"
     ) as raised:
-        memory.check_memory(Plan(TrainingConfig(**settings), 100))
+        checks.check_memory(Plan(TrainingConfig(**settings), 100))
     assert str(raised.value).endswith(advice)
 
 
@@ -40,7 +40,7 @@ def test_a_model_too_large_for_the_memory_is_refused(machine, settings, advice):
 def test_a_model_that_fits_is_accepted(machine, size):
     """The default model is accepted on a machine with 8 GB, and on one whose memory cannot be determined."""
     machine(size)
-    memory.check_memory(Plan(TrainingConfig(), 100))
+    checks.check_memory(Plan(TrainingConfig(), 100))
 
 
 @pytest.mark.parametrize("size", [None, 64_000_000_000])
@@ -50,10 +50,10 @@ def test_a_model_too_large_for_the_container_is_refused(machine, size):
     with pytest.raises(
         UnavailableError, match=r"but this container has only 4\.0 GB; lower batch_size or unroll_steps$"
     ):
-        memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
+        checks.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
     machine(4_000_000_000, container=1 << 63)
     with pytest.raises(UnavailableError, match=r"but this machine has only 4\.0 GB; lower"):
-        memory.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
+        checks.check_memory(Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100))
 
 
 V1 = "12:pids:/docker/1\n4:cpu,memory:/docker/1\n1:name=systemd:/docker/1\n"
@@ -89,14 +89,14 @@ def test_the_limit_of_a_container_is_read(tmp_path, groups, files, expected):
         write_atomic(tmp_path / "proc" / "self" / "cgroup", groups)
     for name, text in files.items():
         write_atomic(tmp_path / "sys" / "fs" / "cgroup" / name, text)
-    assert memory.container_memory(tmp_path) == expected
+    assert checks.container_memory(tmp_path) == expected
 
 
 def test_the_memory_of_this_machine_is_plausible():
     """On this machine, both memory sizes are either unknown or more than 100 MB, in bytes."""
-    size = memory.installed_memory()
+    size = checks.installed_memory()
     assert size is None or size > 100_000_000
-    size = memory.container_memory()
+    size = checks.container_memory()
     assert size is None or size > 100_000_000
 
 

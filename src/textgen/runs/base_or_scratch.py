@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textgen.cli.find_job import BASE
-from textgen.cli.init_from import NONE, Start
 from textgen.corpus import Corpus, Section, Vocabulary
 from textgen.planning import DeviceKind, base_pays
+from textgen.runs.find_job import BASE
+from textgen.runs.init_from import NONE, Start
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.cli.conftest import needs_permissions
+from tests.commands import needs_permissions
 from tests.markov import CHARACTERS, make_chain, make_model, write
 from textgen.cli import train
 from textgen.cli.train import main

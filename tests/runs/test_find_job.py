@@ -150,14 +150,23 @@ def test_a_job_or_a_file_named_base_wins(folder, run, install_base, random_model
     assert run(sample, "base", *HOW) == run(sample, "./base", *HOW)
 
 
-@pytest.mark.parametrize("command", [inspect, export])
-def test_only_sampling_knows_the_base_model_by_name(tmp_path, run, monkeypatch, install_base, random_model, command):
+def test_the_base_model_is_exported_into_the_current_folder(tmp_path, run, monkeypatch, install_base, random_model):
     """Nothing is written next to the base model, which comes with textgen."""
     monkeypatch.chdir(tmp_path)
-    install_base(random_model())
-    code, out, err = run(command, "base", *(["--format=onnx"] if command == export else []))
-    assert (code, out) == (66, "")
-    assert "there is neither base nor job/base" in err
+    path = install_base(random_model())
+    beside = list(path.parent.iterdir())
+    code, out, _ = run(export, "base", "--format=onnx")
+    assert (code, out) == (0, "base.onnx\nbase.onnx.vocabulary.json\n")
+    assert list(path.parent.iterdir()) == beside
+
+
+def test_the_base_model_cannot_be_inspected(tmp_path, run, monkeypatch, install_base, random_model):
+    """The base model has no job to inspect."""
+    monkeypatch.chdir(tmp_path)
+    path = install_base(random_model())
+    code, out, err = run(inspect, "base")
+    assert (code, out) == (2, "")
+    assert f"JOB must be the directory of a job, got {path}, which is a file" in err
 
 
 @pytest.mark.parametrize("arguments", [["base"], [], ["base", "--interactive"]])

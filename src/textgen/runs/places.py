@@ -1,15 +1,13 @@
-"""Decides where a run's files go, and checks that they can be written there, without creating anything."""
+"""Decides where a run's files go, and creates nothing."""
 
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 from textgen.config import TrainingConfig, job_name, with_job_name
-from textgen.errors import AccessError, InputOutputError, UsageError, from_os_error, named
+from textgen.errors import AccessError, UsageError, from_os_error, named
 from textgen.jobs import JobPlace, job_place
-from textgen.planning import Plan
 from textgen.storage import BucketDirectory, is_bucket, is_uri
 
 
@@ -85,7 +83,7 @@ def find_output(path: Path, suffix: str) -> Path:
     _check_utf8(named("output"), str(path))
     if path.suffix != suffix:
         raise UsageError(f"{named('output')} must end in {suffix} for this {named('format')}, got {path}; rename it")
-    existing = _nearest(named("output"), path)
+    existing = nearest_existing(named("output"), path)
     if existing == path:
         if path.is_dir():
             raise UsageError(f"{named('output')} must be a file, got {path}, which is a directory; name a file in it")
@@ -94,68 +92,38 @@ def find_output(path: Path, suffix: str) -> Path:
     return path
 
 
-def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
-    """Checks that the disk has room for the checkpoints of a run.
-
-    Args:
-        directory: the directory of the checkpoints; it need not exist.
-        plan: the plan of the run.
-        kept: the bytes of existing checkpoints. They will be replaced, but only after a newer one is written.
-
-    Raises:
-        InputOutputError: if the disk is too full.
-        TextgenError: if the free space cannot be determined.
-    """
-    from rich.filesize import decimal
-
-    existing = _nearest(named("job_dir"), directory)
-    try:
-        space = shutil.disk_usage(existing)
-    except OSError as error:
-        raise from_os_error(error, f"cannot determine the free space of {existing}") from error
-    needed = max(plan.disk - kept, plan.checkpoint_bytes)
-    # Some network file systems have no size and report 0.
-    if space.total and space.free < needed:
-        have = f", of which {decimal(kept)} already exist" if kept else ""
-        raise InputOutputError(
-            f"the disk of {directory} has {decimal(space.free)} free, but this run needs {decimal(needed)}: the job's three "
-            f"checkpoints take {decimal(plan.disk)}{have}; free some space, name a {named('job_dir')} on another disk, or lower "
-            f"{named('lstm_state_size')} or {named('layers')}"
-        )
-
-
-def _check_directory(flag: str, value: str) -> None:
-    _check_utf8(flag, value)
-    if is_bucket(value):
-        BucketDirectory(value)
-        return
-    path = Path(value)
-    _check_writable(flag, path, _nearest(flag, path), "be a directory")
-
-
-def _check_utf8(flag: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{flag} must be UTF-8, got {value!r}; name another path") from None
-
-
-def _nearest(flag: str, path: Path) -> Path:
+def nearest_existing(label: str, path: Path) -> Path:
     """Returns the path, or its nearest parent that exists."""
     try:
         return next(place for place in (path, *path.parents) if place.exists() or place.is_symlink())
     except OSError as error:
-        raise from_os_error(error, f"cannot use {flag} {path}") from error
+        raise from_os_error(error, f"cannot use {label} {path}") from error
 
 
-def _check_writable(flag: str, path: Path, existing: Path, rule: str) -> None:
+def _check_directory(label: str, value: str) -> None:
+    _check_utf8(label, value)
+    if is_bucket(value):
+        BucketDirectory(value)
+        return
+    path = Path(value)
+    _check_writable(label, path, nearest_existing(label, path), "be a directory")
+
+
+def _check_utf8(label: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{label} must be UTF-8, got {value!r}; name another path") from None
+
+
+def _check_writable(label: str, path: Path, existing: Path, rule: str) -> None:
     """Checks that the existing part of a path is a writable directory."""
-    refuse_tilde(flag, str(path))
+    refuse_tilde(label, str(path))
     try:
         is_directory = existing.is_dir()
     except OSError as error:
-        raise from_os_error(error, f"cannot use {flag} {path}") from error
+        raise from_os_error(error, f"cannot use {label} {path}") from error
     if not is_directory:
-        raise UsageError(f"{flag} must {rule}, got {path}, but {existing} is not one; name another path")
+        raise UsageError(f"{label} must {rule}, got {path}, but {existing} is not one; name another path")
     if not os.access(existing, os.W_OK | os.X_OK):
-        raise AccessError(f"cannot write to {flag} {path}: no permission in {existing}; name another path")
+        raise AccessError(f"cannot write to {label} {path}: no permission in {existing}; name another path")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from textgen.cli.job_config import START_OVER, read_config
 from textgen.config import PLACEHOLDER, TrainingConfig
 from textgen.corpus import Corpus, Section, Sources, find_sources, open_corpus, open_sections
 from textgen.corpus.wrap_width import AUTO, NO, YES
 from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.jobs import JobDirectory
+from textgen.runs.existing_job import START_OVER, read_config
 from textgen.storage import bundled
 
 STORY_PREFIX = "story"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from textgen.cli.decision import Decision
-from textgen.cli.existing_job import Found
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
+from textgen.errors import named
 from textgen.formatting import described, rounded
 from textgen.jobs import JobDirectory
 from textgen.planning import Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
+from textgen.runs.decision import Decision
+from textgen.runs.existing_job import Found
 from textgen.version import __version__
 
-UNWRAPPED = "each paragraph is one line; --unwrap no keeps the line breaks"
+UNWRAPPED = f"each paragraph is one line; {named('unwrap')} no keeps the line breaks"
 """What the plan prints about a text that is unwrapped."""
 
 

@@ -2,11 +2,11 @@ import re
 
 import pytest
 
-from textgen.cli.model_file_size import check_model_file
 from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.errors import DataError
+from textgen.runs.checks import check_model_file
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,6 @@ def test_the_size_that_is_advised_fits_whatever_the_lengths_of_the_tokens():
     tokens = [*(f"{'x' * 3000}{number}" for number in range(20_000)), *(f"w{number}" for number in range(100_000))]
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("word"))
     config = TrainingConfig(language_model="word")
-    with pytest.raises(DataError, match=r"--vocab_size 10000$"):
+    with pytest.raises(DataError, match=r" vocab_size 10000$"):
         check_model_file(config, vocabulary)
     check_model_file(config, Vocabulary(vocabulary.tokens[:10_002], vocabulary.tokenizer))

@@ -5,9 +5,8 @@ import pytest
 import yaml
 
 from tests import old_config
-from textgen.cli import automatic
 from textgen.cli.train import main
-from textgen.config import TrainCommand, TrainingConfig, settings
+from textgen.config import TrainingConfig, settings
 from textgen.errors import FormatError
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, dropout
 from textgen.planning.passes import worthwhile_passes
@@ -319,30 +318,3 @@ def test_a_given_setting_is_not_chosen(capsys):
     assert "dropout" not in chosen
     assert "batch_size" not in chosen
     assert "lstm_state_size" in chosen
-
-
-@pytest.mark.parametrize(
-    ("device", "driver", "library", "expected"),
-    [
-        ("auto", True, True, "gpu"),
-        ("auto", True, False, "cpu"),
-        ("auto", False, True, "cpu"),
-        ("gpu", False, False, "gpu"),
-        ("cpu", True, True, "cpu"),
-    ],
-)
-def test_the_kind_of_device_is_found_without_tensorflow(monkeypatch, tmp_path, device, driver, library, expected):
-    """A GPU is assumed if there are a driver and the library that TensorFlow needs, or if --device is gpu."""
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path / "none", *([tmp_path] if driver else [])))
-    monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json" if library else "no_such.thing")
-    assert automatic.device_kind(TrainCommand(device=device)) == expected
-
-
-@pytest.mark.parametrize(("devices", "expected"), [("", "cpu"), ("-1", "cpu"), ("0", "gpu")])
-def test_a_gpu_that_is_hidden_does_not_count(monkeypatch, tmp_path, devices, expected):
-    """If CUDA_VISIBLE_DEVICES hides every GPU, settings are chosen for a CPU."""
-    monkeypatch.setattr(automatic, "_DRIVERS", (tmp_path,))
-    monkeypatch.setattr(automatic, "_CUDA_LIBRARY", "json")
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", devices)
-    assert automatic.device_kind(TrainCommand()) == expected

@@ -1,25 +1,25 @@
-"""Decides which job a training command is for."""
+"""Decides which job a run is for."""
 
 from __future__ import annotations
 
 import dataclasses
 import glob
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import (
-    complete,
-    device_kind,
-    keep_choice,
-    minutes_to_choose_for,
-    other_models,
-    with_settings,
-)
-from textgen.cli.base_or_scratch import choose_start
-from textgen.cli.find_job import BASE
-from textgen.cli.init_from import (
+from textgen.config import PLACEHOLDER, TrainingConfig, with_job_name
+from textgen.corpus import Corpus
+from textgen.errors import TextgenError, named
+from textgen.jobs import JobDirectory, JobPlace, JobState
+from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
+from textgen.runs.asked import Asked
+from textgen.runs.automatic import complete, keep_choice, other_models, with_settings
+from textgen.runs.base_or_scratch import choose_start
+from textgen.runs.existing_job import START_OVER, notes_start, read_config
+from textgen.runs.find_job import BASE
+from textgen.runs.init_from import (
     AUTO,
     Start,
     check_other_job,
@@ -28,14 +28,8 @@ from textgen.cli.init_from import (
     open_start,
     take_shape,
 )
-from textgen.cli.job_config import START_OVER, notes_start, read_config
-from textgen.cli.places import find_places
-from textgen.cli.training_text import decide_unwrapping
-from textgen.config import PLACEHOLDER, TrainCommand, TrainingConfig, with_job_name
-from textgen.corpus import Corpus
-from textgen.errors import TextgenError
-from textgen.jobs import JobDirectory, JobPlace, JobState
-from textgen.planning import SHAPE_SETTINGS, Choice, DeviceKind, can_choose
+from textgen.runs.places import find_places
+from textgen.runs.text import decide_unwrapping
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,7 @@ class Decision:
         summaries: the directory of TensorBoard's files; None if that is in the job's own directory.
         job: the job as it is now, for reading only.
         remark: a line that explains why this job is used, or names another one; empty if neither is needed.
-        replaced: the place of the job that the command would resume without `--fresh`; None without `--fresh`, or if there is none.
+        replaced: the place of the job that would be resumed without `fresh`; None without `fresh`, or if there is none.
     """
 
     config: TrainingConfig
@@ -64,43 +58,26 @@ class Decision:
 
 
 def decide(
-    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, worker: str | None
+    asked: Asked,
+    corpus: Corpus,
+    worker: str | None = None,
+    *,
+    start: Start | None = None,
+    look: Callable[[JobPlace], JobDirectory] = lambda place: place.look(),
 ) -> Decision:
-    """Decides which job a command is for.
+    """Decides which job a run is for.
 
     Args:
-        config: the settings; those that were not given have their defaults.
-        command: the flags that are not settings.
-        given: the names of the settings that were given.
+        asked: what the run is asked for.
         corpus: the text.
         worker: see `job_place`.
+        start: the model that `init_from` names; None if it is not opened yet.
+        look: returns the job at a place, as it is now.
 
     Raises:
-        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit the command.
+        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit what is asked for.
     """
-    return _Decider(config, command, given, corpus, worker).decide()
-
-
-def find_start(
-    config: TrainingConfig, command: TrainCommand, given: Collection[str], corpus: Corpus, device: DeviceKind
-) -> Start:
-    """Decides what a new job starts from.
-
-    Args:
-        config: the settings; those that were not given have their defaults.
-        command: the flags that are not settings.
-        given: the names of the settings that were given.
-        corpus: the text.
-        device: the kind of device that will train.
-
-    Raises:
-        TextgenError: if a given model cannot be used.
-    """
-    if config.init_from != AUTO:
-        return open_start(config.init_from)
-    minutes = minutes_to_choose_for(config, command, given)
-    base = _find_base(config)
-    return Start() if minutes is None or base is None else choose_start(base, corpus, minutes, device)
+    return _Decider(asked, corpus, worker, start, look).decide()
 
 
 def _find_base(config: TrainingConfig) -> Start | None:
@@ -112,39 +89,63 @@ def _find_base(config: TrainingConfig) -> Start | None:
 class _Decider:
     """The arguments of `decide`."""
 
-    config: TrainingConfig
-    command: TrainCommand
-    given: Collection[str]
+    asked: Asked
     corpus: Corpus
     worker: str | None
+    start: Start | None
+    look: Callable[[JobPlace], JobDirectory]
+
+    @property
+    def config(self) -> TrainingConfig:
+        return self.asked.config
+
+    @property
+    def is_fresh(self) -> bool:
+        return self.asked.command.fresh
 
     def decide(self) -> Decision:
         if PLACEHOLDER not in self.config.job_dir:
             return self._in_named_directory()
         if self.config.init_from == AUTO:
             return self._of_any_name()
-        return self._resumed_if_exists(self._started(open_start(self.config.init_from)))
+        return self._resumed_if_exists(self._started(self._named_start()))
+
+    def _with(self, config: TrainingConfig) -> Asked:
+        """Returns what is asked for, with other settings."""
+        return dataclasses.replace(self.asked, config=config)
+
+    def _named_start(self) -> Start:
+        """Returns the model that `init_from` names."""
+        return open_start(self.config.init_from) if self.start is None else self.start
+
+    def _new_start(self) -> Start:
+        """Decides what a new job starts from."""
+        if self.config.init_from != AUTO:
+            return self._named_start()
+        minutes = self.asked.minutes_to_choose_for
+        base = _find_base(self.config)
+        return (
+            Start() if minutes is None or base is None else choose_start(base, self.corpus, minutes, self.asked.device)
+        )
 
     def _in_named_directory(self) -> Decision:
         """Returns the job in a directory whose name does not depend on the model."""
         place, _ = find_places(self.config, self.corpus.prefix, self.worker)
-        job = place.look()
-        if not job.exists or self.command.fresh:
-            device = device_kind(self.command)
-            return self._started(find_start(self.config, self.command, self.given, self.corpus, device))
+        job = self.look(place)
+        if not job.exists or self.is_fresh:
+            return self._started(self._new_start())
         check_other_job(self.config.init_from, job)
         before = read_config(job.config, START_OVER)
         config = dataclasses.replace(self.config, init_from=kept_start(job, before, self.config.init_from))
         if config.is_started:
             config = self._with_shape(config, before)
-        config, _ = complete(config, self.command, self.given, self.corpus, device_kind(self.command))
-        config = keep_choice(config, self.command, self.given, job)
-        return self._placed(config, (), Start(config.init_from))
+        config, _ = complete(self._with(config), self.corpus)
+        return self._placed(keep_choice(self._with(config), job), (), Start(config.init_from))
 
     def _of_any_name(self) -> Decision:
         """Returns the existing job of this text, or else the new one that suits the time best."""
         scratch = self._started(Start())
-        minutes = minutes_to_choose_for(self.config, self.command, self.given)
+        minutes = self.asked.minutes_to_choose_for
         if minutes is None:
             return self._resumed_if_exists(scratch)
         base = _find_base(self.config)
@@ -153,11 +154,11 @@ class _Decider:
         def choose_new() -> Decision:
             if base is None or started is None:
                 return scratch
-            start = choose_start(base, self.corpus, minutes, device_kind(self.command))
+            start = choose_start(base, self.corpus, minutes, self.asked.device)
             return dataclasses.replace(scratch if start.model is None else started, start=start)
 
         resumed = self._find_existing([scratch] if started is None else [scratch, started], choose_new)
-        if resumed is not None and not self.command.fresh:
+        if resumed is not None and not self.is_fresh:
             return resumed
         new = choose_new()
         if resumed is not None:
@@ -187,9 +188,8 @@ class _Decider:
 
     def _started(self, start: Start) -> Decision:
         """Returns the job that starts in a given way."""
-        config = take_shape(start, self.config, self.given)
-        device = device_kind(self.command)
-        config, choices = complete(config, self.command, self.given, self.corpus, device, started=start.shape)
+        config = take_shape(start, self.config, self.asked.given)
+        config, choices = complete(self._with(config), self.corpus, started=start.shape)
         decision = self._placed(config, choices, start)
         if self.config.init_from != AUTO:
             check_other_job(start.init_from, decision.job)
@@ -198,21 +198,21 @@ class _Decider:
 
     def _placed(self, config: TrainingConfig, choices: tuple[Choice, ...], start: Start) -> Decision:
         place, summaries = find_places(config, self.corpus.prefix, self.worker)
-        return Decision(config, choices, start, place, summaries, place.look())
+        return Decision(config, choices, start, place, summaries, self.look(place))
 
     def _resumed_if_exists(self, decision: Decision) -> Decision:
-        return self._resumed(decision) if decision.job.exists and not self.command.fresh else decision
+        return self._resumed(decision) if decision.job.exists and not self.is_fresh else decision
 
     def _resumed(self, decision: Decision) -> Decision:
         """Returns an existing job with its own start and its own chosen settings."""
         before = read_config(decision.job.config, START_OVER)
         config = dataclasses.replace(decision.config, init_from=kept_start(decision.job, before, self.config.init_from))
-        config = keep_choice(config, self.command, self.given, decision.job)
+        config = keep_choice(self._with(config), decision.job)
         return dataclasses.replace(decision, config=config, choices=(), start=Start(config.init_from))
 
     def _with_shape(self, config: TrainingConfig, before: TrainingConfig) -> TrainingConfig:
         """Returns the settings with the shape of a job's model, as far as it was not given."""
-        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.given))
+        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.asked.given))
 
     def _has_this_text(self, job: JobDirectory) -> bool:
         state = JobState.find(job.state)
@@ -251,5 +251,5 @@ def _explained(resumed: Decision) -> Decision:
     """Adds a remark to an existing job whose model would not be chosen for this time."""
     return dataclasses.replace(
         resumed,
-        remark=f"Resuming {resumed.job}, which already has a model of this text; use --fresh to start over with the model for this time",
+        remark=f"Resuming {resumed.job}, which already has a model of this text; use {named('fresh')} to start over with the model for this time",
     )

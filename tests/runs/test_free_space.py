@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import files_below
-from textgen.cli.places import check_free_space
+from tests.commands import files_below
 from textgen.cli.train import main
 from textgen.config import TrainingConfig
 from textgen.corpus import find_sources, open_corpus
 from textgen.errors import InputOutputError, MissingError
 from textgen.planning import Plan
+from textgen.runs.checks import check_free_space
 
 PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 4096
 PLAN = Plan(TrainingConfig(lstm_state_size=128, batch_size=1, optimizer="sgd"), 300)
