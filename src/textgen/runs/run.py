@@ -15,6 +15,7 @@ from textgen.config import CloudEnvironment, TrainingConfig
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, UsageError, named
+from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
 from textgen.planning import Plan
 from textgen.runs.asked import Asked
@@ -247,10 +248,6 @@ def _must_rebuild_model(job: JobDirectory) -> bool:
 def _say_finished(console: Console, plan: Plan, state: JobState) -> None:
     limits = " and ".join(named(name) for name in _limits_reached(plan, state))
     console.say(
-        f"This job is finished: {_count(state.steps, 'step')}, {_count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
+        f"This job is finished: {count(state.steps, 'step')}, {count(state.epochs, 'epoch')}, {state.minutes:.1f} minutes. "
         f"To continue it, raise {limits}, with {shape_settings(plan.config)} to keep this model; to start over, use {named('fresh')}."
     )
-
-
-def _count(number: int, unit: str) -> str:
-    return f"{number} {unit}{'' if number == 1 else 's'}"
