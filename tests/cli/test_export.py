@@ -34,7 +34,7 @@ def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
     written = [model, job / f"model{suffix}.vocabulary.json"]
     assert done.stdout.splitlines() == list(map(str, written))
     assert set(job.iterdir()) - before == set(written)
-    line = rf"Wrote {model}, \d+ kB; in a test run, its logits differed from textgen's by at most \de-\d+\n"
+    line = rf"Wrote {model}, [\d.]+ kB; in a test run, its logits differed from textgen's by at most \de-\d+\n"
     assert re.fullmatch(line, done.stderr)
 
 
