@@ -144,7 +144,7 @@ def _move_aside(decision: Decision, events: Events, signals: Signals, console: C
         aside = place.move_aside(events)
         if aside is not None:
             console.say(f"The old job is now {aside}")
-    signals.advice = f"run the same command without {named('fresh')} to resume"
+    signals.advice = signals.advice.replace("again", f"without {named('fresh')}", 1)
 
 
 def _prepare(
