@@ -1,4 +1,4 @@
-"""Runs a training: finds the text and the job, checks that it is possible, shows the plan, and then loads TensorFlow."""
+"""Runs a training, from what is asked for to the trained job. Loads TensorFlow last."""
 
 from __future__ import annotations
 
