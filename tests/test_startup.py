@@ -73,6 +73,18 @@ def test_the_package_loads_nothing_heavy():
     assert names & (HEAVY | LIBRARIES) == set()
 
 
+def test_names_of_the_package_load_nothing_heavy():
+    """Each name of the package is imported at its first use, without TensorFlow; an exception loads only the exceptions."""
+    body = "import textgen\ntextgen.LockedError"
+    names = modules_after(body) - modules_at_bare_start()
+    assert {name for name in names if name.startswith("textgen")} == {"textgen", "textgen.errors", "textgen.version"}
+    names = (
+        modules_after("import textgen\nfor name in textgen.__all__: getattr(textgen, name)") - modules_at_bare_start()
+    )
+    assert {"textgen.runs.train", "textgen.generation"} < names
+    assert names & HEAVY == set()
+
+
 def test_a_command_handles_ctrl_c_before_it_loads_anything_else():
     """The entry point handles Ctrl-C before it loads any other module, because until then Ctrl-C gives a traceback."""
     names = modules_after("import textgen.cli.start") - modules_at_bare_start()

@@ -46,6 +46,11 @@ def with_dashes(message: str, dashes: str = "--") -> str:
     return message.replace(_MARK, dashes)
 
 
+def _name(text: str) -> str:
+    """Returns the name at the start of a text."""
+    return next((text[:end] for end, letter in enumerate(text) if not (letter.isalnum() or letter == "_")), text)
+
+
 class TextgenError(Exception):
     """An expected failure, which is shown as one line without a traceback.
 
@@ -53,6 +58,8 @@ class TextgenError(Exception):
         message: the line; `named` makes the names of settings in it.
 
     Attributes:
+        exit_code: the program's exit code.
+        settings: the settings that the line names, such as `("layers",)`.
         on_command_line: the line with flags for the names of settings.
     """
 
@@ -61,6 +68,7 @@ class TextgenError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(with_dashes(message, ""))
         self.on_command_line = with_dashes(message)
+        self.settings = tuple(_name(part) for part in message.split(_MARK)[1:])
 
 
 class UsageError(TextgenError):

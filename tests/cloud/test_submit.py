@@ -586,3 +586,19 @@ def test_another_start_of_a_cloud_job_is_refused(known_text, vertex, bucket, cap
     assert started(bucket, "--minutes=3", "--init_from=none", *SHAPE) == 2
     assert "--init_from is base in gs://" in capsys.readouterr().err
     assert len(vertex.created) == 1
+
+
+def test_a_named_job_directory_keeps_its_model(known_text, vertex, bucket):
+    """A job in a directory that --job_dir names is resumed with its model, as textgen-train does, whatever suits the time."""
+    bucket.blob("textgen/mine/config.yaml").upload_from_string("lstm_state_size: 8\nlayers: 2\n")
+    assert started(bucket, "--minutes=3", "--job_dir=mine") == 0
+    assert {"--lstm_state_size=8", "--layers=2"} <= set(arguments_of(vertex.created[0]))
+
+
+def test_fresh_renames_the_job_that_would_be_resumed(known_text, vertex, bucket, capsys):
+    """With --fresh, a job that the same command would resume is renamed too, although the new job has another name."""
+    name = put_job(bucket, 384, embedding_size=384)
+    assert started(bucket, "--minutes=3", "--fresh") == 0
+    assert vertex.created[0]["displayName"] == f"book-{STATES}-states-1-layers"
+    assert f"The old job is now gs://{bucket.name}/textgen/job/{name}.1\n" in capsys.readouterr().err
+    assert f"textgen/job/{name}.1/config.yaml" in names(bucket)

@@ -1,4 +1,4 @@
-"""Reads and checks prompts: those of `--prompt` and of `--sample_prompt`."""
+"""Reads the prompt that a command is given."""
 
 from __future__ import annotations
 

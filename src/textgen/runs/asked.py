@@ -1,4 +1,4 @@
-"""Reads what a run is asked for: its settings, which a preset or a file can contain, and the kind of device."""
+"""Reads what a run is asked for, in settings and in a preset."""
 
 from __future__ import annotations
 

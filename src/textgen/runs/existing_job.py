@@ -1,4 +1,4 @@
-"""Decides whether a run may resume an existing job, and with which vocabulary, before TensorFlow is loaded."""
+"""Reads an existing job: its settings, its evaluations, and whether a run may resume it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the job or the model that a name means, and lists jobs."""
+"""Finds jobs and models by their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a training: finds the text and the job, checks that it is possible, shows the plan, and then loads TensorFlow."""
+"""Runs a training, from what is asked for to the trained job. Loads TensorFlow last."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def _move_aside(decision: Decision, events: Events, signals: Signals, console: C
         aside = place.move_aside(events)
         if aside is not None:
             console.say(f"The old job is now {aside}")
-    signals.advice = f"run the same command without {named('fresh')} to resume"
+    signals.advice = signals.advice.replace("again", f"without {named('fresh')}", 1)
 
 
 def _prepare(
