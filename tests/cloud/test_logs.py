@@ -10,7 +10,7 @@ import pytest
 
 from tests.cloud.google_stand_in import refusal
 from textgen import errors
-from textgen.cli.vertex.jobs import logs as show_log
+from textgen.cli.vertex.existing_jobs import logs as show_log
 from textgen.cloud import logs, rest
 from textgen.cloud.logs import follow_log, read_log
 from textgen.cloud.rest import Services, find_credentials
@@ -287,7 +287,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
     """Ctrl-C ends --follow with 130 and one line, after the lines so far."""
     log.add("x")
     google.answers[JOB] = job("RUNNING")
-    script = f"import sys\nfrom textgen.cli.vertex.jobs import logs\nsys.exit(logs({json.dumps([*FLAGS, '--follow'])}))"
+    script = f"import sys\nfrom textgen.cli.vertex.existing_jobs import logs\nsys.exit(logs({json.dumps([*FLAGS, '--follow'])}))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -97,11 +97,11 @@ VERTEX_COMMANDS = Commands(
     "Train on Google Cloud's Vertex AI, and fetch the model.",
     {
         "submit": Command("textgen.cli.vertex.submit", "Start textgen-train as a job.", "submit"),
-        "status": Command("textgen.cli.vertex.jobs", "Show the state of a job.", "status"),
-        "list": Command("textgen.cli.vertex.jobs", "List the jobs of a project.", "list_jobs"),
-        "cancel": Command("textgen.cli.vertex.jobs", "End a job.", "cancel"),
-        "logs": Command("textgen.cli.vertex.jobs", "Show the log of a job.", "logs"),
-        "fetch": Command("textgen.cli.vertex.jobs", "Fetch a job's directory.", "fetch"),
+        "status": Command("textgen.cli.vertex.existing_jobs", "Show the state of a job.", "status"),
+        "list": Command("textgen.cli.vertex.existing_jobs", "List the jobs of a project.", "list_jobs"),
+        "cancel": Command("textgen.cli.vertex.existing_jobs", "End a job.", "cancel"),
+        "logs": Command("textgen.cli.vertex.existing_jobs", "Show the log of a job.", "logs"),
+        "fetch": Command("textgen.cli.vertex.existing_jobs", "Fetch a job's directory.", "fetch"),
         "build": Command(
             "textgen.cli.vertex.prepare", "Show, or run, the commands that build and push the image.", "build_image"
         ),
