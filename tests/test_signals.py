@@ -158,6 +158,18 @@ def test_a_process_that_goes_on_gets_its_handlers_back(number, error):
     assert (signal.getsignal(number), seen) == (before, [number])
 
 
+@BOTH
+def test_an_import_is_completed_in_a_process_that_goes_on(number, error):
+    """A signal during an import is noted until the import is done; in a process that ends, it interrupts the import."""
+    done = []
+    for ends_process in (False, True):
+        message = "^stopped; there was nothing new to save; "
+        with pytest.raises(error, match=message), Signals(ends_process=ends_process) as signals, signals.importing():
+            send(number)
+            done.append(ends_process)
+    assert done == [False]
+
+
 def test_another_thread_handles_no_signals():
     """In a thread, no handler is set, and a failure is noted for the next check."""
     before, failures = signal.getsignal(signal.SIGTERM), []

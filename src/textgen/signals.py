@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -76,6 +78,20 @@ class Signals:
         """Handles a SIGTERM that arrived during the imports, which `textgen.cli.start` has blocked."""
         if hasattr(signal, "pthread_sigmask"):  # not on Windows
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    @contextlib.contextmanager
+    def importing(self) -> Iterator[None]:
+        """Protects imports in a process that does not end: a signal is noted, because half a module cannot be imported again.
+
+        Raises:
+            KeyboardInterrupt: after the body, if a signal was noted.
+        """
+        self._is_held = not self._ends_process
+        yield
+        self._is_held = False
+        if self.received is not None:
+            self._was_raised = True
+            raise KeyboardInterrupt
 
     def hold(self) -> None:
         """Only notes signals from now on.

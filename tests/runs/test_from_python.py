@@ -108,7 +108,7 @@ def test_the_scores_are_those_of_the_best_evaluation_and_of_the_test_text(here, 
 def test_keras_callbacks_are_called(here):
     """A callback is called like those of `fit`, and one that stops training leaves a job that can be resumed."""
     seen: list[Any] = []
-    job = textgen.train("book.txt", max_steps=3, job_dir="job/seen", callbacks=[acting(seen.append)], **SMALL)
+    job = textgen.train("book.txt", max_steps=3, job_dir="job/seen", callbacks=iter([acting(seen.append)]), **SMALL)
     assert (len(seen), job.status) == (1, "finished")
 
     def stop(model):
@@ -201,6 +201,7 @@ def test_many_models_in_one_process_give_no_warning(here):
     ("values", "message", "named"),
     [
         ({"lstm_stat_size": 8}, "there is no setting lstm_stat_size; did you mean lstm_state_size?", "lstm_stat_size"),
+        ({"texts": ["book.txt"]}, "there is no setting texts; did you mean text?", "texts"),
         ({"dry_run": True}, "there is no setting dry_run", "dry_run"),
         ({"xyzzy": 1}, "there is no setting xyzzy; help(textgen.train) lists them", "xyzzy"),
         ({"layers": 0}, "layers must be at least 1 and at most 64, got 0", "layers"),
@@ -218,6 +219,7 @@ def test_many_models_in_one_process_give_no_warning(here):
         ({"data_dir": "."}, "texts and data_dir cannot be combined", "data_dir"),
         ({"layer_norm": True, "num_proj": 4}, "layer_norm and num_proj cannot be combined", "layer_norm"),
         ({"verbose": 2}, "verbose must be 0 or 1, got 2", None),
+        ({"verbose": [1]}, "verbose must be 0 or 1, got [1]", None),
         ({"callbacks": 3}, "callbacks must be a list of Keras callbacks, got 3", None),
         ({"callbacks": [print]}, "callbacks must be a list of Keras callbacks, got [<built-in function print>]", None),
     ],

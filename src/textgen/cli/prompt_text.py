@@ -5,16 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from textgen.console import Console
 from textgen.corpus.formats import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error
 from textgen.formatting import shown
 from textgen.runs.places import refuse_bucket
-
-if TYPE_CHECKING:
-    pass
 
 STANDARD_INPUT = "-"
 FILE_PREFIX = "@"

@@ -56,7 +56,6 @@ def choose_start(base: Start, corpus: Corpus, minutes: float, device: DeviceKind
         BASE,
         base.model,
         "from the base model: it knows English prose, and this text is similar enough",
-        is_chosen=True,
     )
 
 

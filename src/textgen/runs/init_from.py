@@ -38,13 +38,11 @@ class Start:
         model: the model; None if training starts from scratch.
         description: a line for the plan, with the reason for an automatic choice; empty for an existing job, and if the user
             chose to start from scratch.
-        is_chosen: whether the model was chosen automatically.
     """
 
     init_from: str = NONE
     model: ModelFile | None = None
     description: str = ""
-    is_chosen: bool = False
 
     @property
     def is_local(self) -> bool:

@@ -1,4 +1,4 @@
-"""Decides where a run's files go, and creates nothing."""
+"""Finds and checks the places of files to write. Creates nothing."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def run(
             _say_finished(console, plan, state)
         else:
             start = find_model(decision.start, job, config, found.corpus)
-            train = _load_training(config, console)
+            train = _load_training(config, signals, console)
             figures = train(
                 config,
                 found.corpus,
@@ -180,7 +180,7 @@ def _prepare(
     return found, plan
 
 
-def _load_training(config: TrainingConfig, console: Console) -> Any:
+def _load_training(config: TrainingConfig, signals: Signals, console: Console) -> Any:
     """Loads TensorFlow without its messages, and returns `textgen.training.train`."""
     if "tensorflow" not in sys.modules:  # later, these would have no effect
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -189,7 +189,7 @@ def _load_training(config: TrainingConfig, console: Console) -> Any:
         if config.deterministic:
             # TensorFlow enables oneDNN on most machines, but not on all; the results must not depend on that.
             os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    with console.busy("loading TensorFlow"), console.silenced():
+    with console.busy("loading TensorFlow"), console.silenced(), signals.importing():
         from textgen.training import train
     return train
 

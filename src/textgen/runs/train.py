@@ -6,7 +6,7 @@ import contextlib
 import inspect
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import Setting, TrainCommand, TrainingConfig, settings
@@ -32,7 +32,7 @@ _LONGEST_NAME = 255
 """The longest name of a file on every usual system; a longer one is probably the text itself."""
 
 
-def train(text: Text | None = None, *, verbose: int = 0, callbacks: Sequence[Callback] = (), **values: Any) -> Job:
+def train(text: Text | None = None, *, verbose: int = 0, callbacks: Iterable[Callback] = (), **values: Any) -> Job:
     """Trains a model on a text, or resumes the job of the same arguments.
 
     Ctrl-C and SIGTERM end training after the step in progress, which is saved, and the same call resumes it. In a thread other
@@ -60,14 +60,14 @@ def train(text: Text | None = None, *, verbose: int = 0, callbacks: Sequence[Cal
         >>> job = train("book.txt", minutes=5)
         >>> print("".join(job.generate("The captain", length=400)))
     """
-    if verbose not in {0, 1}:
+    if not isinstance(verbose, int) or verbose not in {0, 1}:
         raise UsageError(f"verbose must be 0 or 1, got {shown(verbose)}")
-    _check_callbacks(callbacks)
+    called = _read_callbacks(callbacks)
     asked = read_asked({**_read_text(text), **_read_settings(values)})
     try:
         with _without_retracing_warnings(), Signals(ends_process=False) as signals:
             signals.advice = "call train again to resume"
-            trained = run(asked, signals=signals, console=_PythonConsole(verbose), callbacks=tuple(callbacks))
+            trained = run(asked, signals=signals, console=_PythonConsole(verbose), callbacks=called)
     except CancelledError as error:
         raise KeyboardInterrupt(str(error)) from None
     assert trained is not None  # noqa: S101 - only a dry run gives None
@@ -113,7 +113,7 @@ def _read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
     known = _keywords()
     for name in values:
         if name not in known:
-            advice = nearest(name, known) or "; help(textgen.train) lists them"
+            advice = nearest(name, [*known, "text"]) or "; help(textgen.train) lists them"
             raise UsageError(f"there is no setting {named(name)}{advice}")
     return {name: convert(known[name], _plain(value)) for name, value in values.items()}
 
@@ -156,10 +156,12 @@ def _check_path(path: str) -> None:
         raise UsageError(f"text must be the path of a file, got the text {shown(path)}; save it to a file first")
 
 
-def _check_callbacks(callbacks: Any) -> None:
-    """Refuses what cannot be a list of Keras callbacks, without loading Keras."""
-    if not isinstance(callbacks, Iterable) or not all(hasattr(each, "on_train_batch_end") for each in callbacks):
+def _read_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Returns the callbacks, or refuses what cannot be a list of them, without loading Keras."""
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (None,)
+    if any(isinstance(each, type) or not hasattr(each, "on_train_batch_end") for each in found):
         raise UsageError(f"callbacks must be a list of Keras callbacks, got {shown(callbacks)}")
+    return found
 
 
 def _signature(function: Callable[..., Job]) -> inspect.Signature:
