@@ -20,7 +20,6 @@ from typing import Any
 from textgen import errors
 from textgen.cli import export, interactive, jobs, main, sample, train
 from textgen.cli import inspect as inspect_job
-from textgen.cli.vertex import main as vertex_main
 from textgen.config import (
     ExportCommand,
     InspectCommand,
@@ -34,8 +33,7 @@ from textgen.config import (
     settings,
 )
 from textgen.config.flags import described_default
-from textgen.config.vertex import VertexConfig
-from textgen.config.vertex_command import SubmitCommand, VertexFile
+from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
 from textgen.storage import bundled
 
 DOCS = Path(__file__).parent
@@ -44,7 +42,7 @@ WIDTH = 100
 
 
 def _of_vertex(name: str) -> Callable[[Sequence[str]], int]:
-    return lambda arguments: vertex_main.main([name, *arguments])
+    return lambda arguments: main.vertex([name, *arguments])
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
@@ -54,8 +52,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen inspect": inspect_job.main,
-    "textgen vertex": vertex_main.main,
-    **{f"textgen vertex {name}": _of_vertex(name) for name in vertex_main.COMMANDS.known},
+    "textgen vertex": main.vertex,
+    **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
 }
 _NO_LIMIT = 2**31 - 1
 """Limits of at least this value only keep arithmetic safe, and are not shown."""
@@ -245,7 +243,7 @@ def _settings_table(rows: Iterable[Setting]) -> str:
         "setting": lambda setting: f"`{setting.name}`",
         "default": _default,
         "values": _values,
-        "shapes the model": lambda setting: "yes" if setting.option.shapes_checkpoint else "no",
+        "shapes the model": _shapes_model,
         "what it does": lambda setting: _cell(setting.option.help),
     }
     return _table(list(columns), [[write(setting) for write in columns.values()] for setting in rows])
@@ -274,6 +272,12 @@ def _values(setting: Setting) -> str:
         "or `none`" if setting.nullable else "",
     ]
     return " ".join(word for word in words if word)
+
+
+def _shapes_model(setting: Setting) -> str:
+    if not setting.option.shapes_checkpoint:
+        return "no"
+    return f"only `{setting.option.switch[1]}`" if setting.option.switch else "yes"
 
 
 def _number(limit: float) -> str:

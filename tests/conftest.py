@@ -11,11 +11,11 @@ import pytest
 from hypothesis import settings
 
 from tests.storage_front import Front
-from textgen.cli import find_job
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
 from textgen.generation.model_file import expected_shapes
+from textgen.runs import find_job
 
 # Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,6 +23,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # No test depends on time, because a shared machine can be slow at any moment.
 settings.register_profile("textgen", deadline=None)
 settings.load_profile("textgen")
+
+pytest_plugins = ["tests.commands"]
 
 KINDS = {
     "one-hot": {},

@@ -1,9 +1,9 @@
 import pytest
 
-from textgen.cli.find_job import base_path
 from textgen.cli.train import main
 from textgen.generation import read_model
 from textgen.generation.model_metadata import FORMAT_VERSIONS
+from textgen.runs.find_job import base_path
 from textgen.storage import bundled
 
 

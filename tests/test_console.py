@@ -3,13 +3,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import types
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
-from textgen.errors import FormatError
+from textgen.errors import FormatError, named
 
 TEXTS = [
     "[UNK]",
@@ -219,6 +221,49 @@ def test_a_closed_standard_error_is_no_failure():
         ["/bin/sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, script], check=False, text=True, capture_output=True
     )
     assert (result.returncode, result.stdout) == (0, "result\n")
+
+
+def test_a_silent_console_writes_nothing(capfd, monkeypatch):
+    """A silent console writes nothing, on a terminal and in a cloud job too."""
+    for name, value in (("FORCE_COLOR", ""), ("FORCE_COLOR", "1"), ("CLOUD_ML_JOB_ID", "7")):
+        monkeypatch.setenv(name, value)
+        console = Console()
+        console.is_silent = True
+        console.say("a line")
+        console.warn("a warning")
+        console.quote("a text")
+        with console.busy("working"), console.silenced():
+            os.write(2, b"noise")
+        with console.progress() as live:
+            live.add_task("training")
+        assert not console.is_terminal
+    assert capfd.readouterr() == ("", "")
+
+
+def test_settings_are_named_for_the_reader(capfd):
+    """Lines name flags on the command line, and settings for Python callers."""
+    console = Console()
+    console.say(f"raise {named('layers')}")
+    console.dashes = ""
+    console.warn(f"raise {named('layers')}")
+    assert capfd.readouterr().err == "raise --layers\nwarning: raise layers\n"
+
+
+@pytest.mark.parametrize("widgets", [True, False])
+def test_a_notebook_shows_lines_in_the_cell(capfd, monkeypatch, widgets):
+    """In a notebook, lines go to the cell; a line is replaced only if the notebook has widgets."""
+    shown: list[Any] = []
+    notebook = types.ModuleType("IPython.display")
+    notebook.display = shown.append  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython.display", notebook)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("textgen.console.find_spec", lambda name: name if widgets else None)
+    console = Console()
+    console.say("a line")
+    [cell] = shown
+    assert cell.text == "a line\n"
+    assert console.is_terminal == widgets
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_failure_is_one_line(capsys):

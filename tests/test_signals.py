@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -139,6 +140,54 @@ def test_handlers_are_restored():
     with Signals():
         assert signal.getsignal(signal.SIGINT) != before[0]
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@BOTH
+def test_a_process_that_goes_on_gets_its_handlers_back(number, error):
+    """If the process does not end, the earlier handlers are back after a signal, and get one that came too late."""
+    seen = []
+    signal.signal(number, lambda *_: seen.append(number))
+    before = signal.getsignal(number)
+    with pytest.raises(error), Signals(ends_process=False):
+        send(number)
+    assert (signal.getsignal(number), seen) == (before, [])
+    with Signals(ends_process=False) as signals:
+        signals.hold()
+        send(number)
+        assert seen == []
+    assert (signal.getsignal(number), seen) == (before, [number])
+
+
+@BOTH
+def test_an_import_is_completed_in_a_process_that_goes_on(number, error):
+    """A signal during an import is noted until the import is done; in a process that ends, it interrupts the import."""
+    done = []
+    for ends_process in (False, True):
+        message = "^stopped; there was nothing new to save; "
+        with pytest.raises(error, match=message), Signals(ends_process=ends_process) as signals, signals.importing():
+            send(number)
+            done.append(ends_process)
+    assert done == [False]
+
+
+def test_another_thread_handles_no_signals():
+    """In a thread, no handler is set, and a failure is noted for the next check."""
+    before, failures = signal.getsignal(signal.SIGTERM), []
+
+    def work():
+        with Signals(ends_process=False) as signals:
+            assert signal.getsignal(signal.SIGTERM) == before
+            signals.check()
+            signals.fail(UsageError("lost"))
+            try:
+                signals.check()
+            except Interrupted:
+                failures.append(signals.error("stopped"))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert [str(failure) for failure in failures] == ["lost"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from textgen.cli.vertex import main as vertex
+from textgen.cli.main import VERTEX_COMMANDS
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
@@ -52,7 +52,7 @@ def test_help_and_version_load_nothing_heavy(command, flag):
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
 
 
-@pytest.mark.parametrize("command", ["", *vertex.COMMANDS.known])
+@pytest.mark.parametrize("command", ["", *VERTEX_COMMANDS.known])
 def test_help_of_the_cloud_commands_loads_nothing_heavy(command):
     """The help pages of `textgen vertex` do not load Google's client, which takes seconds."""
     assert loaded("main", "vertex", *filter(None, [command]), "--help") & (HEAVY | LIBRARIES) == set()
@@ -71,6 +71,18 @@ def test_the_package_loads_nothing_heavy():
     names = modules_after("import textgen") - modules_at_bare_start()
     assert {name for name in names if name.startswith("textgen")} == {"textgen", "textgen.version"}
     assert names & (HEAVY | LIBRARIES) == set()
+
+
+def test_names_of_the_package_load_nothing_heavy():
+    """Each name of the package is imported at its first use, without TensorFlow; an exception loads only the exceptions."""
+    body = "import textgen\ntextgen.LockedError"
+    names = modules_after(body) - modules_at_bare_start()
+    assert {name for name in names if name.startswith("textgen")} == {"textgen", "textgen.errors", "textgen.version"}
+    names = (
+        modules_after("import textgen\nfor name in textgen.__all__: getattr(textgen, name)") - modules_at_bare_start()
+    )
+    assert {"textgen.runs.train", "textgen.generation"} < names
+    assert names & HEAVY == set()
 
 
 def test_a_command_handles_ctrl_c_before_it_loads_anything_else():

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from textgen.cli.job_config import read_config
 from textgen.errors import TextgenError, UsageError
 from textgen.evaluation import Scores
 from textgen.evaluation.prediction import mean_loss
 from textgen.generation import ModelFile, read_model, write_model
 from textgen.jobs import JobDirectory
+from textgen.runs.existing_job import read_config
 from textgen.storage import read_text
 
 BASE = Path(__file__).parents[1] / "base.safetensors"

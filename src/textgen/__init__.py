@@ -1,8 +1,8 @@
 """textgen trains an LSTM on your own text and generates text with it.
 
     >>> import textgen
-    >>> writer = textgen.load("job/story-384-states-1-layers-384-embed")
-    >>> print("".join(writer.generate("The captain", length=400)))
+    >>> job = textgen.train("book.txt", minutes=5)
+    >>> print("".join(job.generate("The captain", length=400)))
 
 The packages, in the order in which the data passes through them:
 
@@ -16,10 +16,11 @@ The packages, in the order in which the data passes through them:
 - `evaluation`: sums of nats -> loss, perplexity, bits per character; how much of a text is copied; an n-gram as a baseline
 - `portable`: the model file -> files for other runtimes
 - `planning`: the size, limits, model and dropout of a run; arithmetic only
+- `runs`: what a run decides before TensorFlow is loaded; training from Python
 - `config`, `console`, `signals`, `errors`: settings, the terminal, Ctrl-C and SIGTERM, failures
 - `cli`: the commands, one thin file per command
 
-Importing this package loads neither NumPy nor TensorFlow.
+Importing this package loads neither NumPy nor TensorFlow: each name below is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -28,25 +29,66 @@ from textgen.version import __version__
 
 TYPE_CHECKING = False  # not imported from `typing`, which would take longer than everything else here
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from textgen.errors import (
+        AccessError,
+        DataError,
+        DivergedError,
+        FormatError,
+        InputOutputError,
+        LockedError,
+        MissingError,
+        StoppedError,
+        TextgenError,
+        UnavailableError,
+        UsageError,
+    )
     from textgen.generation import TextGenerator
+    from textgen.runs.job import Job, list_jobs, load
+    from textgen.runs.job import open_job as open  # noqa: A004 - read as textgen.open, like gzip.open
+    from textgen.runs.train import train
 
-__all__ = ["__version__", "load"]
+__all__ = [
+    "AccessError",
+    "DataError",
+    "DivergedError",
+    "FormatError",
+    "InputOutputError",
+    "Job",
+    "LockedError",
+    "MissingError",
+    "StoppedError",
+    "TextGenerator",
+    "TextgenError",
+    "UnavailableError",
+    "UsageError",
+    "__version__",
+    "list_jobs",
+    "load",
+    "open",
+    "train",
+]
 
+_MODULES = {
+    "Job": "runs.job",
+    "TextGenerator": "generation",
+    "list_jobs": "runs.job",
+    "load": "runs.job",
+    "open": "runs.job",
+    "train": "runs.train",
+}
+"""Where the names are, except those of the exceptions, which are in `errors`."""
 
-def load(path: str | Path) -> TextGenerator:
-    """Opens a trained model to generate text with; loads NumPy, but not TensorFlow.
+if not TYPE_CHECKING:  # type checkers would otherwise believe in any name
 
-    Args:
-        path: a job directory or a model file. A string that begins with `gs://` names one in a bucket.
+    def __getattr__(name: str) -> object:
+        """Imports a name when it is first used (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
 
-    Returns:
-        The generator; see `TextGenerator.generate`.
+        module = import_module(f"{__name__}.{_MODULES.get(name, 'errors')}")
+        found = globals()[name] = getattr(module, {"open": "open_job"}.get(name, name))
+        return found
 
-    Raises:
-        TextgenError: if there is no model, or it cannot be used.
-    """
-    from textgen.generation import load as open_model
-
-    return open_model(path)
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

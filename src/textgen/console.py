@@ -6,6 +6,7 @@ Rich is imported at the first use, so that `--help` and sampling do without it.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -16,10 +17,12 @@ import weakref
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib.util import find_spec
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from textgen.errors import CancelledError, StoppedError, TextgenError
+from textgen.errors import CancelledError, StoppedError, TextgenError, with_dashes
+from textgen.formatting import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -38,13 +41,29 @@ surrogates, which can stand for a byte that is a control character."""
 
 
 class Console:
-    """Writes to one stream; `NO_COLOR` is respected."""
+    """Writes to one stream; `NO_COLOR` is respected.
+
+    Attributes:
+        dashes: what precedes the name of a setting (see `textgen.errors.named`): the dashes of a flag, or nothing for a
+            Python caller.
+        is_silent: whether nothing is written.
+    """
+
+    dashes = "--"
+    is_silent = False
 
     @cached_property
     def rich(self) -> RichConsole:
-        """The rich console, on a copy of standard error that stays open while descriptor 2 is silenced."""
+        """The rich console, on a copy of standard error that stays open while descriptor 2 is silenced.
+
+        In a notebook, it writes into the cell, which is no descriptor.
+        """
         from rich.console import Console as RichConsole
 
+        if self.is_silent:
+            return RichConsole(file=io.StringIO(), quiet=True, force_terminal=False, force_jupyter=False)
+        if RichConsole().is_jupyter:
+            return RichConsole(stderr=True, highlight=False, emoji=False, soft_wrap=True)
         stream = sys.stderr
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
@@ -54,8 +73,8 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether standard error is a terminal."""
-        return self.rich.is_terminal
+        """Whether a line can be replaced: standard error is a terminal, or the cell of a notebook that has widgets."""
+        return self.rich.is_terminal or (self.rich.is_jupyter and find_spec("ipywidgets") is not None)
 
     def say(
         self,
@@ -72,6 +91,9 @@ class Console:
             fields: the figures of the line, which a cloud job logs separately; elsewhere only the text is written.
             kept: the control characters to write as they are, such as the line breaks of several lines; see `visible`.
         """
+        if self.is_silent:
+            return
+        text = with_dashes(text, self.dashes)
         if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
@@ -79,6 +101,9 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Writes a line that begins with "warning:"."""
+        if self.is_silent:
+            return
+        text = with_dashes(text, self.dashes)
         if in_cloud_job() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "WARNING", text)
         else:
@@ -161,7 +186,7 @@ def visible(text: str, kept: str = "") -> str:
 
 def report_failure(program: str, error: TextgenError) -> None:
     """Writes the one line of an expected failure, or of a stop, which is none; needs no rich, and never fails itself."""
-    line, kind = " ".join(error.on_command_line.split()), type(error).__name__
+    line, kind = one_line(error.on_command_line), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if in_cloud_job() and not sys.stderr.isatty():

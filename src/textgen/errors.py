@@ -30,7 +30,7 @@ _MARK = "\0"
 
 
 def named(setting: str) -> str:
-    """A setting's name for a message of a `TextgenError`, to which the command line adds the dashes.
+    """A setting's name for the message of a `TextgenError` or of the console, to which the command line adds the dashes.
 
     >>> error = UsageError(f"{named('layers')} must be at least 1, got 0")
     >>> print(error)
@@ -41,6 +41,16 @@ def named(setting: str) -> str:
     return _MARK + setting
 
 
+def with_dashes(message: str, dashes: str = "--") -> str:
+    """Returns a message in which the names of settings begin with dashes, or with nothing for a Python caller."""
+    return message.replace(_MARK, dashes)
+
+
+def _name(text: str) -> str:
+    """Returns the name at the start of a text."""
+    return next((text[:end] for end, letter in enumerate(text) if not (letter.isalnum() or letter == "_")), text)
+
+
 class TextgenError(Exception):
     """An expected failure, which is shown as one line without a traceback.
 
@@ -48,14 +58,17 @@ class TextgenError(Exception):
         message: the line; `named` makes the names of settings in it.
 
     Attributes:
+        exit_code: the program's exit code.
+        settings: the settings that the line names, such as `("layers",)`.
         on_command_line: the line with flags for the names of settings.
     """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message.replace(_MARK, ""))
-        self.on_command_line = message.replace(_MARK, "--")
+        super().__init__(with_dashes(message, ""))
+        self.on_command_line = with_dashes(message)
+        self.settings = tuple(_name(part) for part in message.split(_MARK)[1:])
 
 
 class UsageError(TextgenError):

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -25,34 +28,43 @@ class Interrupted(Exception):  # noqa: N818 - no failure
 class Signals:
     """While entered, SIGINT ends as a `CancelledError` and SIGTERM as a `StoppedError`.
 
+    Only the main thread can handle signals. In any other thread, they are left alone.
+
     Args:
         after_sigterm: the class of the error after SIGTERM.
+        ends_process: whether the process ends after this, so that later signals are ignored. Otherwise, the earlier handlers are
+            restored, and get a signal that came too late to end anything here.
 
     Attributes:
         received: the first signal that arrived.
         advice: how to resume, for the error.
     """
 
-    def __init__(self, after_sigterm: type[StoppedError] = StoppedError) -> None:
+    def __init__(self, after_sigterm: type[StoppedError] = StoppedError, *, ends_process: bool = True) -> None:
         self.received: signal.Signals | None = None
         self.advice = "run the same command again to resume"
         self._after_sigterm = after_sigterm
+        self._ends_process = ends_process
         self._failure: TextgenError | None = None
         self._is_held = False
         self._was_raised = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in _HANDLED:
-            self._before[number] = signal.signal(number, self._receive)
+        if threading.current_thread() is threading.main_thread():
+            for number in _HANDLED:
+                self._before[number] = signal.signal(number, self._receive)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.received is None:
-            for number, handler in self._before.items():
-                signal.signal(number, handler)
+        if not self._ends_process:
+            self._restore()
+            if error is None and self.received is not None and self._failure is None:
+                signal.raise_signal(self.received)
+        elif self.received is None:
+            self._restore()
             atexit.register(_ignore_all)
         else:  # the exit code is decided, and a second SIGTERM must not replace it
             _ignore_all()
@@ -66,6 +78,20 @@ class Signals:
         """Handles a SIGTERM that arrived during the imports, which `textgen.cli.start` has blocked."""
         if hasattr(signal, "pthread_sigmask"):  # not on Windows
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    @contextlib.contextmanager
+    def importing(self) -> Iterator[None]:
+        """Protects imports in a process that does not end: a signal is noted, because half a module cannot be imported again.
+
+        Raises:
+            KeyboardInterrupt: after the body, if a signal was noted.
+        """
+        self._is_held = not self._ends_process
+        yield
+        self._is_held = False
+        if self.received is not None:
+            self._was_raised = True
+            raise KeyboardInterrupt
 
     def hold(self) -> None:
         """Only notes signals from now on.
@@ -85,7 +111,10 @@ class Signals:
     def fail(self, failure: TextgenError) -> None:
         """Ends the command as SIGTERM does, but with the given failure. Can be called in any thread."""
         self._failure = failure
-        _thread.interrupt_main(signal.SIGTERM)
+        if self._before:
+            _thread.interrupt_main(signal.SIGTERM)
+        elif self.received is None:
+            self.received = signal.SIGTERM
 
     def error(self, text: str) -> TextgenError:
         """The error to end the command with: the failure given to `fail`, or else the one for the signal.
@@ -96,6 +125,12 @@ class Signals:
         if self._failure is not None:
             return self._failure
         return (CancelledError if self.received is signal.SIGINT else self._after_sigterm)(f"{text}; {self.advice}")
+
+    def _restore(self) -> None:
+        """Restores the earlier handlers, except one that Python has not installed."""
+        for number, handler in self._before.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import needs_permissions
+from tests.commands import needs_permissions
 from textgen.cli import train
 
 pytestmark = pytest.mark.usefixtures("good_text", "no_training")

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.cli.conftest import JOB
+from tests.commands import JOB
 from textgen.cli import train
 
 pytestmark = pytest.mark.usefixtures("no_training")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tests.cli.conftest import GOOD_TEXT, JOB, NOISE, needs_permissions
+from tests.commands import GOOD_TEXT, JOB, NOISE, needs_permissions
 from textgen.cli import sample
 
 pytestmark = pytest.mark.usefixtures("good_text", "no_training")

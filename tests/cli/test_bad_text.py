@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import GOOD_TEXT, NOISE
+from tests.commands import GOOD_TEXT, NOISE
 from textgen.cli import train
 
 pytestmark = pytest.mark.usefixtures("good_text", "no_training")

@@ -27,6 +27,25 @@ def test_a_model_in_a_bucket_works_like_a_local_one(uploaded, trained, capsys, e
     assert "".join(textgen.load(uploaded + ending).generate(length=30, seed=4)) + "\n" == out
 
 
+def test_a_job_in_a_bucket_is_opened_from_python(uploaded, bucket, trained):
+    """A job is opened by its URI once its settings are there, and has the same scores and history as the local one."""
+    with pytest.raises(textgen.MissingError, match=rf"^{uploaded} is not a job: it has no config.yaml; "):
+        textgen.open(uploaded)
+    for path in (trained.job / "config.yaml", trained.job / "metrics.jsonl", trained.job / "state.json"):
+        bucket.blob(f"jobs/book/{path.name}").upload_from_filename(path)
+    job, local = textgen.open(f"{uploaded}/"), textgen.open(trained.job)
+    assert (job.scores, job.history, job.config) == (local.scores, local.history, local.config)
+    assert job.status == local.status == "finished"
+    assert list(job.generate(length=30, seed=4)) == list(local.generate(length=30, seed=4))
+
+
+def test_python_trains_in_a_bucket(bucket, book, training):
+    """With a URI as job_dir, the returned job has this URI."""
+    job = textgen.train("book.txt", job_dir=f"gs://{bucket.name}/mine", max_steps=3)
+    assert job.path == f"gs://{bucket.name}/mine"
+    assert job.history == [training.summary]
+
+
 def test_a_session_cannot_limit_copies_of_a_text_that_it_cannot_find(uploaded, capsys, monkeypatch):
     """In a session, /max_copy for a model in a bucket is refused in one line, and the session continues."""
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/max_copy 20\n\n")))

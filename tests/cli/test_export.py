@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import needs_permissions, run_installed
+from tests.commands import needs_permissions, run_installed
 from textgen.cli import export
 from textgen.cli.export import main
 from textgen.generation import load
@@ -34,7 +34,7 @@ def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
     written = [model, job / f"model{suffix}.vocabulary.json"]
     assert done.stdout.splitlines() == list(map(str, written))
     assert set(job.iterdir()) - before == set(written)
-    line = rf"Wrote {model}, \d+ kB; in a test run, its logits differed from textgen's by at most \de-\d+\n"
+    line = rf"Wrote {model}, [\d.]+ kB; in a test run, its logits differed from textgen's by at most \de-\d+\n"
     assert re.fullmatch(line, done.stderr)
 
 

@@ -64,6 +64,16 @@ def test_a_score_that_is_not_comparable_is_marked(tmp_path, random_model, inspec
     assert "not comparable: 1.5% of the tokens are [UNK]" in out
 
 
+def test_what_a_model_comes_from_is_listed(tmp_path, random_model, inspect):
+    """The model that training started from, and whether the paragraphs of the text were unwrapped, are in the list."""
+    path = tmp_path / "model.safetensors"
+    write_model(path, random_model())
+    assert {"  start      from scratch", "  unwrapped  no"} < set(inspect(tmp_path)[1].splitlines())
+    write_model(path, dataclasses.replace(random_model(), unwrapped=True, started_from="ab" * 32))
+    lines = inspect(tmp_path)[1].splitlines()
+    assert {f"  start      from the model with sha256 {'ab' * 32}", "  unwrapped  yes"} < set(lines)
+
+
 def test_a_damaged_checkpoint_and_the_newest_usable_one_are_named(job, inspect):
     """If the newest checkpoint is damaged, everything is listed, with the newest usable one, before the command ends with 78."""
     store = CheckpointStore(job.checkpoints)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import installed
+from tests.commands import installed
 from textgen.generation import load
 
 HANG_SECONDS = 60.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import installed
+from tests.commands import installed
 
 HANG_SECONDS = 60.0
 COMMAND = [*installed("textgen-sample"), "--interactive", "--seed=1", "--length=20"]

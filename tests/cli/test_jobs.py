@@ -93,7 +93,7 @@ def test_a_terminal_gets_a_table(jobs, on_terminal):
         "job/bad": "damaged",
         "job/words": "running at step 0",
     }
-    assert any("1.200 (not comparable: 1.5% [UNK])" in row for row in rows)
+    assert any("1.200 (not comparable: 1.5% of the tokens are [UNK])" in row for row in rows)
     assert all(row[at - 1] == " " for row in rows)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import installed
+from tests.commands import installed
 from textgen import errors
 from textgen.cli import export, inspect, jobs, main, sample, train
 from textgen.cli.entry import run_command

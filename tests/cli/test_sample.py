@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.conftest import installed, run_installed
+from tests.commands import installed, run_installed
 from textgen.generation import LSTMStep, load
 
 

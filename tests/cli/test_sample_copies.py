@@ -4,8 +4,8 @@ import json
 import pytest
 
 from textgen.cli.sample import main
-from textgen.cli.training_text import open_training_text
 from textgen.generation import load, read_model, write_model
+from textgen.runs.text import open_training_text
 
 
 @pytest.fixture

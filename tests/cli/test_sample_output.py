@@ -9,7 +9,7 @@ import termios
 import numpy as np
 import pytest
 
-from tests.cli.conftest import installed, run_installed
+from tests.commands import installed, run_installed
 from textgen.cli.sample_output import in_turn
 from textgen.cli.word_wrap import WordWrap
 from textgen.corpus.tokenizers import make_tokenizer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import run_installed
+from tests.commands import run_installed
 from textgen.cli.sample import main
 from textgen.generation import load
 

@@ -61,7 +61,7 @@ def test_a_sigterm_during_the_imports_is_handled_after_them(book, environment, c
 import os, signal, sys
 
 def interrupt(name, values):
-    if name == "import" and values[0] == "textgen.cli.automatic":
+    if name == "import" and values[0] == "textgen.runs.automatic":
         os.kill(os.getpid(), signal.SIGTERM)
 
 sys.addaudithook(interrupt)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import files_below
+from tests.commands import files_below
 from textgen.cli.train import main
 from textgen.config import TrainingConfig, settings
 from textgen.config.yaml_text import from_yaml

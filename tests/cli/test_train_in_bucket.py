@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests import paused_trainer
-from tests.cli.conftest import TEXT, installed
+from tests.commands import TEXT, installed
 from textgen.cli import train
-from textgen.cli.summaries import open_summaries
 from textgen.jobs import Events, JobDirectory, job_place
+from textgen.runs.run import open_summaries
 from textgen.storage import mirror
 
 pytestmark = pytest.mark.cloud

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cli.conftest import GOOD_TEXT
+from tests.commands import GOOD_TEXT
 from textgen.cli import sample
 from textgen.cli.train import main
-from textgen.cli.training_text import open_training_text
 from textgen.generation import load, read_model
 from textgen.jobs import JobState
+from textgen.runs.text import open_training_text
 
 JOB = Path("mine")
 COMMAND = ["book.txt", "--lstm_state_size=8", "--job_dir=mine"]

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from tests.cloud.google_stand_in import ACCOUNT, TOKEN, refusal
-from textgen.cli.vertex.doctor import main
+from textgen.cli.vertex.prepare import doctor
 from textgen.cloud import rest
 
 pytestmark = pytest.mark.cloud
@@ -63,7 +63,7 @@ def examine(google, capsys, tmp_path, monkeypatch):
 
     def run(**flags):
         given = {name: value for name, value in (FLAGS | flags).items() if value is not None}
-        code = main([f"--{name}={value}" for name, value in given.items()])
+        code = doctor([f"--{name}={value}" for name, value in given.items()])
         written = capsys.readouterr()
         lines = written.out.splitlines()
         assert tuple(line[:16].rstrip() for line in lines) == SUBJECTS
@@ -111,7 +111,7 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
         (f"POST {IAM}:testIamPermissions", (200, {}), "service account", 77, "you may not run jobs as runner@my-project.iam.gserviceaccount.com; ask for the role Service Account User on it"),
         (MANIFEST, refusal(404, "none"), "image", 66, f"there is no image {FLAGS['image']}; check --image, or make it with `textgen vertex build --run`"),
         (MANIFEST, refusal(403, "denied"), "image", 77, f"there is no image {FLAGS['image']}, or you may not read it; check --image, or ask for the role Artifact Registry Reader"),
-        (MANIFEST, refusal(401, "who"), "image", 69, f"cannot read the image {FLAGS['image']}: the credentials are not accepted; log in with"),
+        (MANIFEST, refusal(401, "who"), "image", 69, f"cannot read the image {FLAGS['image']}: there are no valid credentials for it; log in with"),
     ],
 )  # fmt: skip
 def test_a_failure_says_what_to_do(google, examine, asked, answer, subject, code, text):

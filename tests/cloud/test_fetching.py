@@ -7,7 +7,7 @@ import pytest
 from textgen import errors
 from textgen.cli import sample
 from textgen.cli.typed import typed
-from textgen.cli.vertex.fetch import main
+from textgen.cli.vertex import existing_jobs
 from textgen.cloud.fetching import fetch_job, local_directory
 from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
@@ -96,7 +96,7 @@ def fetch(remote, target):
 
 def test_a_job_comes_home_and_writes(remote, home, capsys):
     """The command that `fetch` prints works."""
-    assert main([remote.uri]) == 0
+    assert existing_jobs.fetch([remote.uri]) == 0
     written = capsys.readouterr()
     assert written.out == f"{typed('textgen-sample')} job/{NAME}\n"
     assert written.err.startswith("downloading 8 files, ")
@@ -109,13 +109,13 @@ def test_a_job_comes_home_and_writes(remote, home, capsys):
 @pytest.mark.parametrize("place", ["gs://bucket/job", "s3://bucket/job"])
 def test_a_job_is_fetched_to_a_local_place_alone(place, capsys):
     """A URI as --output is no name of a local directory."""
-    assert main(["123", *FLAGS, f"--output={place}"]) == 2
+    assert existing_jobs.fetch(["123", *FLAGS, f"--output={place}"]) == 2
     assert f"--output must be a local path, got {place}; name one" in capsys.readouterr().err
 
 
 def test_a_tilde_as_output_is_refused(capsys):
     """A shell leaves ~ as it is after =, and a folder of that name would be made."""
-    assert main(["123", *FLAGS, "--output=~/job"]) == 2
+    assert existing_jobs.fetch(["123", *FLAGS, "--output=~/job"]) == 2
     assert "--output must not begin with ~, got ~/job" in capsys.readouterr().err
 
 
@@ -124,10 +124,10 @@ def test_a_job_is_found_by_its_id(remote, home, google, capsys):
     spec = {"baseOutputDirectory": {"outputUriPrefix": f"{remote.uri}/"}}
     name = JOB.partition("v1/")[2]
     google.answers[JOB] = (200, {"name": name, "jobSpec": spec})
-    assert main(["123", *FLAGS, "--output=elsewhere"]) == 0
-    assert main([name, *FLAGS]) == 0
+    assert existing_jobs.fetch(["123", *FLAGS, "--output=elsewhere"]) == 0
+    assert existing_jobs.fetch([name, *FLAGS]) == 0
     google.answers[JOB] = (200, {"name": name, "jobSpec": {}})
-    assert main(["123", *FLAGS]) == 66
+    assert existing_jobs.fetch(["123", *FLAGS]) == 66
     assert files(Path("elsewhere")) == files(home) == remote.files
     error = capsys.readouterr().err.splitlines()[-1]
     assert (
@@ -231,7 +231,7 @@ def test_a_job_that_is_trained_here_is_locked(remote, home, capsys):
     """With 73, and what to do."""
     fetch(remote, home)
     with job_lock(JobDirectory(home), pytest.fail):
-        assert main([remote.uri]) == 73
+        assert existing_jobs.fetch([remote.uri]) == 73
     error = capsys.readouterr().err
     assert (
         error
@@ -337,7 +337,7 @@ def test_a_log_that_grows_while_it_comes_is_known_again(remote, home, front):
 def test_a_job_without_a_model_says_so(remote, home, capsys):
     """Before the first evaluation there is nothing to write with."""
     remote.remove("model.safetensors")
-    assert main([remote.uri]) == 0
+    assert existing_jobs.fetch([remote.uri]) == 0
     written = capsys.readouterr()
     assert written.out == ""
     assert written.err.splitlines()[-1] == f"{home} has no model file yet; fetch it again when the job has evaluated."
@@ -352,7 +352,7 @@ def test_a_job_without_a_model_says_so(remote, home, capsys):
             66,
             "there is no job in gs://{bucket}/absent: it contains no config.yaml; check the name",
         ),
-        ("gs://no-such-bucket/job", 66, "cannot list gs://no-such-bucket/job: it is not there"),
+        ("gs://no-such-bucket/job", 66, "cannot list gs://no-such-bucket/job: it does not exist"),
         ("gs://{bucket}", 2, "JOB must name a job directory, got gs://{bucket}; name one in gs://{bucket}"),
         ("gs://{bucket}/a/..", 2, "JOB must name a job directory, got gs://{bucket}/a/.."),
         ("gs://", 2, "a place in a bucket must be gs://BUCKET/PATH"),
@@ -361,7 +361,7 @@ def test_a_job_without_a_model_says_so(remote, home, capsys):
 )
 def test_a_place_that_cannot_be_is_one_line(remote, capsys, tmp_path, place, code, text):
     """And nothing is made here."""
-    assert main([place.format(bucket=remote.bucket.name)]) == code
+    assert existing_jobs.fetch([place.format(bucket=remote.bucket.name)]) == code
     error = capsys.readouterr().err
     assert error.startswith(f"textgen vertex fetch: error: {text.format(bucket=remote.bucket.name)}")
     assert error.count("\n") == 1

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from textgen.cli.vertex.build import main
-from textgen.config.image import Image
+from textgen.cli.vertex.prepare import build_image
+from textgen.config.cloud_names import Image
 
 IMAGE = "europe-west4-docker.pkg.dev/my-project/textgen/textgen-train:1"
 BUILD = f"docker build --platform linux/amd64 --target train --build-arg TENSORFLOW=gpu --tag {IMAGE} ."
@@ -72,7 +72,7 @@ def test_googles_registries_are_known(host, expected):
 
 def test_the_commands_are_printed(checkout, capsys):
     """`build` prints the commands to standard output, and the command for docker's login to standard error."""
-    assert main([f"--image={IMAGE}"]) == 0
+    assert build_image([f"--image={IMAGE}"]) == 0
     written = capsys.readouterr()
     assert written.out == f"{BUILD}\ndocker push {IMAGE}\n"
     assert "gcloud auth configure-docker europe-west4-docker.pkg.dev\n" in written.err
@@ -80,14 +80,14 @@ def test_the_commands_are_printed(checkout, capsys):
 
 def test_another_registry_has_its_own_login(checkout, capsys):
     """For a registry that is not Google's, gcloud's login is not mentioned."""
-    assert main(["--image=registry.example/a:1"]) == 0
+    assert build_image(["--image=registry.example/a:1"]) == 0
     assert "gcloud" not in capsys.readouterr().err
 
 
 def test_run_runs_the_printed_commands(docker, capfd):
     """`build --run` runs the commands one after the other and shows their output."""
     calls = docker('echo "its output: $1"', 'echo "its complaint: $1" >&2')
-    assert main([f"--image={IMAGE}", "--run"]) == 0
+    assert build_image([f"--image={IMAGE}", "--run"]) == 0
     assert calls.read_text().splitlines() == [BUILD, f"docker push {IMAGE}"]
     written = capfd.readouterr()
     assert written.out == "its output: build\nits output: push\n"
@@ -99,7 +99,7 @@ def test_run_runs_the_printed_commands(docker, capfd):
 def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
     """If a command fails, the line has its exit code, and the next command is not run."""
     calls = docker(f'[ "$1" = {failing} ] && exit 42', "exit 0")
-    assert main([f"--image={IMAGE}", "--run"]) == 74
+    assert build_image([f"--image={IMAGE}", "--run"]) == 74
     assert len(calls.read_text().splitlines()) == called
     last = capfd.readouterr().err.splitlines()[-1]
     assert last.startswith(f"textgen vertex build: error: `docker {failing}` ended with 42; ")
@@ -108,19 +108,19 @@ def test_a_docker_that_fails_is_one_line(docker, capfd, failing, called):
 def test_a_missing_docker_is_one_line(checkout, capsys, monkeypatch):
     """Without docker, --run is refused in one line; printing the commands works."""
     monkeypatch.setenv("PATH", str(checkout))
-    assert main([f"--image={IMAGE}", "--run"]) == 69
+    assert build_image([f"--image={IMAGE}", "--run"]) == 69
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith(
         "textgen vertex build: error: docker is not installed; install it, or run the printed commands"
     )
-    assert main([f"--image={IMAGE}"]) == 0
+    assert build_image([f"--image={IMAGE}"]) == 0
 
 
 def test_a_docker_that_cannot_be_started_is_one_line(docker, checkout, capsys):
     """A docker that cannot be executed is reported in one line."""
     docker()
     (checkout / "bin" / "docker").write_bytes(b"\x7fELF")
-    assert main([f"--image={IMAGE}", "--run"]) == 77
+    assert build_image([f"--image={IMAGE}", "--run"]) == 77
     assert "cannot start " in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -130,7 +130,7 @@ def test_ctrl_c_ends_the_build_too(docker, checkout):
         "echo begun",
         "exec cat",
     )
-    script = f"import sys\nfrom textgen.cli.vertex.build import main\nsys.exit(main(['--image={IMAGE}', '--run']))"
+    script = f"import sys\nfrom textgen.cli.vertex.prepare import build_image\nsys.exit(build_image(['--image={IMAGE}', '--run']))"
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
@@ -148,7 +148,7 @@ def test_ctrl_c_ends_the_build_too(docker, checkout):
 def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
     """In a directory that is no clone of textgen, `build` is refused in one line."""
     (checkout / missing).rename(checkout / "elsewhere")
-    assert main([f"--image={IMAGE}"]) == 66
+    assert build_image([f"--image={IMAGE}"]) == 66
     error = capsys.readouterr().err
     assert error.startswith(f"textgen vertex build: error: cannot build from {checkout}: ")
     assert error.count("\n") == 1
@@ -167,7 +167,7 @@ def test_outside_of_a_checkout_is_one_line(checkout, capsys, missing):
 )
 def test_an_invalid_image_is_refused(checkout, capsys, arguments, text):
     """A missing or invalid image name is refused in one line."""
-    assert main(arguments) == 2
+    assert build_image(arguments) == 2
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cloud.google_stand_in import refusal
 from textgen import errors
-from textgen.cli.vertex.logs import main
+from textgen.cli.vertex.existing_jobs import logs as show_log
 from textgen.cloud import logs, rest
 from textgen.cloud.logs import follow_log, read_log
 from textgen.cloud.rest import Services, find_credentials
@@ -240,7 +240,7 @@ def test_a_quota_that_is_used_up_is_waited_for(services, log, google, monkeypatc
 def test_a_refusal_is_one_line(google, capsys, answer, kind, text):
     """A refusal is one line with what to do, and an exit code for its kind."""
     google.answers[LOGGING] = answer
-    assert main(FLAGS) == kind.exit_code
+    assert show_log(FLAGS) == kind.exit_code
     error = capsys.readouterr().err
     assert error.startswith("textgen vertex logs: error: cannot read the log of job 123: ")
     assert text in error
@@ -251,7 +251,7 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
     """Each entry has time, severity and message. Characters that steer a terminal are escaped, and further lines indented."""
     log.add({"message": "step 5, loss 1.5", "step": 5}, 1, severity="INFO")
     log.add("red \x1b[31m\ttab\nsecond line", 2, severity="ERROR")
-    assert main(FLAGS) == 0
+    assert show_log(FLAGS) == 0
     first, second, third = capsys.readouterr().out.splitlines()
     time = (BEGIN + timedelta(seconds=1)).astimezone().isoformat(" ")
     assert first == f"{time} INFO step 5, loss 1.5"
@@ -262,13 +262,13 @@ def test_the_command_prints_lines(log, capsys, monkeypatch):
 def test_a_job_without_lines_is_reported(google, log, capsys):
     """For a job without lines, which may not have started, a message is printed; a job that does not exist is an error."""
     google.answers[JOB] = job("PENDING")
-    assert main(FLAGS) == 0
+    assert show_log(FLAGS) == 0
     written = capsys.readouterr()
     assert written.out == ""
     assert written.err == "Job 123 has written nothing yet; textgen vertex status 123 shows its state.\n"
     del google.answers[JOB]
-    assert main(FLAGS) == 66
-    assert main([*FLAGS, "--follow"]) == 66
+    assert show_log(FLAGS) == 66
+    assert show_log([*FLAGS, "--follow"]) == 66
     assert capsys.readouterr().err.count("\n") == 2
 
 
@@ -278,7 +278,7 @@ def test_following_ends_with_the_job(google, log, capsys, end):
     log.add("x")
     states = iter([job("PENDING"), job("RUNNING"), job(end)])
     google.answers[JOB] = lambda _: next(states)
-    assert main([*FLAGS, "--follow"]) == 0
+    assert show_log([*FLAGS, "--follow"]) == 0
     assert capsys.readouterr().out.endswith(" DEFAULT x\n")
     assert next(states, None) is None
 
@@ -287,7 +287,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
     """Ctrl-C ends --follow with 130 and one line, after the lines so far."""
     log.add("x")
     google.answers[JOB] = job("RUNNING")
-    script = f"import sys\nfrom textgen.cli.vertex.logs import main\nsys.exit(main({json.dumps([*FLAGS, '--follow'])}))"
+    script = f"import sys\nfrom textgen.cli.vertex.existing_jobs import logs\nsys.exit(logs({json.dumps([*FLAGS, '--follow'])}))"
     command = [sys.executable, "-c", script]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -308,7 +308,7 @@ def test_ctrl_c_ends_following_in_one_line(google, log):
 )
 def test_bad_input_is_refused_without_asking(google, capsys, arguments, text):
     """Invalid arguments, such as an id that would change the filter, are refused in one line without a request."""
-    assert main(arguments) == 2
+    assert show_log(arguments) == 2
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1

@@ -1,16 +1,24 @@
+import contextlib
+
 import pytest
 
-from textgen.cloud.machines import ACCELERATORS, PRESETS, Machine, find_machine
-from textgen.config.vertex import MACHINES, VertexConfig
+from textgen.cloud.machines import _BUILT_IN, ACCELERATORS, find_machine
+from textgen.config.vertex import MACHINES, Machine, VertexConfig
 from textgen.errors import UsageError
 
 
 def test_each_preset_is_a_valid_machine():
-    """The presets are the values of --machine, and each has at most one GPU, because training uses only one."""
-    assert set(PRESETS) == set(MACHINES)
-    for name, machine in PRESETS.items():
+    """Each preset has the GPU of its name, and no more than one, because training uses only one."""
+    gpus = {name: (machine.accelerator, machine.count) for name, machine in MACHINES.items()}
+    assert gpus == {
+        "cpu": (None, 0),
+        "t4": ("NVIDIA_TESLA_T4", 1),
+        "l4": ("NVIDIA_L4", 1),
+        "a100": ("NVIDIA_TESLA_A100", 1),
+        "h100": ("NVIDIA_H100_80GB", 1),
+    }
+    for name, machine in MACHINES.items():
         assert find_machine(VertexConfig(machine=name, spot=True)) == machine
-        assert machine.count <= 1
 
 
 @pytest.mark.cloud
@@ -19,6 +27,66 @@ def test_each_accelerator_is_in_the_library():
     from google.cloud.aiplatform_v1 import AcceleratorType
 
     assert set(ACCELERATORS) <= set(AcceleratorType.__members__)
+
+
+GPUS = {
+    "a2-highgpu-1g": (1, "NVIDIA_TESLA_A100"),
+    "a2-highgpu-2g": (2, "NVIDIA_TESLA_A100"),
+    "a2-highgpu-4g": (4, "NVIDIA_TESLA_A100"),
+    "a2-highgpu-8g": (8, "NVIDIA_TESLA_A100"),
+    "a2-megagpu-16g": (16, "NVIDIA_TESLA_A100"),
+    "a2-ultragpu-1g": (1, "NVIDIA_A100_80GB"),
+    "a2-ultragpu-2g": (2, "NVIDIA_A100_80GB"),
+    "a2-ultragpu-4g": (4, "NVIDIA_A100_80GB"),
+    "a2-ultragpu-8g": (8, "NVIDIA_A100_80GB"),
+    "a3-highgpu-1g": (1, "NVIDIA_H100_80GB"),
+    "a3-highgpu-2g": (2, "NVIDIA_H100_80GB"),
+    "a3-highgpu-4g": (4, "NVIDIA_H100_80GB"),
+    "a3-highgpu-8g": (8, "NVIDIA_H100_80GB"),
+    "a3-megagpu-8g": (8, "NVIDIA_H100_MEGA_80GB"),
+    "a3-ultragpu-8g": (8, "NVIDIA_H200_141GB"),
+    "a4-highgpu-8g": (8, "NVIDIA_B200"),
+    "g2-standard-4": (1, "NVIDIA_L4"),
+    "g2-standard-8": (1, "NVIDIA_L4"),
+    "g2-standard-12": (1, "NVIDIA_L4"),
+    "g2-standard-16": (1, "NVIDIA_L4"),
+    "g2-standard-24": (2, "NVIDIA_L4"),
+    "g2-standard-32": (1, "NVIDIA_L4"),
+    "g2-standard-48": (4, "NVIDIA_L4"),
+    "g2-standard-96": (8, "NVIDIA_L4"),
+    "g4-standard-48": (1, "NVIDIA_RTX_PRO_6000"),
+    "g4-standard-96": (2, "NVIDIA_RTX_PRO_6000"),
+    "g4-standard-192": (4, "NVIDIA_RTX_PRO_6000"),
+    "g4-standard-384": (8, "NVIDIA_RTX_PRO_6000"),
+}
+"""The machine types with built-in GPUs (Vertex AI's documentation, "Configure compute resources for custom training")."""
+
+
+@pytest.mark.parametrize("machine_type", GPUS)
+def test_the_gpus_of_a_machine_type_are_known(machine_type):
+    """Each machine type has the number and the kind of GPUs of Google's documentation; no other number is accepted."""
+    number, gpu = GPUS[machine_type]
+    assert find_machine(VertexConfig(machine_type=machine_type, spot=True)) == Machine(machine_type, gpu, number)
+    for other in {1, 2, 3, 4, 8, 16} - {number}:
+        with pytest.raises(UsageError, match=f"{machine_type} comes with {number} x {gpu}, got --count {other}"):
+            find_machine(VertexConfig(machine_type=machine_type, spot=True, count=other))
+
+
+def test_no_other_machine_type_has_built_in_gpus():
+    """The table has no more series and sizes than the documentation."""
+    assert {f"{series}-{size}" for series, (_, sizes) in _BUILT_IN.items() for size in sizes} == set(GPUS)
+
+
+@pytest.mark.parametrize("processors", [1, 2, 4, 8, 16, 32, 64, 96])
+def test_the_t4_of_an_n1_machine_are_known(processors):
+    """An n1 machine takes 1, 2 or 4 T4, a large one only 2 or 4, and the smallest none (the same page)."""
+    accepted = set()
+    for number in range(1, 9):
+        with contextlib.suppress(UsageError):
+            found = find_machine(VertexConfig(machine="t4", machine_type=f"n1-standard-{processors}", count=number))
+            assert found == Machine(f"n1-standard-{processors}", "NVIDIA_TESLA_T4", number)
+            accepted.add(number)
+    assert accepted == {1: set(), 32: {2, 4}, 64: {4}, 96: {4}}.get(processors, {1, 2, 4})
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from textgen.config import (
     TrainingConfig,
     settings,
 )
-from textgen.config.flags import Parser, build, described
+from textgen.config.flags import Parser, build
 from textgen.errors import UsageError
+from textgen.formatting import described
 
 
 def parse(*arguments):
@@ -70,6 +71,29 @@ def test_dashes_and_underscores_are_the_same(spelling):
 def test_a_switch_has_all_its_spellings(argument, expected):
     """A switch is turned on by its name, off by its name with --no-, and takes a value after an equals sign."""
     assert parse(argument).layer_norm is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--use_fp16"], "mixed_float16"),
+        (["--use-fp16=true", "--precision=mixed_float16"], "mixed_float16"),
+        (["--no-use_fp16"], "float32"),
+        (["--use_fp16=false", "--precision=mixed_bfloat16"], "mixed_bfloat16"),
+    ],
+)
+def test_a_switch_can_stand_for_a_value(arguments, expected):
+    """--use_fp16 is the same as --precision mixed_float16."""
+    assert parse(*arguments).precision == expected
+
+
+def test_a_switch_must_not_contradict_the_value():
+    """The error names both flags."""
+    with pytest.raises(UsageError) as raised:
+        parse("--use_fp16", "--precision=mixed_bfloat16")
+    assert raised.value.on_command_line == (
+        "--use_fp16 means --precision mixed_float16, got --precision mixed_bfloat16 too; leave one out"
+    )
 
 
 def test_a_bare_switch_leaves_the_next_argument_alone():

@@ -17,9 +17,10 @@ from textgen.config.job_name import shape
         ({"lstm_state_size": 50, "layers": 2, "language_model": "word"}, "jules-50-states-2-layers-word"),
         ({}, "jules-384-states-1-layers"),
         (
-            {"use_fp16": True, "embedding_size": 64, "num_proj": 32, "vocab_size": 5000, "lowercase": True},
+            {"precision": "mixed_float16", "embedding_size": 64, "num_proj": 32, "vocab_size": 5000, "lowercase": True},
             "jules-fp16-384-states-1-layers-64-embed-32-proj-5000vocab-lower",
         ),
+        ({"precision": "mixed_bfloat16"}, "jules-384-states-1-layers"),
     ],
 )
 def test_the_name_is_made_of_what_shapes_the_checkpoint(values, expected):
@@ -41,8 +42,19 @@ def test_two_shapes_never_share_a_name():
     other: dict[Any, Any] = {bool: True, int: 7, str: "word"}
     for setting in settings(TrainingConfig):
         if setting.option.shapes_checkpoint:
-            changed = dataclasses.replace(TrainingConfig(), **{setting.name: other[setting.option.kind]})
+            value: Any = setting.option.switch[1] if setting.option.switch else other[setting.option.kind]
+            changed = dataclasses.replace(TrainingConfig(), **{setting.name: value})
+            assert shape(changed) != shape(TrainingConfig())
             assert job_name(changed, "a") != job_name(TrainingConfig(), "a")
+
+
+def test_only_one_precision_shapes_the_checkpoint():
+    """mixed_float16 stores the scale of the loss; the other precisions can resume each other's jobs."""
+    plain, half, brain = (
+        shape(TrainingConfig(precision=name)) for name in ("float32", "mixed_float16", "mixed_bfloat16")
+    )
+    assert plain == brain
+    assert {name for name in plain if plain[name] != half[name]} == {"use_fp16"}
 
 
 def test_the_placeholder_is_replaced_wherever_it_stands():

@@ -1,6 +1,7 @@
 import pytest
 
-from textgen.config import TrainingConfig, settings
+from tests import old_config
+from textgen.config import TrainingConfig, job_name, settings, shape
 from textgen.config.vertex import VertexConfig
 from textgen.config.yaml_text import from_yaml, to_yaml
 from textgen.errors import FormatError
@@ -78,3 +79,36 @@ def test_what_a_flag_may_give_several_times_is_a_list_or_one_item():
     for wrong in ("[1]", "{a: b}", "[[a=b]]", "true"):
         with pytest.raises(FormatError, match=r"^vertex\.yaml: labels must be text, got [^\n]*$"):
             from_yaml(f"labels: {wrong}", "vertex.yaml", VertexConfig)
+
+
+@pytest.mark.parametrize("text", [old_config.FIRST, old_config.BOTH])
+def test_the_config_of_an_old_job_in_half_precision_is_read(text):
+    """`use_fp16: true` becomes the precision, which alone is stored, and the job keeps its name and its shape."""
+    config = TrainingConfig(**from_yaml(text, "config.yaml"))
+    assert job_name(config, "book") == "book-fp16-8-states-1-layers"
+    assert shape(config)["use_fp16"]
+    assert "use_fp16" not in to_yaml(config)
+    assert TrainingConfig(**from_yaml(to_yaml(config), "config.yaml")) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("use_fp16: true", {"precision": "mixed_float16"}),
+        ("use-fp16: yes\nprecision: mixed_float16", {"precision": "mixed_float16"}),
+        ("use_fp16: false", {"precision": "float32"}),
+        ("use_fp16: false\nprecision: mixed_bfloat16", {"precision": "mixed_bfloat16"}),
+    ],
+)
+def test_a_switch_in_a_file_stands_for_a_value(text, expected):
+    """`use_fp16` is the same as a precision."""
+    assert from_yaml(text, "x") == expected
+
+
+def test_a_switch_in_a_file_must_not_contradict_the_value():
+    """The error names the file and both settings."""
+    with pytest.raises(FormatError) as raised:
+        from_yaml("use_fp16: true\nprecision: float32", "mine.yaml")
+    assert str(raised.value) == (
+        "mine.yaml: use_fp16 means precision mixed_float16, got precision float32 too; leave one out"
+    )

@@ -114,6 +114,37 @@ def test_the_newest_two_and_the_best_are_kept(store):
     assert_same(store.read(60), checkpoint_of(60))
 
 
+def test_only_older_checkpoints_make_room(store):
+    """A newer checkpoint stays, and does not count as one of the two that are kept; nor does a best one that is no longer there."""
+    for step in (10, 20, 30, 90):
+        store.write(checkpoint_of(step), best_step=10)
+    store.write(checkpoint_of(40), best_step=10)
+    assert names(store) == names_of(10, 30, 40, 90)
+    store.write(checkpoint_of(50), best_step=7)
+    assert names(store) == names_of(40, 50, 90)
+
+
+def test_files_of_a_removed_checkpoint_go(store):
+    """Tensors whose manifest is gone are removed with the next checkpoint; those of a newer step may still get their manifest."""
+    for step in (10, 20):
+        store.write(checkpoint_of(step))
+    for step in (15, 30, 40):
+        (store.directory / f"step-{step:08}.safetensors").write_bytes(b"x")
+    store.write(checkpoint_of(30))
+    assert names(store) == [*names_of(20, 30), "step-00000040.safetensors"]
+
+
+def test_a_skipped_checkpoint_that_is_newer_goes(store):
+    """After resuming before two damaged checkpoints, the next write removes both, even the newer one, and keeps the one resumed from."""
+    for step in (50, 100, 150):
+        store.write(checkpoint_of(step), best_step=50)
+    for step in (100, 150):
+        (store.directory / f"step-{step:08}.json").write_text("damaged")
+    store.newest(lambda _: None)
+    store.write(checkpoint_of(60))
+    assert names(store) == names_of(50, 60)
+
+
 def test_what_a_kill_during_the_removal_leaves_goes(store):
     """Old tensors without a manifest and temporary files are removed; newer tensors, and complete checkpoints, stay."""
     store.remove_abandoned()  # no directory yet

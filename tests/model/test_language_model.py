@@ -104,8 +104,8 @@ def test_no_tensor_before_the_logits_has_a_vocabulary_axis():
 
 
 def test_half_precision_keeps_float32_logits():
-    """With use_fp16, weights and logits are float32, and the layers compute in float16."""
-    config = small(use_fp16=True)
+    """With mixed_float16, weights and logits are float32, and the layers compute in float16."""
+    config = small(precision="mixed_float16")
     model = build_model(config, TOKENS)
     assert model.output.dtype == "float32"
     assert model.get_layer("lstm_0").compute_dtype == "float16"

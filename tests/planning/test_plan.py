@@ -70,9 +70,9 @@ def test_without_a_limit_a_job_trains_for_five_minutes():
     [
         ({"epochs": 3}, "3 epochs"),
         ({"epochs": 1}, "1 epoch"),
-        ({"max_steps": 1000}, "1000 steps"),
+        ({"max_steps": 1000}, "1,000 steps"),
         ({"max_steps": 1}, "1 step"),
-        ({"max_steps": 12_345_678}, "12345678 steps"),
+        ({"max_steps": 12_345_678}, "12,345,678 steps"),
         ({"minutes": 2.5}, "2.5 minutes"),
         ({"minutes": 1}, "1 minute"),
         ({"minutes": 60.0}, "60 minutes"),
@@ -170,7 +170,7 @@ def test_an_optimizer_with_fewer_slots_takes_less_memory():
             "2 LSTM layers of 500 states, embedding of 64, projection to 100, 833,815 parameters",
         ),
         (
-            {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "use_fp16": True},
+            {"layers": 1, "lstm_state_size": 2, "layer_norm": True, "precision": "mixed_float16"},
             "1 LSTM layer of 2 states, one-hot input, layer norm, computed in float16, 165 parameters",
         ),
     ],

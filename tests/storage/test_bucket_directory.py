@@ -20,7 +20,7 @@ from textgen.storage import (
     upload_once,
 )
 from textgen.storage.bucket_directory import RemovedError
-from textgen.storage.object_names import find_twins
+from textgen.storage.bucket_names import find_collision
 
 pytestmark = [
     pytest.mark.cloud,
@@ -116,11 +116,11 @@ def test_a_bucket_that_is_not_there_is_one_line(directory):
     """Every request fails with an error that names the bucket and what to check."""
     with BucketDirectory("gs://no-such-bucket/job") as nowhere:
         assert nowhere.find("x") is None
-        with pytest.raises(errors.MissingError, match=r"^cannot list gs://no-such-bucket/job: it is not there"):
+        with pytest.raises(errors.MissingError, match=r"^cannot list gs://no-such-bucket/job: it does not exist"):
             nowhere.list()
-        with pytest.raises(errors.MissingError, match=r"^cannot write gs://no-such-bucket/job/x: it is not there"):
+        with pytest.raises(errors.MissingError, match=r"^cannot write gs://no-such-bucket/job/x: it does not exist"):
             nowhere.write("x", b"x", NOT_THERE)
-    with pytest.raises(errors.MissingError, match=r"^cannot read the settings of gs://no-such-bucket: it is"):
+    with pytest.raises(errors.MissingError, match=r"^cannot read the settings of gs://no-such-bucket: it does"):
         bucket_settings("no-such-bucket")
 
 
@@ -290,17 +290,17 @@ def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bu
     assert directory.read("x") == (b"two", written)
 
 
-def test_twins_are_refused(bucket, tmp_path, monkeypatch):
+def test_names_that_collide_are_refused(bucket, tmp_path, monkeypatch):
     """On a disk that ignores case, one would replace the other."""
     for name in ("texts/Book.txt", "texts/book.txt"):
         bucket.blob(name).upload_from_string(name.encode())
     uri, place = f"gs://{bucket.name}/texts", tmp_path / "home"
     assert fetch_directory(uri, place) == ["Book.txt", "book.txt"]
-    monkeypatch.setattr(buckets, "find_twins", partial(find_twins, folds_case=True))
-    twins = rf"^Book\.txt and book\.txt in {uri} would be one file on this machine; rename one of them$"
-    with pytest.raises(errors.InputOutputError, match=twins):
+    monkeypatch.setattr(buckets, "find_collision", partial(find_collision, folds_case=True))
+    collision = rf"^Book\.txt and book\.txt in {uri} would be one file on this machine; rename one of them$"
+    with pytest.raises(errors.InputOutputError, match=collision):
         fetch_directory(uri, place)
-    with pytest.raises(errors.InputOutputError, match=twins):
+    with pytest.raises(errors.InputOutputError, match=collision):
         fetch_argument(uri, choose_texts)
 
 

@@ -9,7 +9,8 @@ import pytest
 from google.api_core.exceptions import NotFound
 
 from textgen import errors
-from textgen.storage import BucketDirectory, Mirror, Upload, fetch_directory, mirror, service
+from textgen.storage import BucketDirectory, Mirror, StoredObject, Upload, fetch_directory, mirror, service
+from textgen.storage.bucket_directory import crc32c
 
 pytestmark = [
     pytest.mark.cloud,
@@ -126,6 +127,74 @@ def test_what_is_there_already_is_not_uploaded_again(place, local, told, front):
             pass
         assert sum(method == "POST" for method, _ in front.requests) == expected
         front.requests.clear()
+
+
+@pytest.fixture
+def compared(local, told, monkeypatch):
+    """A mirror of a bucket that contains `x`, the file `x` with the same bytes, and a list of the files whose bytes were read."""
+    path = local / "x"
+    path.write_bytes(b"one")
+    read = []
+
+    def checksum(path):
+        read.append(path.name)
+        return crc32c(path)
+
+    monkeypatch.setattr(mirror, "crc32c", checksum)
+    watched = follow("gs://bucket/place", local, told)
+    watched._objects = {"x": StoredObject(3, 1, crc32c(path))}
+    return watched, path, read
+
+
+def test_a_file_is_compared_with_its_object_once(compared):
+    """A file with the bytes of its object does not differ, and is not read again while its size and time stay the same."""
+    watched, path, read = compared
+    assert not watched._differs(Upload("x", path))
+    assert not watched._differs(Upload("x", path))
+    assert read == ["x"]
+    os.utime(path, (1, 1))
+    assert watched._differs(Upload("x", path))
+    assert read == ["x"]
+
+
+def test_a_file_with_other_bytes_differs(compared):
+    """If only the checksum shows the difference, the file differs, each time until it is uploaded."""
+    watched, path, read = compared
+    path.write_bytes(b"two")
+    assert watched._differs(Upload("x", path))
+    assert watched._differs(Upload("x", path))
+    assert read == ["x", "x"]
+
+
+def test_a_file_without_an_object_differs(compared, local):
+    """A new file differs and need not be read for that; one that is gone does not differ."""
+    watched, _, read = compared
+    (local / "y").write_bytes(b"one")
+    assert watched._differs(Upload("y", local / "y"))
+    watched._uploaded["z"] = (1, 2, 3)
+    assert not watched._differs(Upload("z", local / "z"))
+    assert read == []
+
+
+def test_a_file_that_cannot_be_read_differs(compared, monkeypatch):
+    """The upload then reports why."""
+    watched, path, _ = compared
+
+    def fail(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(mirror, "crc32c", fail)
+    assert watched._differs(Upload("x", path))
+
+
+def test_bytes_are_compared_with_those_that_were_uploaded(compared):
+    """Bytes that were read before differ unless the last upload was of the same bytes."""
+    watched, _, read = compared
+    assert watched._differs(Upload("x", b"one"))
+    watched._uploaded["x"] = b"one"
+    assert not watched._differs(Upload("x", b"one"))
+    assert watched._differs(Upload("x", b"two"))
+    assert read == []
 
 
 def test_files_arrive_in_the_order_of_the_scan(place, local, told, front):

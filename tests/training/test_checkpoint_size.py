@@ -10,7 +10,7 @@ from textgen.planning import Plan
     "options",
     [
         {},
-        {"optimizer": "adam", "use_fp16": True},
+        {"optimizer": "adam", "precision": "mixed_float16"},
         {"optimizer": "rmsprop", "num_proj": 60, "embedding_size": 40},
         {"optimizer": "sgd", "layer_norm": True, "batch_size": 100, "unroll_steps": 4},
     ],

@@ -161,7 +161,7 @@ def test_every_name_gives_its_optimizer_with_clipping(name, expected):
 
 def test_half_precision_scales_the_loss():
     """With float16 the optimizer scales the loss, so that small gradients are not lost."""
-    assert isinstance(make_optimizer(TrainingConfig(use_fp16=True)), keras.optimizers.LossScaleOptimizer)
+    assert isinstance(make_optimizer(TrainingConfig(precision="mixed_float16")), keras.optimizers.LossScaleOptimizer)
 
 
 def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():

@@ -65,7 +65,8 @@ def test_training_learns(run):
 
 
 @pytest.mark.parametrize(
-    "kind", [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"use_fp16": True}]
+    "kind",
+    [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"precision": "mixed_float16"}],
 )
 def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     """A job that was stopped and resumed has the weights, slots, states and scores of an uninterrupted one.
@@ -362,3 +363,15 @@ def test_other_streams_are_not_scored_before_a_step(run):
     _, job, _ = run(max_steps=9, batch_size=3, eval_steps=4)
     steps = [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]
     assert steps == [4, 5, 9]
+
+
+def test_an_old_checkpoint_in_half_precision_is_resumed(run):
+    """A checkpoint whose config has `use_fp16` resumes with the scale of its loss, and its precision has not changed."""
+    _, job, _ = run(max_steps=4, precision="mixed_float16")
+    store = CheckpointStore(job.checkpoints)
+    kept = store.read(4)
+    config = {name: value for name, value in kept.facts["config"].items() if name != "precision"}
+    store.write(Checkpoint(4, kept.tensors, {**kept.facts, "config": {**config, "use_fp16": True}}))
+    said = run(max_steps=5, precision="mixed_float16")[2]
+    assert "Resuming from step 4" in said
+    assert [line for line in said.splitlines() if " is now " in line] == ["  max_steps is now 5 (it was 4)"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.cli.find_job import base_path
-from textgen.cli.training_text import open_training_text
 from textgen.console import Console
 from textgen.corpus.copy_index import open_copy_index
 from textgen.errors import UsageError, named
+from textgen.runs.find_job import base_path
+from textgen.runs.text import open_training_text
 from textgen.storage import cache_directory, is_bucket
 
 if TYPE_CHECKING:
@@ -59,4 +59,4 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
         )
     with Console().busy("reading the training text"):
         section = open_training_text(Path(place), model.data_sha256)
-        return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies", forgets=True))
+        return open_copy_index(section, model.vocabulary.tokenizer, cache_directory("copies", expires=True))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import SamplingConfig, settings
-from textgen.config.validation import convert, nearest, shown
+from textgen.config.values import convert
 from textgen.errors import DataError, UsageError
+from textgen.formatting import nearest, shown
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from textgen.cli.entry import ending_at_once, run_command
-from textgen.cli.places import find_output, refuse_bucket
 from textgen.config import ExportCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
 from textgen.errors import UsageError
 from textgen.jobs import JobDirectory
+from textgen.runs.find_job import base_path
+from textgen.runs.places import find_output, refuse_bucket
 from textgen.storage import is_bucket
 
 PROGRAM = "textgen export"
@@ -53,13 +54,13 @@ def _export(arguments: Sequence[str]) -> None:
     if command.output is not None:
         refuse_bucket("--output", command.output)
 
-    from textgen.cli.find_job import find_job
+    from textgen.cli.named_job import named_job
     from textgen.generation.model_place import open_model
     from textgen.portable import FORMATS, check_installed, export_model
 
     with ending_at_once():
         check_installed(command.format)
-    place = find_job(command.model, with_model=True)
+    place = named_job(command.model, with_model=True)
     model = open_model(place)
     source = _model_path(place)
     suffix = FORMATS[command.format].suffix
@@ -67,12 +68,14 @@ def _export(arguments: Sequence[str]) -> None:
     if output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"--output must not be the model file itself, got {output}; name another file")
 
+    from rich.filesize import decimal
+
     console = Console()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with console.busy(f"writing {output}"), console.silenced():
         exported = export_model(model, command.format, output)
     console.say(
-        f"Wrote {output}, {output.stat().st_size / 1e3:,.0f} kB; in a test run, its logits differed from textgen's by at most "
+        f"Wrote {output}, {decimal(output.stat().st_size)}; in a test run, its logits differed from textgen's by at most "
         f"{exported.difference:.1g}"
     )
     paths = f"{exported.model}\n{exported.vocabulary}\n"
@@ -80,8 +83,11 @@ def _export(arguments: Sequence[str]) -> None:
 
 
 def _model_path(place: str) -> Path:
-    """Returns the model file, next to which the exported one is written; for one in a bucket, its name in the current folder."""
-    if is_bucket(place):
+    """Returns the model file, next to which the exported one is written.
+
+    For one in a bucket, and for the base model, this is its name in the current folder.
+    """
+    if is_bucket(place) or place == str(base_path()):
         return Path(PurePosixPath(place).name)
     path = Path(place)
     return JobDirectory(path).model if path.is_dir() else path

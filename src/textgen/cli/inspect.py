@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.cli.entry import run_command
-from textgen.cli.places import refuse_bucket
-from textgen.cli.sample_output import encode_output
+from textgen.cli.standard_output import encode_output
 from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible
 from textgen.errors import FormatError, MissingError, TextgenError, UsageError
+from textgen.formatting import count, not_comparable, one_line
+from textgen.runs.places import refuse_bucket
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile
@@ -54,9 +55,9 @@ def _inspect(arguments: Sequence[str]) -> None:
     if command.job is not None:
         refuse_bucket("JOB", command.job)
 
-    from textgen.cli.find_job import find_job
+    from textgen.cli.named_job import named_job
 
-    path = Path(find_job(command.job, with_model=False))
+    path = Path(named_job(command.job, with_model=False))
     if not path.is_dir():
         raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
 
@@ -76,15 +77,14 @@ def _inspect(arguments: Sequence[str]) -> None:
     problems = [*(checkpoint.problem for checkpoint in checkpoints), _say_model(job)]
     if not {job.config, job.state} & damaged:  # otherwise the first line is about one of these
         problems.append(facts.problem)
-    if count := len(damaged) + len(problems) - problems.count(None):
-        raise FormatError(f"{path} has {count} damaged part{'s' if count > 1 else ''}; see the lines above")
+    if damages := len(damaged) + len(problems) - problems.count(None):
+        raise FormatError(f"{path} has {count(damages, 'damaged part')}; see the lines above")
 
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[Path]:
     """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the damaged ones."""
-    from textgen.cli.existing_job import read_vocabulary
-    from textgen.cli.job_config import read_config
     from textgen.jobs import JobState
+    from textgen.runs.existing_job import read_config, read_vocabulary
 
     def verify_config() -> str:
         read_config(job.config, "train again")
@@ -106,7 +106,7 @@ def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[P
             _say(f"{path.name}: {verify()}verified" if path.exists() else f"{path.name}: none")
         except TextgenError as error:
             damaged.add(path)
-            _say(f"{path.name}: {' '.join(str(error).split())}")
+            _say(f"{path.name}: {one_line(error)}")
     return damaged
 
 
@@ -152,12 +152,14 @@ def _describe(model: ModelFile, size: int) -> dict[str, str]:
     shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
-        scores.append(f"not comparable: {100 * unknown:.3g}% of the tokens are [UNK]")
+        scores.append(not_comparable(unknown))
     return {
         "shape": ", ".join(shape),
         "vocabulary": f"{model.vocabulary.size:,} token ids",
         "scores": ", ".join(scores) or "none yet",
         "step": f"{model.step:,}",
+        "start": "from scratch" if model.started_from is None else f"from the model with sha256 {model.started_from}",
+        "unwrapped": "yes" if model.unwrapped else "no",
         "textgen": model.textgen_version or "unknown",
         "bytes": f"{size:,}",
         "sha256": f"{model.sha256}, verified",

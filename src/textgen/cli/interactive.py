@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 
 from textgen.cli.draft import Draft
 from textgen.cli.editor import edit, find_editor
-from textgen.cli.places import refuse_bucket
 from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
-from textgen.cli.sample_output import encode_output, put, text_writer
+from textgen.cli.standard_output import encode_output, put, text_writer
 from textgen.config import SamplingConfig
-from textgen.config.flags import described
-from textgen.config.validation import nearest, shown
 from textgen.console import Console, report_failure
 from textgen.errors import TextgenError, UsageError, from_os_error
+from textgen.formatting import described, nearest, shown
+from textgen.runs.places import refuse_bucket
 from textgen.storage import write_atomic
 
 if TYPE_CHECKING:

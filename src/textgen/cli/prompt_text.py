@@ -1,20 +1,16 @@
-"""Reads and checks prompts: those of `--prompt` and of `--sample_prompt`."""
+"""Reads the prompt that a command is given."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from textgen.cli.places import refuse_bucket
-from textgen.config.validation import shown
 from textgen.console import Console
 from textgen.corpus.formats import describe_foreign
-from textgen.errors import DataError, UsageError, from_os_error, named
-
-if TYPE_CHECKING:
-    from textgen.corpus import Vocabulary
+from textgen.errors import DataError, UsageError, from_os_error
+from textgen.formatting import shown
+from textgen.runs.places import refuse_bucket
 
 STANDARD_INPUT = "-"
 FILE_PREFIX = "@"
@@ -39,25 +35,6 @@ def read_prompt(prompt: str) -> str:
     if prompt.startswith(FILE_PREFIX):
         return _read_file(prompt.removeprefix(FILE_PREFIX))
     return prompt
-
-
-def check_sample_prompt(prompt: str, vocabulary: Vocabulary) -> None:
-    """Checks that a model knows every token of the prompt for its samples during training.
-
-    Args:
-        prompt: the value of `--sample_prompt`.
-        vocabulary: the vocabulary of the model.
-
-    Raises:
-        DataError: if it does not.
-    """
-    from textgen.generation.prompt import read_prompt as respell
-
-    unknown = vocabulary.unknown(respell(prompt, vocabulary).tokens) if prompt else []
-    if unknown:
-        raise DataError(
-            f"{named('sample_prompt')} must contain only tokens that occur in the text, got {vocabulary.listed(unknown)}; leave them out"
-        )
 
 
 def say_changes(changes: Sequence[str]) -> None:

@@ -67,9 +67,9 @@ def _sample(arguments: Sequence[str]) -> None:
     command, config = build(SampleCommand, values), build(SamplingConfig, values)
 
     from textgen.cli.blas_threads import use_one_blas_thread
-    from textgen.cli.find_job import find_job
+    from textgen.cli.named_job import named_job
 
-    place = find_job(command.model, with_model=True, or_base=True, advice=f", and {named('prompt')} continues a text")
+    place = named_job(command.model, with_model=True, or_base=True, advice=f", and {named('prompt')} continues a text")
     if command.novelty or config.max_copy is not None:
         from textgen.cli.copies import refuse_without_text
 

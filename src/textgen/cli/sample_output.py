@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textgen.console import Console, visible
+from textgen.cli.standard_output import encode_output, put, text_writer
+from textgen.console import Console
 
 if TYPE_CHECKING:
     from textgen.evaluation import Novelty
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 SEPARATOR = "---"
 """The line between two texts, for scripts that split them."""
-
-_HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
-"""Characters that `visible` would escape, but that occur in ordinary texts and do not steer a terminal."""
 
 _STEERING = re.compile("[\x7f-\x9f]")
 """The control characters that JSON need not escape."""
@@ -126,43 +123,3 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
             turn += 1
             if turn in waiting:
                 yield waiting[turn], waiting[turn].text
-
-
-def text_writer() -> Callable[[str], None]:
-    """Returns a function that writes pieces of a text to standard output.
-
-    On a terminal, lines are wrapped between words, and characters that could steer it are escaped: the model may come from
-    anywhere.
-    """
-    if not sys.stdout.isatty():
-        return put
-
-    from textgen.cli.word_wrap import WordWrap
-
-    wrap = WordWrap(terminal_width)
-    return lambda piece: put(wrap.add(visible(piece, _HARMLESS)))
-
-
-def terminal_width() -> int:
-    """Returns the current number of columns of the terminal; 0 if it is unknown."""
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except (OSError, ValueError):  # a test may replace the stream by one without a descriptor
-        return 0
-
-
-def put(piece: str) -> None:
-    """Writes a piece to standard output, which is flushed after each piece on a terminal, and after each line in a pipe."""
-    sys.stdout.write(piece)
-    if "\n" in piece or sys.stdout.isatty():
-        sys.stdout.flush()
-
-
-def encode_output(errors: str) -> None:
-    """Sets the encoding of standard output to UTF-8, whatever the locale.
-
-    Args:
-        errors: the error handler for surrogates, which represent bytes of a prompt or a path that are not UTF-8.
-            `surrogateescape` writes these bytes.
-    """
-    sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]

@@ -11,14 +11,14 @@ from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from textgen.cloud.bucket_rules import check_region, check_rules
-from textgen.cloud.job_access import access_of, service_agent
-from textgen.cloud.rest import DisabledError, Services, check_credentials, find_credentials
-from textgen.config.image import Image
+from textgen.cloud.bucket_checks import access_of, check_region, check_rules, service_agent
+from textgen.cloud.rest import Services, check_credentials, find_credentials
+from textgen.config.cloud_names import Image
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
 from textgen.storage import BucketSettings, bucket_settings
-from textgen.storage.permissions import granted
+from textgen.storage.bucket_settings import granted_permissions
+from textgen.storage.service import DisabledError
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -152,7 +152,7 @@ class _Examination:
     def _check_bucket(self) -> str:
         bucket = self._bucket
         try:
-            lacking = set(_IN_THE_BUCKET) - granted(bucket, _IN_THE_BUCKET)
+            lacking = set(_IN_THE_BUCKET) - granted_permissions(bucket, _IN_THE_BUCKET)
         except MissingError as error:
             where = self._config.region or "REGION"
             raise MissingError(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from textgen.cloud.rest import NEEDS_QUOTA_PROJECT, NO_QUOTA_PROJECT
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError, UsageError
-from textgen.storage.service import shorten
+from textgen.formatting import shorten
+from textgen.storage.service import NEEDS_QUOTA_PROJECT, NO_QUOTA_PROJECT
 
 _MOST_READ = 5000
 """Characters of a message. Google's are shorter, and the patterns take time that grows with the square of the length."""
@@ -26,7 +26,7 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
     (
         r"permission denied on resource project|consumer_invalid",
         AccessError,
-        "there is no project with the id {project}, or you have no part in it: {said}; check --project",
+        "there is no project with the id {project}, or you have no part in it: {message}; check --project",
     ),
     # The accounts that the job needs, before the user's.
     (
@@ -36,31 +36,31 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
         ),
         AccessError,
         (
-            "Vertex AI may not pull the image {image}: {said}; give the role Artifact Registry Reader on its repository "
+            "Vertex AI may not pull the image {image}: {message}; give the role Artifact Registry Reader on its repository "
             "to the project's Vertex AI service agents"
         ),
     ),
     (
         r"iam\.serviceaccounts\.actas|\bact as\b",
         AccessError,
-        "you may not run jobs as {account}, or it does not exist: {said}; ask for the role Service Account User on it",
+        "you may not run jobs as {account}, or it does not exist: {message}; ask for the role Service Account User on it",
     ),
     (
         r"does not have.*storage\.|storage\.(objects|buckets)\.\w+.*denied|denied.*storage\.(objects|buckets)\.",
         AccessError,
-        "an account of the job may not use {bucket}: {said}; give it the role Storage Object User on the bucket",
+        "an account of the job may not use {bucket}: {message}; give it the role Storage Object User on the bucket",
     ),
     (
         r"permission.*aiplatform\.\w+\.\w+.*denied|aiplatform\.\w+\.\w+.*permission.*denied",
         AccessError,
-        "Vertex AI refuses: {said}; ask for the role Vertex AI User (roles/aiplatform.user) in {project}",
+        "Vertex AI refuses: {message}; ask for the role Vertex AI User (roles/aiplatform.user) in {project}",
     ),
     # Machines and images.
     (
         r"quota[^.]*exceed|exceed[^.]*quota|(insufficient|out of) quota|quota[^.]*exhausted",
         UnavailableError,
         (
-            "the quota {metric} of {region} is used up or zero: {said}; ask for more under IAM & Admin, Quotas, "
+            "the quota {metric} of {region} is used up or zero: {message}; ask for more under IAM & Admin, Quotas, "
             "or name another --region or --machine"
         ),
     ),
@@ -78,7 +78,7 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
             r"|(manifest|name)[ _]unknown"
         ),
         MissingError,
-        "the image {image} cannot be pulled: {said}; build and push it with textgen vertex build --run",
+        "the image {image} cannot be pulled: {message}; build and push it with textgen vertex build --run",
     ),
     (
         (
@@ -86,34 +86,34 @@ _KNOWN: tuple[tuple[str, type[TextgenError], str], ...] = (
             r"(machine|accelerator|gpu)"
         ),
         UsageError,
-        "{region} cannot run this: {said}; name another --region, --machine or --accelerator",
+        "{region} cannot run this: {message}; name another --region, --machine or --accelerator",
     ),
     # Whatever else is not allowed: the message names the permission, and perhaps the account.
     (
         r"permission.*denied|does not have.*permission|permission_denied",
         AccessError,
-        "Vertex AI refuses: {said}; ask an owner of {project} for what is missing",
+        "Vertex AI refuses: {message}; ask an owner of {project} for what is missing",
     ),
 )
 """Patterns of messages, each with the error and its line. The specific ones come first, and the first match counts."""
 
 
-def explain(said: str, config: VertexConfig) -> TextgenError | None:
+def explain(message: str, config: VertexConfig) -> TextgenError | None:
     """Returns the error for a message of Vertex AI.
 
     Args:
-        said: the message of a refused request or of a failed job.
+        message: that of a refused request or of a failed job.
         config: the settings of the job.
 
     Returns:
         The error; None for an unknown message.
     """
-    said = said[:_MOST_READ]
-    if _OWN_EXIT.search(said):
+    message = message[:_MOST_READ]
+    if _OWN_EXIT.search(message):
         return None
-    metric = _METRIC.search(said)
+    metric = _METRIC.search(message)
     facts = {
-        "said": shorten(said, _LONGEST),
+        "message": shorten(message, _LONGEST),
         "metric": metric[0] if metric else "(see the message)",
         "region": config.region,
         "project": config.project,
@@ -122,6 +122,6 @@ def explain(said: str, config: VertexConfig) -> TextgenError | None:
         "account": config.service_account or "the service account",
     }
     for pattern, kind, line in _KNOWN:
-        if re.search(pattern, said, re.IGNORECASE | re.DOTALL):
+        if re.search(pattern, message, re.IGNORECASE | re.DOTALL):
             return kind(line.format(**facts))
     return None

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from textgen.config.cloud_names import SCHEME
 from textgen.errors import LockedError, MissingError, TextgenError, UsageError, from_os_error
-from textgen.jobs import JobDirectory, JobState, job_lock
+from textgen.formatting import count
+from textgen.jobs import JobDirectory, JobState, job_lock, read_metrics
 from textgen.storage import (
     BucketDirectory,
     StoredObject,
@@ -27,8 +29,6 @@ from textgen.storage import (
 )
 from textgen.storage.bucket_directory import crc32c
 
-_RECORD = ".fetched.json"
-_CHECKPOINTS = "checkpoints/"
 _ATTEMPTS = 3
 """A running trainer removes old checkpoints, perhaps one that is being downloaded."""
 
@@ -48,31 +48,13 @@ class Fetched:
     bytes: int
 
 
-def job_directory(job: Mapping[str, Any]) -> str:
-    """Returns the URI of a custom job's directory.
-
-    Args:
-        job: a `CustomJob` of Vertex AI's REST interface.
-
-    Raises:
-        MissingError: if it has none, because textgen did not submit it.
-    """
-    place = job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix")
-    if not place:
-        raise MissingError(
-            f"the job {job.get('name', '')} names no output directory, so textgen has not submitted it; "
-            "give its directory in the bucket instead of its id"
-        )
-    return str(place)
-
-
 def local_directory(uri: str) -> Path:
     """Returns the default local directory for a job in a bucket: `job/NAME`.
 
     Raises:
         UsageError: for an invalid URI, or one that does not end in a name.
     """
-    bucket, *parts = BucketDirectory(uri).uri.removeprefix("gs://").split("/")
+    bucket, *parts = BucketDirectory(uri).uri.removeprefix(SCHEME).split("/")
     if not parts or not can_be_local(parts[-1]):
         raise UsageError(
             f"JOB must name a job directory, got {uri}; name one in gs://{bucket}, such as gs://{bucket}/job/NAME"
@@ -95,22 +77,22 @@ def fetch_job(uri: str, target: Path, say: Callable[[str], None], warn: Callable
         UsageError: if the local directory contains anything but an earlier state of the same job.
         TextgenError: as `fetch_directory`.
     """
-    there = _list(uri)
+    remote = _list(uri)
     job = JobDirectory(target)
     _refuse_strangers(job)
     with _locked(job, warn):
         for _ in range(_ATTEMPTS):
             record = _Record.read(job, uri)
-            here = _contents(job, there)
-            _refuse_loss(job, here, there, record)
-            new = {name: facts for name, facts in there.items() if here.get(name) != facts.crc32c}
+            local = _contents(job, remote)
+            _refuse_loss(job, local, remote, record)
+            new = {name: facts for name, facts in remote.items() if local.get(name) != facts.crc32c}
             size = sum(facts.size for facts in new.values())
             # Before the first download, so that after an interruption the next call knows which files came from the bucket.
-            record.add(here, there).write(job)
+            record.add(local, remote).write(job)
             say(_summary(len(new), size, uri, target))
-            whole = _bring(job, uri, there)
-            asked, there = there, _list(uri)
-            if whole and asked.keys() <= there.keys():
+            is_complete = _download(job, uri, remote)
+            asked, remote = remote, _list(uri)
+            if is_complete and asked.keys() <= remote.keys():
                 break
         else:
             raise MissingError(
@@ -131,7 +113,7 @@ class _Record:
     def read(cls, job: JobDirectory, uri: str) -> Self:
         """Reads the record; an empty one if it is damaged or belongs to another directory."""
         try:
-            values = parse_object(read_text(job.root / _RECORD)) or {}
+            values = parse_object(read_text(job.fetched)) or {}
             if values.get("uri") == uri.rstrip("/"):
                 contents = values["contents"].items()
                 return cls(uri, {name: tuple(content) for name, content in contents if can_be_local(name)})
@@ -143,15 +125,15 @@ class _Record:
         """Whether a file's content came from the bucket."""
         return content in self.contents.get(name, ())
 
-    def add(self, here: Mapping[str, str], there: Mapping[str, StoredObject]) -> Self:
+    def add(self, local: Mapping[str, str], remote: Mapping[str, StoredObject]) -> Self:
         """Returns a record that also has the contents that files can have during the next downloads: old and new ones."""
-        coming = {name: tuple({facts.crc32c, here.get(name, facts.crc32c)}) for name, facts in there.items()}
-        return type(self)(self.uri, {**self.contents, **coming})
+        expected = {name: tuple({facts.crc32c, local.get(name, facts.crc32c)}) for name, facts in remote.items()}
+        return type(self)(self.uri, {**self.contents, **expected})
 
     def write(self, job: JobDirectory) -> None:
         """Writes the record atomically."""
         values = {"uri": self.uri.rstrip("/"), "contents": self.contents}
-        write_atomic(job.root / _RECORD, json.dumps(values, indent=1) + "\n")
+        write_atomic(job.fetched, json.dumps(values, indent=1) + "\n")
 
 
 def _list(uri: str) -> dict[str, StoredObject]:
@@ -164,11 +146,11 @@ def _list(uri: str) -> dict[str, StoredObject]:
             f"there is no job in {uri}: it contains no {job.config.name}; check the name, "
             "or check with textgen vertex status that the job has started"
         )
-    ours = {job.lock.name, _RECORD}  # on a disk that does not tell upper from lower case, in any case
+    ours = {job.lock.name, job.fetched.name}  # on a disk that does not tell upper from lower case, in any case
     return {name: facts for name, facts in found.items() if name.casefold() not in ours}
 
 
-def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
+def _download(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bool:
     """Downloads the new and changed files; returns whether all of them still existed."""
     try:
         fetch_directory(uri, job.root, names)
@@ -176,15 +158,15 @@ def _bring(job: JobDirectory, uri: str, names: Mapping[str, StoredObject]) -> bo
         return False
     finally:  # a growing file may be longer than when it was listed
         record = _Record.read(job, uri)
-        came = {name: (content,) for name, content in _contents(job, names).items()}
-        _Record(uri, {**record.contents, **came}).write(job)
+        downloaded = {name: (content,) for name, content in _contents(job, names).items()}
+        _Record(uri, {**record.contents, **downloaded}).write(job)
     return True
 
 
 def _refuse_strangers(job: JobDirectory) -> None:
     """Refuses a directory that is not a job's, before anything is written there."""
     try:
-        is_job = job.is_empty or job.exists or (job.root / _RECORD).exists()
+        is_job = job.is_empty or job.exists or (job.fetched).exists()
     except NotADirectoryError:
         is_job = False
     except OSError as error:
@@ -219,7 +201,7 @@ def _contents(job: JobDirectory, names: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _refuse_loss(
-    job: JobDirectory, here: Mapping[str, str], there: Mapping[str, StoredObject], record: _Record
+    job: JobDirectory, local: Mapping[str, str], remote: Mapping[str, StoredObject], record: _Record
 ) -> None:
     """Checks that only files from the bucket would be replaced, and only by a later state of the same job.
 
@@ -227,14 +209,15 @@ def _refuse_loss(
         UsageError: if not.
     """
     advice = f"name another --output, or move {job.root} away"
-    for name, content in here.items():
-        if content != there[name].crc32c and not record.holds(name, content):
+    for name, content in local.items():
+        if content != remote[name].crc32c and not record.holds(name, content):
             raise UsageError(f"{job.root / name} differs from the one in {record.uri}, and was made here; {advice}")
     with tempfile.TemporaryDirectory() as place:
         other = JobDirectory(Path(place))
         fetch_directory(record.uri, other.root, [other.state.name, other.metrics.name])
-        begin = _first_evaluation(job)
-        if begin is not None and begin != _first_evaluation(other):
+        # The first evaluation of any two runs differs, because it contains the seconds that it took.
+        first = read_metrics(job.metrics)[:1]
+        if first and first != read_metrics(other.metrics)[:1]:
             raise UsageError(f"{job.root} contains another run than {record.uri}; {advice}")
         mine, others = (JobState.find(directory.state) or JobState("stopped") for directory in (job, other))
         if mine.steps > others.steps:
@@ -243,15 +226,9 @@ def _refuse_loss(
             )
 
 
-def _first_evaluation(job: JobDirectory) -> str | None:
-    """A job's first line of metrics, which differs between any two runs because it contains the seconds it took."""
-    lines = read_text(job.metrics).splitlines() if job.metrics.exists() else []
-    return lines[0] if lines else None
-
-
-def _remove_old_checkpoints(job: JobDirectory, record: _Record, there: Mapping[str, StoredObject]) -> None:
+def _remove_old_checkpoints(job: JobDirectory, record: _Record, remote: Mapping[str, StoredObject]) -> None:
     """Removes the checkpoints that came from the bucket and that the trainer has removed there since."""
-    gone = [name for name in record.contents if name.startswith(_CHECKPOINTS) and name not in there]
+    gone = [name for name in record.contents if name.startswith(f"{job.checkpoints.name}/") and name not in remote]
     for name, content in _contents(job, dict.fromkeys(gone)).items():
         if record.holds(name, content):
             remove(job.root / name)
@@ -262,4 +239,4 @@ def _summary(files: int, size: int, uri: str, target: Path) -> str:
 
     if not files:
         return f"{target} is up to date with {uri}"
-    return f"downloading {files:,} file{'s' if files > 1 else ''}, {decimal(size)}, from {uri} to {target}"
+    return f"downloading {count(files, 'file')}, {decimal(size)}, from {uri} to {target}"

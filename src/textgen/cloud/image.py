@@ -8,9 +8,9 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from textgen.config.image import EXAMPLE, Image
-from textgen.config.validation import shown
+from textgen.config.cloud_names import EXAMPLE_IMAGE, Image
 from textgen.errors import AccessError, InputOutputError, MissingError, UnavailableError, UsageError
+from textgen.formatting import shown
 
 
 def build_commands(name: str, checkout: Path) -> list[list[str]]:
@@ -25,7 +25,9 @@ def build_commands(name: str, checkout: Path) -> list[list[str]]:
         MissingError: if the directory is not such a checkout.
     """
     if Image.parse(name).digest is not None:
-        raise UsageError(f"--image must have a tag and no digest to be built, such as {EXAMPLE}, got {shown(name)}")
+        raise UsageError(
+            f"--image must have a tag and no digest to be built, such as {EXAMPLE_IMAGE}, got {shown(name)}"
+        )
     if not ((checkout / "Dockerfile").is_file() and (checkout / "src" / "textgen").is_dir()):
         raise MissingError(
             f"cannot build from {checkout.resolve()}: textgen's Dockerfile is not there; "

@@ -1,23 +1,29 @@
-"""Creates, reads, lists and cancels custom jobs of Vertex AI, as JSON objects."""
+"""Creates, reads, lists, cancels and watches custom jobs of Vertex AI. A job is a JSON object."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
 from textgen.cloud.failures import explain
-from textgen.cloud.rest import find_credentials, passing_failures, translated
+from textgen.cloud.rest import find_credentials
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError
-from textgen.storage.service import said, shorten
+from textgen.formatting import shorten
+from textgen.storage.service import confine, message_of, retry_for, translated
 
 _ANSWER_SECONDS = 60.0
 
 _MOST_LISTED = 100
 _ROLE = "Vertex AI User"
+
+_ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
+_FIRST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 class JobService:
@@ -38,8 +44,6 @@ class JobService:
     def __enter__(self) -> Self:
         from google.api_core.client_options import ClientOptions
         from google.cloud.aiplatform_v1 import JobServiceClient
-
-        from textgen.storage.confinement import confine
 
         self._client: JobServiceClient = JobServiceClient(
             credentials=find_credentials(),
@@ -125,11 +129,11 @@ class JobService:
             try:
                 yield
             except (api.TooManyRequests, api.Forbidden, api.BadRequest, api.NotFound) as error:
-                if (known := explain(said(error), self._config)) is not None:
+                if (known := explain(message_of(error), self._config)) is not None:
                     raise known from error
                 if isinstance(error, api.BadRequest):
                     raise UnavailableError(
-                        f"{doing}: Vertex AI refuses it: {shorten(said(error))}; correct it and try again"
+                        f"{doing}: Vertex AI refuses it: {shorten(message_of(error))}; correct it and try again"
                     ) from error
                 raise
 
@@ -140,12 +144,52 @@ def get(config: VertexConfig, job_id: str) -> dict[str, Any]:
         return service.get(job_id)
 
 
-def _retried() -> dict[str, Any]:
-    """The arguments for a request that can be retried."""
-    from google.api_core.retry import Retry, if_exception_type
+def id_of(job: Mapping[str, Any]) -> str:
+    """Returns a job's id, the number at the end of its name; empty if the name ends in anything else."""
+    last = str(job.get("name")).rpartition("/")[2]
+    return last if last.isascii() and last.isdecimal() else ""
 
-    retry = Retry(if_exception_type(*passing_failures()), initial=0.5, timeout=_ANSWER_SECONDS)
-    return {"timeout": _ANSWER_SECONDS, "retry": retry}
+
+def state_of(job: Mapping[str, Any]) -> str:
+    """Returns a job's state without its prefix, such as `RUNNING`."""
+    return str(job.get("state", "UNSPECIFIED")).removeprefix("JOB_STATE_")
+
+
+def has_ended(job: Mapping[str, Any]) -> bool:
+    """Whether a job's state is final."""
+    return state_of(job) in _ENDS
+
+
+def wait_for_end(get: Callable[[], Mapping[str, Any]], changed: Callable[[str], None]) -> Mapping[str, Any]:
+    """Waits until a job has ended, asking less and less often while nothing changes.
+
+    Args:
+        get: returns the job in its current state.
+        changed: called with each new state.
+
+    Returns:
+        The job in its final state.
+    """
+    state, pause = "", _FIRST_PAUSE_SECONDS
+    while True:
+        job = get()
+        if state_of(job) != state:
+            state, pause = state_of(job), _FIRST_PAUSE_SECONDS
+            changed(state)
+        if has_ended(job):
+            return job
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+
+
+def directory_of(job: Mapping[str, Any]) -> str:
+    """Returns the URI of a job's directory; empty if it has none, because textgen did not submit it."""
+    return str(job.get("jobSpec", {}).get("baseOutputDirectory", {}).get("outputUriPrefix", ""))
+
+
+def _retried() -> dict[str, Any]:
+    """Returns the arguments for a request that can be retried."""
+    return {"timeout": _ANSWER_SECONDS, "retry": retry_for(_ANSWER_SECONDS)}
 
 
 def _as_json(job: Any) -> dict[str, Any]:

@@ -3,35 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
-from textgen.config.validation import shown
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import MACHINES, Machine, VertexConfig
 from textgen.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine of a job.
-
-    Attributes:
-        type: Compute Engine's name of the machine type.
-        accelerator: Vertex AI's name of the GPU; None for a machine without one.
-        count: the number of GPUs.
-    """
-
-    type: str
-    accelerator: str | None = None
-    count: int = 0
-
-
-PRESETS = {
-    "cpu": Machine("n2-standard-8"),
-    "t4": Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1),
-    "l4": Machine("g2-standard-8", "NVIDIA_L4", 1),
-    "a100": Machine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
-    "h100": Machine("a3-highgpu-1g", "NVIDIA_H100_80GB", 1),
-}
+from textgen.formatting import shown
 
 # Vertex AI's documentation, "Configure compute resources for custom training", for all that follows.
 
@@ -96,7 +71,7 @@ def find_machine(config: VertexConfig) -> Machine:
 
 
 def _described(config: VertexConfig) -> Machine:
-    preset = PRESETS[config.machine]
+    preset = MACHINES[config.machine]
     kind = config.machine_type or preset.type
     accelerator = _accelerator(config.accelerator)
     if _ARM.fullmatch(kind):

@@ -5,17 +5,15 @@ Credentials, connections and retries come from Google's libraries.
 
 from __future__ import annotations
 
-import contextlib
-import re
-import shlex
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from textgen.errors import AccessError, MissingError, TextgenError, UnavailableError
-from textgen.storage.service import LOG_IN, said, shorten
+from textgen.errors import UnavailableError
+from textgen.formatting import shorten
+from textgen.storage.service import LOG_IN, retry_for, translated
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -27,24 +25,6 @@ _ANSWER_SECONDS = 20.0
 
 _PATIENCE_SECONDS = 90.0
 """How long a failed request is retried. Cloud Logging's quota is per minute."""
-
-NEEDS_QUOTA_PROJECT = re.compile(r"quota project\b(?! ?\d)", re.IGNORECASE)
-"""Occurs where Google asks for a quota project; a message about a quota can name a project too, by its number."""
-
-NO_QUOTA_PROJECT = (
-    "the credentials name no project to bill for the request; "
-    "run `gcloud auth application-default set-quota-project {project}`"
-)
-
-_DISABLED = "SERVICE_DISABLED"
-"""Google's reason for refusing a request to a service that the project has not enabled."""
-
-_MAY_NOT_BILL = "USER_PROJECT_DENIED"
-"""Google's reason for refusing a request that is billed to a project in which the user has no part."""
-
-
-class DisabledError(UnavailableError):
-    """A service that the project billed for the request has not enabled."""
 
 
 def find_credentials() -> Credentials:
@@ -134,7 +114,6 @@ class Services:
             UnavailableError: if the credentials are unusable, or the service cannot be reached or refuses.
         """
         from google.api_core.exceptions import from_http_response
-        from google.api_core.retry import Retry, if_exception_type
 
         def send() -> dict[str, Any]:
             response = self._session.request(  # type: ignore[no-untyped-call]
@@ -158,80 +137,6 @@ class Services:
                 raise TypeError(type(answer).__name__)
             return answer
 
-        retry = Retry(if_exception_type(*passing_failures()), initial=0.5, maximum=15.0, timeout=_PATIENCE_SECONDS)
         with translated(doing, role):
-            answer: dict[str, Any] = retry(send)()
+            answer: dict[str, Any] = retry_for(_PATIENCE_SECONDS)(send)()
             return answer
-
-
-def passing_failures() -> tuple[type[Exception], ...]:
-    """Transient failures, after which the same request can succeed."""
-    import requests
-    from google.api_core import exceptions as api
-    from google.auth.exceptions import TransportError
-
-    return (
-        *(api.TooManyRequests, api.InternalServerError, api.BadGateway, api.ServiceUnavailable, api.GatewayTimeout),
-        *(requests.exceptions.ConnectionError, requests.exceptions.Timeout, requests.exceptions.ChunkedEncodingError),
-        TransportError,
-    )
-
-
-@contextlib.contextmanager
-def translated(doing: str, role: str) -> Iterator[None]:
-    """Translates the exceptions of Google's libraries and of the network into those of `textgen.errors`."""
-    import requests
-    from google.api_core import exceptions as api
-    from google.auth.exceptions import GoogleAuthError, TransportError
-    from google.protobuf.json_format import ParseError
-
-    try:
-        yield
-    except api.NotFound as error:
-        raise MissingError(f"{doing}: it does not exist; check the names") from error
-    except api.Unauthorized as error:
-        raise UnavailableError(f"{doing}: the credentials are not accepted; {LOG_IN}") from error
-    except api.Forbidden as error:
-        raise _forbidden(doing, role, error) from error
-    except api.RetryError as error:
-        raise _unreachable(doing, error.cause or error) from error
-    except TransportError as error:
-        raise _unreachable(doing, error) from error
-    except GoogleAuthError as error:
-        raise UnavailableError(f"{doing}: the credentials cannot be used ({shorten(str(error))}); {LOG_IN}") from error
-    except api.GoogleAPIError as error:
-        raise UnavailableError(f"{doing}: Google refuses it: {shorten(said(error))}") from error
-    except (requests.exceptions.JSONDecodeError, ParseError, AttributeError, TypeError) as error:
-        # The libraries take for granted that an answer has Google's format.
-        raise UnavailableError(
-            f"{doing}: the answer does not have Google's format ({shorten(str(error))}); check the network and the address"
-        ) from error
-    except requests.exceptions.RequestException as error:
-        raise _unreachable(doing, error) from error
-
-
-def _forbidden(doing: str, role: str, error: Any) -> TextgenError:
-    text = shorten(said(error))
-    if NEEDS_QUOTA_PROJECT.search(said(error)):
-        return DisabledError(f"{doing}: {NO_QUOTA_PROJECT.format(project='PROJECT')}")
-    if error.reason == _DISABLED:
-        facts = error.metadata if isinstance(error.metadata, dict) else {}
-        service = shlex.quote(str(facts.get("service", "SERVICE")))
-        project = shlex.quote(str(facts.get("consumer", "projects/PROJECT")).split("/")[-1])
-        return DisabledError(
-            f"{doing}: {service} is not enabled; run `gcloud services enable {service} --project {project}` "
-            "and wait a few minutes"
-        )
-    if error.reason == _MAY_NOT_BILL:
-        role = "Service Usage Consumer on the project that your credentials bill"
-    return AccessError(f"{doing}: {text}; ask for the role {role}")
-
-
-def _unreachable(doing: str, error: Exception) -> UnavailableError:
-    from google.api_core.exceptions import GoogleAPICallError
-
-    inner = error.args[0] if error.args and isinstance(error.args[0], Exception) else error
-    why = shorten(said(error)) if isinstance(error, GoogleAPICallError) else type(inner).__name__
-    return UnavailableError(
-        f"{doing}: Google cannot be reached ({why}); check the network and run the same command again"
-    )

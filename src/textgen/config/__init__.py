@@ -1,11 +1,8 @@
 """Declares each setting once, as a dataclass field from which flags, YAML, the job name and docs are made."""
 
 from textgen.config.cloud_environment import CloudEnvironment
-from textgen.config.command import SampleCommand, TrainCommand
-from textgen.config.export import ExportCommand
-from textgen.config.inspection import InspectCommand
+from textgen.config.commands import ExportCommand, InspectCommand, JobsCommand, SampleCommand, TrainCommand
 from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
-from textgen.config.listing import JobsCommand
 from textgen.config.option import Option, Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
 from textgen.config.training import DEFAULT_MINUTES, TrainingConfig

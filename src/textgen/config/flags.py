@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from textgen.config.option import Setting, settings
-from textgen.config.validation import convert, nearest
+from textgen.config.values import convert, replace_switches
 from textgen.errors import UsageError
+from textgen.formatting import described, nearest
 
 Config = TypeVar("Config")
 
@@ -41,17 +42,27 @@ class Parser(argparse.ArgumentParser):
             add_help=False,
             formatter_class=_HelpFormatter,
         )
+        self._settings: list[Setting] = []
         self._switches: set[str] = set()
         self._converters: dict[str, Callable[[str], Any]] = {}
         self._groups: dict[str, argparse._ArgumentGroup] = {}
 
-    def add_settings(self, config: type[Any]) -> None:
-        """Adds a flag for each setting, under the heading of its group."""
+    def add_settings(self, config: type[Any], names: Collection[str] | None = None) -> None:
+        """Adds a flag for each setting, under the heading of its group.
+
+        Args:
+            config: the dataclass of the settings.
+            names: the settings to add; None for all.
+        """
         for setting in settings(config):
+            if names is not None and setting.name not in names:
+                continue
             heading = setting.option.group
             if heading not in self._groups:
                 self._groups[heading] = self.add_argument_group(heading)
-            self._add(self._groups[heading], setting)
+            for each in filter(None, (setting, setting.switch)):
+                self._add(self._groups[heading], each)
+            self._settings.append(setting)
 
     def add_help_and_version(self) -> None:
         """Adds `--version` and `--help`."""
@@ -73,7 +84,7 @@ class Parser(argparse.ArgumentParser):
             The values of the given flags and arguments, by the name of the setting.
 
         Raises:
-            UsageError: if a flag is unknown, there are too many arguments, or a value has the wrong type.
+            UsageError: if a flag is unknown, there are too many arguments, a value has the wrong type, or a switch contradicts a value.
         """
         flags: list[str] = []
         others: list[str] = []
@@ -94,9 +105,10 @@ class Parser(argparse.ArgumentParser):
                 values[name] = self._converters[name]("--")
             elif isinstance(values[name], list):
                 values[name] = [self._converters[name]("--") if value == [] else value for value in values[name]]
-        return {
+        given = {
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if value != []
         }
+        return replace_switches(self._settings, given)
 
     def error(self, message: str) -> NoReturn:
         """Raises the message of argparse as a `UsageError`."""
@@ -189,24 +201,13 @@ def _help_text(setting: Setting) -> str:
     elif setting.option.positional is None or setting.default:
         notes.append(f"default: {described_default(setting)}")
     if setting.option.shapes_checkpoint:
-        notes.append("shapes the model")
+        notes.append(f"{setting.option.switch[1]} shapes the model" if setting.option.switch else "shapes the model")
     return f"{setting.option.help} ({'; '.join(notes)})" if notes else setting.option.help
 
 
 def described_default(setting: Setting) -> str:
     """Returns what a command uses if the setting is not given, in words."""
     return setting.option.default_in_words or described(setting.default)
-
-
-def described(value: Any) -> str:
-    """Returns the value of a setting as users would write it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return f"{value:.12g}"
-    if isinstance(value, tuple) and value:
-        return " ".join(map(repr, value))
-    return "none" if value in {None, "", ()} else str(value)
 
 
 def _converter(setting: Setting) -> Callable[[str], Any]:

@@ -17,13 +17,8 @@ def job_name(config: TrainingConfig, prefix: str) -> str:
         config: the settings.
         prefix: the first part of the name, which identifies the text.
     """
-    parts = [prefix]
-    for setting in settings(config):
-        value = getattr(config, setting.name)
-        part = setting.option.job_part
-        if part is not None and (setting.option.in_every_job_name or value != setting.default):
-            parts.append(part(value))
-    return "-".join(parts)
+    parts = (setting.job_part(getattr(config, setting.name)) for setting in settings(config))
+    return "-".join([prefix, *filter(None, parts)])
 
 
 def with_job_name(path: str, name: str) -> str:
@@ -32,7 +27,16 @@ def with_job_name(path: str, name: str) -> str:
 
 
 def shape(config: TrainingConfig) -> dict[str, object]:
-    """Returns the settings that shape the checkpoint, by name. Two configs of the same shape can resume each other's job."""
-    return {
-        setting.name: getattr(config, setting.name) for setting in settings(config) if setting.option.shapes_checkpoint
-    }
+    """Returns the settings that shape the checkpoint, by name. Two configs of the same shape can resume each other's job.
+
+    If only one value of a setting shapes the checkpoint, the result contains the switch for this value, such as `use_fp16`.
+    """
+    found = {}
+    for setting in settings(config):
+        value = getattr(config, setting.name)
+        if setting.option.shapes_checkpoint and setting.option.switch is not None:
+            switch, its_value = setting.option.switch
+            found[switch] = value == its_value
+        elif setting.option.shapes_checkpoint:
+            found[setting.name] = value
+    return found

@@ -30,6 +30,8 @@ class Option:
         nullable: whether None is allowed although it is not the default.
         job_part: returns the part of the job name for a value that differs from the default; None if the setting does not
             shape the checkpoint.
+        switch: the name of a flag that stands for one value of the setting, and this value, such as `use_fp16` for `mixed_float16`. If the
+            setting has a `job_part`, only this value shapes the checkpoint.
         in_every_job_name: whether the job name contains this part for the default too.
         positional: `"one"` or `"many"` for an argument without a flag, None for a flag. `"one"` is optional unless the default is
             an empty text; the value of `"many"` is a tuple.
@@ -53,6 +55,7 @@ class Option:
     below: float | None = None
     nullable: bool = False
     job_part: Callable[[Any], str] | None = None
+    switch: tuple[str, str] | None = None
     in_every_job_name: bool = False
     positional: Literal["one", "many"] | None = None
     repeatable: bool = False
@@ -89,6 +92,21 @@ class Setting:
         """Returns the command line argument for a value, such as `--layer_norm=true`."""
         text = str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
         return f"{self.flag}={text}"
+
+    @property
+    def switch(self) -> Setting | None:
+        """The flag that stands for one value of the setting, as a setting of its own; None if there is none."""
+        if self.option.switch is None:
+            return None
+        name, value = self.option.switch
+        option = Option(f"The same as {self.flag} {value}.", self.option.group, bool, job_part=self.option.job_part)
+        return Setting(name, default=False, option=option)
+
+    def job_part(self, value: Any) -> str:
+        """Returns the part of the job name for a value; empty if the name does not depend on it."""
+        part, switch = self.option.job_part, self.option.switch
+        matters = value == switch[1] if switch else self.option.in_every_job_name or value != self.default
+        return part(value) if part is not None and matters else ""
 
     @property
     def nullable(self) -> bool:

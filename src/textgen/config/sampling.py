@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from textgen.config.option import option
-from textgen.config.validation import check_settings
+from textgen.config.values import check_settings
 
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""

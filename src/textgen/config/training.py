@@ -7,7 +7,7 @@ from typing import Any
 
 from textgen.config.option import option
 from textgen.config.sampling import SamplingConfig
-from textgen.config.validation import check_settings
+from textgen.config.values import Settings
 from textgen.errors import UsageError, named
 
 DEFAULT_MINUTES = 5.0
@@ -17,7 +17,7 @@ _CHOSEN = "chosen"
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(Settings):
     """Every hyperparameter of a run. Immutable, and valid once it exists.
 
     The fields that shape the checkpoint are in the order of their parts in the job name.
@@ -67,12 +67,13 @@ class TrainingConfig:
         help="Set aside this fraction at the end of the text for validation, at most a million characters, unless the corpus has its own validation text. Lower it when there is little text.",
     )
 
-    use_fp16: bool = option(
-        False,
+    precision: str = option(
+        "float32",
         group="model",
-        kind=bool,
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
         job_part=lambda _: "fp16",
-        help="Train in mixed_float16, the same as --precision mixed_float16.",
+        switch=("use_fp16", "mixed_float16"),
+        help="Compute the layers in this precision; weights and losses stay in float32. Use mixed_bfloat16 on A100, L4 or newer GPUs, and mixed_float16, which starts a new job, on older ones; both are slower on a CPU.",
     )
     lstm_state_size: int = option(
         384,
@@ -148,12 +149,6 @@ class TrainingConfig:
         help="Convert the text to lower case. Turn it on for a word model with little text, so that The and the become one word.",
     )
 
-    precision: str = option(
-        "float32",
-        group="training",
-        choices=("float32", "mixed_bfloat16", "mixed_float16"),
-        help="Compute the layers in this precision; weights and losses stay in float32. Use mixed_bfloat16 on A100, L4 or newer GPUs, and mixed_float16, which starts a new job, on older ones; both are slower on a CPU.",
-    )
     init_from: str = option(
         "auto",
         group="training",
@@ -365,18 +360,11 @@ class TrainingConfig:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         if self.layer_norm and self.num_proj is not None:
             raise UsageError(
                 f"{named('layer_norm')} and {named('num_proj')} cannot be combined, because there is no agreed form of a normalised projection; leave one out"
             )
-        if self.use_fp16 and self.precision == "mixed_bfloat16":
-            raise UsageError(
-                f"{named('use_fp16')} means {named('precision')} mixed_float16, got {named('precision')} mixed_bfloat16 too; leave one out"
-            )
-        if self.use_fp16 or self.precision == "mixed_float16":
-            object.__setattr__(self, "use_fp16", True)
-            object.__setattr__(self, "precision", "mixed_float16")
         if self.texts and self.data_dir is not None:
             raise UsageError(
                 f"texts and {named('data_dir')} cannot be combined, because both name the text; leave one out, and to name the job, use {named('data_prefix')} alone"

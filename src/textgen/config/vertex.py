@@ -1,36 +1,47 @@
-"""The settings of `textgen vertex` and `vertex.yaml`: where a training job runs in Google Cloud, and on which machine."""
+"""The settings of `textgen vertex`: where a training job runs in Google Cloud, on which machine, and what each command does."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from textgen.config.api_endpoint import endpoint_url
-from textgen.config.image import Image
+from textgen.config import cloud_names
+from textgen.config.cloud_names import EXAMPLE_IMAGE, SCHEME, Image, endpoint_url, job_id
 from textgen.config.option import option
-from textgen.config.validation import check_settings, shown
+from textgen.config.values import Settings
 from textgen.errors import UsageError
+from textgen.formatting import shown
 
-MACHINES = ("cpu", "t4", "l4", "a100", "h100")
-"""The presets; `textgen.cloud.machines` defines each."""
-
-FLAGS_ALONE = ("api_endpoint", "trust_endpoint")
+FLAGS_ONLY = ("api_endpoint", "trust_endpoint")
 """Settings that no file may contain: they decide where the user's credentials go, and the file may be a stranger's."""
-
-_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-"""A project's id (Resource Manager's documentation, "Project identifiers"); those of old customers begin with a domain."""
-
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_ACCOUNT = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?@(?:[a-z0-9-]+\.)+gserviceaccount\.com")
-_LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}")
-_TENSORBOARD = re.compile(rf"projects/(?:{_PROJECT.pattern}|[0-9]+)/locations/{_REGION.pattern}/tensorboards/[0-9]+")
-_MACHINE_TYPE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
-_NETWORK = re.compile(r"projects/[0-9]+/global/networks/[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
 @dataclass(frozen=True)
-class VertexConfig:
+class Machine:
+    """A machine of a job.
+
+    Attributes:
+        type: Compute Engine's name of the machine type.
+        accelerator: Vertex AI's name of the GPU; None for a machine without one.
+        count: the number of GPUs.
+    """
+
+    type: str
+    accelerator: str | None = None
+    count: int = 0
+
+
+MACHINES = {
+    "cpu": Machine("n2-standard-8"),
+    "t4": Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1),
+    "l4": Machine("g2-standard-8", "NVIDIA_L4", 1),
+    "a100": Machine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
+    "h100": Machine("a3-highgpu-1g", "NVIDIA_H100_80GB", 1),
+}
+"""The presets by name."""
+
+
+@dataclass(frozen=True)
+class VertexConfig(Settings):
     """The place and the machine of a cloud job. Immutable, and valid once it exists.
 
     Raises:
@@ -59,12 +70,12 @@ class VertexConfig:
         None,
         group="Google Cloud",
         metavar="IMAGE",
-        help="The container image, such as europe-west4-docker.pkg.dev/PROJECT/REPOSITORY/textgen:1. textgen vertex build makes it.",
+        help=f"The container image, such as {EXAMPLE_IMAGE}. textgen vertex build makes it.",
     )
     machine: str = option(
         "l4",
         group="machine",
-        choices=MACHINES,
+        choices=tuple(MACHINES),
         help="A machine with the GPU of that name, or cpu for one without.",
     )
     machine_type: str | None = option(
@@ -149,7 +160,7 @@ class VertexConfig:
     )
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         self._check_names()
         if self.api_endpoint is not None:
             endpoint_url(self.api_endpoint, trusted=self.trust_endpoint)
@@ -165,7 +176,7 @@ class VertexConfig:
             raise UsageError("--labels must name each key once; leave one out")
 
     def _check_names(self) -> None:
-        if self.project is not None and not _PROJECT.fullmatch(self.project):
+        if self.project is not None and not cloud_names.PROJECT.fullmatch(self.project):
             what = "a project's number" if self.project.isdecimal() else shown(self.project)
             raise UsageError(
                 f"--project must be a project's id, 6 to 30 of a-z, 0-9 and '-', got {what}; "
@@ -174,30 +185,34 @@ class VertexConfig:
         if self.image is not None:
             Image.parse(self.image)
         rules = (
-            ("region", _REGION, "a region, such as europe-west4"),
-            ("bucket", _BUCKET, "a bucket's name"),
-            ("machine_type", _MACHINE_TYPE, "a machine type, such as g2-standard-16"),
-            ("service_account", _ACCOUNT, "a service account's e-mail address, which ends in gserviceaccount.com"),
-            ("tensorboard", _TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
-            ("network", _NETWORK, "projects/NUMBER/global/networks/NAME"),
+            ("region", cloud_names.REGION, "a region, such as europe-west4"),
+            ("bucket", cloud_names.BUCKET, "a bucket's name"),
+            ("machine_type", cloud_names.MACHINE_TYPE, "a machine type, such as g2-standard-16"),
+            (
+                "service_account",
+                cloud_names.ACCOUNT,
+                "a service account's e-mail address, which ends in gserviceaccount.com",
+            ),
+            ("tensorboard", cloud_names.TENSORBOARD, "projects/PROJECT/locations/REGION/tensorboards/NUMBER"),
+            ("network", cloud_names.NETWORK, "projects/NUMBER/global/networks/NAME"),
         )
         for name, rule, wanted in rules:
             value = getattr(self, name)
-            if value is not None and not rule.fullmatch(value.removeprefix("gs://") if name == "bucket" else value):
+            if value is not None and not rule.fullmatch(value.removeprefix(SCHEME) if name == "bucket" else value):
                 raise UsageError(f"--{name} must be {wanted}, got {shown(value)}; correct it")
         for label in self.labels:
-            if not _LABEL.fullmatch(label):
+            if not cloud_names.LABEL.fullmatch(label):
                 raise UsageError(f"--labels must be KEY=VALUE of a-z, 0-9, '_' and '-', got {shown(label)}; correct it")
 
     @property
     def bucket_uri(self) -> str:
         """`gs://BUCKET`."""
-        return f"gs://{self.bucket_name}"
+        return f"{SCHEME}{self.bucket_name}"
 
     @property
     def bucket_name(self) -> str:
         """The bucket without `gs://`."""
-        return (self.bucket or "").removeprefix("gs://")
+        return (self.bucket or "").removeprefix(SCHEME)
 
     @property
     def endpoint(self) -> str:
@@ -216,3 +231,90 @@ class VertexConfig:
             raise UsageError(
                 f"missing: {', '.join(f'--{name}' for name in missing)}; give them as flags, or in vertex.yaml in this folder"
             )
+
+
+@dataclass(frozen=True)
+class VertexFile(Settings):
+    """The file with the constants of a project."""
+
+    vertex_config: str | None = option(
+        None,
+        group="Google Cloud",
+        metavar="FILE",
+        help="A YAML file with the settings of textgen vertex, which flags override. none is vertex.yaml in this folder, if it exists.",
+    )
+
+
+@dataclass(frozen=True)
+class SubmitCommand(Settings):
+    """How a job is started."""
+
+    wait: bool = option(
+        False,
+        group="this job",
+        kind=bool,
+        help="Wait for the end of the job and show its states. Ctrl-C ends the waiting, not the job.",
+    )
+
+
+@dataclass(frozen=True)
+class JobCommand(Settings):
+    """The job that a command is for.
+
+    Raises:
+        UsageError: for an invalid job id.
+    """
+
+    job: str = option("", group="job", positional="one", metavar="JOB", help="The id of a custom job.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        job_id(self.job)
+
+
+@dataclass(frozen=True)
+class LogsCommand(Settings):
+    """How a job's log is shown."""
+
+    follow: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Show new lines until the job ends.",
+    )
+
+
+@dataclass(frozen=True)
+class FetchCommand(Settings):
+    """The job to fetch, and where to put it."""
+
+    job: str = option(
+        "",
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="The id of a custom job, or the job directory: gs://BUCKET/PATH.",
+    )
+    output: str | None = option(
+        None,
+        group="files",
+        metavar="DIR",
+        help="Put it here. An earlier copy of the same job is brought up to date; anything else is refused. none is job/NAME, with its name in the bucket.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.job.startswith(SCHEME):
+            job_id(self.job)
+
+
+@dataclass(frozen=True)
+class BuildCommand(Settings):
+    """Whether to run what builds the image, or to print it."""
+
+    run: bool = option(
+        False,
+        group="build",
+        kind=bool,
+        help="Run the commands instead of printing them.",
+    )

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.config.option import Setting, settings
 from textgen.config.training import TrainingConfig
-from textgen.config.validation import check_value, convert, nearest, shown
+from textgen.config.values import check_value, convert, replace_switches
 from textgen.errors import FormatError, UsageError
+from textgen.formatting import nearest, one_line, shown
 
 if TYPE_CHECKING:
     from yaml import MappingNode
@@ -43,7 +44,7 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
         return {}
     if not isinstance(mapping, dict):
         raise FormatError(f"{source} must contain lines such as 'layers: 2', got {shown(mapping)}")
-    known = {setting.name: setting for setting in settings(config)}
+    known = {each.name: each for setting in settings(config) for each in filter(None, (setting, setting.switch))}
     values = {}
     for key, raw in mapping.items():
         name = _with_underscores(key) if isinstance(key, str) else shown(key)
@@ -59,7 +60,10 @@ def from_yaml(text: str, source: str, config: type[Any] = TrainingConfig) -> dic
             values[name] = value
         except UsageError as error:
             raise FormatError(f"{source}: {error}") from error
-    return values
+    try:
+        return replace_switches(settings(config), values)
+    except UsageError as error:
+        raise FormatError(f"{source}: {error}") from error
 
 
 def _describe(error: Exception) -> str:
@@ -67,7 +71,7 @@ def _describe(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
     parts = filter(None, (getattr(error, "context", None), getattr(error, "problem", None)))
-    reason = " ".join((", ".join(parts) or str(error)).split()).replace(' in "<unicode string>",', " at")
+    reason = one_line(", ".join(parts) or error).replace(' in "<unicode string>",', " at")
     return f"{place}: {reason}"
 
 

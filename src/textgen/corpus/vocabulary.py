@@ -13,6 +13,7 @@ from textgen.corpus.reading import read_chunks
 from textgen.corpus.tokenizer import UNKNOWN, Tokenizer
 from textgen.corpus.tokenizers import LaterTokenizerError, tokenizer_from_json
 from textgen.errors import DataError, FormatError
+from textgen.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -224,6 +225,6 @@ def check_coverage(
         missing = vocabulary.unknown(token for token, _ in counts.most_common())
         raise DataError(
             f"{path} lacks {share:.1%} of the tokens of the training text, such as "
-            f"{', '.join(map(repr, missing[:_EXAMPLES]))}; at most {100 * most:.3g}% may be missing: {advice}"
+            f"{', '.join(map(repr, missing[:_EXAMPLES]))}; at most {percent(most)} may be missing: {advice}"
         )
     return share

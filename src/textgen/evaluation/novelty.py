@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from textgen.formatting import count, percent
+
 if TYPE_CHECKING:
     from textgen.corpus import Tokenizer
     from textgen.corpus.copy_index import CopyIndex
@@ -41,9 +43,9 @@ class Novelty:
     def __str__(self) -> str:
         """The measures as one readable line."""
         length = len(self.longest_copy)
-        shown = f" ({self.longest_copy[:_MOST_SHOWN]!r}{'...' if length > _MOST_SHOWN else ''})" if length else ""
-        longest = f"{length} character{'' if length == 1 else 's'}{shown}"
-        share = f"{100 * self.copied_share:.3g}% of {self.spans}" if self.spans else "none; the text is too short"
+        passage = f" ({self.longest_copy[:_MOST_SHOWN]!r}{'...' if length > _MOST_SHOWN else ''})" if length else ""
+        longest = f"{count(length, 'character')}{passage}"
+        share = f"{percent(self.copied_share)} of {self.spans}" if self.spans else "none; the text is too short"
         return f"longest copied passage: {longest}, copied {self.kind_of_span} spans: {share}"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from textgen.formatting import not_comparable
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -43,7 +45,5 @@ class Scores:
 
     def __str__(self) -> str:
         """The scores as one readable line."""
-        share = (
-            f" (not comparable: {100 * self.unknown_share:.3g}% of the tokens are [UNK])" if self.unknown_share else ""
-        )
-        return f"loss {self.loss:.3f}, perplexity {self.perplexity:.4g}, {self.bits_per_character:.3f} bits per character{share}"
+        remark = f" ({not_comparable(self.unknown_share)})" if self.unknown_share else ""
+        return f"loss {self.loss:.3f}, perplexity {self.perplexity:.4g}, {self.bits_per_character:.3f} bits per character{remark}"

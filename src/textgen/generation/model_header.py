@@ -12,8 +12,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from textgen.config.validation import shown
 from textgen.errors import FormatError
+from textgen.formatting import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

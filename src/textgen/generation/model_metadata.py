@@ -10,9 +10,9 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from textgen.config.validation import shown
 from textgen.corpus import FIRST_TOKEN_ID, LaterTokenizerError, Vocabulary, is_restricted
 from textgen.errors import FormatError
+from textgen.formatting import shown
 from textgen.generation.model_header import parse_object
 from textgen.version import __version__
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import Setting, TrainingConfig, settings
-from textgen.config.validation import check_value, shown
+from textgen.config.values import check_value
 from textgen.errors import FormatError, UsageError
+from textgen.formatting import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,8 @@ def check_shape(shape: Mapping[str, Any]) -> None:
     Raises:
         FormatError: if a field is missing, unknown, of another type, or out of range.
     """
-    known = {setting.name: setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint}
+    shaping = [setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint]
+    known = {field.name: field for field in (setting.switch or setting for setting in shaping)}
     for name in _NEVER_LEFT_OUT:
         if name not in shape:
             raise FormatError(f"its shape has no {name}")

@@ -1,14 +1,11 @@
 """The job directory: layout, lock, state, checkpoints, logs and listing; does not use Keras."""
 
-from textgen.jobs.checkpoint import Checkpoint, CheckpointStore
+from textgen.jobs.checkpoint import Checkpoint, CheckpointFacts, CheckpointStore, inspect_checkpoints
 from textgen.jobs.directory import JobDirectory, is_job_directory
-from textgen.jobs.inspection import CheckpointFacts, inspect_checkpoints
-from textgen.jobs.json_line import as_json
-from textgen.jobs.listing import JobFacts, job_facts, list_jobs
 from textgen.jobs.lock import is_locked, job_lock
-from textgen.jobs.log_file import LogFile
+from textgen.jobs.log_files import LogFile, as_json, read_metrics
 from textgen.jobs.place import Events, JobPlace, job_place
-from textgen.jobs.state import JobState
+from textgen.jobs.status import JobFacts, JobState, job_facts, list_jobs
 
 __all__ = [
     "Checkpoint",
@@ -28,4 +25,5 @@ __all__ = [
     "job_lock",
     "job_place",
     "list_jobs",
+    "read_metrics",
 ]

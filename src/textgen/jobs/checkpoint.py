@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textgen.errors import FormatError, MissingError, from_os_error, named
+from textgen.errors import FormatError, MissingError, TextgenError, from_os_error, named
+from textgen.formatting import one_line
 from textgen.storage import find, parse_object, read_text, remove, remove_abandoned, write_atomic
 
 if TYPE_CHECKING:
@@ -36,6 +37,31 @@ class Checkpoint:
     step: int
     tensors: Mapping[str, np.ndarray]
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What a checkpoint contains.
+
+    Attributes:
+        step: the updates made.
+        bytes: the size of its files.
+        problem: why it cannot be used, on one line; None if it verifies. The following attributes are known only then.
+        tensors: the number of tensors.
+        epochs: the completed passes over the training text.
+        best_step: the step of the best checkpoint when this one was written.
+        vocabulary_sha256: the hash of the vocabulary that the tensors belong to.
+        versions: the versions of the programs that wrote it, by their names.
+    """
+
+    step: int
+    bytes: int
+    problem: str | None = None
+    tensors: int = 0
+    epochs: int | None = None
+    best_step: int | None = None
+    vocabulary_sha256: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,6 +210,15 @@ class CheckpointStore:
         return self.directory / f"step-{step:08}.safetensors", self.directory / f"step-{step:08}.json"
 
 
+def inspect_checkpoints(store: CheckpointStore) -> list[CheckpointFacts]:
+    """Reads and verifies every checkpoint, the newest first.
+
+    Args:
+        store: the checkpoints; a trainer may be writing there.
+    """
+    return [facts for step in store.steps() if (facts := _inspect(store, step)) is not None]
+
+
 def _step_of(path: Path) -> int | None:
     """The step that a file belongs to, or None if its name contains no number."""
     number = path.stem.removeprefix("step-")
@@ -213,3 +248,36 @@ def _describe(step: int, data: bytes, facts: Any) -> str:
         "facts": facts,
     }
     return json.dumps(manifest, indent=1) + "\n"
+
+
+def _inspect(store: CheckpointStore, step: int) -> CheckpointFacts | None:
+    """What a checkpoint contains, or None if a trainer has removed it since it was listed."""
+    size = store.size(step)
+    try:
+        checkpoint = store.read(step)
+    except TextgenError as error:
+        if isinstance(error, MissingError) and step not in store.steps():
+            return None
+        return CheckpointFacts(step, size, problem=one_line(error))
+    facts = checkpoint.facts
+    progress = _mapping(facts.get("progress"))
+    vocabulary = facts.get("vocabulary_sha256")
+    versions = {name: str(version) for name, version in _mapping(facts.get("versions")).items()}
+    return CheckpointFacts(
+        step,
+        size,
+        tensors=len(checkpoint.tensors),
+        epochs=_whole(progress.get("epoch")),
+        best_step=_whole(progress.get("best_step")),
+        vocabulary_sha256=vocabulary if isinstance(vocabulary, str) else None,
+        versions=versions,
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is a JSON object; otherwise an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int else None

@@ -10,8 +10,8 @@ from textgen.errors import UsageError, from_os_error, named
 from textgen.jobs.checkpoint import CheckpointStore
 from textgen.storage import remove_abandoned
 
-_HIDDEN = frozenset({".fetched.json", ".DS_Store"})
-"""The record of `textgen vertex fetch`, and what a Mac leaves in a folder that somebody has opened."""
+_HIDDEN = frozenset({".DS_Store"})
+"""What a Mac leaves in a folder that somebody has opened."""
 _MOST_LISTED = 3
 
 
@@ -77,6 +77,11 @@ class JobDirectory:
         return self.root / "logs"
 
     @property
+    def fetched(self) -> Path:
+        """The record of what `textgen vertex fetch` has downloaded."""
+        return self.root / ".fetched.json"
+
+    @property
     def small_files(self) -> tuple[Path, ...]:
         """The files that show the status of the job."""
         return (self.config, self.vocabulary, self.state, self.metrics)
@@ -114,7 +119,7 @@ class JobDirectory:
 
     def _owns(self, name: str) -> bool:
         """Whether a trainer, `textgen export`, `textgen vertex` or the operating system puts something of this name here."""
-        files = (*self.small_files, self.lock, self.checkpoints, self.samples, self.logs)
+        files = (*self.small_files, self.lock, self.checkpoints, self.samples, self.logs, self.fetched)
         exported = name == self.model.stem or name.startswith(f"{self.model.stem}.")
         half_written = name.startswith(".") and name.endswith(".tmp")
         return exported or half_written or name in _HIDDEN or self.root / name in files
@@ -162,8 +167,8 @@ def is_job_directory(names: Iterable[str]) -> bool:
     One name is not enough: a folder of texts may contain a config.yaml of its own. Two are, so that a job that lacks a file
     is still recognised.
     """
-    return len(_TELLING_NAMES.intersection(names)) > 1
+    return len(_NAMES_OF_A_JOB.intersection(names)) > 1
 
 
 _LAYOUT = JobDirectory(Path())
-_TELLING_NAMES = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))
+_NAMES_OF_A_JOB = frozenset(path.name for path in (*_LAYOUT.small_files, _LAYOUT.model, _LAYOUT.checkpoints))

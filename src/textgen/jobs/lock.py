@@ -71,6 +71,11 @@ def is_locked(job: JobDirectory) -> bool:
         os.close(descriptor)
 
 
+def this_process() -> str:
+    """Returns a description of this process for people who find its lock."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
 def _take(job: JobDirectory, warn: Callable[[str], None]) -> int:
     """Locks the file, and returns its descriptor."""
     for attempt in range(_ATTEMPTS):
@@ -116,7 +121,7 @@ def _try(path: Path, warn: Callable[[str], None]) -> int | None:
 def _write_holder(descriptor: int) -> None:
     """Writes a description of this process into the locked file; a failure does not matter, as it is only for people."""
     since = datetime.now().astimezone().isoformat(" ", "seconds")
-    line = f"process {os.getpid()} on {socket.gethostname()} since {since}\n"
+    line = f"{this_process()} since {since}\n"
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.write(descriptor, b" " * _HOLDER_BEGINS + line.encode())

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Protocol
 
 from textgen.errors import TextgenError, from_os_error
 from textgen.jobs.directory import JobDirectory
-from textgen.jobs.lock import job_lock
+from textgen.jobs.lock import job_lock, this_process
 from textgen.storage import (
     BucketDirectory,
     Holder,
@@ -36,9 +34,7 @@ from textgen.storage import (
     write_atomic,
 )
 
-_LOCK = "lock"
 _COPY = "copy"
-_CHECKPOINTS = "checkpoints/"
 
 
 @dataclass(frozen=True)
@@ -155,7 +151,7 @@ class BucketPlace:
             if lease.has_newest_copy:
                 with self._mirror(job, lease, events):  # uploads what an earlier outage has delayed
                     pass
-            there = {name: facts for name, facts in directory.list().items() if name != _LOCK}
+            there = {name: facts for name, facts in directory.list().items() if name != job.lock.name}
             if not there:
                 return None
             job.refuse_strangers({name.partition("/")[0] for name in there})
@@ -181,7 +177,7 @@ class BucketPlace:
             holder = Holder(
                 name=self.worker or "",
                 copy=read_text(copy) if copy.exists() else "",
-                description=self.worker or f"process {os.getpid()} on {socket.gethostname()}",
+                description=self.worker or this_process(),
             )
             with Lease(self.uri, holder, waiting=events.say, lost=events.lost) as lease:
                 yield job, lease
@@ -191,7 +187,7 @@ class BucketPlace:
         return Mirror(
             self.uri,
             lambda: _scan(job),
-            disposable=lambda name: name.startswith(_CHECKPOINTS),
+            disposable=lambda name: name.startswith(f"{job.checkpoints.name}/"),
             check=lease.renew,
             warn=events.warn,
             lost=events.lost,
@@ -287,4 +283,4 @@ def _scan(job: JobDirectory) -> list[Upload]:
 def _belongs(job: JobDirectory, name: str) -> bool:
     """Whether an object is a file that a trainer needs to resume; TensorBoard's files are not."""
     files = {path.name for path in (*job.small_files, job.model, job.samples)}
-    return name in files or (name.startswith(_CHECKPOINTS) and name.count("/") == 1)
+    return name in files or (name.startswith(f"{job.checkpoints.name}/") and name.count("/") == 1)

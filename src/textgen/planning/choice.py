@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from textgen.formatting import count, rounded
 from textgen.planning.estimates import (
     DeviceKind,
     MeasuredKind,
@@ -164,7 +165,7 @@ def choose(
     elif shape is None:
         assert minutes is not None, "without a time, there is no shape to choose"  # noqa: S101 - our own mistake
         shape = next(size.shape for size in _SIZES[device, measured_kind(language_model)] if minutes < size.below)
-        choices.append(Choice(shape, f"learns most in {_count(minutes, 'minute')} on a {device.upper()}"))
+        choices.append(Choice(shape, f"learns most in {count(minutes, 'minute')} on a {device.upper()}"))
     tokens = tokens_in(characters, language_model)
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
     streams = min(fitting, _STREAMS[device])
@@ -214,15 +215,7 @@ def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: boo
 
 def _explain_passes(passes: int, in_time: float, minutes: float) -> str:
     if passes >= _ALMOST_ALL * in_time:
-        return f"more would only memorise the text; there is time for about {_rounded(in_time)}"
+        return f"more would only memorise the text; there is time for about {rounded(in_time)}"
     unit, all_time = ("second", minutes * 60) if minutes < _COUNTED_IN_MINUTES else ("minute", minutes)
     needed = max(1.0, all_time * passes / in_time)
-    return f"about {_rounded(needed)} of the {_count(all_time, unit)}; more would only memorise the text"
-
-
-def _count(number: float, unit: str) -> str:
-    return f"{number:.12g} {unit}{'' if number == 1 else 's'}"
-
-
-def _rounded(number: float) -> str:
-    return f"{float(f'{number:.2g}'):,.12g}"
+    return f"about {rounded(needed)} of the {count(all_time, unit)}; more would only memorise the text"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textgen.config import TrainingConfig
+from textgen.formatting import count
 
 _FLOAT_BYTES = 4
 _COPIES_OF_STATE = 4
@@ -92,9 +93,9 @@ class Plan:
         """The limits of the job, in words; the first one reached ends it."""
         config = self.config
         limits = ((config.epochs, "epoch"), (config.max_steps, "step"), (config.time_limit, "minute"))
-        words = [f"{limit:.12g} {unit}{'' if limit == 1 else 's'}" for limit, unit in limits if limit is not None]
+        words = [count(limit, unit) for limit, unit in limits if limit is not None]
         if config.patience is not None:
-            words.append(f"{config.patience} evaluation{'' if config.patience == 1 else 's'} without improvement")
+            words.append(f"{count(config.patience, 'evaluation')} without improvement")
         return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
     def total_steps(self, *, epochs: float, steps: int, steps_per_epoch: int) -> int | None:
@@ -153,7 +154,7 @@ class Plan:
         """Returns the shape of the model in words."""
         config = self.config
         parts = [
-            f"{config.layers} LSTM {'layer' if config.layers == 1 else 'layers'} of {config.lstm_state_size} states",
+            f"{count(config.layers, 'LSTM layer')} of {config.lstm_state_size} states",
             f"embedding of {config.embedding_size}" if config.embedding_size else "one-hot input",
             f"projection to {config.num_proj}" if config.num_proj else "",
             "layer norm" if config.layer_norm else "",

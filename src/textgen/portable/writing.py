@@ -62,8 +62,10 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
     known = FORMATS[name]
     size = sum(tensor.nbytes for tensor in model.tensors.values())
     if known.most_bytes is not None and size > known.most_bytes:
+        from rich.filesize import decimal
+
         raise UsageError(
-            f"{named('format')} {name} can contain at most {known.most_bytes / 1e9:.1f} GB of weights, and this model has {size / 1e9:.1f} GB; "
+            f"{named('format')} {name} can contain at most {decimal(known.most_bytes)} of weights, and this model has {decimal(size)}; "
             f"use {named('format')} keras"
         )
     backend = cast("_Backend", import_module(known.module))

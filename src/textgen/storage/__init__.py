@@ -1,6 +1,7 @@
 """Stores bytes: atomic writes, the files that come with the package, the user's directories, and buckets."""
 
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject
+from textgen.storage.bucket_names import below, can_be_local, check_local_name, is_bucket, is_uri
 from textgen.storage.bucket_settings import BucketSettings, bucket_settings
 from textgen.storage.buckets import (
     Fingerprint,
@@ -11,25 +12,21 @@ from textgen.storage.buckets import (
     name_by_content,
     upload_once,
 )
-from textgen.storage.bundled import bundled
-from textgen.storage.cache import cache_directory
+from textgen.storage.directories import bundled, cache_directory, state_path
 from textgen.storage.files import (
     atomic_path,
     find,
     make_directory,
     open_atomic,
+    parse_object,
     read_text,
     remove,
     remove_abandoned,
     remove_old_temporaries,
     write_atomic,
 )
-from textgen.storage.json_object import parse_object
 from textgen.storage.lease import Holder, Lease
 from textgen.storage.mirror import Mirror, Upload
-from textgen.storage.object_names import can_be_local, check_local_name
-from textgen.storage.state import state_path
-from textgen.storage.uris import below, is_bucket, is_uri
 
 __all__ = [
     "NOT_THERE",

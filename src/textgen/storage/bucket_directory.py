@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from textgen.errors import LockedError, MissingError, from_os_error
+from textgen.errors import InputOutputError, LockedError, MissingError, from_os_error
+from textgen.storage.bucket_names import below, can_be_local, split_directory
 from textgen.storage.files import make_directory, open_atomic
-from textgen.storage.object_names import can_be_local
-from textgen.storage.service import make_client, patience, translated
-from textgen.storage.uris import below, split_directory
+from textgen.storage.service import make_client, request_options, translated
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Bucket, Client
@@ -81,23 +81,23 @@ class BucketDirectory:
     def list(self) -> dict[str, StoredObject]:
         """Returns the objects by name, sorted; leaves out names that no file in a local directory can have."""
         with translated(f"cannot list {self.uri}", _READER):
-            blobs = self._client.list_blobs(self._bucket_name, prefix=self._prefix, **patience())
+            blobs = self._client.list_blobs(self._bucket_name, prefix=self._prefix, **request_options())
             found = {blob.name.removeprefix(self._prefix): _facts(blob) for blob in blobs}
         return {name: found[name] for name in sorted(found) if can_be_local(name)}
 
     def find(self, name: str) -> StoredObject | None:
         """Returns the properties of an object, or None if the object or the bucket does not exist."""
         with translated(f"cannot read {below(self.uri, name)}", _READER):
-            blob = self._bucket.get_blob(self._prefix + name, **patience())
+            blob = self._bucket.get_blob(self._prefix + name, **request_options())
             return None if blob is None else _facts(blob)
 
     def read(self, name: str) -> tuple[bytes, StoredObject] | None:
         """Returns the bytes and properties of a small object, or None if it does not exist."""
-        with translated(f"cannot read {below(self.uri, name)}", _READER):
-            blob = self._bucket.get_blob(self._prefix + name, **patience())
+        with _reading(below(self.uri, name)):
+            blob = self._bucket.get_blob(self._prefix + name, **request_options())
             if blob is None:
                 return None
-            return blob.download_as_bytes(if_generation_match=blob.generation, **patience()), _facts(blob)
+            return blob.download_as_bytes(if_generation_match=blob.generation, **request_options()), _facts(blob)
 
     def download(self, name: str, path: Path) -> None:
         """Downloads an object to a local file, atomically, and checks it against the service's checksum.
@@ -107,10 +107,9 @@ class BucketDirectory:
             InputOutputError: if it arrived damaged, or the disk fails.
         """
         make_directory(path.parent)
-        doing = f"cannot read {below(self.uri, name)}"
         # Translated inside, because open_atomic takes every OSError for the disk's, and some are the network's.
-        with open_atomic(path) as file, translated(doing, _READER):
-            self._bucket.blob(self._prefix + name).download_to_file(file, **patience())
+        with open_atomic(path) as file, _reading(below(self.uri, name)):
+            self._bucket.blob(self._prefix + name).download_to_file(file, **request_options())
 
     def write(self, name: str, content: bytes, generation: int) -> StoredObject:
         """Writes an object in place of one of its generations.
@@ -158,7 +157,7 @@ class BucketDirectory:
         uri = below(self.uri, name)
         with translated(f"cannot remove {uri}", _WRITER):
             try:
-                self._bucket.blob(self._prefix + name).delete(if_generation_match=generation, **patience())
+                self._bucket.blob(self._prefix + name).delete(if_generation_match=generation, **request_options())
             except NotFound:
                 return
             except PreconditionFailed as error:
@@ -178,7 +177,7 @@ class BucketDirectory:
                 target._bucket,
                 target._prefix + name,
                 if_generation_match=NOT_THERE,
-                **patience(),
+                **request_options(),
             )
 
     @property
@@ -199,7 +198,7 @@ class BucketDirectory:
         with translated(f"cannot write {uri}", _WRITER):
             blob = self._bucket.blob(self._prefix + name)
             try:
-                blob.upload_from_file(file, size=size, if_generation_match=generation, **patience())
+                blob.upload_from_file(file, size=size, if_generation_match=generation, **request_options())
             except PreconditionFailed as error:
                 there = self.find(name)
                 if there is None and generation != NOT_THERE:
@@ -212,6 +211,18 @@ class BucketDirectory:
                     raise _changed(uri) from error
                 return there
             return _facts(blob)
+
+
+@contextlib.contextmanager
+def _reading(uri: str) -> Iterator[None]:
+    """Translates errors as `translated`, and also that of the library if the bytes do not have the service's checksum."""
+    from google.cloud.storage.exceptions import DataCorruption
+
+    with translated(f"cannot read {uri}", _READER):
+        try:
+            yield
+        except DataCorruption as error:
+            raise InputOutputError(f"cannot read {uri}: it arrived damaged; run the same command again") from error
 
 
 def crc32c(path: Path) -> str:

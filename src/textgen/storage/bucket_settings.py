@@ -1,10 +1,11 @@
-"""Reads the settings of a bucket; changes nothing."""
+"""Reads the settings of a bucket, and the user's permissions for it. Changes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textgen.storage.service import make_client, patience, translated
+from textgen.storage.service import make_client, request_options, translated
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def bucket_settings(bucket: str) -> BucketSettings:
         translated(f"cannot read the settings of gs://{bucket}", "Storage Legacy Bucket Reader"),
         make_client() as client,
     ):
-        found = client.get_bucket(bucket, **patience())
+        found = client.get_bucket(bucket, **request_options())
         return BucketSettings(
             location=found.location.lower(),
             regions=tuple(region.lower() for region in found.data_locations or ()),
@@ -55,3 +56,19 @@ def bucket_settings(bucket: str) -> BucketSettings:
             soft_delete_seconds=found.soft_delete_policy.retention_duration_seconds or 0,
             keeps_versions=bool(found.versioning_enabled),
         )
+
+
+def granted_permissions(bucket: str, permissions: Sequence[str]) -> set[str]:
+    """Returns those of the given permissions that the credentials have for a bucket.
+
+    Args:
+        bucket: the bucket's name.
+        permissions: Google's names, such as `"storage.objects.get"`.
+
+    Raises:
+        MissingError: if the bucket does not exist.
+        AccessError: if the credentials do not even allow this request.
+        UnavailableError: if there are no credentials, or the service cannot be reached.
+    """
+    with translated(f"cannot ask what is allowed in gs://{bucket}", "Storage Object User"), make_client() as client:
+        return set(client.bucket(bucket).test_iam_permissions(list(permissions), **request_options()))

@@ -15,12 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from textgen.config.cloud_names import SCHEME
 from textgen.errors import DataError, InputOutputError, MissingError, from_os_error
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, StoredObject, crc32c, encode_checksum
-from textgen.storage.cache import cache_directory
+from textgen.storage.bucket_names import below, check_local_name, find_collision, is_bucket, split
+from textgen.storage.directories import cache_directory
 from textgen.storage.files import make_directory, open_atomic, remove_old_temporaries, write_atomic
-from textgen.storage.object_names import check_local_name, find_twins
-from textgen.storage.uris import SCHEME, below, is_bucket, split
 
 _LONGEST_NAME = 200
 """In bytes; of a longer name, which a local disk might refuse, the end is kept."""
@@ -85,7 +85,7 @@ def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Colle
             raise MissingError(
                 f"there is no {argument}, and no text below it; check the names of the bucket and of the file"
             )
-        _refuse_twins(directory, found)
+        _refuse_collisions(directory, found)
         place = _cached(cache, folder, *(f"{name} {facts.crc32c}" for name, facts in sorted(found.items())))
         for name, facts in found.items():
             if not _is_here(facts, place / name):
@@ -113,7 +113,7 @@ def fetch_directory(uri: str, place: Path, names: Iterable[str] | None = None) -
         found = directory.list()
         asked = found.keys() if names is None else set(names)
         wanted = {name: facts for name, facts in found.items() if name in asked}
-        _refuse_twins(directory, wanted)
+        _refuse_collisions(directory, wanted)
         for name, facts in wanted.items():
             if not _is_here(facts, place / name):
                 directory.download(name, place / name)
@@ -224,7 +224,7 @@ def _fetch_object(cache: Path, directory: BucketDirectory, name: str, facts: Sto
 
 
 def _cache() -> Path:
-    return cache_directory("buckets", forgets=True)
+    return cache_directory("buckets", expires=True)
 
 
 def _cached(cache: Path, uri: str, *contents: str) -> Path:
@@ -247,15 +247,15 @@ def _link(file: Path, path: Path) -> None:
         raise from_os_error(error, f"cannot read {file}") from error
 
 
-def _refuse_twins(directory: BucketDirectory, names: Iterable[str]) -> None:
+def _refuse_collisions(directory: BucketDirectory, names: Iterable[str]) -> None:
     """Checks that no two objects would be one local file.
 
     Raises:
         InputOutputError: if two would be.
     """
-    if twins := find_twins(names):
+    if pair := find_collision(names):
         raise InputOutputError(
-            f"{twins[0]} and {twins[1]} in {directory.uri} would be one file on this machine; rename one of them"
+            f"{pair[0]} and {pair[1]} in {directory.uri} would be one file on this machine; rename one of them"
         )
 
 

@@ -6,6 +6,7 @@ An error of the operating system becomes a `TextgenError` that names the path.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from textgen.errors import FormatError, from_os_error
 
@@ -136,6 +137,22 @@ def read_text(path: Path) -> str:
         raise FormatError(
             f"cannot read {path}: byte {error.start} is not UTF-8; save the file as UTF-8, or check its name"
         ) from error
+
+
+def parse_object(text: str | bytes) -> dict[str, Any] | None:
+    """Parses a text that should be a JSON object.
+
+    Args:
+        text: the content of a file, which may come from anywhere.
+
+    Returns:
+        The object, or None if the text is something else, or is nested too deeply for Python.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def find(directory: Path, pattern: str) -> list[Path]:

@@ -20,9 +20,9 @@ from typing import Self
 
 from textgen.console import visible
 from textgen.errors import InputOutputError, LockedError, TextgenError, named
+from textgen.formatting import shorten
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
-from textgen.storage.json_object import parse_object
-from textgen.storage.service import shorten
+from textgen.storage.files import parse_object
 
 LOCK = "lock"
 

@@ -80,7 +80,7 @@ class Mirror:
         self._warn = warn
         self._lost = lost
         self._advice = advice
-        self._there: dict[str, StoredObject] = {}
+        self._objects: dict[str, StoredObject] = {}
         self._uploaded: dict[str, object] = {}
         self._problem = ""
         self._refused_since: float | None = None
@@ -92,7 +92,7 @@ class Mirror:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._directory)
-            self._there = self._directory.list()
+            self._objects = self._directory.list()
             self._thread.start()
             self._close = stack.pop_all()
         return self
@@ -194,7 +194,7 @@ class Mirror:
             self._upload(upload)
         for name in self._gone(names):
             self._directory.remove(name, self._generation(name))
-            del self._there[name]
+            del self._objects[name]
 
     def _gone(self, names: Collection[str]) -> list[str]:
         """The disposable objects whose files are gone, sorted.
@@ -203,43 +203,43 @@ class Mirror:
         """
         if not any(map(self._disposable, names)):
             return []
-        return sorted(name for name in self._there if self._disposable(name) and name not in names)
+        return sorted(name for name in self._objects if self._disposable(name) and name not in names)
 
     def _upload(self, upload: Upload) -> None:
-        name, content, mark = upload.name, upload.content, _mark(upload.content)
+        name, content, version = upload.name, upload.content, _version_of(upload.content)
         written: StoredObject | None
         if isinstance(content, bytes):
             written = self._directory.write(name, content, self._generation(name))
         else:
             written = self._directory.upload(name, content, self._generation(name))
         if written is not None:  # None if the file has been removed meanwhile
-            self._there[name] = written
-            self._uploaded[name] = mark
+            self._objects[name] = written
+            self._uploaded[name] = version
 
     def _forget_removed(self) -> None:
         """Forgets the objects that somebody else has removed, so that they are uploaded again."""
-        for name in self._there.keys() - self._directory.list().keys():
-            del self._there[name]
+        for name in self._objects.keys() - self._directory.list().keys():
+            del self._objects[name]
             self._uploaded.pop(name, None)
 
     def _generation(self, name: str) -> int:
-        return self._there[name].generation if name in self._there else NOT_THERE
+        return self._objects[name].generation if name in self._objects else NOT_THERE
 
     def _differs(self, upload: Upload) -> bool:
         """Whether a file may differ from its object; its bytes are read only if nothing else decides."""
-        name, mark = upload.name, _mark(upload.content)
-        if mark is None or mark == self._uploaded.get(name):
+        name, version = upload.name, _version_of(upload.content)
+        if version is None or version == self._uploaded.get(name):
             return False
-        if name in self._uploaded or name not in self._there or isinstance(upload.content, bytes):
+        if name in self._uploaded or name not in self._objects or isinstance(upload.content, bytes):
             return True
         with contextlib.suppress(OSError):
-            if crc32c(upload.content) == self._there[name].crc32c:
-                self._uploaded[name] = mark
+            if crc32c(upload.content) == self._objects[name].crc32c:
+                self._uploaded[name] = version
                 return False
         return True
 
 
-def _mark(content: Path | bytes) -> object:
+def _version_of(content: Path | bytes) -> object:
     """A value that changes with the content, found without reading the file; None if the file does not exist."""
     if isinstance(content, bytes):
         return content

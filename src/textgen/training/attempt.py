@@ -58,6 +58,7 @@ class Run:
         allow_changed_data: whether the job may resume with a different text.
         signals: handles SIGINT and SIGTERM.
         console: shows the progress.
+        callbacks: the caller's callbacks.
     """
 
     config: TrainingConfig
@@ -74,6 +75,7 @@ class Run:
     allow_changed_data: bool
     signals: Signals
     console: Console
+    callbacks: Sequence[keras.callbacks.Callback] = ()
 
 
 class Attempt:
@@ -167,7 +169,7 @@ class Attempt:
         schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu")
         steps = [Tracker(progress), schedule, StopAtLimits(plan, progress, run.signals)]
         with display:
-            self._fit([*steps, evaluator, board, save, display])
+            self._fit([*steps, evaluator, board, save, display, *run.callbacks])
 
     def note_state(self, *, tested: bool = False) -> None:
         """Writes the job's state, which is not `finished` before the last step and the test text are evaluated.

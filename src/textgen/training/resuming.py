@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from textgen.config import DEFAULT_MINUTES, TrainingConfig, settings
-from textgen.config.flags import described
+from textgen.config.values import replace_switches
 from textgen.console import Console
 from textgen.errors import DataError, named
+from textgen.formatting import described
 from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
 from textgen.training.progress import Progress
@@ -59,7 +60,7 @@ def resume(
             f"the checkpoint of step {checkpoint.step} belongs to another vocabulary than this run's; restore the job's own "
             f"vocabulary.json, name another {named('job_dir')}, or use {named('fresh')} to start over"
         )
-    before = checkpoint.facts["config"]
+    before = replace_switches(settings(config), checkpoint.facts["config"])
     changed = [name for name in _STREAM_SETTINGS if before.get(name) != getattr(config, name)]
     restarts = other_text or bool(changed)
     same_optimizer = before.get("optimizer") == config.optimizer
@@ -98,7 +99,7 @@ def _say_settings(config: TrainingConfig, before: Mapping[str, Any], console: Co
     now = _with_default_minutes(vars(config))
     for setting in known:
         old, new = was[setting.name], now[setting.name]
-        if setting.option.group in {"training", "evaluation"} and old != new:
+        if setting.option.group in {"model", "training", "evaluation"} and old != new:
             console.say(f"  {setting.name} is now {described(new)} (it was {described(old)})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ def train(
     device: Device = "auto",
     allow_changed_data: bool = False,
     start: ModelFile | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
@@ -72,6 +73,7 @@ def train(
         allow_changed_data: whether the job may resume with a different text.
         start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
             weights.
+        callbacks: called after textgen's own. One Keras epoch is the whole run.
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -120,6 +122,7 @@ def train(
         allow_changed_data=allow_changed_data,
         signals=signals,
         console=console,
+        callbacks=callbacks,
     )
     attempt = Attempt(run, checkpoint, rollbacks=0)
     del checkpoint  # with its tensors, which would take memory for as long as training runs

@@ -1,1 +1,1 @@
-"""`textgen vertex`: one file per command."""
+"""The commands of `textgen vertex`, for jobs on Vertex AI."""

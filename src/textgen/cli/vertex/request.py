@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from textgen.cli.automatic import complete, minutes_to_choose_for
-from textgen.cli.decision import find_start
-from textgen.cli.enough_text import check_enough_text
-from textgen.cli.existing_job import check_job
-from textgen.cli.init_from import (
-    AUTO,
-    NONE,
-    Start,
-    check_other_job,
-    check_start,
-    kept_start,
-    open_start,
-    take_shape,
-)
-from textgen.cli.job_config import START_OVER, read_config
-from textgen.cli.model_file_size import check_model_file
-from textgen.cli.preset import read_preset
-from textgen.cli.prompt_text import check_sample_prompt
-from textgen.cli.training_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
 from textgen.cloud.job_spec import make_job
 from textgen.cloud.machines import find_machine
 from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
-from textgen.config.flags import Parser, build
+from textgen.config.flags import Parser
 from textgen.config.vertex import VertexConfig
 from textgen.corpus import Corpus, prefix_of
-from textgen.errors import MissingError, UsageError
-from textgen.jobs import JobDirectory, job_place
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, DeviceKind, Plan
+from textgen.errors import UsageError
+from textgen.jobs import JobDirectory, JobPlace, job_place
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
+from textgen.runs.asked import Asked, read_asked
+from textgen.runs.checks import check_text
+from textgen.runs.decision import Decision, decide
+from textgen.runs.existing_job import check_job
+from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
+from textgen.runs.text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
 _LONGEST_DISPLAY_NAME = 128
 _CHOSEN_LATER = {"minutes", *CHOSEN_SETTINGS} - {*SHAPE_SETTINGS}
 """The settings that the container chooses unless they are given, even if they are given as their defaults."""
+_NO_JOB = JobDirectory(Path(os.devnull, "job"), "gs://")
+"""A job in a bucket that does not exist, or is not looked for."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +56,22 @@ class Request:
     Attributes:
         vertex: the place and the machine.
         place: the URI of the job directory.
+        old: the places of the jobs to rename first, because `fresh` was given.
         uploads: the files that the bucket needs first.
         job: the CustomJob.
         corpus: the text; None for a text in a bucket that was not read, because no network may be used.
-        config: the settings of the training.
-        command: the other arguments of textgen-train.
         choices: the settings that were chosen automatically.
         start: what training starts from, in words; empty if the user chose to start from scratch.
-        starts_automatically: whether `init_from` was left open.
     """
 
     vertex: VertexConfig
     place: str
+    old: tuple[JobPlace, ...]
     uploads: tuple[Upload, ...]
     job: dict[str, Any]
     corpus: Corpus | None
-    config: TrainingConfig
-    command: TrainCommand
     choices: tuple[Choice, ...]
     start: str
-    starts_automatically: bool
 
 
 def add_request_settings(parser: Parser) -> None:
@@ -95,92 +81,98 @@ def add_request_settings(parser: Parser) -> None:
     add_vertex_settings(parser)
 
 
-def make_request(values: Mapping[str, Any], *, offline: bool) -> Request:
-    """Reads the settings and the text, and checks them as textgen-train does.
+def make_request(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig], None] | None = None) -> Request:
+    """Reads the settings and the text, decides which job is meant, and checks it as textgen-train does.
 
     Args:
         values: the values of the flags.
-        offline: whether to use no network; a text in a bucket is then not read.
+        check_bucket: checks the bucket, before the job is looked for in it. Without it, no network is used: a text in a bucket is
+            not read, and no job exists.
 
     Raises:
         TextgenError: for anything that textgen-train would refuse, and for an invalid place or machine.
     """
+    offline = check_bucket is None
     vertex = read_vertex_config(values)
     vertex.require("project", "region", "bucket", "image")
-    command = build(TrainCommand, values)
-    preset = {} if command.config is None else read_preset(command.config, values)
-    given = {**preset, **values}
-    config = _in_bucket(build(TrainingConfig, given), vertex)  # before the text: a local folder of that name is no job
-    starts_automatically = config.init_from == AUTO
-    choices: tuple[Choice, ...] = ()
+    asked = read_asked(values)
+    on_cpu = find_machine(vertex).accelerator is None or asked.command.device == "cpu"
+    config = _in_bucket(asked.config, vertex)  # before the text: a local folder of that name is no job
+    asked = replace(asked, config=config, device="cpu" if on_cpu else "gpu")
     uploads: list[Upload] = []
-    if offline and is_bucket(config.init_from):
-        raise UsageError(
-            f"--init_from {config.init_from} is in a bucket and is not read here, but the job's name depends on it; copy it here"
-        )
-    if offline and any(map(is_bucket, _named(config))):
-        if config.init_from in {AUTO, NONE} and minutes_to_choose_for(config, command, given) is not None:
-            raise UsageError(
-                "which model suits the time depends on the text, which is in a bucket and is not read here; "
-                "name a model with --lstm_state_size or --config, or copy the text here"
-            )
-        corpus, prefix = None, config.data_prefix or prefix_of(_named(config))
-        texts = _as_given(config)
-        start = Start() if config.init_from == AUTO else open_start(config.init_from)
-        config = take_shape(start, config, given)
+    start = _open_start(asked.config.init_from, below(vertex.bucket_uri, "textgen/models"), uploads, offline=offline)
+    if start is not None:
+        asked = replace(asked, config=replace(config, init_from=start.init_from))
+    corpus = None
+    if offline and any(map(is_bucket, _named(asked.config))):
+        decision = _decide_without_text(asked, start)
+        texts = _as_given(asked.config)
     else:
-        corpus = open_text(config)
-        kind: DeviceKind = "cpu" if find_machine(vertex).accelerator is None or command.device == "cpu" else "gpu"
-        start = find_start(config, command, given, corpus, kind)
-        if start.is_chosen and not offline:
-            from_scratch, _ = complete(config, command, given, corpus, kind)
-            if _started_from_scratch(from_scratch, corpus.prefix):
-                start = Start()
-        config = take_shape(start, config, given)
-        check_start(start, config, corpus)
-        config, choices = complete(config, command, given, corpus, kind, started=start.shape)
-        check_model_file(config, corpus.vocabulary)
-        check_enough_text(corpus, Plan(config, corpus.vocabulary.size))
-        check_sample_prompt(config.sample_prompt, corpus.vocabulary)
-        prefix = corpus.prefix
-        texts, uploads = _uploaded(config, prefix, below(vertex.bucket_uri, "textgen/data"))
-    name = job_name(config, prefix)
-    if start.is_local:
-        uploads.append(_upload_of_model(start, below(vertex.bucket_uri, "textgen/models")))
-        config = replace(config, init_from=uploads[-1].uri)
-    place = with_job_name(config.job_dir, name)
-    job_place(place)  # refuses a name that no local copy can have
-    check_other_job(config.init_from, JobDirectory(Path(), place))
+        corpus = open_text(asked.config)
+        if check_bucket is not None:
+            check_bucket(vertex)
+        decision = _decide(asked, corpus, start, offline=offline)
+        texts, files = _uploaded(decision.config, corpus.prefix, below(vertex.bucket_uri, "textgen/data"))
+        uploads = [*files, *uploads]
+    name = job_name(decision.config, _prefix(asked.config) if corpus is None else corpus.prefix)
+    config = decision.config
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
-    arguments = [*texts, *_arguments(config, command, given)]
+    place = with_job_name(config.job_dir, name)
+    arguments = [*texts, *_arguments(config, asked)]
     job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
-    return Request(
-        vertex, place, tuple(uploads), job, corpus, config, command, choices, start.description, starts_automatically
-    )
+    old = filter(None, (decision.replaced, decision.place)) if asked.command.fresh else ()
+    return Request(vertex, place, tuple(old), tuple(uploads), job, corpus, decision.choices, decision.start.description)
 
 
-def check_existing(request: Request) -> None:
-    """Checks that the job directory in the bucket, if there is one, belongs to this model and this text.
+def _open_start(init_from: str, directory: str, uploads: list[Upload], *, offline: bool) -> Start | None:
+    """Opens the model that `init_from` names; None if it is left open. Adds the upload of a local one, which then has a URI."""
+    if offline and is_bucket(init_from):
+        raise UsageError(
+            f"--init_from {init_from} is in a bucket and is not read here, but the job's name depends on it; copy it here"
+        )
+    if init_from == AUTO:
+        return None
+    start = open_start(init_from)
+    if not start.is_local:
+        return start
+    path = Path(start.init_from)
+    path = JobDirectory(path).model if path.is_dir() else path
+    uploads.append(_upload_alone(path, Fingerprint.of(path), directory))
+    return replace(start, init_from=uploads[-1].uri)
 
-    Raises:
-        TextgenError: if it does not, or the bucket cannot be read.
-    """
-    if request.corpus is not None and not request.command.fresh:
-        job = job_place(request.place).look()
-        config, corpus = decide_unwrapping(request.config, request.corpus, job)
-        check_job(job, config, corpus, allow_changed_data=request.command.allow_changed_data)
-        if job.exists and not request.starts_automatically:
-            kept_start(job, read_config(job.config, START_OVER), request.config.init_from)
+
+def _decide(asked: Asked, corpus: Corpus, start: Start | None, *, offline: bool) -> Decision:
+    """Decides which job is meant, and checks that it is possible."""
+
+    def look(place: JobPlace) -> JobDirectory:
+        return _NO_JOB if offline else place.look()
+
+    decision = decide(asked, corpus, start=start, look=look)
+    config, corpus = decide_unwrapping(decision.config, corpus, None if asked.command.fresh else decision.job)
+    if not asked.command.fresh:
+        corpus = check_job(decision.job, config, corpus, allow_changed_data=asked.command.allow_changed_data).corpus
+    check_text(corpus, Plan(config, corpus.vocabulary.size))
+    return decision
 
 
-def _started_from_scratch(config: TrainingConfig, prefix: str) -> bool:
-    """Returns whether these settings have a job that started from scratch, as all jobs did before there was a base model."""
-    try:
-        job = job_place(with_job_name(config.job_dir, job_name(config, prefix))).look()
-    except MissingError:  # a missing bucket is refused later
-        return False
-    return job.exists and kept_start(job, read_config(job.config, START_OVER), AUTO) == NONE
+def _decide_without_text(asked: Asked, start: Start | None) -> Decision:
+    """Decides which job is meant, as far as that does not depend on the text."""
+    if asked.config.init_from in {AUTO, NONE} and asked.minutes_to_choose_for is not None:
+        raise UsageError(
+            "which model suits the time depends on the text, which is in a bucket and is not read here; "
+            "name a model with --lstm_state_size or --config, or copy the text here"
+        )
+    start = Start() if start is None else start
+    config = take_shape(start, asked.config, asked.given)
+    place = with_job_name(config.job_dir, job_name(config, _prefix(config)))
+    check_other_job(start.init_from, JobDirectory(Path(), place))
+    return Decision(config, (), start, job_place(place), None, _NO_JOB)
+
+
+def _prefix(config: TrainingConfig) -> str:
+    """Returns the first part of the name of the job of a text that is not read."""
+    return config.data_prefix or prefix_of(_named(config))
 
 
 def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
@@ -229,13 +221,6 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
     return [*(upload.uri for upload in uploads), f"--data_prefix={prefix}"], uploads
 
 
-def _upload_of_model(start: Start, directory: str) -> Upload:
-    """Returns the upload of the model that training starts from."""
-    path = Path(start.init_from)
-    path = JobDirectory(path).model if path.is_dir() else path
-    return _upload_alone(path, Fingerprint.of(path), directory)
-
-
 def _upload_alone(path: Path, content: Fingerprint, directory: str) -> Upload:
     """Returns the upload of a file into a folder of its own, which is named by the file's content."""
     return Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
@@ -247,15 +232,15 @@ def _plain(name: str) -> str:
     return "".join(mark if mark.isprintable() else "_" for mark in readable)
 
 
-def _arguments(config: TrainingConfig, command: TrainCommand, given: Collection[str]) -> Sequence[str]:
+def _arguments(config: TrainingConfig, asked: Asked) -> Sequence[str]:
     """The settings that differ from the defaults, as flags; with a time limit, always the size of the model.
 
     How a new job is trained is chosen again in the container, which keeps what an existing job has.
     """
     # With a time limit alone, the container would choose a model, perhaps another one.
     always = () if config.time_limit is None else ("lstm_state_size", "layers")
-    left_open = _CHOSEN_LATER - set(given)
-    explicit = {*always, *_CHOSEN_LATER.intersection(given)}
+    left_open = _CHOSEN_LATER - asked.given
+    explicit = {*always, *_CHOSEN_LATER.intersection(asked.given)}
     flags = [
         setting.as_argument(getattr(config, setting.name))
         for setting in settings(config)
@@ -263,8 +248,8 @@ def _arguments(config: TrainingConfig, command: TrainCommand, given: Collection[
         and (setting.name, getattr(config, setting.name)) != ("init_from", NONE)
         and (setting.name in explicit or getattr(config, setting.name) != setting.default)
     ]
-    if command.allow_changed_data:
+    if asked.command.allow_changed_data:
         flags.append("--allow_changed_data=true")
-    if command.device != "auto":
-        flags.append(f"--device={command.device}")
+    if asked.command.device != "auto":
+        flags.append(f"--device={asked.command.device}")
     return flags

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ALONE, VertexConfig
-from textgen.config.vertex_command import JobCommand, VertexFile, job_id
+from textgen.config.vertex import FLAGS_ONLY, VertexConfig, VertexFile
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, MissingError
 from textgen.storage import read_text
 
 _FILE = Path("vertex.yaml")
 
+OF_A_PROJECT = ("project", "region", *FLAGS_ONLY)
+"""The settings that say where existing jobs are."""
 
-def add_vertex_settings(parser: Parser) -> None:
-    """Adds the flags that `read_vertex_config` understands."""
-    parser.add_settings(VertexConfig)
+
+def add_vertex_settings(parser: Parser, names: Collection[str] | None = None) -> None:
+    """Adds the flags that `read_vertex_config` understands.
+
+    Args:
+        parser: the parser of a command.
+        names: the settings that the command uses; None for all. Others are accepted in `vertex.yaml`, which is for all commands.
+    """
+    parser.add_settings(VertexConfig, names)
     parser.add_settings(VertexFile)
 
 
@@ -36,24 +43,10 @@ def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
     if named is not None and not file.exists():
         raise MissingError(f"there is no --vertex_config {named}; check the path")
     from_file = from_yaml(read_text(file), str(file), VertexConfig) if file.exists() else {}
-    for name in FLAGS_ALONE:
+    for name in FLAGS_ONLY:
         if name in from_file:
             raise FormatError(
                 f"{file} must not contain {name}, which decides where your credentials go; remove it, and give "
                 f"--{name} as a flag if you want it"
             )
     return build(VertexConfig, {**from_file, **values})
-
-
-def read_job(values: Mapping[str, Any]) -> tuple[str, VertexConfig]:
-    """Returns the id of the job, and where it runs.
-
-    Args:
-        values: the values of the flags.
-
-    Raises:
-        TextgenError: as `read_vertex_config`; when the project or the region is missing; for an invalid job id.
-    """
-    job, config = job_id(build(JobCommand, values).job), read_vertex_config(values)
-    config.require("project", "region")
-    return job, config

@@ -1,53 +1,55 @@
-"""`textgen vertex submit`: starts textgen-train as a job of Vertex AI."""
+"""The commands of `textgen vertex` that make a job of textgen-train: submit starts it, and yaml writes it as a file for gcloud."""
 
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from textgen.cli.entry import run_command
-from textgen.cli.show_plan import UNWRAPPED, describe_choices
-from textgen.cli.vertex.request import Request, add_request_settings, check_existing, make_request
+from textgen.cli.standard_output import encode_output
+from textgen.cli.vertex.request import Request, add_request_settings, make_request
+from textgen.cli.vertex.settings import OF_A_PROJECT
 from textgen.cloud.failures import explain
+from textgen.cloud.job_spec import gcloud_command
 from textgen.config import TrainCommand, settings
+from textgen.config.cloud_names import EXAMPLE_IMAGE
 from textgen.config.flags import Parser, build
-from textgen.config.vertex import FLAGS_ALONE, VertexConfig
-from textgen.config.vertex_command import SubmitCommand, VertexFile
+from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
 from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
-from textgen.jobs import Events, job_place
+from textgen.formatting import shorten
+from textgen.jobs import Events
+from textgen.runs.show_plan import UNWRAPPED, describe_choices
 from textgen.storage import Lease, bucket_settings, upload_once
-from textgen.storage.service import shorten
 
-PROGRAM = "textgen vertex submit"
-
+_FILE = "job.yaml"
 _OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs `textgen vertex submit`.
-
-    Args:
-        arguments: the arguments after the command's name; None for those of the process.
-
-    Returns:
-        The exit code.
-    """
-    return run_command(PROGRAM, _submit, arguments)
+def submit(arguments: Sequence[str]) -> int:
+    """Runs `textgen vertex submit`, and returns its exit code."""
+    return run_command("textgen vertex submit", _submit, arguments)
 
 
-def make_parser() -> Parser:
+def write_yaml(arguments: Sequence[str]) -> int:
+    """Runs `textgen vertex yaml`, and returns its exit code."""
+    return run_command("textgen vertex yaml", _yaml, arguments)
+
+
+def _submit_parser() -> Parser:
     """Returns the parser of `textgen vertex submit`."""
+    program = "textgen vertex submit"
     parser = Parser(
-        PROGRAM,
-        f"{PROGRAM} [TEXT ...] [FLAGS]",
+        program,
+        f"{program} [TEXT ...] [FLAGS]",
         "Start textgen-train, with the same flags, as a job of Vertex AI. Local texts are uploaded first, once.\n"
         "Before anything is made, the job is checked as textgen-train would check it. The same command resumes the\n"
         "same job. Project, region, bucket, image and machine can be in vertex.yaml.",
-        f"examples:\n  {PROGRAM} my-book.txt --project my-project --region europe-west4 --bucket my-bucket \\\n"
-        f"    --image europe-west4-docker.pkg.dev/my-project/textgen/textgen:1 --spot\n"
-        f"  {PROGRAM} my-book.txt --minutes 60 --wait     # with all of these in vertex.yaml\n\n"
+        f"examples:\n  {program} my-book.txt --project my-project --region europe-west4 --bucket my-bucket \\\n"
+        f"    --image {EXAMPLE_IMAGE} --spot\n"
+        f"  {program} my-book.txt --minutes 60 --wait     # with all of these in vertex.yaml\n\n"
         "docs/google-cloud.md starts from an empty project.",
     )
     parser.add_settings(SubmitCommand)
@@ -57,21 +59,19 @@ def make_parser() -> Parser:
 
 
 def _submit(arguments: Sequence[str]) -> None:
-    values = make_parser().parse(arguments)
+    values = _submit_parser().parse(arguments)
     command = build(SubmitCommand, values)
     console = Console()
-    with console.busy("reading the text"):
-        request = make_request(values, offline=build(TrainCommand, values).dry_run)
+    dry_run = build(TrainCommand, values).dry_run
+    with console.busy("reading the text" if dry_run else "reading the text and asking the bucket"):
+        request = make_request(values, None if dry_run else lambda vertex: _check_bucket(console, vertex))
     _show(console, request)
-    if request.command.dry_run:
+    if dry_run:
         return
     with console.busy("asking the bucket"):
-        _check_bucket(console, request.vertex)
-        check_existing(request)
         Lease.check(request.place, console.say)
     with console.busy("loading Vertex AI's client"):
-        from textgen.cloud.job_service import JobService
-        from textgen.cloud.watching import id_of
+        from textgen.cloud.job_service import JobService, id_of
     with JobService(request.vertex) as service:
         _upload(console, request)
         with console.busy("starting the job"):
@@ -131,7 +131,7 @@ def _show(console: Console, request: Request) -> None:
 
 def _check_bucket(console: Console, vertex: VertexConfig) -> None:
     """Refuses a bucket in another region, or one in which files cannot be replaced, if the user may read its settings."""
-    from textgen.cloud.bucket_rules import check_region, check_rules
+    from textgen.cloud.bucket_checks import check_region, check_rules
 
     try:
         settings = bucket_settings(vertex.bucket_name)
@@ -143,13 +143,13 @@ def _check_bucket(console: Console, vertex: VertexConfig) -> None:
 
 
 def _upload(console: Console, request: Request) -> None:
-    """Uploads what the job reads; with --fresh, first renames the existing job."""
+    """Uploads what the job reads; with --fresh, first renames the existing jobs."""
 
     def lost(failure: TextgenError) -> None:
         console.warn(failure.on_command_line)
 
-    if request.command.fresh:
-        aside = job_place(request.place).move_aside(Events(console.say, console.warn, lost, lambda: None))
+    for place in request.old:
+        aside = place.move_aside(Events(console.say, console.warn, lost, lambda: None))
         if aside is not None:
             console.say(f"The old job is now {aside}")
     for upload in request.uploads:
@@ -163,7 +163,7 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
         f"  https://console.cloud.google.com/vertex-ai/locations/{vertex.region}/training/{job_id}?project={vertex.project}"
     )
     console.say("Next:")
-    names = {"vertex_config", "project", "region", *FLAGS_ALONE} & values.keys()
+    names = {"vertex_config", *OF_A_PROJECT} & values.keys()
     known = (*settings(VertexFile), *settings(VertexConfig))
     given = [setting.as_argument(values[setting.name]) for setting in known if setting.name in names]
     for step in ("status", "logs", "cancel", "fetch"):
@@ -171,7 +171,7 @@ def _show_next_steps(console: Console, vertex: VertexConfig, job_id: str, values
 
 
 def _wait(console: Console, get: Any, vertex: VertexConfig, job_id: str) -> None:
-    from textgen.cloud.watching import wait_for_end
+    from textgen.cloud.job_service import wait_for_end
 
     try:
         job = wait_for_end(get, lambda state: console.say(f"Job {job_id} is {state}"))
@@ -188,16 +188,38 @@ def _raise_if_failed(job: Mapping[str, Any], vertex: VertexConfig, job_id: str) 
     Raises:
         TextgenError: with the reason.
     """
-    from textgen.cloud.watching import state_of
+    from textgen.cloud.job_service import state_of
 
     state = state_of(job)
     if state == "SUCCEEDED":
         return
-    said = str(job.get("error", {}).get("message", ""))
+    message = str(job.get("error", {}).get("message", ""))
     if state == "FAILED":
-        known = explain(said, vertex)
+        known = explain(message, vertex)
         raise known or UnavailableError(
-            f"job {job_id} failed: {shorten(said) or 'no reason is given'}; textgen vertex logs {job_id} shows its log"
+            f"job {job_id} failed: {shorten(message) or 'no reason is given'}; textgen vertex logs {job_id} shows its log"
         )
     reason = "at its time limit: raise --max_hours" if state == "EXPIRED" else f"and is {state}"
     raise StoppedError(f"job {job_id} has ended before training was done, {reason}; the same command resumes it")
+
+
+def _yaml(arguments: Sequence[str]) -> None:
+    program = "textgen vertex yaml"
+    parser = Parser(
+        program,
+        f"{program} [TEXT ...] [FLAGS] > {_FILE}",
+        "Write the job that `textgen vertex submit` would start to standard output, for `gcloud ai custom-jobs create`,\n"
+        "and the commands that upload its texts and start it to standard error. It needs no network and no credentials.",
+    )
+    add_request_settings(parser)
+    parser.add_help_and_version()
+    request = make_request(parser.parse(arguments))
+
+    import yaml
+
+    encode_output("backslashreplace")
+    sys.stdout.write(yaml.safe_dump(request.job["jobSpec"], sort_keys=False, allow_unicode=True))
+    console = Console()
+    for upload in request.uploads:
+        console.say(shlex.join(["gcloud", "storage", "cp", "--no-clobber", str(upload.path), upload.uri]))
+    console.say(gcloud_command(request.vertex, request.job, _FILE))

@@ -1,0 +1,95 @@
+"""Prints the plan of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textgen.config import TrainingConfig
+from textgen.console import Console
+from textgen.corpus import FIRST_TOKEN_ID, Corpus
+from textgen.errors import named
+from textgen.formatting import described, rounded
+from textgen.jobs import JobDirectory
+from textgen.planning import Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
+from textgen.runs.decision import Decision
+from textgen.runs.existing_job import Found
+from textgen.version import __version__
+
+UNWRAPPED = f"each paragraph is one line; {named('unwrap')} no keeps the line breaks"
+"""What the plan prints about a text that is unwrapped."""
+
+
+def show_plan(
+    console: Console,
+    plan: Plan,
+    found: Found,
+    job: JobDirectory,
+    decision: Decision,
+    *,
+    device: DeviceKind,
+    fresh: bool = False,
+) -> None:
+    """Prints the plan, and what is unusual about the job or the text.
+
+    Args:
+        console: where to print.
+        plan: the plan.
+        found: the existing job, if there is one, and the text.
+        job: the job directory.
+        decision: how the job was chosen.
+        device: the kind of device that will train.
+        fresh: whether an existing job will be renamed.
+    """
+    from rich.filesize import decimal
+
+    config, corpus = plan.config, found.corpus
+    lines = {
+        "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
+        "skipped": corpus.skipped,
+        "encoding": corpus.detected,
+        "unwrapped": UNWRAPPED if corpus.unwrapped else "",
+        "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {corpus.vocabulary.tokenizer.description}",
+        "model": plan.describe_model(),
+        "start": decision.start.description,
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, device)}",
+        "limit": plan.limits,
+        "memory": f"about {decimal(plan.memory)}",
+        "disk": f"about {decimal(plan.disk)} for checkpoints",
+        "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
+    }
+    console.say(f"textgen {__version__}", style="bold")
+    for name, text in lines.items():
+        if text:
+            console.say(f"  {name:11}{text}")
+    for text in describe_choices(decision.choices):
+        console.say(f"  {'chosen':11}{text}")
+    if decision.remark:
+        console.say(decision.remark)
+    if found.remark:
+        console.say(found.remark)
+    if corpus.warning:
+        console.warn(corpus.warning)
+
+
+def describe_choices(choices: Iterable[Choice]) -> list[str]:
+    """Returns the choices in words, one line per reason."""
+    return [
+        ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
+        for choice in choices
+    ]
+
+
+def _describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
+    """Returns the dropout that training starts with, and the number of passes that it is for, in words.
+
+    Args:
+        config: the settings.
+        corpus: the text.
+        device: the kind of device that will train.
+    """
+    if config.dropout is not None:
+        return f"dropout {config.dropout:g}"
+    characters = corpus.train.characters
+    passes = expected_passes(config, tokens_in(characters, config.language_model), device)
+    rate = dropout(passes, characters, config.language_model, started=config.is_started)
+    return f"dropout {rate:g} for about {rounded(passes)} {'pass' if passes == 1 else 'passes'}"
