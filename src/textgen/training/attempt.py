@@ -26,16 +26,16 @@ from textgen.storage import write_atomic
 from textgen.training.best_model import restore_best_model
 from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints
+from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
-from textgen.training.evaluation import Evaluator
-from textgen.training.export import take_weights, to_model_file
+from textgen.training.evaluator import Evaluator
 from textgen.training.limits import StopAtLimits
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress, Tracker
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.schedule import Schedule
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.errors import InputOutputError, TextgenError
 from textgen.jobs import Checkpoint, CheckpointStore
+from textgen.training.capture import capture
 from textgen.training.limits import diverged
 from textgen.training.progress import Progress
 from textgen.training.results import Results
-from textgen.training.state import capture
 
 
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):

@@ -24,12 +24,12 @@ from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
+from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
-from textgen.training.evaluation import metrics_record
-from textgen.training.export import score_values, take_weights
+from textgen.training.evaluator import metrics_record
 from textgen.training.progress import Progress
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 from textgen.version import __version__
 
 

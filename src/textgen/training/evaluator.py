@@ -20,12 +20,12 @@ from textgen.generation import ModelFile, TextGenerator
 from textgen.generation.model_file import overflows
 from textgen.planning import Plan, epochs_between_evaluations
 from textgen.signals import Interrupted, Signals
-from textgen.training.export import score_values
+from textgen.training.capture import capture_model
+from textgen.training.conversion import score_values
 from textgen.training.limits import diverged
 from textgen.training.progress import Progress
 from textgen.training.results import Results
-from textgen.training.state import capture_model
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 
 
 class Evaluator(keras.callbacks.Callback):
