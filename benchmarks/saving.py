@@ -23,15 +23,15 @@ import sys, time
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.cli.train import main
 
-save, spent = SaveCheckpoints._save_model, []
+save, spent = SaveCheckpoints._save, []
 
-def timed(self, *arguments):
+def timed(self, **options):
     began = time.perf_counter()
-    save(self, *arguments)
+    save(self, **options)
     spent.append(time.perf_counter() - began)
-    timed.seconds = self._progress.seconds
+    timed.seconds = self._conductor.progress.seconds
 
-SaveCheckpoints._save_model = timed
+SaveCheckpoints._save = timed
 main(sys.argv[1:])
 print(len(spent), sum(spent), timed.seconds)
 """

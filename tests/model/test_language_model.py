@@ -8,8 +8,8 @@ from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.generation import LSTMStep
 from textgen.model import build_model
 from textgen.planning import Plan
-from textgen.training.export import to_model_file
-from textgen.training.state import capture_model
+from textgen.training.capture import capture_model
+from textgen.training.conversion import to_model_file
 
 KINDS = [
     {},

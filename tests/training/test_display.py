@@ -88,3 +88,16 @@ def test_samples_cannot_steer_a_terminal():
     with console.rich.capture() as capture:
         console.quote("a\x1b[2J\r\x07 b\x9b31m")
     assert capture.get() == "  | a\\x1b[2J\\r\\x07 b\\x9b31m\n"
+
+
+def test_figures_that_are_not_numbers_are_not_shown(monkeypatch):
+    """After a divergence the job returns to earlier figures, or ends with an error."""
+    console = terminal(80, is_terminal=False)
+    monkeypatch.setattr("textgen.training.display.PLAIN_LINE_SECONDS", 0.0)
+    progress = Progress(steps_per_epoch=1000, tokens_per_step=1)
+    with Display(console, Plan(TrainingConfig(minutes=5), 50), progress) as display, console.rich.capture() as capture:
+        for loss in (1.5, float("nan")):
+            progress.add_call(1, loss=loss, gradient_norm=1.0, seconds=1.0)
+            display.on_train_batch_end(0)
+    assert "loss 1.500" in capture.get()
+    assert "nan" not in capture.get()

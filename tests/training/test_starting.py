@@ -6,7 +6,7 @@ from textgen.generation import read_model
 from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import CheckpointStore
 from textgen.training import attempt
-from textgen.training.export import take_weights
+from textgen.training.conversion import take_weights
 
 KINDS = [
     {},

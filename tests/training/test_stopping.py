@@ -8,7 +8,9 @@ from textgen.dataset import encode
 from textgen.errors import CancelledError, StoppedError
 from textgen.generation import read_model
 from textgen.jobs import CheckpointStore, JobState
-from textgen.training.progress import Tracker
+from textgen.training import attempt
+from textgen.training.display import Display
+from textgen.training.progress import Progress
 
 SETTINGS = {"max_steps": 30, "eval_steps": 10}
 BOTH = pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, StoppedError), (signal.SIGINT, CancelledError)])
@@ -26,15 +28,15 @@ def at(evaluation, number):
 @BOTH
 def test_a_signal_ends_training_after_the_step_with_a_checkpoint(run, monkeypatch, tmp_path, number, error):
     """SIGTERM and Ctrl-C finish the step, save it, and say how to resume; the next run does."""
-    count = Tracker.on_train_batch_end
+    add_call = Progress.add_call
 
-    def count_and_send(tracker, batch, logs=None):
-        count(tracker, batch, logs)
-        if tracker.progress.step >= 20:
+    def add_and_send(progress, steps, **values):
+        add_call(progress, steps, **values)
+        if progress.step >= 20:
             send(number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Tracker, "on_train_batch_end", count_and_send)
+        patch.setattr(Progress, "add_call", add_and_send)
         with pytest.raises(error, match=r"^stopped at step \d+, which is saved; run the same command again to resume$"):
             run(max_steps=10**9)
     step = JobState.read(tmp_path / "job" / "state.json").steps
@@ -115,3 +117,29 @@ def test_the_test_text_is_evaluated_by_the_run_after_a_signal(run, monkeypatch, 
     assert summary["test_loss"] > 0
     assert JobState.read(job.state).status == "finished"
     assert job.metrics.read_text() == metrics
+
+
+@pytest.mark.parametrize("last", [3, 4, 10])
+def test_a_callback_can_end_training(run, monkeypatch, last_bytes, last):
+    """The step is saved, whether or not that was due, the job is stopped, and it resumes to the same results."""
+
+    class Ending(Display):
+        """Ends training as a user's own callback would."""
+
+        def on_train_batch_end(self, batch, logs=None):
+            super().on_train_batch_end(batch, logs)
+            if self._progress.step >= last:
+                self.model.stop_training = True
+
+    settings = {"max_steps": 16, "eval_steps": 10, "save_steps": 4, "lr_decay_steps": 1000, "dropout": 0.2}
+    _, whole, _ = run("whole", **settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(attempt, "Display", Ending)
+        _, job, _ = run("job", **settings)
+    state = JobState.read(job.state)
+    assert state.status == "stopped"
+    assert state.steps == CheckpointStore(job.checkpoints).steps()[0] >= last
+    summary, _, said = run("job", **settings)
+    assert f"Resuming from step {state.steps}" in said
+    assert summary["steps"] == 16
+    assert last_bytes(job) == last_bytes(whole)

@@ -5,7 +5,7 @@ import pytest
 
 from textgen.config import TrainingConfig
 from textgen.training.attempt import compile_model
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 
 TOKENS = 7
 
@@ -14,8 +14,8 @@ def oracle(model, ids):
     """The nats of a text read as one stream, token by token."""
     from textgen.corpus import Vocabulary, make_tokenizer
     from textgen.generation import LSTMStep
-    from textgen.training.export import to_model_file
-    from textgen.training.state import capture_model
+    from textgen.training.capture import capture_model
+    from textgen.training.conversion import to_model_file
 
     config = TrainingConfig(lstm_state_size=5, layers=2)
     vocabulary = Vocabulary(("", "[UNK]", *"abcde"), make_tokenizer("char"))

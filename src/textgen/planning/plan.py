@@ -120,17 +120,7 @@ class Plan:
             steps: the steps so far.
             minutes: the minutes of training so far.
         """
-        config = self.config
-        pairs = ((epochs, config.epochs), (steps, config.max_steps), (minutes, config.time_limit))
-        return min(1.0, max(done / limit for done, limit in pairs if limit is not None))
-
-    def is_stale(self, stale: int) -> bool:
-        """Returns whether patience has run out.
-
-        Args:
-            stale: the evaluations since the best one.
-        """
-        return self.config.patience is not None and stale >= self.config.patience
+        return min(1.0, max(self._shares(epochs=epochs, max_steps=steps, minutes=minutes).values()))
 
     def reached(self, *, epochs: float, steps: int, minutes: float, stale: int) -> list[str]:
         """Returns the settings whose limits the job has reached; empty if it is not finished.
@@ -141,14 +131,13 @@ class Plan:
             minutes: the minutes of training so far.
             stale: the evaluations since the best one.
         """
-        config = self.config
-        totals = {
-            "epochs": (epochs, config.epochs),
-            "max_steps": (steps, config.max_steps),
-            "minutes": (minutes, config.time_limit),
-            "patience": (stale, config.patience),
-        }
-        return [name for name, (done, limit) in totals.items() if limit is not None and done >= limit]
+        shares = self._shares(epochs=epochs, max_steps=steps, minutes=minutes, patience=stale)
+        return [name for name, share in shares.items() if share >= 1]
+
+    def _shares(self, **done: float) -> dict[str, float]:
+        """The share that is done of each limit, by the name of its setting."""
+        limits = {**vars(self.config), "minutes": self.config.time_limit}
+        return {name: value / limits[name] for name, value in done.items() if limits[name] is not None}
 
     def describe_model(self) -> str:
         """Returns the shape of the model in words."""

@@ -1,5 +1,20 @@
-"""The fit loop: callbacks, validation, checkpoints, export. Everything that needs a Keras model and files at once."""
+"""The fit loop: the controller and its callbacks, validation, checkpoints, export.
 
-from textgen.training.run import train
+Everything that needs a Keras model and files at once. Importing this package loads TensorFlow only when `train` is used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textgen.training.run import train
 
 __all__ = ["train"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports `train` on first use."""
+    if name == "train":
+        from textgen.training.run import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

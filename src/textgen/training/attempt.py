@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,26 +17,26 @@ from textgen.config.yaml_text import to_yaml
 from textgen.console import Console
 from textgen.corpus import UNKNOWN_ID, Corpus
 from textgen.dataset import Streams, training_windows
+from textgen.errors import DivergedError, named
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
-from textgen.model import LanguageModel, build_model, has_gpu
+from textgen.model import MOST_STEPS_PER_CALL, LanguageModel, build_model, has_gpu
 from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
-from textgen.training.best_model import restore_best_model
 from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints
+from textgen.training.conductor import Conductor
+from textgen.training.controller import Controller
+from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
-from textgen.training.evaluation import Evaluator
-from textgen.training.export import take_weights, to_model_file
-from textgen.training.limits import StopAtLimits
+from textgen.training.evaluator import Evaluator
 from textgen.training.optimization import make_optimizer
-from textgen.training.progress import Progress, Tracker
+from textgen.training.progress import Progress
 from textgen.training.results import Results
 from textgen.training.resuming import resume
-from textgen.training.schedule import Schedule
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 
 
 @dataclass(frozen=True)
@@ -125,17 +126,27 @@ class Attempt:
         self._results = self._restore_results(checkpoint)
         self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
 
-    def fit(self) -> None:
+    def fit(self) -> str:
         """Trains until a limit (`progress.status` is then `finished`) or a signal (`stopped`); at a limit, does nothing.
 
+        Returns:
+            Why training ended, as `Decision.end`; `rollback` asks for another attempt.
+
         Raises:
-            DivergedError: if the loss, the gradient or a weight is no longer a finite number.
+            DivergedError: if the loss, the gradient or a weight is no longer a finite number, and no other attempt is allowed.
             TextgenError: if the last save fails.
         """
         run, progress = self._run, self.progress
         plan = Plan(run.config, run.corpus.vocabulary.size)
-        evaluator = Evaluator(
+        controller = Controller(
             plan,
+            progress,
+            device="gpu" if has_gpu() else "cpu",
+            most_steps=MOST_STEPS_PER_CALL,
+            now=time.monotonic(),
+        )
+        evaluator = Evaluator(
+            run.config,
             to_file=self._to_file,
             results=self._results,
             progress=progress,
@@ -143,33 +154,18 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        if plan.reached(epochs=progress.epochs, steps=progress.step, minutes=progress.minutes, stale=progress.stale):
-            progress.status = "finished"
+        conductor = Conductor(controller, evaluator, run.signals)
+        conductor.set_model(self.model)
+        conductor.decide()
         self.note_state()
-        if progress.status == "finished" and not evaluator.is_due:
-            return
-        board = Board(run.summary_dir, progress, run.console)
-
-        def prepare_save() -> None:
-            if progress.best_loss is None:
-                self._results.add_model(evaluator.model_file(None))
-            board.flush()
-
-        save = SaveCheckpoints(
-            run.store,
-            self._results,
-            run.config,
-            run.identity,
-            progress,
-            before=prepare_save,
-            after=self.note_state,
-            console=run.console,
-        )
-        display = Display(run.console, plan, progress)
-        schedule = Schedule(plan, progress, "gpu" if has_gpu() else "cpu")
-        steps = [Tracker(progress), schedule, StopAtLimits(plan, progress, run.signals)]
-        with display:
-            self._fit([*steps, evaluator, board, save, display, *run.callbacks])
+        if not conductor.decision.end:
+            with Display(run.console, plan, progress) as display:
+                self._fit(conductor, display)
+        if progress.status == "stopped":
+            self.note_state()  # there may have been nothing new to save
+        if conductor.decision.end == "diverged":
+            raise _diverged(progress)
+        return conductor.decision.end
 
     def note_state(self, *, tested: bool = False) -> None:
         """Writes the job's state, which is not `finished` before the last step and the test text are evaluated.
@@ -188,9 +184,20 @@ class Attempt:
         state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
         state.write(self._run.job.state)
 
-    def _fit(self, callbacks: list[keras.callbacks.Callback]) -> None:
+    def _fit(self, conductor: Conductor, display: Display) -> None:
         """Runs the fit loop, without any step if only the last evaluation is missing."""
-        if self.progress.status == "finished":
+        run = self._run
+        save = SaveCheckpoints(
+            run.store,
+            self._results,
+            {**run.identity, "config": run.config.to_mapping()},
+            conductor,
+            to_file=self._to_file,
+            after=self.note_state,
+            console=run.console,
+        )
+        callbacks = [conductor, Board(run.summary_dir, conductor, run.console), save, display, *run.callbacks]
+        if conductor.prepare().end:
             around = keras.callbacks.CallbackList(callbacks, model=self.model)
             around.on_train_begin()
             around.on_train_end()
@@ -208,10 +215,7 @@ class Attempt:
         else:
             was_killed = state.status == "running" or state.steps != progress.step
         results.restore({} if checkpoint is None else checkpoint.facts.get("results", {}), cut=was_killed)
-        best = restore_best_model(run.job.model, run.store, progress, self._to_best_file, run.console)
-        if best is not None:
-            results.add_model(best)
-            results.write()
+        results.restore_model(run.store, progress, self._to_best_file, run.console)
         return results
 
     def _to_best_file(self, tensors: Mapping[str, np.ndarray], step: int, loss: float) -> ModelFile:
@@ -230,6 +234,19 @@ class Attempt:
             unwrapped=run.corpus.unwrapped,
             started_from=run.identity["started_from"],
         )
+
+
+def _diverged(progress: Progress) -> DivergedError:
+    """The error for a loss, a gradient or a weight that is not finite."""
+    again = (
+        f" with a learning rate of {progress.learning_rate:.3g}, halved {progress.rollbacks} times"
+        if progress.rollbacks
+        else ""
+    )
+    return DivergedError(
+        f"training diverged at step {progress.step}{again}: the loss, the gradient or a weight is no longer finite; "
+        f"lower {named('learning_rate')}, {named('weight_decay')} or {named('clip_gradients')} and run again to resume from the last checkpoint"
+    )
 
 
 def compile_model(config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None) -> LanguageModel:

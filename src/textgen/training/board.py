@@ -16,10 +16,9 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from textgen.console import Console
 from textgen.evaluation import Scores
-from textgen.training.progress import Progress
+from textgen.training.conductor import Conductor
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
-_TEXTS = ("train", "validation")
 _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
 """What TensorFlow adds to an operating system's error message."""
 
@@ -27,20 +26,19 @@ _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
 class Board(keras.callbacks.TensorBoard):
     """Keras' TensorBoard callback with the job's step on the x axis, since one Keras epoch is the whole run.
 
-    It keeps its own writers: after a failed write an event file is truncated, so the next event starts a new file.
+    After a failed write an event file is truncated, so the next event starts a new file.
 
     Args:
         directory: where the files go, in `train/` and `validation/`.
-        progress: the progress so far.
+        conductor: has the progress, and the decision to write it.
         console: receives a warning when a file cannot be written.
     """
 
-    def __init__(self, directory: Path, progress: Progress, console: Console) -> None:
+    def __init__(self, directory: Path, conductor: Conductor, console: Console) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
-        self._directory = directory
-        self._progress = progress
+        self._progress = conductor.progress
+        self._conductor = conductor
         self._console = console
-        self._open: dict[str, Any] = {}
         self._fails = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -53,20 +51,17 @@ class Board(keras.callbacks.TensorBoard):
         first = progress.step + (progress.scores is None)  # a step evaluated only now is written again
         start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
         with self._warning():
-            for text in _TEXTS:
-                writer = EventFileWriter(str(self._directory / text))
+            for directory in (self._train_dir, self._val_dir):
+                writer = EventFileWriter(directory)
                 writer.add_event(start)
                 writer.close()
         if progress.scores is not None:
             self._write_step()
 
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Does nothing: Keras would profile here."""
-
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes the step's values, if any."""
+        """Writes the values of a step that is reported."""
         del batch, logs
-        if self._progress.reports or self._progress.scores is not None:
+        if self._conductor.decision.report:
             self._write_step()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -74,47 +69,32 @@ class Board(keras.callbacks.TensorBoard):
 
     def on_train_end(self, logs: Any = None) -> None:
         """Closes the files."""
-        del logs
         with self._warning():
-            for writer in self._open.values():
-                writer.close()
-        self._open.clear()
-
-    def flush(self) -> None:
-        """Flushes all writers."""
-        with self._warning():
-            for writer in self._open.values():
-                writer.flush()
-            self._fails = self._fails and not self._open
+            super().on_train_end(logs)
 
     def _write_step(self) -> None:
         progress = self._progress
+        values = {
+            "learning_rate": progress.learning_rate,
+            "tokens_per_second": progress.tokens_per_second,
+            "gradient_norm": progress.gradient_norm,
+        }
         with self._warning():
-            values = {
-                "learning_rate": progress.learning_rate,
-                "tokens_per_second": progress.tokens_per_second,
-                "gradient_norm": progress.gradient_norm,
-            }
-            self._write("train", progress.window_scores, values)
+            with self._train_writer.as_default(progress.step):
+                self._write(progress.window_scores, values)
             if progress.scores is not None:
-                self._write("validation", progress.scores, {})
-                if progress.sample:
-                    with self._writer("validation").as_default():
-                        tf.summary.text("sample", _as_markdown(progress.sample), step=progress.step)
+                with self._val_writer.as_default(progress.step):
+                    self._write(progress.scores, {})
+                    if progress.sample:
+                        self.summary.text("sample", _as_markdown(progress.sample))
+            self._fails = False
 
-    def _write(self, text: str, scores: Scores, values: dict[str, float]) -> None:
+    def _write(self, scores: Scores, values: dict[str, float]) -> None:
         """Writes the scores, under the same names for both texts, and other values."""
         named = {"loss": scores.loss, "perplexity": scores.perplexity, "bits_per_character": scores.bits_per_character}
-        with self._writer(text).as_default():
-            for name, value in {**named, **values}.items():
-                if value <= _LARGEST_FLOAT32:
-                    tf.summary.scalar(name, value, step=self._progress.step)
-
-    def _writer(self, text: str) -> Any:
-        """The writer of a text, opened on first use."""
-        if text not in self._open:
-            self._open[text] = tf.summary.create_file_writer(str(self._directory / text))
-        return self._open[text]
+        for name, value in {**named, **values}.items():
+            if value <= _LARGEST_FLOAT32:
+                self.summary.scalar(name, value)
 
     @contextlib.contextmanager
     def _warning(self) -> Iterator[None]:
@@ -125,11 +105,11 @@ class Board(keras.callbacks.TensorBoard):
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
-            self._open.clear()
+            self._writers.clear()
             if not self._fails:
                 reason = reason_of(error)
                 self._console.warn(
-                    f"cannot write TensorBoard's files in {self._directory} (since step {self._progress.step}): {reason}; "
+                    f"cannot write TensorBoard's files in {self.log_dir} (since step {self._progress.step}): {reason}; "
                     "training continues"
                 )
             self._fails = True

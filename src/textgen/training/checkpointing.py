@@ -1,4 +1,4 @@
-"""Saves a run's results and its complete training state."""
+"""Saves the complete state of training, with its results."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 import keras
 import numpy as np
 
-from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.errors import InputOutputError, TextgenError
+from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore
-from textgen.training.limits import diverged
-from textgen.training.progress import Progress
+from textgen.training.conductor import Conductor
+from textgen.training.controller import Decision
 from textgen.training.results import Results
-from textgen.training.state import capture
 
 
 class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
-    """Saves after each evaluation, every `save_steps`, every `save_minutes`, and when training stops.
+    """Keras' ModelCheckpoint, but the controller decides when to save, and checkpoints are complete.
 
-    It replaces when and how Keras' ModelCheckpoint saves. Keras counts batches within an epoch and overwrites files in
-    place, and its files lack the dropout generators, the LSTM states and the position in the text.
+    Keras counts the batches of an epoch and overwrites files in place, and its files lack the dropout generators, the LSTM
+    states and the position in the text.
 
     A full or failing disk does not end training: the next save tries again. Only if the last save fails does training
     end with an error.
@@ -31,10 +30,9 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
     Args:
         store: the job's checkpoints.
         results: written first, so that a checkpoint can record the length of the logs.
-        config: the settings, stored in each checkpoint.
-        identity: other facts to store in each checkpoint, such as the hash of the text.
-        progress: the progress so far.
-        before: called before each save.
+        facts: other facts to store in each checkpoint, such as the settings and the hash of the text.
+        conductor: has the decision and the tensors to save.
+        to_file: builds a model file from these tensors and the step, until an evaluation has a better one.
         after: called after each successful save.
         console: receives a warning when a save fails.
     """
@@ -43,11 +41,10 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         self,
         store: CheckpointStore,
         results: Results,
-        config: TrainingConfig,
-        identity: Mapping[str, Any],
-        progress: Progress,
+        facts: Mapping[str, Any],
+        conductor: Conductor,
         *,
-        before: Callable[[], None],
+        to_file: Callable[[Mapping[str, np.ndarray], int, None], ModelFile],
         after: Callable[[], None],
         console: Console,
     ) -> None:
@@ -55,62 +52,53 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         super().__init__(filepath=str(store.directory / "unused.keras"))
         self._store = store
         self._results = results
-        self._config = config
-        self._identity = identity
-        self._progress = progress
-        self._before = before
+        self._facts = facts
+        self._conductor = conductor
+        self._to_file = to_file
         self._after = after
         self._console = console
-        self._last_save = time.monotonic()
+        self._carried_out: Decision | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Saves the evaluation that an interrupted run had left out, if there was one."""
-        if self._progress.scores is not None:
-            self._save_model(self._progress.epoch, None, logs)
+        self._save_model(0, None, logs)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Saves if a save is due."""
-        progress, every = self._progress, self._config.save_steps
-        on_grid = every is not None and progress.epoch_step % every == 0
-        overdue = time.monotonic() - self._last_save >= self._config.save_minutes * 60
-        if progress.scores is not None or progress.status != "running" or on_grid or overdue:
-            self._save_model(progress.epoch, batch, logs)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Does nothing: one Keras epoch is the whole run, and its last step is already saved."""
+    def _should_save_on_batch(self, batch: int) -> bool:
+        """Asks the decision; Keras would count batches."""
+        del batch
+        return self._conductor.decision.save
 
     def _save_model(self, epoch: int, batch: int | None, logs: Any) -> None:
+        """Carries out a decision once, although Keras also calls this at the end, for a run that a user's callback has ended."""
+        del epoch, batch, logs
+        decision = self._conductor.decision
+        if decision.save and decision is not self._carried_out:
+            self._carried_out = decision
+            self._save(is_last=bool(decision.end))
+
+    def _save(self, *, is_last: bool) -> None:
         """Writes the results and a checkpoint of the current step.
 
         Raises:
-            DivergedError: if a number in it is not finite; nothing is written.
             InputOutputError: if a write of the last save fails.
         """
-        del epoch, batch, logs
-        progress = self._progress
-        tensors = capture(self.model)
-        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-            raise diverged(progress)
-        self._before()
+        progress, tensors = self._conductor.progress, self._conductor.tensors
+        step = progress.step
+        if progress.best_loss is None:
+            self._results.add_model(self._to_file(tensors, step, None))
         failures = [error for write in (self._results.write, lambda: self._write(tensors)) if (error := _try(write))]
-        self._last_save = time.monotonic()
-        if failures and progress.status != "running":
-            raise InputOutputError(
-                f"the last save, of step {progress.step}, is incomplete: {failures[0]}"
-            ) from failures[0]
+        self._conductor.controller.note_save(time.monotonic())
+        if failures and is_last:
+            raise InputOutputError(f"the last save, of step {step}, is incomplete: {failures[0]}") from failures[0]
         if failures:
             self._console.warn(
-                f"the save of step {progress.step} is incomplete; training continues, and the next save tries again: {failures[0]}"
+                f"the save of step {step} is incomplete; training continues, and the next save tries again: {failures[0]}"
             )
 
     def _write(self, tensors: Mapping[str, np.ndarray]) -> None:
-        facts = {
-            **self._identity,
-            "config": self._config.to_mapping(),
-            "progress": self._progress.state(),
-            "results": self._results.state(),
-        }
-        self._store.write(Checkpoint(self._progress.step, tensors, facts), self._progress.best_step)
+        progress = self._conductor.progress
+        facts = {**self._facts, "progress": progress.state(), "results": self._results.state()}
+        self._store.write(Checkpoint(progress.step, tensors, facts), progress.best_step)
         self._after()
 
 

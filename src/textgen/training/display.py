@@ -64,6 +64,8 @@ class Display(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Shows the step, and the scores if it was evaluated."""
         del batch, logs
+        if self._progress.has_diverged:
+            return  # its figures are not numbers, and the job returns to earlier ones
         if self._live is not None and self._task is not None:
             self._live.update(self._task, completed=self._fraction, description=self._status())
         elif time.monotonic() - self._last_line >= PLAIN_LINE_SECONDS:

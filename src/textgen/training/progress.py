@@ -1,14 +1,11 @@
-"""The progress of training: updated by the first callback, read by all others, stored in every checkpoint."""
+"""The progress of a job, as its checkpoints store it."""
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
-
-import keras
-import numpy as np
 
 from textgen.evaluation import Scores
 
@@ -60,6 +57,7 @@ class Progress:
         best_train_loss: the training loss before `best_step`, in nats per token.
         stale: the number of evaluations since `best_step`.
         status: `stopped` or `finished` when training ends with this step.
+        has_diverged: whether the loss, a gradient or a weight is no longer a finite number.
         scores: the validation scores, if this step was evaluated.
         sample: the text generated after this step, if it was evaluated.
         run_steps: the updates made by this process, without the first call, in which TensorFlow traces the model; -1
@@ -91,6 +89,7 @@ class Progress:
     best_train_loss: float | None = None
     stale: int = 0
     status: Literal["running", "stopped", "finished"] = "running"
+    has_diverged: bool = False
     scores: Scores | None = None
     sample: str = ""
     run_steps: int = -1
@@ -156,73 +155,63 @@ class Progress:
             setattr(self, name, state.get(name, getattr(self, name)))
 
     @property
-    def reports(self) -> bool:
-        """Whether this step ends a report window."""
-        return self.window_steps == REPORT_STEPS
+    def window_ends(self) -> bool:
+        """Whether the report window ends with this step, because it is full or the step was evaluated."""
+        return self.window_steps == REPORT_STEPS or self.scores is not None
 
+    def start_call(self, *, learning_rate: float, dropout: float) -> None:
+        """Closes a report window that ends here, before the next call of steps.
 
-class Tracker(keras.callbacks.Callback):
-    """Counts steps, epochs and training time; must be the first in the list of callbacks.
+        Args:
+            learning_rate: the rate of the last step of the call.
+            dropout: the dropout of its steps.
+        """
+        self.learning_rate, self.dropout = learning_rate, dropout
+        if self.scores is not None:
+            self.scores = None
+            self.loss_sum, self.loss_steps, self.window_steps = 0.0, 0, 0
+        elif self.window_ends:
+            self.loss_sum += self.window_loss * self.window_steps
+            self.loss_steps += self.window_steps
+            self.window_steps = 0
 
-    Keras' metrics are running averages. They are reset at every report window and after an evaluation. A job that resumes
-    within a window continues its averages, although `fit` resets them after its first callbacks.
+    def add_call(self, steps: int, *, loss: float, gradient_norm: float, seconds: float) -> None:
+        """Adds a call of steps.
 
-    Args:
-        progress: the progress to update.
-    """
-
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
-        self.progress = progress
-        self._began = 0.0
-        self._accumulated: list[Any] = []
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        """Copies the metrics before `fit` resets them."""
-        del logs
-        self._accumulated = [np.array(variable.numpy()) for variable in self._accumulators]
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Restores the metrics."""
-        del epoch, logs
-        for variable, value in zip(self._accumulators, self._accumulated, strict=True):
-            variable.assign(value)
-
-    @property
-    def _accumulators(self) -> list[Any]:
-        return [variable for metric in self.model.metrics for variable in metric.variables]
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Closes a full report window and starts the clock."""
-        del batch, logs
-        progress = self.progress
-        if progress.scores is not None:
-            progress.scores = None
-            progress.loss_sum, progress.loss_steps, progress.window_steps = 0.0, 0, 0
-        elif progress.reports:
-            progress.loss_sum += progress.window_loss * progress.window_steps
-            progress.loss_steps += progress.window_steps
-            progress.window_steps = 0
-        if progress.window_steps == 0:
-            self.model.reset_metrics()
-        self._began = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Adds the steps of this call."""
-        del batch
-        logs = logs or {}
-        progress, steps = self.progress, len(self.model.next_rates)
-        progress.window_loss = float(logs["loss"])  # waits for TensorFlow
-        progress.gradient_norm = float(logs["gradient_norm"])
-        elapsed = time.monotonic() - self._began
-        progress.seconds += elapsed
-        if progress.run_steps < 0:
-            progress.run_steps = 0
+        Args:
+            steps: the number of steps, which do not go beyond the end of an epoch.
+            loss: the mean loss in the report window, in nats per token.
+            gradient_norm: the mean norm of the gradients there.
+            seconds: how long the call took.
+        """
+        self.window_loss, self.gradient_norm = loss, gradient_norm
+        self.has_diverged = not (math.isfinite(loss) and math.isfinite(gradient_norm))
+        self.seconds += seconds
+        if self.run_steps < 0:
+            self.run_steps = 0
         else:
-            progress.run_steps += steps
-            progress.run_seconds += elapsed
-        progress.step += steps
-        progress.epoch_step += steps
-        if progress.epoch_step == progress.steps_per_epoch:
-            progress.epoch, progress.epoch_step = progress.epoch + 1, 0
-        progress.window_steps += steps
+            self.run_steps += steps
+            self.run_seconds += seconds
+        self.step += steps
+        self.epoch_step += steps
+        if self.epoch_step == self.steps_per_epoch:
+            self.epoch, self.epoch_step = self.epoch + 1, 0
+        self.window_steps += steps
+
+    def add_scores(self, scores: Scores, sample: str) -> bool:
+        """Adds the evaluation of this step.
+
+        Args:
+            scores: the validation scores.
+            sample: the text generated after this step.
+
+        Returns:
+            Whether this step is the best so far.
+        """
+        self.scores, self.scored_step, self.sample = scores, self.step, sample
+        if self.best_loss is not None and scores.loss >= self.best_loss:
+            self.stale += 1
+            return False
+        self.best_loss, self.best_step, self.stale = scores.loss, self.step, 0
+        self.best_train_loss = self.train_loss
+        return True

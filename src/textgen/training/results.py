@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from textgen.generation import ModelFile, write_model
-from textgen.jobs import JobDirectory, LogFile, as_json
+import numpy as np
+
+from textgen.console import Console
+from textgen.errors import TextgenError
+from textgen.generation import ModelFile, read_model, write_model
+from textgen.jobs import CheckpointStore, JobDirectory, LogFile, as_json
+from textgen.training.progress import Progress
 
 
 class Results:
@@ -66,3 +72,42 @@ class Results:
         """
         self._metrics.restore(state.get("metrics", {}), cut=cut)
         self._samples.restore(state.get("samples", {}), cut=cut)
+
+    def restore_model(
+        self,
+        store: CheckpointStore,
+        progress: Progress,
+        to_file: Callable[[Mapping[str, np.ndarray], int, float], ModelFile],
+        console: Console,
+    ) -> None:
+        """Writes the model file from the best checkpoint unless it is already that of the best step.
+
+        It may have been lost, may not have been written because the disk was full, or may come from a later step than the
+        checkpoint, which a killed trainer had reached.
+
+        Args:
+            store: the checkpoints.
+            progress: has the best step; it is cleared if the best checkpoint is lost, too.
+            to_file: builds a model file from a checkpoint's tensors, its step and the validation loss.
+            console: receives a warning if the best model is lost.
+
+        Raises:
+            TextgenError: if a write fails.
+        """
+        step, loss = progress.best_step, progress.best_loss
+        if step is None or loss is None or _step_of(self._path) == step:
+            return
+        try:
+            self._model = to_file(store.read(step).tensors, step, loss)
+        except TextgenError as error:
+            console.warn(f"the best model, of step {step}, is lost; the next evaluation becomes the best: {error}")
+            progress.forget_best()
+        self.write()
+
+
+def _step_of(path: Path) -> int | None:
+    """The step of a model file, or None if it is missing or damaged."""
+    try:
+        return read_model(path).step
+    except TextgenError:
+        return None

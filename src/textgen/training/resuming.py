@@ -12,8 +12,8 @@ from textgen.errors import DataError, named
 from textgen.formatting import described
 from textgen.jobs import Checkpoint
 from textgen.model import LanguageModel
+from textgen.training.capture import restore
 from textgen.training.progress import Progress
-from textgen.training.state import restore
 
 _STREAM_SETTINGS = ("batch_size", "unroll_steps", "seed")
 """Changing one of these changes the streams, so neither the position in the text nor the LSTM states fit any longer."""

@@ -17,19 +17,19 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
-from textgen.errors import DivergedError, MissingError, UnavailableError, named
+from textgen.errors import MissingError, UnavailableError, named
 from textgen.generation import ModelFile, read_model
 from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
+from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_device, gpu_details
-from textgen.training.evaluation import metrics_record
-from textgen.training.export import score_values, take_weights
+from textgen.training.evaluator import metrics_record
 from textgen.training.progress import Progress
-from textgen.training.validation import Validator
+from textgen.training.validator import Validator
 from textgen.version import __version__
 
 
@@ -126,19 +126,23 @@ def train(
     )
     attempt = Attempt(run, checkpoint, rollbacks=0)
     del checkpoint  # with its tensors, which would take memory for as long as training runs
-    while not _fit(run, attempt):
+    while attempt.fit() == "rollback":
         rollbacks = attempt.progress.rollbacks + 1
+        console.warn(
+            f"training diverged at step {attempt.progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
+            f"({rollbacks} of at most {config.max_rollbacks} times)"
+        )
         del attempt
         gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
         attempt = Attempt(run, _newest(job, store, console), rollbacks)
     progress = attempt.progress
-    if progress.status == "stopped":
+    if signals.received is not None and progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
     summary = {}
     if progress.scores is not None:
         summary = metrics_record(progress)
         _say_best(console, progress, patience=config.patience)
-    if corpus.test is not None:
+    if corpus.test is not None and progress.status == "finished":
         signals.hold()
         try:
             signals.check()
@@ -155,26 +159,6 @@ def train(
         summary |= score_values(scores, "test")
         attempt.note_state(tested=True)
     return summary
-
-
-def _fit(run: Run, attempt: Attempt) -> bool:
-    """Trains; returns whether that succeeded. If not, the loss is no longer a number, and another attempt is allowed.
-
-    Raises:
-        DivergedError: if the last allowed attempt diverged.
-    """
-    progress, allowed = attempt.progress, run.config.max_rollbacks
-    try:
-        attempt.fit()
-    except DivergedError:
-        if progress.rollbacks >= allowed:
-            raise
-        run.console.warn(
-            f"training diverged at step {progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
-            f"({progress.rollbacks + 1} of at most {allowed} times)"
-        )
-        return False
-    return True
 
 
 def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:

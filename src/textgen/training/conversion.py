@@ -11,7 +11,7 @@ from textgen.corpus import Vocabulary
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
 from textgen.model import LanguageModel
-from textgen.training.state import capture_model, restore
+from textgen.training.capture import capture_model, restore
 from textgen.version import __version__
 
 

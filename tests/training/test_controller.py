@@ -1,0 +1,384 @@
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textgen.config import TrainingConfig
+from textgen.evaluation import Scores
+from textgen.planning import Plan, dropout
+from textgen.training.controller import Controller, Decision, learning_rate
+from textgen.training.progress import Progress
+
+MOST_STEPS = 10
+
+
+def controller_of(config, progress, *, device="cpu", now=0.0):
+    return Controller(Plan(config, 5), progress, device=device, most_steps=MOST_STEPS, now=now)
+
+
+def progress_of(**values):
+    return Progress(**{"steps_per_epoch": 100, "tokens_per_step": 1, **values})
+
+
+def scores_of(loss):
+    return Scores(loss, 1, 1.0, 0.0)
+
+
+def observe(controller, steps, *, loss=1.0, gradient_norm=1.0, seconds=0.1):
+    """Adds a call of steps."""
+    controller.progress.add_call(steps, loss=loss, gradient_norm=gradient_norm, seconds=seconds)
+    controller.estimate_total()
+
+
+class Run:
+    """A run without a model, in which each step takes the same time on a clock of its own.
+
+    Attributes:
+        evaluated: the steps that were evaluated.
+        saved: the steps that were saved.
+        calls: the step before each call, and its decision.
+        end: why the run ended.
+    """
+
+    def __init__(self, config, progress=None, *, seconds_per_step=0.01, losses=(), signal_at=None, device="cpu"):
+        self.progress = progress or progress_of()
+        self.controller = controller_of(config, self.progress, device=device)
+        self.evaluated: list[int] = []
+        self.saved: list[int] = []
+        self.calls: list[tuple[int, Decision]] = []
+        losses, now = iter(losses), 0.0
+        while True:
+            signal = signal_at is not None and self.progress.step >= signal_at
+            decision = self.controller.decide(now, signal=signal)
+            if decision.evaluate:
+                self.evaluated.append(self.progress.step)
+                self.progress.add_scores(scores_of(next(losses, 1.0)), "")
+                continue
+            if decision.save:
+                self.saved.append(self.progress.step)
+                self.controller.note_save(now)
+            if decision.end:
+                self.end = decision.end
+                return
+            self.calls.append((self.progress.step, decision))
+            self.progress.start_call(learning_rate=decision.rates[-1], dropout=decision.dropout)
+            seconds = len(decision.rates) * seconds_per_step
+            observe(self.controller, len(decision.rates), seconds=seconds)
+            now += seconds
+
+    @property
+    def dropouts(self):
+        """The dropout of each step."""
+        return [decision.dropout for _, decision in self.calls for _ in decision.rates]
+
+
+def test_the_controller_needs_no_tensorflow():
+    """A process that only decides loads neither TensorFlow nor Keras."""
+    program = "import sys, textgen.training.controller; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "False False\n"
+
+
+def test_a_decision_can_be_sent_as_json():
+    """Numbers, strings and tuples of them come back as they were."""
+    decision = controller_of(TrainingConfig(), progress_of(run_steps=400, run_seconds=1.0)).decide(0.0)
+    assert len(decision.rates) == MOST_STEPS
+    values = json.loads(json.dumps(dataclasses.asdict(decision)))
+    assert Decision(**{**values, "rates": tuple(values["rates"])}) == decision
+
+
+@settings(deadline=None)
+@given(
+    steps=st.integers(1, 60),
+    per_epoch=st.integers(1, 30),
+    eval_steps=st.none() | st.integers(1, 12),
+    save_steps=st.none() | st.integers(1, 12),
+    stop=st.integers(1, 60),
+    speed=st.sampled_from([1e-4, 0.03, 10.0]),
+)
+def test_an_interrupted_run_evaluates_the_same_steps(steps, per_epoch, eval_steps, save_steps, stop, speed):
+    """A signal moves neither the evaluations nor the learning rates, and each call ends where something is due."""
+    config = TrainingConfig(max_steps=steps, eval_steps=eval_steps, save_steps=save_steps, save_minutes=1e6)
+    whole = Run(config, progress_of(steps_per_epoch=per_epoch, tokens_per_step=1000))
+    first = Run(
+        config, progress_of(steps_per_epoch=per_epoch, tokens_per_step=1000), seconds_per_step=speed, signal_at=stop
+    )
+    progress = progress_of(steps_per_epoch=per_epoch, tokens_per_step=1000)
+    progress.restore(json.loads(json.dumps(first.progress.state())))
+    second = Run(config, progress)
+    assert first.saved[-1] == first.progress.step
+    assert first.evaluated + second.evaluated == whole.evaluated
+    assert whole.evaluated[-1] == whole.progress.step == second.progress.step == steps
+    rates = [[rate for _, decision in run.calls for rate in decision.rates] for run in (whole, first, second)]
+    assert rates[1] + rates[2] == rates[0]
+    for run in (whole, first):
+        due = {step for step, decision in run.calls if decision.report or decision.save}
+        assert due >= set(run.evaluated) - {run.progress.step}
+        if save_steps is not None:
+            assert all(step in run.saved for step in range(1, run.progress.step) if step % per_epoch % save_steps == 0)
+    assert second.end == "max_steps"
+
+
+def test_without_an_observation_the_answer_stays_the_same():
+    """Asking changes nothing, so that an answer can be asked for, or sent, twice."""
+    progress = progress_of(steps_per_epoch=7, step=10, epoch=1, epoch_step=3, run_steps=5, run_seconds=1.0)
+    controller = controller_of(TrainingConfig(minutes=1, eval_steps=3), progress)
+    before = dataclasses.replace(progress)
+    assert controller.decide(3.0) == controller.decide(3.0) == Decision(evaluate=True)
+    controller.progress.add_scores(scores_of(1.0), "")
+    after = dataclasses.replace(progress)
+    assert controller.decide(3.0) == controller.decide(3.0)
+    assert progress == after != before
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "end", "status"),
+    [
+        ({"step": 20}, {"max_steps": 20}, "max_steps", "finished"),
+        ({"epoch": 3}, {"epochs": 3}, "epochs", "finished"),
+        ({"seconds": 60.0}, {"minutes": 1}, "minutes", "finished"),
+        ({"stale": 4}, {"minutes": 1, "patience": 4}, "patience", "finished"),
+        ({}, {"minutes": 1}, "", "running"),
+    ],
+)
+def test_the_end_names_its_limit(values, options, end, status):
+    """Training ends at the first limit that is reached, once its last step is evaluated."""
+    progress = progress_of(**{"step": 10, "epoch_step": 1, **values})
+    controller = controller_of(TrainingConfig(**options), progress)
+    decision = controller.decide(0.0)
+    assert decision.evaluate == bool(end)
+    if end:
+        stale = progress.stale
+        controller.progress.add_scores(scores_of(1.0), "")
+        progress.stale = stale
+        decision = controller.decide(0.0)
+        assert decision.save
+        assert not decision.rates
+    assert (decision.end, decision.status) == (end, status)
+
+
+def test_a_signal_ends_a_run_before_its_evaluation_and_not_after_its_last():
+    """An evaluation may take long, so the next run makes it; a job that is done stays finished."""
+    progress = progress_of(step=10, epoch_step=10)
+    controller = controller_of(TrainingConfig(eval_steps=10, max_steps=10), progress)
+    stopped = controller.decide(0.0, signal=True)
+    assert (stopped.end, stopped.status, stopped.evaluate, stopped.rates) == ("signal", "stopped", False, ())
+    controller.progress.add_scores(scores_of(1.0), "")
+    assert controller.decide(0.0, signal=True).status == "finished"
+
+
+def test_a_users_callback_ends_a_run_with_a_save():
+    """The job is stopped, as after a signal."""
+    controller = controller_of(TrainingConfig(), progress_of())
+    assert not controller.decide(0.0, stopped=True).save  # nothing is new
+    observe(controller, 3, seconds=0.1)
+    decision = controller.decide(0.0, stopped=True)
+    assert (decision.end, decision.status, decision.save) == ("callback", "stopped", True)
+
+
+def test_a_save_is_due_on_its_grid_and_after_a_time():
+    """The clock decides only about saves in between, and each save starts it again, even one that failed."""
+    controller = controller_of(TrainingConfig(save_minutes=2, save_steps=15), progress_of(), now=1000.0)
+    due = {}
+    for steps, now in ((10, 1119.0), (1, 1120.0), (1, 1121.0), (3, 1122.0), (7, 1242.0)):
+        observe(controller, steps, seconds=0.1)
+        step = controller.progress.step
+        due[step] = controller.decide(now).save
+        if due[step]:
+            controller.note_save(now)
+            assert not controller.decide(now + 1e6).save  # nothing is new
+        controller.progress.start_call(learning_rate=1.0, dropout=0.0)
+    assert due == {10: False, 11: True, 12: False, 15: True, 22: True}
+
+
+@pytest.mark.parametrize(("rollbacks", "end"), [(0, "rollback"), (1, "rollback"), (2, "diverged")])
+@pytest.mark.parametrize("found", ["loss", "norm", "evaluation", "save"])
+def test_divergence_is_never_saved_and_ends_in_a_rollback_while_any_is_left(found, rollbacks, end):
+    """It may be found in the loss, the gradient, an evaluation or the numbers that are to be saved."""
+    progress = progress_of(rollbacks=rollbacks)
+    controller = controller_of(TrainingConfig(max_rollbacks=2, save_steps=5), progress)
+    loss, norm = (math.nan if found == "loss" else 1.0), (math.inf if found == "norm" else 1.0)
+    observe(controller, 5, loss=loss, gradient_norm=norm, seconds=0.1)
+    if found == "evaluation":
+        progress.has_diverged = True
+    decision = controller.decide(0.0, signal=True, is_finite=lambda: found != "save")
+    assert decision == Decision(end=end)
+    assert decision.status == "running"
+
+
+def test_patience_ends_a_run_after_so_many_evaluations_without_improvement():
+    """The best one is kept, and an equal one does not count as better."""
+    run = Run(TrainingConfig(max_steps=100, eval_steps=5, patience=3), losses=(2.0, 1.0, 1.5, 1.0, 1.2, 0.5))
+    assert run.end == "patience"
+    assert run.evaluated == run.saved == [5, 10, 15, 20, 25]
+    assert (run.progress.best_step, run.progress.best_loss, run.progress.stale) == (10, 1.0, 3)
+
+
+def test_patience_that_ends_with_a_resumed_evaluation_allows_no_further_step():
+    """A run that was stopped before its last evaluation ends as an uninterrupted one would."""
+    progress = progress_of(step=25, epoch_step=25, scored_step=20, best_loss=1.0, best_step=10, stale=2)
+    run = Run(TrainingConfig(max_steps=100, eval_steps=5, patience=3), progress, losses=(1.2,))
+    assert (run.end, run.evaluated, run.saved, run.calls) == ("patience", [25], [25], [])
+
+
+def test_short_texts_are_evaluated_every_few_epochs():
+    """The evaluated ends of epochs are at least 100 steps apart."""
+    run = Run(TrainingConfig(epochs=20), progress_of(steps_per_epoch=12, tokens_per_step=1000))
+    assert run.evaluated == [108, 216, 240]
+
+
+def test_the_learning_rate_falls_in_a_staircase():
+    """With lr_decay_steps=N the rate is multiplied every N steps and constant in between, whatever the total."""
+    config = TrainingConfig(learning_rate=0.8, lr_decay_steps=3, lr_decay_rate=0.5)
+    assert [learning_rate(config, step, 5) for step in range(8)] == [0.8] * 3 + [0.4] * 3 + [0.2] * 2
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
+    """Without lr_decay_steps the rate rises for a tenth of a short job, ends at 3% and stays there."""
+    config = TrainingConfig(learning_rate=1.0)
+    rates = [learning_rate(config, step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(0.98, abs=0.01)
+    assert rates[50] == pytest.approx(0.515)
+    assert rates[100] == learning_rate(config, 500, 100) == pytest.approx(0.03)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_an_unknown_total_counts_as_far_away():
+    """While the total is unknown, the rate stays at its maximum after 100 steps of warm-up."""
+    config = TrainingConfig(learning_rate=1.0)
+    assert learning_rate(config, 49, None) == pytest.approx(0.5)
+    assert learning_rate(config, 10**6, None) == 1.0
+
+
+def test_each_rollback_halves_the_rates():
+    """All steps of a call have their own rate, each of them halved."""
+    config = TrainingConfig(max_steps=1000)
+    values = {"step": 50, "epoch_step": 50, "run_steps": 400, "run_seconds": 1.0}
+    plain, halved = (
+        controller_of(config, progress_of(rollbacks=rollbacks, **values)).decide(0.0) for rollbacks in (0, 2)
+    )
+    assert plain.rates == tuple(learning_rate(config, step, 1000) for step in range(50, 60))
+    assert halved.rates == tuple(rate / 4 for rate in plain.rates)
+
+
+def test_the_total_of_a_timed_job_is_estimated_and_corrected_once():
+    """After 20 steps and 5% of the time, the remaining time is converted to steps, and again after 30%; later speeds change nothing."""
+    progress = progress_of(steps_per_epoch=1000)
+    controller = controller_of(TrainingConfig(minutes=1), progress)
+    progress.run_steps = 0
+    totals = []
+    for steps, seconds in ((19, 4.0), (1, 0.0), (40, 13.9), (0, 0.1), (40, 41.0)):
+        observe(controller, steps, seconds=seconds)
+        totals.append((progress.total_steps, progress.total_corrected))
+    assert totals == [(None, False), (300, False), (300, False), (200, True), (200, True)]
+
+
+def test_a_total_that_epochs_bound_is_exact():
+    """The speed never moves the end of a job whose epochs fit into its time."""
+    progress = progress_of(steps_per_epoch=10, step=100, epoch=10, run_steps=0)
+    controller = controller_of(TrainingConfig(minutes=1, epochs=12), progress)
+    progress.run_steps = 100
+    for seconds in (4.0, 14.0, 12.0):
+        observe(controller, 0, seconds=seconds)
+        assert progress.total_steps == 120
+
+
+def long_run(config, **options):
+    return Run(config, progress_of(steps_per_epoch=500, tokens_per_step=2000), **options)
+
+
+def test_dropout_follows_the_passes_that_a_timed_job_will_make():
+    """It starts with that for the estimated speed, and changes when the total of steps is estimated and corrected."""
+    slow = long_run(TrainingConfig(minutes=1, lstm_state_size=512), seconds_per_step=0.015).dropouts
+    assert slow[0] == slow[-1] == dropout(8, 10**6, "char", started=False)
+    fast = long_run(TrainingConfig(minutes=1, lstm_state_size=512), seconds_per_step=0.003).dropouts
+    assert fast[0] == slow[0]
+    changes = [step for step in range(1, len(fast)) if fast[step] != fast[step - 1]]
+    assert changes == pytest.approx([1000], abs=20)
+    assert fast[-1] == dropout(40, 10**6, "char", started=False) > fast[0]
+
+
+@pytest.mark.parametrize(("limits", "passes"), [({"epochs": 18}, 18), ({"max_steps": 10_000}, 20)])
+def test_dropout_is_exact_from_the_start_without_a_time_limit(limits, passes):
+    """With epochs or steps alone it depends on nothing else."""
+    assert set(long_run(TrainingConfig(**limits)).dropouts) == {dropout(passes, 10**6, "char", started=False)}
+
+
+def test_a_given_dropout_stays():
+    """A number in the config is used from the first step to the last, whatever the checkpoint has."""
+    assert set(long_run(TrainingConfig(minutes=0.1, dropout=0.25)).dropouts) == {0.25}
+    assert set(Run(TrainingConfig(minutes=0.1, dropout=0.25), progress_of(dropout=0.7)).dropouts) == {0.25}
+
+
+def test_a_resumed_job_keeps_the_dropout_of_its_checkpoint():
+    """Once the total is corrected, it no longer changes, whatever the speed."""
+    resumed = progress_of(step=100, epoch=1, total_steps=2000, total_corrected=True, dropout=0.45)
+    assert set(Run(TrainingConfig(minutes=0.1), resumed).dropouts) == {0.45}
+
+
+def test_a_job_with_a_little_more_time_continues_where_the_cosine_would_be():
+    """With a new limit in minutes, the rate follows the elapsed share of the time until the total is estimated again."""
+    progress = progress_of(steps_per_epoch=1000, step=900, epoch_step=900, seconds=1800.0)
+    config = TrainingConfig(minutes=31, learning_rate=1.0)
+    controller = controller_of(config, progress)
+    assert controller.decide(0.0).rates == (learning_rate(config, 900, 930),)
+    assert learning_rate(config, 900, 930) < 0.04
+    for steps, seconds in ((2, 2.0), (20, 4.0)):
+        observe(controller, steps, seconds=seconds)
+    assert progress.total_steps == 922 + 54 * 20 / 4
+
+
+def test_a_job_that_was_stopped_early_has_the_full_rate_until_its_total_is_known():
+    """A few slow first steps do not decide the total: the cosine has hardly moved by then."""
+    progress = progress_of(steps_per_epoch=1000, step=300, epoch_step=300, seconds=29.0)
+    assert controller_of(TrainingConfig(minutes=10, learning_rate=1.0), progress).decide(0.0).rates == (1.0,)
+
+
+@pytest.mark.parametrize("minutes", [None, 600])
+def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start(minutes):
+    """The total is the smaller of epochs and max_steps; minutes can only end the job earlier."""
+    config = TrainingConfig(epochs=3, max_steps=250, minutes=minutes, learning_rate=1.0)
+    progress = progress_of(step=249, epoch=2, epoch_step=49)
+    assert controller_of(config, progress).decide(0.0).rates == pytest.approx((0.03,), abs=0.001)
+    timed = progress_of(run_steps=20, run_seconds=4.0, seconds=4.0, step=20, epoch_step=20)
+    controller = controller_of(TrainingConfig(minutes=1, max_steps=30), timed)
+    observe(controller, 0, seconds=0.0)
+    assert timed.total_steps == 30
+
+
+def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():
+    """A job of ten epochs that quadruples its streams halfway has a fifth of its steps left, and ends at 3%."""
+    config = TrainingConfig(epochs=10, learning_rate=1.0)
+    run = Run(config, progress_of(steps_per_epoch=25, tokens_per_step=4, epoch=5, step=500, scored_step=500))
+    rates = [rate for _, decision in run.calls for rate in decision.rates]
+    assert len(rates) == 125
+    assert rates[0] == pytest.approx(learning_rate(config, 500, 625))
+    assert rates[-1] == pytest.approx(0.03, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "expected"),
+    [
+        ({"run_steps": -1}, {}, 1),
+        ({"run_steps": 8, "run_seconds": 1.0}, {}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0}, {}, 10),
+        ({"run_steps": 400, "run_seconds": 1.0, "window_steps": 7}, {}, 3),
+        ({"run_steps": 400, "run_seconds": 1.0, "window_steps": 10}, {}, 10),
+        ({"run_steps": 400, "run_seconds": 1.0, "window_steps": 7, "scores": scores_of(1.0)}, {}, 10),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 98}, {}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 13}, {"save_steps": 15}, 2),
+        ({"run_steps": 400, "run_seconds": 1.0, "epoch_step": 13}, {"eval_steps": 7}, 1),
+        ({"run_steps": 400, "run_seconds": 1.0, "step": 96}, {"max_steps": 100}, 4),
+        ({"run_steps": 1, "run_seconds": 60.0}, {}, 1),
+    ],
+)
+def test_a_call_makes_as_many_steps_as_a_quarter_of_a_second_holds_and_none_too_many(values, options, expected):
+    """The first call runs one step; no call runs more than ten or past a report, epoch end, save, evaluation or limit."""
+    progress = progress_of(**{"step": 13, "epoch_step": 13, **values})
+    assert len(controller_of(TrainingConfig(**options), progress).decide(0.0).rates) == expected
