@@ -15,7 +15,7 @@ from textgen.cli import find_job
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 
 # Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -124,14 +124,10 @@ def random_model():
     """A function that makes a `ModelFile` with normally distributed weights, of a shape with the given fields."""
 
     def make(seed=1, **fields):
-        shape = {"language_model": "char", "layers": 2, "lstm_state_size": 8, "embedding_size": None, "num_proj": None}
-        shape |= {"layer_norm": False} | fields
         vocabulary = Vocabulary(("", "[UNK]", "\n", *"abcdefghij"), make_tokenizer("char"))
+        shape = ModelShape.of({"layers": 2, "lstm_state_size": 8, **fields}, vocabulary.size)
         rng = np.random.default_rng(seed)
-        tensors = {
-            name: rng.normal(size=size).astype(np.float32)
-            for name, size in expected_shapes(shape, vocabulary.size).items()
-        }
+        tensors = {name: rng.normal(size=size).astype(np.float32) for name, size in shape.tensors.items()}
         return ModelFile(tensors, shape, vocabulary, scores={}, data_sha256="", step=1, textgen_version="0.1.0")
 
     return make

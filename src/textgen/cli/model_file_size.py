@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import replace
 
-from textgen.config import TrainingConfig, shape
+from textgen.config import TrainingConfig
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
 from textgen.errors import DataError
+from textgen.planning import ModelShape
 
 
 def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
@@ -23,12 +24,15 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     from textgen.generation.model_file import longest_header
     from textgen.generation.model_header import MOST_BYTES
 
+    def size_of(vocabulary: Vocabulary) -> int:
+        """Returns the size with a vocabulary."""
+        return longest_header(ModelShape.of(vars(config), vocabulary.size), vocabulary)
+
     def size_with(tokens: int) -> int:
         """Returns the size with only the first tokens."""
-        kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
-        return longest_header(shape(config), kept)
+        return size_of(replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens]))
 
-    size = longest_header(shape(config), vocabulary)
+    size = size_of(vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
         fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, key=size_with) - 1)

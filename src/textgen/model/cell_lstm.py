@@ -11,6 +11,7 @@ from textgen.model.cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMC
 from textgen.model.hoisted import HoistedLoop
 from textgen.model.norm_loop import NormWeights, norm_loop
 from textgen.model.time_loops import lstm_loop
+from textgen.planning import ModelShape
 
 
 class CellLSTM(HoistedLoop):
@@ -41,13 +42,18 @@ class CellLSTM(HoistedLoop):
         self.projection_size = projection_size
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:
+        """Returns the projection size."""
+        return {"projection_size": shape.num_proj}
+
     def finish_input(self, rows: Any) -> Any:
         """Normalises the rows, if the cell does, and adds the bias."""
         return self.cell.finish_input(rows)
 
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the cell; see `lstm_loop` and `norm_loop`."""
-        cell = self.cell
+        cell, (h, c) = self.cell, states
         kernel = self.weight(cell.recurrent_kernel)
         if self.projection_size is not None:
             return lstm_loop(from_input, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)

@@ -9,6 +9,7 @@ import keras
 from textgen.model.hoisted import HoistedLoop
 from textgen.model.tensorflow_ops import has_gpu
 from textgen.model.time_loops import lstm_loop
+from textgen.planning import ModelShape
 
 
 class FastLSTM(HoistedLoop, keras.layers.LSTM):
@@ -17,6 +18,12 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
     Keras' own code, which uses cuDNN, runs on a GPU. It also runs if an argument changes the network (other activations, dropout
     inside the layer, no bias, `go_backwards`, `unroll`), with a mask, and for windows of unknown length.
     """
+
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:
+        """On a GPU, makes Keras raise an error instead of running anything slower than cuDNN."""
+        del shape
+        return {"use_cudnn": has_gpu() or "auto"}
 
     def runs_hoisted(self, sequences: Any, mask: Any) -> bool:
         """Returns whether the hoisted loop runs; otherwise Keras' own loop does."""
@@ -32,6 +39,7 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
         """Adds the bias."""
         return rows + self.weight(self.cell.bias)
 
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the plain cell; see `lstm_loop`."""
+        h, c = states
         return lstm_loop(from_input, self.weight(self.cell.recurrent_kernel), h, c, compiled=compiled)

@@ -11,6 +11,7 @@ from keras import ops
 
 from textgen.model.input_projection import project_vectors
 from textgen.model.tensorflow_ops import choose_loop, run_in_parts
+from textgen.planning import ModelShape
 
 
 class HoistedLoop(keras.layers.RNN, ABC):
@@ -21,29 +22,34 @@ class HoistedLoop(keras.layers.RNN, ABC):
     loops is compiled, and each core runs it for a part of the batch (see `tensorflow_ops`).
     """
 
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:  # noqa: ARG003 - a projection needs it
+        """Returns the arguments of the constructor that make the layer of a shape, besides `units`."""
+        return {}
+
     def inner_loop(self, sequences: Any, initial_state: list[Any], mask: Any, training: bool = False) -> Any:
         """Runs the cell over a window.
 
         Args:
             sequences: `(batch_size, unroll_steps, width)`, floating.
-            initial_state: h and c.
+            initial_state: the states, of which the first one is the output.
             mask: `(batch_size, unroll_steps)`, or None.
             training: passed by Keras.
 
         Returns:
-            The last output, all outputs, and the last h and c.
+            The last output, all outputs, and the last states.
         """
         if not self.runs_hoisted(sequences, mask):
             return super().inner_loop(sequences, initial_state, mask, training)
         loop = choose_loop(self.cell.units, sequences.shape[0])
         project = self.prepare_input(sequences)
 
-        def part(sequences: Any, h: Any, c: Any) -> tuple[Any, Any, Any]:
-            outputs, h, c = self.run_loop(project(sequences), h, c, compiled=loop.compiled)
-            return ops.transpose(outputs, (1, 0, 2)), h, c
+        def part(sequences: Any, *states: Any) -> tuple[Any, ...]:
+            outputs, *last = self.run_loop(project(sequences), *states, compiled=loop.compiled)
+            return ops.transpose(outputs, (1, 0, 2)), *last
 
-        outputs, h, c = run_in_parts(part, [sequences, *initial_state], loop)
-        return h, outputs, [h, c]
+        outputs, *states = run_in_parts(part, [sequences, *initial_state], loop)
+        return states[0], outputs, states
 
     def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
         """Prepares the input projection once for all parts of a window.
@@ -52,7 +58,7 @@ class HoistedLoop(keras.layers.RNN, ABC):
             sequences: the whole window.
 
         Returns:
-            A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, 4n)`.
+            A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, width)`.
         """
         del sequences
         kernel = self.weight(self.cell.kernel)
@@ -69,18 +75,17 @@ class HoistedLoop(keras.layers.RNN, ABC):
 
     @abstractmethod
     def finish_input(self, rows: Any) -> Any:
-        """Returns the input projection, given `x W`; both are `(rows, 4n)`."""
+        """Returns the input projection, given `x W`; both are `(rows, width)`."""
 
     @abstractmethod
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the loop over time.
 
         Args:
             from_input: the input projection, time first.
-            h: the initial output.
-            c: the initial cell state.
+            states: the initial states.
             compiled: whether XLA compiles the loop.
 
         Returns:
-            All outputs, time first, and the last h and c.
+            All outputs, time first, and the last states.
         """

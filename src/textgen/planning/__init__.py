@@ -1,5 +1,8 @@
 """Plans a run, by arithmetic only.
 
+- `model_shape`: the tensors and states of a network
+- `cells`: the cells of its layers
+- `one_step`: its equations, for exports
 - `plan`: the size and the limits of a run
 - `choice`: the model for the time available, and how to train it
 - `passes`: the passes over the text
@@ -9,7 +12,8 @@
 - `interpolation`: values between measured ones
 """
 
-from textgen.planning.choice import CHOSEN_SETTINGS, LIMITS_BY_PASSES, SHAPE_SETTINGS, Choice, can_choose, choose
+from textgen.planning.choice import CHOSEN_SETTINGS, LIMITS_BY_PASSES, Choice, can_choose, choose
+from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape
 from textgen.planning.passes import epochs_between_evaluations, expected_passes, tokens_in
 from textgen.planning.plan import Plan
 from textgen.planning.regularisation import dropout
@@ -22,6 +26,7 @@ __all__ = [
     "SHAPE_SETTINGS",
     "Choice",
     "DeviceKind",
+    "ModelShape",
     "Plan",
     "base_pays",
     "can_choose",

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from textgen.planning.interpolation import interpolated
+from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape
 from textgen.planning.passes import patience, tokens_in, worthwhile_passes
 from textgen.planning.speed import DeviceKind, tokens_per_second
 
-SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
-"""The settings that shape the network. If any of them is given by hand, the others keep their defaults."""
 LIMITS_BY_PASSES = ("epochs", "patience")
 """The settings that end a run before its time does."""
 CHOSEN_SETTINGS = (
@@ -89,7 +88,8 @@ def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
         language_model: `char` or `word`.
     """
     chosen = [size.shape for (_, model), sizes in _SIZES.items() if model == language_model for size in sizes]
-    return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
+    any_vocabulary = 0
+    return ModelShape.of(shape, any_vocabulary) in [ModelShape.of(each, any_vocabulary) for each in chosen]
 
 
 @dataclass(frozen=True)
