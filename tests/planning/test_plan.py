@@ -96,6 +96,13 @@ def test_more_of_anything_takes_more_memory(more):
     assert plan_of(100).memory > plan_of(50).memory
 
 
+@pytest.mark.parametrize(("options", "activations"), [({}, 16), ({"num_proj": 1}, 16), ({"layer_norm": True}, 32)])
+def test_the_memory_of_windows_by_hand(options, activations):
+    """Each token takes a number of activations per cell, twice as many if they are normalised, and three times its logits."""
+    plan = plan_of(layers=2, lstm_state_size=5, batch_size=3, unroll_steps=7, **options)
+    assert plan.memory_of_windows == 4 * 3 * 7 * (2 * 5 * activations + 3 * 11)
+
+
 @pytest.mark.parametrize(("optimizer", "copies"), [("adam", 3), ("adamw", 3), ("rmsprop", 2), ("sgd", 1)])
 def test_the_bytes_of_a_checkpoint_by_hand(optimizer, copies):
     """It contains 145 weights with their optimizer slots, and h and c of 3 streams. A job keeps three checkpoints."""

@@ -53,8 +53,25 @@ class MGU(cells.Cell):
         return (run.add(h, run.multiply(f, run.subtract(n, h))),)
 
 
-class MGULayer(layers.Layer):
+class RunningMGU(layers.Cell):
     """`generation/layers.py`: its step in NumPy."""
+
+    def __init__(self, layer, x, h, whole):
+        del whole
+        self._tensors, self._x, self._h = layer.tensors, x, h
+
+    def __call__(self, given):
+        if given is None:
+            given = (self._x.T @ self._tensors["kernel"] + self._tensors["bias"]).T
+        (x_f, x_n), (h_f, h_n) = np.split(given, 2), np.split(self._tensors["recurrent_kernel"].T @ self._h, 2)
+        f = 1 / (1 + np.exp(-x_f - h_f))
+        self._h += f * (np.tanh(x_n + f * h_n) - self._h)
+
+
+class MGULayer(layers.Layer):
+    """`generation/layers.py`: its weights in NumPy."""
+
+    cell = RunningMGU
 
     def __init__(self, tensors, *, reads_table):
         del reads_table
@@ -63,22 +80,6 @@ class MGULayer(layers.Layer):
     @staticmethod
     def project(rows, tensors):
         return rows + tensors["bias"]
-
-    def start(self, x, h, whole):
-        del whole
-        return RunningMGU(self.tensors, x, h)
-
-
-class RunningMGU(layers.Cell):
-    def __init__(self, tensors, x, h):
-        self._tensors, self._x, self._h = tensors, x, h
-
-    def __call__(self, given):
-        if given is None:
-            given = (self._x.T @ self._tensors["kernel"] + self._tensors["bias"]).T
-        (x_f, x_n), (h_f, h_n) = np.split(given, 2), np.split(self._tensors["recurrent_kernel"].T @ self._h, 2)
-        f = 1 / (1 + np.exp(-x_f - h_f))
-        self._h += f * (np.tanh(x_n + f * h_n) - self._h)
 
 
 class KerasCell(keras.layers.Layer):  # type: ignore[misc]

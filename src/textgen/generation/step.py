@@ -104,7 +104,7 @@ class LSTMRun:
             stop = start + layer.output_size
             self._chain[stop] = 1
             whole = self._chain[start - len(x) - 1 if len(x) else start : stop]
-            self._cells.append(layer.start(x, self._chain[start:stop], whole))
+            self._cells.append(layer.cell(layer, x, self._chain[start:stop], whole))
             x, start = self._chain[start:stop], stop + 1
         self._last = self._chain[start - len(x) - 1 : start].T
         self._given = None if step.table is None or batch == 1 else np.empty((step.table.shape[1], batch), np.float32)

@@ -61,7 +61,7 @@ def _floats(name: str, width: int) -> ValueInfoProto:
 
 
 class _Operations:
-    """ONNX' implementation of `planning.cells.Operations`, whose values are names.
+    """ONNX's implementation of `planning.cells.Operations`, whose values are names.
 
     Args:
         nodes: the nodes of the graph so far, to which each operation adds its own. Each node computes one or more named values.
