@@ -12,8 +12,8 @@ class NaiveStep:
     """Reads a token and returns the logits of the next: separate kernels, one sigmoid per gate, a new array per sum."""
 
     def __init__(self, model: ModelFile) -> None:
-        self.tensors, self.layers = model.tensors, range(model.shape["layers"])
-        size = model.shape["lstm_state_size"]
+        self.tensors, self.layers = model.tensors, range(model.shape.layers)
+        size = model.shape.lstm_state_size
         self.states = [(np.zeros(size, np.float32), np.zeros(size, np.float32)) for _ in self.layers]
 
     def __call__(self, token_id: int) -> Floats:

@@ -34,20 +34,17 @@ def write_random_model(path: Path, state_size: int, layers: int, *, one_hot: boo
 
     from textgen.corpus import Vocabulary, make_tokenizer
     from textgen.generation import ModelFile, write_model
-    from textgen.generation.model_file import expected_shapes
+    from textgen.planning import ModelShape
 
-    shape = {
-        "language_model": "char",
-        "layers": layers,
-        "lstm_state_size": state_size,
-        "embedding_size": None if one_hot else state_size,
-    }
     tokens = ("", "[UNK]", *(chr(ord("!") + number) for number in range(CHARACTERS)))
     vocabulary, rng = Vocabulary(tokens, make_tokenizer("char")), np.random.default_rng(1)
-    tensors = {
-        name: rng.normal(scale=0.1, size=size).astype(np.float32)
-        for name, size in expected_shapes(shape, vocabulary.size).items()
-    }
+    shape = ModelShape(
+        layers=layers,
+        lstm_state_size=state_size,
+        embedding_size=None if one_hot else state_size,
+        vocabulary_size=vocabulary.size,
+    )
+    tensors = {name: rng.normal(scale=0.1, size=size).astype(np.float32) for name, size in shape.tensors.items()}
     write_model(path, ModelFile(tensors, shape, vocabulary, {}, "", 1, ""))
 
 
@@ -128,7 +125,7 @@ def torch_stream(path: Path) -> Callable[[int], None]:
 
     model = read_model(path)
     torch.set_num_threads(int(os.environ["OPENBLAS_NUM_THREADS"]))
-    size, layers = model.shape["lstm_state_size"], model.shape["layers"]
+    size, layers = model.shape.lstm_state_size, model.shape.layers
     weights = {name: torch.from_numpy(tensor.copy()) for name, tensor in model.tensors.items()}
     lstm = torch.nn.LSTM(size, size, layers)
     with torch.no_grad():
@@ -198,14 +195,12 @@ def _keras_model(path: Path) -> "keras.Model":  # noqa: F821 - imported late
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     found = read_model(path)
     inputs = keras.Input(batch_shape=(1, 1), dtype="int64")
-    size = found.shape["lstm_state_size"]
+    size = found.shape.lstm_state_size
     hidden = keras.layers.Embedding(CHARACTERS + 2, size)(inputs)
-    for _ in range(found.shape["layers"]):
+    for _ in range(found.shape.layers):
         hidden = keras.layers.LSTM(size, return_sequences=True, stateful=True)(hidden)
     model = keras.Model(inputs, keras.layers.Dense(CHARACTERS + 2)(hidden))
-    names = [
-        f"layers.{i}.{part}" for i in range(found.shape["layers"]) for part in ("kernel", "recurrent_kernel", "bias")
-    ]
+    names = [f"layers.{i}.{part}" for i in range(found.shape.layers) for part in ("kernel", "recurrent_kernel", "bias")]
     model.set_weights([found.tensors[name] for name in ["embedding", *names, "output.kernel", "output.bias"]])
     return model
 

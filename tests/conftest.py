@@ -14,7 +14,7 @@ from tests.storage_front import Front
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 from textgen.runs import find_job
 
 # Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
@@ -126,14 +126,10 @@ def random_model():
     """A function that makes a `ModelFile` with normally distributed weights, of a shape with the given fields."""
 
     def make(seed=1, **fields):
-        shape = {"language_model": "char", "layers": 2, "lstm_state_size": 8, "embedding_size": None, "num_proj": None}
-        shape |= {"layer_norm": False} | fields
         vocabulary = Vocabulary(("", "[UNK]", "\n", *"abcdefghij"), make_tokenizer("char"))
+        shape = ModelShape.of({"layers": 2, "lstm_state_size": 8, **fields}, vocabulary.size)
         rng = np.random.default_rng(seed)
-        tensors = {
-            name: rng.normal(size=size).astype(np.float32)
-            for name, size in expected_shapes(shape, vocabulary.size).items()
-        }
+        tensors = {name: rng.normal(size=size).astype(np.float32) for name, size in shape.tensors.items()}
         return ModelFile(tensors, shape, vocabulary, scores={}, data_sha256="", step=1, textgen_version="0.1.0")
 
     return make

@@ -5,6 +5,7 @@ import numpy as np
 from textgen.corpus import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile
+from textgen.planning import ModelShape
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ,.!?"
 FOLLOWERS = 5
@@ -46,6 +47,6 @@ def make_model(chain, vocabulary=VOCABULARY, **fields):
         "output.kernel": (logits / np.tanh(1)).astype(np.float32),
         "output.bias": np.zeros(size, np.float32),
     }
-    shape = {"language_model": "char", "layers": 1, "lstm_state_size": size}
+    shape = ModelShape(layers=1, lstm_state_size=size, vocabulary_size=size)
     known = {"scores": {}, "data_sha256": "", "step": 1, "textgen_version": "0.1.0"}
     return ModelFile(tensors, shape, vocabulary, **{**known, **fields})

@@ -10,7 +10,7 @@ from textgen.cli.main import VERTEX_COMMANDS
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 
 HEAVY = {
     *("tensorflow", "keras", "tensorboard"),
@@ -21,8 +21,6 @@ LIBRARIES = {
     *("ai_edge_litert", "onnx", "onnxruntime"),
 }
 """More modules that a help page must not load; other commands may load them, but only a few may load those in `HEAVY`."""
-
-SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
 
 
 def modules_after(body, cwd=None):
@@ -107,13 +105,12 @@ def test_a_dry_run_loads_no_tensorflow(tmp_path):
 def job(tmp_path):
     """A directory with a model file."""
     vocabulary = Vocabulary(tokens=("", "[UNK]", "\n", "a", "b"), tokenizer=make_tokenizer("char"))
+    shape = ModelShape(layers=1, lstm_state_size=4, vocabulary_size=vocabulary.size)
     write_model(
         tmp_path / "model.safetensors",
         ModelFile(
-            tensors={
-                name: np.zeros(size, np.float32) for name, size in expected_shapes(SHAPE, vocabulary.size).items()
-            },
-            shape=SHAPE,
+            tensors={name: np.zeros(size, np.float32) for name, size in shape.tensors.items()},
+            shape=shape,
             vocabulary=vocabulary,
             scores={},
             data_sha256="",

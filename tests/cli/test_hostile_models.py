@@ -15,12 +15,12 @@ from tests.commands import installed
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a limit to the address space, and /proc")
 
-SHAPE = {"language_model": "char", "layers": 1, "lstm_state_size": 4}
 VOCABULARY = Vocabulary(("", "[UNK]", "\n", "a", "b"), make_tokenizer("char"))
+SHAPE = ModelShape(layers=1, lstm_state_size=4, vocabulary_size=VOCABULARY.size)
 LIMIT = 'ulimit -v 524288; exec "$@"'
 
 
@@ -44,7 +44,7 @@ def sample_limited(tmp_path):
 @pytest.fixture
 def sound(tmp_path):
     """The content of a valid model file, which is also in the test's folder as `sound`."""
-    tensors = {name: np.zeros(size, np.float32) for name, size in expected_shapes(SHAPE, VOCABULARY.size).items()}
+    tensors = {name: np.zeros(size, np.float32) for name, size in SHAPE.tensors.items()}
     write_model(tmp_path / "sound", ModelFile(tensors, SHAPE, VOCABULARY, {}, "", 1, "0.1.0"))
     return (tmp_path / "sound").read_bytes()
 
@@ -79,7 +79,7 @@ CONTENTS = {
     "nested": (lambda _: pack(b"[" * 10_000_000), "its header is not sound JSON"),
     "keys": (lambda _: pack(b"{" + b'"":{},' * 5_000_000 + b'"":{}}'), "its header is not sound JSON"),
     "floats": (lambda sound: change_header(sound, b"[5]", b"[%d]" % 2**60), "must have shape [5], not [1152921504606846976]"),
-    "layers": (lambda sound: change_header(sound, rb"layers\":1", rb"layers\":1000000000"), "its layers must be at least 1"),
+    "layers": (lambda sound: change_header(sound, rb"layers\":1", rb"layers\":1000000000"), "its layers must be a whole number from 1"),
     "digits": (lambda sound: change_header(sound, rb"step\":1", rb"step\":" + b"9" * 99_999), "its metadata is not sound JSON"),
     "surrogate": (lambda sound: change_header(sound, b"0.1.0", rb"\\ud800"), "its textgen_version must be"),
     "no number": (lambda sound: sign(sound[:-4] + b"\0\0\xc0\x7f"), "holds numbers that are not finite"),

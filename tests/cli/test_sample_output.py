@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import fcntl
 import json
 import os
@@ -15,7 +16,6 @@ from textgen.cli.word_wrap import WordWrap
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, Sample, load, write_model
-from textgen.generation.model_file import expected_shapes
 
 
 def interleave(texts, first_seed=5, ended_early=()):
@@ -157,11 +157,9 @@ HOSTILE = "\x1b]0;pwned\x07\x1b[2J\r\x9b31m\x7f\u202e"
 def hostile(random_model, tmp_path):
     """The path of a model that writes what steers a terminal, and characters of ordinary texts."""
     vocabulary = Vocabulary(("", "[UNK]", "\n", "\t", "a", "\u200f", *dict.fromkeys(HOSTILE)), make_tokenizer("char"))
-    shape = random_model().shape
+    shape = dataclasses.replace(random_model().shape, vocabulary_size=vocabulary.size)
     rng = np.random.default_rng(1)
-    tensors = {
-        name: rng.normal(size=size).astype(np.float32) for name, size in expected_shapes(shape, vocabulary.size).items()
-    }
+    tensors = {name: rng.normal(size=size).astype(np.float32) for name, size in shape.tensors.items()}
     write_model(tmp_path / "hostile", ModelFile(tensors, shape, vocabulary, {}, "", 1, "0.1.0"))
     return str(tmp_path / "hostile")
 

@@ -12,17 +12,10 @@ from textgen.config.yaml_text import to_yaml
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.errors import UsageError
 from textgen.generation import ModelFile, read_model, write_model
-from textgen.generation.model_shape import expected_shapes
+from textgen.planning import ModelShape
 
-SHAPE = {
-    "language_model": "char",
-    "layers": 1,
-    "lstm_state_size": 4,
-    "embedding_size": 3,
-    "num_proj": None,
-    "layer_norm": False,
-}
 VOCABULARY = Vocabulary(tokens=("", "[UNK]", "\n", "a", "b", "c"), tokenizer=make_tokenizer("char"))
+SHAPE = ModelShape(layers=1, lstm_state_size=4, embedding_size=3, vocabulary_size=VOCABULARY.size)
 TEXT = "aaab" * 1000
 
 
@@ -40,7 +33,7 @@ def train(tmp_path):
     def make(name, a, b):
         job = tmp_path / name
         job.mkdir()
-        tensors = {name: np.zeros(size, np.float32) for name, size in expected_shapes(SHAPE, VOCABULARY.size).items()}
+        tensors = {name: np.zeros(size, np.float32) for name, size in SHAPE.tensors.items()}
         tensors["output.bias"][3:5] = a, b
         model = ModelFile(
             tensors=tensors,

@@ -8,7 +8,7 @@ import pytest
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 CHARACTERS = ("", "[UNK]", "\n", "a", "b", "c")
 
 PLAIN: dict[str, Any] = {
-    "language_model": "char",
     "layers": 2,
     "lstm_state_size": 4,
     "embedding_size": None,
@@ -58,16 +57,14 @@ def make_model(vocabulary: Vocabulary) -> Callable[..., ModelFile]:
     """Makes a model of a given shape, with random weights unless they are given."""
 
     def make(
-        shape: dict[str, Any],
+        fields: dict[str, Any] | ModelShape,
         tensors: dict[str, NDArray[np.float32]] | None = None,
         vocabulary: Vocabulary = vocabulary,
     ) -> ModelFile:
+        shape = fields if isinstance(fields, ModelShape) else ModelShape.of(fields, vocabulary.size)
         rng = np.random.default_rng(seed=1)
         if tensors is None:
-            tensors = {
-                name: rng.normal(size=size).astype(np.float32)
-                for name, size in expected_shapes(shape, vocabulary.size).items()
-            }
+            tensors = {name: rng.normal(size=size).astype(np.float32) for name, size in shape.tensors.items()}
         return ModelFile(
             tensors=tensors,
             shape=shape,

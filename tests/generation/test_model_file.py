@@ -22,8 +22,9 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import AccessError, FormatError, MissingError
 from textgen.generation import read_model, write_model
-from textgen.generation.model_file import expected_shapes, longest_header
+from textgen.generation.model_file import longest_header
 from textgen.generation.model_header import header_size
+from textgen.planning import ModelShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,22 +40,6 @@ def path(tmp_path: Path, make_model: Callable[..., ModelFile], plain: dict[str, 
     path = tmp_path / "model.safetensors"
     write_model(path, make_model(plain))
     return path
-
-
-@pytest.fixture
-def old_metadata(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> dict[str, str]:
-    """The metadata of a file of version 1."""
-    model = make_model(plain)
-    return {
-        "format": "textgen-lstm",
-        "format_version": "1",
-        "shape": json.dumps(model.shape),
-        "vocabulary": json.dumps(model.vocabulary.to_json()),
-        "scores": json.dumps(model.scores),
-        "data_sha256": model.data_sha256,
-        "step": str(model.step),
-        "textgen_version": model.textgen_version,
-    }
 
 
 def hash_by_definition(content: bytes) -> str:
@@ -110,6 +95,7 @@ def test_the_length_of_the_header_is_known_before(
     followers = longest_after_white_space(tokens)
     model = dataclasses.replace(
         make_model(kind, vocabulary=vocabulary),
+        settings={"language_model": "word", "lowercase": True, "use_fp16": True, "vocab_size": None},
         scores=scores,
         after_white_space={space: [token for token in after if token in tokens] for space, after in followers.items()},
     )
@@ -117,7 +103,7 @@ def test_the_length_of_the_header_is_known_before(
     content = (tmp_path / "m").read_bytes()
     size = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-    assert header_size(expected_shapes(model.shape, vocabulary.size), metadata) == size
+    assert header_size(model.shape.tensors, metadata) == size
     assert size <= longest_header(model.shape, vocabulary) <= size + 1200
 
 
@@ -163,14 +149,15 @@ import sys
 from pathlib import Path
 from textgen.generation import ModelFile, read_model, write_model
 model = read_model(Path(sys.argv[1]))
-shape, scores, tensors = (dict(reversed(part.items())) for part in (model.shape, model.scores, model.tensors))
-write_model(Path(sys.argv[2]), ModelFile(tensors, shape, model.vocabulary, scores, model.data_sha256, model.step, "0.1.0"))
+scores, tensors, settings = (dict(reversed(part.items())) for part in (model.scores, model.tensors, model.settings))
+facts = (model.data_sha256, model.step, "0.1.0")
+write_model(Path(sys.argv[2]), ModelFile(tensors, model.shape, model.vocabulary, scores, *facts, settings=settings))
 """
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_the_bytes_depend_on_the_content_alone(path: Path, tmp_path: Path, hash_seed: str) -> None:
-    """Another process writes the same model as the same bytes, in whatever order tensors, shape and scores are given."""
+    """Another process writes the same model as the same bytes, in whatever order tensors, scores and settings are given."""
     other = tmp_path / "other"
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     subprocess.run([sys.executable, "-c", WRITE, str(path), str(other)], check=True, env=environment)
@@ -189,9 +176,13 @@ def test_what_cannot_be_a_score_is_left_out(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shape": {"layers": 1}}, "its shape has no lstm_state_size"),
-        ({"shape": {"layers": 10**9, "lstm_state_size": 4}}, "its layers must be at least 1 and at most 64"),
-        ({"shape": {"layers": np.nan, "lstm_state_size": 4}}, "not JSON compliant"),
+        (
+            {"shape": ModelShape(layers=10**9, lstm_state_size=4, vocabulary_size=6)},
+            "its layers must be a whole number",
+        ),
+        ({"shape": ModelShape(layers=2, lstm_state_size=5, vocabulary_size=6)}, r"layers\.0\.kernel must have shape"),
+        ({"settings": {"vocab_size": np.nan}}, "not JSON compliant"),
+        ({"settings": {"dropout": 0.1}}, "its shape has the field 'dropout'"),
         ({"vocabulary": Vocabulary(("", "[UNK]"), make_tokenizer("char"))}, "holds no token that could be written"),
         ({"vocabulary": Vocabulary(("", "[UNK]", "\ud800"), make_tokenizer("char"))}, "surrogates not allowed"),
         ({"vocabulary": Vocabulary(("", "[UNK]", "a", "a"), make_tokenizer("char"))}, "its vocabulary is damaged"),
@@ -227,45 +218,6 @@ def test_weights_are_finite(
         write_model(tmp_path / "m.safetensors", model)
 
 
-def test_version_1(path: Path, tmp_path: Path, old_metadata: dict[str, str]) -> None:
-    """A file of version 1 gives the same model as before; its hash is that of all its bytes."""
-    old, model = tmp_path / "old", read_model(path)
-    save_file(dict(model.tensors), old, old_metadata)
-    read = read_model(old)
-    for field in FIELDS:
-        assert getattr(read, field) == getattr(model, field)
-    for name, tensor in model.tensors.items():
-        np.testing.assert_array_equal(read.tensors[name], tensor)
-    assert read.sha256 == hashlib.sha256(old.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": "other"}, "no textgen model"),
-        ({"format_version": "x"}, "no textgen model"),
-        ({"format_version": "0"}, "no textgen model"),
-        ({"format_version": "2"}, "no textgen model"),  # which would be version 2 without a hash
-        ({"format_version": "9" * 5000}, "no textgen model"),
-        ({"shape": "[]"}, "its shape is no JSON object"),
-        ({"shape": "{"}, "its shape is not sound JSON"),
-        ({"vocabulary": "{}"}, "its vocabulary is damaged"),
-        ({"scores": '{"valid_loss": NaN}'}, "its scores is not sound JSON"),
-        ({"step": "-1"}, "its step must be a whole number"),
-        ({"step": "7" * 5000}, "its step must be a whole number"),
-        ({"data_sha256": "\0"}, "its data_sha256 must be"),
-        ({"format_version": "12", "shape": "?"}, "it has format version 12, .* up to version 3; upgrade textgen"),
-    ],
-)
-def test_version_1_that_is_damaged(
-    path: Path, old_metadata: dict[str, str], changes: dict[str, str], message: str
-) -> None:
-    """The fields of version 1 are checked as those of version 2."""
-    save_file(dict(read_model(path).tensors), path, old_metadata | changes)
-    with pytest.raises(FormatError, match=message):
-        read_model(path)
-
-
 def test_newer_format_asks_for_an_upgrade(path: Path) -> None:
     """A file of a later version says which it is, and what helps, even where nothing else in it is understood."""
     save_file({"?": np.zeros(1, np.int8)}, path, {"textgen": '{"format": "textgen-lstm", "format_version": 4}'})
@@ -282,29 +234,6 @@ def test_the_file_has_the_version_of_the_split(
     write_model(tmp_path / "m", make_model(plain, vocabulary=vocabulary))
     assert read_model(tmp_path / "m").vocabulary == vocabulary
     assert read_model(tmp_path / "m").vocabulary.encode("ही") == {1: [4, 5], 2: [3]}[version]
-
-
-def test_a_file_without_a_version_of_the_split_has_the_first(
-    path: Path, make_model: Callable[..., ModelFile], plain: dict[str, Any], old_metadata: dict[str, str]
-) -> None:
-    """A word model that was trained before words kept their marks writes and reads as it always did."""
-    vocabulary = Vocabulary(("", "[UNK]", "\n", "ही", "ह", "ी"), make_tokenizer("word", version=1))
-    content = {name: part for name, part in vocabulary.to_json().items() if name != "tokenizer_version"}
-    model = make_model(plain, vocabulary=vocabulary)
-    save_file(dict(model.tensors), path, old_metadata | {"vocabulary": json.dumps(content)})
-    assert read_model(path).vocabulary == vocabulary
-    assert read_model(path).vocabulary.encode("ही") == [4, 5]
-
-
-def test_a_later_split_asks_for_an_upgrade(path: Path, old_metadata: dict[str, str]) -> None:
-    """A model whose words only a later textgen splits is refused for that reason."""
-    vocabulary = json.loads(old_metadata["vocabulary"]) | {"tokenizer_version": 7}
-    save_file(dict(read_model(path).tensors), path, old_metadata | {"vocabulary": json.dumps(vocabulary)})
-    with pytest.raises(
-        FormatError,
-        match=r"^cannot use .*: its \w+ split has version 7, and textgen .* to version \d; upgrade textgen$",
-    ):
-        read_model(path)
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"format": "pt"}])

@@ -11,7 +11,6 @@ import pytest
 
 from textgen.errors import FormatError
 from textgen.generation import read_model, write_model
-from textgen.generation.model_file import expected_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,8 +125,8 @@ def change_json(content: bytes, rng: np.random.Generator) -> bytes:
 
 def check_invariants(model: ModelFile) -> None:
     """What everything behind the reader relies on."""
-    shapes = expected_shapes(model.shape, model.vocabulary.size)
-    assert {name: tensor.shape for name, tensor in model.tensors.items()} == shapes
+    assert model.shape.vocabulary_size == model.vocabulary.size
+    assert {name: tensor.shape for name, tensor in model.tensors.items()} == model.shape.tensors
     for tensor in model.tensors.values():
         assert tensor.dtype == np.float32
         assert np.isfinite(tensor).all()

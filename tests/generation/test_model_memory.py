@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from textgen.generation.model_file import expected_shapes
+from textgen.planning import ModelShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def write_zeros(plain: dict[str, Any], vocabulary: Vocabulary) -> Callable[..., 
             "textgen_version": "0.1.0",
         }
         tensors, end = {}, 0
-        for name, (*sizes, last) in expected_shapes(shape, vocabulary.size).items():
+        for name, (*sizes, last) in ModelShape.of(shape, vocabulary.size).tensors.items():
             begin, end = end, end + 4 * (sizes[0] if sizes else 1) * last
             tensors[name] = {"dtype": "F32", "shape": [*sizes, last], "data_offsets": [begin, end]}
         header = json.dumps({"__metadata__": {"textgen": json.dumps(fields)}, **tensors}).encode()

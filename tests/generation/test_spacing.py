@@ -8,11 +8,10 @@ from textgen.corpus import is_restricted, make_tokenizer
 from textgen.corpus.copy_index import CopyIndex
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, TextGenerator, read_model, write_model
-from textgen.generation.model_file import expected_shapes
 from textgen.generation.spacing import Spacing
+from textgen.planning import ModelShape
 
 TOKENS = ("", "[UNK]", " ", "\n", "  ", ",", ".", ";", "the", "sea", "'")
-SHAPE = {"language_model": "word", "layers": 1, "lstm_state_size": 4, "embedding_size": None, "num_proj": None}
 FRENCH = {" ": [";"], "\n": ["\n", "  "]}
 PAIRS = {(" ", ";"), ("\n", "\n"), ("\n", "  ")}
 
@@ -20,12 +19,10 @@ PAIRS = {(" ", ";"), ("\n", "\n"), ("\n", "  ")}
 def make_model(after_white_space, tokens=TOKENS):
     """Makes a word model in which any token may follow any other."""
     vocabulary = Vocabulary(tokens, make_tokenizer("word"))
+    shape = ModelShape(layers=1, lstm_state_size=4, vocabulary_size=vocabulary.size)
     rng = np.random.default_rng(3)
-    tensors = {
-        name: 0.1 * rng.normal(size=size).astype(np.float32)
-        for name, size in expected_shapes(SHAPE, vocabulary.size).items()
-    }
-    return ModelFile(tensors, SHAPE, vocabulary, {}, "", 1, "0.1.0", after_white_space)
+    tensors = {name: 0.1 * rng.normal(size=size).astype(np.float32) for name, size in shape.tensors.items()}
+    return ModelFile(tensors, shape, vocabulary, {}, "", 1, "0.1.0", after_white_space)
 
 
 def write(model, prompt="the", samples=1, copies=None, **how):

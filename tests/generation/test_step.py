@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from textgen.generation import LSTMStep, layers
-from textgen.generation.layers import LAYER_NORM_EPSILON
+from textgen.planning.cells import LAYER_NORM_EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,15 +35,15 @@ def slow_norm(vector: Vector, scale: Any) -> Vector:
 def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
     """The logits after reading the ids, computed one number at a time in double precision."""
     shape, tensors = model.shape, model.tensors
-    size = shape["lstm_state_size"]
-    hs = [[0.0] * (shape["num_proj"] or size) for _ in range(shape["layers"])]
-    cs = [[0.0] * size for _ in range(shape["layers"])]
+    size = shape.lstm_state_size
+    hs = [[0.0] * (shape.num_proj or size) for _ in range(shape.layers)]
+    cs = [[0.0] * size for _ in range(shape.layers)]
     x: Vector = []
     for token_id in ids:
         x = [float(position == token_id) for position in range(model.vocabulary.size)]
-        if shape["embedding_size"]:
+        if shape.embedding_size:
             x = slow_product(x, tensors["embedding"])
-        for index in range(shape["layers"]):
+        for index in range(shape.layers):
             weights = {
                 name.removeprefix(f"layers.{index}."): tensor
                 for name, tensor in tensors.items()
@@ -51,7 +51,7 @@ def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
             }
             from_input = slow_product(x, weights["kernel"])
             from_state = slow_product(hs[index], weights["recurrent_kernel"])
-            if shape["layer_norm"]:
+            if shape.layer_norm:
                 from_input = slow_norm(from_input, weights["input_scale"])
                 from_state = slow_norm(from_state, weights["recurrent_scale"])
             z = [a + b + float(c) for a, b, c in zip(from_input, from_state, weights["bias"], strict=True)]
@@ -59,11 +59,11 @@ def slow_logits(model: ModelFile, ids: list[int]) -> Vector:
                 i, f, g, _ = z[k::size]
                 cs[index][k] = slow_sigmoid(f) * cs[index][k] + slow_sigmoid(i) * math.tanh(g)
             remembered = cs[index]
-            if shape["layer_norm"]:
+            if shape.layer_norm:
                 remembered = slow_norm(remembered, weights["state_scale"])
                 remembered = [a + float(b) for a, b in zip(remembered, weights["state_offset"], strict=True)]
             said = [slow_sigmoid(z[3 * size + k]) * math.tanh(remembered[k]) for k in range(size)]
-            x = hs[index] = slow_product(said, weights["projection"]) if shape["num_proj"] else said
+            x = hs[index] = slow_product(said, weights["projection"]) if shape.num_proj else said
     return [
         a + float(b) for a, b in zip(slow_product(x, tensors["output.kernel"]), tensors["output.bias"], strict=True)
     ]

@@ -64,7 +64,7 @@ def test_gradients_reach_every_weight(kind):
 def test_the_plan_counts_the_weights(kind):
     """The plan's number of parameters is the model's."""
     config = small(**kind)
-    assert build_model(config, TOKENS).count_params() == Plan(config, TOKENS).parameters
+    assert build_model(config, TOKENS).count_params() == Plan(config, TOKENS).shape.parameters
 
 
 @pytest.mark.parametrize("kind", KINDS)

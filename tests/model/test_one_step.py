@@ -48,7 +48,7 @@ def test_inputs_and_outputs_are_those_of_the_signature(random_model, any_kind):
     size, output_size = 8, any_kind.get("num_proj") or 8
     states = {
         name: width
-        for layer in range(model.shape["layers"])
+        for layer in range(model.shape.layers)
         for name, width in ((f"h_{layer}", output_size), (f"c_{layer}", size))
     }
     one_step = build_one_step(model)

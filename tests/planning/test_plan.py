@@ -1,59 +1,14 @@
-import math
-
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textgen.config import TrainingConfig, shape
+from textgen.config import TrainingConfig
 from textgen.config.training import DEFAULT_MINUTES
-from textgen.generation.model_file import expected_shapes
 from textgen.planning import Plan
-
-KINDS = {
-    "one layer": {"layers": 1, "lstm_state_size": 7},
-    "three layers": {"layers": 3, "lstm_state_size": 5},
-    "embedded": {"layers": 2, "lstm_state_size": 5, "embedding_size": 3},
-    "projected": {"layers": 2, "lstm_state_size": 5, "num_proj": 3},
-    "projected and embedded": {"layers": 3, "lstm_state_size": 5, "num_proj": 3, "embedding_size": 4},
-    "layer-normalised": {"layers": 2, "lstm_state_size": 5, "layer_norm": True},
-    "layer-normalised and embedded": {"layers": 3, "lstm_state_size": 5, "layer_norm": True, "embedding_size": 9},
-}
 
 
 def plan_of(vocabulary_size=11, **options):
     return Plan(TrainingConfig(**options), vocabulary_size)
-
-
-def count_weights(plan):
-    return sum(map(math.prod, expected_shapes(shape(plan.config), plan.vocabulary_size).values()))
-
-
-@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
-@pytest.mark.parametrize("vocabulary_size", [3, 11, 1000])
-def test_the_plan_counts_the_parameters_of_the_model_file(options, vocabulary_size):
-    """The plan's number of parameters is that of the model file, for every kind of model."""
-    plan = plan_of(vocabulary_size, **options)
-    assert plan.parameters == count_weights(plan)
-
-
-@settings(deadline=None)
-@given(
-    layers=st.integers(1, 5),
-    lstm_state_size=st.integers(1, 300),
-    embedding_size=st.none() | st.integers(1, 300),
-    num_proj=st.none() | st.integers(1, 300),
-    layer_norm=st.booleans(),
-)
-def test_the_number_of_parameters_of_any_shape(**options):
-    """The formula is right for all sizes."""
-    assume(not (options["layer_norm"] and options["num_proj"]))
-    plan = plan_of(**options)
-    assert plan.parameters == count_weights(plan)
-
-
-def test_the_parameters_of_a_small_model_by_hand():
-    """Eleven one-hot tokens lead to four gates of two cells, with recurrence and bias, and two cells to eleven outputs."""
-    assert plan_of(layers=1, lstm_state_size=2).parameters == (11 + 2 + 1) * 4 * 2 + (2 + 1) * 11
 
 
 def test_without_a_limit_a_job_trains_for_five_minutes():
@@ -141,6 +96,13 @@ def test_more_of_anything_takes_more_memory(more):
     assert plan_of(100).memory > plan_of(50).memory
 
 
+@pytest.mark.parametrize(("options", "activations"), [({}, 16), ({"num_proj": 1}, 16), ({"layer_norm": True}, 32)])
+def test_the_memory_of_windows_by_hand(options, activations):
+    """Each token takes a number of activations per cell, twice as many if they are normalised, and three times its logits."""
+    plan = plan_of(layers=2, lstm_state_size=5, batch_size=3, unroll_steps=7, **options)
+    assert plan.memory_of_windows == 4 * 3 * 7 * (2 * 5 * activations + 3 * 11)
+
+
 @pytest.mark.parametrize(("optimizer", "copies"), [("adam", 3), ("adamw", 3), ("rmsprop", 2), ("sgd", 1)])
 def test_the_bytes_of_a_checkpoint_by_hand(optimizer, copies):
     """It contains 145 weights with their optimizer slots, and h and c of 3 streams. A job keeps three checkpoints."""
@@ -152,13 +114,13 @@ def test_the_bytes_of_a_checkpoint_by_hand(optimizer, copies):
 def test_a_projection_makes_h_smaller():
     """With 2 layers of 5 states projected to 3, the states of 7 streams are 7 x 2 x (5 + 3) numbers."""
     plan = plan_of(layers=2, lstm_state_size=5, num_proj=3, batch_size=7, optimizer="sgd")
-    assert plan.checkpoint_bytes == 4 * (plan.parameters + 7 * 2 * (5 + 3))
+    assert plan.checkpoint_bytes == 4 * (plan.shape.parameters + 7 * 2 * (5 + 3))
 
 
 def test_an_optimizer_with_fewer_slots_takes_less_memory():
     """One slot less per weight saves four bytes in each of the four copies of the state."""
     adam, rmsprop, sgd = (plan_of(optimizer=name) for name in ("adam", "rmsprop", "sgd"))
-    assert adam.memory - rmsprop.memory == rmsprop.memory - sgd.memory == 4 * 4 * adam.parameters
+    assert adam.memory - rmsprop.memory == rmsprop.memory - sgd.memory == 4 * 4 * adam.shape.parameters
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from textgen.cli import train
 from textgen.cli.train import main
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.generation import ModelFile, read_model, write_model
-from textgen.generation.model_file import expected_shapes
 from textgen.jobs import JobDirectory, JobState, job_lock
+from textgen.planning import ModelShape
 
 CHAIN = make_chain(1)
 SIZE = len(CHARACTERS) + 2
@@ -205,7 +205,7 @@ def test_a_job_from_scratch_of_the_shape_of_the_base_is_explained(said, training
         "output.bias": np.zeros(SIZE),
     }
     tensors = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
-    write_model(here, dataclasses.replace(model, shape={**model.shape, **states}, tensors=tensors))
+    write_model(here, dataclasses.replace(model, shape=dataclasses.replace(model.shape, **states), tensors=tensors))
     said("--init_from=none", "--minutes=10")
     code, err = said("--dry_run")
     old = "job/book-512-states-1-layers-512-embed"
@@ -399,8 +399,7 @@ def test_a_model_that_cannot_be_started_from_is_refused(refusal, arguments, code
     Path("empty").mkdir()
     Path("big.yaml").write_text("layers: 2\n")
     words = dataclasses.replace(model.vocabulary, tokenizer=make_tokenizer("word"))
-    shape = {**model.shape, "language_model": "word"}
-    write_model(Path("words"), dataclasses.replace(model, vocabulary=words, shape=shape))
+    write_model(Path("words"), dataclasses.replace(model, vocabulary=words))
     make_job("mine", model)
     kept = [*CHARACTERS[:11], *(chr(0x391 + number) for number in range(len(CHARACTERS) - 11))]
     greek = dataclasses.replace(model.vocabulary, tokens=("", "[UNK]", *kept))
@@ -414,9 +413,10 @@ def test_a_model_of_words_must_know_half_of_the_words(said, training):
     """Spaces and punctuation, which are alike in all languages, do not make up for words that a model does not know."""
     for name, words in (("english", "the sea, and the ship."), ("german", "die See, und das Schiff.")):
         Path(f"{name}.txt").write_text(f"{words} " * 400)
-    tokenizer, shape = make_tokenizer("word"), {"language_model": "word", "layers": 1, "lstm_state_size": 4}
+    tokenizer = make_tokenizer("word")
     vocabulary = Vocabulary(("", "[UNK]", *sorted(set(tokenizer.split("the sea, and the ship. ")))), tokenizer)
-    tensors = {name: np.zeros(size, np.float32) for name, size in expected_shapes(shape, vocabulary.size).items()}
+    shape = ModelShape(layers=1, lstm_state_size=4, vocabulary_size=vocabulary.size)
+    tensors = {name: np.zeros(size, np.float32) for name, size in shape.tensors.items()}
     make_job("job/first", ModelFile(tensors, shape, vocabulary, {}, "", 1, "0.1.0"))
     arguments = ["--init_from=first", "--language_model=word", "--max_steps=9", "--dry_run"]
     assert said(*arguments, text="english.txt")[0] == 0

@@ -149,7 +149,8 @@ def _say_model(job: JobDirectory) -> str | None:
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:
     """Returns the lines that describe a model file, by their labels."""
-    shape = (f"{name} {value}" for name, value in model.shape.items() if value is not None)
+    settings = sorted({**model.settings, **model.shape.settings}.items())
+    shape = (f"{name} {value}" for name, value in settings if value is not None)
     scores = [f"{name} {value:.4g}" for name, value in model.scores.items() if math.isfinite(value)]
     if unknown := model.scores.get("valid_unknown_share"):
         scores.append(not_comparable(unknown))

@@ -1,26 +1,13 @@
 r"""Reads and writes the model file, the one file that sampling opens.
 
 It is a safetensors file, which any safetensors reader opens. The weights are float32 tensors. In version 3 they are float16
-tensors, which are converted to float32 when they are read. With V tokens in the vocabulary,
-n = `lstm_state_size`, out = `num_proj` or n, and d the width of a layer's input (V for one-hot tokens, `embedding_size` for
-embedded ones, out above the first layer), the tensors are::
-
-    embedding                     (V, embedding_size)   with embedding_size
-    layers.{i}.kernel             (d, 4n)               the gates in Keras' order: i, f, c, o
-    layers.{i}.recurrent_kernel   (out, 4n)
-    layers.{i}.bias               (4n,)
-    layers.{i}.projection         (n, num_proj)         with num_proj
-    layers.{i}.input_scale        (4n,)                 with layer_norm
-    layers.{i}.recurrent_scale    (4n,)                 with layer_norm
-    layers.{i}.state_scale        (n,)                  with layer_norm
-    layers.{i}.state_offset       (n,)                  with layer_norm
-    output.kernel                 (out, V)
-    output.bias                   (V,)
+tensors, which are converted to float32 when they are read. `planning.model_shape` lists their names and shapes.
 
 Everything else is a JSON object, as text under the only key `textgen` of the header's metadata. There is one key because
 safetensors writes several in any order, and the same model must always give the same bytes. Its fields are `format` and
-`format_version`, `sha256`, and those of `ModelFile`. Version 1 had a key for each field, and no `sha256`. Versions 2 and 3
-differ only in the type of the weights, so that earlier versions of textgen can still read float32 files.
+`format_version`, `sha256`, and those of `ModelFile`, of which `settings` is a part of `shape`. Versions 2 and 3 differ only in the
+type of the weights, so that earlier versions of textgen can still read float32 files. A later textgen may add fields that sampling
+does not need, which are ignored. A new field of the shape is refused, because the network then differs.
 
 `sha256` is the hash, in hex, of the whole file, in which the 64 characters of the hash itself count as 64 zeros (the
 character 0). So a change of any bit is noticed. It is not a signature: whoever can write the file can write its hash.
@@ -32,7 +19,7 @@ import hashlib
 import io
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -42,14 +29,15 @@ from textgen.errors import FormatError, MissingError, UnavailableError, from_os_
 from textgen.generation.model_header import METADATA, header_size, parse_header, read_header, tensors_in_order
 from textgen.generation.model_metadata import (
     LAST_STEP,
+    LONGEST_SETTINGS,
     LONGEST_TEXT,
     NO_HASH,
     LaterVersionError,
     from_metadata,
     to_metadata,
 )
-from textgen.generation.model_shape import expected_shapes
 from textgen.jobs import JobDirectory
+from textgen.planning import ModelShape
 from textgen.storage import write_atomic
 
 if TYPE_CHECKING:
@@ -58,7 +46,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ModelFile", "expected_shapes", "longest_header", "overflows", "read_model", "write_model"]
+__all__ = ["ModelFile", "longest_header", "overflows", "read_model", "write_model"]
 
 _WEIGHTS = {"F32": "<f4", "F16": "<f2"}
 """The types of the weights, as safetensors and as NumPy name them."""
@@ -75,9 +63,8 @@ class ModelFile:
     """A trained model, with everything needed to write text with it.
 
     Attributes:
-        tensors: the weights by name, float32; the module's docstring lists names and shapes.
-        shape: the config fields that shape the model (`layers`, `lstm_state_size`, `embedding_size`, `num_proj`,
-            `layer_norm`, `language_model`, ...), as JSON values; None where a part is not used.
+        tensors: the weights by name, float32; `shape.tensors` lists names and shapes.
+        shape: the shape of the network.
         vocabulary: the tokens in id order, and how text is split into them and joined again.
         scores: `valid_loss` (nats per token), `valid_perplexity`, `valid_bits_per_character`; may be empty. An
             infinite one is not written.
@@ -90,12 +77,13 @@ class ModelFile:
         unwrapped: whether the training text was unwrapped: hard-wrapped paragraphs became one line each. Not in files of earlier
             versions, and not written if it is False.
         started_from: the `sha256` of the model that its training started from; None if it started from scratch.
-        sha256: the hash in the file that it was read from, or for version 1 that of all its bytes; empty for a model that
-            was not read. It is not written.
+        settings: the other settings of a job's name, as JSON values: `language_model`, `vocab_size`, `lowercase`, `use_fp16`.
+            Sampling does not need them; they may be missing.
+        sha256: the hash in the file that it was read from; empty for a model that was not read. It is not written.
     """
 
     tensors: Mapping[str, NDArray[np.float32]]
-    shape: Mapping[str, Any]
+    shape: ModelShape
     vocabulary: Vocabulary
     scores: Mapping[str, float]
     data_sha256: str
@@ -104,6 +92,7 @@ class ModelFile:
     after_white_space: Mapping[str, Sequence[str]] | None = None
     unwrapped: bool = False
     started_from: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
 
@@ -112,20 +101,20 @@ class _Header(NamedTuple):
 
     Attributes:
         content: its bytes.
-        sha256: the hash that the file must have; None when it has none.
+        sha256: the hash that the file must have.
         fields: the attributes of `ModelFile` that are in it.
         weights: the type of the weights, a key of `_WEIGHTS`.
         shapes: the shape of each tensor by its name, in the order of the file.
     """
 
     content: bytes
-    sha256: str | None
+    sha256: str
     fields: Mapping[str, Any]
     weights: str
     shapes: Mapping[str, tuple[int, ...]]
 
 
-def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
+def longest_header(shape: ModelShape, vocabulary: Vocabulary) -> int:
     """Returns the largest size in bytes that the header of a model file may have, before there is a model.
 
     Args:
@@ -133,6 +122,7 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         vocabulary: as in `ModelFile`.
     """
     unknown = {
+        "settings": LONGEST_SETTINGS,
         "scores": {},
         "data_sha256": "0" * LONGEST_TEXT,
         "step": LAST_STEP,
@@ -144,7 +134,7 @@ def longest_header(shape: Mapping[str, Any], vocabulary: Vocabulary) -> int:
         "started_from": "0" * LONGEST_TEXT,
     }
     metadata = to_metadata({"shape": shape, "vocabulary": vocabulary, **unknown})
-    return header_size(expected_shapes(shape, vocabulary.size), metadata) + _ROOM_FOR_SCORES
+    return header_size(shape.tensors, metadata) + _ROOM_FOR_SCORES
 
 
 def write_model(path: Path, model: ModelFile, *, weights: Literal["F32", "F16"] = "F32") -> None:
@@ -171,7 +161,7 @@ def write_model(path: Path, model: ModelFile, *, weights: Literal["F32", "F16"] 
         data = b"".join([data[:at], sha256.encode(), memoryview(data)[at + len(NO_HASH) :]])
         _read_header(io.BytesIO(data), len(data))
         _refuse_infinite(tensors)
-    except (FormatError, SafetensorError, ValueError) as error:
+    except (FormatError, LaterVersionError, SafetensorError, ValueError) as error:
         raise FormatError(f"cannot write {path}: {error}") from error
     write_atomic(path, data)
 
@@ -243,8 +233,7 @@ def _read_header(file: io.BufferedIOBase, size: int) -> _Header:
         content = read_header(file, size)
         entries = parse_header(content)
         fields, weights, sha256 = from_metadata(entries.pop(METADATA))
-        expected = expected_shapes(fields["shape"], fields["vocabulary"].size)
-        shapes = tensors_in_order(entries, expected, weights, size - len(content))
+        shapes = tensors_in_order(entries, fields["shape"].tensors, weights, size - len(content))
     except MemoryError as error:
         raise FormatError("it is damaged or no model file (its header asks for more memory than there is)") from error
     return _Header(content, sha256, fields, weights, shapes)
@@ -268,19 +257,17 @@ def _read_weights(file: io.BufferedIOBase, header: _Header) -> ModelFile:
         hashed.update(tensor.reshape(-1).data)
     while block := file.read(_BLOCK):  # nothing is left, unless there was no memory for the tensors
         hashed.update(block)
-    if header.sha256 not in {None, hashed.hexdigest()}:
+    if header.sha256 != hashed.hexdigest():
         raise FormatError("it is damaged (its content does not have the sha256 that is in it)")
     if not tensors:
         raise MemoryError
     _refuse_infinite(tensors)
     tensors = {name: tensor.astype("<f4", copy=False) for name, tensor in tensors.items()}
-    return ModelFile(tensors=tensors, sha256=hashed.hexdigest(), **header.fields)
+    return ModelFile(tensors=tensors, sha256=header.sha256, **header.fields)
 
 
 def _without_hash(header: _Header) -> bytes:
     """Returns the header with zeros for the hash."""
-    if header.sha256 is None:
-        return header.content
     return header.content.replace(header.sha256.encode(), NO_HASH, 1)
 
 

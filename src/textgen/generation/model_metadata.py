@@ -14,10 +14,12 @@ from textgen.corpus import FIRST_TOKEN_ID, LaterTokenizerError, Vocabulary, is_r
 from textgen.errors import FormatError
 from textgen.formatting import shown
 from textgen.generation.model_header import parse_object
+from textgen.planning import ModelShape
+from textgen.planning.cells import CELLS
 from textgen.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
 FORMAT = "textgen-lstm"
 FORMAT_VERSIONS = {"F32": 2, "F16": 3}
@@ -32,6 +34,26 @@ LONGEST_TEXT = 64
 LAST_STEP = 2**63 - 1
 """The largest number of a step."""
 
+MOST_LAYERS = 1000
+"""The most layers of a model."""
+
+LARGEST_SIZE = 2**31 - 1
+"""The largest size of anything else in a model."""
+
+_SIZES = {
+    "layers": MOST_LAYERS,
+    "lstm_state_size": LARGEST_SIZE,
+    "embedding_size": LARGEST_SIZE,
+    "num_proj": LARGEST_SIZE,
+    "vocab_size": LARGEST_SIZE,
+}
+"""The fields of the shape that contain a number, with the largest one."""
+_NEVER_LEFT_OUT = ("layers", "lstm_state_size")
+_SWITCHES = ("layer_norm", "lowercase", "use_fp16")
+_NAMES = ("cell", "language_model")
+LONGEST_SETTINGS = {"language_model": "char", "lowercase": False, "use_fp16": False, "vocab_size": LARGEST_SIZE}
+"""The fields of the shape that do not shape the network, with the values that take the most space."""
+
 _KEY = "textgen"
 _HASH = re.compile("[0-9a-f]{64}")
 _NO_MODEL = "it is a safetensors file, but no textgen model"
@@ -45,8 +67,8 @@ def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, st
     """Makes the metadata of a file.
 
     Args:
-        fields: `shape`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space`, `unwrapped` and
-            `started_from`, as in `ModelFile`. The last three are left out where they are None or False.
+        fields: `shape`, `settings`, `vocabulary`, `scores`, `data_sha256`, `step`, `textgen_version`, `after_white_space`,
+            `unwrapped` and `started_from`, as in `ModelFile`. The last three are left out where they are None or False.
         weights: the type of the weights, a key of `FORMAT_VERSIONS`.
 
     Returns:
@@ -55,12 +77,13 @@ def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, st
     Raises:
         ValueError: if a number is not finite; a score that is not is left out.
     """
+    others = {name: value for name, value in fields.items() if name != "settings"}
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSIONS[weights],
         "sha256": NO_HASH.decode(),
-        **fields,
-        "shape": dict(sorted(fields["shape"].items())),
+        **others,
+        "shape": dict(sorted({**fields["settings"], **fields["shape"].settings}.items())),
         "vocabulary": fields["vocabulary"].to_json(),
         "scores": {name: score for name, score in sorted(fields["scores"].items()) if math.isfinite(score)},
     }
@@ -68,37 +91,31 @@ def to_metadata(fields: Mapping[str, Any], weights: str = "F32") -> dict[str, st
     return {_KEY: json.dumps(known, ensure_ascii=False, allow_nan=False, separators=(",", ":"))}
 
 
-def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str | None]:
-    """Reads and checks the metadata of a file of any version.
+def from_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, Any], str, str]:
+    """Reads and checks the metadata of a file.
 
     Args:
         metadata: all its entries.
 
     Returns:
-        The fields that `to_metadata` takes, the type that the weights must have, and the hash that the file must have, or None
-        if it has none.
+        The fields that `to_metadata` takes, the type that the weights must have, and the hash that the file must have.
 
     Raises:
         LaterVersionError: if only a later textgen reads it; a later format is not checked any further.
         FormatError: if no textgen could have written it.
     """
-    if _KEY in metadata:
-        content = parse_object(metadata[_KEY], "metadata")
-        version = content.get("format_version")
-        _check_version(content.get("format"), version, FORMAT_VERSIONS.values())
-        sha256 = content.get("sha256")
-        if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
-            raise FormatError(f"its sha256 must be 64 digits of hex, not {shown(sha256)}")
-        weights = next(weights for weights, number in FORMAT_VERSIONS.items() if number == version)
-        return _check_fields(content), weights, sha256
-    _check_version(metadata.get("format"), _number(metadata.get("format_version")), [1])
-    parsed = {name: parse_object(metadata.get(name), name) for name in ("shape", "vocabulary", "scores")}
-    texts = {name: metadata.get(name, "") for name in ("data_sha256", "textgen_version")}
-    return _check_fields({**parsed, **texts, "step": _number(metadata.get("step"))}), "F32", None
+    if _KEY not in metadata:
+        raise FormatError(_NO_MODEL)
+    content = parse_object(metadata[_KEY], "metadata")
+    weights = _check_version(content.get("format"), content.get("format_version"))
+    sha256 = content.get("sha256")
+    if not isinstance(sha256, str) or not _HASH.fullmatch(sha256):
+        raise FormatError(f"its sha256 must be 64 digits of hex, not {shown(sha256)}")
+    return _check_fields(content), weights, sha256
 
 
-def _check_version(found: Any, version: Any, versions: Collection[int]) -> None:
-    """Refuses a file of another format, or of a version whose metadata has another layout."""
+def _check_version(found: Any, version: Any) -> str:
+    """Returns the type of the weights of a version; refuses another format, and a version of another layout."""
     if found != FORMAT or type(version) is not int:
         raise FormatError(_NO_MODEL)
     latest = max(FORMAT_VERSIONS.values())
@@ -106,17 +123,14 @@ def _check_version(found: Any, version: Any, versions: Collection[int]) -> None:
         raise LaterVersionError(
             f"it has format version {version}, and textgen {__version__} reads up to version {latest}; upgrade textgen"
         )
-    if version not in versions:
+    types = {number: weights for weights, number in FORMAT_VERSIONS.items()}
+    if version not in types:
         raise FormatError(_NO_MODEL)
-
-
-def _number(text: str | None) -> int | None:
-    """Reads a whole number that version 1 wrote as text."""
-    return int(text) if text is not None and re.fullmatch("[0-9]{1,19}", text) else None
+    return types[version]
 
 
 def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Checks everything but the shape, which is checked with the tensors; unknown fields are ignored."""
+    """Checks all fields, and returns them; ignores unknown ones, except in the shape."""
     for name in ("shape", "vocabulary", "scores"):
         if not isinstance(content.get(name), dict):
             raise FormatError(f"its {name} must be a JSON object, not {shown(content.get(name))}")
@@ -137,8 +151,11 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
     unwrapped = content.get("unwrapped", False)
     if not isinstance(unwrapped, bool):
         raise FormatError(f"its unwrapped must be true or false, not {shown(unwrapped)}")
+    shape = content["shape"]
+    _check_shape(shape)
     return {
-        "shape": content["shape"],
+        "shape": ModelShape.of(shape, vocabulary.size),
+        "settings": {name: shape[name] for name in LONGEST_SETTINGS if name in shape},
         "vocabulary": vocabulary,
         "scores": content["scores"],
         "data_sha256": content["data_sha256"],
@@ -148,6 +165,37 @@ def _check_fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "unwrapped": unwrapped,
         "started_from": content.get("started_from"),
     }
+
+
+def _check_shape(fields: Mapping[str, Any]) -> None:
+    """Checks the shape's fields, which JSON has given types. A missing field has its default.
+
+    Raises:
+        LaterVersionError: if only a later textgen has such a field or such a cell.
+        FormatError: if a field is missing, of another type or out of range.
+    """
+    if unknown := fields.keys() - {*_SIZES, *_SWITCHES, *_NAMES}:
+        raise _made_by_newer(f"its shape has the field {shown(min(unknown))}")
+    for name in _NEVER_LEFT_OUT:
+        if name not in fields:
+            raise FormatError(f"its shape has no {name}")
+    for name, value in fields.items():
+        if name in _SIZES:
+            is_number = type(value) is int and 1 <= value <= _SIZES[name]
+            if not is_number and (value is not None or name in _NEVER_LEFT_OUT):
+                raise FormatError(f"its {name} must be a whole number from 1 to {_SIZES[name]:,}, not {shown(value)}")
+        elif name in _SWITCHES:
+            if not isinstance(value, bool):
+                raise FormatError(f"its {name} must be true or false, not {shown(value)}")
+        else:
+            _check_text(name, value)
+    shape = ModelShape.of(fields, vocabulary_size=1)
+    if shape.kind not in CELLS or "-" in shape.cell:  # which only kinds contain
+        raise _made_by_newer(f"its cell is {shown(shape.kind)}")
+
+
+def _made_by_newer(what: str) -> LaterVersionError:
+    return LaterVersionError(f"{what}, so it was made by a newer textgen than {__version__}; upgrade textgen")
 
 
 def _check_text(name: str, text: Any) -> None:

@@ -1,20 +1,6 @@
 """One step of the LSTM in NumPy: token ids in, logits of the next tokens out.
 
-The cell of Hochreiter and Schmidhuber (1997) with the forget gate of Gers, Schmidhuber and Cummins (2000), for a layer
-that reads x and has the state (h, c)::
-
-    i, f, g, o = split(x W + h U + b)
-    c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
-    h' = sigmoid(o) * tanh(c')
-
-With `num_proj` (Sak, Senior and Beaufays 2014, "Long short-term memory recurrent neural network architectures for
-large scale acoustic modeling", section 2), h' is multiplied by a matrix P, which makes the layer's output narrower.
-
-With `layer_norm` (Ba, Kiros and Hinton 2016, "Layer normalization", equations 20 to 22), the sums are normalised by
-LN(a; s) = s * (a - mean(a)) / sqrt(variance(a) + epsilon)::
-
-    i, f, g, o = split(LN(x W; input_scale) + LN(h U; recurrent_scale) + b)
-    h' = sigmoid(o) * tanh(LN(c'; state_scale) + state_offset)
+`planning.cells` has the equations of the layers.
 
 For a small model, most of the time of a step is the overhead of NumPy calls. So `layers`, which prepares the weights, and
 this module make few calls and allocate nothing. The first layer's input projection is one row of a table. Each layer's
@@ -29,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textgen.generation.layers import Cell, LayerWeights, NormalisedCell, PlainCell, fold_input
+from textgen.generation.layers import Cell, make_layers
+from textgen.planning.model_shape import OUTPUT_BIAS, OUTPUT_KERNEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,14 +44,9 @@ class LSTMStep:
     """
 
     def __init__(self, model: ModelFile) -> None:
-        tensors = model.tensors
         self.vocabulary_size = model.vocabulary.size
-        self.table, self.embedding = fold_input(tensors)
-        self.layers = [
-            LayerWeights(tensors, index, reads_table=index == 0 and self.table is not None)
-            for index in range(model.shape["layers"])
-        ]
-        self.output = np.vstack([tensors["output.kernel"], tensors["output.bias"]])
+        self.table, self.embedding, self.layers = make_layers(model)
+        self.output = np.vstack([model.tensors[OUTPUT_KERNEL], model.tensors[OUTPUT_BIAS]])
 
     @cached_property
     def table_by_column(self) -> Floats | None:
@@ -121,9 +103,8 @@ class LSTMRun:
         for layer in step.layers:
             stop = start + layer.output_size
             self._chain[stop] = 1
-            kind = NormalisedCell if layer.norm else PlainCell
             whole = self._chain[start - len(x) - 1 if len(x) else start : stop]
-            self._cells.append(kind(layer, x, self._chain[start:stop], whole))
+            self._cells.append(layer.cell(layer, x, self._chain[start:stop], whole))
             x, start = self._chain[start:stop], stop + 1
         self._last = self._chain[start - len(x) - 1 : start].T
         self._given = None if step.table is None or batch == 1 else np.empty((step.table.shape[1], batch), np.float32)
@@ -163,7 +144,7 @@ class LSTMRun:
 
     @property
     def _states(self) -> list[Floats]:
-        return [self._chain, *(cell.c for cell in self._cells)]
+        return [self._chain, *(state for cell in self._cells for state in cell.states)]
 
     def _look_up(self, ids: NDArray[np.integer]) -> Floats | None:
         """Returns the tokens' input projections from the table; without a table, embeds the tokens instead."""

@@ -16,6 +16,7 @@ import numpy as np
 from textgen.corpus import UNKNOWN_ID, Vocabulary
 from textgen.generation.prompt import read_prompt
 from textgen.generation.step import LSTMStep, log_total
+from textgen.planning.model_shape import OUTPUT_BIAS, OUTPUT_KERNEL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,17 +80,18 @@ def with_vocabulary(
         taken[unmatched] = weights @ tensor
         return taken.astype(np.float32, copy=False)
 
-    vectors = "embedding" if "embedding" in model.tensors else "layers.0.kernel"
-    kernel = model.tensors["output.kernel"][:, matches]
+    vectors = model.shape.token_vectors
+    kernel = model.tensors[OUTPUT_KERNEL][:, matches]
     kernel[:, unmatched] = 0
-    bias = model.tensors["output.bias"][matches].astype(np.float64)
+    bias = model.tensors[OUTPUT_BIAS][matches].astype(np.float64)
     bias[~unmatched] += np.log(expected[~unmatched] / total_by_match[matches[~unmatched]])
     bias[unmatched] = -np.inf
-    tensors = {**model.tensors, vectors: rows(model.tensors[vectors]), "output.kernel": kernel}
+    tensors = {**model.tensors, vectors: rows(model.tensors[vectors]), OUTPUT_KERNEL: kernel}
+    shape = dataclasses.replace(model.shape, vocabulary_size=vocabulary.size)
 
     def changed(bias: NDArray[np.float64]) -> ModelFile:
         return dataclasses.replace(
-            model, vocabulary=vocabulary, tensors={**tensors, "output.bias": bias.astype(np.float32)}
+            model, shape=shape, vocabulary=vocabulary, tensors={**tensors, OUTPUT_BIAS: bias.astype(np.float32)}
         )
 
     if unmatched.any():

@@ -18,7 +18,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from textgen.generation.layers import LAYER_NORM_EPSILON
+from textgen.planning.cells import LAYER_NORM_EPSILON
 
 
 class OtherLSTMCell(keras.layers.Layer, ABC):

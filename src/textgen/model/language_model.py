@@ -13,14 +13,24 @@ from textgen.config import TrainingConfig
 from textgen.corpus import make_tokenizer
 from textgen.model.dropout import Dropout
 from textgen.model.frequencies import Frequencies
-from textgen.model.recurrent import CellLSTM, FastLSTM
-from textgen.model.tensorflow_ops import has_gpu, make_update
-from textgen.model.token_lstm import TokenCellLSTM, TokenLSTM
+from textgen.model.recurrent import CellLSTM, FastLSTM, HoistedLoop
+from textgen.model.tensorflow_ops import make_update
+from textgen.model.token_lstm import ReadsTokens, TokenCellLSTM, TokenLSTM
+from textgen.planning import ModelShape
+from textgen.planning.model_shape import EMBEDDING, OUTPUT_BIAS, OUTPUT_KERNEL, layer_tensor, tensors_of_layer
 
 MOST_STEPS_PER_CALL = 10
 """The maximum number of steps in one call of TensorFlow."""
 _FIRST_DROPOUT = 0.1
 """The dropout of a model whose config leaves it open, until `next_dropout` is set."""
+
+LAYERS: dict[str, tuple[type[ReadsTokens], type[HoistedLoop]]] = {
+    "lstm": (TokenLSTM, FastLSTM),
+    "lstm-norm": (TokenCellLSTM, CellLSTM),
+    "lstm-proj": (TokenCellLSTM, CellLSTM),
+}
+"""The first layer and the others by `ModelShape.kind`. Their weights have the names of `planning.cells`."""
+_OUTPUT = "output"
 
 
 class LanguageModel(keras.Model):
@@ -148,34 +158,53 @@ def build_model(
         window: the unroll steps, if they differ from the config's.
     """
     policy = config.precision
-    shape = (streams or config.batch_size, window or config.unroll_steps)
-    tokens = keras.Input(batch_shape=shape, dtype="int32", name="tokens")
+    shape = ModelShape.of(vars(config), vocabulary_size)
+    windows = (streams or config.batch_size, window or config.unroll_steps)
+    tokens = keras.Input(batch_shape=windows, dtype="int32", name="tokens")
     hidden = tokens
-    for index in range(config.layers):
-        hidden = _make_layer(config, vocabulary_size, index, policy)(hidden)
+    for index in range(shape.layers):
+        hidden = _make_layer(shape, index, policy)(hidden)
         if config.dropout != 0:
             hidden = Dropout(config.dropout or _FIRST_DROPOUT, dtype=policy, name=f"dropout_{index}")(hidden)
     is_open = not make_tokenizer(config.language_model).closed_vocabulary
     frequencies = None if counts is None else Frequencies(counts, open_vocabulary=is_open)
     bias = "zeros" if frequencies is None else keras.initializers.Constant(frequencies.bias())
-    logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name="output")(hidden)
+    logits = keras.layers.Dense(vocabulary_size, bias_initializer=bias, dtype="float32", name=_OUTPUT)(hidden)
     model = LanguageModel(tokens, logits, name="textgen")
     if frequencies is not None:
-        vectors = model.get_layer("lstm_0").token_vectors
+        vectors = model.get_layer(_layer_name(0)).token_vectors
         vectors.assign(vectors * frequencies.seen[:, None])
     model.frequencies = frequencies
     return model
 
 
-def _make_layer(config: TrainingConfig, vocabulary_size: int, index: int, policy: str) -> keras.layers.RNN:
+def variables_of(shape: ModelShape) -> dict[str, tuple[str, str]]:
+    """Returns the variable of a model for each tensor of a model file: the name of the layer, and that of the variable.
+
+    Args:
+        shape: the shape of the model.
+    """
+    found = {
+        OUTPUT_KERNEL: (_OUTPUT, "kernel"),
+        OUTPUT_BIAS: (_OUTPUT, "bias"),
+        EMBEDDING: (_layer_name(0), "embedding"),
+    }
+    for index in range(shape.layers):
+        for name in tensors_of_layer(shape.tensors, index):
+            found[layer_tensor(index, name)] = (_layer_name(index), name)
+    return {name: found[name] for name in shape.tensors}
+
+
+def _layer_name(index: int) -> str:
+    """Returns the name of a recurrent layer, of any cell. It is part of the names in checkpoints."""
+    return f"lstm_{index}"
+
+
+def _make_layer(shape: ModelShape, index: int, policy: str) -> keras.layers.RNN:
     """Makes one of the recurrent layers. The first one reads tokens."""
-    plain = not config.layer_norm and config.num_proj is None
-    options: dict[str, Any] = {"return_sequences": True, "stateful": True, "dtype": policy, "name": f"lstm_{index}"}
-    if plain:
-        options["use_cudnn"] = has_gpu() or "auto"  # True: Keras raises an error instead of running anything slower
-    else:
-        options["projection_size"] = config.num_proj
+    first, other = LAYERS[shape.kind]
+    options: dict[str, Any] = {"return_sequences": True, "stateful": True, "dtype": policy, "name": _layer_name(index)}
     if index == 0:
-        options |= {"vocabulary_size": vocabulary_size, "embedding_size": config.embedding_size}
-        return (TokenLSTM if plain else TokenCellLSTM)(config.lstm_state_size, **options)
-    return (FastLSTM if plain else CellLSTM)(config.lstm_state_size, **options)
+        options |= {"vocabulary_size": shape.vocabulary_size, "embedding_size": shape.embedding_size}
+        return first(shape.lstm_state_size, **first.options(shape), **options)
+    return other(shape.lstm_state_size, **other.options(shape), **options)

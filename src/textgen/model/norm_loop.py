@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from textgen.generation.layers import LAYER_NORM_EPSILON
 from textgen.model.time_loops import (
     before,
     collector,
@@ -18,6 +17,7 @@ from textgen.model.time_loops import (
     read_over_time,
     written,
 )
+from textgen.planning.cells import LAYER_NORM_EPSILON
 
 
 class NormWeights(NamedTuple):

@@ -16,6 +16,7 @@ from textgen.model.cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMC
 from textgen.model.norm_loop import NormWeights, norm_loop
 from textgen.model.tensorflow_ops import choose_loop, has_gpu, run_in_parts
 from textgen.model.time_loops import lstm_loop
+from textgen.planning import ModelShape
 
 
 class HoistedLoop(keras.layers.RNN, ABC):
@@ -26,29 +27,34 @@ class HoistedLoop(keras.layers.RNN, ABC):
     loops is compiled, and each core runs it for a part of the batch (see `tensorflow_ops`).
     """
 
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:  # noqa: ARG003 - a projection needs it
+        """Returns the arguments of the constructor that make the layer of a shape, besides `units`."""
+        return {}
+
     def inner_loop(self, sequences: Any, initial_state: list[Any], mask: Any, training: bool = False) -> Any:
         """Runs the cell over a window.
 
         Args:
             sequences: `(batch_size, unroll_steps, width)`, floating.
-            initial_state: h and c.
+            initial_state: the states, of which the first one is the output.
             mask: `(batch_size, unroll_steps)`, or None.
             training: passed by Keras.
 
         Returns:
-            The last output, all outputs, and the last h and c.
+            The last output, all outputs, and the last states.
         """
         if not self.runs_hoisted(sequences, mask):
             return super().inner_loop(sequences, initial_state, mask, training)
         loop = choose_loop(self.cell.units, sequences.shape[0])
         project = self.prepare_input(sequences)
 
-        def part(sequences: Any, h: Any, c: Any) -> tuple[Any, Any, Any]:
-            outputs, h, c = self.run_loop(project(sequences), h, c, compiled=loop.compiled)
-            return ops.transpose(outputs, (1, 0, 2)), h, c
+        def part(sequences: Any, *states: Any) -> tuple[Any, ...]:
+            outputs, *last = self.run_loop(project(sequences), *states, compiled=loop.compiled)
+            return ops.transpose(outputs, (1, 0, 2)), *last
 
-        outputs, h, c = run_in_parts(part, [sequences, *initial_state], loop)
-        return h, outputs, [h, c]
+        outputs, *states = run_in_parts(part, [sequences, *initial_state], loop)
+        return states[0], outputs, states
 
     def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
         """Prepares the input projection once for all parts of a window.
@@ -57,7 +63,7 @@ class HoistedLoop(keras.layers.RNN, ABC):
             sequences: the whole window.
 
         Returns:
-            A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, 4n)`.
+            A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, width)`.
         """
         del sequences
         kernel = self.weight(self.cell.kernel)
@@ -74,20 +80,19 @@ class HoistedLoop(keras.layers.RNN, ABC):
 
     @abstractmethod
     def finish_input(self, rows: Any) -> Any:
-        """Returns the input projection, given `x W`; both are `(rows, 4n)`."""
+        """Returns the input projection, given `x W`; both are `(rows, width)`."""
 
     @abstractmethod
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the loop over time.
 
         Args:
             from_input: the input projection, time first.
-            h: the initial output.
-            c: the initial cell state.
+            states: the initial states.
             compiled: whether XLA compiles the loop.
 
         Returns:
-            All outputs, time first, and the last h and c.
+            All outputs, time first, and the last states.
         """
 
 
@@ -97,6 +102,12 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
     Keras' own code, which uses cuDNN, runs on a GPU. It also runs if an argument changes the network (other activations, dropout
     inside the layer, no bias, `go_backwards`, `unroll`), with a mask, and for windows of unknown length.
     """
+
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:
+        """On a GPU, makes Keras raise an error instead of running anything slower than cuDNN."""
+        del shape
+        return {"use_cudnn": has_gpu() or "auto"}
 
     def runs_hoisted(self, sequences: Any, mask: Any) -> bool:
         """Returns whether the hoisted loop runs; otherwise Keras' own loop does."""
@@ -112,8 +123,9 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
         """Adds the bias."""
         return rows + self.weight(self.cell.bias)
 
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the plain cell; see `lstm_loop`."""
+        h, c = states
         return lstm_loop(from_input, self.weight(self.cell.recurrent_kernel), h, c, compiled=compiled)
 
 
@@ -145,13 +157,18 @@ class CellLSTM(HoistedLoop):
         self.projection_size = projection_size
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
+    @classmethod
+    def options(cls, shape: ModelShape) -> dict[str, Any]:
+        """Returns the projection size."""
+        return {"projection_size": shape.num_proj}
+
     def finish_input(self, rows: Any) -> Any:
         """Normalises the rows, if the cell does, and adds the bias."""
         return self.cell.finish_input(rows)
 
-    def run_loop(self, from_input: Any, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
+    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
         """Runs the cell; see `lstm_loop` and `norm_loop`."""
-        cell = self.cell
+        cell, (h, c) = self.cell, states
         kernel = self.weight(cell.recurrent_kernel)
         if self.projection_size is not None:
             return lstm_loop(from_input, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)

@@ -1,5 +1,8 @@
 """Plans a run, by arithmetic only.
 
+- `model_shape`: the tensors and states of a network
+- `cells`: the cells of its layers
+- `one_step`: its equations, for exports
 - `plan`: the size and the limits of a run
 - `text_length`: the tokens that a run needs at least
 - `choice`: the model for the time available, how to train it, and whether to start from the base model
@@ -9,7 +12,6 @@
 from textgen.planning.choice import (
     CHOSEN_SETTINGS,
     LIMITS_BY_PASSES,
-    SHAPE_SETTINGS,
     Choice,
     base_pays,
     can_choose,
@@ -23,6 +25,7 @@ from textgen.planning.estimates import (
     tokens_in,
     worthwhile_passes,
 )
+from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape
 from textgen.planning.plan import Plan
 from textgen.planning.text_length import LEAST_EVALUATED, check_evaluation_length, check_training_length
 
@@ -33,6 +36,7 @@ __all__ = [
     "SHAPE_SETTINGS",
     "Choice",
     "DeviceKind",
+    "ModelShape",
     "Plan",
     "base_pays",
     "can_choose",

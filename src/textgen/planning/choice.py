@@ -22,9 +22,8 @@ from textgen.planning.estimates import (
     tokens_per_second,
     worthwhile_passes,
 )
+from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape
 
-SHAPE_SETTINGS = ("lstm_state_size", "layers", "embedding_size", "layer_norm", "num_proj")
-"""The settings that shape the network. If any of them is given by hand, the others keep their defaults."""
 LIMITS_BY_PASSES = ("epochs", "patience")
 """The settings that end a run before its time does."""
 CHOSEN_SETTINGS = (
@@ -103,9 +102,9 @@ def can_choose(shape: Mapping[str, Any], language_model: str) -> bool:
         shape: the `SHAPE_SETTINGS` by name.
         language_model: `char` or `word`.
     """
-    wanted = measured_kind(language_model)
+    wanted, any_vocabulary = measured_kind(language_model), 0
     chosen = [size.shape for (_, kind), sizes in _SIZES.items() if kind == wanted for size in sizes]
-    return any(all((value or None) == each.get(name) for name, value in shape.items()) for each in chosen)
+    return ModelShape.of(shape, any_vocabulary) in [ModelShape.of(each, any_vocabulary) for each in chosen]
 
 
 def base_pays(minutes: float, characters: int, device: DeviceKind) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from textgen.config import TrainingConfig
 from textgen.corpus import make_tokenizer
+from textgen.planning.model_shape import ModelShape, layer_tensor
 
 DeviceKind = Literal["cpu", "gpu"]
 
@@ -27,8 +28,6 @@ twice 512 states train at 34,000, 20,000 and 7,000 characters per second; those 
 _VOCABULARY = {"char": 100, "word": 16_000}
 _CPU_STREAMS = 16
 """The number of streams for which the seconds of a CPU were measured. A step of half as many takes three quarters of the time."""
-_NORM = 1.2
-"""The factor for layer normalisation."""
 
 _WORTHWHILE: dict[tuple[MeasuredKind, bool], tuple[tuple[float, float], ...]] = {
     ("char", False): ((30_000, 8), (100_000, 10), (200_000, 13), (1_000_000, 25), (5_000_000, 60)),
@@ -81,16 +80,15 @@ def tokens_per_second(
         device: the kind of device that trains.
         streams: the batch size.
     """
-    states, output = shape["lstm_state_size"], shape.get("num_proj") or shape["lstm_state_size"]
     kind = measured_kind(language_model)
-    # The first layer's input is looked up in a table of all tokens, if there are fewer tokens in the vocabulary than in a window.
-    inputs = 0 if kind == "char" else shape.get("embedding_size") or 0
-    weights = output * _VOCABULARY[kind]
-    for _ in range(shape["layers"]):
-        weights += 4 * states * (inputs + output) + states * (shape.get("num_proj") or 0)
-        inputs = output
+    network = ModelShape.of(shape, _VOCABULARY[kind])
+    looked_up = {network.token_vectors}
+    if kind == "char":
+        # If a window has more tokens than the vocabulary, the first layer's input is looked up in a table of all tokens.
+        looked_up.add(layer_tensor(0, "kernel"))
+    matrices = {name: size for name, size in network.tensors.items() if len(size) > 1 and name not in looked_up}
     fixed, each = _SECONDS[device]
-    seconds = (fixed + each * weights) * (_NORM if shape.get("layer_norm") else 1)
+    seconds = (fixed + each * sum(map(math.prod, matrices.values()))) * network.relative_time
     if device == "cpu":
         seconds *= 0.5 + 0.5 * _CPU_STREAMS / min(streams, _CPU_STREAMS)
     return 1 / float(seconds)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from textgen.config import TrainingConfig
 from textgen.formatting import count
+from textgen.planning.model_shape import FLOAT_BYTES, ModelShape
 
-_FLOAT_BYTES = 4
 _COPIES_OF_STATE = 4
 """The copies of weights and slots: the current and the updated values and, during a save, a copy and the file's bytes."""
 _COPIES_OF_WEIGHTS = 3
@@ -17,9 +18,6 @@ _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 momentum."""
 _CHECKPOINTS = 3
 """The checkpoints that a job keeps: the newest two and the best."""
-_ACTIVATIONS_PER_CELL = 16
-"""The numbers per cell and token for the backward pass: factors, states, outputs and their gradients. Normalised cells have
-twice as many."""
 _COPIES_OF_LOGITS = 3
 """The logits, the probabilities and their gradient."""
 _TENSORFLOW_BYTES = 800_000_000
@@ -38,19 +36,10 @@ class Plan:
     config: TrainingConfig
     vocabulary_size: int
 
-    @property
-    def parameters(self) -> int:
-        """The number of weights."""
-        config = self.config
-        size, output = config.lstm_state_size, config.num_proj or config.lstm_state_size
-        width = config.embedding_size or self.vocabulary_size
-        total = self.vocabulary_size * config.embedding_size if config.embedding_size else 0
-        for _ in range(config.layers):
-            total += (width + output + 1) * 4 * size
-            total += size * config.num_proj if config.num_proj else 0
-            total += 10 * size if config.layer_norm else 0
-            width = output
-        return total + (output + 1) * self.vocabulary_size
+    @cached_property
+    def shape(self) -> ModelShape:
+        """The shape of the model."""
+        return ModelShape.of(vars(self.config), self.vocabulary_size)
 
     @property
     def tokens_per_step(self) -> int:
@@ -61,14 +50,13 @@ class Plan:
     def memory_of_weights(self) -> int:
         """The approximate bytes of weights, gradients and optimizer slots in training, during a save."""
         state = 1 + _OPTIMIZER_SLOTS[self.config.optimizer]
-        return _FLOAT_BYTES * self.parameters * (_COPIES_OF_STATE * state + _COPIES_OF_WEIGHTS)
+        return self.shape.weight_bytes * (_COPIES_OF_STATE * state + _COPIES_OF_WEIGHTS)
 
     @property
     def memory_of_windows(self) -> int:
         """The approximate bytes that the backward pass keeps for the windows of one step."""
-        cells = self.config.lstm_state_size * self.config.layers * _ACTIVATIONS_PER_CELL
-        cells *= 2 if self.config.layer_norm else 1
-        return _FLOAT_BYTES * self.tokens_per_step * (cells + self.vocabulary_size * _COPIES_OF_LOGITS)
+        logits = self.vocabulary_size * _COPIES_OF_LOGITS
+        return FLOAT_BYTES * self.tokens_per_step * (self.shape.activations + logits)
 
     @property
     def memory(self) -> int:
@@ -77,11 +65,9 @@ class Plan:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """The approximate bytes of a checkpoint: weights, optimizer slots, and h and c of every stream."""
-        config = self.config
-        weights = self.parameters * (1 + _OPTIMIZER_SLOTS[config.optimizer])
-        width_of_states = config.lstm_state_size + (config.num_proj or config.lstm_state_size)
-        return _FLOAT_BYTES * (weights + config.batch_size * config.layers * width_of_states)
+        """The approximate bytes of a checkpoint: weights, optimizer slots, and the states of every stream."""
+        weights = self.shape.weight_bytes * (1 + _OPTIMIZER_SLOTS[self.config.optimizer])
+        return weights + self.config.batch_size * self.shape.state_bytes
 
     @property
     def disk(self) -> int:
@@ -141,13 +127,10 @@ class Plan:
 
     def describe_model(self) -> str:
         """Returns the shape of the model in words."""
-        config = self.config
+        precision = self.config.precision
         parts = [
-            f"{count(config.layers, 'LSTM layer')} of {config.lstm_state_size} states",
-            f"embedding of {config.embedding_size}" if config.embedding_size else "one-hot input",
-            f"projection to {config.num_proj}" if config.num_proj else "",
-            "layer norm" if config.layer_norm else "",
-            "" if config.precision == "float32" else f"computed in {config.precision.removeprefix('mixed_')}",
-            f"{self.parameters:,} parameters",
+            self.shape.describe(),
+            "" if precision == "float32" else f"computed in {precision.removeprefix('mixed_')}",
+            f"{self.shape.parameters:,} parameters",
         ]
-        return ", ".join(part for part in parts if part)
+        return ", ".join(filter(None, parts))

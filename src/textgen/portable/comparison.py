@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textgen.generation import LSTMStep, ModelFile
-from textgen.generation.signature import LOGITS, TOKEN, next_name, state_widths
+from textgen.planning.one_step import LOGITS, TOKEN, next_name
 
 OneStep: TypeAlias = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, NDArray[np.float32]]]
-"""Maps inputs to outputs; `generation.signature` has their names and shapes."""
+"""Maps inputs to outputs; `planning.one_step` has their names and shapes."""
 
 TEXTS = 4
 """The texts read in parallel: several short ones, because some networks amplify rounding errors over a long one."""
@@ -32,7 +32,7 @@ def largest_difference(model: ModelFile, one_step: OneStep) -> float:
         The difference, relative to the step's largest logit if that is above 1; NaN if a logit is NaN.
     """
     reference = LSTMStep(model).start(TEXTS)
-    states = {name: np.zeros((TEXTS, width), np.float32) for name, width in state_widths(model.shape).items()}
+    states = {name: np.zeros((TEXTS, width), np.float32) for name, width in model.shape.states.items()}
     texts = np.random.default_rng(seed=1).integers(model.vocabulary.size, size=(STEPS, TEXTS), dtype=np.int32)
     largest = np.float32(0)
     for ids in texts:

@@ -1,4 +1,4 @@
-"""Writes and runs LiteRT (formerly TensorFlow Lite) files; their signature has the names in `generation.signature`."""
+"""Writes and runs LiteRT (formerly TensorFlow Lite) files; their signature has the names of `planning.one_step`."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
         TextgenError: if a file cannot be written.
     """
     known = FORMATS[name]
-    size = sum(tensor.nbytes for tensor in model.tensors.values())
+    size = model.shape.weight_bytes
     if known.most_bytes is not None and size > known.most_bytes:
         from rich.filesize import decimal
 

@@ -8,10 +8,10 @@ from bisect import bisect_right
 from dataclasses import replace
 from pathlib import Path
 
-from textgen.config import TrainingConfig, shape
+from textgen.config import TrainingConfig
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, Section, Vocabulary
 from textgen.errors import DataError, InputOutputError, UnavailableError, from_os_error, named
-from textgen.planning import LEAST_EVALUATED, Plan, check_evaluation_length, check_training_length
+from textgen.planning import LEAST_EVALUATED, ModelShape, Plan, check_evaluation_length, check_training_length
 from textgen.runs.places import nearest_existing
 
 _CHUNK_CHARACTERS = 1 << 16
@@ -46,12 +46,15 @@ def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:
     from textgen.generation.model_file import longest_header
     from textgen.generation.model_header import MOST_BYTES
 
+    def size_of(vocabulary: Vocabulary) -> int:
+        """Returns the size with a vocabulary."""
+        return longest_header(ModelShape.of(vars(config), vocabulary.size), vocabulary)
+
     def size_with(tokens: int) -> int:
         """Returns the size with only the first tokens."""
-        kept = replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens])
-        return longest_header(shape(config), kept)
+        return size_of(replace(vocabulary, tokens=vocabulary.tokens[: FIRST_TOKEN_ID + tokens]))
 
-    size = longest_header(shape(config), vocabulary)
+    size = size_of(vocabulary)
     if size > MOST_BYTES:
         tokens = vocabulary.size - FIRST_TOKEN_ID
         fitting = _round_down(bisect_right(range(tokens), MOST_BYTES, key=size_with) - 1)

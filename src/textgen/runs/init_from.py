@@ -53,7 +53,7 @@ class Start:
         """The settings that shape the model's network; None if training starts from scratch."""
         if self.model is None:
             return None
-        return {name: self.model.shape.get(name, getattr(TrainingConfig, name)) for name in SHAPE_SETTINGS}
+        return {name: getattr(self.model.shape, name) for name in SHAPE_SETTINGS}
 
 
 def open_start(init_from: str) -> Start:

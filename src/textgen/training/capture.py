@@ -30,6 +30,12 @@ def capture_model(model: LanguageModel) -> dict[str, np.ndarray]:
     return _copy(_model_variables(model))
 
 
+def variable_of(name: str) -> tuple[str, str] | None:
+    """Returns the name of the layer and that of the variable for an array below `model/`; None for any other array."""
+    kind, *rest = name.split("/")
+    return (rest[0], rest[-1]) if kind == "model" else None
+
+
 def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimizer: bool, states: bool) -> list[str]:
     """Restores captured arrays.
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from textgen.config import TrainingConfig, shape
+from textgen.config import TrainingConfig
 from textgen.corpus import Vocabulary
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
-from textgen.model import LanguageModel
-from textgen.training.capture import capture_model, restore
+from textgen.model import LanguageModel, variables_of
+from textgen.planning import ModelShape
+from textgen.training.capture import variable_of
 from textgen.version import __version__
 
 
@@ -40,10 +41,11 @@ def to_model_file(
         unwrapped: whether the training text was unwrapped, as in `ModelFile`.
         started_from: the hash of the model that training started from, as in `ModelFile`.
     """
-    named = {_name_in_file(name): tensor for name, tensor in tensors.items()}
+    shape = ModelShape.of(vars(config), vocabulary.size)
+    weights = {variable_of(name): np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
     return ModelFile(
-        tensors={name: np.asarray(tensor, np.float32) for name, tensor in named.items() if name is not None},
-        shape=shape(config),
+        tensors={name: weights[at] for name, at in variables_of(shape).items() if at in weights},
+        shape=shape,
         vocabulary=vocabulary,
         scores={} if scores is None else score_values(scores),
         data_sha256=data_sha256,
@@ -52,6 +54,12 @@ def to_model_file(
         after_white_space=after_white_space,
         unwrapped=unwrapped,
         started_from=started_from,
+        settings={
+            "language_model": config.language_model,
+            "lowercase": config.lowercase,
+            "use_fp16": config.precision == "mixed_float16",
+            "vocab_size": config.vocab_size,
+        },
     )
 
 
@@ -62,8 +70,9 @@ def take_weights(model: LanguageModel, file: ModelFile) -> None:
         model: a model of the same shape.
         file: the model file.
     """
-    names = {name: _name_in_file(name) for name in capture_model(model)}
-    restore(model, {name: file.tensors[named] for name, named in names.items() if named}, optimizer=False, states=False)
+    for name, (layer, variable) in variables_of(file.shape).items():
+        [weights] = [known for known in model.get_layer(layer).variables if known.name == variable]
+        weights.assign(file.tensors[name])
 
 
 def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
@@ -79,17 +88,3 @@ def score_values(scores: Scores, part: str = "valid") -> dict[str, float]:
         f"{part}_bits_per_character": scores.bits_per_character,
         f"{part}_unknown_share": scores.unknown_share,
     }
-
-
-def _name_in_file(name: str) -> str | None:
-    """The name in a model file of what `capture` names `model/LAYER/INDEX/VARIABLE`; None for what a model file lacks."""
-    kind, _, rest = name.partition("/")
-    layer, _, variable = rest.partition("/")
-    variable = variable.rpartition("/")[2]
-    if kind != "model" or variable == "seed_generator_state":
-        return None
-    if variable == "embedding":
-        return "embedding"
-    if layer == "output":
-        return f"output.{variable}"
-    return f"layers.{layer.removeprefix('lstm_')}.{variable}" if layer.startswith("lstm_") else None
