@@ -17,8 +17,8 @@ from textgen.training.progress import Progress
 MOST_STEPS = 10
 
 
-def controller_of(config, progress, *, device="cpu", now=0.0):
-    return Controller(Plan(config, 5), progress, device=device, most_steps=MOST_STEPS, now=now)
+def controller_of(config, progress, *, device="cpu", most_steps=MOST_STEPS, now=0.0):
+    return Controller(Plan(config, 5), progress, device=device, most_steps=most_steps, now=now)
 
 
 def progress_of(**values):
@@ -68,7 +68,7 @@ class Run:
             self.calls.append((self.progress.step, decision))
             self.progress.start_call(learning_rate=decision.rates[-1], dropout=decision.dropout)
             seconds = len(decision.rates) * seconds_per_step
-            observe(self.controller, len(decision.rates), seconds=seconds)
+            observe(self.controller, len(decision.rates), loss=2.0, seconds=seconds)
             now += seconds
 
     @property
@@ -117,11 +117,20 @@ def test_an_interrupted_run_evaluates_the_same_steps(steps, per_epoch, eval_step
     rates = [[rate for _, decision in run.calls for rate in decision.rates] for run in (whole, first, second)]
     assert rates[1] + rates[2] == rates[0]
     for run in (whole, first):
-        due = {step for step, decision in run.calls if decision.report or decision.save}
-        assert due >= set(run.evaluated) - {run.progress.step}
         if save_steps is not None:
             assert all(step in run.saved for step in range(1, run.progress.step) if step % per_epoch % save_steps == 0)
     assert second.end == "max_steps"
+
+
+def test_averages_are_reported_every_ten_steps_and_after_each_evaluation():
+    """A new window starts after each report, in a resumed run too."""
+    config = TrainingConfig(max_steps=60, eval_steps=17)
+    resumed = progress_of(step=3, epoch_step=3, window_steps=3)
+    for progress in (None, resumed):
+        run = Run(config, progress)
+        reported = [step for step, decision in run.calls if decision.report]
+        assert reported == [10, 17, 27, 34, 44, 51]
+        assert run.progress.train_loss == 2.0
 
 
 def test_without_an_observation_the_answer_stays_the_same():
@@ -141,6 +150,7 @@ def test_without_an_observation_the_answer_stays_the_same():
     [
         ({"step": 20}, {"max_steps": 20}, "max_steps", "finished"),
         ({"epoch": 3}, {"epochs": 3}, "epochs", "finished"),
+        ({"epoch": 3, "step": 20}, {"epochs": 3, "max_steps": 20}, "epochs", "finished"),
         ({"seconds": 60.0}, {"minutes": 1}, "minutes", "finished"),
         ({"stale": 4}, {"minutes": 1, "patience": 4}, "patience", "finished"),
         ({}, {"minutes": 1}, "", "running"),
@@ -314,6 +324,10 @@ def test_a_given_dropout_stays():
     """A number in the config is used from the first step to the last, whatever the checkpoint has."""
     assert set(long_run(TrainingConfig(minutes=0.1, dropout=0.25)).dropouts) == {0.25}
     assert set(Run(TrainingConfig(minutes=0.1, dropout=0.25), progress_of(dropout=0.7)).dropouts) == {0.25}
+    progress = progress_of(dropout=0.25, run_steps=0)
+    observe(controller_of(TrainingConfig(minutes=1, dropout=0.25), progress), 20, seconds=4.0)
+    assert progress.total_steps == 300
+    assert progress.dropout == 0.25
 
 
 def test_a_resumed_job_keeps_the_dropout_of_its_checkpoint():
@@ -382,3 +396,9 @@ def test_a_call_makes_as_many_steps_as_a_quarter_of_a_second_holds_and_none_too_
     """The first call runs one step; no call runs more than ten or past a report, epoch end, save, evaluation or limit."""
     progress = progress_of(**{"step": 13, "epoch_step": 13, **values})
     assert len(controller_of(TrainingConfig(**options), progress).decide(0.0).rates) == expected
+
+
+def test_a_call_makes_no_more_steps_than_the_model_takes():
+    """However short they are."""
+    progress = progress_of(run_steps=400, run_seconds=1.0)
+    assert len(controller_of(TrainingConfig(), progress, most_steps=4).decide(0.0).rates) == 4
