@@ -314,6 +314,15 @@ def test_dropout_follows_the_passes_that_a_timed_job_will_make():
     assert fast[-1] == dropout(40, 10**6, "char", started=False) > fast[0]
 
 
+def test_the_first_dropout_of_a_timed_job_follows_its_speed_and_not_its_epochs():
+    """A new job has the dropout for the passes that its model size allows, and a resumed one for those of its own speed."""
+    config = TrainingConfig(minutes=1, epochs=40, lstm_state_size=512)
+    new = progress_of(steps_per_epoch=500, tokens_per_step=2000)
+    resumed = dataclasses.replace(new, step=10_000, epoch=20, scored_step=10_000, seconds=30.0)
+    assert controller_of(config, new).decide(0.0).dropout == dropout(8, 10**6, "char", started=False)
+    assert controller_of(config, resumed).decide(0.0).dropout == dropout(40, 10**6, "char", started=False)
+
+
 @pytest.mark.parametrize(("limits", "passes"), [({"epochs": 18}, 18), ({"max_steps": 10_000}, 20)])
 def test_dropout_is_exact_from_the_start_without_a_time_limit(limits, passes):
     """With epochs or steps alone it depends on nothing else."""
@@ -402,3 +411,17 @@ def test_a_call_makes_no_more_steps_than_the_model_takes():
     """However short they are."""
     progress = progress_of(run_steps=400, run_seconds=1.0)
     assert len(controller_of(TrainingConfig(), progress, most_steps=4).decide(0.0).rates) == 4
+
+
+def test_the_training_loss_is_the_mean_since_the_last_evaluation():
+    """Full report windows and the current one count, by their steps; the best step keeps it."""
+    progress = progress_of()
+    for steps, loss in ((10, 4.0), (10, 2.0), (5, 3.5)):
+        progress.start_call(learning_rate=1.0, dropout=0.0)
+        progress.add_call(steps, loss=loss, gradient_norm=1.0, seconds=0.1)
+    assert progress.train_loss == pytest.approx(77.5 / 25)
+    assert progress.add_scores(scores_of(1.0), "")
+    assert progress.best_train_loss == progress.train_loss
+    progress.start_call(learning_rate=1.0, dropout=0.0)
+    progress.add_call(5, loss=1.0, gradient_norm=1.0, seconds=0.1)
+    assert progress.train_loss == 1.0
