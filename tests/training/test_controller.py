@@ -8,73 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.training.modelless import MOST_STEPS, Run, controller_of, observe, progress_of, scores_of
 from textgen.config import TrainingConfig
-from textgen.evaluation import Scores
-from textgen.planning import Plan, dropout
-from textgen.training.controller import Controller, Decision, learning_rate
-from textgen.training.progress import Progress
-
-MOST_STEPS = 10
-
-
-def controller_of(config, progress, *, device="cpu", now=0.0):
-    return Controller(Plan(config, 5), progress, device=device, most_steps=MOST_STEPS, now=now)
-
-
-def progress_of(**values):
-    return Progress(**{"steps_per_epoch": 100, "tokens_per_step": 1, **values})
-
-
-def scores_of(loss):
-    return Scores(loss, 1, 1.0, 0.0)
-
-
-def observe(controller, steps, *, loss=1.0, gradient_norm=1.0, seconds=0.1):
-    """Adds a call of steps."""
-    controller.progress.add_call(steps, loss=loss, gradient_norm=gradient_norm, seconds=seconds)
-    controller.estimate_total()
-
-
-class Run:
-    """A run without a model, in which each step takes the same time on a clock of its own.
-
-    Attributes:
-        evaluated: the steps that were evaluated.
-        saved: the steps that were saved.
-        calls: the step before each call, and its decision.
-        end: why the run ended.
-    """
-
-    def __init__(self, config, progress=None, *, seconds_per_step=0.01, losses=(), signal_at=None, device="cpu"):
-        self.progress = progress or progress_of()
-        self.controller = controller_of(config, self.progress, device=device)
-        self.evaluated: list[int] = []
-        self.saved: list[int] = []
-        self.calls: list[tuple[int, Decision]] = []
-        losses, now = iter(losses), 0.0
-        while True:
-            signal = signal_at is not None and self.progress.step >= signal_at
-            decision = self.controller.decide(now, signal=signal)
-            if decision.evaluate:
-                self.evaluated.append(self.progress.step)
-                self.progress.add_scores(scores_of(next(losses, 1.0)), "")
-                continue
-            if decision.save:
-                self.saved.append(self.progress.step)
-                self.controller.note_save(now)
-            if decision.end:
-                self.end = decision.end
-                return
-            self.calls.append((self.progress.step, decision))
-            self.progress.start_call(learning_rate=decision.rates[-1], dropout=decision.dropout)
-            seconds = len(decision.rates) * seconds_per_step
-            observe(self.controller, len(decision.rates), seconds=seconds)
-            now += seconds
-
-    @property
-    def dropouts(self):
-        """The dropout of each step."""
-        return [decision.dropout for _, decision in self.calls for _ in decision.rates]
+from textgen.training.controller import Decision
 
 
 def test_the_controller_needs_no_tensorflow():
@@ -117,11 +53,20 @@ def test_an_interrupted_run_evaluates_the_same_steps(steps, per_epoch, eval_step
     rates = [[rate for _, decision in run.calls for rate in decision.rates] for run in (whole, first, second)]
     assert rates[1] + rates[2] == rates[0]
     for run in (whole, first):
-        due = {step for step, decision in run.calls if decision.report or decision.save}
-        assert due >= set(run.evaluated) - {run.progress.step}
         if save_steps is not None:
             assert all(step in run.saved for step in range(1, run.progress.step) if step % per_epoch % save_steps == 0)
     assert second.end == "max_steps"
+
+
+def test_averages_are_reported_every_ten_steps_and_after_each_evaluation():
+    """A new window starts after each report, in a resumed run too."""
+    config = TrainingConfig(max_steps=60, eval_steps=17)
+    resumed = progress_of(step=3, epoch_step=3, window_steps=3)
+    for progress in (None, resumed):
+        run = Run(config, progress)
+        reported = [step for step, decision in run.calls if decision.report]
+        assert reported == [10, 17, 27, 34, 44, 51]
+        assert run.progress.train_loss == 2.0
 
 
 def test_without_an_observation_the_answer_stays_the_same():
@@ -141,6 +86,7 @@ def test_without_an_observation_the_answer_stays_the_same():
     [
         ({"step": 20}, {"max_steps": 20}, "max_steps", "finished"),
         ({"epoch": 3}, {"epochs": 3}, "epochs", "finished"),
+        ({"epoch": 3, "step": 20}, {"epochs": 3, "max_steps": 20}, "epochs", "finished"),
         ({"seconds": 60.0}, {"minutes": 1}, "minutes", "finished"),
         ({"stale": 4}, {"minutes": 1, "patience": 4}, "patience", "finished"),
         ({}, {"minutes": 1}, "", "running"),
@@ -232,136 +178,6 @@ def test_short_texts_are_evaluated_every_few_epochs():
     assert run.evaluated == [108, 216, 240]
 
 
-def test_the_learning_rate_falls_in_a_staircase():
-    """With lr_decay_steps=N the rate is multiplied every N steps and constant in between, whatever the total."""
-    config = TrainingConfig(learning_rate=0.8, lr_decay_steps=3, lr_decay_rate=0.5)
-    assert [learning_rate(config, step, 5) for step in range(8)] == [0.8] * 3 + [0.4] * 3 + [0.2] * 2
-
-
-def test_the_learning_rate_warms_up_and_falls_along_a_cosine():
-    """Without lr_decay_steps the rate rises for a tenth of a short job, ends at 3% and stays there."""
-    config = TrainingConfig(learning_rate=1.0)
-    rates = [learning_rate(config, step, 100) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[9] == pytest.approx(0.98, abs=0.01)
-    assert rates[50] == pytest.approx(0.515)
-    assert rates[100] == learning_rate(config, 500, 100) == pytest.approx(0.03)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-
-
-def test_an_unknown_total_counts_as_far_away():
-    """While the total is unknown, the rate stays at its maximum after 100 steps of warm-up."""
-    config = TrainingConfig(learning_rate=1.0)
-    assert learning_rate(config, 49, None) == pytest.approx(0.5)
-    assert learning_rate(config, 10**6, None) == 1.0
-
-
-def test_each_rollback_halves_the_rates():
-    """All steps of a call have their own rate, each of them halved."""
-    config = TrainingConfig(max_steps=1000)
-    values = {"step": 50, "epoch_step": 50, "run_steps": 400, "run_seconds": 1.0}
-    plain, halved = (
-        controller_of(config, progress_of(rollbacks=rollbacks, **values)).decide(0.0) for rollbacks in (0, 2)
-    )
-    assert plain.rates == tuple(learning_rate(config, step, 1000) for step in range(50, 60))
-    assert halved.rates == tuple(rate / 4 for rate in plain.rates)
-
-
-def test_the_total_of_a_timed_job_is_estimated_and_corrected_once():
-    """After 20 steps and 5% of the time, the remaining time is converted to steps, and again after 30%; later speeds change nothing."""
-    progress = progress_of(steps_per_epoch=1000)
-    controller = controller_of(TrainingConfig(minutes=1), progress)
-    progress.run_steps = 0
-    totals = []
-    for steps, seconds in ((19, 4.0), (1, 0.0), (40, 13.9), (0, 0.1), (40, 41.0)):
-        observe(controller, steps, seconds=seconds)
-        totals.append((progress.total_steps, progress.total_corrected))
-    assert totals == [(None, False), (300, False), (300, False), (200, True), (200, True)]
-
-
-def test_a_total_that_epochs_bound_is_exact():
-    """The speed never moves the end of a job whose epochs fit into its time."""
-    progress = progress_of(steps_per_epoch=10, step=100, epoch=10, run_steps=0)
-    controller = controller_of(TrainingConfig(minutes=1, epochs=12), progress)
-    progress.run_steps = 100
-    for seconds in (4.0, 14.0, 12.0):
-        observe(controller, 0, seconds=seconds)
-        assert progress.total_steps == 120
-
-
-def long_run(config, **options):
-    return Run(config, progress_of(steps_per_epoch=500, tokens_per_step=2000), **options)
-
-
-def test_dropout_follows_the_passes_that_a_timed_job_will_make():
-    """It starts with that for the estimated speed, and changes when the total of steps is estimated and corrected."""
-    slow = long_run(TrainingConfig(minutes=1, lstm_state_size=512), seconds_per_step=0.015).dropouts
-    assert slow[0] == slow[-1] == dropout(8, 10**6, "char", started=False)
-    fast = long_run(TrainingConfig(minutes=1, lstm_state_size=512), seconds_per_step=0.003).dropouts
-    assert fast[0] == slow[0]
-    changes = [step for step in range(1, len(fast)) if fast[step] != fast[step - 1]]
-    assert changes == pytest.approx([1000], abs=20)
-    assert fast[-1] == dropout(40, 10**6, "char", started=False) > fast[0]
-
-
-@pytest.mark.parametrize(("limits", "passes"), [({"epochs": 18}, 18), ({"max_steps": 10_000}, 20)])
-def test_dropout_is_exact_from_the_start_without_a_time_limit(limits, passes):
-    """With epochs or steps alone it depends on nothing else."""
-    assert set(long_run(TrainingConfig(**limits)).dropouts) == {dropout(passes, 10**6, "char", started=False)}
-
-
-def test_a_given_dropout_stays():
-    """A number in the config is used from the first step to the last, whatever the checkpoint has."""
-    assert set(long_run(TrainingConfig(minutes=0.1, dropout=0.25)).dropouts) == {0.25}
-    assert set(Run(TrainingConfig(minutes=0.1, dropout=0.25), progress_of(dropout=0.7)).dropouts) == {0.25}
-
-
-def test_a_resumed_job_keeps_the_dropout_of_its_checkpoint():
-    """Once the total is corrected, it no longer changes, whatever the speed."""
-    resumed = progress_of(step=100, epoch=1, total_steps=2000, total_corrected=True, dropout=0.45)
-    assert set(Run(TrainingConfig(minutes=0.1), resumed).dropouts) == {0.45}
-
-
-def test_a_job_with_a_little_more_time_continues_where_the_cosine_would_be():
-    """With a new limit in minutes, the rate follows the elapsed share of the time until the total is estimated again."""
-    progress = progress_of(steps_per_epoch=1000, step=900, epoch_step=900, seconds=1800.0)
-    config = TrainingConfig(minutes=31, learning_rate=1.0)
-    controller = controller_of(config, progress)
-    assert controller.decide(0.0).rates == (learning_rate(config, 900, 930),)
-    assert learning_rate(config, 900, 930) < 0.04
-    for steps, seconds in ((2, 2.0), (20, 4.0)):
-        observe(controller, steps, seconds=seconds)
-    assert progress.total_steps == 922 + 54 * 20 / 4
-
-
-def test_a_job_that_was_stopped_early_has_the_full_rate_until_its_total_is_known():
-    """A few slow first steps do not decide the total: the cosine has hardly moved by then."""
-    progress = progress_of(steps_per_epoch=1000, step=300, epoch_step=300, seconds=29.0)
-    assert controller_of(TrainingConfig(minutes=10, learning_rate=1.0), progress).decide(0.0).rates == (1.0,)
-
-
-@pytest.mark.parametrize("minutes", [None, 600])
-def test_the_total_of_a_job_without_a_time_limit_is_known_from_the_start(minutes):
-    """The total is the smaller of epochs and max_steps; minutes can only end the job earlier."""
-    config = TrainingConfig(epochs=3, max_steps=250, minutes=minutes, learning_rate=1.0)
-    progress = progress_of(step=249, epoch=2, epoch_step=49)
-    assert controller_of(config, progress).decide(0.0).rates == pytest.approx((0.03,), abs=0.001)
-    timed = progress_of(run_steps=20, run_seconds=4.0, seconds=4.0, step=20, epoch_step=20)
-    controller = controller_of(TrainingConfig(minutes=1, max_steps=30), timed)
-    observe(controller, 0, seconds=0.0)
-    assert timed.total_steps == 30
-
-
-def test_with_windows_of_another_size_the_schedule_still_ends_with_the_epochs():
-    """A job of ten epochs that quadruples its streams halfway has a fifth of its steps left, and ends at 3%."""
-    config = TrainingConfig(epochs=10, learning_rate=1.0)
-    run = Run(config, progress_of(steps_per_epoch=25, tokens_per_step=4, epoch=5, step=500, scored_step=500))
-    rates = [rate for _, decision in run.calls for rate in decision.rates]
-    assert len(rates) == 125
-    assert rates[0] == pytest.approx(learning_rate(config, 500, 625))
-    assert rates[-1] == pytest.approx(0.03, abs=0.001)
-
-
 @pytest.mark.parametrize(
     ("values", "options", "expected"),
     [
@@ -382,3 +198,23 @@ def test_a_call_makes_as_many_steps_as_a_quarter_of_a_second_holds_and_none_too_
     """The first call runs one step; no call runs more than ten or past a report, epoch end, save, evaluation or limit."""
     progress = progress_of(**{"step": 13, "epoch_step": 13, **values})
     assert len(controller_of(TrainingConfig(**options), progress).decide(0.0).rates) == expected
+
+
+def test_a_call_makes_no_more_steps_than_the_model_takes():
+    """However short they are."""
+    progress = progress_of(run_steps=400, run_seconds=1.0)
+    assert len(controller_of(TrainingConfig(), progress, most_steps=4).decide(0.0).rates) == 4
+
+
+def test_the_training_loss_is_the_mean_since_the_last_evaluation():
+    """Full report windows and the current one count, by their steps; the best step keeps it."""
+    progress = progress_of()
+    for steps, loss in ((10, 4.0), (10, 2.0), (5, 3.5)):
+        progress.start_call(learning_rate=1.0, dropout=0.0)
+        progress.add_call(steps, loss=loss, gradient_norm=1.0, seconds=0.1)
+    assert progress.train_loss == pytest.approx(77.5 / 25)
+    assert progress.add_scores(scores_of(1.0), "")
+    assert progress.best_train_loss == progress.train_loss
+    progress.start_call(learning_rate=1.0, dropout=0.0)
+    progress.add_call(5, loss=1.0, gradient_norm=1.0, seconds=0.1)
+    assert progress.train_loss == 1.0
