@@ -15,7 +15,7 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
-from textgen.generation.generator import MOST_ROWS
+from textgen.generation.reading import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,26 +7,23 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError, named
 from textgen.generation.copy_guard import CopyGuard
-from textgen.generation.engine import BatchEngine, Row
+from textgen.generation.engine import CACHED_BYTES, BatchEngine, Row
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
+from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.prompt import Prompt, read_prompt
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import Sampler
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
+from textgen.generation.text import Text, TokenGuard, write_texts
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
-
-MOST_ROWS = 64
-"""The most texts in one batch: with more, the states no longer fit in a core's cache."""
 
 
 def load(path: str | Path) -> TextGenerator:
@@ -60,7 +57,8 @@ class TextGenerator:
     def __init__(self, model: ModelFile) -> None:
         self.model = model
         self._vocabulary = model.vocabulary
-        self._step = LSTMStep(model)
+        self._network = LSTMStep(model)
+        self._cache = PrefixCache(CACHED_BYTES)
         followers = model.after_white_space
         self._spacing = None if followers is None else Spacing(model.vocabulary.tokens, followers)
 
@@ -160,32 +158,30 @@ class TextGenerator:
                 f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
         read = self.read(prompt)
-        text, ids = read.text, self._prompt_ids(read.tokens, config.oov)
+        before, ids = read.text, self._prompt_ids(read.tokens, config.oov)
         if not ids:
-            text, ids = "", self._start_ids()
+            before, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
 
-        def make_row(sample: Sample) -> Row:
+        if config.length == 0:
+            return ((Sample(prompt, seed + number, number, finish_reason="length"), "") for number in range(samples))
+
+        vocabulary, sampler = self._vocabulary, Sampler(config)
+        written: list[tuple[Sample, str]] = []
+
+        def start(number: int) -> tuple[Row, Sample]:
+            sample = Sample(prompt, seed + number, number)
+            text = Text(sample, written, config, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
             guard = None
             if config.max_copy is not None and copies is not None:
                 # These include the tokens that the model does not know, because a copy can start in them.
-                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, read.tokens)
-            return Row(sample, config, self._vocabulary.tokenizer.joiner(text), guard)
+                by_token = CopyGuard(copies, config.max_copy, vocabulary.tokenizer, read.tokens)
+                guard = TokenGuard(by_token, vocabulary.tokens)
+            row = Row(ids, sampler, seed=sample.seed, length=config.length, stop=text.add, guard=guard, scored=scored)
+            return row, sample
 
-        def write_all() -> Iterator[tuple[Sample, str]]:
-            run = self._step.start()
-            for token_id in ids[:-1]:
-                run(np.array([token_id]))
-            for first in range(0, samples, MOST_ROWS):
-                batch = range(first, min(first + MOST_ROWS, samples))
-                rows = [make_row(Sample(prompt, seed + number)) for number in batch]
-                yield from BatchEngine(
-                    run, ids, self._vocabulary.tokens, Sampler(config), rows, spacing=self._spacing, scored=scored
-                )
-
-        if config.length == 0:
-            return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
-        return write_all()
+        engine = BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
+        return write_texts(engine, map(start, range(samples)), written)
 
     def _prompt_ids(self, tokens: Sequence[str], oov: OutOfVocabulary) -> list[int]:
         """Returns the token ids of a prompt, without the skipped tokens."""

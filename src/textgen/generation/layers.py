@@ -109,7 +109,8 @@ class Cell(ABC):
         self._z, self.c = gates[: 4 * n], gates[4 * n :]
         # Converting a scalar to an array takes NumPy 0.5 microseconds; for a batch, reading an array would take longer.
         self._one = np.float32(1) if columns else np.ones(3 * n, np.float32)
-        self._output = self._h if weights.projection is None else np.empty((n, *columns), np.float32)
+        self._projection = None if weights.projection is None else weights.projection.T
+        self._output = h if weights.projection is None else np.empty((n, *columns), np.float32)
         o_i_f, o, i_f, i, f = gates[: 3 * n], gates[:n], gates[n : 3 * n], gates[n : 2 * n], gates[2 * n : 3 * n]
         g, g_c = gates[3 * n : 4 * n], gates[3 * n :]
         self._views = o_i_f, o, i_f, i, f, g, g_c, self.c
@@ -130,8 +131,8 @@ class Cell(ABC):
         add(i, f, c)
         tanh(self._exposed(), g)
         multiply(o, g, self._output)
-        if self._weights.projection is not None:
-            dot(self._weights.projection.T, self._output, self._h)
+        if self._projection is not None:
+            dot(self._projection, self._output, self._h)
 
     @abstractmethod
     def _sum(self, given: Floats | None) -> None:
@@ -145,8 +146,12 @@ class Cell(ABC):
 class PlainCell(Cell):
     """A layer without normalisation; see `Cell`."""
 
+    def __init__(self, weights: LayerWeights, x: Floats, h: Floats, whole: Floats) -> None:
+        super().__init__(weights, x, h, whole)
+        self._matrix = weights.stacked.T
+
     def _sum(self, given: Floats | None) -> None:
-        dot(self._weights.stacked.T, self._whole, self._z)
+        dot(self._matrix, self._whole, self._z)
         if given is not None:
             add(self._z, given, self._z)
 
