@@ -101,7 +101,8 @@ def textgen_steady(path: Path) -> Callable[[int], None]:
     """Our engine, with a batch of `BATCH` texts that never end."""
     from textgen.config import SamplingConfig
     from textgen.generation import LSTMStep, Sampler, read_model
-    from textgen.generation.engine import BatchEngine, Row
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
 
     engine, sampler = BatchEngine(LSTMStep(read_model(path))), Sampler(SamplingConfig(temperature=TEMPERATURE))
     engine.admit([Row([2], sampler, seed=seed, length=10**12) for seed in range(BATCH)])
@@ -119,7 +120,8 @@ def textgen_joining(path: Path) -> Callable[[int], None]:
 
     from textgen.config import SamplingConfig
     from textgen.generation import LSTMStep, Sampler, read_model
-    from textgen.generation.engine import BatchEngine, Row
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
 
     engine, sampler = BatchEngine(LSTMStep(read_model(path))), Sampler(SamplingConfig(temperature=TEMPERATURE))
     rng = np.random.default_rng(1)

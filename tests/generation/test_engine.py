@@ -7,9 +7,10 @@ import pytest
 
 from textgen.config import SamplingConfig
 from textgen.generation import LSTMStep, Sampler
-from textgen.generation.engine import BatchEngine, Row
+from textgen.generation.engine import BatchEngine
 from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.reading import MOST_ROWS
+from textgen.generation.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,19 +5,17 @@ It deals with token ids only. What a text is made of, and where it ends, is up t
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-# Imported here, and not by NumPy at its first use: that import can swallow a Ctrl-C, and would do so in the middle of a text.
-from numpy.random import default_rng
 
 from textgen.corpus import FIRST_TOKEN_ID
 from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.reading import MOST_ROWS, ScoredTokens, read_states, score
+from textgen.generation.row import Held, Row
+from textgen.generation.samplers import Sampler
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
@@ -25,77 +23,16 @@ if TYPE_CHECKING:
 
     from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
-    from textgen.generation.samplers import Sampler
     from textgen.generation.spacing import Spacing
     from textgen.generation.step import LSTMStep
 
 _NUMBERS_AT_ONCE = 2048
 """The random numbers to draw at once for each text: one call per token would be slower."""
 
+_NEVER = 1 << 62
+
 CACHED_BYTES = 1 << 25
 """The memory for the states behind texts. With 2 layers of 128 states and prompts of 4,000 tokens, it is enough for 1,800 of them."""
-
-
-class Guard(Protocol):
-    """Forbids tokens that would make a text copy too much."""
-
-    def allows(self, token_id: int) -> bool:
-        """Returns whether a token can come next."""
-        ...
-
-    def add(self, token_id: int) -> None:
-        """Adds the next token of the text."""
-        ...
-
-
-class Row:
-    """One text of a batch: how to continue it, and what it is so far.
-
-    Args:
-        prompt: the token ids of the prompt, at least one.
-        sampler: chooses the tokens. Rows that share a sampler are sampled in one call.
-        seed: the seed of the random numbers.
-        length: the maximum number of tokens.
-        stop: is called with each new token id, and returns the reason why the text ends with it, or None if it continues.
-        guard: forbids copies; None if copying is not limited.
-        scored: whether to sum the `nats`, which takes some time.
-
-    Attributes:
-        ids: the token ids of the prompt and of the text so far.
-        nats: minus the sum of the log-probabilities of the text's tokens under the model, if `scored`.
-        logits: if `scored`, those of the last step as the model computed them, `(vocabulary_size,)`.
-        finish_reason: why the text ended; None until then.
-    """
-
-    def __init__(
-        self,
-        prompt: Sequence[int],
-        sampler: Sampler,
-        *,
-        seed: int | Sequence[int],
-        length: int,
-        stop: Callable[[int], FinishReason | None] = lambda _: None,
-        guard: Guard | None = None,
-        scored: bool = False,
-    ) -> None:
-        self.ids = array("i", prompt)
-        self.longest = len(prompt) + length  # of the ids
-        self.sampler = sampler
-        self.stop = stop
-        self.guard = guard
-        self.scored = scored
-        self.nats = 0.0
-        self.logits: Floats | None = None
-        self.finish_reason: FinishReason | None = None
-        self.rng = default_rng(seed)
-        self.noise_ends = 0  # the engine's step at which the row's noise is used up
-        self.state: Floats | None = None  # behind the prompt without its last token, until the row joins the batch
-        self.unread = 1  # the tokens at the end that are not in the engine's state
-        self.retired = False
-
-    def recent(self) -> NDArray[np.integer]:
-        """Returns the ids of the last tokens, as many as the sampler needs."""
-        return np.array(self.ids[-self.sampler.window :])
 
 
 class BatchEngine:
@@ -139,8 +76,10 @@ class BatchEngine:
         self._never_written = self._run.logits[:, :FIRST_TOKEN_ID]  # padding and [UNK]
         self._zeros = self._run.state(0)
         self._ids = np.empty(0, np.intp)  # the last token of each row
-        self._places: dict[Sampler, list[int]] = {}
+        self._places: list[list[int]] = []  # of the rows that share a sampler
         self._sampler: Sampler | None = None  # of all rows, if they share one that needs no recent tokens
+        self._free = True
+        self._scored = False
         self._changed = False
         self.ended: list[Row] = []
         # Noise for the next steps, (steps, rows, vocabulary_size). The number of steps must not depend on the rows, so that
@@ -188,8 +127,8 @@ class BatchEngine:
         """Adds a token to each row.
 
         Returns:
-            The rows. Each has one more token, unless its `finish_reason` says that no token was left to choose. If there are
-            none, all texts have ended.
+            The rows; if there are none, all texts have ended. Each has one more token, unless no token was left to choose. A row
+            with `bans` has none while tokens are held back, and then several.
         """
         if self._changed:
             self._arrange()
@@ -197,26 +136,25 @@ class BatchEngine:
         if not rows:
             return rows
         logits = self._run(self._ids)
-        unchanged = logits.copy() if self._scored else logits
+        model_logits = logits.copy() if self._scored else logits
         self._never_written.fill(-np.inf)
         if self._spacing is not None:
             self._spacing(logits, self._ids)
-        allowed = logits.copy() if self._guarded else logits
-        self._ids = self._choose(logits)
-        if self._guarded:
-            self._replace_copies(allowed)
-        if self._scored:
-            self._score(unchanged)
-        self.ended = []
-        for row, token_id in zip(rows, self._ids.tolist(), strict=True):
-            if row.finish_reason is None:
-                row.ids.append(token_id)
-                row.finish_reason = row.stop(token_id)
-                if row.finish_reason is None and len(row.ids) == row.longest:
-                    row.finish_reason = "length"
+        if self._free:
+            self._ids = self._choose(logits)
+            if self._scored:
+                self._score(model_logits)
+            chosen: Iterable[tuple[Row, int]] = zip(rows, self._ids.tolist(), strict=True)
+        else:
+            chosen = self._choose_allowed(logits, model_logits)
+        for row, token_id in chosen:
+            row.ids.append(token_id)
+            row.finish_reason = row.stop(token_id)
+            if row.finish_reason is None and len(row.ids) == row.longest:
+                row.finish_reason = "length"
             if row.finish_reason is not None:
-                self.ended.append(row)
                 self._changed = True
+        self.ended = [row for row in rows if row.finish_reason is not None] if self._changed else []
         return rows
 
     def _arrange(self) -> None:
@@ -226,7 +164,8 @@ class BatchEngine:
         free = [place for place, row in enumerate(rows) if row.retired or row.finish_reason is not None]
         for place in free:
             row = rows[place]
-            self._cache.add(row.ids[: len(row.ids) - row.unread], self._run.state(place))
+            if row.unread is not None and not row.held:
+                self._cache.add(row.ids[: len(row.ids) - row.unread], self._run.state(place))
         joining: list[int] = []
         while self._waiting and len(rows) - len(free) < self._most_rows:
             row = self._waiting.popleft()
@@ -250,20 +189,26 @@ class BatchEngine:
         for place in joining:
             row = rows[place]
             self._run.restore(place, self._zeros if row.state is None else row.state)
-            row.state, row.noise_ends = None, self._clock
+            row.state, row.noise_ends = None, self._clock if isinstance(row.sampler, Sampler) else _NEVER
+        self._regroup(rows)
+
+    def _regroup(self, rows: list[Row]) -> None:
+        """Prepares the next steps of a new list of rows."""
         self._rows = rows
         if len(rows) > self._noise.shape[1]:
             added = max(len(rows) - self._noise.shape[1], self._noise.shape[1])
             self._noise = np.pad(self._noise, ((0, 0), (0, added), (0, 0)))
         self._rows_noise = self._noise[:, : len(rows)]
-        self._ids = np.array([row.ids[-1] for row in rows], np.intp)
+        self._ids = np.array([row.last_id for row in rows], np.intp)
         self._noise_ends = min((row.noise_ends for row in rows), default=0)
-        self._guarded = any(row.guard is not None for row in rows)
+        self._free = all(row.is_free for row in rows)
         self._scored = any(row.scored for row in rows)
-        self._places = {}
+        places: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
-            self._places.setdefault(row.sampler, []).append(place)
-        self._sampler = rows[0].sampler if len(self._places) == 1 and not rows[0].sampler.window else None
+            places.setdefault(id(row.sampler), []).append(place)
+        self._places = list(places.values())
+        first = rows[0].sampler if len(self._places) == 1 else None
+        self._sampler = first if isinstance(first, Sampler) and not first.window else None
 
     def _choose(self, logits: Floats) -> NDArray[np.intp]:
         """Chooses a token for each row, `(rows,)`, with one call for all rows that share a sampler; overwrites the logits."""
@@ -274,9 +219,14 @@ class BatchEngine:
         if self._sampler is not None:
             return self._sampler(logits, noise)
         ids = np.empty(len(logits), np.intp)
-        for sampler, places in self._places.items():
-            recent = [self._rows[place].recent() for place in places] if sampler.window else ()
-            ids[places] = sampler(logits[places], noise[places], recent)
+        for places in self._places:
+            rows = [self._rows[place] for place in places]
+            sampler = rows[0].sampler
+            if isinstance(sampler, Sampler):
+                recent = [row.recent() for row in rows] if sampler.window else ()
+                ids[places] = sampler(logits[places], noise[places], recent)
+            else:
+                ids[places] = [row.choose(logits[place : place + 1]) for place, row in zip(places, rows, strict=True)]
         return ids
 
     def _draw_noise(self) -> None:
@@ -284,7 +234,7 @@ class BatchEngine:
         steps, _, vocabulary_size = self._noise.shape
         start = self._clock % steps
         for place, row in enumerate(self._rows):
-            if row.noise_ends == self._clock:
+            if row.noise_ends == self._clock and isinstance(row.sampler, Sampler):
                 numbers = row.sampler.noise(row.rng, (steps, vocabulary_size))
                 self._noise[start:, place], self._noise[:start, place] = (
                     numbers[: steps - start],
@@ -293,24 +243,94 @@ class BatchEngine:
                 row.noise_ends += steps
         self._noise_ends = min(row.noise_ends for row in self._rows)
 
-    def _replace_copies(self, allowed: Floats) -> None:
-        """Replaces tokens that would copy too much, and ends texts for which no other token is left.
+    def _choose_allowed(self, logits: Floats, model_logits: Floats) -> Iterator[tuple[Row, int]]:
+        """Chooses tokens without copies and banned texts; ends texts for which no token is left.
 
         Args:
-            allowed: `(rows, vocabulary_size)`, the logits from which the tokens were chosen, -inf for a forbidden
-                token; overwritten.
+            logits: `(rows, vocabulary_size)`, -inf for a forbidden token; overwritten.
+            model_logits: `(rows, vocabulary_size)`, as the model computed them.
+
+        Yields:
+            The tokens that continue the texts, each with its row.
         """
         for place, row in enumerate(self._rows):
-            logits = allowed[place : place + 1]
-            while row.guard is not None and not row.guard.allows(int(self._ids[place])):
-                logits[0, self._ids[place]] = -np.inf
-                if np.isneginf(logits).all():
-                    row.finish_reason, row.unread = "max_copy", 0
+            if row.bias is not None:
+                logits[place] += row.bias
+        allowed = logits.copy()
+        self._ids = self._choose(logits)
+        for place, row in enumerate(self._rows):
+            here = slice(place, place + 1)
+            row.logits = model_logits[place] if row.scored else None
+            released, reason = self._settle(place, row, allowed[here], model_logits[here])
+            for token_id, of_model in released:
+                if row.finish_reason is not None:
+                    row.unread = None
                     break
-                noise = row.sampler.noise(row.rng, logits.shape)
-                self._ids[place] = row.sampler(logits.copy(), noise, [row.recent()])[0]
-            if row.guard is not None and row.finish_reason is None:
-                row.guard.add(int(self._ids[place]))
+                if row.scored:
+                    row.nats += float(log_total(of_model)[0] - of_model[0, token_id])
+                yield row, token_id
+            if reason is not None and row.finish_reason is None:
+                row.finish_reason, row.unread = reason, 0
+                self._changed = True
+
+    def _settle(
+        self, place: int, row: Row, logits: Floats, model_logits: Floats
+    ) -> tuple[list[tuple[int, Floats]], FinishReason | None]:
+        """Replaces a chosen token as long as it would copy too much or complete a banned text.
+
+        To replace a banned text of several tokens, the row goes back to where its first token was chosen, and that is forbidden
+        there. After it went back, another banned text may start in a token that is released already, and then the first token
+        that is not counts.
+
+        Args:
+            place: the place of the row.
+            row: the row.
+            logits: `(1, vocabulary_size)`, from which the token was chosen; overwritten.
+            model_logits: `(1, vocabulary_size)`, as the model computed them.
+
+        Returns:
+            The tokens that need not be held back any longer, with their logits as the model computed them, and the reason
+            why the text ends after them if no token is left.
+        """
+        token_id = int(self._ids[place])
+        reason: FinishReason = "ban"
+        while not np.isneginf(logits[0, token_id]):
+            if row.guard is not None and not row.guard.allows(token_id):
+                back, reason = 1, "max_copy"
+            else:
+                back, reason = 0 if row.bans is None else row.bans.completes(token_id), "ban"
+            if not back:
+                self._ids[place] = token_id
+                return self._hold(place, row, token_id, logits, model_logits), None
+            back = min(back, len(row.held) + 1)  # what was released cannot be taken back
+            if back > 1:
+                first = row.held[1 - back]
+                del row.held[1 - back :]
+                self._run.restore(place, first.state)
+                row.guard, row.bans = first.guard, first.bans
+                token_id, logits, model_logits = first.token_id, first.logits, first.model_logits
+            logits[0, token_id] = -np.inf
+            token_id = row.choose(logits)
+        released, row.held = row.held, []
+        return [(held.token_id, held.model_logits) for held in released], reason
+
+    def _hold(
+        self, place: int, row: Row, token_id: int, logits: Floats, model_logits: Floats
+    ) -> list[tuple[int, Floats]]:
+        """Adds a token to a row's guard and bans; returns what need not be held back any longer, as `_settle`."""
+        guard, bans = None if row.guard is None else row.guard.copy(), None if row.bans is None else row.bans.copy()
+        if row.guard is not None:
+            row.guard.add(token_id)
+        if row.bans is None or bans is None:
+            return [(token_id, model_logits)]
+        reach = row.bans.add(token_id)
+        state = self._run.state(place)
+        row.held.append(Held(token_id, logits.copy(), model_logits.copy(), state, guard, bans))
+        if len(row.ids) + len(row.held) == row.longest:
+            reach = 0
+        count = max(len(row.held) - reach, 0)
+        released, row.held = row.held[:count], row.held[count:]
+        return [(held.token_id, held.model_logits) for held in released]
 
     def _score(self, logits: Floats) -> None:
         """Adds the nats of the chosen tokens to the rows.
@@ -322,4 +342,4 @@ class BatchEngine:
         for place, (row, cost) in enumerate(zip(self._rows, nats.tolist(), strict=True)):
             if row.scored:
                 row.logits = logits[place]
-                row.nats += 0 if row.finish_reason else cost
+                row.nats += cost

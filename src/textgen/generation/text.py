@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
     from textgen.corpus import Joiner
     from textgen.generation.copy_guard import CopyGuard
     from textgen.generation.ending import FinishReason
-    from textgen.generation.engine import BatchEngine, Row
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
     from textgen.generation.sample import Sample
 
 
@@ -40,6 +43,10 @@ class TokenGuard:
     def add(self, token_id: int) -> None:
         """Adds the next token of the text."""
         self._guard.add(self._tokens[token_id])
+
+    def copy(self) -> TokenGuard:
+        """Returns an independent copy."""
+        return TokenGuard(copy.copy(self._guard), self._tokens)
 
 
 class Text:
@@ -122,3 +129,24 @@ def _finish(written: list[tuple[Sample, str]], ended: Mapping[Sample, Row]) -> I
     for sample in ended.keys() - last.keys():  # no token was left to choose
         sample.nats, sample.finish_reason = ended[sample].nats, ended[sample].finish_reason
         yield sample, ""
+
+
+def keep_best(pieces: Iterable[tuple[Sample, str]], count: int) -> Iterator[tuple[Sample, str]]:
+    """Keeps the best of several texts: the one with the fewest nats per token.
+
+    Args:
+        pieces: the pieces of the texts, from `write_texts`. Of each number, there are `count` texts.
+        count: the number of texts to choose from.
+
+    Yields:
+        Each text that is kept, as a whole.
+    """
+    ended: dict[int, list[Sample]] = {}
+    for sample, _ in pieces:
+        if sample.finish_reason is None:
+            continue
+        others = ended.setdefault(sample.number, [])
+        others.append(sample)
+        if len(others) == count:
+            best = min(ended.pop(sample.number), key=lambda each: each.nats / each.tokens if each.tokens else math.inf)
+            yield best, best.text

@@ -1,6 +1,10 @@
-"""Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order."""
+"""Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order.
+
+`custom` is for samplers of users, which take the place of all the others.
+"""
 
 from textgen.generation.samplers.categorical import Categorical
+from textgen.generation.samplers.custom import CustomSampler, check_sampler, choose_token
 from textgen.generation.samplers.greedy import Greedy
 from textgen.generation.samplers.min_p import MinP
 from textgen.generation.samplers.repetition_penalty import RepetitionPenalty
@@ -9,4 +13,16 @@ from textgen.generation.samplers.temperature import Temperature
 from textgen.generation.samplers.top_k import TopK
 from textgen.generation.samplers.top_p import TopP
 
-__all__ = ["Categorical", "Greedy", "MinP", "RepetitionPenalty", "Sampler", "Temperature", "TopK", "TopP"]
+__all__ = [
+    "Categorical",
+    "CustomSampler",
+    "Greedy",
+    "MinP",
+    "RepetitionPenalty",
+    "Sampler",
+    "Temperature",
+    "TopK",
+    "TopP",
+    "check_sampler",
+    "choose_token",
+]
