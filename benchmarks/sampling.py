@@ -17,7 +17,6 @@ second of CPU time, which depends less on other processes.
 
 import itertools
 import json
-import math
 import os
 import statistics
 import subprocess
@@ -329,8 +328,7 @@ WRITERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
 HEAVY = ("torch_stream", "keras_predict", "keras_loop")
 NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
 LIGHT = ["textgen_stream", "textgen_batch", "naive", "naive_with_our_sampler"]
-BATCHES = ["textgen_steady", "textgen_joining"]
-READERS = ["prompts_together", "prompts_in_turn"]
+READERS = ("prompts_in_turn", "prompts_together")
 AGAINST = {"textgen_stream": 50e6, "textgen_batch": 200e6, "textgen_prompt": 100e6}
 """What to compare with another version, and how many numbers the recurrent matrices have for all characters of a turn."""
 TURNS = 20
@@ -428,23 +426,15 @@ def print_batches(directory: Path, state_size: int, layers: int) -> None:
     """Prints how fast a batch is that texts join and leave, and how fast prompts are read together, for models of one size."""
     path = directory / "embedded.safetensors"
     write_random_model(path, state_size, layers, one_hot=False)
-    batches = measure_apart(path, 1, BATCHES)
-    print(f"\n{layers} layers of {state_size}, characters per second with 1 BLAS thread")
-    steady, joining = (batches[name] for name in BATCHES)
-    print(f"  {BATCH} texts, steady {steady:,.0f}; joining and leaving {joining:,.0f}, {joining / steady:.2f} x")
-    seconds = dict.fromkeys(READERS, math.inf)
-    for name in READERS * 3:
-        seconds[name] = min(seconds[name], measure_once(path, name, PROMPTS * PROMPT))
-    together, in_turn = (PROMPTS * PROMPT / seconds[name] for name in READERS)
-    print(
-        f"  {PROMPTS} prompts, one after another {in_turn:,.0f}; together {together:,.0f}, {together / in_turn:.2f} x"
-    )
-
-
-def measure_once(path: Path, name: str, count: int) -> float:
-    """Returns the seconds of CPU time that a writer takes for some characters, in another process with one BLAS thread."""
-    with Server(Path(sys.executable), path) as server:
-        return server.measure(name, count)
+    print(f"\n{layers} layers of {state_size}, characters per second of CPU time with 1 BLAS thread")
+    numbers = layers * state_size**2
+    for slow, fast, count in (("textgen_steady", "textgen_joining", int(1e9 / numbers)), (*READERS, PROMPTS * PROMPT)):
+        with Server(Path(sys.executable), path) as server:
+            seconds = [
+                [server.measure(name, count) for name in (slow, fast)] for _ in range(ROUNDS if count < PROMPT else 3)
+            ]
+        rates = [count / min(each) for each in zip(*seconds, strict=True)]
+        print(f"  {slow} {rates[0]:,.0f}, {fast} {rates[1]:,.0f}: {rates[1] / rates[0]:.2f} x")
 
 
 class Server:

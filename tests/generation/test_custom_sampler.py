@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from textgen.config import SamplingConfig
 from textgen.errors import UsageError
 from textgen.generation import TextGenerator
+from textgen.storage import bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,3 +116,20 @@ def test_it_is_not_combined_with_what_it_replaces(generator: TextGenerator) -> N
     assert text.endswith("\n")
     assert "ca" not in text
     assert "b" not in text
+
+
+def test_the_example_of_the_docs() -> None:
+    """The sampler in docs/sampling.md runs as it is printed, with the base model, and a higher target gives more surprising texts."""
+    page = (Path(__file__).parents[2] / "docs/sampling.md").read_text(encoding="utf-8")
+    [code] = [code for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def choose" in code]
+    model = str(bundled("data/base.safetensors"))
+    names: dict[str, Any] = {}
+    exec(code.replace("job/story-from-base", model), names)  # noqa: S102 - our own page
+    generator = names["writer"]
+    config = SamplingConfig(length=500, seed=1)
+    low, high = (
+        list(generator.write("The captain", config, scored=True, sampler=names["Mirostat"](target)))[-1][0].nats / 500
+        for target in (0.5, 2)
+    )
+    assert low < 0.6
+    assert high > 1
