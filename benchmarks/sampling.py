@@ -114,7 +114,7 @@ def textgen_steady(path: Path) -> Callable[[int], None]:
 
 
 def textgen_joining(path: Path) -> Callable[[int], None]:
-    """Our engine, with texts of 20 to 60 characters. Each step, texts end; others join until there are 24 to `BATCH` of them."""
+    """Our engine, with a batch of `BATCH` texts of 40 to 160 characters: when some end, others join."""
     import numpy as np
 
     from textgen.config import SamplingConfig
@@ -126,15 +126,15 @@ def textgen_joining(path: Path) -> Callable[[int], None]:
     rng = np.random.default_rng(1)
     seeds = itertools.count()
 
+    missing = BATCH
+
     def write(count: int) -> None:
-        running = 0
+        nonlocal missing
         while count > 0:
-            wanted = max(int(rng.integers(24, BATCH + 1)) - running, 0)
-            lengths = rng.integers(20, 61, wanted).tolist()
+            lengths = rng.integers(40, 161, missing).tolist()
             engine.admit([Row([2], sampler, seed=next(seeds), length=length) for length in lengths])
-            written = len(engine.step())
-            count -= written
-            running = written - len(engine.ended)
+            count -= len(engine.step())
+            missing = len(engine.ended)
 
     return write
 

@@ -89,7 +89,7 @@ class BatchEngine:
         self._noise = np.empty((steps, 0, network.vocabulary_size), np.float32)
         self._rows_noise = self._noise
         self._clock = 0
-        self._noise_ends = 0
+        self._noise_ends = 0  # the first step for which a row may have no noise
 
     def prepare(self, rows: Sequence[Row]) -> None:
         """Reads the prompts of rows in parallel, as far as the states behind them are not known yet; `admit` does it otherwise.
@@ -160,7 +160,7 @@ class BatchEngine:
     def _arrange(self) -> None:
         """Removes rows from the batch, and lets waiting ones join it, if possible in the places of those that leave."""
         self._changed = False
-        rows, sources = list(self._rows), list(range(len(self._rows)))
+        rows = list(self._rows)
         free = [place for place, row in enumerate(rows) if row.retired or row.finish_reason is not None]
         for place in free:
             row = rows[place]
@@ -177,19 +177,21 @@ class BatchEngine:
             else:
                 joining.append(len(rows))
                 rows.append(row)
-                sources.append(0)
         for place in reversed(free):  # the last row moves to the place of one that has left
-            rows[place], sources[place] = rows[-1], sources[-1]
-            self._noise[:, place] = self._noise[:, sources[-1]]
+            last = len(rows) - 1
+            if place < last:
+                rows[place] = rows[last]
+                self._run.restore(place, self._run.state(last))
+                self._noise[:, place] = self._noise[:, last]
             rows.pop()
-            sources.pop()
         if rows and len(rows) != len(self._rows):
-            self._run = self._run.select(sources)
+            self._run = self._run.resize(len(rows))
             self._never_written = self._run.logits[:, :FIRST_TOKEN_ID]
         for place in joining:
             row = rows[place]
             self._run.restore(place, self._zeros if row.state is None else row.state)
             row.state, row.noise_ends = None, self._clock if isinstance(row.sampler, Sampler) else _NEVER
+            self._noise_ends = self._clock
         self._regroup(rows)
 
     def _regroup(self, rows: list[Row]) -> None:
@@ -199,20 +201,22 @@ class BatchEngine:
             added = max(len(rows) - self._noise.shape[1], self._noise.shape[1])
             self._noise = np.pad(self._noise, ((0, 0), (0, added), (0, 0)))
         self._rows_noise = self._noise[:, : len(rows)]
-        self._ids = np.array([row.last_id for row in rows], np.intp)
-        self._noise_ends = min((row.noise_ends for row in rows), default=0)
+        self._ids = np.array([row.held[-1].token_id if row.held else row.ids[-1] for row in rows], np.intp)
         self._free = all(row.is_free for row in rows)
         self._scored = any(row.scored for row in rows)
-        places: dict[int, list[int]] = {}
-        for place, row in enumerate(rows):
-            places.setdefault(id(row.sampler), []).append(place)
-        self._places = list(places.values())
-        first = rows[0].sampler if len(self._places) == 1 else None
-        self._sampler = first if isinstance(first, Sampler) and not first.window else None
+        self._sampler, self._places = None, []
+        samplers = {id(row.sampler): row.sampler for row in rows}
+        first = rows[0].sampler if len(samplers) == 1 else None
+        if isinstance(first, Sampler) and not first.window:
+            self._sampler = first
+        else:
+            self._places = [
+                [place for place, row in enumerate(rows) if row.sampler is sampler] for sampler in samplers.values()
+            ]
 
     def _choose(self, logits: Floats) -> NDArray[np.intp]:
         """Chooses a token for each row, `(rows,)`, with one call for all rows that share a sampler; overwrites the logits."""
-        if self._clock == self._noise_ends:
+        if self._clock >= self._noise_ends:
             self._draw_noise()
         noise = self._rows_noise[self._clock % len(self._rows_noise)]
         self._clock += 1

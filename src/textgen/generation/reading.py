@@ -115,6 +115,6 @@ def _stretches(run: LSTMRun, lengths: Sequence[int]) -> Iterator[tuple[int, int,
     start = 0
     for stop in sorted(set(lengths)):
         if (width := sum(length >= stop for length in lengths)) < run.batch:
-            run = run.select(range(width))
+            run = run.resize(width)
         yield start, stop, run
         start = stop

@@ -119,6 +119,7 @@ class Row:
         self.guard = guard
         self.bias = bias
         self.bans = bans
+        self.is_free = guard is None and bias is None and bans is None  # any choice of the sampler stands
         self.scored = scored
         self.nats = 0.0
         self.logits: Floats | None = None
@@ -129,16 +130,6 @@ class Row:
         self.held: list[Held] = []  # chosen, but not yet in the ids
         self.unread: int | None = 1  # the ids at the end that are not in the engine's state; None if it has read others
         self.retired = False
-
-    @property
-    def is_free(self) -> bool:
-        """Whether any choice of the sampler stands."""
-        return self.guard is None and self.bias is None and self.bans is None
-
-    @property
-    def last_id(self) -> int:
-        """The id of the last token, held back or not."""
-        return self.held[-1].token_id if self.held else self.ids[-1]
 
     def recent(self) -> NDArray[np.integer]:
         """Returns the ids of the last tokens, as many as the sampler needs."""
