@@ -131,5 +131,5 @@ def test_the_example_of_the_docs() -> None:
         list(generator.write("The captain", config, scored=True, sampler=names["Mirostat"](target)))[-1][0].nats / 500
         for target in (0.5, 2)
     )
-    assert low < 0.6
+    assert low < 0.8
     assert high > 1

@@ -112,7 +112,8 @@ class BatchEngine:
         """Adds rows to the batch: the next step continues them, if there is room for them."""
         self.prepare(rows)
         self._waiting.extend(rows)
-        self._changed = True  # after the rows are there, because another thread may be in `step`
+        if rows:
+            self._changed = True  # after the rows are there, because another thread may be in `step`
 
     def retire(self, row: Row) -> None:
         """Removes a row before its text has ended; a row whose text has ended is removed by the next step."""
