@@ -14,15 +14,15 @@ import numpy as np
 from textgen.corpus import FIRST_TOKEN_ID
 from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.reading import MOST_ROWS, ScoredTokens, read_states, score
-from textgen.generation.row import Held, Row
 from textgen.generation.samplers import Sampler
+from textgen.generation.settling import Choice, settle
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
+    from textgen.generation.row import Row
     from textgen.generation.spacing import Spacing
     from textgen.generation.step import LSTMStep
 
@@ -266,76 +266,19 @@ class BatchEngine:
         for place, row in enumerate(self._rows):
             here = slice(place, place + 1)
             row.logits = model_logits[place] if row.scored else None
-            released, reason = self._settle(place, row, allowed[here], model_logits[here])
-            for token_id, of_model in released:
+            choice = Choice(int(self._ids[place]), allowed[here], model_logits[here])
+            settled = settle(self._run, place, row, choice)
+            self._ids[place] = settled.last_id
+            for token_id, of_model in settled.released:
                 if row.finish_reason is not None:
                     row.unread = None
                     break
                 if row.scored:
                     row.nats += float(log_total(of_model)[0] - of_model[0, token_id])
                 yield row, token_id
-            if reason is not None and row.finish_reason is None:
-                row.finish_reason, row.unread = reason, 0
+            if settled.finish_reason is not None and row.finish_reason is None:
+                row.finish_reason, row.unread = settled.finish_reason, 0
                 self._changed = True
-
-    def _settle(
-        self, place: int, row: Row, logits: Floats, model_logits: Floats
-    ) -> tuple[list[tuple[int, Floats]], FinishReason | None]:
-        """Replaces a chosen token as long as it would copy too much or complete a banned text.
-
-        To replace a banned text of several tokens, the row goes back to where its first token was chosen, and that is forbidden
-        there. After it went back, another banned text may start in a token that is released already, and then the first token
-        that is not counts.
-
-        Args:
-            place: the place of the row.
-            row: the row.
-            logits: `(1, vocabulary_size)`, from which the token was chosen; overwritten.
-            model_logits: `(1, vocabulary_size)`, as the model computed them.
-
-        Returns:
-            The tokens that need not be held back any longer, with their logits as the model computed them, and the reason
-            why the text ends after them if no token is left.
-        """
-        token_id = int(self._ids[place])
-        reason: FinishReason = "ban"
-        while not np.isneginf(logits[0, token_id]):
-            if row.guard is not None and not row.guard.allows(token_id):
-                back, reason = 1, "max_copy"
-            else:
-                back, reason = 0 if row.bans is None else row.bans.completes(token_id), "ban"
-            if not back:
-                self._ids[place] = token_id
-                return self._hold(place, row, token_id, logits, model_logits), None
-            back = min(back, len(row.held) + 1)  # what was released cannot be taken back
-            if back > 1:
-                first = row.held[1 - back]
-                del row.held[1 - back :]
-                self._run.restore(place, first.state)
-                row.guard, row.bans = first.guard, first.bans
-                token_id, logits, model_logits = first.token_id, first.logits, first.model_logits
-            logits[0, token_id] = -np.inf
-            token_id = row.choose(logits)
-        released, row.held = row.held, []
-        return [(held.token_id, held.model_logits) for held in released], reason
-
-    def _hold(
-        self, place: int, row: Row, token_id: int, logits: Floats, model_logits: Floats
-    ) -> list[tuple[int, Floats]]:
-        """Adds a token to a row's guard and bans; returns what need not be held back any longer, as `_settle`."""
-        guard, bans = None if row.guard is None else row.guard.copy(), None if row.bans is None else row.bans.copy()
-        if row.guard is not None:
-            row.guard.add(token_id)
-        if row.bans is None or bans is None:
-            return [(token_id, model_logits)]
-        reach = row.bans.add(token_id)
-        state = self._run.state(place)
-        row.held.append(Held(token_id, logits.copy(), model_logits.copy(), state, guard, bans))
-        if len(row.ids) + len(row.held) == row.longest:
-            reach = 0
-        count = max(len(row.held) - reach, 0)
-        released, row.held = row.held[:count], row.held[count:]
-        return [(held.token_id, held.model_logits) for held in released]
 
     def _score(self, logits: Floats) -> None:
         """Adds the nats of the chosen tokens to the rows.
