@@ -15,7 +15,6 @@ from textgen.corpus import FIRST_TOKEN_ID
 from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.reading import MOST_ROWS, ScoredTokens, read_states, score
 from textgen.generation.samplers import Sampler
-from textgen.generation.settling import Choice, settle
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
@@ -258,6 +257,8 @@ class BatchEngine:
         Yields:
             The tokens that continue the texts, each with its row.
         """
+        from textgen.generation.settling import Choice, settle  # most texts do not need it
+
         for place, row in enumerate(self._rows):
             if row.bias is not None:
                 logits[place] += row.bias

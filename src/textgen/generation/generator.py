@@ -13,7 +13,6 @@ from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.config.sampling import choice_settings
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError, named
-from textgen.generation.bans import Bans
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.engine import CACHED_BYTES, BatchEngine
 from textgen.generation.model_file import ModelFile
@@ -22,7 +21,7 @@ from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.prompt import Prompt, read_prompt
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
-from textgen.generation.samplers import Sampler, check_sampler
+from textgen.generation.samplers import Sampler
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
@@ -30,7 +29,8 @@ from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.generation.layers import Floats
-    from textgen.generation.samplers import CustomSampler
+    from textgen.generation.samplers.custom import CustomSampler
+    from textgen.generation.settling import Bans
 
 
 def load(path: str | Path) -> TextGenerator:
@@ -135,6 +135,8 @@ class TextGenerator:
                 call itself, not by the iterator.
         """
         if sampler is not None:
+            from textgen.generation.samplers.custom import check_sampler
+
             check_sampler(sampler)
         if config.max_copy is not None and copies is None:
             raise UsageError(
@@ -169,7 +171,7 @@ class TextGenerator:
                 stop=text.add,
                 guard=guard,
                 bias=bias,
-                bans=Bans(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before)) if config.ban else None,
+                bans=self._bans(config, before),
                 scored=scored or config.best_of > 1,
             )
             return row, sample
@@ -178,6 +180,16 @@ class TextGenerator:
         rows = (start(number, candidate) for number in range(samples) for candidate in range(config.best_of))
         pieces = write_texts(engine, rows, written)
         return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
+
+    def _bans(self, config: SamplingConfig, before: str) -> Bans | None:
+        """Returns what finds banned texts in a text that continues another one; None if no text is banned."""
+        if not config.ban:
+            return None
+
+        from textgen.generation.bans import Bans as BannedTexts
+
+        vocabulary = self._vocabulary
+        return BannedTexts(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
 
     def _bias(self, config: SamplingConfig) -> Floats | None:
         """Returns what to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text."""

@@ -4,76 +4,26 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 # Imported here, and not by NumPy at its first use: that import can swallow a Ctrl-C, and would do so in the middle of a text.
 from numpy.random import default_rng
 
-from textgen.generation.samplers import Sampler, choose_token
-from textgen.generation.samplers.custom import WINDOW
+from textgen.generation.samplers import Sampler
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
-    from textgen.generation.samplers import CustomSampler
+    from textgen.generation.samplers.custom import CustomSampler
+    from textgen.generation.settling import Bans, Guard, Held
 
 
-class Guard(Protocol):
-    """Forbids tokens that would make a text copy too much."""
-
-    def allows(self, token_id: int) -> bool:
-        """Returns whether a token can come next."""
-        ...
-
-    def add(self, token_id: int) -> None:
-        """Adds the next token of the text."""
-        ...
-
-    def copy(self) -> Self:
-        """Returns an independent copy."""
-        ...
-
-
-class Bans(Protocol):
-    """Finds banned texts, each of which may consist of several tokens."""
-
-    def completes(self, token_id: int) -> int:
-        """Returns how many tokens contain a banned text if a token comes next, itself included; 0 if there is none."""
-        ...
-
-    def add(self, token_id: int) -> int:
-        """Adds the next token, and returns how many of the last tokens may be the start of a banned text."""
-        ...
-
-    def copy(self) -> Self:
-        """Returns an independent copy."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """A token that is held back because a banned text may start in it, and what is needed to choose another in its place.
-
-    Attributes:
-        token_id: its id.
-        logits: the logits from which it was chosen, `(1, vocabulary_size)`; -inf for a forbidden token.
-        model_logits: the logits as the model computed them, `(1, vocabulary_size)`.
-        state: the state of the network before it reads the token.
-        guard: the row's guard before the token.
-        bans: the row's bans before the token.
-    """
-
-    token_id: int
-    logits: Floats
-    model_logits: Floats
-    state: Floats
-    guard: Guard | None
-    bans: Bans
+RECENT = 4096
+"""The most recent tokens that a sampler of a user's own gets."""
 
 
 class Row:
@@ -133,7 +83,7 @@ class Row:
 
     def recent(self) -> NDArray[np.integer]:
         """Returns the ids of the last tokens, as many as the sampler needs."""
-        window = self.sampler.window if isinstance(self.sampler, Sampler) else WINDOW
+        window = self.sampler.window if isinstance(self.sampler, Sampler) else RECENT
         chosen = array("i", [held.token_id for held in self.held])
         return np.array((self.ids[-window:] + chosen)[-window:])
 
@@ -151,4 +101,7 @@ class Row:
             return int(self.sampler(logits.copy(), noise, [self.recent()] if self.sampler.window else ())[0])
         if np.isneginf(logits).all():
             return 0
+
+        from textgen.generation.samplers.custom import choose_token
+
         return choose_token(self.sampler, logits[0], self.rng, self.recent())

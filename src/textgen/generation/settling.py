@@ -2,16 +2,69 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
-
-from textgen.generation.row import Held, Row
 
 if TYPE_CHECKING:
     from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
+    from textgen.generation.row import Row
     from textgen.generation.step import LSTMRun
+
+
+class Guard(Protocol):
+    """Forbids tokens that would make a text copy too much."""
+
+    def allows(self, token_id: int) -> bool:
+        """Returns whether a token can come next."""
+        ...
+
+    def add(self, token_id: int) -> None:
+        """Adds the next token of the text."""
+        ...
+
+    def copy(self) -> Self:
+        """Returns an independent copy."""
+        ...
+
+
+class Bans(Protocol):
+    """Finds banned texts, each of which may consist of several tokens."""
+
+    def completes(self, token_id: int) -> int:
+        """Returns how many tokens contain a banned text if a token comes next, itself included; 0 if there is none."""
+        ...
+
+    def add(self, token_id: int) -> int:
+        """Adds the next token, and returns how many of the last tokens may be the start of a banned text."""
+        ...
+
+    def copy(self) -> Self:
+        """Returns an independent copy."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A token that is held back because a banned text may start in it, and what is needed to choose another in its place.
+
+    Attributes:
+        token_id: its id.
+        logits: the logits from which it was chosen, `(1, vocabulary_size)`; -inf for a forbidden token.
+        model_logits: the logits as the model computed them, `(1, vocabulary_size)`.
+        state: the state of the network before it reads the token.
+        guard: the row's guard before the token.
+        bans: the row's bans before the token.
+    """
+
+    token_id: int
+    logits: Floats
+    model_logits: Floats
+    state: Floats
+    guard: Guard | None
+    bans: Bans
 
 
 class Choice(NamedTuple):

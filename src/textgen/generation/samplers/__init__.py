@@ -1,10 +1,9 @@
 """Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order.
 
-`custom` is for samplers of users, which take the place of all the others.
+`custom` is for samplers of users, which take the place of all the others. It is imported only if there is one.
 """
 
 from textgen.generation.samplers.categorical import Categorical
-from textgen.generation.samplers.custom import CustomSampler, check_sampler, choose_token
 from textgen.generation.samplers.greedy import Greedy
 from textgen.generation.samplers.min_p import MinP
 from textgen.generation.samplers.repetition_penalty import RepetitionPenalty

@@ -13,9 +13,6 @@ from textgen.errors import UsageError, named
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WINDOW = 4096
-"""The most recent tokens that a sampler gets."""
-
 
 class CustomSampler(Protocol):
     """What a sampler of one's own must have; it need not inherit from this class.
