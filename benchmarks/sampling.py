@@ -1,23 +1,33 @@
 """How fast is sampling? Compares start-up time, memory and characters per second with naive NumPy, PyTorch and Keras.
 
+It also measures a batch that texts join and leave all the time, relative to a steady one, and prompts that are read together,
+relative to one after another.
+
 Each number is the best of several runs, which alternate with those of the other programs. The models have 65 characters, an
 embedding as wide as the state, and random weights; the temperature is 0.8. Rates are measured in separate processes, with one and
 with two BLAS threads. On a busy machine, two threads are slow.
 PyTorch is measured only if it is installed (`pip install torch`). It is not a dependency of textgen.
 
     python benchmarks/sampling.py
+    python benchmarks/sampling.py --against CHECKOUT
+
+With `--against`, it only compares this version with another one, in turns: a checkout with its own `.venv`. These rates are per
+second of CPU time, which depends less on other processes.
 """
 
+import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 SIZES = ((128, 2), (512, 3))
 BATCH = 32
@@ -77,6 +87,94 @@ def textgen_batch(path: Path) -> Callable[[int], None]:
             pass
 
     return write
+
+
+PROMPTS, PROMPT = 32, 4000
+"""The number of prompts that are read together, and their length."""
+
+
+def textgen_steady(path: Path) -> Callable[[int], None]:
+    """Our engine, with a batch of `BATCH` texts that never end."""
+    from textgen.config import SamplingConfig
+    from textgen.generation import LSTMStep, Sampler, read_model
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
+
+    engine, sampler = BatchEngine(LSTMStep(read_model(path))), Sampler(SamplingConfig(temperature=TEMPERATURE))
+    engine.admit([Row([2], sampler, seed=seed, length=10**12) for seed in range(BATCH)])
+
+    def write(count: int) -> None:
+        for _ in range(max(1, count // BATCH)):
+            engine.step()
+
+    return write
+
+
+def textgen_joining(path: Path) -> Callable[[int], None]:
+    """Our engine, with a batch of `BATCH` texts of 40 to 160 characters: when some end, others join."""
+    import numpy as np
+
+    from textgen.config import SamplingConfig
+    from textgen.generation import LSTMStep, Sampler, read_model
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
+
+    engine, sampler = BatchEngine(LSTMStep(read_model(path))), Sampler(SamplingConfig(temperature=TEMPERATURE))
+    rng = np.random.default_rng(1)
+    seeds = itertools.count()
+
+    missing = BATCH
+
+    def write(count: int) -> None:
+        nonlocal missing
+        while count > 0:
+            lengths = rng.integers(40, 161, missing).tolist()
+            engine.admit([Row([2], sampler, seed=next(seeds), length=length) for length in lengths])
+            count -= len(engine.step())
+            missing = len(engine.ended)
+
+    return write
+
+
+def prompts_together(path: Path) -> Callable[[int], None]:
+    """Our engine, reading `PROMPTS` prompts together."""
+    return _read_prompts(path, PROMPTS)
+
+
+def prompts_in_turn(path: Path) -> Callable[[int], None]:
+    """Our engine, reading the same prompts one after another."""
+    return _read_prompts(path, 1)
+
+
+def _read_prompts(path: Path, together: int) -> Callable[[int], None]:
+    import numpy as np
+
+    from textgen.generation import LSTMStep, read_model
+    from textgen.generation.reading import read_states
+
+    network, rng = LSTMStep(read_model(path)), np.random.default_rng(1)
+    texts = rng.integers(2, CHARACTERS + 2, (PROMPTS, PROMPT)).tolist()
+
+    def read(count: int) -> None:
+        for first in range(0, max(1, count // PROMPT), together):
+            read_states(network, texts[first : first + together], [None] * len(texts[first : first + together]))
+
+    return read
+
+
+def textgen_prompt(path: Path) -> Callable[[int], None]:
+    """Our generator, reading a prompt of N characters that it has not read before."""
+    import numpy as np
+
+    from textgen.generation import load
+
+    generator, rng = load(path), np.random.default_rng(1)
+
+    def read(count: int) -> None:
+        prompt = "".join(map(chr, rng.integers(ord("!"), ord("!") + CHARACTERS, count)))
+        next(generator.generate(prompt, length=1, seed=1))
+
+    return read
 
 
 def naive(path: Path) -> Callable[[int], None]:
@@ -210,6 +308,11 @@ WRITERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
     for writer in (
         textgen_stream,
         textgen_batch,
+        textgen_prompt,
+        textgen_steady,
+        textgen_joining,
+        prompts_together,
+        prompts_in_turn,
         naive,
         naive_with_our_sampler,
         torch_stream,
@@ -219,6 +322,11 @@ WRITERS: dict[str, Callable[[Path], Callable[[int], None]]] = {
 }
 HEAVY = ("torch_stream", "keras_predict", "keras_loop")
 NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
+LIGHT = ["textgen_stream", "textgen_batch", "naive", "naive_with_our_sampler"]
+READERS = ("prompts_in_turn", "prompts_together")
+AGAINST = {"textgen_stream": 50e6, "textgen_batch": 200e6, "textgen_prompt": 100e6}
+"""What to compare with another version, and how many numbers the recurrent matrices have for all characters of a turn."""
+TURNS = 20
 
 
 def measure(path: Path, names: list[str]) -> dict[str, float]:
@@ -247,9 +355,9 @@ def measure_apart(path: Path, threads: int, names: list[str]) -> dict[str, float
     return rates
 
 
-def seconds_to_first_character(path: Path) -> tuple[float, float]:
-    """Runs textgen-sample, and returns the seconds to its first character and its peak memory in MB."""
-    command = [str(Path(sysconfig.get_path("scripts")) / "textgen-sample"), str(path), "--length=1"]
+def seconds_to_first_character(path: Path, scripts: Path) -> tuple[float, float]:
+    """Runs textgen-sample in a folder of scripts, and returns the seconds to its first character and its peak memory in MB."""
+    command = [str(scripts / "textgen-sample"), str(path), "--length=1"]
     began = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - for the type checker
@@ -273,7 +381,7 @@ def print_start(path: Path) -> None:
     peers: dict[str, list[float]] = {"first": [], "numpy": [], "help": [], "pass": []}
     megabytes = 0.0
     for _ in range(ROUNDS):
-        seconds, megabytes = seconds_to_first_character(path)
+        seconds, megabytes = seconds_to_first_character(path, Path(sysconfig.get_path("scripts")))
         peers["first"].append(seconds)
         peers["numpy"].append(seconds_to_run(sys.executable, "-c", "import numpy"))
         peers["help"].append(seconds_to_run(sample, "--help"))
@@ -289,9 +397,8 @@ def print_rates(directory: Path, state_size: int, layers: int) -> None:
     path, one_hot = directory / "embedded.safetensors", directory / "one_hot.safetensors"
     write_random_model(path, state_size, layers, one_hot=False)
     write_random_model(one_hot, state_size, layers, one_hot=True)
-    light = [name for name in WRITERS if name not in HEAVY]
     heavy = [name for name in HEAVY if name != "torch_stream" or find_spec("torch")]
-    rates = {threads: measure_apart(path, threads, light) for threads in (1, 2)}
+    rates = {threads: measure_apart(path, threads, LIGHT) for threads in (1, 2)}
     ratios = {"embedding": rates, "one-hot": {threads: measure_apart(one_hot, threads, NAIVE) for threads in (1, 2)}}
     for threads, found in rates.items():
         for name in heavy:
@@ -300,7 +407,7 @@ def print_rates(directory: Path, state_size: int, layers: int) -> None:
         f"\n{layers} layers of {state_size}, characters per second: with 1 and 2 BLAS threads, and the best relative to ours"
     )
     ours = max(found["textgen_stream"] for found in rates.values())
-    for name in [*light, *heavy]:
+    for name in [*LIGHT, *heavy]:
         one, two = (found[name] for found in rates.values())
         print(f"  {name:24}{one:>12,.0f}{two:>12,.0f}{max(one, two) / ours:>10.3f}")
     print("textgen_stream relative to naive and naive_with_our_sampler, with the same number of BLAS threads")
@@ -310,10 +417,106 @@ def print_rates(directory: Path, state_size: int, layers: int) -> None:
             print(f"  {kind}, {threads}: " + " and ".join(f"{ratio:.2f} x" for ratio in ratios_to_naive))
 
 
+def print_batches(directory: Path, state_size: int, layers: int) -> None:
+    """Prints how fast a batch is that texts join and leave, and how fast prompts are read together, for models of one size."""
+    path = directory / "embedded.safetensors"
+    write_random_model(path, state_size, layers, one_hot=False)
+    print(f"\n{layers} layers of {state_size}, characters per second of CPU time with 1 BLAS thread")
+    numbers = layers * state_size**2
+    for slow, fast, count in (("textgen_steady", "textgen_joining", int(1e9 / numbers)), (*READERS, PROMPTS * PROMPT)):
+        with Server(Path(sys.executable), path) as server:
+            seconds = [
+                [server.measure(name, count) for name in (slow, fast)] for _ in range(ROUNDS if count < PROMPT else 3)
+            ]
+        rates = [count / min(each) for each in zip(*seconds, strict=True)]
+        print(f"  {slow} {rates[0]:,.0f}, {fast} {rates[1]:,.0f}: {rates[1] / rates[0]:.2f} x")
+
+
+class Server:
+    """A process that runs writers in a version of textgen, with one BLAS thread.
+
+    Args:
+        python: the interpreter, in whose environment textgen is installed.
+        path: the model file.
+    """
+
+    def __init__(self, python: Path, path: Path) -> None:
+        self._process = subprocess.Popen(
+            [python, __file__, "--serve", path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def measure(self, name: str, count: int) -> float:
+        """Returns the seconds of CPU time that a writer takes for some characters."""
+        assert self._process.stdin is not None  # noqa: S101 - for the type checker
+        assert self._process.stdout is not None  # noqa: S101
+        print(name, count, file=self._process.stdin, flush=True)
+        return float(self._process.stdout.readline())
+
+
+def serve(path: Path) -> None:
+    """Reads the names of writers and numbers of characters from standard input, and prints the seconds that each takes."""
+    writers: dict[str, Callable[[int], None]] = {}
+    for line in sys.stdin:
+        name, count = line.split()
+        if name not in writers:
+            writers[name] = WRITERS[name](path)
+            writers[name](WARM_UP)
+        began = time.process_time()
+        writers[name](int(count))
+        print(time.process_time() - began, flush=True)
+
+
+def print_against(directory: Path, checkout: Path) -> None:
+    """Compares this version with another one, in turns."""
+    scripts = {"other": checkout / ".venv/bin", "this": Path(sysconfig.get_path("scripts"))}
+    for state_size, layers in SIZES:
+        path = directory / f"{state_size}.safetensors"
+        write_random_model(path, state_size, layers, one_hot=False)
+        print(
+            f"{layers} layers of {state_size}, this version relative to {checkout}: best of {TURNS} turns, and median"
+        )
+        with Server(scripts["other"] / "python", path) as other, Server(scripts["this"] / "python", path) as this:
+            for name, numbers in AGAINST.items():
+                count = int(numbers / (layers * state_size**2))
+                print_ratio(name, [lambda of=of: of.measure(name, count) for of in (other, this)], TURNS)  # noqa: B023
+        first = [
+            lambda folder=folder: seconds_to_first_character(path, folder)[0]  # noqa: B023
+            for folder in scripts.values()
+        ]
+        print_ratio("first character", first, ROUNDS)
+
+
+def print_ratio(name: str, seconds: Sequence[Callable[[], float]], turns: int) -> None:
+    """Prints how many times as fast the second of two functions is as the first."""
+    found: list[list[float]] = [[], []]
+    for turn in range(turns):
+        for index in (0, 1) if turn % 2 else (1, 0):
+            found[index].append(seconds[index]())
+    best, median = ([function(each) for each in found] for function in (min, statistics.median))
+    print(f"  {name:24}{best[0] / best[1]:>8.3f} x{median[0] / median[1]:>8.3f} x")
+
+
 def main() -> None:
-    """Prints all tables, or, with `--measure`, the rates that another process of this script asks for."""
+    """Prints all tables, or, with `--measure` and `--serve`, what another process of this script asks for."""
     if sys.argv[1:2] == ["--measure"]:
         print(json.dumps(measure(Path(sys.argv[2]), sys.argv[3:])))
+        return
+    if sys.argv[1:2] == ["--serve"]:
+        serve(Path(sys.argv[2]))
+        return
+    if sys.argv[1:2] == ["--against"]:
+        with tempfile.TemporaryDirectory() as directory:
+            print_against(Path(directory), Path(sys.argv[2]).resolve())
         return
     with tempfile.TemporaryDirectory() as directory:
         small = Path(directory) / "small.safetensors"
@@ -321,6 +524,7 @@ def main() -> None:
         print_start(small)
         for state_size, layers in SIZES:
             print_rates(Path(directory), state_size, layers)
+            print_batches(Path(directory), state_size, layers)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def test_a_damaged_job_is_refused(name, content, message, copied, refusal):
     assert f"; {advice}" in line
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"1", b"\xff", b"[" * 9999])
+@pytest.mark.parametrize("content", [b"{\n", b"[]\n", b"1\n", b"\xff\n", b"[" * 9999 + b"\n"])
 def test_damaged_metrics_of_a_finished_job_are_refused(content, copied, capsys):
     """--json of a finished job fails if its metrics are damaged; without --json they are not needed."""
     (JOB / "metrics.jsonl").write_bytes(content)

@@ -98,6 +98,32 @@ def test_a_text_ends_after_some_lines(job, written):
     assert written(job, "--seed=1", "--length=2000", "--lines=3") == "\n".join(text.split("\n")[:3]) + "\n"
 
 
+def test_banned_texts_are_not_written(job, written):
+    """No text of --ban is written, and each flag counts; --logit_bias removes a character."""
+    options = ("--seed=1", "--length=600", "--samples=2")
+    plain = written(job, *options)
+    bans = {plain[40:42], plain[90:93]}
+    text = written(job, *options, *(f"--ban={ban}" for ban in bans))
+    assert len(text) == len(plain)
+    assert not any(ban in text.replace("---\n", "") for ban in bans)
+    assert "e" in plain
+    assert "e" not in written(job, *options, "--logit_bias", "e=-100")
+
+
+def test_the_best_of_several_texts(job, written):
+    """--best_of N writes one text for each of --samples, with the seed that gives it again, and better scores than without."""
+    options = ("--seed=3", "--length=80", "--samples=4", "--json")
+    best, single = (
+        [json.loads(line) for line in written(job, *options, *more).splitlines()] for more in (("--best_of=5",), ())
+    )
+    assert [each["seed"] for each in best] == [3, 4, 5, 6]
+    assert all(
+        one["bits_per_character"] <= other["bits_per_character"] + 1e-6 for one, other in zip(best, single, strict=True)
+    )
+    assert best != single
+    assert written(job, "--seed=5", "--length=80", "--best_of=5") == f"{best[2]['text']}\n"
+
+
 def test_json_is_one_line_per_text(job, written):
     """Each line of --json has a text of the plain output, in the same order, with its seed, length, end and model."""
     options = ("--prompt", "The sea", "--length=25", "--seed=8")

@@ -18,12 +18,12 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, Sample, load, write_model
 
 
-def interleave(texts, first_seed=5, ended_early=()):
+def interleave(texts, first=0, ended_early=()):
     """Yields texts as a generator does: a character of each in turn, until the text ends with its last character.
 
     The copy guard ends a text one round later, with an empty piece. The texts whose numbers are in `ended_early` end so.
     """
-    samples = [Sample("", first_seed + number) for number in range(len(texts))]
+    samples = [Sample("", 5 + number, number) for number in range(first, first + len(texts))]
     for place in range(max(map(len, texts))):
         for number in ended_early:
             if place == len(texts[number]) - 1:
@@ -68,12 +68,23 @@ def test_a_text_without_a_last_piece_ends_once(early):
     assert collect(interleave(texts, ended_early=early)) == dict(enumerate(expected, start=5))
 
 
+def test_seeds_do_not_matter():
+    """Texts are written in the order of their numbers, whatever their seeds."""
+
+    def with_other_seeds():
+        for sample, piece in interleave(["abc", "d", "efgh"]):
+            sample.seed = {0: 7, 1: 123, 2: 6}[sample.number]
+            yield sample, piece
+
+    assert list(collect(with_other_seeds()).items()) == [(7, "abc"), (123, "d"), (6, "efgh")]
+
+
 def test_blocks_of_texts_follow_one_another():
-    """Texts generated in several blocks are written in the order of their seeds."""
+    """Texts generated in several blocks are written in the order of their numbers."""
 
     def blocks():
         yield from interleave(["abc", "d"])
-        yield from interleave(["ef", "ghi"], first_seed=7)
+        yield from interleave(["ef", "ghi"], first=2)
 
     assert collect(blocks()) == {5: "abc", 6: "d", 7: "ef", 8: "ghi"}
 

@@ -112,7 +112,7 @@ def test_the_original_command_is_understood(book, plan, tmp_path):
     shape = ["--language_model=word", "--layers", "2", "--lstm_state_size", "50", "--unroll_steps", "30"]
     lines = plan(*arguments, *shape, "--summary_dir", "tensorboard-data/%JOB%")
     assert lines["job"] == "job/jules-50-states-2-layers-word (new)"
-    assert lines["vocabulary"] == "6 words, punctuation and spaces"
+    assert lines["vocabulary"] == "6 pre-tokenized words"
     assert lines["limit"] == "3 epochs"
 
 
@@ -128,7 +128,7 @@ def test_the_plan_describes_the_run(book, plan):
     parameters = (size + 8 + 1) * 4 * 8 + (8 + 1) * size
     assert lines["model"] == f"1 LSTM layer of 8 states, one-hot input, {parameters:,} parameters"
     assert lines["limit"] == "9 steps"
-    assert re.fullmatch(r"about \d+\.\d GB", lines["memory"])
+    assert re.fullmatch(r"about \d+\.\d MB", lines["memory"])
     checkpoints = 3 * 4 * (3 * parameters + 4 * (8 + 8))
     assert lines["disk"] == f"about {checkpoints / 1000:.1f} kB for checkpoints"
     assert lines["job"] == "job/book-8-states-1-layers (new)"

@@ -88,7 +88,7 @@ ELSEWHERE = "elsewhere-docker.pkg.dev"
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_redirect_is_not_followed(folder, google, capsys, monkeypatch, method):
     """If a request is redirected, the other host gets no request, and so neither the token nor the body."""
-    for step in ("_check_bucket", "check_existing", "_upload"):
+    for step in ("_check_bucket", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
     google.redirects[f"{method} {JOBS}"] = f"https://{ELSEWHERE}/jobs"

@@ -107,7 +107,7 @@ def test_a_log_is_escaped(folder, google, capsys):
 
 def test_a_job_without_an_id_is_not_in_the_next_commands(folder, google, capsys, monkeypatch):
     """A job name without an id, from a broken answer, is not part of the commands that `submit` prints."""
-    for step in ("_check_bucket", "check_existing", "_upload"):
+    for step in ("_check_bucket", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
     started = (200, {"name": f"{PLACE}/1\nNext:\n  rm -r ."})

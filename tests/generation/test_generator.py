@@ -3,19 +3,20 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from textgen.config import SamplingConfig
+from textgen.config import SamplingConfig, settings
 from textgen.corpus.copy_index import CopyIndex
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
-from textgen.generation.generator import MOST_ROWS
+from textgen.generation.reading import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,6 +165,17 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
         ({"temperature": float("nan")}, "temperature must be"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"oov": "ignore"}, "oov must be one of error, skip, unk, got .ignore."),
+        ({"temprature": 1}, "there is no setting 'temprature'; did you mean temperature"),
+        ({"until": 5}, "until must be a text, or a list of texts, got 5"),
+        ({"ban": [""]}, "ban must not be empty"),
+        ({"ban": ["a", 3]}, "ban must be a text, or a list of texts"),
+        ({"best_of": 0}, "best_of must be at least 1"),
+        ({"logit_bias": {"a": 101}}, "logit_bias must be a token, = and a number from -100 to 100, got 'a=101'"),
+        ({"logit_bias": {"a": float("nan")}}, "logit_bias must be a token"),
+        ({"logit_bias": {"": 1}}, "logit_bias must be a token"),
+        ({"logit_bias": ["a"]}, "logit_bias must be a token"),
+        ({"logit_bias": 3}, "logit_bias must be a text, or a list"),
+        ({"logit_bias": {"ab": 1, "x": 2}}, "logit_bias must name tokens that the model writes, got 'ab', 'x'"),
     ],
 )
 def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
@@ -332,3 +344,47 @@ print(*{name.partition(".")[0] for name in set(sys.modules) - before})
     text, modules = output.splitlines()
     assert text == "cabacaba"
     assert not {"tensorflow", "keras", "google", "tensorboard", "rich", "yaml"} & set(modules.split())
+
+
+def test_every_setting_is_a_keyword(random_generator: TextGenerator) -> None:
+    """`generate` accepts each setting of `SamplingConfig` by its name, with its default."""
+    config = SamplingConfig(seed=1, length=20)
+    values = {setting.name: getattr(config, setting.name) for setting in settings(SamplingConfig)}
+    values |= {"until": [], "ban": [], "logit_bias": {}}
+    assert write(random_generator, **values) == write(random_generator, seed=1, length=20, temperature=0.8)
+
+
+def test_logit_bias(random_generator: TextGenerator) -> None:
+    """A bias of 100 makes a token the only one, -100 removes it, and ln 3 makes it three times as likely as another."""
+    assert write(random_generator, "ab", logit_bias={"c": 100}, temperature=1) == "cccccccc"
+    text = write(random_generator, "ab", logit_bias={"c": -100, "\n": -100}, temperature=1, length=300)
+    assert set(text) == {"a", "b"}
+
+
+def test_logit_bias_shifts_the_odds(make_model: Callable[..., ModelFile], plain: dict[str, Any]) -> None:
+    """If all tokens are equally likely, a bias of ln 3 makes one of four come in half of all cases."""
+    tensors = {name: np.zeros_like(tensor) for name, tensor in make_model(plain).tensors.items()}
+    generator = TextGenerator(make_model(plain, tensors))
+    text = write(generator, length=4000, temperature=1, seed=1, logit_bias={"b": math.log(3)})
+    assert text.count("b") / 4000 == pytest.approx(0.5, abs=0.03)
+    assert text.count("a") / 4000 == pytest.approx(1 / 6, abs=0.03)
+
+
+def test_best_of(random_generator: TextGenerator) -> None:
+    """The best of several texts is the one with the fewest nats per token, and the first of them is that of the seed alone."""
+    config = SamplingConfig(length=30, temperature=1.5, seed=3, until=("cc",), best_of=6)
+    kept = list(random_generator.write("ab", config, samples=5))
+    assert sorted(sample.number for sample, _ in kept) == list(range(5))
+    for sample, piece in kept:
+        alone = "".join(
+            random_generator.generate("ab", length=30, temperature=1.5, seed=sample.seed, until="cc", best_of=6)
+        )
+        assert piece == sample.text == alone
+    mean = {sample.number: sample.nats / sample.tokens for sample, _ in kept}
+    single = replace(config, best_of=1)
+    first = {
+        sample.number: sample.nats / sample.tokens
+        for sample, _ in random_generator.write("ab", single, samples=5, scored=True)
+    }
+    assert all(mean[number] <= first[number] + 1e-6 for number in range(5))
+    assert sum(mean.values()) < sum(first.values()) - 0.5

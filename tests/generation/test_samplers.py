@@ -155,7 +155,7 @@ def test_filters_treat_each_row_by_itself(filter_: Any) -> None:
 def test_repetition_penalty() -> None:
     """The log-probability of a recent token is multiplied once, however often it occurred; 2 squares its probability."""
     logits = logits_of([0.5, 0.4, 0.1], rows=2) + 7  # adding a constant changes nothing
-    RepetitionPenalty(2)(logits, np.array([[-1, -1, 0, 0, 2], [-1, -1, -1, -1, -1]]))
+    RepetitionPenalty(2)(logits, [np.array([0, 0, 2]), np.array([], np.intp)])
     np.testing.assert_allclose(np.exp(logits), [[0.25, 0.4, 0.01], [0.5, 0.4, 0.1]], rtol=1e-5)
 
 
@@ -164,8 +164,8 @@ def test_repetition_penalty_applies_at_temperature_0() -> None:
     sampler = Sampler(SamplingConfig(temperature=0, repetition_penalty=2))
     assert sampler.window == 64
     none = np.zeros((1, 3), np.float32)
-    assert sampler(logits_of([0.5, 0.4, 0.1]), none, np.array([[-1, 0]])).tolist() == [1]
-    assert sampler(logits_of([0.5, 0.4, 0.1]), none, np.array([[0, 1]])).tolist() == [0]
+    assert sampler(logits_of([0.5, 0.4, 0.1]), none, [np.array([0])]).tolist() == [1]
+    assert sampler(logits_of([0.5, 0.4, 0.1]), none, [np.array([0, 1])]).tolist() == [0]
 
 
 def test_the_order_is_fixed() -> None:
@@ -199,7 +199,7 @@ def test_forbidden_tokens_never_come(
     """A token with the logit -inf is never drawn, whatever the settings, and there is no warning."""
     logits.insert(position, best)
     array = np.array([logits], dtype=np.float32)
-    recent = np.array([[-1, 0, len(logits) - 1]])
+    recent = [np.array([0, len(logits) - 1])]
     sampler = Sampler(SamplingConfig(**settings))
     chosen = sampler(array.copy(), sampler.noise(np.random.default_rng(seed), array.shape), recent)
     assert np.isfinite(array[0, chosen[0]])

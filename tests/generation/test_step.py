@@ -116,22 +116,25 @@ def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[
 
 
 @pytest.mark.usefixtures("first_layer")
-@pytest.mark.parametrize("rows", [[0], [2], [1, 1, 1, 1], [2, 0]])
-def test_selected_texts_continue_from_their_states(
-    make_model: Callable[..., ModelFile], kind: dict[str, Any], rows: list[int]
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 13, 16, 19])
+def test_a_run_of_another_size_continues_the_first_texts(
+    make_model: Callable[..., ModelFile], kind: dict[str, Any], size: int
 ) -> None:
-    """Selected, repeated or reordered texts continue as before, and the old run is not modified."""
+    """The first texts continue as before, and states of other texts, alone or in a batch, can be restored in the other places."""
     step = LSTMStep(make_model(kind))
-    old, untouched = step.start(batch=3), step.start(batch=3)
-    first, second = np.array([2, 3, 4]), np.array([5, 4, 2])
-    old(first)
-    untouched(first)
-    selected = old.select(rows)
-    for ids in (second, first):
-        np.testing.assert_allclose(selected(ids[rows]), untouched(ids)[rows], rtol=1e-5, atol=1e-6)
-    again = step.start(batch=3)
-    again(first)
-    np.testing.assert_array_equal(old(second), again(second))
+    ids = np.random.default_rng(1).integers(2, 6, (3, 19))
+    run, whole, other = step.start(batch=5), step.start(batch=19), step.start()
+    run(ids[0, :5])
+    whole(ids[0])
+    run = run.resize(size)
+    for text in range(5, size):
+        other.restore(0, whole.state(text))
+        run.restore(text, other.state(0))
+    for position in (1, 2):
+        expected = whole(ids[position])[:size]
+        found = run(ids[position, :size])
+        assert found.shape == (size, step.vocabulary_size)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_are_not_modified(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:

@@ -104,19 +104,17 @@ def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]
     """Puts the pieces of texts that are generated in parallel in the order of the texts.
 
     Args:
-        pieces: the texts, with consecutive seeds, and their pieces, from `TextGenerator.write`.
+        pieces: the texts, numbered from 0, and their pieces, from `TextGenerator.write`.
 
     Yields:
         Each text with its pieces, all of one text before those of the next. The text has a `finish_reason` only with its
         last piece.
     """
     waiting: dict[int, Sample] = {}
-    turn: int | None = None
+    turn = 0
     for sample, piece in pieces:
-        if turn is None:
-            turn = sample.seed
-        waiting[sample.seed] = sample
-        if sample.seed == turn:
+        waiting[sample.number] = sample
+        if sample.number == turn:
             yield sample, piece
         while turn in waiting and waiting[turn].finish_reason is not None:
             del waiting[turn]

@@ -90,7 +90,7 @@ class SampleCommand(Settings):
         False,
         group="output",
         kind=bool,
-        help="Print one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines or max_copy), bits_per_character according to the model, and model, the hash of the model file. Use it in scripts.",
+        help="Print one line of JSON per text: text, prompt, seed, tokens, finish_reason (length, until, lines, max_copy or ban), bits_per_character according to the model, and model, the hash of the model file. Use it in scripts.",
     )
     interactive: bool = option(
         False,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
 
 from textgen.config.option import option
 from textgen.config.values import check_settings
+from textgen.errors import UsageError, named
+from textgen.formatting import nearest, shown
 
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""
+
+_LARGEST_BIAS = 100
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
     """How a model writes a text. Immutable, and valid once it exists.
+
+    A single text will do for `until` and `ban`, and a mapping from tokens to numbers for `logit_bias`.
 
     Raises:
         UsageError: if a value is out of range.
@@ -43,6 +51,14 @@ class SamplingConfig:
         unit="lines",
         help="Stop after N lines, the first of which continues the prompt's last line. Set it for verse and lists.",
     )
+    best_of: int = option(
+        1,
+        group="text",
+        kind=int,
+        least=1,
+        unit="texts",
+        help="Write N texts in the place of each one, and keep the one whose tokens are likeliest on average, according to the model.",
+    )
     seed: int | None = option(
         None,
         group="text",
@@ -55,6 +71,20 @@ class SamplingConfig:
         group="text",
         choices=("error", "skip", "unk"),
         help="Handle characters or words of the prompt that the model does not know: stop with an error, skip them, or read them as [UNK].",
+    )
+    ban: tuple[str, ...] = option(
+        (),
+        group="choice of tokens, in this order",
+        repeatable=True,
+        metavar="TEXT",
+        help="Never write this text, not even as a part of a word. Repeat the flag for several texts.",
+    )
+    logit_bias: tuple[str, ...] = option(
+        (),
+        group="choice of tokens, in this order",
+        repeatable=True,
+        metavar="TOKEN=X",
+        help="Add X, from -100 to 100, to the logit of a token: 1 makes it almost three times as likely, -100 forbids it. Repeat the flag for several tokens.",
     )
     repetition_penalty: float = option(
         1.0,
@@ -105,4 +135,57 @@ class SamplingConfig:
     )
 
     def __post_init__(self) -> None:
+        biases = self.logit_bias
+        if isinstance(biases, Mapping):
+            object.__setattr__(self, "logit_bias", tuple(f"{token}={bias}" for token, bias in biases.items()))
+        for name in ("until", "ban", "logit_bias"):
+            object.__setattr__(self, name, _as_texts(name, getattr(self, name)))
         check_settings(self)
+        self.biases()
+
+    @classmethod
+    def from_keywords(cls, **settings: Any) -> SamplingConfig:
+        """Makes a config from keywords, which are the names of its settings.
+
+        Raises:
+            UsageError: if there is no setting of a name, or a value is not valid.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise UsageError(
+                    f"there is no setting {shown(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
+                )
+        return cls(**settings)
+
+    def biases(self) -> dict[str, float]:
+        """Returns the numbers of `logit_bias` by token."""
+        found: dict[str, float] = {}
+        for text in self.logit_bias:
+            token, _, number = text.rpartition("=")
+            try:
+                bias = float(number)
+            except ValueError:
+                bias = math.nan
+            if not token or not abs(bias) <= _LARGEST_BIAS:
+                raise UsageError(
+                    f"{named('logit_bias')} must be a token, = and a number from -{_LARGEST_BIAS} to {_LARGEST_BIAS}, got {shown(text)}"
+                )
+            found[token] = bias
+        return found
+
+
+def choice_settings() -> list[str]:
+    """Returns the names of the settings that choose among the tokens, which a sampler of one's own replaces."""
+    names = [field.name for field in fields(SamplingConfig)]
+    return names[names.index("repetition_penalty") : names.index("min_p") + 1]
+
+
+def _as_texts(name: str, value: Any) -> tuple[str, ...]:
+    """Returns one text or several as a tuple."""
+    texts = (value,) if isinstance(value, str) else value
+    if isinstance(texts, Iterable):
+        texts = tuple(texts)
+        if all(isinstance(text, str) for text in texts):
+            return texts
+    raise UsageError(f"{named(name)} must be a text, or a list of texts, got {shown(value)}")

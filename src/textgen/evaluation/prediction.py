@@ -1,4 +1,4 @@
-"""Measures how well a model predicts a text, with the NumPy step."""
+"""Measures how well a model predicts a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textgen.generation.step import LSTMStep, log_total
+from textgen.generation.engine import BatchEngine
+from textgen.generation.step import LSTMStep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +22,5 @@ def mean_loss(model: ModelFile, pieces: NDArray[np.integer]) -> float:
         model: the model.
         pieces: `(pieces, tokens)`, the token ids; the first token of each piece is read and not predicted.
     """
-    nats = [
-        log_total(logits) - np.take_along_axis(logits, targets[:, np.newaxis], axis=1)[:, 0]
-        for logits, targets in zip(LSTMStep(model).read(pieces[:, :-1]), pieces[:, 1:].T, strict=True)
-    ]
-    return float(np.mean(nats))
+    scores = BatchEngine(LSTMStep(model)).score(pieces.tolist())
+    return float(np.mean(np.concatenate([text.nats for text in scores])))

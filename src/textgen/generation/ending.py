@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-FinishReason: TypeAlias = Literal["length", "until", "lines", "max_copy"]
+FinishReason: TypeAlias = Literal["length", "until", "lines", "max_copy", "ban"]
 """Why a text ended: it reached its length, contains a text of `until`, has all its lines, or could not continue without
-copying more than `max_copy` characters."""
+copying more than `max_copy` characters or writing a text of `ban`."""
 
 
 class Ending:

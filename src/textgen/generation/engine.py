@@ -1,189 +1,294 @@
-"""The batch engine: computes a step for all texts of a batch, chooses a token for each, and repeats."""
+"""The batch engine: texts join and leave a batch at any time, and each step adds a token to every text.
+
+It deals with token ids only. What a text is made of, and where it ends, is up to the layer above.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-# Imported here, and not by NumPy at its first use: that import can swallow a Ctrl-C, and would do so in the middle of a text.
-from numpy.random import default_rng
-
 from textgen.corpus import FIRST_TOKEN_ID
-from textgen.generation.ending import Ending
+from textgen.generation.prefix_cache import PrefixCache
+from textgen.generation.reading import MOST_ROWS, ScoredTokens, read_states, score
+from textgen.generation.samplers import Sampler
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from textgen.config import SamplingConfig
-    from textgen.corpus import Joiner
-    from textgen.generation.copy_guard import CopyGuard
-    from textgen.generation.sample import Sample
-    from textgen.generation.samplers import Sampler
+    from textgen.generation.layers import Floats
+    from textgen.generation.row import Row
     from textgen.generation.spacing import Spacing
-    from textgen.generation.step import LSTMRun
+    from textgen.generation.step import LSTMStep
 
 _NUMBERS_AT_ONCE = 2048
 """The random numbers to draw at once for each text: one call per token would be slower."""
 
+_NEVER = 1 << 62
 
-class Row:
-    """One row of a batch: a sample, and what is needed to continue it.
-
-    Args:
-        sample: the sample; `add` extends it.
-        config: the settings.
-        joiner: turns its tokens into text.
-        guard: prevents copies; None if copying is not limited.
-    """
-
-    def __init__(self, sample: Sample, config: SamplingConfig, joiner: Joiner, guard: CopyGuard | None) -> None:
-        self.sample = sample
-        self.rng = default_rng(sample.seed)
-        self.guard = guard
-        self._joiner = joiner
-        self._length = config.length
-        self._ending = Ending(config.until, config.lines) if config.until or config.lines is not None else None
-
-    def add(self, token: str) -> str:
-        """Adds the next token to the sample, and sets its `finish_reason` if the text ends with it.
-
-        Args:
-            token: a token of the vocabulary.
-
-        Returns:
-            The text that the token adds.
-        """
-        sample = self.sample
-        piece = self._joiner.add(token)
-        sample.characters += len(piece)
-        if self._ending is not None:
-            piece, sample.finish_reason = self._ending.cut(piece)
-        if self.guard is not None:
-            self.guard.add(token)
-        sample.pieces.append(piece)
-        if sample.finish_reason is None and len(sample.pieces) == self._length:
-            sample.finish_reason = "length"
-        return piece
+CACHED_BYTES = 1 << 25
+"""The memory for the states behind texts. With 2 layers of 128 states and prompts of 4,000 tokens, it is enough for 1,800 of them."""
 
 
 class BatchEngine:
-    """Writes texts that continue the same prompt.
+    """Writes texts in a batch, to which rows are added and from which they are removed at any time.
 
-    All rows are admitted at the start. Each step adds one token to each row, and then the rows that have ended are retired.
+    A row's random numbers, and the order in which they are used, depend only on its seed.
+
+    One thread calls `step`. Others may call `prepare`, `admit`, `retire` and `score` meanwhile.
 
     Args:
-        run: has read the whole prompt except its last token; it is not modified.
-        prompt_ids: the token ids of the prompt, at least one.
-        tokens: the vocabulary, in id order.
-        sampler: chooses the tokens.
-        rows: the texts.
+        network: the network.
         spacing: forbids tokens after white space; None if the model has no `after_white_space`.
-        scored: whether to sum the samples' nats.
+        cache: keeps the states behind prompts and texts; None for one of its own.
+        most_rows: the most texts in the batch; further ones wait.
+
+    Attributes:
+        ended: the rows whose texts have ended with the last step.
+
+    Example:
+        >>> engine = BatchEngine(LSTMStep(model))
+        >>> engine.admit([Row([5, 6], Sampler(SamplingConfig()), seed=seed, length=20) for seed in (1, 7)])
+        >>> while rows := engine.step():
+        ...     print(*(row.ids[-1] for row in rows))
     """
 
     def __init__(
         self,
-        run: LSTMRun,
-        prompt_ids: Sequence[int],
-        tokens: Sequence[str],
-        sampler: Sampler,
-        rows: Sequence[Row],
+        network: LSTMStep,
         *,
-        spacing: Spacing | None,
-        scored: bool,
+        spacing: Spacing | None = None,
+        cache: PrefixCache | None = None,
+        most_rows: int = MOST_ROWS,
     ) -> None:
-        self._run = run.select([0] * len(rows))
-        self._ids: NDArray[np.integer] = np.full(len(rows), prompt_ids[-1])
-        self._tokens = tokens
-        self._sampler = sampler
-        self._rows = list(rows)
+        self._network = network
         self._spacing = spacing
-        self._guarded = any(row.guard is not None for row in rows)
-        self._scored = scored
-        recent = [-1] * sampler.window + list(prompt_ids)
-        self._recent = np.tile(recent[len(recent) - sampler.window :], (len(rows), 1))
-        # Noise for the next steps, (steps, batch, vocabulary_size). The number of steps must not depend on the number of
-        # texts or on when they end, so that each text gets its random numbers in the same order.
-        self._noise = np.empty((max(1, _NUMBERS_AT_ONCE // len(tokens)), len(rows), len(tokens)), np.float32)
-        self._used = len(self._noise)
+        self._cache = PrefixCache(CACHED_BYTES) if cache is None else cache
+        self._most_rows = most_rows
+        self._waiting: deque[Row] = deque()
+        self._rows: list[Row] = []
+        self._run = network.start()
+        self._never_written = self._run.logits[:, :FIRST_TOKEN_ID]  # padding and [UNK]
+        self._zeros = self._run.state(0)
+        self._ids = np.empty(0, np.intp)  # the last token of each row
+        self._places: list[list[int]] = []  # of the rows that share a sampler
+        self._sampler: Sampler | None = None  # of all rows, if they share one that needs no recent tokens
+        self._free = True
+        self._scored = False
+        self._changed = False
+        self.ended: list[Row] = []
+        # Noise for the next steps, (steps, rows, vocabulary_size). The number of steps must not depend on the rows, so that
+        # each text gets its random numbers in the same order. The noise of step s is at s % steps. A row that joins at step s
+        # draws its noise for the steps s to s + steps - 1, and then again.
+        steps = max(1, _NUMBERS_AT_ONCE // network.vocabulary_size)
+        self._noise = np.empty((steps, 0, network.vocabulary_size), np.float32)
+        self._rows_noise = self._noise
+        self._clock = 0
+        self._noise_ends = 0  # the first step for which a row may have no noise
 
-    def __iter__(self) -> Iterator[tuple[Sample, str]]:
-        """Yields each piece with its sample, until all texts have ended."""
-        tokens = self._tokens
-        while self._rows:
-            self._step()
-            ended = False
-            for row, token_id in zip(self._rows, self._ids.tolist(), strict=True):
-                sample = row.sample
-                yield sample, "" if sample.finish_reason else row.add(tokens[token_id])
-                ended = ended or sample.finish_reason is not None
-            if ended:
-                self._retire()
+    def prepare(self, rows: Sequence[Row]) -> None:
+        """Reads the prompts of rows in parallel, as far as the states behind them are not known yet; `admit` does it otherwise.
 
-    def _step(self) -> None:
-        """Reads the last token of each text and chooses the next one."""
+        A server can call it in another thread, so that the texts of the batch do not have to wait for a long prompt.
+        """
+        prompts = {row.ids[:-1].tobytes(): row.ids[:-1] for row in rows if row.state is None and len(row.ids) > 1}
+        known = [self._cache.find(prompt) for prompt in prompts.values()]
+        rest = [prompt[length:] for prompt, (length, _) in zip(prompts.values(), known, strict=True)]
+        read = read_states(self._network, rest, [state for _, state in known])
+        states = dict(zip(prompts, read, strict=True))
+        for key, prompt in prompts.items():
+            if (state := states[key]) is not None:
+                self._cache.add(prompt, state)
+        for row in rows:
+            if row.state is None:
+                row.state = states.get(row.ids[:-1].tobytes())
+
+    def admit(self, rows: Sequence[Row]) -> None:
+        """Adds rows to the batch: the next step continues them, if there is room for them."""
+        self.prepare(rows)
+        self._waiting.extend(rows)
+        if rows:
+            self._changed = True  # after the rows are there, because another thread may be in `step`
+
+    def retire(self, row: Row) -> None:
+        """Removes a row before its text has ended; a row whose text has ended is removed by the next step."""
+        row.retired = True
+        self._changed = True
+
+    def score(self, texts: Sequence[Sequence[int]]) -> list[ScoredTokens]:
+        """Scores the tokens of texts, which are read in parallel; the batch is not involved. See `reading.score`."""
+        return score(self._network, texts)
+
+    def step(self) -> Sequence[Row]:
+        """Adds a token to each row.
+
+        Returns:
+            The rows; if there are none, all texts have ended. Each has one more token, unless no token was left to choose. A row
+            with `bans` has none while tokens are held back, and then several.
+        """
+        if self._changed:
+            self._arrange()
+        rows = self._rows
+        if not rows:
+            return rows
         logits = self._run(self._ids)
-        unchanged = logits.copy() if self._scored else logits
-        logits[:, :FIRST_TOKEN_ID].fill(-np.inf)  # padding and [UNK] are never written
+        model_logits = logits.copy() if self._scored else logits
+        self._never_written.fill(-np.inf)
         if self._spacing is not None:
             self._spacing(logits, self._ids)
-        allowed = logits.copy() if self._guarded else logits
-        self._ids = self._sampler(logits, self._next_noise(), self._recent)
-        if self._guarded:
-            self._replace_copies(allowed)
-        if self._scored:
-            self._score(unchanged)
-        if self._sampler.window:
-            self._recent = np.concatenate([self._recent[:, 1:], self._ids[:, np.newaxis]], axis=1)
+        if self._free:
+            self._ids = self._choose(logits)
+            if self._scored:
+                self._score(model_logits)
+            chosen: Iterable[tuple[Row, int]] = zip(rows, self._ids.tolist(), strict=True)
+        else:
+            chosen = self._choose_allowed(logits, model_logits)
+        for row, token_id in chosen:
+            row.ids.append(token_id)
+            row.finish_reason = row.stop(token_id)
+            if row.finish_reason is None and len(row.ids) == row.longest:
+                row.finish_reason = "length"
+            if row.finish_reason is not None:
+                self._changed = True
+        self.ended = [row for row in rows if row.finish_reason is not None] if self._changed else []
+        return rows
 
-    def _next_noise(self) -> NDArray[np.float32]:
-        """Returns the noise of the next step, `(batch, vocabulary_size)`."""
+    def _arrange(self) -> None:
+        """Removes rows from the batch, and lets waiting ones join it, if possible in the places of those that leave."""
+        self._changed = False
+        rows = list(self._rows)
+        free = [place for place, row in enumerate(rows) if row.retired or row.finish_reason is not None]
+        for place in free:
+            row = rows[place]
+            if row.unread is not None and not row.held:
+                self._cache.add(row.ids[: len(row.ids) - row.unread], self._run.state(place))
+        joining: list[int] = []
+        while self._waiting and len(rows) - len(free) < self._most_rows:
+            row = self._waiting.popleft()
+            if row.retired:
+                continue
+            if free:
+                joining.append(free.pop(0))
+                rows[joining[-1]] = row
+            else:
+                joining.append(len(rows))
+                rows.append(row)
+        for place in reversed(free):  # the last row moves to the place of one that has left
+            last = len(rows) - 1
+            if place < last:
+                rows[place] = rows[last]
+                self._run.restore(place, self._run.state(last))
+                self._noise[:, place] = self._noise[:, last]
+            rows.pop()
+        if rows and len(rows) != len(self._rows):
+            self._run = self._run.resize(len(rows))
+            self._never_written = self._run.logits[:, :FIRST_TOKEN_ID]
+        for place in joining:
+            row = rows[place]
+            self._run.restore(place, self._zeros if row.state is None else row.state)
+            row.state, row.noise_ends = None, self._clock if isinstance(row.sampler, Sampler) else _NEVER
+            self._noise_ends = self._clock
+        self._regroup(rows)
+
+    def _regroup(self, rows: list[Row]) -> None:
+        """Prepares the next steps of a new list of rows."""
+        self._rows = rows
+        if len(rows) > self._noise.shape[1]:
+            added = max(len(rows) - self._noise.shape[1], self._noise.shape[1])
+            self._noise = np.pad(self._noise, ((0, 0), (0, added), (0, 0)))
+        self._rows_noise = self._noise[:, : len(rows)]
+        self._ids = np.array([row.held[-1].token_id if row.held else row.ids[-1] for row in rows], np.intp)
+        self._free = all(row.is_free for row in rows)
+        self._scored = any(row.scored for row in rows)
+        self._sampler, self._places = None, []
+        samplers = {id(row.sampler): row.sampler for row in rows}
+        first = rows[0].sampler if len(samplers) == 1 else None
+        if isinstance(first, Sampler) and not first.window:
+            self._sampler = first
+        else:
+            self._places = [
+                [place for place, row in enumerate(rows) if row.sampler is sampler] for sampler in samplers.values()
+            ]
+
+    def _choose(self, logits: Floats) -> NDArray[np.intp]:
+        """Chooses a token for each row, `(rows,)`, with one call for all rows that share a sampler; overwrites the logits."""
+        if self._clock >= self._noise_ends:
+            self._draw_noise()
+        noise = self._rows_noise[self._clock % len(self._rows_noise)]
+        self._clock += 1
+        if self._sampler is not None:
+            return self._sampler(logits, noise)
+        ids = np.empty(len(logits), np.intp)
+        for places in self._places:
+            rows = [self._rows[place] for place in places]
+            sampler = rows[0].sampler
+            if isinstance(sampler, Sampler):
+                recent = [row.recent() for row in rows] if sampler.window else ()
+                ids[places] = sampler(logits[places], noise[places], recent)
+            else:
+                ids[places] = [row.choose(logits[place : place + 1]) for place, row in zip(places, rows, strict=True)]
+        return ids
+
+    def _draw_noise(self) -> None:
+        """Draws the noise of the rows that have used up theirs."""
         steps, _, vocabulary_size = self._noise.shape
-        if self._used == steps:
-            for index, row in enumerate(self._rows):
-                self._noise[:, index] = self._sampler.noise(row.rng, (steps, vocabulary_size))
-            self._used = 0
-        self._used += 1
-        noise: NDArray[np.float32] = self._noise[self._used - 1]
-        return noise
+        start = self._clock % steps
+        for place, row in enumerate(self._rows):
+            if row.noise_ends == self._clock and isinstance(row.sampler, Sampler):
+                numbers = row.sampler.noise(row.rng, (steps, vocabulary_size))
+                self._noise[start:, place], self._noise[:start, place] = (
+                    numbers[: steps - start],
+                    numbers[steps - start :],
+                )
+                row.noise_ends += steps
+        self._noise_ends = min(row.noise_ends for row in self._rows)
 
-    def _replace_copies(self, allowed: NDArray[np.float32]) -> None:
-        """Replaces tokens that would copy too much, and ends texts for which no other token is left.
+    def _choose_allowed(self, logits: Floats, model_logits: Floats) -> Iterator[tuple[Row, int]]:
+        """Chooses tokens without copies and banned texts; ends texts for which no token is left.
 
         Args:
-            allowed: `(batch, vocabulary_size)`, the logits from which the tokens were chosen, -inf for a forbidden
-                token; overwritten.
+            logits: `(rows, vocabulary_size)`, -inf for a forbidden token; overwritten.
+            model_logits: `(rows, vocabulary_size)`, as the model computed them.
+
+        Yields:
+            The tokens that continue the texts, each with its row.
         """
-        for index, row in enumerate(self._rows):
-            logits = allowed[index : index + 1]
-            while row.guard is not None and not row.guard.allows(self._tokens[self._ids[index]]):
-                logits[0, self._ids[index]] = -np.inf
-                if np.isneginf(logits).all():
-                    row.sample.finish_reason = "max_copy"
-                    break
-                noise = self._sampler.noise(row.rng, logits.shape)
-                self._ids[index] = self._sampler(logits.copy(), noise, self._recent[index : index + 1])[0]
+        from textgen.generation.settling import Choice, settle  # most texts do not need it
 
-    def _score(self, logits: NDArray[np.float32]) -> None:
-        """Adds the nats of the chosen tokens to the samples.
+        for place, row in enumerate(self._rows):
+            if row.bias is not None:
+                logits[place] += row.bias
+        allowed = logits.copy()
+        self._ids = self._choose(logits)
+        for place, row in enumerate(self._rows):
+            here = slice(place, place + 1)
+            row.logits = model_logits[place] if row.scored else None
+            choice = Choice(int(self._ids[place]), allowed[here], model_logits[here])
+            settled = settle(self._run, place, row, choice)
+            self._ids[place] = settled.last_id
+            for token_id, of_model in settled.released:
+                if row.finish_reason is not None:
+                    row.unread = None
+                    break
+                if row.scored:
+                    row.nats += float(log_total(of_model)[0] - of_model[0, token_id])
+                yield row, token_id
+            if settled.finish_reason is not None and row.finish_reason is None:
+                row.finish_reason, row.unread = settled.finish_reason, 0
+                self._changed = True
+
+    def _score(self, logits: Floats) -> None:
+        """Adds the nats of the chosen tokens to the rows.
 
         Args:
-            logits: `(batch, vocabulary_size)`, as the model computed them.
+            logits: `(rows, vocabulary_size)`, as the model computed them.
         """
         nats = log_total(logits) - np.take_along_axis(logits, self._ids[:, np.newaxis], axis=-1)[:, 0]
-        for row, cost in zip(self._rows, nats.tolist(), strict=True):
-            if row.sample.finish_reason is None:
-                row.sample.nats += cost
-
-    def _retire(self) -> None:
-        """Removes the texts that have ended from the batch."""
-        unfinished = [index for index, row in enumerate(self._rows) if row.sample.finish_reason is None]
-        self._rows = [self._rows[index] for index in unfinished]
-        if unfinished:
-            self._run = self._run.select(unfinished)
-            self._ids = self._ids[unfinished]
-            self._recent = self._recent[unfinished]
-            self._noise = self._noise[:, unfinished]
+        for place, (row, cost) in enumerate(zip(self._rows, nats.tolist(), strict=True)):
+            if row.scored:
+                row.logits = logits[place]
+                row.nats += cost

@@ -5,28 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textgen.config import OutOfVocabulary, SamplingConfig
+from textgen.config.sampling import choice_settings
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError, named
 from textgen.generation.copy_guard import CopyGuard
-from textgen.generation.engine import BatchEngine, Row
+from textgen.generation.engine import CACHED_BYTES, BatchEngine
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
+from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.prompt import Prompt, read_prompt
+from textgen.generation.row import Row
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import Sampler
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
+from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
-
-MOST_ROWS = 64
-"""The most texts in one batch: with more, the states no longer fit in a core's cache."""
+    from textgen.generation.layers import Floats
+    from textgen.generation.samplers.custom import CustomSampler
+    from textgen.generation.settling import Bans
 
 
 def load(path: str | Path) -> TextGenerator:
@@ -60,65 +64,37 @@ class TextGenerator:
     def __init__(self, model: ModelFile) -> None:
         self.model = model
         self._vocabulary = model.vocabulary
-        self._step = LSTMStep(model)
+        self._network = LSTMStep(model)
+        self._cache = PrefixCache(CACHED_BYTES)
         followers = model.after_white_space
         self._spacing = None if followers is None else Spacing(model.vocabulary.tokens, followers)
 
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        length: int = SamplingConfig.length,
-        until: str | Sequence[str] = SamplingConfig.until,
-        lines: int | None = SamplingConfig.lines,
-        temperature: float = SamplingConfig.temperature,
-        top_k: int | None = SamplingConfig.top_k,
-        top_p: float = SamplingConfig.top_p,
-        min_p: float = SamplingConfig.min_p,
-        repetition_penalty: float = SamplingConfig.repetition_penalty,
-        seed: int | None = SamplingConfig.seed,
-        oov: OutOfVocabulary = SamplingConfig.oov,
-    ) -> Iterator[str]:
+    def generate(self, prompt: str = "", *, sampler: CustomSampler | None = None, **settings: Any) -> Iterator[str]:
         """Writes a text, piece by piece.
 
         Args:
             prompt: the text to continue. Without one, the text starts as if after a blank line. The prompt is read like a
                 file: a byte order mark is dropped, and CRLF becomes LF. Hard-wrapped prose is unwrapped if the training text
                 was. Quotes, dashes, accents and white space that the vocabulary lacks are respelled as it has them.
-            length: the maximum number of tokens.
-            until: a text, or several; the first one that appears ends the generated text, and is included.
-            lines: the number of lines after which the text ends.
-            temperature: lower is safer, higher is wilder, and 0 always takes the most likely token.
-            top_k: choose among this many of the most likely tokens.
-            top_p: choose among the most likely tokens that together have this probability; 1 means all.
-            min_p: leave out tokens that are less probable than this fraction of the most likely token.
-            repetition_penalty: above 1, recent tokens become less likely.
-            seed: fixes the random numbers, so that the same seed gives the same text; None gives a different text each
-                time.
-            oov: what to do with tokens of the prompt that the vocabulary lacks: raise an error ("error"), skip them
-                ("skip"), or read `[UNK]` in their place ("unk"). If no token is left, the text starts as without a prompt.
+            sampler: chooses the tokens in the place of the settings from `repetition_penalty` to `min_p`; see `CustomSampler`.
+            **settings: the settings of `SamplingConfig`, such as `length`, `temperature` and `seed`. Several texts of `until` and
+                `ban` are a list, and `logit_bias` maps tokens to numbers.
 
         Returns:
-            The pieces of the text without the prompt, one per token.
+            The pieces of the text without the prompt, one per token. With `best_of`, the only piece is the whole text.
 
         Raises:
-            UsageError: if an argument is invalid.
-            DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". Both errors are raised by the
-                call itself, not by the iterator.
+            UsageError: if there is no such setting, or its value is not valid. It is raised by the call itself; by the iterator, if
+                the sampler chooses what is no token.
+            DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". It is raised by the call itself.
         """
-        config = SamplingConfig(
-            length=length,
-            until=(until,) if isinstance(until, str) else tuple(until),
-            lines=lines,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            oov=oov,
-        )
-        return (piece for sample, piece in self.write(prompt, config) if sample.pieces)
+        replaced = [name for name in choice_settings() if name in settings]
+        if sampler is not None and replaced:
+            raise UsageError(
+                f"{named('sampler')} and {named(replaced[0])} cannot be combined, because the sampler alone chooses; leave one out"
+            )
+        config = SamplingConfig.from_keywords(**settings)
+        return (piece for sample, piece in self.write(prompt, config, sampler=sampler) if sample.pieces)
 
     def read(self, prompt: str) -> Prompt:
         """Reads a prompt as the model does; see `generate`."""
@@ -136,6 +112,7 @@ class TextGenerator:
         samples: int = 1,
         scored: bool = False,
         copies: CopyIndex | None = None,
+        sampler: CustomSampler | None = None,
     ) -> Iterator[tuple[Sample, str]]:
         """Writes several texts in batches.
 
@@ -145,47 +122,92 @@ class TextGenerator:
             samples: the number of texts.
             scored: whether to sum the samples' `nats`, which takes some time.
             copies: the copy index of the training text, required if the config sets `max_copy`.
+            sampler: chooses the tokens; see `generate`. It is called for each token of each text.
 
         Returns:
             The pieces, each with the sample to which it was added. A text has ended when its sample's `finish_reason` is
             not None. Each text has at least one piece; if the length is 0, an empty one.
 
         Raises:
-            UsageError: if the config sets `max_copy` and there is no copy index.
+            UsageError: if the config sets `max_copy` and there is no copy index, if the bans leave no token, or if `logit_bias` has
+                a token that the vocabulary lacks.
             DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". Both errors are raised by the
                 call itself, not by the iterator.
         """
+        if sampler is not None:
+            from textgen.generation.samplers.custom import check_sampler
+
+            check_sampler(sampler)
         if config.max_copy is not None and copies is None:
             raise UsageError(
                 f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
         read = self.read(prompt)
-        text, ids = read.text, self._prompt_ids(read.tokens, config.oov)
+        before, ids = read.text, self._prompt_ids(read.tokens, config.oov)
         if not ids:
-            text, ids = "", self._start_ids()
+            before, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
 
-        def make_row(sample: Sample) -> Row:
+        if config.length == 0:
+            return ((Sample(prompt, seed + number, number, finish_reason="length"), "") for number in range(samples))
+
+        vocabulary, bias = self._vocabulary, self._bias(config)
+        written: list[tuple[Sample, str]] = []
+        choose = Sampler(config) if sampler is None else sampler
+
+        def start(number: int, candidate: int) -> tuple[Row, Sample]:
+            sample = Sample(prompt, seed + number, number)
+            text = Text(sample, written, config, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
             guard = None
             if config.max_copy is not None and copies is not None:
                 # These include the tokens that the model does not know, because a copy can start in them.
-                guard = CopyGuard(copies, config.max_copy, self._vocabulary.tokenizer, read.tokens)
-            return Row(sample, config, self._vocabulary.tokenizer.joiner(text), guard)
+                by_token = CopyGuard(copies, config.max_copy, vocabulary.tokenizer, read.tokens)
+                guard = TokenGuard(by_token, vocabulary.tokens)
+            row = Row(
+                ids,
+                choose,
+                seed=[sample.seed, candidate] if candidate else sample.seed,
+                length=config.length,
+                stop=text.add,
+                guard=guard,
+                bias=bias,
+                bans=self._bans(config, before),
+                scored=scored or config.best_of > 1,
+            )
+            return row, sample
 
-        def write_all() -> Iterator[tuple[Sample, str]]:
-            run = self._step.start()
-            for token_id in ids[:-1]:
-                run(np.array([token_id]))
-            for first in range(0, samples, MOST_ROWS):
-                batch = range(first, min(first + MOST_ROWS, samples))
-                rows = [make_row(Sample(prompt, seed + number)) for number in batch]
-                yield from BatchEngine(
-                    run, ids, self._vocabulary.tokens, Sampler(config), rows, spacing=self._spacing, scored=scored
-                )
+        engine = BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
+        rows = (start(number, candidate) for number in range(samples) for candidate in range(config.best_of))
+        pieces = write_texts(engine, rows, written)
+        return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
 
-        if config.length == 0:
-            return ((Sample(prompt, seed + number, finish_reason="length"), "") for number in range(samples))
-        return write_all()
+    def _bans(self, config: SamplingConfig, before: str) -> Bans | None:
+        """Returns what finds banned texts in a text that continues another one; None if no text is banned."""
+        if not config.ban:
+            return None
+
+        from textgen.generation.bans import Bans as BannedTexts
+
+        vocabulary = self._vocabulary
+        return BannedTexts(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
+
+    def _bias(self, config: SamplingConfig) -> Floats | None:
+        """Returns what to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text."""
+        biases = config.biases()
+        if unknown := self._vocabulary.unknown(biases):
+            raise UsageError(
+                f"{named('logit_bias')} must name tokens that the model writes, got {self._vocabulary.listed(unknown)}; leave them out"
+            )
+        if not biases and not config.ban:
+            return None
+        bias = np.zeros(self._vocabulary.size, np.float32)
+        bias[self._vocabulary.ids(biases)] = list(biases.values())
+        for token_id, token in enumerate(self._vocabulary.tokens):
+            if any(banned in token for banned in config.ban):
+                bias[token_id] = -np.inf
+        if np.isneginf(bias[FIRST_TOKEN_ID:]).all():
+            raise UsageError(f"{named('ban')} must leave tokens to write, got all of them; ban fewer texts")
+        return bias
 
     def _prompt_ids(self, tokens: Sequence[str], oov: OutOfVocabulary) -> list[int]:
         """Returns the token ids of a prompt, without the skipped tokens."""

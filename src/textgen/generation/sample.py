@@ -17,17 +17,19 @@ class Sample:
     Attributes:
         prompt: the prompt that it continues.
         seed: the seed of its random numbers.
+        number: its place among the samples of one call, from 0.
         pieces: the text so far, one piece per token.
         nats: minus the sum of the tokens' log-probabilities under the model; 0 unless scores were requested.
-        characters: the number of characters in its tokens; more than in the text if that ends within a token.
+        unwritten: the number of characters of its last token after the end of the text.
         finish_reason: why it ended; None until then.
     """
 
     prompt: str
     seed: int
+    number: int = 0
     pieces: list[str] = field(default_factory=list)
     nats: float = 0.0
-    characters: int = 0
+    unwritten: int = 0
     finish_reason: FinishReason | None = None
 
     @property
@@ -43,4 +45,5 @@ class Sample:
     @property
     def bits_per_character(self) -> float | None:
         """How unexpected the text is to the model that wrote it; None for an empty text."""
-        return self.nats / math.log(2) / self.characters if self.characters else None
+        characters = len(self.text) + self.unwritten
+        return self.nats / math.log(2) / characters if characters else None

@@ -9,7 +9,8 @@ input and state are contiguous, [x, 1, h], so that kernel, bias and recurrent ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextvars import copy_context
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
     from textgen.generation.layers import Floats
     from textgen.generation.model_file import ModelFile
+
+
+_COLUMNS = 8
+"""The columns that BLAS libraries compute at once."""
+
+_FEW = 4
+"""The most texts for which a multiple of `_COLUMNS` does not pay."""
 
 
 def log_total(logits: Floats) -> Floats:
@@ -78,19 +86,37 @@ class LSTMStep:
             yield run(ids)
 
 
+def _padded(batch: int) -> int:
+    """Returns the number of columns with which a batch is fastest: a product with 31 takes a third longer than one with 32."""
+    if batch <= _FEW:
+        return batch + batch % 2 if batch > 1 else 1
+    beyond = batch % _COLUMNS
+    return batch - beyond + _COLUMNS if beyond > _COLUMNS // 4 else batch
+
+
 class LSTMRun:
     """The states of texts that are read in parallel, and the buffers of a step.
 
-    Internally, arrays are `(features, batch)`, or `(features,)` for one text, so that each gate is one contiguous block.
+    Internally, arrays are `(features, width)`, or `(features,)` for one text, so that each gate is one contiguous block. The
+    width can be larger than the batch; what is computed for the last columns is then not used.
 
     Args:
         step: the network.
         batch: the number of texts.
+
+    Attributes:
+        batch: the number of texts.
+        logits: `(batch, vocabulary_size)`, float32, the logits of the next tokens, which each call overwrites.
     """
 
     def __init__(self, step: LSTMStep, batch: int) -> None:
+        # exp(-z) of a closed gate may be infinite, and the gate is 1 / (1 + inf) = 0. In a context of its own, NumPy ignores this
+        # at a sixth of the cost of `np.errstate`.
+        self._context = copy_context()
+        self._context.run(np.seterr, over="ignore")
         self._step = step
-        self._columns = () if batch == 1 else (batch,)
+        self._width = width = _padded(batch)
+        self._columns = () if width == 1 else (width,)
         embedded = 0 if step.embedding is None else step.embedding.shape[1] + 1
         size = embedded + sum(layer.output_size + 1 for layer in step.layers)
         # Embedded token, 1, h of the first layer, 1, h of the second, 1, ...: [x, 1, h] of every layer is a slice.
@@ -107,11 +133,15 @@ class LSTMRun:
             self._cells.append(layer.cell(layer, x, self._chain[start:stop], whole))
             x, start = self._chain[start:stop], stop + 1
         self._last = self._chain[start - len(x) - 1 : start].T
-        self._given = None if step.table is None or batch == 1 else np.empty((step.table.shape[1], batch), np.float32)
-        self._logits = np.empty((*self._columns, step.vocabulary_size), np.float32)
-        self._rows = self._logits.reshape(batch, step.vocabulary_size)
+        self._given = None if step.table is None or width == 1 else np.empty((step.table.shape[1], width), np.float32)
+        self._ids = np.zeros(width, np.intp)
+        self._flat_logits = np.empty((*self._columns, step.vocabulary_size), np.float32)
+        self._set_batch(batch)
 
-    @np.errstate(over="ignore")  # exp(-z) of a closed gate may be infinite, and the gate is 1 / (1 + inf) = 0
+    def _set_batch(self, batch: int) -> None:
+        self.batch = batch
+        self.logits = self._flat_logits.reshape(self._width, -1)[:batch]
+
     def __call__(self, ids: NDArray[np.integer]) -> Floats:
         """Reads one token in each text.
 
@@ -119,28 +149,63 @@ class LSTMRun:
             ids: `(batch,)`, integers, the token ids.
 
         Returns:
-            `(batch, vocabulary_size)`, float32, the logits of the next tokens. The next call overwrites this buffer.
+            `logits`.
         """
+        if self.batch != self._width:
+            self._ids[: self.batch] = ids
+            ids = self._ids
+        self._context.run(self._advance, ids)
+        np.dot(self._last, self._step.output, self._flat_logits)
+        return self.logits
+
+    def read(self, texts: NDArray[np.integer]) -> None:
+        """Reads some tokens in each text, without computing logits.
+
+        Args:
+            texts: `(tokens, batch)`, integers, the token ids.
+        """
+        if self.batch != self._width:
+            texts = np.pad(texts, ((0, 0), (0, self._width - self.batch)))
+        self._context.run(self._advance_all, texts)
+
+    def _advance_all(self, texts: NDArray[np.integer]) -> None:
+        for ids in texts:
+            self._advance(ids)
+
+    def _advance(self, ids: NDArray[np.integer]) -> None:
         given = self._look_up(ids)
         for cell in self._cells:
             cell(given)
             given = None
-        np.dot(self._last, self._step.output, self._logits)
-        return self._rows
 
-    def select(self, rows: Sequence[int]) -> LSTMRun:
-        """Creates another run that continues some of the texts.
+    def resize(self, batch: int) -> LSTMRun:
+        """Returns a run that continues the first texts, and has room for others if it is larger.
 
         Args:
-            rows: the texts to continue, in order. A text may occur several times, to be continued in several ways.
+            batch: the number of texts. The states of those beyond the old number are undefined until they are restored.
 
         Returns:
-            The new run; this one is not modified.
+            This run if its buffers have the right size, else another one; then this one is not modified.
         """
-        run = LSTMRun(self._step, len(rows))
+        if _padded(batch) == self._width:
+            self._set_batch(batch)
+            return self
+        run = LSTMRun(self._step, batch)
+        kept = min(batch, self.batch)
         for ours, theirs in zip(self._states, run._states, strict=True):
-            theirs[...] = ours.reshape(len(ours), -1)[:, rows].reshape(theirs.shape)
+            theirs.reshape(len(theirs), -1)[:, :kept] = ours.reshape(len(ours), -1)[:, :kept]
         return run
+
+    def state(self, text: int) -> Floats:
+        """Returns a copy of all numbers from which a text continues, in one dimension."""
+        return np.concatenate([states.reshape(len(states), -1)[:, text] for states in self._states])
+
+    def restore(self, text: int, state: Floats) -> None:
+        """Continues a text from a result of `state`; that of another run of the same network will do."""
+        start = 0
+        for states in self._states:
+            states.reshape(len(states), -1)[:, text] = state[start : start + len(states)]
+            start += len(states)
 
     @property
     def _states(self) -> list[Floats]:

@@ -1,4 +1,7 @@
-"""Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order."""
+"""Samplers: logits in, the next tokens out. Each file contains one class, and `sampler` applies them in a fixed order.
+
+`custom` is for samplers of users, which take the place of all the others. It is imported only if there is one.
+"""
 
 from textgen.generation.samplers.categorical import Categorical
 from textgen.generation.samplers.greedy import Greedy
@@ -9,4 +12,16 @@ from textgen.generation.samplers.temperature import Temperature
 from textgen.generation.samplers.top_k import TopK
 from textgen.generation.samplers.top_p import TopP
 
-__all__ = ["Categorical", "Greedy", "MinP", "RepetitionPenalty", "Sampler", "Temperature", "TopK", "TopP"]
+__all__ = [
+    "Categorical",
+    "CustomSampler",
+    "Greedy",
+    "MinP",
+    "RepetitionPenalty",
+    "Sampler",
+    "Temperature",
+    "TopK",
+    "TopP",
+    "check_sampler",
+    "choose_token",
+]

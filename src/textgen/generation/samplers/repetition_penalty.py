@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -36,14 +38,14 @@ class RepetitionPenalty:
     def __init__(self, penalty: float) -> None:
         self._penalty = np.float32(penalty)
 
-    def __call__(self, logits: NDArray[np.float32], recent: NDArray[np.integer]) -> None:
+    def __call__(self, logits: NDArray[np.float32], recent: Sequence[NDArray[np.integer]]) -> None:
         """Replaces logits by log-probabilities, in place, with those of the recent tokens multiplied by the penalty.
 
         Args:
             logits: `(batch, vocabulary_size)`, the logits.
-            recent: `(batch, window)` or narrower, the ids of the recent tokens; -1 for no token.
+            recent: the ids of each row's recent tokens, at most `window`.
         """
         best = logits.max(axis=-1, keepdims=True)
         np.subtract(logits, best + np.log(np.exp(logits - best).sum(axis=-1, keepdims=True)), logits)
         for row, ids in zip(logits, recent, strict=True):
-            row[np.unique(ids[ids >= 0])] *= self._penalty
+            row[np.unique(ids)] *= self._penalty

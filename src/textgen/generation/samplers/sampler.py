@@ -15,6 +15,8 @@ from textgen.generation.samplers.top_k import TopK
 from textgen.generation.samplers.top_p import TopP
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from textgen.config import SamplingConfig
@@ -92,7 +94,7 @@ class Sampler:
         self,
         logits: NDArray[np.float32],
         noise: NDArray[np.float32],
-        recent: NDArray[np.integer] | None = None,
+        recent: Sequence[NDArray[np.integer]] = (),
     ) -> NDArray[np.intp]:
         """Chooses a token for each row.
 
@@ -100,12 +102,12 @@ class Sampler:
             logits: `(batch, vocabulary_size)`, the unnormalised log-probabilities in nats; -inf forbids a token, and each
                 row has at least one finite logit. They are overwritten.
             noise: `(batch, vocabulary_size)`, the result of `noise`: the only source of randomness.
-            recent: `(batch, window)`, the ids of each row's last tokens; -1 where there are fewer.
+            recent: the ids of each row's last tokens, at most `window`; needed only if `window` is not 0.
 
         Returns:
             `(batch,)`, the ids of the chosen tokens, none of them forbidden.
         """
-        if self._penalty is not None and recent is not None:
+        if self._penalty is not None:
             self._penalty(logits, recent)
         for apply in self._filters:
             apply(logits)
