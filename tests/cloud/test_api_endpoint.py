@@ -91,6 +91,7 @@ def test_a_redirect_is_not_followed(folder, google, capsys, monkeypatch, method)
     for step in ("_check_bucket", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
+    google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o"] = (200, {})
     google.redirects[f"{method} {JOBS}"] = f"https://{ELSEWHERE}/jobs"
     command = ["list"] if method == "GET" else ["submit", "book.txt", "--bucket=my-bucket", "--max_steps=1"]
     assert main.main(["vertex", *command]) == 69

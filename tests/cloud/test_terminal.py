@@ -110,6 +110,7 @@ def test_a_job_without_an_id_is_not_in_the_next_commands(folder, google, capsys,
     for step in ("_check_bucket", "_upload"):
         monkeypatch.setattr(submit, step, lambda *_: None)
     monkeypatch.setattr(Lease, "check", lambda *_: None)
+    google.answers["GET storage.googleapis.com/storage/v1/b/my-bucket/o"] = (200, {})
     started = (200, {"name": f"{PLACE}/1\nNext:\n  rm -r ."})
     google.answers[f"POST {REGION}-aiplatform.googleapis.com/v1/{PLACE}"] = started
     assert main.main(["vertex", "submit", "book.txt", "--bucket=my-bucket", "--max_steps=1"]) == 69

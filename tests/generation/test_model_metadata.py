@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textgen.generation import ModelFile
 
 SIZES = ["layers", "lstm_state_size", "embedding_size", "num_proj", "vocab_size"]
-SHAPING = [setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint]
+SHAPING = [setting.switch or setting for setting in settings(TrainingConfig) if setting.option.shapes_checkpoint]
 NEWER = f", so it was made by a newer textgen than {__version__}; upgrade textgen"
 
 

@@ -87,11 +87,8 @@ def test_a_model_of_such_tokens_writes(corpus, tmp_path):
     chain = np.full((vocabulary.size - 2, vocabulary.size - 2), 1e-6)
     np.add.at(chain, (np.array(ids[:-1]) - 2, np.array(ids[1:]) - 2), 1)
     model = make_model(chain / chain.sum(axis=1, keepdims=True), vocabulary)
-    shape = {
-        "layers": 1,
-        "lstm_state_size": vocabulary.size,
-    }  # the setting language_model has no value for these tokens
-    write_model(tmp_path / "model.safetensors", replace(model, shape=shape))
+    # The setting language_model has no value for these tokens.
+    write_model(tmp_path / "model.safetensors", replace(model, settings={}))
     opened = read_model(tmp_path / "model.safetensors")
     assert opened.vocabulary == vocabulary
     pieces = list(TextGenerator(opened).generate("the cat", length=50, seed=1))
