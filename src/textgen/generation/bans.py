@@ -48,7 +48,12 @@ class Bans:
         pieces = (*self._pieces, self._joiner.add(self._tokens[token_id]))
         text = "".join(pieces)
         reach = max(
-            (size for banned in self._texts for size in range(1, len(banned)) if text.endswith(banned[:size])),
+            (
+                size
+                for banned in self._texts
+                for size in range(1, min(len(banned), len(text) + 1))
+                if text.endswith(banned[:size])
+            ),
             default=0,
         )
         self._pieces = pieces[self._count_before(pieces, len(text) - reach) :] if reach else ()
