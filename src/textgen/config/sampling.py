@@ -57,7 +57,7 @@ class SamplingConfig:
         kind=int,
         least=1,
         unit="texts",
-        help="Write N texts in the place of each one, and keep the one whose tokens are likeliest on average, according to the model.",
+        help="Write N versions of each text, and keep the one that the model finds likeliest per token. Raise it for fewer mistakes.",
     )
     seed: int | None = option(
         None,

@@ -28,7 +28,7 @@ class Bans:
         self._texts = texts
         self._tokens = tokens
         self._joiner = joiner
-        self._pieces: tuple[str, ...] = ()  # of the tokens in which a banned text may have started
+        self._pieces: tuple[str, ...] = ()  # of the last tokens, in which a banned text may have started
 
     def copy(self) -> Bans:
         """Returns a copy, to which tokens can be added independently."""
