@@ -1,3 +1,4 @@
+import ast
 import json
 import os
 import re
@@ -13,6 +14,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+import textgen
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -249,3 +252,22 @@ def test_the_installed_commands_train_and_sample(installation):
     ).stdout
     assert text.startswith("The sea")
     assert len(text) == len("The sea") + 20 + len("\n")
+
+
+def test_packages_export_only_names_that_they_have() -> None:
+    """Each name in the `__all__` of a package is imported or assigned there, unless the package finds names by `__getattr__`."""
+    wrong: dict[str, set[str]] = {}
+    for path in Path(textgen.__file__).parent.rglob("__init__.py"):
+        names: set[str] = set()
+        exported: list[str] = []
+        source = path.read_text(encoding="utf-8")
+        for part in ast.parse(source).body:
+            if isinstance(part, ast.ImportFrom | ast.Import):
+                names.update(alias.asname or alias.name for alias in part.names)
+            elif isinstance(part, ast.Assign) and isinstance(part.targets[0], ast.Name):
+                names.add(part.targets[0].id)
+                if part.targets[0].id == "__all__":
+                    exported = ast.literal_eval(part.value)
+        if "def __getattr__" not in source and not names.issuperset(exported):
+            wrong[str(path)] = {*exported} - names
+    assert not wrong

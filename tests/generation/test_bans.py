@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from textgen.generation import LSTMStep, Sampler, TextGenerator
 from textgen.generation.bans import Bans
 from textgen.generation.engine import BatchEngine
 from textgen.generation.row import Row
+from textgen.planning import ModelShape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,3 +199,36 @@ def test_what_may_start_a_banned_text() -> None:
     assert [copied.add(2), bans.completes(4)] == [1, 2]
     bans = Bans(["one two"], ["", "[UNK]", "one", "two"], PrintedJoiner("x"))
     assert [bans.add(2), bans.completes(3), bans.completes(3), bans.add(2), bans.completes(3)] == [1, 2, 2, 1, 2]
+
+
+def test_a_long_ban_is_compared_only_with_what_was_written() -> None:
+    """Of a banned text of many characters, no more beginnings are looked at than the text that may become one has characters."""
+
+    class Counted(str):
+        __slots__ = ()
+        slices = 0
+
+        def __getitem__(self, part: Any) -> str:
+            Counted.slices += 1
+            return super().__getitem__(part)
+
+    bans = Bans([Counted("a" * 10_000)], ["", "[UNK]", "a", "b"], Joiner())
+    assert [bans.add(token_id) for token_id in (3, 2, 2, 3, 2)] == [0, 1, 2, 0, 1]
+    assert Counted.slices == 1 + 1 + 2 + 3 + 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "settings", [{}, {"temperature": 0}, {"top_p": 0.9}, {"top_k": 2}, {"min_p": 0.1}, {"repetition_penalty": 1.5}]
+)
+def test_a_text_without_any_token_left_just_ends(
+    make_model: Callable[..., ModelFile], plain: dict[str, Any], settings: dict[str, Any]
+) -> None:
+    """NumPy warns of nothing when every token is banned, whether by going back or, for words, after a space."""
+    generator = TextGenerator(make_model(plain))
+    pieces = list(generator.write("a", SamplingConfig(seed=1, ban=("b", "c", "\n", "aa"), **settings)))
+    assert [(sample.text, sample.finish_reason, piece) for sample, piece in pieces] == [("", "ban", "")]
+    vocabulary = Vocabulary(tokens=("", "[UNK]", " ", ",", "one"), tokenizer=make_tokenizer("word"))
+    words = replace(make_model(ModelShape.of(plain, 5), vocabulary=vocabulary), after_white_space={})
+    pieces = list(TextGenerator(words).write("one", SamplingConfig(seed=1, ban=("one", ","), **settings)))
+    assert (pieces[-1][0].text, pieces[-1][0].finish_reason) == (" ", "ban")

@@ -80,6 +80,9 @@ def test_its_random_numbers_come_from_the_seed(generator: TextGenerator) -> None
         (6, "sampler Always must choose an id from 0 to 5, got 6"),
         (-1, "sampler Always must choose an id from 0 to 5, got -1"),
         (10**30, "sampler Always must choose an id from 0 to 5, got 1000"),
+        pytest.param(
+            10**5000, "sampler Always must choose an id from 0 to 5, got a number with thousands of digits", id="huge"
+        ),
         (2.0, "sampler Always must choose an integer, the id of a token, got 2.0"),
         (None, "sampler Always must choose an integer, the id of a token, got None"),
         ("a", "sampler Always must choose an integer"),
@@ -106,6 +109,12 @@ def test_an_object_that_is_no_sampler(generator: TextGenerator, sampler: Any) ->
     """An object without the method is refused by the call itself."""
     with pytest.raises(UsageError, match=r"sampler must have a method choose\(logits, rng, recent\), got"):
         generator.generate("ab", sampler=sampler)
+
+
+def test_a_class_is_no_sampler(generator: TextGenerator) -> None:
+    """A class in the place of an object is refused by the call itself, which says how to make an object."""
+    with pytest.raises(UsageError, match=r"sampler must be an object, got the class Drawn; .* with Drawn\(\)"):
+        generator.generate("ab", sampler=Drawn)  # type: ignore[arg-type]
 
 
 def test_it_is_not_combined_with_what_it_replaces(generator: TextGenerator) -> None:

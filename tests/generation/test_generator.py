@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 import pytest
@@ -17,9 +18,10 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
 from textgen.generation.reading import MOST_ROWS
+from textgen.generation.text import keep_best
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from textgen.generation import ModelFile
@@ -174,14 +176,18 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
         ({"logit_bias": {"a": float("nan")}}, "logit_bias must be a token"),
         ({"logit_bias": {"": 1}}, "logit_bias must be a token"),
         ({"logit_bias": ["a"]}, "logit_bias must be a token"),
-        ({"logit_bias": 3}, "logit_bias must be a text, or a list"),
+        ({"logit_bias": 3}, "logit_bias must be a mapping from tokens to numbers, got 3"),
+        ({"logit_bias": {5: 1}}, "logit_bias must name tokens by their text, got 5"),
+        ({"logit_bias": {"[UNK]": 1}}, r"logit_bias must name tokens that the model writes, got '\[UNK\]'"),
+        ({"prompt": 5}, "prompt must be a text, got 5"),
+        ({"prompt": b"a"}, "prompt must be a text, got b'a'"),
         ({"logit_bias": {"ab": 1, "x": 2}}, "logit_bias must name tokens that the model writes, got 'ab', 'x'"),
     ],
 )
 def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
     """An invalid option is an error that names it, raised by the call to `generate` itself."""
     with pytest.raises(UsageError, match=message):
-        generator.generate("a", **options)
+        generator.generate(**{"prompt": "a"} | options)
 
 
 def test_until_a_text(generator: TextGenerator) -> None:
@@ -388,3 +394,18 @@ def test_best_of(random_generator: TextGenerator) -> None:
     }
     assert all(mean[number] <= first[number] + 1e-6 for number in range(5))
     assert sum(mean.values()) < sum(first.values()) - 0.5
+
+
+def test_choosing_the_best_of_many_keeps_only_the_best() -> None:
+    """Of the texts that have ended, only the best so far is in memory, and of equally good ones the first is kept."""
+    alive: WeakSet[Sample] = WeakSet()
+
+    def ended() -> Iterator[tuple[Sample, str]]:
+        for seed, nats in enumerate([3.0, 2.0, 4.0, 2.0, 5.0, 6.0]):
+            sample = Sample("", seed, pieces=["a"], nats=nats, finish_reason="length")
+            alive.add(sample)
+            yield sample, "a"
+            assert len(alive) <= 2
+
+    [(kept, text)] = keep_best(ended(), 6)
+    assert (kept.seed, text) == (1, "a")

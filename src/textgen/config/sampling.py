@@ -22,10 +22,10 @@ _LARGEST_BIAS = 100
 class SamplingConfig:
     """How a model writes a text. Immutable, and valid once it exists.
 
-    A single text will do for `until` and `ban`, and a mapping from tokens to numbers for `logit_bias`.
+    `until` and `ban` can also be a single text, and `logit_bias` a mapping from tokens to numbers.
 
     Raises:
-        UsageError: if a value is out of range.
+        UsageError: if a value is not valid.
     """
 
     length: int = option(
@@ -57,7 +57,7 @@ class SamplingConfig:
         kind=int,
         least=1,
         unit="texts",
-        help="Write N texts in the place of each one, and keep the one whose tokens are likeliest on average, according to the model.",
+        help="Write N versions of each text, and keep the one that the model finds likeliest per token. Raise it for fewer mistakes.",
     )
     seed: int | None = option(
         None,
@@ -137,9 +137,14 @@ class SamplingConfig:
     def __post_init__(self) -> None:
         biases = self.logit_bias
         if isinstance(biases, Mapping):
+            for token in biases:
+                if not isinstance(token, str):
+                    raise UsageError(f"{named('logit_bias')} must name tokens by their text, got {shown(token)}")
             object.__setattr__(self, "logit_bias", tuple(f"{token}={bias}" for token, bias in biases.items()))
-        for name in ("until", "ban", "logit_bias"):
-            object.__setattr__(self, name, _as_texts(name, getattr(self, name)))
+        object.__setattr__(self, "until", _as_texts("until", self.until))
+        object.__setattr__(self, "ban", _as_texts("ban", self.ban))
+        wanted = "a mapping from tokens to numbers"
+        object.__setattr__(self, "logit_bias", _as_texts("logit_bias", self.logit_bias, wanted))
         check_settings(self)
         self.biases()
 
@@ -176,16 +181,16 @@ class SamplingConfig:
 
 
 def choice_settings() -> list[str]:
-    """Returns the names of the settings that choose among the tokens, which a sampler of one's own replaces."""
+    """Returns the names of the settings that choose among the tokens, which a sampler of the user's own replaces."""
     names = [field.name for field in fields(SamplingConfig)]
     return names[names.index("repetition_penalty") : names.index("min_p") + 1]
 
 
-def _as_texts(name: str, value: Any) -> tuple[str, ...]:
+def _as_texts(name: str, value: Any, wanted: str = "a text, or a list of texts") -> tuple[str, ...]:
     """Returns one text or several as a tuple."""
     texts = (value,) if isinstance(value, str) else value
     if isinstance(texts, Iterable):
         texts = tuple(texts)
         if all(isinstance(text, str) for text in texts):
             return texts
-    raise UsageError(f"{named(name)} must be a text, or a list of texts, got {shown(value)}")
+    raise UsageError(f"{named(name)} must be {wanted}, got {shown(value)}")

@@ -28,7 +28,7 @@ class Bans:
         self._texts = texts
         self._tokens = tokens
         self._joiner = joiner
-        self._pieces: tuple[str, ...] = ()  # of the tokens in which a banned text may have started
+        self._pieces: tuple[str, ...] = ()  # of the last tokens, in which a banned text may have started
 
     def copy(self) -> Bans:
         """Returns a copy, to which tokens can be added independently."""
@@ -48,7 +48,12 @@ class Bans:
         pieces = (*self._pieces, self._joiner.add(self._tokens[token_id]))
         text = "".join(pieces)
         reach = max(
-            (size for banned in self._texts for size in range(1, len(banned)) if text.endswith(banned[:size])),
+            (
+                size
+                for banned in self._texts
+                for size in range(1, min(len(banned), len(text) + 1))
+                if text.endswith(banned[:size])
+            ),
             default=0,
         )
         self._pieces = pieces[self._count_before(pieces, len(text) - reach) :] if reach else ()

@@ -263,7 +263,8 @@ class BatchEngine:
             if row.bias is not None:
                 logits[place] += row.bias
         allowed = logits.copy()
-        self._ids = self._choose(logits)
+        with np.errstate(invalid="ignore"):  # a row without any token left subtracts inf from inf; `settle` ends it
+            self._ids = self._choose(logits)
         for place, row in enumerate(self._rows):
             here = slice(place, place + 1)
             row.logits = model_logits[place] if row.scored else None

@@ -84,8 +84,8 @@ class TextGenerator:
             The pieces of the text without the prompt, one per token. With `best_of`, the only piece is the whole text.
 
         Raises:
-            UsageError: if there is no such setting, or its value is not valid. It is raised by the call itself; by the iterator, if
-                the sampler chooses what is no token.
+            UsageError: if there is no such setting, or its value is not valid. It is raised by the call itself. If the sampler
+                chooses anything but a token that is allowed, it is raised by the iterator.
             DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". It is raised by the call itself.
         """
         replaced = [name for name in choice_settings() if name in settings]
@@ -182,7 +182,7 @@ class TextGenerator:
         return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
 
     def _bans(self, config: SamplingConfig, before: str) -> Bans | None:
-        """Returns what finds banned texts in a text that continues another one; None if no text is banned."""
+        """Returns the bans of a text that continues another one; None if no text is banned."""
         if not config.ban:
             return None
 
@@ -192,9 +192,9 @@ class TextGenerator:
         return BannedTexts(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
 
     def _bias(self, config: SamplingConfig) -> Floats | None:
-        """Returns what to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text."""
+        """Returns the numbers to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text; None for zeros."""
         biases = config.biases()
-        if unknown := self._vocabulary.unknown(biases):
+        if unknown := [token for token in biases if self._vocabulary.ids([token])[0] < FIRST_TOKEN_ID]:
             raise UsageError(
                 f"{named('logit_bias')} must name tokens that the model writes, got {self._vocabulary.listed(unknown)}; leave them out"
             )

@@ -10,6 +10,8 @@ from typing import Final
 
 from textgen.corpus import Vocabulary
 from textgen.corpus.unwrapping import unwrap_prompt
+from textgen.errors import UsageError, named
+from textgen.formatting import shown
 
 _SINGLE_QUOTES = (("‘", "’"), ("'", "'"), ("’", "’"), ("‚", "‘"), ("‹", "›"), ("›", "‹"))  # noqa: RUF001 - as in print
 _DOUBLE_QUOTES = (("“", "”"), ('"', '"'), ("„", "“"), ("«", "»"), ("»", "«"))
@@ -70,7 +72,12 @@ def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) ->
 
     Returns:
         The prompt. What the vocabulary has in no spelling stays as it was typed.
+
+    Raises:
+        UsageError: if the prompt is not a string.
     """
+    if not isinstance(typed, str):
+        raise UsageError(f"{named('prompt')} must be a text, got {shown(typed)}")
     changes: dict[str, None] = {}
     text = typed.removeprefix("\ufeff").replace("\r\n", "\n")
     if unwraps and (unwrapped := unwrap_prompt(text)) != text:

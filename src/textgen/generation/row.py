@@ -1,4 +1,4 @@
-"""One text of a batch: how the engine continues it, and what it is so far."""
+"""One text of a batch: how the engine continues it, and its tokens so far."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Row:
         logits: if `scored`, those of the last step as the model computed them, `(vocabulary_size,)`.
         finish_reason: why the text ended; None until then.
 
-    The other attributes belong to the engine.
+    The engine and `settle` use the other attributes.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Row:
         self.guard = guard
         self.bias = bias
         self.bans = bans
-        self.is_free = guard is None and bias is None and bans is None  # any choice of the sampler stands
+        self.is_free = guard is None and bias is None and bans is None  # no choice of the sampler is ever replaced
         self.scored = scored
         self.nats = 0.0
         self.logits: Floats | None = None
@@ -94,13 +94,13 @@ class Row:
             logits: `(1, vocabulary_size)`, which are not overwritten; -inf forbids a token.
 
         Returns:
-            The id of a token that is not forbidden, unless all are.
+            The id of a token that is not forbidden; 0 if all are.
         """
+        if np.isneginf(logits).all():
+            return 0
         if isinstance(self.sampler, Sampler):
             noise = self.sampler.noise(self.rng, logits.shape)
             return int(self.sampler(logits.copy(), noise, [self.recent()] if self.sampler.window else ())[0])
-        if np.isneginf(logits).all():
-            return 0
 
         from textgen.generation.samplers.custom import choose_token
 

@@ -126,7 +126,7 @@ def _finish(written: list[tuple[Sample, str]], ended: Mapping[Sample, Row]) -> I
         if sample in ended and number == last[sample]:
             sample.nats, sample.finish_reason = ended[sample].nats, ended[sample].finish_reason
         yield sample, piece
-    for sample in ended.keys() - last.keys():  # no token was left to choose
+    for sample in (sample for sample in ended if sample not in last):  # no token was left to choose
         sample.nats, sample.finish_reason = ended[sample].nats, ended[sample].finish_reason
         yield sample, ""
 
@@ -141,12 +141,18 @@ def keep_best(pieces: Iterable[tuple[Sample, str]], count: int) -> Iterator[tupl
     Yields:
         Each text that is kept, as a whole.
     """
-    ended: dict[int, list[Sample]] = {}
+    best: dict[int, Sample] = {}
+    left: dict[int, int] = {}  # the texts that have not ended
     for sample, _ in pieces:
         if sample.finish_reason is None:
             continue
-        others = ended.setdefault(sample.number, [])
-        others.append(sample)
-        if len(others) == count:
-            best = min(ended.pop(sample.number), key=lambda each: each.nats / each.tokens if each.tokens else math.inf)
-            yield best, best.text
+        number = sample.number
+        best[number] = min(best.get(number, sample), sample, key=_nats_per_token)
+        left[number] = left.get(number, count) - 1
+        if not left[number]:
+            del left[number]
+            yield (kept := best.pop(number)), kept.text
+
+
+def _nats_per_token(sample: Sample) -> float:
+    return sample.nats / sample.tokens if sample.tokens else math.inf

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CustomSampler(Protocol):
-    """What a sampler of one's own must have; it need not inherit from this class.
+    """The method of a sampler of the user's own, which need not inherit from this class.
 
     Example:
         >>> class SecondBest:
@@ -44,10 +44,15 @@ def check_sampler(sampler: Any) -> None:
     """Refuses an object that is no sampler.
 
     Raises:
-        UsageError: if it has no method `choose`.
+        UsageError: if it has no method `choose`, or is a class.
     """
     if not callable(getattr(sampler, "choose", None)):
         raise UsageError(f"{named('sampler')} must have a method choose(logits, rng, recent), got {shown(sampler)}")
+    if isinstance(sampler, type):
+        name = sampler.__name__
+        raise UsageError(
+            f"{named('sampler')} must be an object, got the class {name}; make an object of it with {name}()"
+        )
 
 
 def choose_token(
@@ -74,7 +79,7 @@ def choose_token(
     except TypeError:
         raise UsageError(f"{name} an integer, the id of a token, got {shown(chosen)}") from None
     if not 0 <= token_id < len(logits):
-        raise UsageError(f"{name} an id from 0 to {len(logits) - 1}, got {token_id}")
+        raise UsageError(f"{name} an id from 0 to {len(logits) - 1}, got {shown(token_id)}")
     if np.isneginf(logits[token_id]):
         raise UsageError(f"{name} a token whose logit is not -inf, got {token_id}; tokens like it are forbidden here")
     return token_id
