@@ -135,6 +135,7 @@ def test_a_setting_is_named_for_its_reader():
         assert str(found) == "layers must be at least 1, got 0; set minutes instead"
         assert found.on_command_line == "--layers must be at least 1, got 0; set --minutes instead"
         assert found.settings == ("layers", "minutes")
+    assert UsageError(f"use {named('oov')} skip or {named('oov')} unk").settings == ("oov",)
     assert str(TextgenError()) == TextgenError().on_command_line == ""
 
 

@@ -1,5 +1,7 @@
+import importlib
 import json
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -13,6 +15,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+import textgen
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -49,6 +53,15 @@ def required(extra):
             yield from (below for other in wanted.extras for below in required(other))
         else:
             yield wanted
+
+
+def test_every_package_has_what_it_exports():
+    """Each name of a package's `__all__` is there."""
+    packages = [found.name for found in pkgutil.walk_packages(textgen.__path__, "textgen.") if found.ispkg]
+    assert "textgen.generation.samplers" in packages
+    for package in map(importlib.import_module, packages):
+        lacking = [name for name in getattr(package, "__all__", ()) if not hasattr(package, name)]
+        assert lacking == [], package
 
 
 def test_developers_get_every_runtime():

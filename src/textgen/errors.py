@@ -59,7 +59,7 @@ class TextgenError(Exception):
 
     Attributes:
         exit_code: the program's exit code.
-        settings: the settings that the line names, such as `("layers",)`.
+        settings: the settings that the line names, each once, such as `("layers",)`.
         on_command_line: the line with flags for the names of settings.
     """
 
@@ -68,7 +68,7 @@ class TextgenError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(with_dashes(message, ""))
         self.on_command_line = with_dashes(message)
-        self.settings = tuple(_name(part) for part in message.split(_MARK)[1:])
+        self.settings = tuple(dict.fromkeys(_name(part) for part in message.split(_MARK)[1:]))
 
 
 class UsageError(TextgenError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from textgen.config.option import option
-from textgen.config.values import check_settings
+from textgen.config.values import check_settings, plain
 from textgen.errors import UsageError, named
 from textgen.formatting import nearest, shown
 
@@ -154,9 +154,9 @@ class SamplingConfig:
         for name in settings:
             if name not in known:
                 raise UsageError(
-                    f"there is no setting {shown(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
+                    f"there is no setting {named(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
                 )
-        return cls(**settings)
+        return cls(**{name: plain(value) for name, value in settings.items()})
 
     def biases(self) -> dict[str, float]:
         """Returns the numbers of `logit_bias` by token."""

@@ -14,7 +14,6 @@ from textgen.generation.samplers.top_p import TopP
 
 __all__ = [
     "Categorical",
-    "CustomSampler",
     "Greedy",
     "MinP",
     "RepetitionPenalty",
@@ -22,6 +21,4 @@ __all__ = [
     "Temperature",
     "TopK",
     "TopP",
-    "check_sampler",
-    "choose_token",
 ]
