@@ -12,8 +12,10 @@ BUCKET = "gs://my-bucket"
     [
         (
             {"texts": ("gs://other/book.txt",)},
-            "which model suits the time depends on the text, which is in a bucket and is not read here; "
-            "name a model with lstm_state_size or config, or copy the text here",
+            (
+                "which model suits the time depends on the text, which is in a bucket and is not read here; "
+                "name a model with lstm_state_size or config, or copy the text here"
+            ),
             ("lstm_state_size", "config"),
         ),
         (
