@@ -16,8 +16,8 @@ from textgen.runs.asked import Asked
 from textgen.runs.checks import check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
+from textgen.runs.find_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
-from textgen.runs.text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")

@@ -19,6 +19,7 @@ from textgen.runs.automatic import complete, keep_choice, other_models, with_set
 from textgen.runs.base_or_scratch import choose_start
 from textgen.runs.existing_job import START_OVER, notes_start, read_config
 from textgen.runs.find_job import BASE
+from textgen.runs.find_text import decide_unwrapping
 from textgen.runs.init_from import (
     AUTO,
     Start,
@@ -29,7 +30,6 @@ from textgen.runs.init_from import (
     take_shape,
 )
 from textgen.runs.places import find_places
-from textgen.runs.text import decide_unwrapping
 
 
 @dataclass(frozen=True)

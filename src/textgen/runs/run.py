@@ -23,9 +23,9 @@ from textgen.runs.automatic import shape_settings
 from textgen.runs.checks import check_free_space, check_memory, check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
+from textgen.runs.find_text import decide_unwrapping, open_text
 from textgen.runs.init_from import find_model
 from textgen.runs.show_plan import show_plan
-from textgen.runs.text import decide_unwrapping, open_text
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
 
