@@ -163,5 +163,5 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessError(f"{doing}: {reason}; check the permissions or choose another place")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return InputOutputError(f"{doing}: {reason}; free some space and run the same command again")
+        return InputOutputError(f"{doing}: {reason}; free some space and try again")
     return InputOutputError(f"{doing}: {reason}; try again, or choose another place")
