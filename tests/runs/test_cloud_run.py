@@ -1,8 +1,8 @@
 import pytest
 
 from textgen.errors import UsageError
-from textgen.runs.asked import read_asked
 from textgen.runs.cloud_run import decide_cloud_run
+from textgen.runs.request import read_request
 
 BUCKET = "gs://my-bucket"
 
@@ -33,7 +33,7 @@ BUCKET = "gs://my-bucket"
 def test_a_run_that_cannot_be_decided_names_the_settings(values, message, settings):
     """Without network, what is only in a bucket cannot decide; the exception names the settings, not the flags."""
     with pytest.raises(UsageError) as raised:
-        decide_cloud_run(read_asked(values), BUCKET, has_gpu=False)
+        decide_cloud_run(read_request(values), BUCKET, has_gpu=False)
     assert (str(raised.value), raised.value.settings) == (message, settings)
 
 
@@ -44,8 +44,8 @@ def test_the_machine_of_the_job_decides_the_model(tmp_path, has_gpu, device, kin
     """The model is chosen for the job's machine, not for this one; with `device` its GPU can be left unused."""
     text = tmp_path / "book.txt"
     text.write_text("It was a dark night. It rained, and nobody was out. " * 4000)
-    asked = read_asked({"texts": (str(text),), "device": device, "minutes": 600.0, "init_from": "none"})
-    run = decide_cloud_run(asked, BUCKET, has_gpu=has_gpu)
+    request = read_request({"texts": (str(text),), "device": device, "minutes": 600.0, "init_from": "none"})
+    run = decide_cloud_run(request, BUCKET, has_gpu=has_gpu)
     assert run.choices[0].reason == f"learns most in 600 minutes on a {kind}"
     assert run.place == f"{BUCKET}/textgen/job/{run.name}"
     [file] = run.uploads

@@ -12,12 +12,12 @@ from textgen.corpus import Corpus, prefix_of
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
-from textgen.runs.asked import Asked
 from textgen.runs.checks import check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
 from textgen.runs.find_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
+from textgen.runs.request import Request
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
@@ -68,12 +68,12 @@ class CloudRun:
 
 
 def decide_cloud_run(
-    asked: Asked, bucket_uri: str, *, has_gpu: bool, check_bucket: Callable[[], None] | None = None
+    request: Request, bucket_uri: str, *, has_gpu: bool, check_bucket: Callable[[], None] | None = None
 ) -> CloudRun:
     """Reads the text, decides which job is meant, and checks it as textgen-train does.
 
     Args:
-        asked: what is asked for, on whatever machine.
+        request: the request for the run; its device is replaced by that of the job.
         bucket_uri: the bucket of the job's files.
         has_gpu: whether the machine of the job has a GPU.
         check_bucket: checks the bucket, before the job is looked for in it. Without it, no network is used: a text in a bucket is
@@ -83,30 +83,30 @@ def decide_cloud_run(
         TextgenError: for anything that textgen-train would refuse.
     """
     offline = check_bucket is None
-    config = _in_bucket(asked.config, bucket_uri)  # before the text: a local folder of that name is no job
-    asked = replace(asked, config=config, device="gpu" if has_gpu and asked.command.device != "cpu" else "cpu")
+    config = _in_bucket(request.config, bucket_uri)  # before the text: a local folder of that name is no job
+    request = replace(request, config=config, device="gpu" if has_gpu and request.command.device != "cpu" else "cpu")
     uploads: list[Input] = []
-    start = _open_start(asked.config.init_from, below(bucket_uri, "textgen/models"), uploads, offline=offline)
+    start = _open_start(request.config.init_from, below(bucket_uri, "textgen/models"), uploads, offline=offline)
     if start is not None:
-        asked = replace(asked, config=replace(config, init_from=start.init_from))
+        request = replace(request, config=replace(config, init_from=start.init_from))
     corpus = None
-    if offline and any(map(is_bucket, _named(asked.config))):
-        decision = _decide_without_text(asked, start)
-        texts = _as_given(asked.config)
+    if offline and any(map(is_bucket, _named(request.config))):
+        decision = _decide_without_text(request, start)
+        texts = _as_given(request.config)
     else:
-        corpus = open_text(asked.config)
+        corpus = open_text(request.config)
         if check_bucket is not None:
             check_bucket()
-        decision = _decide(asked, corpus, start, offline=offline)
+        decision = _decide(request, corpus, start, offline=offline)
         texts, files = _uploaded(decision.config, corpus.prefix, below(bucket_uri, "textgen/data"))
         uploads = [*files, *uploads]
-    name = job_name(decision.config, _prefix(asked.config) if corpus is None else corpus.prefix)
+    name = job_name(decision.config, _prefix(request.config) if corpus is None else corpus.prefix)
     config = decision.config
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     place = with_job_name(config.job_dir, name)
-    arguments = (*texts, *_arguments(config, asked))
-    old = filter(None, (decision.replaced, decision.place)) if asked.command.fresh else ()
+    arguments = (*texts, *_arguments(config, request))
+    old = filter(None, (decision.replaced, decision.place)) if request.command.fresh else ()
     return CloudRun(
         name, arguments, place, tuple(old), tuple(uploads), corpus, decision.choices, decision.start.description
     )
@@ -129,29 +129,29 @@ def _open_start(init_from: str, directory: str, uploads: list[Input], *, offline
     return replace(start, init_from=uploads[-1].uri)
 
 
-def _decide(asked: Asked, corpus: Corpus, start: Start | None, *, offline: bool) -> Decision:
+def _decide(request: Request, corpus: Corpus, start: Start | None, *, offline: bool) -> Decision:
     """Decides which job is meant, and checks that it is possible."""
 
     def look(place: JobPlace) -> JobDirectory:
         return _NO_JOB if offline else place.look()
 
-    decision = decide(asked, corpus, start=start, look=look)
-    config, corpus = decide_unwrapping(decision.config, corpus, None if asked.command.fresh else decision.job)
-    if not asked.command.fresh:
-        corpus = check_job(decision.job, config, corpus, allow_changed_data=asked.command.allow_changed_data).corpus
+    decision = decide(request, corpus, start=start, look=look)
+    config, corpus = decide_unwrapping(decision.config, corpus, None if request.command.fresh else decision.job)
+    if not request.command.fresh:
+        corpus = check_job(decision.job, config, corpus, allow_changed_data=request.command.allow_changed_data).corpus
     check_text(corpus, Plan(config, corpus.vocabulary.size))
     return decision
 
 
-def _decide_without_text(asked: Asked, start: Start | None) -> Decision:
+def _decide_without_text(request: Request, start: Start | None) -> Decision:
     """Decides which job is meant, as far as that does not depend on the text."""
-    if asked.config.init_from in {AUTO, NONE} and asked.minutes_to_choose_for is not None:
+    if request.config.init_from in {AUTO, NONE} and request.minutes_to_choose_for is not None:
         raise UsageError(
             "which model suits the time depends on the text, which is in a bucket and is not read here; "
             f"name a model with {named('lstm_state_size')} or {named('config')}, or copy the text here"
         )
     start = Start() if start is None else start
-    config = take_shape(start, asked.config, asked.given)
+    config = take_shape(start, request.config, request.given)
     place = with_job_name(config.job_dir, job_name(config, _prefix(config)))
     check_other_job(start.init_from, JobDirectory(Path(), place))
     return Decision(config, (), start, job_place(place), None, _NO_JOB)
@@ -219,15 +219,15 @@ def _printable(name: str) -> str:
     return "".join(mark if mark.isprintable() else "_" for mark in readable)
 
 
-def _arguments(config: TrainingConfig, asked: Asked) -> Sequence[str]:
+def _arguments(config: TrainingConfig, request: Request) -> Sequence[str]:
     """The settings that differ from the defaults, as flags; with a time limit, always the size of the model.
 
     How a new job is trained is chosen again in the container, which keeps what an existing job has.
     """
     # With a time limit alone, the container would choose a model, perhaps another one.
     always = () if config.time_limit is None else ("lstm_state_size", "layers")
-    left_open = _CHOSEN_LATER - asked.given
-    explicit = {*always, *_CHOSEN_LATER.intersection(asked.given)}
+    left_open = _CHOSEN_LATER - request.given
+    explicit = {*always, *_CHOSEN_LATER.intersection(request.given)}
     flags = [
         setting.as_argument(getattr(config, setting.name))
         for setting in settings(config)
@@ -235,8 +235,8 @@ def _arguments(config: TrainingConfig, asked: Asked) -> Sequence[str]:
         and (setting.name, getattr(config, setting.name)) != ("init_from", NONE)
         and (setting.name in explicit or getattr(config, setting.name) != setting.default)
     ]
-    if asked.command.allow_changed_data:
+    if request.command.allow_changed_data:
         flags.append("--allow_changed_data=true")
-    if asked.command.device != "auto":
-        flags.append(f"--device={asked.command.device}")
+    if request.command.device != "auto":
+        flags.append(f"--device={request.command.device}")
     return flags

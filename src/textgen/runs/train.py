@@ -14,8 +14,8 @@ from textgen.config.values import convert, plain
 from textgen.console import Console
 from textgen.errors import CancelledError, UsageError, named
 from textgen.formatting import nearest, shown
-from textgen.runs.asked import read_asked
 from textgen.runs.job import Job
+from textgen.runs.request import read_request
 from textgen.runs.run import run
 from textgen.signals import Signals
 from textgen.storage import is_bucket
@@ -63,11 +63,11 @@ def train(text: Text | None = None, *, verbose: int = 0, callbacks: Iterable[Cal
     if not isinstance(verbose, int) or verbose not in {0, 1}:
         raise UsageError(f"verbose must be 0 or 1, got {shown(verbose)}")
     called = _read_callbacks(callbacks)
-    asked = read_asked({**_read_text(text), **_read_settings(values)})
+    request = read_request({**_read_text(text), **_read_settings(values)})
     try:
         with _without_retracing_warnings(), Signals(ends_process=False) as signals:
             signals.advice = "call train again to resume"
-            trained = run(asked, signals=signals, console=_PythonConsole(verbose), callbacks=called)
+            trained = run(request, signals=signals, console=_PythonConsole(verbose), callbacks=called)
     except CancelledError as error:
         raise KeyboardInterrupt(str(error)) from None
     assert trained is not None  # noqa: S101 - only a dry run gives None
