@@ -29,7 +29,7 @@ def timed(self, **options):
     began = time.perf_counter()
     save(self, **options)
     spent.append(time.perf_counter() - began)
-    timed.seconds = self._conductor.progress.seconds
+    timed.seconds = self._control.progress.seconds
 
 SaveCheckpoints._save = timed
 main(sys.argv[1:])

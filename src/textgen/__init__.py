@@ -17,8 +17,9 @@ The packages, in the order in which the data passes through them:
 - `portable`: the model file -> files for other runtimes
 - `planning`: the size, limits, model and dropout of a run; arithmetic only
 - `runs`: what a run decides before TensorFlow is loaded; training from Python
-- `config`, `console`, `signals`, `errors`: settings, the terminal, Ctrl-C and SIGTERM, failures
-- `cli`: the commands, one thin file per command
+- `cloud`: jobs on Vertex AI
+- `config`, `console`, `signals`, `errors`, `formatting`: settings, the terminal, Ctrl-C and SIGTERM, failures, values in messages
+- `cli`: the commands, which parse, call and print
 
 Importing this package loads neither NumPy nor TensorFlow: each name below is imported when it is first used.
 """

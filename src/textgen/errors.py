@@ -59,7 +59,7 @@ class TextgenError(Exception):
 
     Attributes:
         exit_code: the program's exit code.
-        settings: the settings that the line names, such as `("layers",)`.
+        settings: the settings that the line names, each once, such as `("layers",)`.
         on_command_line: the line with flags for the names of settings.
     """
 
@@ -68,7 +68,7 @@ class TextgenError(Exception):
     def __init__(self, message: str = "") -> None:
         super().__init__(with_dashes(message, ""))
         self.on_command_line = with_dashes(message)
-        self.settings = tuple(_name(part) for part in message.split(_MARK)[1:])
+        self.settings = tuple(dict.fromkeys(_name(part) for part in message.split(_MARK)[1:]))
 
 
 class UsageError(TextgenError):
@@ -163,5 +163,5 @@ def from_os_error(error: OSError, doing: str) -> TextgenError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return AccessError(f"{doing}: {reason}; check the permissions or choose another place")
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return InputOutputError(f"{doing}: {reason}; free some space and run the same command again")
+        return InputOutputError(f"{doing}: {reason}; free some space and try again")
     return InputOutputError(f"{doing}: {reason}; try again, or choose another place")

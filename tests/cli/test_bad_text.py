@@ -101,7 +101,7 @@ def test_a_mark_and_windows_line_ends_are_accepted(content, capsys):
         (["a\0b"], 2, "got NUL"),
         (["\ud800"], 2, "lone surrogate"),
         (["new\nline.txt"], 66, "there is no new line.txt"),
-        (["good.txt", "--data_dir=."], 2, "texts and --data_dir cannot be combined"),
+        (["good.txt", "--data_dir=."], 2, "text and --data_dir cannot be combined"),
         (["--data_dir=absent"], 66, "there is no absent"),
         (["--data_dir=good.txt", "--data_prefix=x"], 66, "good.txt"),
         (["--data_dir=empty", "--data_prefix=jules"], 66, "looked for jules.train.txt and jules.txt"),

@@ -5,7 +5,7 @@ import pytest
 
 from textgen.cli.sample import main
 from textgen.generation import load, read_model, write_model
-from textgen.runs.text import open_training_text
+from textgen.runs.find_text import open_training_text
 
 
 @pytest.fixture

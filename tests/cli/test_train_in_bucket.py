@@ -248,7 +248,7 @@ def test_a_lost_permission_ends_training(text, bucket, front, training, monkeypa
     [error] = [line for line in capsys.readouterr().err.splitlines() if "refused" in line]
     assert error.startswith("textgen-train: error: uploads have been refused for 0 minutes: cannot write gs://")
     [advice] = re.findall(
-        r"; ask for the role Storage Object User; it is all in (.*); run the same command again", error
+        r"; ask for the role Storage Object User; it is all in (.*); train again on this machine", error
     )
     assert (Path(advice) / "config.yaml").exists()
 

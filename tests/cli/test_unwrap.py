@@ -9,7 +9,7 @@ from textgen.cli import sample
 from textgen.cli.train import main
 from textgen.generation import load, read_model
 from textgen.jobs import JobState
-from textgen.runs.text import open_training_text
+from textgen.runs.find_text import open_training_text
 
 JOB = Path("mine")
 COMMAND = ["book.txt", "--lstm_state_size=8", "--job_dir=mine"]

@@ -94,7 +94,7 @@ def test_a_project_that_is_ready_is_ok_in_each_line(google, examine):
         (VERTEX, refusal(403, "off", "SERVICE_DISABLED", service="aiplatform.googleapis.com", consumer="projects/my-project"), "Vertex AI", 69, "cannot list jobs in europe-west4: aiplatform.googleapis.com is not enabled; run `gcloud services enable aiplatform.googleapis.com --project my-project` and wait a few minutes"),
         (VERTEX, refusal(403, "Permission aiplatform.customJobs.list denied."), "Vertex AI", 77, "cannot list jobs in europe-west4: Permission aiplatform.customJobs.list denied; ask for the role Vertex AI User"),
         (VERTEX, refusal(404, "none"), "Vertex AI", 66, "Vertex AI has no region europe-west4, or you may not see it; name another --region, such as us-central1"),
-        (VERTEX, refusal(503, "try later"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google cannot be reached (try later); check the network and run the same command again"),
+        (VERTEX, refusal(503, "try later"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google cannot be reached (try later); check the network and try again"),
         (VERTEX, refusal(400, "no such\nthing"), "Vertex AI", 69, "cannot list jobs in europe-west4: Google refuses it: no such thing"),
         (MAY, refusal(404, "none"), "bucket", 66, "there is no bucket my-bucket; check --bucket, or make it with `gcloud storage buckets create gs://my-bucket --location=europe-west4 --project=my-project --soft-delete-duration=0`"),
         (MAY, (200, {"permissions": IN_THE_BUCKET[1:]}), "bucket", 77, "gs://my-bucket does not grant you storage.objects.create; ask for the role Storage Object User on it"),

@@ -62,6 +62,11 @@ def test_other_settings_are_left_to_vertex_ai():
     assert pool["containerSpec"]["args"] == []
 
 
+def test_a_long_name_is_cut():
+    """Vertex AI accepts names of up to 128 characters."""
+    assert make_job(FULL, "x" * 200, [], PLACE)["displayName"] == "x" * 128
+
+
 def test_flex_start_waits_for_a_day():
     """With FLEX_START a job waits up to a day for a machine."""
     job = make_job(VertexConfig(flex_start=True), "book", [], PLACE)

@@ -131,7 +131,7 @@ def test_only_flag_names_are_respelled():
         (["--no-layers"], "unknown argument --no-layers"),
         (["-x.txt"], "unknown argument -x.txt; a name that begins with a dash must come after --"),
         (["--layer_norm", "--num_proj=3"], "cannot be combined"),
-        (["book.txt", "--data_dir=there"], "texts and --data_dir cannot be combined"),
+        (["book.txt", "--data_dir=there"], "text and --data_dir cannot be combined"),
     ],
 )
 def test_a_wrong_argument_is_a_usage_error_that_says_why(arguments, message):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from textgen.config import SamplingConfig
+from textgen.config.sampling import choice_settings
 from textgen.errors import UsageError
 from textgen.generation import TextGenerator
 from textgen.storage import bundled
@@ -119,6 +120,7 @@ def test_a_class_is_no_sampler(generator: TextGenerator) -> None:
 
 def test_it_is_not_combined_with_what_it_replaces(generator: TextGenerator) -> None:
     """A setting that a sampler replaces cannot be given with it; the others can."""
+    assert choice_settings() == ["repetition_penalty", "temperature", "top_k", "top_p", "min_p"]
     with pytest.raises(UsageError, match="sampler and top_k cannot be combined"):
         generator.generate("ab", sampler=Likeliest(), top_k=3)
     text = "".join(generator.generate("ab", sampler=Drawn(), ban="ca", logit_bias={"b": -100}, until="\n", seed=1))

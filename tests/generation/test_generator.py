@@ -167,7 +167,7 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
         ({"temperature": float("nan")}, "temperature must be"),
         ({"seed": -1}, "seed must be at least 0"),
         ({"oov": "ignore"}, "oov must be one of error, skip, unk, got .ignore."),
-        ({"temprature": 1}, "there is no setting 'temprature'; did you mean temperature"),
+        ({"temprature": 1}, "there is no setting temprature; did you mean temperature"),
         ({"until": 5}, "until must be a text, or a list of texts, got 5"),
         ({"ban": [""]}, "ban must not be empty"),
         ({"ban": ["a", 3]}, "ban must be a text, or a list of texts"),
@@ -179,15 +179,29 @@ def test_nothing_left_of_the_prompt(random_generator: TextGenerator) -> None:
         ({"logit_bias": 3}, "logit_bias must be a mapping from tokens to numbers, got 3"),
         ({"logit_bias": {5: 1}}, "logit_bias must name tokens by their text, got 5"),
         ({"logit_bias": {"[UNK]": 1}}, r"logit_bias must name tokens that the model writes, got '\[UNK\]'"),
-        ({"prompt": 5}, "prompt must be a text, got 5"),
-        ({"prompt": b"a"}, "prompt must be a text, got b'a'"),
         ({"logit_bias": {"ab": 1, "x": 2}}, "logit_bias must name tokens that the model writes, got 'ab', 'x'"),
     ],
 )
 def test_impossible_options(generator: TextGenerator, options: dict[str, Any], message: str) -> None:
     """An invalid option is an error that names it, raised by the call to `generate` itself."""
-    with pytest.raises(UsageError, match=message):
-        generator.generate(**{"prompt": "a"} | options)
+    with pytest.raises(UsageError, match=message) as raised:
+        generator.generate("a", **options)
+    assert raised.value.settings[0] == next(iter(options))
+
+
+@pytest.mark.parametrize("prompt", [None, 7, b"a", ["a"]])
+def test_a_prompt_that_is_no_text(generator: TextGenerator, prompt: Any) -> None:
+    """The call to `generate` refuses it in one line."""
+    with pytest.raises(UsageError) as raised:
+        generator.generate(prompt)
+    assert str(raised.value) == f"prompt must be a text, got {prompt!r}"
+
+
+def test_numbers_of_numpy(random_generator: TextGenerator) -> None:
+    """A setting can be a NumPy scalar."""
+    plain = random_generator.generate("ab", length=9, seed=3, temperature=0.5)
+    settings: dict[str, Any] = {"length": np.int64(9), "seed": np.uint32(3), "temperature": np.float32(0.5)}
+    assert list(random_generator.generate("ab", **settings)) == list(plain)
 
 
 def test_until_a_text(generator: TextGenerator) -> None:

@@ -216,7 +216,7 @@ def test_many_models_in_one_process_give_no_warning(here):
             "cannot start from init_from absent: there is neither absent nor job/absent",
             "init_from",
         ),
-        ({"data_dir": "."}, "texts and data_dir cannot be combined", "data_dir"),
+        ({"data_dir": "."}, "text and data_dir cannot be combined", "data_dir"),
         ({"layer_norm": True, "num_proj": 4}, "layer_norm and num_proj cannot be combined", "layer_norm"),
         ({"verbose": 2}, "verbose must be 0 or 1, got 2", None),
         ({"verbose": [1]}, "verbose must be 0 or 1, got [1]", None),
@@ -310,6 +310,16 @@ def test_what_is_no_job_is_not_opened(here, path, kind, message):
     with pytest.raises(kind) as raised:
         textgen.open(path)
     assert str(raised.value).startswith(message)
+
+
+@pytest.mark.parametrize("path", [7, None, b"job", "", "a\0b"])
+@pytest.mark.parametrize("call", [textgen.open, textgen.load, textgen.list_jobs])
+def test_what_is_no_path_is_refused(call, path):
+    """The exception is one line, and names the argument."""
+    with pytest.raises(textgen.UsageError) as raised:
+        call(path)
+    name = "folder" if call is textgen.list_jobs else "path"
+    assert str(raised.value) == f"{name} must be a path, got {path!r}"
 
 
 def test_a_job_without_a_model_does_not_write(tmp_path, monkeypatch):

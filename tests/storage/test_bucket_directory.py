@@ -152,7 +152,7 @@ def test_a_file_that_changes_before_its_upload_is_refused(book):
     """No object has a content that its name does not stand for, even for a later upload of the right content."""
     path, content, uri = book
     path.write_text("two")
-    with pytest.raises(errors.DataError, match=r"book\.txt changed while it was uploaded; run the same"):
+    with pytest.raises(errors.DataError, match=r"book\.txt changed while it was uploaded; try again"):
         upload_once(path, uri, content.crc32c)
     with pytest.raises(errors.MissingError):
         fetch(uri)

@@ -215,4 +215,4 @@ def test_whatever_ends_the_thread_is_told(uri, monkeypatch):
         patch.setattr(first, "_write", write)
         assert told.wait(60)
     assert isinstance(failures[0], errors.InputOutputError)
-    assert str(failures[0]).startswith(f"cannot renew the lease on {uri} (KeyError: 'a fault of ours'); run the same")
+    assert str(failures[0]).startswith(f"cannot renew the lease on {uri} (KeyError: 'a fault of ours'); train again to")

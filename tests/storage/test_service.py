@@ -14,7 +14,7 @@ def failures():
     from google.protobuf.json_format import ParseError
 
     disabled = {"reason": "SERVICE_DISABLED", "metadata": {"service": "x.googleapis.com", "consumer": "projects/7"}}
-    unreachable = r"Google cannot be reached \(%s\); check the network and run the same command again"
+    unreachable = r"Google cannot be reached \(%s\); check the network and try again"
     return [
         (api.NotFound("x"), errors.MissingError, "it does not exist, or was replaced meanwhile; check its name"),
         (api.Unauthorized("x"), errors.UnavailableError, "there are no valid credentials for it; log in with"),

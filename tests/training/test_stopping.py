@@ -108,7 +108,7 @@ def test_the_test_text_is_evaluated_by_the_run_after_a_signal(run, monkeypatch, 
         return ids
 
     with monkeypatch.context() as patch:
-        patch.setattr("textgen.training.run.encode", encode_and_send)
+        patch.setattr("textgen.training.fitting.encode", encode_and_send)
         with pytest.raises(error, match="stopped at step 6, which is saved, before the test text was evaluated; run "):
             run(text=corpus)
     assert JobState.read(tmp_path / "job" / "state.json").status == "stopped"

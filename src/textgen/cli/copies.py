@@ -9,7 +9,7 @@ from textgen.console import Console
 from textgen.corpus.copy_index import open_copy_index
 from textgen.errors import UsageError, named
 from textgen.runs.find_job import base_path
-from textgen.runs.text import open_training_text
+from textgen.runs.find_text import open_training_text
 from textgen.storage import cache_directory, is_bucket
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from textgen.config.flags import Parser
 from textgen.console import Console, in_cloud_job
 from textgen.errors import PreemptedError, StoppedError
 from textgen.jobs import as_json
-from textgen.runs.asked import preset_names, read_asked
+from textgen.runs.request import preset_names, read_request
 from textgen.runs.run import Trained, run
 from textgen.signals import Signals, wait_to_be_killed
 
@@ -72,15 +72,15 @@ def _train(arguments: Sequence[str]) -> None:
         if is_in_cloud:
             signals.advice = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
         signals.deliver_early()
-        asked = read_asked(make_parser().parse(arguments), environment.settings)
+        request = read_request(make_parser().parse(arguments), environment.settings)
         use_one_blas_thread()  # for NumPy; TensorFlow has threads of its own
         console = Console()
         if environment.cluster_spec is not None:
             console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
-        trained = run(asked, signals=signals, console=console, environment=environment)
+        trained = run(request, signals=signals, console=console, environment=environment)
         if trained is not None:
             _show_next_steps(console, trained)
-            if asked.command.json:
+            if request.command.json:
                 sys.stdout.write(as_json({"job_dir": trained.job, **trained.figures}) + "\n")
 
 

@@ -10,6 +10,8 @@ from textgen.cloud.machines import find_machine
 from textgen.config.vertex import VertexConfig
 
 _FLEX_START_WAIT = "86400s"
+_LONGEST_NAME = 128
+"""The longest name that Vertex AI accepts."""
 
 
 def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: str) -> dict[str, Any]:
@@ -19,7 +21,7 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
 
     Args:
         config: the place and the machine.
-        name: the job's name in lists.
+        name: the job's name in lists, where a long one is cut.
         arguments: those of `textgen-train` in the container. Unless they name a device, a machine with a GPU gets
             `--device=gpu`, which refuses to train without it.
         output: the job directory's URI, from which Vertex AI makes `AIP_CHECKPOINT_DIR` and others.
@@ -50,7 +52,7 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
         "tensorboard": config.tensorboard,
     }
     spec |= {key: value for key, value in named.items() if value is not None}
-    job: dict[str, Any] = {"displayName": name, "jobSpec": spec}
+    job: dict[str, Any] = {"displayName": name[:_LONGEST_NAME], "jobSpec": spec}
     if config.labels:
         job["labels"] = dict(label.split("=", 1) for label in config.labels)
     return job

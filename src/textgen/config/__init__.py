@@ -3,7 +3,7 @@
 from textgen.config.cloud_environment import CloudEnvironment
 from textgen.config.commands import ExportCommand, InspectCommand, JobsCommand, SampleCommand, TrainCommand
 from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
-from textgen.config.option import Option, Setting, option, settings
+from textgen.config.option import Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
 from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
 
@@ -14,7 +14,6 @@ __all__ = [
     "ExportCommand",
     "InspectCommand",
     "JobsCommand",
-    "Option",
     "OutOfVocabulary",
     "SampleCommand",
     "SamplingConfig",

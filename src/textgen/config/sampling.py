@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
-from textgen.config.option import option
-from textgen.config.values import check_settings
+from textgen.config.option import option, settings
+from textgen.config.values import check_settings, plain
 from textgen.errors import UsageError, named
 from textgen.formatting import nearest, shown
 
@@ -16,6 +16,10 @@ OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""
 
 _LARGEST_BIAS = 100
+_CHOICE = "choice of tokens, in this order"
+"""The group of the settings that choose tokens."""
+_BEFORE_SAMPLERS = ("ban", "logit_bias")
+"""The settings of this group that apply before any sampler, also before one of the caller's."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +78,21 @@ class SamplingConfig:
     )
     ban: tuple[str, ...] = option(
         (),
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         repeatable=True,
         metavar="TEXT",
         help="Never write this text, not even as a part of a word. Repeat the flag for several texts.",
     )
     logit_bias: tuple[str, ...] = option(
         (),
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         repeatable=True,
         metavar="TOKEN=X",
         help="Add X, from -100 to 100, to the logit of a token: 1 makes it almost three times as likely, -100 forbids it. Repeat the flag for several tokens.",
     )
     repetition_penalty: float = option(
         1.0,
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         kind=float,
         least=1,
         most=100,
@@ -96,14 +100,14 @@ class SamplingConfig:
     )
     temperature: float = option(
         0.8,
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         kind=float,
         least=0,
         help="Sample more or less boldly: 0 always takes the likeliest token, 1 follows the model's probabilities, more is wilder. Lower it if the text makes no sense; raise it if it repeats itself.",
     )
     top_k: int | None = option(
         None,
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         kind=int,
         least=1,
         unit="tokens",
@@ -111,7 +115,7 @@ class SamplingConfig:
     )
     top_p: float = option(
         1.0,
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         kind=float,
         above=0,
         most=1,
@@ -119,7 +123,7 @@ class SamplingConfig:
     )
     min_p: float = option(
         0.0,
-        group="choice of tokens, in this order",
+        group=_CHOICE,
         kind=float,
         least=0,
         most=1,
@@ -159,9 +163,9 @@ class SamplingConfig:
         for name in settings:
             if name not in known:
                 raise UsageError(
-                    f"there is no setting {shown(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
+                    f"there is no setting {named(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
                 )
-        return cls(**settings)
+        return cls(**{name: plain(value) for name, value in settings.items()})
 
     def biases(self) -> dict[str, float]:
         """Returns the numbers of `logit_bias` by token."""
@@ -181,9 +185,9 @@ class SamplingConfig:
 
 
 def choice_settings() -> list[str]:
-    """Returns the names of the settings that choose among the tokens, which a sampler of the user's own replaces."""
-    names = [field.name for field in fields(SamplingConfig)]
-    return names[names.index("repetition_penalty") : names.index("min_p") + 1]
+    """Returns the names of the settings that choose among the tokens, which a sampler of one's own replaces."""
+    of_choice = [setting.name for setting in settings(SamplingConfig) if setting.option.group == _CHOICE]
+    return [name for name in of_choice if name not in _BEFORE_SAMPLERS]
 
 
 def _as_texts(name: str, value: Any, wanted: str = "a text, or a list of texts") -> tuple[str, ...]:

@@ -367,7 +367,7 @@ class TrainingConfig(Settings):
             )
         if self.texts and self.data_dir is not None:
             raise UsageError(
-                f"texts and {named('data_dir')} cannot be combined, because both name the text; leave one out, and to name the job, use {named('data_prefix')} alone"
+                f"text and {named('data_dir')} cannot be combined, because both name files; leave one out, and to name the job, use {named('data_prefix')} alone"
             )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -45,6 +46,13 @@ def convert(setting: Setting, raw: Any) -> Any:
             return "yes" if raw else "no"
         raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
     return _convert_number(setting, raw)
+
+
+def plain(value: Any) -> Any:
+    """Returns the value of a keyword as a flag would give it: a path as a text, and a NumPy scalar as a number."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
 
 
 def replace_switches(known: Iterable[Setting], values: Mapping[str, Any]) -> dict[str, Any]:

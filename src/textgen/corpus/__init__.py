@@ -17,7 +17,7 @@ whole text.
 """
 
 from textgen.corpus.corpus import Corpus, keep_split, open_corpus, replace_vocabulary
-from textgen.corpus.sections import Section, Sections, open_sections
+from textgen.corpus.sections import Section, open_sections
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizer import UNKNOWN, Joiner, Tokenizer
 from textgen.corpus.tokenizers import LaterTokenizerError, all_versions, make_tokenizer
@@ -32,7 +32,6 @@ __all__ = [
     "Joiner",
     "LaterTokenizerError",
     "Section",
-    "Sections",
     "Sources",
     "Tokenizer",
     "Vocabulary",

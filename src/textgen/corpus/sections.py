@@ -79,9 +79,7 @@ class Section:
                 rest = rest[cut:]
         if digest.hexdigest() != self.sha256:
             files = f"{self.paths[0]}{f' or one of {len(self.paths) - 1} more' if len(self.paths) > 1 else ''}"
-            raise DataError(
-                f"the text changed while it was read ({files}): run the same command again when nothing writes to it"
-            )
+            raise DataError(f"the text changed while it was read ({files}): try again when nothing writes to it")
         if rest:
             yield rest
 

@@ -8,7 +8,6 @@ from textgen.dataset.encoding import encode
 from textgen.dataset.streams import (
     VALIDATION_WINDOW,
     Streams,
-    ValidationWindow,
     validation_streams,
     validation_windows,
 )
@@ -17,7 +16,6 @@ from textgen.dataset.windows import training_windows
 __all__ = [
     "VALIDATION_WINDOW",
     "Streams",
-    "ValidationWindow",
     "count_tokens",
     "encode",
     "find_after_white_space",

@@ -13,6 +13,7 @@ from textgen.config import OutOfVocabulary, SamplingConfig
 from textgen.config.sampling import choice_settings
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError, named
+from textgen.formatting import shown
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.engine import CACHED_BYTES, BatchEngine
 from textgen.generation.model_file import ModelFile
@@ -84,8 +85,8 @@ class TextGenerator:
             The pieces of the text without the prompt, one per token. With `best_of`, the only piece is the whole text.
 
         Raises:
-            UsageError: if there is no such setting, or its value is not valid. It is raised by the call itself. If the sampler
-                chooses anything but a token that is allowed, it is raised by the iterator.
+            UsageError: if there is no such setting, its value is not valid, or the prompt is not a text. It is raised by the call
+                itself. If the sampler chooses anything but a token that is allowed, it is raised by the iterator.
             DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". It is raised by the call itself.
         """
         replaced = [name for name in choice_settings() if name in settings]
@@ -97,7 +98,13 @@ class TextGenerator:
         return (piece for sample, piece in self.write(prompt, config, sampler=sampler) if sample.pieces)
 
     def read(self, prompt: str) -> Prompt:
-        """Reads a prompt as the model does; see `generate`."""
+        """Reads a prompt as the model does; see `generate`.
+
+        Raises:
+            UsageError: if it is not a text.
+        """
+        if not isinstance(prompt, str):
+            raise UsageError(f"prompt must be a text, got {shown(prompt)}")
         return read_prompt(prompt, self._vocabulary, unwraps=self.model.unwrapped)
 
     def changes(self, prompt: str) -> tuple[str, ...]:

@@ -191,7 +191,7 @@ class BucketPlace:
             check=lease.renew,
             warn=events.warn,
             lost=events.lost,
-            advice=f"it is all in {job.root}; run the same command again on this machine",
+            advice=f"it is all in {job.root}; train again on this machine",
         )
 
     def _restore(self, job: JobDirectory, lease: Lease, events: Events) -> None:

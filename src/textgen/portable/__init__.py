@@ -4,6 +4,6 @@ Each format has its module, which loads only what the format needs: `.keras` and
 """
 
 from textgen.portable.formats import FORMATS, check_installed
-from textgen.portable.writing import Exported, export_model
+from textgen.portable.writing import export_model
 
-__all__ = ["FORMATS", "Exported", "check_installed", "export_model"]
+__all__ = ["FORMATS", "check_installed", "export_model"]

@@ -18,12 +18,12 @@ from textgen.planning import (
     Choice,
     choose,
 )
-from textgen.runs.asked import Asked
 from textgen.runs.existing_job import START_OVER, notes_start, read_config
+from textgen.runs.request import Request
 
 
 def complete(
-    asked: Asked, corpus: Corpus, *, started: Mapping[str, Any] | None = None
+    request: Request, corpus: Corpus, *, started: Mapping[str, Any] | None = None
 ) -> tuple[TrainingConfig, tuple[Choice, ...]]:
     """Chooses the settings that were not given: how to train the model and, if time is the limit, its shape and the passes.
 
@@ -31,16 +31,16 @@ def complete(
     its name.
 
     Args:
-        asked: what the run is asked for. The given settings are not changed.
+        request: the request for the run. The given settings are not changed.
         corpus: the text.
         started: the shape of the model that training starts from, the `SHAPE_SETTINGS` by name; None for new weights.
 
     Returns:
         The settings, and the choices that were made.
     """
-    config = asked.config
+    config = request.config
     shape = {name: getattr(config, name) for name in SHAPE_SETTINGS}
-    has_shape = asked.minutes_to_choose_for is None
+    has_shape = request.minutes_to_choose_for is None
     # With a chosen number of passes, the default minutes would no longer apply.
     config = dataclasses.replace(config, minutes=config.time_limit)
     choices = []
@@ -48,27 +48,27 @@ def complete(
         config.minutes,
         corpus.train.characters,
         config.language_model,
-        asked.device,
+        request.device,
         unroll_steps=config.unroll_steps,
         eval_steps=config.eval_steps,
         shape=shape if has_shape else None,
         started=started,
     ):
-        left_open = {name: value for name, value in choice.settings.items() if name not in asked.given}
+        left_open = {name: value for name, value in choice.settings.items() if name not in request.given}
         if left_open:
             choices.append(Choice(left_open, choice.reason))
             config = dataclasses.replace(config, **left_open)
     return config, tuple(choices)
 
 
-def keep_choice(asked: Asked, job: JobDirectory) -> TrainingConfig:
+def keep_choice(request: Request, job: JobDirectory) -> TrainingConfig:
     """Takes the settings that were not given from an existing job, if they would be chosen for a new one.
 
     `epochs` and `patience` are taken only if time limits both the job so far and this run. If it limits only this run, they are those
     of a new job, or none if an earlier version of textgen made the job. If it does not limit this run, they are none.
 
     Args:
-        asked: what the run is asked for. Of its settings, those that were not given have the values for a new job.
+        request: the request for the run. Of its settings, those that were not given have the values for a new job.
         job: the job, which exists.
 
     Returns:
@@ -77,11 +77,11 @@ def keep_choice(asked: Asked, job: JobDirectory) -> TrainingConfig:
     Raises:
         TextgenError: if the job's settings cannot be read.
     """
-    before, config = read_config(job.config, START_OVER), asked.config
-    kept = {name for name in CHOSEN_SETTINGS if name not in asked.given} - set(LIMITS_BY_PASSES)
-    if not asked.leaves_model_open or PLACEHOLDER in config.job_dir:
+    before, config = read_config(job.config, START_OVER), request.config
+    kept = {name for name in CHOSEN_SETTINGS if name not in request.given} - set(LIMITS_BY_PASSES)
+    if not request.leaves_model_open or PLACEHOLDER in config.job_dir:
         kept -= set(SHAPE_SETTINGS)  # the job was found by its shape
-    elif "precision" not in asked.given and shape(before)["use_fp16"]:
+    elif "precision" not in request.given and shape(before)["use_fp16"]:
         kept.add("precision")
     config = with_settings(config, before, kept)
     if config.time_limit is not None and before.time_limit is not None:
@@ -90,7 +90,7 @@ def keep_choice(asked: Asked, job: JobDirectory) -> TrainingConfig:
         limits = config
     else:
         limits = dataclasses.replace(before, epochs=None, patience=None)
-    return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in asked.given))
+    return with_settings(config, limits, (name for name in LIMITS_BY_PASSES if name not in request.given))
 
 
 def other_models(config: TrainingConfig, job: JobDirectory, prefix: str) -> str:

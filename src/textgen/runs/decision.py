@@ -14,11 +14,11 @@ from textgen.corpus import Corpus, make_tokenizer
 from textgen.errors import TextgenError, named
 from textgen.jobs import JobDirectory, JobPlace, JobState
 from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
-from textgen.runs.asked import Asked
 from textgen.runs.automatic import complete, keep_choice, other_models, with_settings
 from textgen.runs.base_or_scratch import choose_start
 from textgen.runs.existing_job import START_OVER, notes_start, read_config
 from textgen.runs.find_job import BASE
+from textgen.runs.find_text import decide_unwrapping
 from textgen.runs.init_from import (
     AUTO,
     Start,
@@ -29,7 +29,7 @@ from textgen.runs.init_from import (
     take_shape,
 )
 from textgen.runs.places import find_places
-from textgen.runs.text import decide_unwrapping
+from textgen.runs.request import Request
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Decision:
 
 
 def decide(
-    asked: Asked,
+    request: Request,
     corpus: Corpus,
     worker: str | None = None,
     *,
@@ -68,16 +68,16 @@ def decide(
     """Decides which job a run is for.
 
     Args:
-        asked: what the run is asked for.
+        request: the request for the run.
         corpus: the text.
         worker: see `job_place`.
         start: the model that `init_from` names; None if it is not opened yet.
         look: returns the job at a place, as it is now.
 
     Raises:
-        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit what is asked for.
+        TextgenError: if the job cannot be read, or it or the model that it starts from does not suit the request.
     """
-    return _Decider(asked, corpus, worker, start, look).decide()
+    return _Decider(request, corpus, worker, start, look).decide()
 
 
 def _find_base(config: TrainingConfig) -> Start | None:
@@ -89,7 +89,7 @@ def _find_base(config: TrainingConfig) -> Start | None:
 class _Decider:
     """The arguments of `decide`."""
 
-    asked: Asked
+    request: Request
     corpus: Corpus
     worker: str | None
     start: Start | None
@@ -97,11 +97,11 @@ class _Decider:
 
     @property
     def config(self) -> TrainingConfig:
-        return self.asked.config
+        return self.request.config
 
     @property
     def is_fresh(self) -> bool:
-        return self.asked.command.fresh
+        return self.request.command.fresh
 
     def decide(self) -> Decision:
         if PLACEHOLDER not in self.config.job_dir:
@@ -110,9 +110,9 @@ class _Decider:
             return self._of_any_name()
         return self._resumed_if_exists(self._started(self._named_start()))
 
-    def _with(self, config: TrainingConfig) -> Asked:
-        """Returns what is asked for, with other settings."""
-        return dataclasses.replace(self.asked, config=config)
+    def _with(self, config: TrainingConfig) -> Request:
+        """Returns the request with other settings."""
+        return dataclasses.replace(self.request, config=config)
 
     def _named_start(self) -> Start:
         """Returns the model that `init_from` names."""
@@ -122,10 +122,12 @@ class _Decider:
         """Decides what a new job starts from."""
         if self.config.init_from != AUTO:
             return self._named_start()
-        minutes = self.asked.minutes_to_choose_for
+        minutes = self.request.minutes_to_choose_for
         base = _find_base(self.config)
         return (
-            Start() if minutes is None or base is None else choose_start(base, self.corpus, minutes, self.asked.device)
+            Start()
+            if minutes is None or base is None
+            else choose_start(base, self.corpus, minutes, self.request.device)
         )
 
     def _in_named_directory(self) -> Decision:
@@ -145,7 +147,7 @@ class _Decider:
     def _of_any_name(self) -> Decision:
         """Returns the existing job of this text, or else the new one that suits the time best."""
         scratch = self._started(Start())
-        minutes = self.asked.minutes_to_choose_for
+        minutes = self.request.minutes_to_choose_for
         if minutes is None:
             return self._resumed_if_exists(scratch)
         base = _find_base(self.config)
@@ -154,7 +156,7 @@ class _Decider:
         def choose_new() -> Decision:
             if base is None or started is None:
                 return scratch
-            start = choose_start(base, self.corpus, minutes, self.asked.device)
+            start = choose_start(base, self.corpus, minutes, self.request.device)
             return dataclasses.replace(scratch if start.model is None else started, start=start)
 
         resumed = self._find_existing([scratch] if started is None else [scratch, started], choose_new)
@@ -188,7 +190,7 @@ class _Decider:
 
     def _started(self, start: Start) -> Decision:
         """Returns the job that starts in a given way."""
-        config = take_shape(start, self.config, self.asked.given)
+        config = take_shape(start, self.config, self.request.given)
         config, choices = complete(self._with(config), self.corpus, started=start.shape)
         decision = self._placed(config, choices, start)
         if self.config.init_from != AUTO:
@@ -212,7 +214,7 @@ class _Decider:
 
     def _with_shape(self, config: TrainingConfig, before: TrainingConfig) -> TrainingConfig:
         """Returns the settings with the shape of a job's model, as far as it was not given."""
-        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.asked.given))
+        return with_settings(config, before, (name for name in SHAPE_SETTINGS if name not in self.request.given))
 
     def _has_this_text(self, job: JobDirectory) -> bool:
         state = JobState.find(job.state)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.config import JobsCommand, TrainingConfig
 from textgen.errors import MissingError, UsageError, named
+from textgen.formatting import shown
 from textgen.jobs import JobDirectory, JobState, job_facts, job_place, read_metrics
 from textgen.runs.existing_job import read_config
 from textgen.runs.find_job import find_job, jobs_below
@@ -113,10 +114,10 @@ def open_job(path: str | os.PathLike[str]) -> Job:
 
     Raises:
         MissingError: if there is no such job.
-        UsageError: if it is a file.
+        UsageError: if it is a file, or no path.
         TextgenError: if it cannot be read.
     """
-    place = find_job(os.fspath(path), _LIST)
+    place = find_job(_read_path("path", path), _LIST)
     if not is_bucket(place) and Path(place).is_file():
         raise UsageError(
             f"path must be the directory of a job, got {place}, which is a file; textgen.load opens a model"
@@ -141,7 +142,7 @@ def load(path: str | os.PathLike[str]) -> TextGenerator:
     """
     from textgen.generation import load as open_generator
 
-    return open_generator(find_job(os.fspath(path), _LIST))
+    return open_generator(find_job(_read_path("path", path), _LIST))
 
 
 def list_jobs(folder: str | os.PathLike[str] = JobsCommand.directory) -> list[Job]:
@@ -153,10 +154,26 @@ def list_jobs(folder: str | os.PathLike[str] = JobsCommand.directory) -> list[Jo
     Raises:
         TextgenError: if it cannot be read. Without the default folder, there are no jobs.
     """
-    place = os.fspath(folder)
+    place = _read_path("folder", folder)
     if is_bucket(place):
         raise UsageError(f"folder must be a local folder, got {place}; textgen.open opens a job in a bucket")
     return [Job(facts.job_dir) for facts in jobs_below(Path(place))]
+
+
+def _read_path(name: str, path: Any) -> str:
+    """Returns a path as a text.
+
+    Args:
+        name: the name of the argument, for the error message.
+        path: its value.
+
+    Raises:
+        UsageError: if it is no path.
+    """
+    place = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(place, str) or not place or "\0" in place:
+        raise UsageError(f"{name} must be a path, got {shown(path)}")
+    return place
 
 
 def _loss(evaluation: Mapping[str, Any]) -> float:

@@ -1,4 +1,4 @@
-"""Runs a training, from what is asked for to the trained job. Loads TensorFlow last."""
+"""Runs a training, from the request to the trained job. Loads TensorFlow last."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from textgen.errors import FormatError, MissingError, UsageError, named
 from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
 from textgen.planning import Plan
-from textgen.runs.asked import Asked
 from textgen.runs.automatic import shape_settings
 from textgen.runs.checks import check_free_space, check_memory, check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
+from textgen.runs.find_text import decide_unwrapping, open_text
 from textgen.runs.init_from import find_model
+from textgen.runs.request import Request
 from textgen.runs.show_plan import show_plan
-from textgen.runs.text import decide_unwrapping, open_text
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
 
@@ -53,17 +53,17 @@ class Trained:
 
 
 def run(
-    asked: Asked,
+    request: Request,
     *,
     signals: Signals,
     console: Console,
     environment: CloudEnvironment = _NO_CLOUD,
     callbacks: Sequence[Callback] = (),
 ) -> Trained | None:
-    """Trains what is asked for.
+    """Trains what a request asks for.
 
     Args:
-        asked: what is asked for.
+        request: the request for the run.
         signals: handles SIGINT and SIGTERM; already entered.
         console: shows the plan and the progress.
         environment: what Vertex AI tells its job.
@@ -78,24 +78,24 @@ def run(
         LockedError: if the job is being trained already.
         TextgenError: if the run is not possible, or fails.
     """
-    command = asked.command
+    command = request.command
     if command.fresh and in_cloud_job():
         raise UsageError(
             f"{named('fresh')} would start over whenever Vertex AI restarts the job; give it to textgen vertex submit instead"
         )
     with console.busy("reading the text"):
-        corpus = open_text(asked.config)
+        corpus = open_text(request.config)
     with console.busy("looking for the job"):
-        decision = decide(asked, corpus, environment.worker)
+        decision = decide(request, corpus, environment.worker)
     job = decision.job
     if command.fresh:
         _check_movable(decision)
     fresh = command.fresh and not job.is_empty
     config, corpus = decide_unwrapping(decision.config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
-        found, plan = _prepare(config, corpus, job, asked, fresh=fresh)
+        found, plan = _prepare(config, corpus, job, request, fresh=fresh)
     if command.dry_run:
-        show_plan(console, plan, found, job, decision, device=asked.device, fresh=fresh)
+        show_plan(console, plan, found, job, decision, device=request.device, fresh=fresh)
         return None
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -103,8 +103,8 @@ def run(
         _move_aside(decision, events, signals, console)
     with decision.place.open(events) as job, open_summaries(decision.summaries, job, events) as summary_dir:
         job.remove_abandoned()
-        found, plan = _prepare(config, corpus, job, asked)
-        show_plan(console, plan, found, job, decision, device=asked.device)
+        found, plan = _prepare(config, corpus, job, request)
+        show_plan(console, plan, found, job, decision, device=request.device)
         state = found.state
         figures: dict[str, Any] = {}
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):
@@ -149,7 +149,7 @@ def _move_aside(decision: Decision, events: Events, signals: Signals, console: C
 
 
 def _prepare(
-    config: TrainingConfig, corpus: Corpus, job: JobDirectory, asked: Asked, *, fresh: bool = False
+    config: TrainingConfig, corpus: Corpus, job: JobDirectory, request: Request, *, fresh: bool = False
 ) -> tuple[Found, Plan]:
     """Checks that the run is possible on this machine, before TensorFlow is loaded.
 
@@ -157,7 +157,7 @@ def _prepare(
         config: the settings.
         corpus: the text, with the vocabulary made from it.
         job: the job directory.
-        asked: what is asked for.
+        request: the request for the run.
         fresh: whether an existing job will be renamed.
 
     Returns:
@@ -166,7 +166,7 @@ def _prepare(
     Raises:
         TextgenError: if the run is not possible.
     """
-    allow = asked.command.allow_changed_data
+    allow = request.command.allow_changed_data
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=allow)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
@@ -175,7 +175,7 @@ def _prepare(
     elif found.state is None or not _is_finished(plan, found.state):
         store = CheckpointStore(job.checkpoints)
         check_free_space(job.checkpoints, plan, kept=sum(map(store.size, store.steps())))
-    if asked.device == "cpu":
+    if request.device == "cpu":
         check_memory(plan)
     return found, plan
 

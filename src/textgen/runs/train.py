@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import Setting, TrainCommand, TrainingConfig, settings
-from textgen.config.values import convert
+from textgen.config.values import convert, plain
 from textgen.console import Console
 from textgen.errors import CancelledError, UsageError, named
 from textgen.formatting import nearest, shown
-from textgen.runs.asked import read_asked
 from textgen.runs.job import Job
+from textgen.runs.request import read_request
 from textgen.runs.run import run
 from textgen.signals import Signals
 from textgen.storage import is_bucket
@@ -63,11 +63,11 @@ def train(text: Text | None = None, *, verbose: int = 0, callbacks: Iterable[Cal
     if not isinstance(verbose, int) or verbose not in {0, 1}:
         raise UsageError(f"verbose must be 0 or 1, got {shown(verbose)}")
     called = _read_callbacks(callbacks)
-    asked = read_asked({**_read_text(text), **_read_settings(values)})
+    request = read_request({**_read_text(text), **_read_settings(values)})
     try:
         with _without_retracing_warnings(), Signals(ends_process=False) as signals:
             signals.advice = "call train again to resume"
-            trained = run(asked, signals=signals, console=_PythonConsole(verbose), callbacks=called)
+            trained = run(request, signals=signals, console=_PythonConsole(verbose), callbacks=called)
     except CancelledError as error:
         raise KeyboardInterrupt(str(error)) from None
     assert trained is not None  # noqa: S101 - only a dry run gives None
@@ -115,14 +115,7 @@ def _read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             advice = nearest(name, [*known, "text"]) or "; help(textgen.train) lists them"
             raise UsageError(f"there is no setting {named(name)}{advice}")
-    return {name: convert(known[name], _plain(value)) for name, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    """Returns a path as a text, and a NumPy scalar as a number."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    return value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    return {name: convert(known[name], plain(value)) for name, value in values.items()}
 
 
 def _read_text(text: Text | None) -> dict[str, Any]:
@@ -136,7 +129,7 @@ def _read_text(text: Text | None) -> dict[str, Any]:
     several = [text] if isinstance(text, str | os.PathLike) else text
     if not isinstance(several, Iterable) or isinstance(several, bytes | Mapping):
         raise UsageError(f"text must be a path or a list of paths, got {shown(text)}")
-    paths = [_plain(path) for path in several]
+    paths = [plain(path) for path in several]
     if not paths:
         raise UsageError("text must name at least one file, got none")
     for path in paths:

@@ -202,9 +202,7 @@ class BucketDirectory:
             except PreconditionFailed as error:
                 there = self.find(name)
                 if there is None and generation != NOT_THERE:
-                    raise RemovedError(
-                        f"cannot write {uri}: somebody has removed it meanwhile; run the same command again"
-                    ) from error
+                    raise RemovedError(f"cannot write {uri}: somebody has removed it meanwhile; try again") from error
                 # This may be our own write: the library repeats a request whose answer was lost.
                 file.seek(0)
                 if there is None or there.generation == generation or there.crc32c != _crc32c(file, size):
@@ -222,7 +220,7 @@ def _reading(uri: str) -> Iterator[None]:
         try:
             yield
         except DataCorruption as error:
-            raise InputOutputError(f"cannot read {uri}: it arrived damaged; run the same command again") from error
+            raise InputOutputError(f"cannot read {uri}: it arrived damaged; try again") from error
 
 
 def crc32c(path: Path) -> str:

@@ -175,12 +175,10 @@ def upload_once(path: Path, uri: str, crc32c: str) -> None:
             return
         written = directory.upload(name, path, NOT_THERE if found is None else found.generation)
         if written is None:
-            raise MissingError(f"{path} is gone; restore it and run the same command again")
+            raise MissingError(f"{path} is gone; restore it and try again")
         if written.crc32c != crc32c:
             directory.remove(name, written.generation)
-            raise DataError(
-                f"{path} changed while it was uploaded; run the same command again when nothing writes to it"
-            )
+            raise DataError(f"{path} changed while it was uploaded; try again when nothing writes to it")
 
 
 def copy_to(path: Path, place: str) -> None:

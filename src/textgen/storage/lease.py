@@ -177,7 +177,7 @@ class Lease:
                 cause = f"{type(error).__name__}: {error}"
                 self._lost(
                     InputOutputError(
-                        f"cannot renew the lease on {self._directory.uri} ({cause}); run the same command again to resume"
+                        f"cannot renew the lease on {self._directory.uri} ({cause}); train again to resume"
                     )
                 )
                 return

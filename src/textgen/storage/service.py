@@ -135,7 +135,7 @@ def translated(doing: str, role: str) -> Iterator[None]:
         yield
     except api.NotFound as error:
         raise MissingError(
-            f"{doing}: it does not exist, or was replaced meanwhile; check its name and run the same command again"
+            f"{doing}: it does not exist, or was replaced meanwhile; check its name and try again"
         ) from error
     except (api.Unauthorized, auth.InvalidOperation) as error:
         raise UnavailableError(f"{doing}: there are no valid credentials for it; {LOG_IN}") from error
@@ -183,9 +183,7 @@ def _unreachable(doing: str, error: Exception) -> UnavailableError:
     has_cause = isinstance(error, TransportError) and error.args and isinstance(error.args[0], Exception)
     cause = error.args[0] if has_cause else error
     why = shorten(message_of(error)) if isinstance(error, GoogleAPICallError) else type(cause).__name__
-    return UnavailableError(
-        f"{doing}: Google cannot be reached ({why}); check the network and run the same command again"
-    )
+    return UnavailableError(f"{doing}: Google cannot be reached ({why}); check the network and try again")
 
 
 def message_of(error: Exception) -> str:

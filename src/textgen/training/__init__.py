@@ -6,7 +6,7 @@ Everything that needs a Keras model and files at once. Importing this package lo
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textgen.training.run import train
+    from textgen.training.fitting import train
 
 __all__ = ["train"]
 
@@ -14,7 +14,7 @@ __all__ = ["train"]
 def __getattr__(name: str) -> Any:
     """Imports `train` on first use."""
     if name == "train":
-        from textgen.training.run import train
+        from textgen.training.fitting import train
 
         return train
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

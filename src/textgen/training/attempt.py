@@ -27,7 +27,7 @@ from textgen.signals import Signals
 from textgen.storage import write_atomic
 from textgen.training.board import Board
 from textgen.training.checkpointing import SaveCheckpoints
-from textgen.training.conductor import Conductor
+from textgen.training.control_callback import ControlCallback
 from textgen.training.controller import Controller
 from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
@@ -154,18 +154,18 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        conductor = Conductor(controller, evaluator, run.signals)
-        conductor.set_model(self.model)
-        conductor.decide()
+        control = ControlCallback(controller, evaluator, run.signals)
+        control.set_model(self.model)
+        control.decide()
         self.note_state()
-        if not conductor.decision.end:
+        if not control.decision.end:
             with Display(run.console, plan, progress) as display:
-                self._fit(conductor, display)
+                self._fit(control, display)
         if progress.status == "stopped":
             self.note_state()  # there may have been nothing new to save
-        if conductor.decision.end == "diverged":
+        if control.decision.end == "diverged":
             raise _diverged(progress)
-        return conductor.decision.end
+        return control.decision.end
 
     def note_state(self, *, tested: bool = False) -> None:
         """Writes the job's state, which is not `finished` before the last step and the test text are evaluated.
@@ -184,20 +184,20 @@ class Attempt:
         state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
         state.write(self._run.job.state)
 
-    def _fit(self, conductor: Conductor, display: Display) -> None:
+    def _fit(self, control: ControlCallback, display: Display) -> None:
         """Runs the fit loop, without any step if only the last evaluation is missing."""
         run = self._run
         save = SaveCheckpoints(
             run.store,
             self._results,
             {**run.identity, "config": run.config.to_mapping()},
-            conductor,
+            control,
             to_file=self._to_file,
             after=self.note_state,
             console=run.console,
         )
-        callbacks = [conductor, Board(run.summary_dir, conductor, run.console), save, display, *run.callbacks]
-        if conductor.prepare().end:
+        callbacks = [control, Board(run.summary_dir, control, run.console), save, display, *run.callbacks]
+        if control.prepare().end:
             around = keras.callbacks.CallbackList(callbacks, model=self.model)
             around.on_train_begin()
             around.on_train_end()

@@ -16,7 +16,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from textgen.console import Console
 from textgen.evaluation import Scores
-from textgen.training.conductor import Conductor
+from textgen.training.control_callback import ControlCallback
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
 _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
@@ -30,14 +30,14 @@ class Board(keras.callbacks.TensorBoard):
 
     Args:
         directory: where the files go, in `train/` and `validation/`.
-        conductor: has the progress, and the decision to write it.
+        control: has the progress, and the decision to write it.
         console: receives a warning when a file cannot be written.
     """
 
-    def __init__(self, directory: Path, conductor: Conductor, console: Console) -> None:
+    def __init__(self, directory: Path, control: ControlCallback, console: Console) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
-        self._progress = conductor.progress
-        self._conductor = conductor
+        self._progress = control.progress
+        self._control = control
         self._console = console
         self._fails = False
 
@@ -61,7 +61,7 @@ class Board(keras.callbacks.TensorBoard):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Writes the values of a step that is reported."""
         del batch, logs
-        if self._conductor.decision.report:
+        if self._control.decision.report:
             self._write_step()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:

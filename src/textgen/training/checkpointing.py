@@ -13,7 +13,7 @@ from textgen.console import Console
 from textgen.errors import InputOutputError, TextgenError
 from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore
-from textgen.training.conductor import Conductor
+from textgen.training.control_callback import ControlCallback
 from textgen.training.controller import Decision
 from textgen.training.results import Results
 
@@ -31,7 +31,7 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         store: the job's checkpoints.
         results: written first, so that a checkpoint can record the length of the logs.
         facts: other facts to store in each checkpoint, such as the settings and the hash of the text.
-        conductor: has the decision and the tensors to save.
+        control: has the decision and the tensors to save.
         to_file: builds a model file from these tensors and the step, until an evaluation has a better one.
         after: called after each successful save.
         console: receives a warning when a save fails.
@@ -42,7 +42,7 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         store: CheckpointStore,
         results: Results,
         facts: Mapping[str, Any],
-        conductor: Conductor,
+        control: ControlCallback,
         *,
         to_file: Callable[[Mapping[str, np.ndarray], int, None], ModelFile],
         after: Callable[[], None],
@@ -53,7 +53,7 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         self._store = store
         self._results = results
         self._facts = facts
-        self._conductor = conductor
+        self._control = control
         self._to_file = to_file
         self._after = after
         self._console = console
@@ -66,12 +66,12 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
     def _should_save_on_batch(self, batch: int) -> bool:
         """Asks the decision; Keras would count batches."""
         del batch
-        return self._conductor.decision.save
+        return self._control.decision.save
 
     def _save_model(self, epoch: int, batch: int | None, logs: Any) -> None:
         """Carries out a decision once, although Keras also calls this at the end, for a run that a user's callback has ended."""
         del epoch, batch, logs
-        decision = self._conductor.decision
+        decision = self._control.decision
         if decision.save and decision is not self._carried_out:
             self._carried_out = decision
             self._save(is_last=bool(decision.end))
@@ -82,12 +82,12 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
         Raises:
             InputOutputError: if a write of the last save fails.
         """
-        progress, tensors = self._conductor.progress, self._conductor.tensors
+        progress, tensors = self._control.progress, self._control.tensors
         step = progress.step
         if progress.best_loss is None:
             self._results.add_model(self._to_file(tensors, step, None))
         failures = [error for write in (self._results.write, lambda: self._write(tensors)) if (error := _try(write))]
-        self._conductor.controller.note_save(time.monotonic())
+        self._control.controller.note_save(time.monotonic())
         if failures and is_last:
             raise InputOutputError(f"the last save, of step {step}, is incomplete: {failures[0]}") from failures[0]
         if failures:
@@ -96,7 +96,7 @@ class SaveCheckpoints(keras.callbacks.ModelCheckpoint):
             )
 
     def _write(self, tensors: Mapping[str, np.ndarray]) -> None:
-        progress = self._conductor.progress
+        progress = self._control.progress
         facts = {**self._facts, "progress": progress.state(), "results": self._results.state()}
         self._store.write(Checkpoint(progress.step, tensors, facts), progress.best_step)
         self._after()

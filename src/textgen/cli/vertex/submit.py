@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output
-from textgen.cli.vertex.request import Request, add_request_settings, make_request
-from textgen.cli.vertex.settings import OF_A_PROJECT
+from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
 from textgen.cloud.failures import explain
-from textgen.cloud.job_spec import gcloud_command
-from textgen.config import TrainCommand, settings
+from textgen.cloud.job_spec import gcloud_command, make_job
+from textgen.cloud.machines import find_machine
+from textgen.config import TrainCommand, TrainingConfig, settings
 from textgen.config.cloud_names import EXAMPLE_IMAGE
 from textgen.config.flags import Parser, build
 from textgen.config.vertex import SubmitCommand, VertexConfig, VertexFile
@@ -21,11 +23,28 @@ from textgen.console import Console
 from textgen.errors import AccessError, CancelledError, StoppedError, TextgenError, UnavailableError
 from textgen.formatting import shorten
 from textgen.jobs import Events
+from textgen.runs.cloud_run import CloudRun, decide_cloud_run
+from textgen.runs.request import read_request
 from textgen.runs.show_plan import UNWRAPPED, describe_choices
 from textgen.storage import Lease, bucket_settings, upload_once
 
 _FILE = "job.yaml"
 _OPTIONAL = {"runs as": "serviceAccount", "network": "network", "tensorboard": "tensorboard"}
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A job that could be started.
+
+    Attributes:
+        vertex: the place and the machine.
+        run: what the job runs.
+        job: the CustomJob.
+    """
+
+    vertex: VertexConfig
+    run: CloudRun
+    job: dict[str, Any]
 
 
 def submit(arguments: Sequence[str]) -> int:
@@ -53,9 +72,37 @@ def _submit_parser() -> Parser:
         "docs/google-cloud.md starts from an empty project.",
     )
     parser.add_settings(SubmitCommand)
-    add_request_settings(parser)
+    _add_job_settings(parser)
     parser.add_help_and_version()
     return parser
+
+
+def _add_job_settings(parser: Parser) -> None:
+    """Adds the flags that `_prepare_job` understands."""
+    parser.add_settings(TrainingConfig)
+    parser.add_settings(TrainCommand)
+    add_vertex_settings(parser)
+
+
+def _prepare_job(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig], None] | None = None) -> PreparedJob:
+    """Prepares a job from the flags.
+
+    Args:
+        values: the values of the flags.
+        check_bucket: see `decide_cloud_run`.
+
+    Raises:
+        TextgenError: as `decide_cloud_run`, and for an invalid place or machine.
+    """
+    vertex = read_vertex_config(values)
+    vertex.require("project", "region", "bucket", "image")
+    run = decide_cloud_run(
+        read_request(values),
+        vertex.bucket_uri,
+        has_gpu=find_machine(vertex).accelerator is not None,
+        check_bucket=None if check_bucket is None else partial(check_bucket, vertex),
+    )
+    return PreparedJob(vertex, run, make_job(vertex, run.name, run.arguments, run.place))
 
 
 def _submit(arguments: Sequence[str]) -> None:
@@ -64,59 +111,59 @@ def _submit(arguments: Sequence[str]) -> None:
     console = Console()
     dry_run = build(TrainCommand, values).dry_run
     with console.busy("reading the text" if dry_run else "reading the text and asking the bucket"):
-        request = make_request(values, None if dry_run else lambda vertex: _check_bucket(console, vertex))
-    _show(console, request)
+        prepared = _prepare_job(values, None if dry_run else lambda vertex: _check_bucket(console, vertex))
+    _show(console, prepared)
     if dry_run:
         return
     with console.busy("asking the bucket"):
-        Lease.check(request.place, console.say)
+        Lease.check(prepared.run.place, console.say)
     with console.busy("loading Vertex AI's client"):
         from textgen.cloud.job_service import JobService, id_of
-    with JobService(request.vertex) as service:
-        _upload(console, request)
+    with JobService(prepared.vertex) as service:
+        _upload(console, prepared)
         with console.busy("starting the job"):
-            job = service.create(request.job)
+            job = service.create(prepared.job)
         if not (job_id := id_of(job)):
             raise UnavailableError(
                 "Vertex AI has accepted the job, but its answer names no id; textgen vertex list shows the job"
             )
-        _show_next_steps(console, request.vertex, job_id, values)
+        _show_next_steps(console, prepared.vertex, job_id, values)
         if command.wait:
-            _wait(console, lambda: service.get(job_id), request.vertex, job_id)
+            _wait(console, lambda: service.get(job_id), prepared.vertex, job_id)
 
 
-def _show(console: Console, request: Request) -> None:
+def _show(console: Console, prepared: PreparedJob) -> None:
     """Shows every resource that would be made."""
     from rich.filesize import decimal
 
-    spec = request.job["jobSpec"]
+    spec = prepared.job["jobSpec"]
     pool, scheduling = spec["workerPoolSpecs"][0], spec["scheduling"]
     machine = pool["machineSpec"]
     accelerator = machine.get("acceleratorType")
     lines = [
-        ("job", f"{request.job['displayName']} in {request.vertex.region} of {request.vertex.project}"),
+        ("job", f"{prepared.job['displayName']} in {prepared.vertex.region} of {prepared.vertex.project}"),
         (
             "machine",
             machine["machineType"] + (f" with {machine['acceleratorCount']} x {accelerator}" if accelerator else ""),
         ),
         (
             "scheduling",
-            f"{scheduling.get('strategy', 'on demand')}, hard limit {request.vertex.max_hours:g} hours",
+            f"{scheduling.get('strategy', 'on demand')}, hard limit {prepared.vertex.max_hours:g} hours",
         ),
         ("image", pool["containerSpec"]["imageUri"]),
         ("arguments", " ".join(pool["containerSpec"]["args"])),
-        ("job directory", request.place),
+        ("job directory", prepared.run.place),
     ]
     lines += [(name, spec[key]) for name, key in _OPTIONAL.items() if key in spec]
-    if "labels" in request.job:
-        lines.append(("labels", ", ".join(f"{key}={value}" for key, value in request.job["labels"].items())))
-    lines += [("start", request.start)] if request.start else []
-    lines += [("chosen", text) for text in describe_choices(request.choices)]
+    if "labels" in prepared.job:
+        lines.append(("labels", ", ".join(f"{key}={value}" for key, value in prepared.job["labels"].items())))
+    lines += [("start", prepared.run.start)] if prepared.run.start else []
+    lines += [("chosen", text) for text in describe_choices(prepared.run.choices)]
     lines += [
         ("upload", f"{upload.path} ({decimal(upload.path.stat().st_size)}) to {upload.uri}")
-        for upload in request.uploads
+        for upload in prepared.run.uploads
     ]
-    corpus = request.corpus
+    corpus = prepared.run.corpus
     if corpus is not None:
         unwrapped = UNWRAPPED if corpus.unwrapped else ""
         remarks = (("skipped", corpus.skipped), ("encoding", corpus.detected), ("unwrapped", unwrapped))
@@ -142,17 +189,17 @@ def _check_bucket(console: Console, vertex: VertexConfig) -> None:
     check_rules(vertex.bucket_name, settings)
 
 
-def _upload(console: Console, request: Request) -> None:
+def _upload(console: Console, prepared: PreparedJob) -> None:
     """Uploads what the job reads; with --fresh, first renames the existing jobs."""
 
     def lost(failure: TextgenError) -> None:
         console.warn(failure.on_command_line)
 
-    for place in request.old:
+    for place in prepared.run.old:
         aside = place.move_aside(Events(console.say, console.warn, lost, lambda: None))
         if aside is not None:
             console.say(f"The old job is now {aside}")
-    for upload in request.uploads:
+    for upload in prepared.run.uploads:
         with console.busy(f"uploading {upload.path}"):
             upload_once(upload.path, upload.uri, upload.crc32c)
 
@@ -211,15 +258,15 @@ def _yaml(arguments: Sequence[str]) -> None:
         "Write the job that `textgen vertex submit` would start to standard output, for `gcloud ai custom-jobs create`,\n"
         "and the commands that upload its texts and start it to standard error. It needs no network and no credentials.",
     )
-    add_request_settings(parser)
+    _add_job_settings(parser)
     parser.add_help_and_version()
-    request = make_request(parser.parse(arguments))
+    prepared = _prepare_job(parser.parse(arguments))
 
     import yaml
 
     encode_output("backslashreplace")
-    sys.stdout.write(yaml.safe_dump(request.job["jobSpec"], sort_keys=False, allow_unicode=True))
+    sys.stdout.write(yaml.safe_dump(prepared.job["jobSpec"], sort_keys=False, allow_unicode=True))
     console = Console()
-    for upload in request.uploads:
+    for upload in prepared.run.uploads:
         console.say(shlex.join(["gcloud", "storage", "cp", "--no-clobber", str(upload.path), upload.uri]))
-    console.say(gcloud_command(request.vertex, request.job, _FILE))
+    console.say(gcloud_command(prepared.vertex, prepared.job, _FILE))

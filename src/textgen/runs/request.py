@@ -1,4 +1,4 @@
-"""Reads what a run is asked for, in settings and in a preset."""
+"""Reads the request for a run, from settings and a preset."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _PLACES = ("job_dir", "summary_dir")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a run is asked for.
+class Request:
+    """A request for a run.
 
     Attributes:
         config: the settings; those that were not given have their defaults.
@@ -56,8 +56,8 @@ class Asked:
         return self.config.time_limit if self.leaves_model_open else None
 
 
-def read_asked(values: Mapping[str, Any], defaults: Mapping[str, Any] = _NONE) -> Asked:
-    """Reads what a run is asked for.
+def read_request(values: Mapping[str, Any], defaults: Mapping[str, Any] = _NONE) -> Request:
+    """Reads the request for a run.
 
     Args:
         values: the given settings of `TrainingConfig` and `TrainCommand`; all others are ignored. They win over the preset.
@@ -69,7 +69,7 @@ def read_asked(values: Mapping[str, Any], defaults: Mapping[str, Any] = _NONE) -
     command = build(TrainCommand, values)
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**defaults, **preset, **values}
-    return Asked(build(TrainingConfig, given), command, frozenset(given), device_kind(command.device))
+    return Request(build(TrainingConfig, given), command, frozenset(given), device_kind(command.device))
 
 
 def device_kind(device: str) -> DeviceKind:
@@ -94,15 +94,15 @@ def preset_names() -> list[str]:
     return sorted(path.stem for path in bundled("configs").glob("*.yaml"))
 
 
-def read_preset(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+def read_preset(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Reads a preset or a YAML file; a file wins over a preset of the same name.
 
-    If the flags name a text, the text in the file is ignored. So is the file's prefix, if the flags name the text by its
+    If the given settings name a text, the text in the file is ignored. So is the file's prefix, if they name the text by its
     files. A preset's directories, which are meant for the bundled story, are ignored too.
 
     Args:
-        name: the value of `--config`.
-        flags: the settings that were given as flags.
+        name: the value of `config`.
+        given: the settings that were given.
 
     Returns:
         The settings, by name.
@@ -111,10 +111,10 @@ def read_preset(name: str, flags: Mapping[str, Any]) -> dict[str, Any]:
         TextgenError: if there is no such file or preset, or it is not valid.
     """
     values, is_preset = _read(name)
-    if not any(flags.get(text) for text in _TEXTS):
+    if not any(given.get(text) for text in _TEXTS):
         return values
     ignored = {*_TEXTS, *(_PLACES if is_preset else ())}
-    if flags.get("texts") and any(values.get(text) for text in _TEXTS):
+    if given.get("texts") and any(values.get(text) for text in _TEXTS):
         ignored.add("data_prefix")
     return {setting: value for setting, value in values.items() if setting not in ignored}
 

@@ -7,7 +7,7 @@ from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
 from textgen.corpus import open_sections
 from textgen.errors import AccessError, DataError, FormatError, MissingError, TextgenError, UsageError
-from textgen.runs.text import find_text, open_training_text
+from textgen.runs.find_text import find_text, open_training_text
 from textgen.storage import bundled
 
 TEXT = "".join(f"line {number} of the text\n" for number in range(100))

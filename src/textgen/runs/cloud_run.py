@@ -1,33 +1,26 @@
-"""Makes the request for a cloud job from the arguments of `submit` and `yaml`. Uploads nothing and starts nothing."""
+"""Decides what a job of Vertex AI runs, by the same steps as a run on this machine, up to the plan. Uploads and starts nothing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from textgen.cli.vertex.settings import add_vertex_settings, read_vertex_config
-from textgen.cloud.job_spec import make_job
-from textgen.cloud.machines import find_machine
-from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
-from textgen.config.flags import Parser
-from textgen.config.vertex import VertexConfig
+from textgen.config import TrainingConfig, job_name, settings, with_job_name
 from textgen.corpus import Corpus, prefix_of
-from textgen.errors import UsageError
+from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
-from textgen.runs.asked import Asked, read_asked
 from textgen.runs.checks import check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
+from textgen.runs.find_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
-from textgen.runs.text import STORY_PREFIX, decide_unwrapping, find_text, open_text
+from textgen.runs.request import Request
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 
 _NAMED_BY_US = ("texts", "data_dir", "data_prefix", "job_dir")
-_LONGEST_DISPLAY_NAME = 128
 _CHOSEN_LATER = {"minutes", *CHOSEN_SETTINGS} - {*SHAPE_SETTINGS}
 """The settings that the container chooses unless they are given, even if they are given as their defaults."""
 _NO_JOB = JobDirectory(Path(os.devnull, "job"), "gs://")
@@ -35,8 +28,8 @@ _NO_JOB = JobDirectory(Path(os.devnull, "job"), "gs://")
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file that the bucket needs.
+class Input:
+    """A file of this machine that the job reads from the bucket.
 
     Attributes:
         path: the file.
@@ -50,86 +43,80 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Request:
-    """A job that could be started.
+class CloudRun:
+    """What a job of Vertex AI runs.
 
     Attributes:
-        vertex: the place and the machine.
+        name: the name of the job.
+        arguments: those of textgen-train in the container.
         place: the URI of the job directory.
         old: the places of the jobs to rename first, because `fresh` was given.
         uploads: the files that the bucket needs first.
-        job: the CustomJob.
         corpus: the text; None for a text in a bucket that was not read, because no network may be used.
         choices: the settings that were chosen automatically.
         start: what training starts from, in words; empty if the user chose to start from scratch.
     """
 
-    vertex: VertexConfig
+    name: str
+    arguments: tuple[str, ...]
     place: str
     old: tuple[JobPlace, ...]
-    uploads: tuple[Upload, ...]
-    job: dict[str, Any]
+    uploads: tuple[Input, ...]
     corpus: Corpus | None
     choices: tuple[Choice, ...]
     start: str
 
 
-def add_request_settings(parser: Parser) -> None:
-    """Adds the flags that `make_request` understands."""
-    parser.add_settings(TrainingConfig)
-    parser.add_settings(TrainCommand)
-    add_vertex_settings(parser)
-
-
-def make_request(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig], None] | None = None) -> Request:
-    """Reads the settings and the text, decides which job is meant, and checks it as textgen-train does.
+def decide_cloud_run(
+    request: Request, bucket_uri: str, *, has_gpu: bool, check_bucket: Callable[[], None] | None = None
+) -> CloudRun:
+    """Reads the text, decides which job is meant, and checks it as textgen-train does.
 
     Args:
-        values: the values of the flags.
+        request: the request for the run; its device is replaced by that of the job.
+        bucket_uri: the bucket of the job's files.
+        has_gpu: whether the machine of the job has a GPU.
         check_bucket: checks the bucket, before the job is looked for in it. Without it, no network is used: a text in a bucket is
             not read, and no job exists.
 
     Raises:
-        TextgenError: for anything that textgen-train would refuse, and for an invalid place or machine.
+        TextgenError: for anything that textgen-train would refuse.
     """
     offline = check_bucket is None
-    vertex = read_vertex_config(values)
-    vertex.require("project", "region", "bucket", "image")
-    asked = read_asked(values)
-    on_cpu = find_machine(vertex).accelerator is None or asked.command.device == "cpu"
-    config = _in_bucket(asked.config, vertex)  # before the text: a local folder of that name is no job
-    asked = replace(asked, config=config, device="cpu" if on_cpu else "gpu")
-    uploads: list[Upload] = []
-    start = _open_start(asked.config.init_from, below(vertex.bucket_uri, "textgen/models"), uploads, offline=offline)
+    config = _in_bucket(request.config, bucket_uri)  # before the text: a local folder of that name is no job
+    request = replace(request, config=config, device="gpu" if has_gpu and request.command.device != "cpu" else "cpu")
+    uploads: list[Input] = []
+    start = _open_start(request.config.init_from, below(bucket_uri, "textgen/models"), uploads, offline=offline)
     if start is not None:
-        asked = replace(asked, config=replace(config, init_from=start.init_from))
+        request = replace(request, config=replace(config, init_from=start.init_from))
     corpus = None
-    if offline and any(map(is_bucket, _named(asked.config))):
-        decision = _decide_without_text(asked, start)
-        texts = _as_given(asked.config)
+    if offline and any(map(is_bucket, _named(request.config))):
+        decision = _decide_without_text(request, start)
+        texts = _as_given(request.config)
     else:
-        corpus = open_text(asked.config)
+        corpus = open_text(request.config)
         if check_bucket is not None:
-            check_bucket(vertex)
-        decision = _decide(asked, corpus, start, offline=offline)
-        texts, files = _uploaded(decision.config, corpus.prefix, below(vertex.bucket_uri, "textgen/data"))
+            check_bucket()
+        decision = _decide(request, corpus, start, offline=offline)
+        texts, files = _uploaded(decision.config, corpus.prefix, below(bucket_uri, "textgen/data"))
         uploads = [*files, *uploads]
-    name = job_name(decision.config, _prefix(asked.config) if corpus is None else corpus.prefix)
+    name = job_name(decision.config, _prefix(request.config) if corpus is None else corpus.prefix)
     config = decision.config
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     place = with_job_name(config.job_dir, name)
-    arguments = [*texts, *_arguments(config, asked)]
-    job = make_job(vertex, name[:_LONGEST_DISPLAY_NAME], arguments, place)
-    old = filter(None, (decision.replaced, decision.place)) if asked.command.fresh else ()
-    return Request(vertex, place, tuple(old), tuple(uploads), job, corpus, decision.choices, decision.start.description)
+    arguments = (*texts, *_arguments(config, request))
+    old = filter(None, (decision.replaced, decision.place)) if request.command.fresh else ()
+    return CloudRun(
+        name, arguments, place, tuple(old), tuple(uploads), corpus, decision.choices, decision.start.description
+    )
 
 
-def _open_start(init_from: str, directory: str, uploads: list[Upload], *, offline: bool) -> Start | None:
+def _open_start(init_from: str, directory: str, uploads: list[Input], *, offline: bool) -> Start | None:
     """Opens the model that `init_from` names; None if it is left open. Adds the upload of a local one, which then has a URI."""
     if offline and is_bucket(init_from):
         raise UsageError(
-            f"--init_from {init_from} is in a bucket and is not read here, but the job's name depends on it; copy it here"
+            f"{named('init_from')} {init_from} is in a bucket and is not read here, but the job's name depends on it; copy it here"
         )
     if init_from == AUTO:
         return None
@@ -142,29 +129,29 @@ def _open_start(init_from: str, directory: str, uploads: list[Upload], *, offlin
     return replace(start, init_from=uploads[-1].uri)
 
 
-def _decide(asked: Asked, corpus: Corpus, start: Start | None, *, offline: bool) -> Decision:
+def _decide(request: Request, corpus: Corpus, start: Start | None, *, offline: bool) -> Decision:
     """Decides which job is meant, and checks that it is possible."""
 
     def look(place: JobPlace) -> JobDirectory:
         return _NO_JOB if offline else place.look()
 
-    decision = decide(asked, corpus, start=start, look=look)
-    config, corpus = decide_unwrapping(decision.config, corpus, None if asked.command.fresh else decision.job)
-    if not asked.command.fresh:
-        corpus = check_job(decision.job, config, corpus, allow_changed_data=asked.command.allow_changed_data).corpus
+    decision = decide(request, corpus, start=start, look=look)
+    config, corpus = decide_unwrapping(decision.config, corpus, None if request.command.fresh else decision.job)
+    if not request.command.fresh:
+        corpus = check_job(decision.job, config, corpus, allow_changed_data=request.command.allow_changed_data).corpus
     check_text(corpus, Plan(config, corpus.vocabulary.size))
     return decision
 
 
-def _decide_without_text(asked: Asked, start: Start | None) -> Decision:
+def _decide_without_text(request: Request, start: Start | None) -> Decision:
     """Decides which job is meant, as far as that does not depend on the text."""
-    if asked.config.init_from in {AUTO, NONE} and asked.minutes_to_choose_for is not None:
+    if request.config.init_from in {AUTO, NONE} and request.minutes_to_choose_for is not None:
         raise UsageError(
             "which model suits the time depends on the text, which is in a bucket and is not read here; "
-            "name a model with --lstm_state_size or --config, or copy the text here"
+            f"name a model with {named('lstm_state_size')} or {named('config')}, or copy the text here"
         )
     start = Start() if start is None else start
-    config = take_shape(start, asked.config, asked.given)
+    config = take_shape(start, request.config, request.given)
     place = with_job_name(config.job_dir, job_name(config, _prefix(config)))
     check_other_job(start.init_from, JobDirectory(Path(), place))
     return Decision(config, (), start, job_place(place), None, _NO_JOB)
@@ -175,15 +162,15 @@ def _prefix(config: TrainingConfig) -> str:
     return config.data_prefix or prefix_of(_named(config))
 
 
-def _in_bucket(config: TrainingConfig, vertex: VertexConfig) -> TrainingConfig:
+def _in_bucket(config: TrainingConfig, bucket_uri: str) -> TrainingConfig:
     """Makes URIs of the directories that textgen-train writes to. A relative path is relative to `textgen/` in the bucket."""
     places = {name: place for name in ("job_dir", "summary_dir") if (place := getattr(config, name)) is not None}
     for name, place in places.items():
         if not is_bucket(place) and (place.startswith("/") or ".." in place.split("/")):
             raise UsageError(
-                f"--{name} of a cloud job must be gs://BUCKET/PATH, or a path relative to {vertex.bucket_uri}/textgen, got {place}"
+                f"{named(name)} of a cloud job must be gs://BUCKET/PATH, or a path relative to {bucket_uri}/textgen, got {place}"
             )
-        uri = place if is_bucket(place) else below(vertex.bucket_uri, f"textgen/{place}")
+        uri = place if is_bucket(place) else below(bucket_uri, f"textgen/{place}")
         places[name] = BucketDirectory(uri).uri
     return replace(config, **places)
 
@@ -198,14 +185,14 @@ def _named(config: TrainingConfig) -> tuple[str, ...]:
     return (config.data_dir,) if config.data_dir is not None else config.texts
 
 
-def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[Upload]]:
+def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list[str], list[Input]]:
     """The container's arguments for the texts, and the files that the bucket needs for them."""
-    named = _named(config)
-    if not named:
+    given = _named(config)
+    if not given:
         return ([] if prefix == STORY_PREFIX else [f"--data_prefix={prefix}"]), []
-    if all(map(is_bucket, named)):
+    if all(map(is_bucket, given)):
         return _as_given(config), []
-    if any(map(is_bucket, named)):
+    if any(map(is_bucket, given)):
         raise UsageError("the texts must all be in a bucket or all be local, got some of each; copy them to one side")
     sources = find_text(config)
     vocabulary = () if sources.vocabulary is None else (sources.vocabulary,)
@@ -215,32 +202,32 @@ def _uploaded(config: TrainingConfig, prefix: str, directory: str) -> tuple[list
     first = stem.removesuffix(".train")
     if first != stem or (config.data_dir is not None and config.data_prefix is not None):
         folder = below(directory, name_by_content([content for _, content in files]))
-        uploads = [Upload(path, below(folder, path.name), content.crc32c) for path, content in files]
+        uploads = [Input(path, below(folder, path.name), content.crc32c) for path, content in files]
         return [f"--data_dir={folder}", f"--data_prefix={first}"], uploads
     uploads = [_upload_alone(path, content, directory) for path, content in files]
     return [*(upload.uri for upload in uploads), f"--data_prefix={prefix}"], uploads
 
 
-def _upload_alone(path: Path, content: Fingerprint, directory: str) -> Upload:
+def _upload_alone(path: Path, content: Fingerprint, directory: str) -> Input:
     """Returns the upload of a file into a folder of its own, which is named by the file's content."""
-    return Upload(path, below(directory, f"{name_by_content([content])}/{_plain(path.name)}"), content.crc32c)
+    return Input(path, below(directory, f"{name_by_content([content])}/{_printable(path.name)}"), content.crc32c)
 
 
-def _plain(name: str) -> str:
+def _printable(name: str) -> str:
     """A file's name as the name of an object."""
     readable = name.encode(errors="replace").decode()
     return "".join(mark if mark.isprintable() else "_" for mark in readable)
 
 
-def _arguments(config: TrainingConfig, asked: Asked) -> Sequence[str]:
+def _arguments(config: TrainingConfig, request: Request) -> Sequence[str]:
     """The settings that differ from the defaults, as flags; with a time limit, always the size of the model.
 
     How a new job is trained is chosen again in the container, which keeps what an existing job has.
     """
     # With a time limit alone, the container would choose a model, perhaps another one.
     always = () if config.time_limit is None else ("lstm_state_size", "layers")
-    left_open = _CHOSEN_LATER - asked.given
-    explicit = {*always, *_CHOSEN_LATER.intersection(asked.given)}
+    left_open = _CHOSEN_LATER - request.given
+    explicit = {*always, *_CHOSEN_LATER.intersection(request.given)}
     flags = [
         setting.as_argument(getattr(config, setting.name))
         for setting in settings(config)
@@ -248,8 +235,8 @@ def _arguments(config: TrainingConfig, asked: Asked) -> Sequence[str]:
         and (setting.name, getattr(config, setting.name)) != ("init_from", NONE)
         and (setting.name in explicit or getattr(config, setting.name) != setting.default)
     ]
-    if asked.command.allow_changed_data:
+    if request.command.allow_changed_data:
         flags.append("--allow_changed_data=true")
-    if asked.command.device != "auto":
-        flags.append(f"--device={asked.command.device}")
+    if request.command.device != "auto":
+        flags.append(f"--device={request.command.device}")
     return flags

@@ -16,7 +16,7 @@ from textgen.training.controller import Controller, Decision
 from textgen.training.evaluator import Evaluator
 
 
-class Conductor(keras.callbacks.Callback):
+class ControlCallback(keras.callbacks.Callback):
     """Adds each call of steps to the progress, and prepares the next one as the controller decides.
 
     It must be the first in the list of callbacks: the others carry out the decision that it has asked for.
