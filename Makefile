@@ -43,8 +43,9 @@ demo: $(READY) ## Train on the bundled story for at most three minutes and print
 test: setup ## Run the quick tests, in two processes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
+# Whole files, because the tests of a file share what takes them long.
 test-slow: setup ## Run the slow tests, which take a few minutes
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 check: setup ## Check format, lint, import contracts and types, then run the quick tests
 	$(BIN)/ruff format --check .
