@@ -1,6 +1,6 @@
 # Everything is installed into .venv from the hash-pinned locks; nothing else on the machine changes.
 
-.PHONY: help setup demo test check chaos container format docs lock clean
+.PHONY: help setup demo test test-slow check chaos container format docs lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -16,7 +16,7 @@ FIND_PYTHON := for p in python3 python3.13 python3.12 python3.11; do \
 	done
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(TOOLS) ## Make .venv and install textgen with the developers' tools
 
@@ -39,10 +39,15 @@ demo: $(READY) ## Train on the bundled story for at most three minutes and print
 	@echo >&2
 	$(BIN)/textgen-sample job/story-from-base --length 600 --temperature 0.7
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest
+# Two workers, each of which starts with half of the tests and helps the other at the end.
+test: setup ## Run the quick tests, in two processes
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
 
-check: setup ## Check format, lint, import contracts and types, then run the tests
+# Whole files, because the tests of a file share what takes them long.
+test-slow: setup ## Run the slow tests, which take a few minutes
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+
+check: setup ## Check format, lint, import contracts and types, then run the quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports

@@ -160,7 +160,7 @@ def test_yes_unwraps_a_script_without_case(widths):
     assert width in range(68, 74)
 
 
-@pytest.mark.parametrize("name", NOT_PROSE.keys() - {"Hebrew", "wrapped, without capitals", "indented"})
+@pytest.mark.parametrize("name", sorted(NOT_PROSE.keys() - {"Hebrew", "wrapped, without capitals", "indented"}))
 def test_yes_finds_no_paragraphs_elsewhere(widths, name):
     """`yes` leaves a text without hard-wrapped paragraphs alone, and `no` every text."""
     assert widths(NOT_PROSE[name], choice="yes") == ()

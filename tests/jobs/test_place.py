@@ -223,6 +223,17 @@ def test_a_local_directory_that_is_emptied_empties_no_bucket(uri, events, bucket
     assert in_bucket(bucket) == kept
 
 
+@pytest.mark.parametrize("kind", ["safetensors", "json"])
+def test_a_local_directory_that_is_half_empty_empties_no_bucket(uri, events, bucket, kind):
+    """If the local copy is seen while somebody empties it, with half of a checkpoint, the whole one in the bucket stays."""
+    with job_place(uri).open(events) as job:
+        work(job, 10)
+        wait_for(lambda: "state.json" in in_bucket(bucket))
+        kept = in_bucket(bucket)
+        (job.checkpoints / f"step-00000010.{kind}").unlink()
+    assert in_bucket(bucket) == kept
+
+
 def test_a_look_reads_what_tells_how_the_job_stands(uri, events, machine):
     """No checkpoint is downloaded, nothing is locked, and files that were removed since the last look are removed here too."""
     assert not job_place(uri).look().exists

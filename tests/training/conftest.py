@@ -1,6 +1,6 @@
 import contextlib
 import io
-from pathlib import Path
+import shutil
 
 import pytest
 from rich.console import Console as RichConsole
@@ -42,45 +42,74 @@ class CapturedConsole(Console):
         return self.stream.getvalue()
 
 
-@pytest.fixture
-def book(tmp_path):
-    """A text of 120 lines."""
-    path = tmp_path / "book.txt"
+def write_book(place):
+    """Writes a text of 120 lines to a folder, and returns its path."""
+    path = place / "book.txt"
     path.write_text("".join(f"{SENTENCES[(7 * line) % 5]}\n" for line in range(120)))
     return path
 
 
 @pytest.fixture
-def run(tmp_path, book):
-    """A function that trains a tiny model and returns the summary, the job directory and the messages.
+def book(tmp_path):
+    """A text of 120 lines."""
+    return write_book(tmp_path)
 
-    Its attribute `said` has the messages up to a failure.
-    """
 
-    def start(job="job", text=book, at_evaluation=lambda _: None, allow_changed_data=False, start=None, **values):
-        small = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 10, "sample_length": 20, "max_steps": 6}
-        config = TrainingConfig(**{**small, **values})
-        corpus = open_corpus(
-            find_sources([str(text)], None, None),
-            language_model=config.language_model,
-            valid_fraction=config.valid_fraction,
+def train_tiny(place, job, text, at_evaluation=lambda _: None, allow_changed_data=False, start=None, **values):
+    """Trains a tiny model in a folder; returns the summary, the job directory and the messages."""
+    small = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 10, "sample_length": 20, "max_steps": 6}
+    config = TrainingConfig(**{**small, **values})
+    corpus = open_corpus(
+        find_sources([str(text)], None, None),
+        language_model=config.language_model,
+        valid_fraction=config.valid_fraction,
+    )
+    directory = JobDirectory(place / job)
+    console = CapturedConsole(at_evaluation)
+    (place / "cache").mkdir(exist_ok=True)
+    with Signals() as signals:
+        summary = train(
+            config,
+            corpus,
+            directory,
+            summary_dir=directory.logs,
+            ids_directory=place / "cache",
+            signals=signals,
+            console=console,
+            allow_changed_data=allow_changed_data,
+            start=start,
         )
-        directory = JobDirectory(Path(tmp_path / job))
-        console = CapturedConsole(at_evaluation)
-        (tmp_path / "cache").mkdir(exist_ok=True)
-        with Signals() as signals:
-            summary = train(
-                config,
-                corpus,
-                directory,
-                summary_dir=directory.logs,
-                ids_directory=tmp_path / "cache",
-                signals=signals,
-                console=console,
-                allow_changed_data=allow_changed_data,
-                start=start,
-            )
-        return summary, directory, console.text
+    return summary, directory, console.text
+
+
+@pytest.fixture
+def run(tmp_path, book):
+    """A function that trains a tiny model and returns the summary, the job directory and the messages."""
+
+    def start(job="job", text=book, **options):
+        return train_tiny(tmp_path, job, text, **options)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def jobs_by_values():
+    """The jobs that `begun` has trained, by their settings."""
+    return {}
+
+
+@pytest.fixture
+def begun(tmp_path, tmp_path_factory, jobs_by_values):
+    """A function like `run`, for a new job that tests only begin with or compare with: it is trained once and copied."""
+
+    def start(job="job", **values):
+        key = frozenset(values.items())
+        if key not in jobs_by_values:
+            place = tmp_path_factory.mktemp("begun")
+            jobs_by_values[key] = train_tiny(place, "job", write_book(place), **values)
+        summary, directory, text = jobs_by_values[key]
+        shutil.copytree(directory.root, tmp_path / job)
+        return summary, JobDirectory(tmp_path / job), text
 
     return start
 

@@ -4,22 +4,39 @@ import shutil
 import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+from tests.training.conftest import train_tiny, write_book
 from textgen.generation import read_model
+from textgen.jobs import JobDirectory
 
 SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4, "dropout": 0.3, "sample_length": 30}
 
 
+@pytest.fixture(scope="module")
+def halves():
+    """The folders with the jobs of `killed`, by their settings."""
+    return {}
+
+
 @pytest.fixture
-def killed(run, tmp_path):
-    """A function that trains and copies the job when an evaluation starts: the state that a kill would leave."""
+def killed(tmp_path, tmp_path_factory, halves):
+    """A function that puts two jobs into the folder: `whole`, and `killed`, which is its state when the third evaluation started.
 
-    def start(evaluation, **settings):
-        def keep(number):
-            if number == evaluation:
-                shutil.copytree(tmp_path / "whole", tmp_path / "killed")
+    They are trained once for the same settings, and copied. It returns the whole job.
+    """
 
-        _, whole, _ = run("whole", at_evaluation=keep, **{**SETTINGS, **settings})
-        return whole
+    def start(**settings):
+        key = frozenset(settings.items())
+        if key not in halves:
+            place = halves[key] = tmp_path_factory.mktemp("killed")
+
+            def keep(number):
+                if number == 3:
+                    shutil.copytree(place / "whole", place / "killed")
+
+            train_tiny(place, "whole", write_book(place), at_evaluation=keep, **{**SETTINGS, **settings})
+        for name in ("whole", "killed"):
+            shutil.copytree(halves[key] / name, tmp_path / name)
+        return JobDirectory(tmp_path / "whole")
 
     return start
 
@@ -39,7 +56,7 @@ def curve(job, text, name):
 @pytest.mark.parametrize("settings", [{}, {"optimizer": "sgd", "learning_rate": 0.5, "language_model": "word"}])
 def test_a_killed_run_resumes_to_the_same_results(run, killed, last_bytes, settings):
     """Weights, slots, states, metrics, samples, curves and the best model are the same, with no duplicates."""
-    whole = killed(3, **settings)
+    whole = killed(**settings)
     _, job, said = run("killed", **{**SETTINGS, **settings})
     assert "Resuming from step 28" in said
     assert last_bytes(job) == last_bytes(whole)
@@ -54,7 +71,7 @@ def test_a_killed_run_resumes_to_the_same_results(run, killed, last_bytes, setti
 
 def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, tmp_path):
     """If a trainer is killed after an evaluation's lines and before its checkpoint, the next run writes them again, once."""
-    whole = killed(3)
+    whole = killed()
     later = tmp_path / "killed"
     for name in ("metrics.jsonl", "samples.txt"):
         (later / name).write_bytes((whole.root / name).read_bytes()[:-3])
@@ -74,7 +91,7 @@ def test_what_came_after_the_last_checkpoint_does_not_stand_twice(run, killed, t
 @pytest.mark.parametrize("fault", ["lost", "torn", "of a later step"])
 def test_a_model_file_that_is_not_the_best_one_is_made_again(run, killed, tmp_path, fault):
     """A lost model file is rebuilt from the best checkpoint at once, with the scores of its evaluation."""
-    whole = killed(3)
+    whole = killed()
     model = tmp_path / "killed" / "model.safetensors"
     best = read_model(model)
     if fault == "lost":
@@ -95,7 +112,7 @@ def test_a_model_file_that_is_not_the_best_one_is_made_again(run, killed, tmp_pa
 
 def test_without_the_best_checkpoint_the_next_evaluation_is_the_best(run, killed, tmp_path):
     """If the best checkpoint is lost, too, the next evaluation writes the model file, after a warning."""
-    killed(3)
+    killed()
     model = tmp_path / "killed" / "model.safetensors"
     step = read_model(model).step
     model.unlink()

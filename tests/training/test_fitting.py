@@ -88,9 +88,9 @@ def test_a_run_in_two_parts_ends_where_one_run_does(run, last_tensors, kind):
     assert "the epoch restarts" not in said
 
 
-def test_other_values_keep_the_model_and_are_printed(run):
+def test_other_values_keep_the_model_and_are_printed(run, begun):
     """The learning rate, dropout, window and optimizer can change on resume; each change is printed in one line."""
-    run(max_steps=6)
+    begun(max_steps=6)
     summary, _, said = run(max_steps=9, learning_rate=0.001, dropout=0.5, unroll_steps=12, optimizer="sgd")
     assert summary["steps"] == 9
     assert "learning_rate is now 0.001 (it was 0.006)" in said
@@ -110,9 +110,9 @@ def test_other_values_keep_the_model_and_are_printed(run):
         ({}, {"minutes": 5.0, "max_steps": 4}, None),
     ],
 )
-def test_the_minutes_that_applied_are_said(run, old, new, said):
+def test_the_minutes_that_applied_are_said(run, begun, old, new, said):
     """Where nothing limited the job, five minutes did, and that is what it was."""
-    _, job, _ = run(max_steps=4)
+    _, job, _ = begun(max_steps=4)
     store = CheckpointStore(job.checkpoints)
     kept = store.read(4)
     config = kept.facts["config"] | {"max_steps": None} | old
@@ -190,9 +190,9 @@ def test_samples_continue_their_prompt(run):
     assert texts[0] == texts[1] == texts[2] != texts[3]
 
 
-def test_a_variable_that_the_checkpoint_lacks_gets_its_initial_value(run):
+def test_a_variable_that_the_checkpoint_lacks_gets_its_initial_value(run, begun):
     """A variable that the checkpoint lacks is initialised, and a line names it."""
-    _, job, _ = run(max_steps=4)
+    _, job, _ = begun(max_steps=4)
     store = CheckpointStore(job.checkpoints)
     kept = store.read(4)
     [name] = [name for name in kept.tensors if name.startswith("model/output/") and name.endswith("/bias")]
@@ -290,9 +290,9 @@ def test_training_curves_are_written_however_close_evaluations_are(run):
     assert [event.step for event in train.Tensors("loss")] == [3, 6, 9, 10]
 
 
-def test_a_job_at_its_limit_makes_no_further_step(run):
+def test_a_job_at_its_limit_makes_no_further_step(run, begun):
     """Without state.json, the checkpoint still shows that the job is finished."""
-    _, job, _ = run(max_steps=5)
+    _, job, _ = begun(max_steps=5)
     job.state.unlink()
     summary, _, _ = run(max_steps=5)
     assert summary == {}
@@ -300,9 +300,9 @@ def test_a_job_at_its_limit_makes_no_further_step(run):
     assert JobState.read(job.state).status == "finished"
 
 
-def test_checkpoints_of_another_text_are_refused(run, tmp_path):
+def test_checkpoints_of_another_text_are_refused(run, begun, tmp_path):
     """A job never resumes with another text, even without state.json."""
-    _, job, _ = run(max_steps=5)
+    _, job, _ = begun(max_steps=5)
     job.state.unlink()
     other = tmp_path / "other.txt"
     other.write_text((tmp_path / "book.txt").read_text()[::-1])
@@ -310,9 +310,9 @@ def test_checkpoints_of_another_text_are_refused(run, tmp_path):
         run(text=other, max_steps=9)
 
 
-def test_a_changed_text_is_learned_when_that_is_allowed(run, book):
+def test_a_changed_text_is_learned_when_that_is_allowed(run, begun, book):
     """With allow_changed_data the model resumes with the changed text: the epoch restarts, and the best model is cleared."""
-    run(max_steps=5)
+    begun(max_steps=5)
     book.write_text(book.read_text().replace("grey sheets", "sheets grey"))
     summary, job, said = run(max_steps=9, allow_changed_data=True)
     assert "Resuming from step 5" in said
@@ -321,9 +321,9 @@ def test_a_changed_text_is_learned_when_that_is_allowed(run, book):
     run(max_steps=12)
 
 
-def test_a_checkpoint_with_other_token_ids_is_refused(run, book):
+def test_a_checkpoint_with_other_token_ids_is_refused(run, begun, book):
     """A changed vocabulary is refused even if a changed text is allowed, since its ids mean other tokens."""
-    run(max_steps=5)
+    begun(max_steps=5)
     book.write_text(book.read_text().replace("N", "Q"))
     with pytest.raises(
         DataError, match=r"of step 5 belongs to another vocabulary than this run's; restore the job's own"
@@ -339,17 +339,17 @@ def test_a_short_text_is_not_scored_more_than_it_is_learned(run, tmp_path):
     assert len(job.metrics.read_text().splitlines()) == 3
 
 
-def test_a_state_file_says_running_while_training_runs(run):
+def test_a_state_file_says_running_while_training_runs(run, begun):
     """state.json says `running` during training and after a kill."""
-    _, job, _ = run(max_steps=4)
+    _, job, _ = begun(max_steps=4)
     with pytest.raises(DivergedError):
         run(max_steps=200, learning_rate=1000, weight_decay=100)
     assert JobState.read(job.state).status == "running"
 
 
-def test_a_job_whose_checkpoints_are_gone_does_not_start_over(run, tmp_path):
+def test_a_job_whose_checkpoints_are_gone_does_not_start_over(run, begun, tmp_path):
     """If the checkpoints of a started job are missing, nothing is written: the disk may not be mounted."""
-    _, job, _ = run(max_steps=5)
+    _, job, _ = begun(max_steps=5)
     job.checkpoints.rename(tmp_path / "elsewhere")
     before = {path: path.read_bytes() for path in job.root.rglob("*") if path.is_file()}
     with pytest.raises(MissingError, match=r"is at step 5, but there are no checkpoints in .*; restore them"):

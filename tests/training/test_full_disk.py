@@ -32,9 +32,9 @@ def steps_of(job):
     return [json.loads(line)["steps"] for line in job.metrics.read_text().splitlines()]
 
 
-def test_training_continues_while_the_disk_is_full(run, full_disk, last_bytes):
+def test_training_continues_while_the_disk_is_full(run, begun, full_disk, last_bytes):
     """Each failed save is a warning; once there is space again, the job is complete."""
-    _, undisturbed, _ = run("undisturbed", **SETTINGS)
+    _, undisturbed, _ = begun("undisturbed", **SETTINGS)
     _, job, said = run("job", at_evaluation=full_disk(2, 4), **SETTINGS)
     assert said.count("the next save tries again: cannot write") == 2
     assert said.count("cannot write TensorBoard's files") == 1
@@ -46,9 +46,9 @@ def test_training_continues_while_the_disk_is_full(run, full_disk, last_bytes):
     assert steps_of(job) == steps_of(undisturbed)
 
 
-def test_a_last_save_that_fails_is_an_error_and_the_one_before_stays(run, full_disk, tmp_path, last_bytes):
+def test_a_last_save_that_fails_is_an_error_and_the_one_before_stays(run, begun, full_disk, tmp_path, last_bytes):
     """Once there is space, the job resumes from its last checkpoint and ends like an undisturbed one."""
-    _, undisturbed, _ = run("undisturbed", **SETTINGS)
+    _, undisturbed, _ = begun("undisturbed", **SETTINGS)
     with pytest.raises(InputOutputError, match="the last save, of step 30, is incomplete: cannot write"):
         run("job", at_evaluation=full_disk(5), **SETTINGS)
     assert CheckpointStore(tmp_path / "job" / "checkpoints").steps()[0] == 20

@@ -12,9 +12,9 @@ DIVERGES = {"learning_rate": 0.05, "weight_decay": 60, "lr_decay_steps": 10**6, 
 """Each step multiplies the weights by 1 - 0.05 * 60 = -2, which soon overflows; at half the rate by -0.5."""
 
 
-def test_a_diverging_run_resumes_from_the_last_checkpoint_with_half_the_learning_rate(run):
+def test_a_diverging_run_resumes_from_the_last_checkpoint_with_half_the_learning_rate(run, begun):
     """After a rollback the job finishes, reports what it did, and keeps the halved rate when it resumes later."""
-    summary, job, said = run(**DIVERGES)
+    summary, job, said = begun(**DIVERGES)
     assert said.count("with half the learning rate (1 of at most 2 times)") == 1
     assert "Resuming from step 20" in said
     assert summary["steps"] == 200
@@ -35,9 +35,9 @@ def test_before_the_first_checkpoint_it_starts_over(run):
     assert summary["learning_rate"] == 0.025
 
 
-def test_another_learning_rate_is_taken_as_it_is(run):
+def test_another_learning_rate_is_taken_as_it_is(run, begun):
     """A rate lowered by the user is not halved."""
-    run(**DIVERGES)
+    begun(**DIVERGES)
     summary, _, _ = run(**{**DIVERGES, "learning_rate": 0.001, "max_steps": 220})
     assert summary["learning_rate"] == 0.001
 

@@ -28,11 +28,11 @@ def other(tmp_path):
 
 
 @pytest.fixture
-def source(run):
+def source(begun):
     """A function that trains a model for a few steps, and returns its file."""
 
     def train(**values):
-        _, job, _ = run("source", **values)
+        _, job, _ = begun("source", **values)
         return read_model(job.model)
 
     return train

@@ -49,10 +49,10 @@ def test_a_signal_ends_training_after_the_step_with_a_checkpoint(run, monkeypatc
 
 @BOTH
 @pytest.mark.parametrize("evaluation", [2, 3])
-def test_an_evaluation_cut_short_by_a_signal_is_made_by_the_next_run(run, tmp_path, number, error, evaluation):
+def test_an_evaluation_cut_short_by_a_signal_is_made_by_the_next_run(run, begun, tmp_path, number, error, evaluation):
     """However long the validation text is, stopping is quick; the scores, samples and the best model are the same."""
     step = 10 * evaluation
-    _, unbroken, _ = run("unbroken", **SETTINGS)
+    _, unbroken, _ = begun("unbroken", **SETTINGS)
     with pytest.raises(error, match=f"stopped at step {step}, which is saved"):
         run("job", at_evaluation=at(evaluation, number), **SETTINGS)
     assert JobState.read(tmp_path / "job" / "state.json").status == "stopped"
@@ -120,7 +120,7 @@ def test_the_test_text_is_evaluated_by_the_run_after_a_signal(run, monkeypatch, 
 
 
 @pytest.mark.parametrize("last", [3, 4, 10])
-def test_a_callback_can_end_training(run, monkeypatch, last_bytes, last):
+def test_a_callback_can_end_training(run, begun, monkeypatch, last_bytes, last):
     """The step is saved, whether or not that was due, the job is stopped, and it resumes to the same results."""
 
     class Ending(Display):
@@ -132,7 +132,7 @@ def test_a_callback_can_end_training(run, monkeypatch, last_bytes, last):
                 self.model.stop_training = True
 
     settings = {"max_steps": 16, "eval_steps": 10, "save_steps": 4, "lr_decay_steps": 1000, "dropout": 0.2}
-    _, whole, _ = run("whole", **settings)
+    _, whole, _ = begun("whole", **settings)
     with monkeypatch.context() as patch:
         patch.setattr(attempt, "Display", Ending)
         _, job, _ = run("job", **settings)

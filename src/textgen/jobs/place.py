@@ -35,6 +35,8 @@ from textgen.storage import (
 )
 
 _COPY = "copy"
+_KINDS = (".safetensors", ".json")
+"""The suffixes of a checkpoint's two files."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,8 @@ def _scan(job: JobDirectory) -> list[Upload]:
     """Returns what the bucket should contain, in the order in which a trainer writes it.
 
     The directory is read in the opposite order, while the trainer continues. So a file can only be newer than a file that
-    depends on it, and arrives before that.
+    depends on it, and arrives before that. Half of a checkpoint is left out, so that a scan of a directory that somebody is
+    emptying takes nothing from the bucket.
     """
 
     def upload(path: Path) -> Upload:
@@ -273,7 +276,8 @@ def _scan(job: JobDirectory) -> list[Upload]:
     checkpoints = find(job.checkpoints, "step-*")
     first = [path for path in (job.config, job.vocabulary, job.model, job.metrics, job.samples) if path.exists()]
     logs = [path for path in find(job.logs, "**/*") if path.is_file() and not path.name.startswith(".")]
-    manifests_last = sorted(checkpoints, key=lambda path: (path.suffix == ".json", path))
+    whole = [path for path in checkpoints if {path.with_suffix(kind) for kind in _KINDS} <= set(checkpoints)]
+    manifests_last = sorted(whole, key=lambda path: (path.suffix == ".json", path))
     found = [upload(path) for path in (*first, *logs, *manifests_last)]
     if state is not None:
         found.append(Upload(job.state.relative_to(job.root).as_posix(), state))
