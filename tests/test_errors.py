@@ -159,7 +159,14 @@ def written_texts(tree: ast.Module) -> list[str]:
 def test_only_commands_write_flags():
     """Code that Python callers can reach has no flag in its strings: it names a setting with `named`, or plainly."""
     package = Path(textgen.__file__).parent
-    commands = {"cli", "cloud", "flags.py", "cloud_names.py", "vertex.py"}
+    commands = {
+        "cli",
+        "cloud",
+        "flags.py",
+        "cloud_names.py",
+        "vertex.py",
+        "cloud_run.py",
+    }  # the last writes a command line
     library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]
     assert len(library) > 80
     texts = [text for path in library for text in written_texts(ast.parse(path.read_text(encoding="utf-8")))]

@@ -284,7 +284,9 @@ def test_what_another_has_removed_is_told_from_what_it_has_written(directory, bu
     content = b"two" if method == "write" else tmp_path / "x"
     first = directory.write("x", b"one", NOT_THERE)
     bucket.blob("a/job/x").delete()
-    with pytest.raises(RemovedError, match=r"^cannot write gs://\S+/a/job/x: somebody has removed it meanwhile; run"):
+    with pytest.raises(
+        RemovedError, match=r"^cannot write gs://\S+/a/job/x: somebody has removed it meanwhile; try again"
+    ):
         getattr(directory, method)("x", content, first.generation)
     written = getattr(directory, method)("x", content, NOT_THERE)
     assert directory.read("x") == (b"two", written)
