@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from textgen.console import Console
 from textgen.evaluation import Scores
@@ -44,17 +43,18 @@ class Board(keras.callbacks.TensorBoard):
     def on_train_begin(self, logs: Any = None) -> None:
         """Writes a session start, which makes TensorBoard discard what a killed trainer wrote for later steps.
 
-        The first run writes one, too, because TensorBoard ignores the first session start it reads.
+        The first run writes one, too, because TensorBoard ignores the first session start it reads. It is in the same file as what
+        follows, because TensorBoard reads the files of one second in no useful order.
         """
         del logs
         progress = self._progress
         first = progress.step + (progress.scores is None)  # a step evaluated only now is written again
         start = Event(wall_time=time.time(), step=first, session_log=SessionLog(status=SessionLog.START))
         with self._warning():
-            for directory in (self._train_dir, self._val_dir):
-                writer = EventFileWriter(directory)
-                writer.add_event(start)
-                writer.close()
+            for writer in (self._train_writer, self._val_writer):
+                # No public function of TensorFlow writes an event that is not a summary.
+                tf.raw_ops.ImportEvent(writer=writer._resource, event=start.SerializeToString())  # noqa: SLF001
+                writer.flush()
         if progress.scores is not None:
             self._write_step()
 
