@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output, put, write_line, write_table
 from textgen.cli.typed import typed, typed_path
-from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
+from textgen.cli.vertex.settings import make_vertex_parser, read_vertex_config
 from textgen.config.cloud_names import job_id
-from textgen.config.flags import Parser, build
+from textgen.config.flags import build
 from textgen.config.vertex import FetchCommand, JobCommand, LogsCommand, VertexConfig
 from textgen.console import Console, visible
 from textgen.errors import MissingError
@@ -52,7 +52,7 @@ def fetch(arguments: Sequence[str]) -> int:
 
 
 def _status(arguments: Sequence[str]) -> None:
-    parser = _make_parser(
+    parser = make_vertex_parser(
         "status", "JOB [FLAGS]", "Show a job's state, times and place and, if it failed, the reason.", JobCommand
     )
     job, config = _read_job(parser.parse(arguments))
@@ -75,7 +75,7 @@ def _status(arguments: Sequence[str]) -> None:
 
 
 def _list(arguments: Sequence[str]) -> None:
-    parser = _make_parser(
+    parser = make_vertex_parser(
         "list",
         "[FLAGS]",
         "List the newest hundred jobs of a project in a region, newest first. In a pipe, each line has the job, its state,\n"
@@ -105,7 +105,7 @@ def _row(job: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _cancel(arguments: Sequence[str]) -> None:
-    parser = _make_parser(
+    parser = make_vertex_parser(
         "cancel", "JOB [FLAGS]", "End a job. What it has saved stays, and submit resumes it.", JobCommand
     )
     job, config = _read_job(parser.parse(arguments))
@@ -119,7 +119,7 @@ def _cancel(arguments: Sequence[str]) -> None:
 
 
 def _logs(arguments: Sequence[str]) -> None:
-    parser = _make_parser(
+    parser = make_vertex_parser(
         "logs",
         "JOB [--follow] [FLAGS]",
         "Show a job's log from Cloud Logging on standard output: the time, severity and message of each line.\n"
@@ -162,7 +162,7 @@ def _describe(line: Line) -> str:
 
 
 def _fetch(arguments: Sequence[str]) -> None:
-    parser = _make_parser(
+    parser = make_vertex_parser(
         "fetch",
         "JOB|gs://BUCKET/PATH [--output DIR] [FLAGS]",
         "Copy the directory of a job to this machine, for textgen-sample. The job may still be running, and an earlier\n"
@@ -208,17 +208,6 @@ def _find_directory(config: VertexConfig, job: str) -> str:
             "give its directory in the bucket instead of its id"
         )
     return uri
-
-
-def _make_parser(name: str, usage: str, description: str, *commands: type[Any]) -> Parser:
-    """Returns the parser of a command with its own settings, and the few of Google Cloud that it uses."""
-    program = f"textgen vertex {name}"
-    parser = Parser(program, f"{program} {usage}", description)
-    for command in commands:
-        parser.add_settings(command)
-    add_vertex_settings(parser, OF_A_PROJECT)
-    parser.add_help_and_version()
-    return parser
 
 
 def _read_config(values: Mapping[str, Any]) -> VertexConfig:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output, put, write_line
-from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
-from textgen.config.flags import Parser, build
+from textgen.cli.vertex.settings import OF_A_PROJECT, make_vertex_parser, read_vertex_config
+from textgen.config.flags import build
 from textgen.config.vertex import BuildCommand
 from textgen.console import Console
 from textgen.formatting import one_line
@@ -28,14 +28,13 @@ def build_image(arguments: Sequence[str]) -> int:
 
 
 def _doctor(arguments: Sequence[str]) -> None:
-    parser = Parser(
-        "textgen vertex doctor",
-        "textgen vertex doctor [FLAGS]",
+    parser = make_vertex_parser(
+        "doctor",
+        "[FLAGS]",
         "Check everything a job on Vertex AI needs, one line per check: ok, or what to do. It changes nothing.\n"
         "The exit code is 0, or that of the first check that failed.",
+        names=(*OF_A_PROJECT, "bucket", "image", "service_account"),
     )
-    add_vertex_settings(parser, (*OF_A_PROJECT, "bucket", "image", "service_account"))
-    parser.add_help_and_version()
     config = read_vertex_config(parser.parse(arguments))
 
     from textgen.cloud.doctor import examine
@@ -55,15 +54,14 @@ def _doctor(arguments: Sequence[str]) -> None:
 
 
 def _build(arguments: Sequence[str]) -> None:
-    parser = Parser(
-        "textgen vertex build",
-        "textgen vertex build [--run] [FLAGS]",
+    parser = make_vertex_parser(
+        "build",
+        "[--run] [FLAGS]",
         "Print the commands that build the image --image from a clone of textgen's repository, the current directory,\n"
         "and push it. --run runs them, for which docker is needed.",
+        BuildCommand,
+        names={"image"},
     )
-    parser.add_settings(BuildCommand)
-    add_vertex_settings(parser, {"image"})
-    parser.add_help_and_version()
     values = parser.parse(arguments)
     command = build(BuildCommand, values)
     config = read_vertex_config(values)

@@ -29,6 +29,27 @@ def add_vertex_settings(parser: Parser, names: Collection[str] | None = None) ->
     parser.add_settings(VertexFile)
 
 
+def make_vertex_parser(
+    name: str, usage: str, description: str, *commands: type[Any], names: Collection[str] = OF_A_PROJECT
+) -> Parser:
+    """Returns the parser of a command of `textgen vertex` that trains nothing.
+
+    Args:
+        name: the name of the command.
+        usage: its arguments, for the line after "usage:".
+        description: what the command does, in a sentence or two.
+        commands: the command's own settings.
+        names: the settings for Google Cloud that it uses.
+    """
+    program = f"textgen vertex {name}"
+    parser = Parser(program, f"{program} {usage}", description)
+    for command in commands:
+        parser.add_settings(command)
+    add_vertex_settings(parser, names)
+    parser.add_help_and_version()
+    return parser
+
+
 def read_vertex_config(values: Mapping[str, Any]) -> VertexConfig:
     """Returns the settings from the flags and the file.
 
