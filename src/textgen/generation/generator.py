@@ -14,6 +14,7 @@ from textgen.config.sampling import choice_settings
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
 from textgen.errors import DataError, UsageError, named
 from textgen.formatting import shown
+from textgen.generation.bans import Bans
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.engine import CACHED_BYTES, BatchEngine
 from textgen.generation.model_file import ModelFile
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.generation.layers import Floats
     from textgen.generation.samplers.custom import CustomSampler
-    from textgen.generation.settling import Bans
 
 
 def load(path: str | Path) -> TextGenerator:
@@ -192,11 +192,8 @@ class TextGenerator:
         """Returns the bans of a text that continues another one; None if no text is banned."""
         if not config.ban:
             return None
-
-        from textgen.generation.bans import Bans as BannedTexts
-
         vocabulary = self._vocabulary
-        return BannedTexts(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
+        return Bans(config.ban, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
 
     def _bias(self, config: SamplingConfig) -> Floats | None:
         """Returns the numbers to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text; None for zeros."""

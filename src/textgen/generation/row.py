@@ -16,10 +16,12 @@ from textgen.generation.samplers import Sampler
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from textgen.generation.bans import Bans
     from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
     from textgen.generation.samplers.custom import CustomSampler
-    from textgen.generation.settling import Bans, Guard, Held
+    from textgen.generation.settling import Held
+    from textgen.generation.text import TokenGuard
 
 
 RECENT = 4096
@@ -57,7 +59,7 @@ class Row:
         seed: int | Sequence[int],
         length: int,
         stop: Callable[[int], FinishReason | None] = lambda _: None,
-        guard: Guard | None = None,
+        guard: TokenGuard | None = None,
         bias: Floats | None = None,
         bans: Bans | None = None,
         scored: bool = False,

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from textgen.generation.bans import Bans
     from textgen.generation.ending import FinishReason
     from textgen.generation.layers import Floats
     from textgen.generation.row import Row
     from textgen.generation.step import LSTMRun
-
-
-class Guard(Protocol):
-    """Forbids tokens that would make a text copy too much."""
-
-    def allows(self, token_id: int) -> bool:
-        """Returns whether a token can come next."""
-        ...
-
-    def add(self, token_id: int) -> None:
-        """Adds the next token of the text."""
-        ...
-
-    def copy(self) -> Self:
-        """Returns an independent copy."""
-        ...
-
-
-class Bans(Protocol):
-    """Finds banned texts, each of which may consist of several tokens."""
-
-    def completes(self, token_id: int) -> int:
-        """Returns how many tokens contain a banned text if a token comes next, itself included; 0 if there is none."""
-        ...
-
-    def add(self, token_id: int) -> int:
-        """Adds the next token, and returns how many of the last tokens may be the start of a banned text."""
-        ...
-
-    def copy(self) -> Self:
-        """Returns an independent copy."""
-        ...
+    from textgen.generation.text import TokenGuard
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +33,7 @@ class Held:
     logits: Floats
     model_logits: Floats
     state: Floats
-    guard: Guard | None
+    guard: TokenGuard | None
     bans: Bans
 
 
@@ -136,13 +106,14 @@ def settle(run: LSTMRun, place: int, row: Row, choice: Choice) -> Settled:
 def _hold(run: LSTMRun, place: int, row: Row, choice: Choice) -> list[tuple[int, Floats]]:
     """Adds a token to a row's guard and bans, and holds it back if a banned text may start in it; returns what is released."""
     token_id, logits, model_logits = choice
-    guard, bans = None if row.guard is None else row.guard.copy(), None if row.bans is None else row.bans.copy()
+    if row.bans is not None:
+        guard = None if row.guard is None else row.guard.copy()
+        row.held.append(Held(token_id, logits.copy(), model_logits.copy(), run.state(place), guard, row.bans.copy()))
     if row.guard is not None:
         row.guard.add(token_id)
-    if row.bans is None or bans is None:
+    if row.bans is None:
         return [(token_id, model_logits)]
     reach = row.bans.add(token_id)
-    row.held.append(Held(token_id, logits.copy(), model_logits.copy(), run.state(place), guard, bans))
     if len(row.ids) + len(row.held) == row.longest:
         reach = 0
     count = max(len(row.held) - reach, 0)
