@@ -1,13 +1,14 @@
 """The job directory: layout, lock, state, checkpoints, logs and listing; does not use Keras."""
 
-from textgen.jobs.checkpoint import Checkpoint, CheckpointFacts, CheckpointStore, inspect_checkpoints
+from textgen.jobs.checkpoint import NEWEST_KEPT, Checkpoint, CheckpointFacts, CheckpointStore, inspect_checkpoints
 from textgen.jobs.directory import JobDirectory, is_job_directory
 from textgen.jobs.lock import is_locked, job_lock
-from textgen.jobs.log_files import LogFile, as_json, read_metrics
+from textgen.jobs.log_files import LogFile, as_json, best_evaluation, read_metrics
 from textgen.jobs.place import Events, JobPlace, job_place
 from textgen.jobs.status import JobFacts, JobState, job_facts, list_jobs
 
 __all__ = [
+    "NEWEST_KEPT",
     "Checkpoint",
     "CheckpointFacts",
     "CheckpointStore",
@@ -18,6 +19,7 @@ __all__ = [
     "JobState",
     "LogFile",
     "as_json",
+    "best_evaluation",
     "inspect_checkpoints",
     "is_job_directory",
     "is_locked",

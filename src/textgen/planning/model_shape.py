@@ -28,6 +28,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from textgen.config import TrainingConfig, settings
+from textgen.formatting import count
 from textgen.planning.cells import CELLS, Cell
 
 EMBEDDING, OUTPUT_KERNEL, OUTPUT_BIAS = "embedding", "output.kernel", "output.bias"
@@ -151,7 +152,7 @@ class ModelShape:
     def describe(self) -> str:
         """Returns the layers in words."""
         parts = [
-            f"{self.layers} {self._cell.name} {'layer' if self.layers == 1 else 'layers'} of {self.lstm_state_size} states",
+            f"{count(self.layers, f'{self._cell.name} layer')} of {self.lstm_state_size} states",
             "one-hot input" if self.embedding_size is None else f"embedding of {self.embedding_size}",
             *self._cell.details(self),
         ]

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from textgen.config import TrainingConfig
 from textgen.formatting import count
+from textgen.jobs import NEWEST_KEPT
 from textgen.planning.model_shape import FLOAT_BYTES, ModelShape
 
 _COPIES_OF_STATE = 4
@@ -16,8 +17,6 @@ _COPIES_OF_WEIGHTS = 3
 _OPTIMIZER_SLOTS = {"adam": 2, "adamw": 2, "rmsprop": 1, "sgd": 0}
 """The slots of an optimizer per weight: two moments for Adam, the mean square for RMSprop, none for sgd without
 momentum."""
-_CHECKPOINTS = 3
-"""The checkpoints that a job keeps: the newest two and the best."""
 _COPIES_OF_LOGITS = 3
 """The logits, the probabilities and their gradient."""
 _TENSORFLOW_BYTES = 800_000_000
@@ -72,7 +71,7 @@ class Plan:
     @property
     def disk(self) -> int:
         """The approximate bytes of all checkpoints that a job keeps."""
-        return _CHECKPOINTS * self.checkpoint_bytes
+        return (NEWEST_KEPT + 1) * self.checkpoint_bytes  # and the best
 
     @property
     def limits(self) -> str:

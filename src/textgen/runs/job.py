@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textgen.config import JobsCommand, TrainingConfig
 from textgen.errors import MissingError, UsageError, named
 from textgen.formatting import shown
-from textgen.jobs import JobDirectory, JobState, job_facts, job_place, read_metrics
+from textgen.jobs import JobDirectory, JobState, best_evaluation, job_facts, job_place, read_metrics
 from textgen.runs.existing_job import read_config
 from textgen.runs.find_job import find_job, jobs_below
 from textgen.storage import is_bucket
@@ -82,8 +81,7 @@ class Job:
         Raises:
             TextgenError: as `history`.
         """
-        evaluated = [found for found in self.history if math.isfinite(_loss(found))]
-        best = min(evaluated, key=_loss, default=_NONE)
+        best = best_evaluation(self._look().metrics)
         return {name: value for name, value in best.items() if name.startswith("valid_")} | self._test
 
     @cached_property
@@ -174,9 +172,3 @@ def _read_path(name: str, path: Any) -> str:
     if not isinstance(place, str) or not place or "\0" in place:
         raise UsageError(f"{name} must be a path, got {shown(path)}")
     return place
-
-
-def _loss(evaluation: Mapping[str, Any]) -> float:
-    """Returns the validation loss; infinity if there is none."""
-    loss = evaluation.get("valid_loss")
-    return loss if isinstance(loss, float) else math.inf
