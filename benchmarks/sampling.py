@@ -458,7 +458,7 @@ class Server:
     def measure(self, name: str, count: int) -> float:
         """Returns the seconds of CPU time that a writer takes for some characters."""
         assert self._process.stdin is not None  # noqa: S101 - for the type checker
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdout is not None  # noqa: S101 - likewise
         print(name, count, file=self._process.stdin, flush=True)
         return float(self._process.stdout.readline())
 
@@ -488,9 +488,9 @@ def print_against(directory: Path, checkout: Path) -> None:
         with Server(scripts["other"] / "python", path) as other, Server(scripts["this"] / "python", path) as this:
             for name, numbers in AGAINST.items():
                 count = int(numbers / (layers * state_size**2))
-                print_ratio(name, [lambda of=of: of.measure(name, count) for of in (other, this)], TURNS)  # noqa: B023
+                print_ratio(name, [lambda of=of: of.measure(name, count) for of in (other, this)], TURNS)  # noqa: B023 - called at once
         first = [
-            lambda folder=folder: seconds_to_first_character(path, folder)[0]  # noqa: B023
+            lambda folder=folder: seconds_to_first_character(path, folder)[0]  # noqa: B023 - called at once
             for folder in scripts.values()
         ]
         print_ratio("first character", first, ROUNDS)
