@@ -1,0 +1,1 @@
+"""Answers HTTP requests with a trained model: text, scores, and a page to play with."""
