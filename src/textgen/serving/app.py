@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from textgen.errors import TextgenError
 from textgen.formatting import shown
-from textgen.serving import metrics
+from textgen.serving import completions, metrics
+from textgen.serving import models as models_route
 from textgen.serving.failures import RequestError, answer_error, as_request_error
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def make_app(models: Models) -> Starlette:
     routes = [
         Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
+        Route("/v1/models", models_route.answer),
+        Route("/v1/completions", completions.answer, methods=["POST"]),
     ]
     app = Starlette(
         routes=routes,
