@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import export, interactive, jobs, main, sample, train
+from textgen.cli import export, interactive, jobs, main, sample, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
     ExportCommand,
@@ -49,6 +49,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen": main.main,
     "textgen-train": train.main,
     "textgen-sample": sample.main,
+    "textgen serve": serve.main,
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen inspect": inspect_job.main,
