@@ -26,6 +26,7 @@ from textgen.config import (
     JobsCommand,
     SampleCommand,
     SamplingConfig,
+    ServeCommand,
     Setting,
     TrainCommand,
     TrainingConfig,
@@ -196,6 +197,10 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen-sample`
 
 {_settings_table([*settings(SampleCommand), *settings(SamplingConfig)])}
+
+## Settings of `textgen serve`
+
+{_settings_table(settings(ServeCommand))}
 
 ## Settings of `textgen export`
 
