@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
 from time import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from textgen.console import Console
 from textgen.errors import TextgenError
 from textgen.evaluation.training_text import training_text
-from textgen.formatting import nearest, one_line, shown
+from textgen.formatting import nearest, shown
 from textgen.generation import TextGenerator
 from textgen.generation.model_place import open_model
 from textgen.jobs import JobDirectory
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = 16
 """The characters of a model file's hash that name it in answers."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +130,16 @@ class Models:
     def drain(self) -> None:
         """Refuses further texts; those that were admitted are still written."""
         self._is_ending = True
-        for model in self:
-            model.worker.drain()
+        for worker in self._workers():
+            worker.drain()
 
     def close(self) -> None:
         """Ends all texts that are being written with an error."""
-        for model in self:
-            model.worker.close()
+        for worker in self._workers():
+            worker.close()
+
+    def _workers(self) -> list[Worker]:
+        return [worker for kept in self._models.values() for worker in kept.workers]
 
 
 class _Kept:
@@ -153,6 +155,7 @@ class _Kept:
         self._place = place if isinstance(place, str) and is_bucket(place) else Path(place)
         self._seen = self._look()
         self._lock = Lock()
+        self.workers: WeakSet[Worker] = WeakSet()  # also of earlier versions that still write
         self.current = self._load()
 
     def load_again_if_changed(self) -> None:
@@ -166,22 +169,24 @@ class _Kept:
     def _load_again(self) -> None:
         try:
             newer = self._load()
-            _log.info("%s was trained further: its newer model file is used from now on", self._name)
             self.current = newer
-        except (TextgenError, MemoryError) as error:
-            _log.warning("%s stays as it was: %s", self._name, one_line(error))
+            Console().say(f"The model {self._name} has changed, and is used as it is now")
+        except TextgenError as error:
+            Console().warn(f"the model {self._name} has changed, and is used as it was before: {error.on_command_line}")
         finally:
             self._lock.release()
 
     def _load(self) -> ServedModel:
         model = open_model(self._place)
         generator = TextGenerator(model)
+        worker = Worker(generator.engine)
+        self.workers.add(worker)
         path = self._place if isinstance(self._place, Path) else None
         return ServedModel(
             name=self._name,
             created=int(time()) if self._seen is None else self._seen[0] // 1_000_000_000,
             generator=generator,
-            worker=Worker(generator.engine),
+            worker=worker,
             path=path,
             text=training_text(self._place, model),
         )
