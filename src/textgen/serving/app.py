@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from textgen.console import Console, report_failure, writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import shown
-from textgen.serving import metrics
+from textgen.serving import completions, metrics
+from textgen.serving import models as models_route
+from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
+from textgen.serving.gate import BODY_SECONDS, Answers, Gate
 
 if TYPE_CHECKING:
     from textgen.serving.models import Models
@@ -23,11 +29,22 @@ if TYPE_CHECKING:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(models: Models) -> Starlette:
+def make_app(
+    models: Models,
+    access: Access | None = None,
+    *,
+    health_route: str = "/healthz",
+    predict_route: str = "/predict",  # noqa: ARG001
+    body_seconds: float = BODY_SECONDS,
+) -> Starlette:
     """Makes the service.
 
     Args:
         models: the models that it serves.
+        access: who may use it; None for this machine.
+        health_route: the path of the health checks.
+        predict_route: the path of Vertex AI's predictions.
+        body_seconds: the time in which the body of a request must arrive.
 
     Returns:
         The application. Its `state` has `models`, `metrics` and `is_draining`, whether the server is about to end.
@@ -35,19 +52,48 @@ def make_app(models: Models) -> Starlette:
     routes = [
         Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
+        Route("/v1/models", models_route.answer),
+        Route("/v1/completions", completions.answer, methods=["POST"]),
     ]
+    if health_route != "/healthz":
+        routes.append(Route(health_route, _answer_health))
+    access = Access() if access is None else access
+    figures = metrics.Metrics(lambda: models)
+
+    def report(method: str, route: str, status: int, seconds: float) -> None:
+        figures.answered(route, status)
+        if writes_log_entries() and route != health_route:
+            fields = {"status": status, "seconds": round(seconds, 3)}
+            Console().say(f"{method} {route} {status}", fields=fields)
+
+    middleware = [
+        Middleware(Answers, report=report),
+        Middleware(
+            Gate, access=access, open_paths=frozenset({"/", "/healthz", health_route}), body_seconds=body_seconds
+        ),
+    ]
+    if access.origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=access.origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("*",),
+            allow_private_network=True,
+            expose_headers=("Retry-After",),
+        )
+        middleware.insert(1, cors)
     app = Starlette(
         routes=routes,
+        middleware=middleware,
         exception_handlers={
             RequestError: _answer_failure,
             TextgenError: _answer_failure,
             HTTPException: _answer_refusal,
-            Exception: _answer_failure,
         },
     )
     app.router.redirect_slashes = False
     app.state.models = models
-    app.state.metrics = metrics.Metrics(lambda: models)
+    app.state.metrics = figures
     app.state.is_draining = False
     return app
 
@@ -60,9 +106,12 @@ async def _answer_health(request: Request) -> Response:
 
 
 async def _answer_failure(request: Request, error: Exception) -> Response:
-    """Answers a request whose handler raised an error."""
+    """Answers a request whose handler raised an error that is expected."""
     del request
-    return answer_error(as_request_error(error))
+    shown_error = as_request_error(error)
+    if isinstance(error, TextgenError) and shown_error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        report_failure("textgen serve", error)
+    return answer_error(shown_error)
 
 
 async def _answer_refusal(request: Request, error: Exception) -> Response:
