@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textgen.corpus import FIRST_TOKEN_ID
+from textgen.generation.alternatives import likeliest
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
@@ -140,28 +141,13 @@ def _score_tokens(scores: ScoredTokens, first: int, logits: Floats, next_ids: ND
     here, logits, totals = slice(first, first + kept), logits[:kept], totals[:kept]
     chosen = np.take_along_axis(logits, next_ids[:kept, np.newaxis], axis=-1)
     scores.nats[here] = totals - chosen[:, 0]
-    written = logits[:, FIRST_TOKEN_ID:]
     if scores.ranks is not None:
-        ranks = 1 + np.count_nonzero(written > chosen, axis=-1)
+        ranks = 1 + np.count_nonzero(logits[:, FIRST_TOKEN_ID:] > chosen, axis=-1)
         scores.ranks[here] = np.where(next_ids[:kept] < FIRST_TOKEN_ID, 0, ranks)
     if scores.top_ids is not None and scores.top_nats is not None:
-        best = likeliest(written, scores.top_ids.shape[-1])
-        scores.top_ids[here] = best + FIRST_TOKEN_ID
-        scores.top_nats[here] = totals[:, np.newaxis] - np.take_along_axis(written, best, axis=-1)
-
-
-def likeliest(logits: Floats, count: int) -> NDArray[np.intp]:
-    """Returns the indexes of the highest numbers along the last axis, the highest first.
-
-    Args:
-        logits: numbers.
-        count: the number of indexes, at most the length of the axis.
-    """
-    if count == 0:
-        return np.empty((*logits.shape[:-1], 0), np.intp)
-    some = np.sort(np.argpartition(-logits, count - 1)[..., :count])  # in order of the ids, so that ties stay in it
-    order = np.argsort(-np.take_along_axis(logits, some, axis=-1), kind="stable")
-    return np.take_along_axis(some, order, axis=-1)
+        best = likeliest(logits, scores.top_ids.shape[-1])
+        scores.top_ids[here] = best
+        scores.top_nats[here] = totals[:, np.newaxis] - np.take_along_axis(logits, best, axis=-1)
 
 
 def _batches(
