@@ -22,6 +22,7 @@ from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
 from textgen.serving.gate import BODY_SECONDS, Answers, Gate
+from textgen.serving.threads import Threads
 
 if TYPE_CHECKING:
     from textgen.serving.models import Models
@@ -47,7 +48,7 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics` and `is_draining`, whether the server is about to end.
+        The application. Its `state` has `models`, `metrics`, `threads` and `is_draining`, whether the server is about to end.
     """
     routes = [
         Route("/healthz", _answer_health),
@@ -95,6 +96,7 @@ def make_app(
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.metrics = figures
+    app.state.threads = Threads()
     app.state.is_draining = False
     return app
 

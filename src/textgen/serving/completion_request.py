@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
@@ -25,6 +25,9 @@ MOST_TEXTS = 128
 
 _MOST_SCORED = 4 * MOST_TOKENS
 """The most tokens of all texts of a request with log-probabilities, which take a hundred times the memory of the text."""
+
+_LONG = 2000
+"""The characters or tokens of prompts that take long to read: a thread can be too busy with them to start other texts."""
 
 _MOST_STOPS = 4
 _MOST_BANS = 32
@@ -72,6 +75,12 @@ class CompletionRequest(Struct, forbid_unknown_fields=True, kw_only=True):
     ban: str | list[str] | None = None
     lines: int | None = None
     oov: Literal["error", "skip", "unk"] | None = None
+
+
+def is_long(fields: CompletionRequest) -> bool:
+    """Returns whether it takes long to read the prompts."""
+    prompts = fields.prompt if isinstance(fields.prompt, list) else [fields.prompt or ""]
+    return sum(1 if isinstance(part, int) else len(part) for part in prompts) > _LONG
 
 
 def check(fields: CompletionRequest) -> None:
@@ -199,6 +208,24 @@ def read_prompts(fields: CompletionRequest, generator: TextGenerator) -> list[Pr
         return [generator.read(text) for text in texts] + [
             generator.read_ids(ids) for ids in ([numbers] if numbers else lists)
         ]
+
+
+def prompts_to_score(fields: CompletionRequest, prompts: Sequence[Prompt]) -> Sequence[Prompt]:
+    """Returns the prompts if their tokens are listed with log-probabilities, else none.
+
+    Raises:
+        RequestError: with 422 if they have too many tokens.
+    """
+    if not fields.echo or fields.logprobs is None:
+        return ()
+    tokens = sum(len(prompt.tokens) for prompt in prompts) * (fields.n or 1)
+    if tokens > _MOST_SCORED:
+        raise RequestError(
+            422,
+            f"echo and logprobs together need at most {_MOST_SCORED} tokens in all prompts, got {tokens}; leave one out, or shorten them",
+            param="echo",
+        )
+    return prompts
 
 
 @contextmanager

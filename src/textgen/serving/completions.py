@@ -19,13 +19,23 @@ from starlette.responses import Response
 from textgen.config import SamplingConfig
 from textgen.errors import TextgenError
 from textgen.generation.prompt import Prompt
+from textgen.generation.scored_text import ScoredText
 from textgen.serving import body
 from textgen.serving.choices import Choice, ChoiceWriter
-from textgen.serving.completion_request import CompletionRequest, check, read_prompts, read_settings, refusing
+from textgen.serving.completion_request import (
+    CompletionRequest,
+    check,
+    is_long,
+    prompts_to_score,
+    read_prompts,
+    read_settings,
+    refusing,
+)
 from textgen.serving.failures import RequestError
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Models, ServedModel
 from textgen.serving.streaming import EventStream
+from textgen.serving.threads import Threads
 from textgen.serving.worker import Texts
 
 if TYPE_CHECKING:
@@ -65,6 +75,7 @@ class StartedCompletion:
         served: the model that writes.
         config: the settings of the texts, with a seed.
         prompts: the prompts.
+        scores: the scores of the prompts' tokens, if they are listed.
         texts: the texts, those for each prompt after those for the one before.
         arrived: when the request arrived, by `perf_counter`.
         id: the name of the answer.
@@ -75,6 +86,7 @@ class StartedCompletion:
     served: ServedModel
     config: SamplingConfig
     prompts: Sequence[Prompt]
+    scores: Sequence[ScoredText]
     texts: Texts
     arrived: float
     id: str
@@ -89,10 +101,15 @@ class StartedCompletion:
             of_prompt = samples[number * of_each : (number + 1) * of_each]
             if kept < of_each:
                 of_prompt = sorted(of_prompt, key=lambda sample: sample.nats_per_token)[:kept]
-            echoed = prompt.typed if self.fields.echo else ""
-            scored = self.fields.logprobs is not None
             writers += (
-                ChoiceWriter(len(writers) + place, sample, self.config.until, echoed=echoed, scored=scored)
+                ChoiceWriter(
+                    number * kept + place,
+                    sample,
+                    self.config.until,
+                    echoed=(prompt.text if self.scores else prompt.typed) if self.fields.echo else "",
+                    echoed_scores=self.scores[number] if self.scores else (),
+                    scored=self.fields.logprobs is not None,
+                )
                 for place, sample in enumerate(of_prompt)
             )
         return writers
@@ -185,9 +202,12 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
     """
     arrived = perf_counter()
     models: Models = request.app.state.models
+    threads: Threads = request.app.state.threads
     served = models.find(fields.model)
     texts = Texts(asyncio.get_running_loop())
     try:
+        if is_long(fields):
+            return await threads.run(_start_in_thread, fields, served, texts, arrived)
         return await run_in_threadpool(_start_in_thread, fields, served, texts, arrived)
     except BaseException:
         served.worker.retire(texts)  # the thread may still be about to admit them
@@ -199,6 +219,7 @@ def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Text
     generator, worker = served.generator, served.worker
     config = read_settings(fields, generator.model.vocabulary)
     prompts = read_prompts(fields, generator)
+    scores = [generator.score(prompt.text, top=fields.logprobs or 0) for prompt in prompts_to_score(fields, prompts)]
     copies = None if config.max_copy is None else _open_copies(served)
     samples = 1 if config.best_of > 1 else fields.n or 1
     with worker.reserve(samples * config.best_of * len(prompts)), refusing():
@@ -208,7 +229,9 @@ def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Text
             for row in generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
         ]
         worker.admit(texts, rows)
-    return StartedCompletion(fields, served, config, prompts, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time()))
+    return StartedCompletion(
+        fields, served, config, prompts, scores, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time())
+    )
 
 
 def _open_copies(served: ServedModel) -> CopyIndex:

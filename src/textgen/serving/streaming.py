@@ -56,7 +56,9 @@ class EventStream(StreamingResponse):
         sent = perf_counter()
         while True:
             is_done = texts.is_done  # before the samples are read, because they grow until then
-            events = [_event(started.completion([choice])) for writer in writers if (choice := writer.take()) is not None]
+            events = [
+                _event(started.completion([choice])) for writer in writers if (choice := writer.take()) is not None
+            ]
             if is_done:
                 yield b"".join([*events, *self._last_events(started)])
                 return
@@ -73,7 +75,9 @@ class EventStream(StreamingResponse):
         if started.texts.error is not None:
             return [_event(error_object(started.texts.error))]
         options = started.fields.stream_options
-        usage = [_event(started.completion([], started.usage()))] if options is not None and options.include_usage else []
+        usage = (
+            [_event(started.completion([], started.usage()))] if options is not None and options.include_usage else []
+        )
         return [*usage, b"data: [DONE]\n\n"]
 
 
