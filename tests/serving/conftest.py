@@ -1,5 +1,6 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -39,7 +40,7 @@ def serve(tmp_path):
     with ExitStack() as stack:
 
         def start(*given):
-            places = []
+            places: list[str | Path] = []
             for each in given:
                 if isinstance(each, ModelFile):
                     places.append(tmp_path / f"{len(places)}" / "model" / "model.safetensors")

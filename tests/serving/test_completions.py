@@ -21,7 +21,8 @@ def texts(answer):
 
 def join(stream):
     """Returns the whole texts and the finish reasons of a stream, by index."""
-    found, reasons = {}, {}
+    found: dict[int, str] = {}
+    reasons: dict[int, str] = {}
     for event in stream:
         for choice in event.choices:
             found[choice.index] = found.get(choice.index, "") + choice.text
