@@ -35,6 +35,12 @@ class Service:
     """A running service."""
 
     port: int
+    server: Server | None = None
+
+    def end(self):
+        """Lets the service end, as SIGTERM does."""
+        assert self.server is not None
+        self.server.should_exit = True
 
     def ask(self, method, path, body=None, **headers):
         """Sends a request; the names of headers have _ for -. A header that is None is not sent."""
@@ -75,7 +81,7 @@ def running(app):
         thread.start()
         try:
             assert ready.wait(HANG_SECONDS)
-            yield Service(port)
+            yield Service(port, server)
         finally:
             server.should_exit = True
             thread.join(HANG_SECONDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from textgen.console import Console, report_failure, writes_log_entries
+from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
-from textgen.formatting import shown
+from textgen.formatting import one_line, shown
 from textgen.serving import completions, metrics, predict
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
@@ -27,7 +27,7 @@ from textgen.serving.threads import Threads
 if TYPE_CHECKING:
     from textgen.serving.models import Models
 
-Handler = Callable[[Request], Awaitable[Response]]
+_log = logging.getLogger(__name__)
 
 
 def make_app(
@@ -66,7 +66,7 @@ def make_app(
         figures.answered(route, status)
         if writes_log_entries() and route != health_route:
             fields = {"status": status, "seconds": round(seconds, 3)}
-            Console().say(f"{method} {route} {status}", fields=fields)
+            _log.info("%s %s %d", method, route, status, extra={"fields": fields})
 
     middleware = [
         Middleware(Answers, report=report),
@@ -113,7 +113,7 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
     del request
     shown_error = as_request_error(error)
     if isinstance(error, TextgenError) and shown_error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        report_failure("textgen serve", error)
+        _log.warning("a request failed: %s", one_line(error))
     return answer_error(shown_error)
 
 
