@@ -43,9 +43,10 @@ def serve(tmp_path):
             places: list[str | Path] = []
             for each in given:
                 if isinstance(each, ModelFile):
-                    places.append(tmp_path / f"{len(places)}" / "model" / "model.safetensors")
-                    places[-1].parent.mkdir(parents=True)
-                    write_model(places[-1], each)
+                    job = tmp_path / f"{len(places)}" / "model"
+                    job.mkdir(parents=True)
+                    write_model(job / "model.safetensors", each)
+                    places.append(job)
                 else:
                     places.append(each)
             models = Models(places)

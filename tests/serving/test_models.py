@@ -79,8 +79,9 @@ def test_several_models(serve, random_model):
     assert found[0] != found[1]
 
 
-def test_a_model_that_is_trained_further(serve, place, random_model, capsys):
+def test_a_model_that_is_trained_further(serve, place, random_model, caplog):
     """A model file that is written again is used for later requests, and running texts end with the old one."""
+    caplog.set_level("INFO", "textgen.serving.models")
     served = serve(place)
     old = served.complete(prompt="ab", max_tokens=4000, seed=1)
     stream = served.complete(prompt="ab", max_tokens=4000, seed=1, stream=True)
@@ -94,10 +95,10 @@ def test_a_model_that_is_trained_further(serve, place, random_model, capsys):
     new = served.complete(prompt="ab", max_tokens=4000, seed=1)
     assert new.choices[0].text != old.choices[0].text
     assert text + "".join(event.choices[0].text for event in stream) == old.choices[0].text
-    assert capsys.readouterr().err.count("\n") == 1
+    assert caplog.messages == [f"The model {place.name} has changed, and is used as it is now"]
 
 
-def test_a_damaged_model_file(serve, place, random_model, capsys):
+def test_a_damaged_model_file(serve, place, random_model, caplog):
     """A model file that is half-written or damaged changes nothing, which one line says; once it is whole, it is used."""
     served = serve(place)
     file = place / "model.safetensors"
@@ -114,8 +115,8 @@ def test_a_damaged_model_file(serve, place, random_model, capsys):
     )
     for _ in range(3):
         assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
-    warning = capsys.readouterr().err
-    assert warning.startswith(f"warning: the model {place.name} has changed")
+    [warning] = caplog.messages
+    assert warning.startswith(f"the model {place.name} has changed, and is used as it was before: cannot use {file}")
     file.unlink()
     assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
     file.write_bytes(whole)

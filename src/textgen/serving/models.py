@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,9 @@ from weakref import WeakSet
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from textgen.console import Console
 from textgen.errors import TextgenError
 from textgen.evaluation.training_text import training_text
-from textgen.formatting import nearest, shown
+from textgen.formatting import nearest, one_line, shown
 from textgen.generation import TextGenerator
 from textgen.generation.model_place import open_model
 from textgen.jobs import JobDirectory
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = 16
 """The characters of a model file's hash that name it in answers."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,10 +171,10 @@ class _Kept:
     def _load_again(self) -> None:
         try:
             newer = self._load()
+            _log.info("The model %s has changed, and is used as it is now", self._name)
             self.current = newer
-            Console().say(f"The model {self._name} has changed, and is used as it is now")
         except TextgenError as error:
-            Console().warn(f"the model {self._name} has changed, and is used as it was before: {error.on_command_line}")
+            _log.warning("the model %s has changed, and is used as it was before: %s", self._name, one_line(error))
         finally:
             self._lock.release()
 

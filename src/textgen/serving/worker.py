@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock, Thread
@@ -23,6 +23,8 @@ MOST_WAITING = 256
 """The most texts that wait for a place in the batch of a model."""
 
 _RETRY_SECONDS = 2
+
+_log = logging.getLogger(__name__)
 
 
 class Texts:
@@ -196,9 +198,9 @@ class Worker:
         try:
             while self._step_all():
                 pass
-        except BaseException as error:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
+        except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
             self._abandon()
-            sys.excepthook(type(error), error, error.__traceback__)
+            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
 
     def _step_all(self) -> bool:
         """Steps the engine until the batch is empty, and returns whether there are texts to write then."""
