@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,12 +22,17 @@ def likeliest(logits: Floats, count: int) -> NDArray[np.intp]:
     """Returns the ids of the likeliest tokens, the likeliest first, without those that a model never writes.
 
     Args:
-        logits: `(vocabulary_size,)`, as the model computed them.
+        logits: `(..., vocabulary_size)`, as the model computed them.
         count: the number of tokens; fewer are returned if there are fewer.
+
+    Returns:
+        `(..., count)`. Of equally likely tokens, the lower id comes first.
     """
-    written = logits[FIRST_TOKEN_ID:]
-    found = np.sort(np.argpartition(-written, count)[:count]) if count < len(written) else np.arange(len(written))
-    ids: NDArray[np.intp] = found[np.argsort(-written[found], kind="stable")] + FIRST_TOKEN_ID
+    costs = -logits[..., FIRST_TOKEN_ID:]
+    count = min(count, costs.shape[-1])
+    found = np.sort(np.argpartition(costs, max(count - 1, 0), axis=-1)[..., :count])
+    order = np.argsort(np.take_along_axis(costs, found, axis=-1), kind="stable")
+    ids: NDArray[np.intp] = np.take_along_axis(found, order, axis=-1) + FIRST_TOKEN_ID
     return ids
 
 
@@ -46,5 +50,5 @@ def score_token(row: Row, token_id: int, count: int, tokens: Sequence[str], join
         return TokenScore(row.last_nats)
     ids = likeliest(row.logits, count)
     costs = row.last_nats + float(row.logits[token_id]) - row.logits[ids]
-    pieces = (copy.copy(joiner).add(tokens[number]) for number in ids.tolist())
+    pieces = (joiner.look_ahead(tokens[number]) for number in ids.tolist())
     return TokenScore(row.last_nats, tuple(zip(pieces, costs.tolist(), strict=True)))

@@ -119,9 +119,11 @@ class BatchEngine:
         row.retired = True
         self._changed = True
 
-    def score(self, texts: Sequence[Sequence[int]]) -> list[ScoredTokens]:
+    def score(
+        self, texts: Sequence[Sequence[int]], *, top: int | None = None, after: bool = False
+    ) -> list[ScoredTokens]:
         """Scores the tokens of texts, which are read in parallel; the batch is not involved. See `reading.score`."""
-        return score(self._network, texts)
+        return score(self._network, texts, top=top, after=after)
 
     def step(self) -> Sequence[Row]:
         """Adds a token to each row.

@@ -25,9 +25,11 @@ from textgen.generation.prompt import Prompt, read_prompt
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import find_sampler
+from textgen.generation.scored_text import ScoredText, score_text
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
+from textgen.generation.text_tokens import split_text
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
@@ -58,6 +60,10 @@ class TextGenerator:
     Args:
         model: the model file.
 
+    Attributes:
+        model: likewise.
+        network: its network.
+
     Example:
         >>> generator = load("job/story-384-states-1-layers-384-embed")
         >>> text = "".join(generator.generate("Once upon", length=100, seed=7))
@@ -66,7 +72,7 @@ class TextGenerator:
     def __init__(self, model: ModelFile) -> None:
         self.model = model
         self._vocabulary = model.vocabulary
-        self._network = LSTMStep(model)
+        self.network = LSTMStep(model)
         self._cache = PrefixCache(CACHED_BYTES)
         followers = model.after_white_space
         self._spacing = None if followers is None else Spacing(model.vocabulary.tokens, followers)
@@ -167,9 +173,33 @@ class TextGenerator:
             pieces = write_texts(self.engine(), texts, written)
         return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
 
+    def score(self, text: str, *, top: int = 0, after: int = 0) -> ScoredText:
+        """Scores the tokens of a text, which may be anyone's.
+
+        Args:
+            text: the text. It is not respelled, unlike a prompt: what the vocabulary lacks is read as `[UNK]`.
+            top: the number of alternatives to list for each token.
+            after: the number of tokens to list that may follow the text. For an empty one, they are those that may start a text.
+
+        Returns:
+            The tokens with their scores; its `bits_per_character` is that of the text.
+
+        Raises:
+            UsageError: if an argument has the wrong type or is negative.
+
+        Example:
+            >>> scored = load("job/story-384-states-1-layers-384-embed").score("Once upon a time")
+            >>> for token in scored:
+            ...     print(repr(token.text), token.nats, token.rank)
+        """
+        for name, value in {"top": top, "after": after}.items():
+            if type(value) is not int or value < 0:
+                raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
+        return score_text(self.network, split_text(text, self._vocabulary), self._start_ids(), top=top, after=after)
+
     def engine(self) -> BatchEngine:
         """Returns a new engine for the rows of `start`. All engines of a generator share the states behind texts."""
-        return BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
+        return BatchEngine(self.network, spacing=self._spacing, cache=self._cache)
 
     def start(
         self,

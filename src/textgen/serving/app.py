@@ -17,11 +17,12 @@ from starlette.routing import Route
 from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import one_line, shown
-from textgen.serving import completions, metrics, predict
+from textgen.serving import completions, metrics, playground, predict, scores
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
 from textgen.serving.gate import BODY_SECONDS, Answers, Gate
+from textgen.serving.threads import Threads
 
 if TYPE_CHECKING:
     from textgen.serving.models import Models
@@ -47,13 +48,18 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics` and `is_draining`, whether the server is about to end.
+        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is about to end, and what
+        the playground shares.
     """
     routes = [
         Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
+        Route("/v1/score", scores.answer, methods=["POST"]),
+        Route("/playground/states", playground.answer_states, methods=["POST"]),
+        Route("/playground/passages", playground.answer_passages, methods=["POST"]),
+        Route("/playground/copies", playground.answer_copies, methods=["POST"]),
         Route(predict_route, predict.answer, methods=["POST"]),
     ]
     if health_route != "/healthz":
@@ -95,7 +101,9 @@ def make_app(
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.metrics = figures
+    app.state.threads = Threads()
     app.state.is_draining = False
+    app.state.strongest_places = playground.StrongestPlacesOfModels()
     return app
 
 

@@ -14,7 +14,8 @@ from starlette.responses import JSONResponse, Response
 from textgen.config import SamplingConfig
 from textgen.formatting import shown
 from textgen.serving import body
-from textgen.serving.completions import MOST_TEXTS, CompletionRequest, complete
+from textgen.serving.completion_request import MOST_TEXTS, CompletionRequest
+from textgen.serving.completions import complete
 from textgen.serving.failures import RequestError
 
 _DEFAULTS = {"max_tokens": SamplingConfig.length, "temperature": SamplingConfig.temperature}
