@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from textgen.serving.server import Server
 
@@ -35,12 +35,17 @@ class Service:
     """A running service."""
 
     port: int
-    headers: dict = field(default_factory=dict)
+    server: Server | None = None
+
+    def end(self):
+        """Lets the service end, as SIGTERM does."""
+        assert self.server is not None
+        self.server.should_exit = True
 
     def ask(self, method, path, body=None, **headers):
         """Sends a request; the names of headers have _ for -. A header that is None is not sent."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG_SECONDS)
-        given = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
             connection.putrequest(method, path, skip_host="Host" in given, skip_accept_encoding=True)
             content = json.dumps(body).encode() if isinstance(body, dict | list) else body
@@ -76,7 +81,7 @@ def running(app):
         thread.start()
         try:
             assert ready.wait(HANG_SECONDS)
-            yield Service(port)
+            yield Service(port, server)
         finally:
             server.should_exit = True
             thread.join(HANG_SECONDS)

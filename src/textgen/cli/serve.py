@@ -62,27 +62,30 @@ def _run(command: ServeCommand, environment: EndpointEnvironment) -> None:
 
     from textgen.serving.access import Access, is_loopback, is_readable_by_others, read_tokens
     from textgen.serving.app import make_app
+    from textgen.serving.log import log_to
     from textgen.serving.models import Models
     from textgen.serving.server import address_of, open_socket, serve
 
     console = Console()
+    log_to(console)
     file = None if command.token_file is None else Path(command.token_file)
     access = Access.of(command.host, command.allow_host, command.cors, () if file is None else read_tokens(file))
-    if file is not None and is_readable_by_others(file):
-        console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
     if environment.port is not None:
         access = access.behind_gateway()
-    elif file is None and not is_loopback(command.host):
-        console.warn(
-            f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
-        )
     places = [named_job(name, with_model=True, or_base=True) for name in command.models or (None,)]
     with open_socket(command.host, command.port) as listening:
         models = Models(places)
         app = make_app(models, access, health_route=environment.health_route, predict_route=environment.predict_route)
         address = address_of(listening, command.host)
-        names = " and ".join(model.name for model in models)
-        serve(app, listening, lambda: console.say(f"Serving {names} at {address}; Ctrl-C ends it"))
+        if file is not None and is_readable_by_others(file):
+            console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
+        if file is None and environment.port is None and not is_loopback(command.host):
+            console.warn(
+                f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
+            )
+        names = ", ".join(model.name for model in models)
+        advice = "; Ctrl-C ends it" if console.is_terminal else ""
+        serve(app, listening, lambda: console.say(f"Serving {names} at {address}{advice}"))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from textgen.console import Console, report_failure, writes_log_entries
+from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
-from textgen.formatting import shown
-from textgen.serving import completions, metrics, playground, scores
+from textgen.formatting import one_line, shown
+from textgen.serving import completions, metrics, playground, predict, scores
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
@@ -27,7 +27,7 @@ from textgen.serving.threads import Threads
 if TYPE_CHECKING:
     from textgen.serving.models import Models
 
-Handler = Callable[[Request], Awaitable[Response]]
+_log = logging.getLogger(__name__)
 
 
 def make_app(
@@ -35,7 +35,7 @@ def make_app(
     access: Access | None = None,
     *,
     health_route: str = "/healthz",
-    predict_route: str = "/predict",  # noqa: ARG001
+    predict_route: str = "/predict",
     body_seconds: float = BODY_SECONDS,
 ) -> Starlette:
     """Makes the service.
@@ -48,8 +48,8 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics`, `is_draining`, whether the server is about to end, and what scores and the
-        playground share.
+        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is about to end, and what
+        the playground shares.
     """
     routes = [
         Route("/healthz", _answer_health),
@@ -60,17 +60,18 @@ def make_app(
         Route("/playground/states", playground.answer_states, methods=["POST"]),
         Route("/playground/passages", playground.answer_passages, methods=["POST"]),
         Route("/playground/copies", playground.answer_copies, methods=["POST"]),
+        Route(predict_route, predict.answer, methods=["POST"]),
     ]
     if health_route != "/healthz":
         routes.append(Route(health_route, _answer_health))
     access = Access() if access is None else access
-    figures = metrics.Metrics(lambda: models)
+    figures = metrics.Metrics(models)
 
     def report(method: str, route: str, status: int, seconds: float) -> None:
         figures.answered(route, status)
         if writes_log_entries() and route != health_route:
             fields = {"status": status, "seconds": round(seconds, 3)}
-            Console().say(f"{method} {route} {status}", fields=fields)
+            _log.info("%s %s %d", method, route, status, extra={"fields": fields})
 
     middleware = [
         Middleware(Answers, report=report),
@@ -100,8 +101,8 @@ def make_app(
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.metrics = figures
-    app.state.is_draining = False
     app.state.threads = Threads()
+    app.state.is_draining = False
     app.state.strongest_places = playground.StrongestPlacesOfModels()
     return app
 
@@ -118,7 +119,7 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
     del request
     shown_error = as_request_error(error)
     if isinstance(error, TextgenError) and shown_error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        report_failure("textgen serve", error)
+        _log.warning("a request failed: %s", one_line(error))
     return answer_error(shown_error)
 
 
