@@ -1,8 +1,6 @@
-from __future__ import annotations
-
 import dataclasses
+import json
 
-import httpx
 import numpy as np
 import pytest
 
@@ -17,8 +15,15 @@ LETTERS = "abcdefghij"
 
 
 def ask(served, path, **fields):
+    """Sends a request of the playground."""
+    return served.service.ask("POST", f"/playground/{path}", fields)
+
+
+def found(served, path, **fields):
     """Returns the answer to a request of the playground."""
-    return httpx.post(f"{served.url}/playground/{path}", json=fields, timeout=60)
+    answer = ask(served, path, **fields)
+    assert answer.status == 200
+    return json.loads(answer.body)
 
 
 @pytest.fixture
@@ -47,16 +52,16 @@ def test_the_values_of_a_unit(serve, random_model):
     model = random_model()
     served = serve(model)
     text = "abba\ncafé"
-    values = ask(served, "states", text=text, layer=1, unit=3).json()["values"]
+    values = found(served, "states", text=text, layer=1, unit=3)["values"]
     network = LSTMStep(model)
     expected = units.outputs_of_unit(network, model.vocabulary.encode(text), 1, 3)
     np.testing.assert_allclose(values, expected, atol=1e-4)
-    strongest = ask(served, "states", text=text, layer=1).json()["strongest"]
+    strongest = found(served, "states", text=text, layer=1)["strongest"]
     assert sorted(unit for unit, _ in strongest) == list(range(8))
     assert [unit for unit, _ in strongest] == [unit for unit, _ in sorted(strongest, key=lambda one: -abs(one[1]))]
     assert dict(map(tuple, strongest))[3] == pytest.approx(values[-1], abs=1e-4)
-    assert ask(served, "states", text="", layer=0, unit=0).json() == {"values": []}
-    assert ask(served, "states", text="", layer=0).json() == {"strongest": []}
+    assert found(served, "states", text="", layer=0, unit=0) == {"values": []}
+    assert found(served, "states", text="", layer=0) == {"strongest": []}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_the_values_of_a_unit(serve, random_model):
 def test_a_wrong_field_is_named(serve, job, path, fields, param):
     """A layer or unit that the model lacks, and a missing or ill-typed field, give 400 and its name."""
     refused = ask(serve(job), path, **fields)
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    assert (refused.status, refused.error["param"]) == (400, param)
 
 
 def test_passages_in_which_a_unit_is_strongest(serve, job, monkeypatch):
@@ -93,7 +98,7 @@ def test_passages_in_which_a_unit_is_strongest(serve, job, monkeypatch):
     served = serve(job)
     for layer in range(2):
         for unit in range(8):
-            passages = ask(served, "passages", layer=layer, unit=unit, count=3).json()["passages"]
+            passages = found(served, "passages", layer=layer, unit=unit, count=3)["passages"]
             assert len(passages) == 3
             for passage in passages:
                 assert passage["text"] in training_text_of(job)
@@ -102,17 +107,17 @@ def test_passages_in_which_a_unit_is_strongest(serve, job, monkeypatch):
             peaks = [abs(passage["values"][passage["peak"]]) for passage in passages]
             assert peaks == sorted(peaks, reverse=True)
     assert reads == [0, 1]
-    assert len(ask(served, "passages", layer=0, unit=0).json()["passages"]) == 8
+    assert len(found(served, "passages", layer=0, unit=0)["passages"]) == 8
 
 
 def test_copied_passages(serve, job):
     """Passages of at least 40 characters that are in the training text are found, in code points."""
     copied = training_text_of(job)[1000:1050]
-    found = ask(serve(job), "copies", text=f"😀abc{copied}é").json()["copies"]
-    [passage] = found
+    copies = found(serve(job), "copies", text=f"😀abc{copied}é")["copies"]
+    [passage] = copies
     assert passage["start"] <= 4
     assert passage["end"] in {54, 55}
-    assert ask(serve(job), "copies", text="abc").json() == {"copies": []}
+    assert found(serve(job), "copies", text="abc") == {"copies": []}
 
 
 @pytest.mark.parametrize(("path", "fields"), [("passages", {"layer": 0, "unit": 0}), ("copies", {"text": "abc"})])
@@ -121,6 +126,6 @@ def test_a_text_that_is_not_at_hand(serve, job, random_model, path, fields):
     served = serve(job)
     (job.parent / "book.txt").write_text("something else\n" * 100)
     for refused in (ask(serve(random_model()), path, **fields), ask(served, path, **fields)):
-        assert (refused.status_code, refused.json()["error"]["code"]) == (404, "no_training_text")
-        assert "secret" not in refused.text
-        assert "is not at hand" in refused.json()["error"]["message"]
+        assert (refused.status, refused.error["code"]) == (404, "no_training_text")
+        assert b"secret" not in refused.body
+        assert "is not at hand" in refused.error["message"]

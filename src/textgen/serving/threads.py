@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from textgen.serving.failures import RequestError
 
 P = ParamSpec("P")
@@ -18,6 +21,9 @@ AT_ONCE = 2
 
 MOST = 32
 """The most computations that run or wait. Beyond them, requests are refused."""
+
+_LEFT = 499
+"""The status that is counted for a client that left before its answer; nobody receives it."""
 
 
 class Threads:
@@ -51,3 +57,27 @@ class Threads:
             return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
         finally:
             self._count -= 1
+
+    async def run_for(self, request: Request, function: Callable[[], Response]) -> Response:
+        """Calls a function that makes the answer to a request, as `run` does. If the client leaves while it waits, it is not called.
+
+        Args:
+            request: the request, whose body has been read.
+            function: the function.
+
+        Raises:
+            RequestError: as `run`.
+        """
+        made = asyncio.ensure_future(self.run(function))
+        left = asyncio.ensure_future(_wait_until_client_leaves(request))
+        try:
+            await asyncio.wait([made, left], return_when=asyncio.FIRST_COMPLETED)
+            return await made if made.done() else Response(status_code=_LEFT)
+        finally:
+            made.cancel()
+            left.cancel()
+
+
+async def _wait_until_client_leaves(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
