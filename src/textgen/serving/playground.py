@@ -89,7 +89,8 @@ async def answer_states(request: Request) -> Response:
     def read() -> Response:
         network, ids = model.generator.network, split_text(fields.text, model.generator.model.vocabulary).ids
         if fields.unit is None:
-            return JSONResponse({"strongest": strongest_units(network, ids, fields.layer, _STRONGEST)})
+            strongest = strongest_units(network, ids, fields.layer, _STRONGEST)
+            return JSONResponse({"strongest": [[unit, round(value, _DIGITS)] for unit, value in strongest]})
         return JSONResponse({"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())})
 
     return await _threads(request).run_for(request, read)
