@@ -20,6 +20,15 @@ def novelty(text, tokenizer, training=TRAINING):
     return measure_novelty(text, CopyIndex.build(tokenizer.plain(training)), tokenizer)
 
 
+def stitched(tokenizer, seed):
+    """Returns a training text of random words, and a text stitched together from pieces of it."""
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
+    training = " ".join(rng.choices(words, k=2000))
+    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
+    return training, tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
+
+
 def test_characters_by_hand():
     """45 characters have six spans of 40 consecutive ones; if the first 42 are copied, so are three of the spans."""
     text = TRAINING[7:49] + "XYZ"
@@ -72,11 +81,7 @@ def test_the_number_of_spans(tokenizer, text, spans):
 @pytest.mark.parametrize("seed", range(4))
 def test_spans_are_those_found_by_trying(tokenizer, seed):
     """For a text stitched together from pieces, the share equals that of a search span by span."""
-    rng = random.Random(seed)  # noqa: S311 - not a secret
-    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
-    training = " ".join(rng.choices(words, k=2000))
-    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
-    text = tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
+    training, text = stitched(tokenizer, seed)
     if tokenizer is CHAR:
         spans = [text[start : start + 40] for start in range(len(text) - 39)]
     else:
@@ -162,11 +167,7 @@ def test_copied_passages_have_the_case_and_places_of_the_text():
 @pytest.mark.parametrize("seed", range(6))
 def test_copied_passages_are_those_of_the_novelty(tokenizer, seed):
     """A span counts as copied if it is in one of the passages, which the training text contains and which cannot be longer."""
-    rng = random.Random(seed)  # noqa: S311 - not a secret
-    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
-    training = " ".join(rng.choices(words, k=2000))
-    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
-    text = tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
+    training, text = stitched(tokenizer, seed)
     vocabulary = Vocabulary(("", "[UNK]", *dict.fromkeys(tokenizer.split(training))), tokenizer)
     found = find_copies(split_text(text, vocabulary), CopyIndex.build(tokenizer.plain(training)))
     if tokenizer is CHAR:

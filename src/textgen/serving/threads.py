@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from textgen.serving.failures import RequestError
+from textgen.serving.leaving import LEFT, ends_before_client_leaves
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,9 +22,6 @@ AT_ONCE = 2
 
 MOST = 32
 """The most computations that run or wait. Beyond them, requests are refused."""
-
-_LEFT = 499
-"""The status that is counted for a client that left before its answer; nobody receives it."""
 
 
 class Threads:
@@ -69,15 +67,4 @@ class Threads:
             RequestError: as `run`.
         """
         made = asyncio.ensure_future(self.run(function))
-        left = asyncio.ensure_future(_wait_until_client_leaves(request))
-        try:
-            await asyncio.wait([made, left], return_when=asyncio.FIRST_COMPLETED)
-            return await made if made.done() else Response(status_code=_LEFT)
-        finally:
-            made.cancel()
-            left.cancel()
-
-
-async def _wait_until_client_leaves(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+        return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)
