@@ -32,6 +32,7 @@ from textgen.serving.completion_request import (
     refusing,
 )
 from textgen.serving.failures import RequestError
+from textgen.serving.leaving import LEFT, ends_before_client_leaves
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Models, ServedModel
 from textgen.serving.streaming import EventStream
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.generation import Sample
     from textgen.generation.row import Row
-
-_LEFT = 499
-"""The status that is counted for a client that left before its answer; nobody receives it."""
 
 
 class Usage(Struct):
@@ -150,7 +148,7 @@ async def answer(request: Request) -> Response:
         return EventStream(started, request.app.state.metrics)
     completion = await complete(request, fields)
     if completion is None:
-        return Response(status_code=_LEFT)
+        return Response(status_code=LEFT)
     return Response(msgspec.json.encode(completion), media_type="application/json")
 
 
@@ -169,7 +167,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
     """
     started = await _start(request, fields)
     try:
-        if not await _ends_before_client_leaves(started.texts, request):
+        if not await ends_before_client_leaves(started.texts.wait_for_end(), request):
             return None
         if started.texts.error is not None:
             raise started.texts.error
@@ -177,23 +175,6 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         return started.completion(choices, started.usage())
     finally:
         started.close(request.app.state.metrics)
-
-
-async def _ends_before_client_leaves(texts: Texts, request: Request) -> bool:
-    """Waits until texts have ended, and returns True, or until the client leaves, and returns False."""
-    ended = asyncio.ensure_future(texts.wait_for_end())
-    left = asyncio.ensure_future(_wait_until_client_leaves(request))
-    try:
-        await asyncio.wait([ended, left], return_when=asyncio.FIRST_COMPLETED)
-        return texts.is_done
-    finally:
-        ended.cancel()
-        left.cancel()
-
-
-async def _wait_until_client_leaves(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion:
