@@ -72,7 +72,7 @@ def open_start(init_from: str) -> Start:
     if init_from == BASE:
         return Start(BASE, open_model(base_path()), "from the base model")
     try:
-        place = find_job(init_from)
+        place = find_job(init_from, "name a job, a model file or base")
     except MissingError as error:
         raise MissingError(f"cannot start from {named('init_from')} {init_from}: {error}") from error
     return Start(place, open_model(place), f"from {place}")
