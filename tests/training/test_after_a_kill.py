@@ -8,6 +8,8 @@ from tests.training.conftest import train_tiny, write_book
 from textgen.generation import read_model
 from textgen.jobs import JobDirectory
 
+pytestmark = pytest.mark.compiled
+
 SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4, "dropout": 0.3, "sample_length": 30}
 
 

@@ -64,6 +64,7 @@ def test_training_learns(run):
     assert summary["valid_loss"] < 0.5 * first["valid_loss"]
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "kind",
     [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"precision": "mixed_float16"}],

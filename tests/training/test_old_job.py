@@ -8,6 +8,8 @@ import pytest
 from textgen.generation import read_model
 from textgen.jobs import CheckpointStore, JobState
 
+pytestmark = pytest.mark.compiled
+
 OLD = Path(__file__).with_name("old_job")
 """A job that version 0.1.0 had begun when it was killed, and what came of it there without the kill.
 

@@ -7,6 +7,8 @@ from textgen.config import TrainingConfig
 from textgen.training.attempt import compile_model
 from textgen.training.validator import Validator
 
+pytestmark = pytest.mark.compiled
+
 TOKENS = 7
 
 
