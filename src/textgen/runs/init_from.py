@@ -14,7 +14,7 @@ from textgen.corpus import UNKNOWN_ID, Corpus, count_tokens
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory
-from textgen.planning import SHAPE_SETTINGS
+from textgen.planning import shape_values
 from textgen.runs.existing_job import START_OVER
 from textgen.runs.find_job import BASE, base_path, find_job
 from textgen.storage import is_bucket
@@ -51,9 +51,7 @@ class Start:
     @property
     def shape(self) -> dict[str, Any] | None:
         """The settings that shape the model's network; None if training starts from scratch."""
-        if self.model is None:
-            return None
-        return {name: getattr(self.model.shape, name) for name in SHAPE_SETTINGS}
+        return None if self.model is None else shape_values(self.model.shape)
 
 
 def open_start(init_from: str) -> Start:
