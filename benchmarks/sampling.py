@@ -9,22 +9,17 @@ with two BLAS threads. On a busy machine, two threads are slow.
 PyTorch is measured only if it is installed (`pip install torch`). It is not a dependency of textgen.
 
     python benchmarks/sampling.py
-    python benchmarks/sampling.py --against CHECKOUT
-
-With `--against`, it only compares this version with another one, in turns: a checkout with its own `.venv`. These rates are per
-second of CPU time, which depends less on other processes.
 """
 
 import itertools
 import json
 import os
-import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
@@ -324,9 +319,6 @@ HEAVY = ("torch_stream", "keras_predict", "keras_loop")
 NAIVE = ["textgen_stream", "naive", "naive_with_our_sampler"]
 LIGHT = ["textgen_stream", "textgen_batch", "naive", "naive_with_our_sampler"]
 READERS = ("prompts_in_turn", "prompts_together")
-AGAINST = {"textgen_stream": 50e6, "textgen_batch": 200e6, "textgen_prompt": 100e6}
-"""What to compare with another version, and how many numbers the recurrent matrices have for all characters of a turn."""
-TURNS = 20
 
 
 def measure(path: Path, names: list[str]) -> dict[str, float]:
@@ -480,36 +472,6 @@ def serve(path: Path) -> None:
         print(time.process_time() - began, flush=True)
 
 
-def print_against(directory: Path, checkout: Path) -> None:
-    """Compares this version with another one, in turns."""
-    scripts = {"other": checkout / ".venv/bin", "this": Path(sysconfig.get_path("scripts"))}
-    for state_size, layers in SIZES:
-        path = directory / f"{state_size}.safetensors"
-        write_random_model(path, state_size, layers, one_hot=False)
-        print(
-            f"{layers} layers of {state_size}, this version relative to {checkout}: best of {TURNS} turns, and median"
-        )
-        with Server(scripts["other"] / "python", path) as other, Server(scripts["this"] / "python", path) as this:
-            for name, numbers in AGAINST.items():
-                count = int(numbers / (layers * state_size**2))
-                print_ratio(name, [lambda of=of: of.measure(name, count) for of in (other, this)], TURNS)  # noqa: B023 - called at once
-        first = [
-            lambda folder=folder: seconds_to_first_character(path, folder)[0]  # noqa: B023 - called at once
-            for folder in scripts.values()
-        ]
-        print_ratio("first character", first, ROUNDS)
-
-
-def print_ratio(name: str, seconds: Sequence[Callable[[], float]], turns: int) -> None:
-    """Prints how many times as fast the second of two functions is as the first."""
-    found: list[list[float]] = [[], []]
-    for turn in range(turns):
-        for index in (0, 1) if turn % 2 else (1, 0):
-            found[index].append(seconds[index]())
-    best, median = ([function(each) for each in found] for function in (min, statistics.median))
-    print(f"  {name:24}{best[0] / best[1]:>8.3f} x{median[0] / median[1]:>8.3f} x")
-
-
 def main() -> None:
     """Prints all tables, or, with `--measure` and `--serve`, what another process of this script asks for."""
     if sys.argv[1:2] == ["--measure"]:
@@ -517,10 +479,6 @@ def main() -> None:
         return
     if sys.argv[1:2] == ["--serve"]:
         serve(Path(sys.argv[2]))
-        return
-    if sys.argv[1:2] == ["--against"]:
-        with tempfile.TemporaryDirectory() as directory:
-            print_against(Path(directory), Path(sys.argv[2]).resolve())
         return
     with tempfile.TemporaryDirectory() as directory:
         small = Path(directory) / "small.safetensors"

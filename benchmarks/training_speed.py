@@ -27,6 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+STORY = str(Path(__file__).parents[1] / "data" / "story.txt")
 SHAPES = ("128/2/50/50", "256/2/64/64", "512/2/100/64", "384/1/64/16")
 SIZES = ("64/1/64/16", "128/1/64/16", "256/1/64/16", "384/1/64/16", "512/1/64/16", "768/1/64/16", "1024/1/64/16")
 SECONDS = 4.0
@@ -213,11 +214,13 @@ def measure(side: str, text: str, shape: str) -> float:
     return best
 
 
-def run(python: str, side: str, text: str, shape: str, cores: int) -> float:
-    """Returns the tokens per second of one program in its own process, on N cores."""
+def run(python: str, side: str, text: str, shape: str, cores: int | None = None) -> float:
+    """Returns the tokens per second of one program in its own process, on N cores; None for all."""
+    all_cores = os.cpu_count() or 1
+    cores = cores or all_cores
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(cores)}
     command = [python, __file__, text, "--side", side, "--shape", shape]
-    if cores < (os.cpu_count() or 1):
+    if cores < all_cores:
         command = ["taskset", "--cpu-list", f"0-{cores - 1}", *command]
         environment["TF_NUM_INTRAOP_THREADS"] = environment["TF_NUM_INTEROP_THREADS"] = str(cores)
     done = subprocess.run(command, check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -227,7 +230,7 @@ def run(python: str, side: str, text: str, shape: str, cores: int) -> float:
 def main() -> None:
     """Prints a table or, for a single program, its figure."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("text", nargs="?", default=str(Path(__file__).parents[1] / "data" / "story.txt"))
+    parser.add_argument("text", nargs="?", default=STORY)
     parser.add_argument("--torch", metavar="PYTHON")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", action="store_true")

@@ -3,6 +3,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import uuid
 
@@ -44,6 +45,25 @@ def own_signals():
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def no_graphs_left():
+    """Frees the graphs of the models that a test has trained.
+
+    TensorFlow registers a gradient for each function that it traces, under a name that is used once, and never removes it. The
+    gradient keeps the function's graph, which is several megabytes per model.
+    """
+    yield
+    if "tensorflow" not in sys.modules:
+        return
+    from tensorflow.python.framework import ops
+
+    gradients = ops.gradient_registry._registry
+    if used_once := [name for name in gradients if name.rpartition("-")[2].isdigit()]:
+        for name in used_once:
+            del gradients[name]
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -27,30 +27,34 @@ class Kind:
         dropout: as in `TrainingConfig`, like the other two.
         optimizer: `adam` or `sgd`.
         language_model: `char` or `word`.
+        from_base: whether training starts from the base model, which has a shape of its own.
     """
 
     number: int
     dropout: float
     optimizer: str
     language_model: str
+    from_base: bool = False
 
     @property
     def name(self) -> str:
         """The name in the table and for `--kinds`."""
-        return f"{'dropout' if self.dropout else 'plain'}-{self.optimizer}-{self.language_model}"
+        start = "base" if self.from_base else "dropout" if self.dropout else "plain"
+        return f"{start}-{self.optimizer}-{self.language_model}"
 
     @property
     def arguments(self) -> list[str]:
         """The arguments of `textgen-train` besides the text and the job directory, for a few seconds of steps."""
-        save_steps, eval_steps = RHYTHMS[self.number % len(RHYTHMS)]
+        # The base model is large, so that saving it takes longer than a step.
+        save_steps, eval_steps = RHYTHMS[-1] if self.from_base else RHYTHMS[self.number % len(RHYTHMS)]
         layers, lstm_state_size = SHAPES[self.number % len(SHAPES)]
+        model = {"init_from": "base"} if self.from_base else {"layers": layers, "lstm_state_size": lstm_state_size}
         values = {
             "dropout": self.dropout,
             "optimizer": self.optimizer,
             "language_model": self.language_model,
             "learning_rate": 1 if self.optimizer == "sgd" else 0.01,
-            "layers": layers,
-            "lstm_state_size": lstm_state_size,
+            **model,
             "batch_size": 4,
             "unroll_steps": 8,
             "max_steps": 160,
@@ -61,7 +65,9 @@ class Kind:
         return ["--deterministic", *(f"--{name}={value}" for name, value in values.items())]
 
 
-KINDS: Sequence[Kind] = tuple(
-    Kind(number, *combination)
-    for number, combination in enumerate(itertools.product((0.3, 0.0), ("adam", "sgd"), ("char", "word")))
+_SMALL = tuple(itertools.product((0.3, 0.0), ("adam", "sgd"), ("char", "word")))
+
+KINDS: Sequence[Kind] = (
+    *(Kind(number, *combination) for number, combination in enumerate(_SMALL)),
+    Kind(len(_SMALL), 0.3, "adam", "char", from_base=True),
 )

@@ -178,14 +178,14 @@ def test_without_config_the_rest_is_listed(job, inspect):
     [
         ("nowhere", 66, "there is neither nowhere nor job/nowhere; "),
         ("empty", 66, "empty is not a job"),
-        ("file", 2, "JOB must be the directory of a job"),
+        ("file", 78, "cannot use file: it is damaged or no model file"),
         ("gs://bucket/job", 2, "JOB must be a local path"),
         ("", 2, "JOB must not be empty"),
     ],
 )
 @pytest.mark.usefixtures("job")
 def test_bad_input_is_one_line(name, code, message, inspect):
-    """A path that is not a job is refused in one line."""
+    """A path that is neither a job nor a model file is refused in one line."""
     Path("empty").mkdir()
     Path("file").touch()
     found, out, err = inspect(name)

@@ -101,7 +101,7 @@ def test_retry_undo_and_show(session, writes):
     assert out == f"{first}\n{writes(first, 2)}\n{again}\n{first}{again}\n{first}\n\n"
     assert err == (
         f"The text now ends with {first!r}\nThe text is empty.\n"
-        "textgen-sample: error: there is no passage yet; type a line, or press Enter to let the model start\n"
+        "textgen-sample: error: there is no passage yet; write one first\n"
     )
 
 
@@ -143,7 +143,7 @@ def test_set_alone_shows_every_setting(session):
         ("/undo 3", "/undo takes no value, got '3'"),
         ("/undo", "there is no passage yet"),
         ("/retry", "there is no passage yet"),
-        ("/set lenght 3", "there is no setting 'lenght'; did you mean length?"),
+        ("/set lenght 3", "there is no setting --lenght; did you mean length?"),
         ("/set length -3", "--length must be at least 0, got -3"),
         ("/temperature hot", "--temperature must be a number, got 'hot'"),
         ("/set top_p 1.5", "--top_p must be above 0 and at most 1, got 1.5"),

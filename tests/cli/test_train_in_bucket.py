@@ -101,9 +101,9 @@ RESTARTED = "Vertex AI restarts the job, which then resumes; if it does not, sub
 @pytest.mark.parametrize(
     ("environment", "code", "advice"),
     [
-        ({}, 75, "run the same command again to resume"),
+        pytest.param({}, 75, "run the same command again to resume", marks=pytest.mark.slow),
         ({"CLOUD_ML_JOB_ID": "7"}, 134, RESTARTED),
-        ({"CLUSTER_SPEC": CLUSTER_SPEC}, 134, RESTARTED),
+        pytest.param({"CLUSTER_SPEC": CLUSTER_SPEC}, 134, RESTARTED, marks=pytest.mark.slow),
     ],
     ids=["at home", "in the cloud", "in the cloud, without a job's id"],
 )
@@ -123,6 +123,7 @@ def test_sigterm_waits_for_the_last_upload(text, bucket, paused, environment, co
     assert (state(bucket)["steps"], state(bucket)["status"]) == (step, "stopped")
 
 
+@pytest.mark.slow
 def test_a_preempted_job_waits_to_be_killed(text, bucket, paused):
     """After SIGTERM a cloud job saves and waits for SIGKILL, because Vertex AI restarts preempted jobs more often."""
     process = paused(text, to_be_killed=10 * HANG_SECONDS, CLOUD_ML_JOB_ID="7")
@@ -138,7 +139,7 @@ def test_a_preempted_job_waits_to_be_killed(text, bucket, paused):
 
 @pytest.mark.parametrize(
     ("number", "environment"),
-    [(signal.SIGINT, {}), (signal.SIGTERM, {"CLOUD_ML_JOB_ID": "7"})],
+    [(signal.SIGINT, {}), pytest.param(signal.SIGTERM, {"CLOUD_ML_JOB_ID": "7"}, marks=pytest.mark.slow)],
     ids=["Ctrl-C at home", "SIGTERM in the cloud"],
 )
 def test_a_signal_during_the_last_save_abandons_nothing(text, bucket, paused, number, environment):
@@ -152,6 +153,7 @@ def test_a_signal_during_the_last_save_abandons_nothing(text, bucket, paused, nu
     assert bucket.blob(f"job/{NAME}/model.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_signal_before_the_test_text_abandons_nothing(bucket, paused, tmp_path):
     """A signal before the evaluation of the test text stops the job with its last checkpoint uploaded."""
     for part in ("train", "valid", "test"):

@@ -13,11 +13,11 @@ from textgen.corpus import (
     Sources,
     Vocabulary,
     corpus,
+    decoding,
     find_sources,
     make_tokenizer,
     open_corpus,
     open_sections,
-    reading,
     replace_vocabulary,
     sections,
 )
@@ -82,7 +82,7 @@ def test_split_is_capped(folder, monkeypatch):
 def test_read_twice(folder, monkeypatch, model, valid):
     """A text is read at most twice, except for its first piece."""
     read = 0
-    read_chunks = reading.read_chunks
+    read_chunks = decoding.read_chunks
 
     def count(*arguments):
         nonlocal read
@@ -261,7 +261,7 @@ def test_sha256_is_made_of_the_texts_and_the_places(folder):
 def test_sections_are_read_once(folder, monkeypatch, valid):
     """Without a vocabulary, a text is read once."""
     read = []
-    read_chunks = reading.read_chunks
+    read_chunks = decoding.read_chunks
 
     def note(path, *arguments):
         read.append(path.name)

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from textgen.config import TrainingConfig
-from textgen.planning import SHAPE_SETTINGS, ModelShape
+from textgen.planning import SHAPE_SETTINGS, ModelShape, shape_values
 from textgen.planning.cells import CELLS
 from textgen.planning.model_shape import tensors_of_layer
 
@@ -89,7 +89,7 @@ def test_a_shape_is_made_from_settings_and_gives_them_back():
     config = TrainingConfig(layers=3, lstm_state_size=9, embedding_size=4, num_proj=2, dropout=0.5)
     shape = ModelShape.of(vars(config), 11)
     assert shape == ModelShape(layers=3, lstm_state_size=9, embedding_size=4, num_proj=2, vocabulary_size=11)
-    assert shape.settings == {name: getattr(config, name) for name in SHAPE_SETTINGS}
+    assert shape.settings == shape_values(config) == shape_values(shape)
     assert ModelShape.of(shape.settings, 11) == shape
     other = dataclasses.replace(shape, cell="gru")
     assert ModelShape.of(other.settings, 11) == other

@@ -211,17 +211,22 @@ def test_a_job_of_an_earlier_version_resumes_as_it_began(training, arguments, mi
 
 
 def test_a_job_keeps_its_passes_and_patience(capsys, training):
-    """A second run has the limits that were chosen for the first, unless they are given, or time is not its limit."""
+    """A second run has the limits of the first, unless they are given, or time is not its limit; the plan prints that they are kept."""
     arguments = ["--device=cpu", "--lstm_state_size=8"]
     assert main(["book.txt", *arguments, "--patience=9", "--epochs=20", "--minutes=3"]) == 0
     capsys.readouterr()
-    for more, limit in [
-        (["--minutes=30"], "20 epochs, 30 minutes or 9 evaluations without improvement"),
-        (["--minutes=30", "--patience=none"], "20 epochs or 30 minutes"),
-        ([], "20 epochs, 5 minutes or 9 evaluations without improvement"),
-        (["--epochs=40"], "40 epochs"),
+    for more, limit, kept in [
+        (["--minutes=30"], "20 epochs, 30 minutes or 9 evaluations without improvement", "epochs 20, patience 9"),
+        (["--minutes=30", "--patience=none"], "20 epochs or 30 minutes", "epochs 20"),
+        ([], "20 epochs, 5 minutes or 9 evaluations without improvement", "epochs 20, patience 9"),
+        (["--epochs=40"], "40 epochs", ""),
+        (["--fresh", "--epochs=20", "--minutes=3"], "20 epochs, 3 minutes or 5 evaluations without improvement", ""),
     ]:
-        assert f"  limit      {limit}\n" in plan(capsys, *arguments, *more)
+        said = plan(capsys, *arguments, *more)
+        assert f"  limit      {limit}\n" in said
+        assert [line for line in said.splitlines() if line.startswith("  kept")] == (
+            [f"  kept       {kept}: as in the last run"] if kept else []
+        )
 
 
 @pytest.mark.parametrize("limit", ["--epochs=2", "--max_steps=9"])

@@ -160,13 +160,15 @@ def test_the_base_model_is_exported_into_the_current_folder(tmp_path, run, monke
     assert list(path.parent.iterdir()) == beside
 
 
-def test_the_base_model_cannot_be_inspected(tmp_path, run, monkeypatch, install_base, random_model):
-    """The base model has no job to inspect."""
+def test_the_base_model_is_inspected(tmp_path, run, monkeypatch, install_base, random_model):
+    """`base` is verified like any model file."""
     monkeypatch.chdir(tmp_path)
     path = install_base(random_model())
     code, out, err = run(inspect, "base")
-    assert (code, out) == (2, "")
-    assert f"JOB must be the directory of a job, got {path}, which is a file" in err
+    assert (code, err) == (0, "")
+    assert out.startswith(f"{path}:\n  shape ")
+    assert out.endswith(f"{read_model(path).sha256}, verified\n")
+    assert run(inspect, str(path)) == (code, out, err)
 
 
 @pytest.mark.parametrize("arguments", [["base"], [], ["base", "--interactive"]])

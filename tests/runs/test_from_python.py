@@ -204,6 +204,7 @@ def test_many_models_in_one_process_give_no_warning(here):
         ({"texts": ["book.txt"]}, "there is no setting texts; did you mean text?", "texts"),
         ({"dry_run": True}, "there is no setting dry_run", "dry_run"),
         ({"xyzzy": 1}, "there is no setting xyzzy; help(textgen.train) lists them", "xyzzy"),
+        ({"use_fp16": True}, "there is no setting use_fp16; use precision mixed_float16 instead", "precision"),
         ({"layers": 0}, "layers must be at least 1 and at most 64, got 0", "layers"),
         ({"layers": 1.5}, "layers must be a whole number, got 1.5", "layers"),
         ({"layers": np.float32(1.5)}, "layers must be a whole number, got 1.5", "layers"),
@@ -212,8 +213,8 @@ def test_many_models_in_one_process_give_no_warning(here):
         ({"job_dir": b"x"}, "job_dir must be text, got b'x'", "job_dir"),
         ({"config": "absent"}, "config absent is neither a file nor a preset", "config"),
         (
-            {"init_from": "absent"},
-            "cannot start from init_from absent: there is neither absent nor job/absent",
+            {"init_from": "xyz"},
+            "cannot start from init_from xyz: there is neither xyz nor job/xyz; name a job, a model file or base",
             "init_from",
         ),
         ({"data_dir": "."}, "text and data_dir cannot be combined", "data_dir"),

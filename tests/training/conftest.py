@@ -9,6 +9,7 @@ from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import find_sources, open_corpus
 from textgen.jobs import CheckpointStore, JobDirectory
+from textgen.model import tensorflow_ops
 from textgen.signals import Signals
 from textgen.training import train
 
@@ -47,6 +48,16 @@ def write_book(place):
     path = place / "book.txt"
     path.write_text("".join(f"{SENTENCES[(7 * line) % 5]}\n" for line in range(120)))
     return path
+
+
+@pytest.fixture(autouse=True)
+def compiler(request, monkeypatch):
+    """Only tests with the mark `compiled` let XLA compile, because compiling a tiny model takes longer than training it.
+
+    XLA also keeps everything that it has compiled until the process ends.
+    """
+    if request.node.get_closest_marker("compiled") is None:
+        monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: False)
 
 
 @pytest.fixture
@@ -94,7 +105,7 @@ def run(tmp_path, book):
 
 @pytest.fixture(scope="session")
 def jobs_by_values():
-    """The jobs that `begun` has trained, by their settings."""
+    """The jobs that `begun` has trained, by their settings and whether XLA compiled them."""
     return {}
 
 
@@ -103,7 +114,7 @@ def begun(tmp_path, tmp_path_factory, jobs_by_values):
     """A function like `run`, for a new job that tests only begin with or compare with: it is trained once and copied."""
 
     def start(job="job", **values):
-        key = frozenset(values.items())
+        key = (tensorflow_ops._has_compiler(), frozenset(values.items()))
         if key not in jobs_by_values:
             place = tmp_path_factory.mktemp("begun")
             jobs_by_values[key] = train_tiny(place, "job", write_book(place), **values)

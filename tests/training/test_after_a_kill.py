@@ -8,6 +8,8 @@ from tests.training.conftest import train_tiny, write_book
 from textgen.generation import read_model
 from textgen.jobs import JobDirectory
 
+pytestmark = pytest.mark.compiled
+
 SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4, "dropout": 0.3, "sample_length": 30}
 
 
@@ -42,13 +44,13 @@ def killed(tmp_path, tmp_path_factory, halves):
 
 
 def lines_of(job):
-    """The lines of metrics.jsonl without the values that depend on the clock."""
+    """Returns the lines of metrics.jsonl without the values that depend on the clock."""
     lines = [json.loads(line) for line in job.metrics.read_text().splitlines()]
     return [{name: line[name] for name in line if name not in {"seconds", "tokens_per_second"}} for line in lines]
 
 
 def curve(job, text, name):
-    """The points of a curve as TensorBoard reads them."""
+    """Returns the points of a curve as TensorBoard reads them."""
     events = EventAccumulator(str(job.logs / text), size_guidance={"tensors": 0}).Reload()
     return [(event.step, bytes(event.tensor_proto.tensor_content)) for event in events.Tensors(name)]
 

@@ -10,6 +10,8 @@ import pytest
 from textgen.cli import sample, train
 from textgen.generation import read_model, write_model
 
+pytestmark = pytest.mark.compiled
+
 EARLIER = Path(__file__).parents[1] / "earlier"
 COMMON = [
     *("book.txt", "--init_from=none", "--batch_size=4", "--unroll_steps=8", "--sample_length=20", "--device=cpu"),

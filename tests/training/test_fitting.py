@@ -64,6 +64,7 @@ def test_training_learns(run):
     assert summary["valid_loss"] < 0.5 * first["valid_loss"]
 
 
+@pytest.mark.compiled
 @pytest.mark.parametrize(
     "kind",
     [{}, {"optimizer": "sgd", "learning_rate": 0.5}, {"layers": 2, "layer_norm": True}, {"precision": "mixed_float16"}],
@@ -111,7 +112,7 @@ def test_other_values_keep_the_model_and_are_printed(run, begun):
     ],
 )
 def test_the_minutes_that_applied_are_said(run, begun, old, new, said):
-    """Where nothing limited the job, five minutes did, and that is what it was."""
+    """A job without limits was limited to five minutes, which the message gives as the earlier limit."""
     _, job, _ = begun(max_steps=4)
     store = CheckpointStore(job.checkpoints)
     kept = store.read(4)
@@ -129,7 +130,7 @@ def test_dropout_that_comes_later_begins_with_fresh_random_numbers(run):
 
 
 def test_dropout_follows_the_passes_and_is_kept(run, last_bytes):
-    """Without a value it is that for the passes that steps or epochs give, and an interrupted run ends as an uninterrupted one."""
+    """Without a value, dropout suits the passes that the steps or epochs make, and an interrupted run ends like an uninterrupted one."""
     settings = {"max_steps": 60, "eval_steps": 10, "lr_decay_steps": 1000}
 
     def stop(evaluation):
@@ -153,7 +154,7 @@ def test_dropout_follows_the_passes_and_is_kept(run, last_bytes):
 
 
 def test_a_checkpoint_of_an_earlier_version_resumes(run):
-    """It lacks the newer values and settings, which are then as they were; no line says that they have changed."""
+    """It lacks newer values and settings, which get the values of that time; no message says that they changed."""
     old = {"dropout": 0.3, "minutes": None, "patience": None}
     _, job, _ = run(max_steps=4, **old)
     store = CheckpointStore(job.checkpoints)
@@ -231,7 +232,7 @@ def test_a_word_model_trains_and_samples(run):
 
 @pytest.mark.parametrize(("language_model", "known"), [("word", {" ": [";"]}), ("char", None)])
 def test_a_model_of_words_knows_what_follows_white_space(run, tmp_path, language_model, known):
-    """The model file has what the training text has there, and the samples while it learns keep to it."""
+    """The model file records what follows white space in the training text, and samples during training obey it."""
     text = tmp_path / "french.txt"
     text.write_text("Le gardien dort ; la mer monte, et personne ne vient.\n" * 60)
     _, job, _ = run(text=text, language_model=language_model, unroll_steps=5, sample_length=400)

@@ -1,4 +1,4 @@
-"""Memory freed by one step is reused by the next, and running out of memory gives one line."""
+"""Memory freed by one step is reused by the next, and running out of memory ends in one line."""
 
 import ctypes
 import os
@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 import pytest
+
+pytestmark = pytest.mark.slow
 
 PIECES = """
 import ctypes
@@ -63,7 +65,7 @@ def limited(tmp_path):
     return train
 
 
-def test_a_model_that_does_not_fit_is_said_in_a_line(limited):
+def test_a_model_that_does_not_fit_ends_in_one_line(limited):
     """The message is the same if the weights themselves do not fit, before any step."""
     done = limited(400)
     assert done.returncode == 69
@@ -73,6 +75,6 @@ def test_a_model_that_does_not_fit_is_said_in_a_line(limited):
     assert "; lower --batch_size, --unroll_steps or --lstm_state_size" in last
 
 
-def test_who_turns_the_pool_off_is_obeyed(limited):
-    """Without the pool, its limit has no effect."""
+def test_the_memory_pool_can_be_turned_off(limited):
+    """A user can turn the pool off; its limit then has no effect."""
     assert limited(400, TF_CPU_ALLOCATOR_USE_BFC="false").returncode == 0

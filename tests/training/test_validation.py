@@ -7,11 +7,13 @@ from textgen.config import TrainingConfig
 from textgen.training.attempt import compile_model
 from textgen.training.validator import Validator
 
+pytestmark = pytest.mark.compiled
+
 TOKENS = 7
 
 
 def oracle(model, ids):
-    """The nats of a text read as one stream, token by token."""
+    """Returns the nats of a text that is read as one stream, token by token."""
     from textgen.corpus import Vocabulary, make_tokenizer
     from textgen.generation import LSTMStep
     from textgen.training.capture import capture_model
@@ -67,7 +69,7 @@ def test_validation_leaves_the_training_states_alone_and_repeats(model):
 
 
 def test_the_share_of_unknown_tokens_is_counted(model):
-    """The scores have the share of [UNK] in the text."""
+    """The scores include the share of [UNK] in the text."""
     ids = np.array([2, 1, 3, 1, 2, 3, 2, 2], np.uint8)
     config = TrainingConfig(lstm_state_size=5, layers=2, batch_size=1, unroll_steps=4)
     assert Validator(config, TOKENS, ids, characters=16)(model).unknown_share == 0.25

@@ -1,4 +1,4 @@
-"""`textgen inspect`: verifies the files of a job."""
+"""`textgen inspect`: verifies the files of a job, or a model file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textgen.cli.standard_output import encode_output
 from textgen.config import InspectCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible
-from textgen.errors import FormatError, MissingError, TextgenError, UsageError
+from textgen.errors import FormatError, MissingError, TextgenError
 from textgen.formatting import count, not_comparable, one_line
 from textgen.runs.places import refuse_bucket
 
@@ -43,7 +43,7 @@ def make_parser() -> Parser:
         f"{PROGRAM} [JOB]",
         "Verify the settings, the vocabulary, the state, the checkpoints and the model file of a job, and print\n"
         "what they contain. The exit code is 78 if one is damaged. Training resumes from the checkpoint marked\n"
-        "newest usable.",
+        "newest usable. If JOB is a model file, that file is verified.",
     )
     parser.add_settings(InspectCommand)
     parser.add_help_and_version()
@@ -58,9 +58,22 @@ def _inspect(arguments: Sequence[str]) -> None:
     from textgen.cli.named_job import named_job
 
     path = Path(named_job(command.job, with_model=False))
-    if not path.is_dir():
-        raise UsageError(f"JOB must be the directory of a job, got {path}, which is a file; name the directory")
+    if path.is_dir():
+        _inspect_job(path)
+    else:
+        _inspect_model_file(path)
 
+
+def _inspect_model_file(path: Path) -> None:
+    from textgen.generation import read_model
+
+    model = read_model(path)
+    encode_output("backslashreplace")
+    _say(f"{path}:")
+    _say_description(model, path)
+
+
+def _inspect_job(path: Path) -> None:
     from textgen.jobs import CheckpointStore, JobDirectory, inspect_checkpoints, job_facts
 
     job = JobDirectory(path)
@@ -142,9 +155,14 @@ def _say_model(job: JobDirectory) -> str | None:
         _say(f"model file: {error}")
         return str(error)
     _say("model file:")
-    for name, text in _describe(model, job.model.stat().st_size).items():
-        _say(f"  {name:11}{text}")
+    _say_description(model, job.model)
     return None
+
+
+def _say_description(model: ModelFile, path: Path) -> None:
+    """Prints the lines that describe a model file."""
+    for name, text in _describe(model, path.stat().st_size).items():
+        _say(f"  {name:11}{text}")
 
 
 def _describe(model: ModelFile, size: int) -> dict[str, str]:

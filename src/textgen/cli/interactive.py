@@ -13,7 +13,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textgen.cli.draft import Draft
 from textgen.cli.editor import edit, find_editor
 from textgen.cli.prompt_text import say_changes
 from textgen.cli.sample import PROGRAM
@@ -22,6 +21,7 @@ from textgen.config import SamplingConfig
 from textgen.console import Console, report_failure
 from textgen.errors import TextgenError, UsageError, from_os_error
 from textgen.formatting import described, nearest, shown
+from textgen.generation.draft import Draft
 from textgen.runs.places import refuse_bucket
 from textgen.storage import write_atomic
 

@@ -1,14 +1,10 @@
-"""Finds the job that a command works on: the named one, or the newest."""
+"""Finds the job that a command works on, with the words of the command line: the named one, or the newest."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textgen.cli.typed import typed
-from textgen.config import JobsCommand
 from textgen.console import Console
-from textgen.errors import MissingError
-from textgen.runs.find_job import find_job, has_model, jobs_below
+from textgen.runs.find_job import find_job, find_newest_job
 from textgen.storage import base_path
 
 
@@ -29,20 +25,15 @@ def named_job(given: str | None, *, with_model: bool, or_base: bool = False, adv
     """
     if given is not None:
         return find_job(given, f"{typed('textgen')} jobs lists all jobs{advice}")
-    directory = JobsCommand.directory
-    jobs = jobs_below(Path(directory))
-    if not jobs and or_base:
+    to_follow = f"{typed('textgen')} jobs shows their progress"
+    place = find_newest_job(with_model=with_model, or_base=or_base, to_start=how_to_start(), to_follow=to_follow)
+    if place == str(base_path()):
         Console().say(
             f"There is no job yet, so this uses the base model of English prose; {typed('textgen-train')} my-book.txt trains a model of your text"
         )
-        return str(base_path())
-    if not jobs:
-        raise MissingError(f"there is no job below {directory} in this folder; {how_to_start()}")
-    job = next((job for job in jobs if not with_model or has_model(job)), None)
-    if job is None:
-        raise MissingError(f"no job below {directory} has a model yet; {typed('textgen')} jobs shows their progress")
-    Console().say(f"Using the newest job, {job.job_dir}")
-    return job.job_dir
+    else:
+        Console().say(f"Using the newest job, {place}")
+    return place
 
 
 def how_to_start() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textgen.console import Console
-from textgen.corpus.formats import describe_foreign
+from textgen.corpus.foreign_files import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error
 from textgen.formatting import shown
 from textgen.runs.places import refuse_bucket

@@ -210,12 +210,12 @@ class JobsCommand(Settings):
 
 @dataclass(frozen=True)
 class InspectCommand(Settings):
-    """The job to verify."""
+    """The job or the model file to verify."""
 
     job: str | None = option(
         None,
         group="job",
         positional="one",
         metavar="JOB",
-        help="Verify this job: a directory, or a name below job/. The default is the newest job below job/.",
+        help="Verify this job: a directory, a name below job/, or a model file. base is the bundled base model. The default is the newest job below job/.",
     )

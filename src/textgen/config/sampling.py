@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from textgen.config.option import option, settings
-from textgen.config.values import check_settings, plain
+from textgen.config.values import check_settings, find_setting, plain
 from textgen.errors import UsageError, named
-from textgen.formatting import nearest, shown
+from textgen.formatting import shown
 
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""
@@ -153,19 +153,13 @@ class SamplingConfig:
         self.biases()
 
     @classmethod
-    def from_keywords(cls, **settings: Any) -> SamplingConfig:
+    def from_keywords(cls, **values: Any) -> SamplingConfig:
         """Makes a config from keywords, which are the names of its settings.
 
         Raises:
             UsageError: if there is no setting of a name, or a value is not valid.
         """
-        known = [field.name for field in fields(cls)]
-        for name in settings:
-            if name not in known:
-                raise UsageError(
-                    f"there is no setting {named(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
-                )
-        return cls(**{name: plain(value) for name, value in settings.items()})
+        return cls(**{find_setting(name, settings(cls)).name: plain(value) for name, value in values.items()})
 
     def biases(self) -> dict[str, float]:
         """Returns the numbers of `logit_bias` by token."""

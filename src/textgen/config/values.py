@@ -48,6 +48,31 @@ def convert(setting: Setting, raw: Any) -> Any:
     return _convert_number(setting, raw)
 
 
+def find_setting(
+    name: str, known: Iterable[Setting], *, others: Iterable[str] = (), listed_by: str | None = None
+) -> Setting:
+    """Finds a setting by its name.
+
+    Args:
+        name: the given name.
+        known: the settings.
+        others: other names to suggest.
+        listed_by: what lists the settings, for the error message; None to list them there.
+
+    Raises:
+        UsageError: if there is no such setting; for a flag that stands for one value of a setting, the message names that setting.
+    """
+    by_name = {setting.name: setting for setting in known}
+    if name in by_name:
+        return by_name[name]
+    for setting in by_name.values():
+        if setting.option.switch is not None and setting.option.switch[0] == name:
+            use = f"{named(setting.name)} {setting.option.switch[1]}"
+            raise UsageError(f"there is no setting {named(name)}; use {use} instead")
+    lists = f"the settings are {', '.join(by_name)}" if listed_by is None else f"{listed_by} lists them"
+    raise UsageError(f"there is no setting {named(name)}{nearest(name, [*by_name, *others]) or f'; {lists}'}")
+
+
 def plain(value: Any) -> Any:
     """Returns the value of a keyword as a flag would give it: a path as a text, and a NumPy scalar as a number."""
     if isinstance(value, os.PathLike):

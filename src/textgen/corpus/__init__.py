@@ -1,7 +1,8 @@
 """Turns files into a text, and a text into sections, tokens and a vocabulary; does not use TensorFlow.
 
 - `sources`, `folder`: the files to read
-- `reading`, `formats`: bytes -> text
+- `decoding`: bytes -> text
+- `foreign_files`: documents, images and archives, which are no text
 - `encoding_report`: signs of a wrong encoding
 - `unwrapping`: hard-wrapped paragraphs -> one line each
 - `sections`: the parts for training, validation and test

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from textgen.console import visible
-from textgen.corpus.reading import AUTO, FALLBACK, detect_encoding, read_chunks
+from textgen.corpus.decoding import AUTO, FALLBACK, detect_encoding, read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

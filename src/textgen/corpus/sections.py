@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from textgen.corpus.reading import read_chunks
+from textgen.corpus.decoding import read_chunks
 from textgen.corpus.unwrapping import AUTO, NO, find_widths, unwrap
 from textgen.errors import DataError, UsageError, named
 

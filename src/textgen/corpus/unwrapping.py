@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from textgen.corpus.reading import read_chunks
+from textgen.corpus.decoding import read_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from textgen.corpus.reading import read_chunks
+from textgen.corpus.decoding import read_chunks
 from textgen.corpus.tokenizer import UNKNOWN, Tokenizer
 from textgen.corpus.tokenizers import LaterTokenizerError, tokenizer_from_json
 from textgen.errors import DataError, FormatError

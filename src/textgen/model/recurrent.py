@@ -1,6 +1,6 @@
 """Recurrent layers that move products out of the loop over time.
 
-`FastLSTM` is Keras' LSTM layer, and `CellLSTM` a layer of the cells that Keras lacks (`cells`). `HoistedLoop` is their common base.
+`FastLSTM` is Keras' LSTM layer, and `CellLSTM` a layer of the cells that Keras lacks (`keras_cells`). `HoistedLoop` is their common base.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from textgen.model.cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMCell
+from textgen.model.keras_cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMCell
 from textgen.model.norm_loop import NormWeights, norm_loop
 from textgen.model.tensorflow_ops import choose_loop, has_gpu, run_in_parts
 from textgen.model.time_loops import lstm_loop

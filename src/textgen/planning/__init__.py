@@ -25,7 +25,7 @@ from textgen.planning.estimates import (
     tokens_in,
     worthwhile_passes,
 )
-from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape
+from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape, shape_values
 from textgen.planning.plan import Plan
 from textgen.planning.text_length import LEAST_EVALUATED, check_evaluation_length, check_training_length
 
@@ -46,6 +46,7 @@ __all__ = [
     "dropout",
     "epochs_between_evaluations",
     "expected_passes",
+    "shape_values",
     "tokens_in",
     "worthwhile_passes",
 ]

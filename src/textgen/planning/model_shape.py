@@ -171,6 +171,11 @@ SHAPE_SETTINGS = tuple(setting.name for setting in settings(TrainingConfig) if s
 """The settings that shape the network. If any of them is given by hand, the others keep their defaults."""
 
 
+def shape_values(model: TrainingConfig | ModelShape) -> dict[str, Any]:
+    """Returns the values of the `SHAPE_SETTINGS`, by name."""
+    return {name: getattr(model, name) for name in SHAPE_SETTINGS}
+
+
 def layer_tensor(index: int, name: str) -> str:
     """Returns the name in a model file of a layer's tensor."""
     return f"layers.{index}.{name}"

@@ -17,6 +17,7 @@ from textgen.planning import (
     SHAPE_SETTINGS,
     Choice,
     choose,
+    shape_values,
 )
 from textgen.runs.existing_job import START_OVER, notes_start
 from textgen.runs.request import Request
@@ -39,8 +40,7 @@ def complete(
         The settings, and the choices that were made.
     """
     config = request.config
-    shape = {name: getattr(config, name) for name in SHAPE_SETTINGS}
-    has_shape = request.minutes_to_choose_for is None
+    shape = shape_values(config) if request.minutes_to_choose_for is None else None
     # With a chosen number of passes, the default minutes would no longer apply.
     config = dataclasses.replace(config, minutes=config.time_limit)
     choices = []
@@ -51,7 +51,7 @@ def complete(
         request.device,
         unroll_steps=config.unroll_steps,
         eval_steps=config.eval_steps,
-        shape=shape if has_shape else None,
+        shape=shape,
         started=started,
     ):
         left_open = {name: value for name, value in choice.settings.items() if name not in request.given}

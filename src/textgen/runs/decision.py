@@ -13,7 +13,7 @@ from textgen.config import PLACEHOLDER, TrainingConfig, with_job_name
 from textgen.corpus import Corpus, make_tokenizer
 from textgen.errors import TextgenError, named
 from textgen.jobs import JobDirectory, JobPlace, JobState, read_config
-from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
+from textgen.planning import SHAPE_SETTINGS, Choice, can_choose, shape_values
 from textgen.runs.automatic import complete, keep_choice, other_models, with_settings
 from textgen.runs.base_or_scratch import choose_start
 from textgen.runs.existing_job import START_OVER, notes_start
@@ -241,7 +241,7 @@ class _Decider:
                 before = read_config(job.config, "")
             except TextgenError:
                 continue
-            shape = {name: getattr(before, name) for name in SHAPE_SETTINGS}
+            shape = shape_values(before)
             if shape not in shapes and not can_choose(shape, self.config.language_model):
                 continue
             other = self._placed(self._with_shape(decision.config, before), (), Start())

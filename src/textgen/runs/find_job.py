@@ -1,4 +1,4 @@
-"""Finds jobs and models by their names."""
+"""Finds jobs and models by their names, or the newest job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BASE = "base"
 _JOBS = Path(JobsCommand.directory)
 
 
-def find_job(given: str, advice: str = "textgen jobs lists all jobs") -> str:
+def find_job(given: str, advice: str) -> str:
     """Finds the job or the model that an argument names.
 
     Args:
@@ -45,6 +45,33 @@ def find_job(given: str, advice: str = "textgen jobs lists all jobs") -> str:
     raise MissingError(f"{absent}{suggestion}; {advice}")
 
 
+def find_newest_job(*, with_model: bool, or_base: bool, to_start: str, to_follow: str) -> str:
+    """Finds the newest job below `job/`.
+
+    Args:
+        with_model: whether the job must have a model file.
+        or_base: whether to return the base model if there is no job.
+        to_start: the end of the message if there is no job.
+        to_follow: the end of the message if no job has a model yet.
+
+    Returns:
+        The path of the job, or that of the base model.
+
+    Raises:
+        MissingError: if there is no such job.
+        TextgenError: as `list_jobs`.
+    """
+    jobs = jobs_below(_JOBS)
+    if not jobs and or_base:
+        return str(base_path())
+    if not jobs:
+        raise MissingError(f"there is no job below {_JOBS} in this folder; {to_start}")
+    newest = next((job for job in jobs if not with_model or _has_model(job)), None)
+    if newest is None:
+        raise MissingError(f"no job below {_JOBS} has a model yet; {to_follow}")
+    return newest.job_dir
+
+
 def jobs_below(directory: Path) -> list[JobFacts]:
     """Lists the jobs in and below a directory, the newest first; none if it is `job/`, the default, and does not exist yet.
 
@@ -54,8 +81,7 @@ def jobs_below(directory: Path) -> list[JobFacts]:
     return [] if directory == _JOBS and not os.path.lexists(directory) else list_jobs(directory)
 
 
-def has_model(job: JobFacts) -> bool:
-    """Returns whether a job on this machine has a model file."""
+def _has_model(job: JobFacts) -> bool:
     return JobDirectory(Path(job.job_dir)).model.exists()
 
 

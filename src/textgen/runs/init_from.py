@@ -14,7 +14,7 @@ from textgen.corpus import UNKNOWN_ID, Corpus, count_tokens
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory
-from textgen.planning import SHAPE_SETTINGS
+from textgen.planning import shape_values
 from textgen.runs.existing_job import START_OVER
 from textgen.runs.find_job import BASE, find_job
 from textgen.storage import base_path, is_bucket
@@ -51,9 +51,7 @@ class Start:
     @property
     def shape(self) -> dict[str, Any] | None:
         """The settings that shape the model's network; None if training starts from scratch."""
-        if self.model is None:
-            return None
-        return {name: getattr(self.model.shape, name) for name in SHAPE_SETTINGS}
+        return None if self.model is None else shape_values(self.model.shape)
 
 
 def open_start(init_from: str) -> Start:
@@ -72,7 +70,7 @@ def open_start(init_from: str) -> Start:
     if init_from == BASE:
         return Start(BASE, open_model(base_path()), "from the base model")
     try:
-        place = find_job(init_from)
+        place = find_job(init_from, "name a job, a model file or base")
     except MissingError as error:
         raise MissingError(f"cannot start from {named('init_from')} {init_from}: {error}") from error
     return Start(place, open_model(place), f"from {place}")

@@ -95,7 +95,7 @@ def run(
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
         found, plan = _prepare(config, corpus, job, request, fresh=fresh)
     if command.dry_run:
-        show_plan(console, plan, found, job, decision, device=request.device, fresh=fresh)
+        show_plan(console, plan, found, job, decision, request=request, fresh=fresh)
         return None
 
     events = Events(console.say, console.warn, signals.fail, signals.hold)
@@ -104,7 +104,7 @@ def run(
     with decision.place.open(events) as job, open_summaries(decision.summaries, job, events) as summary_dir:
         job.remove_abandoned()
         found, plan = _prepare(config, corpus, job, request)
-        show_plan(console, plan, found, job, decision, device=request.device)
+        show_plan(console, plan, found, job, decision, request=request)
         state = found.state
         figures: dict[str, Any] = {}
         if state is not None and _is_finished(plan, state) and not _must_rebuild_model(job):

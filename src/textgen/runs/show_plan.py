@@ -9,10 +9,11 @@ from textgen.console import Console
 from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import named
 from textgen.formatting import described, rounded
-from textgen.jobs import JobDirectory
-from textgen.planning import Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
+from textgen.jobs import JobDirectory, read_config
+from textgen.planning import LIMITS_BY_PASSES, Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
 from textgen.runs.decision import Decision
-from textgen.runs.existing_job import Found
+from textgen.runs.existing_job import START_OVER, Found
+from textgen.runs.request import Request
 from textgen.version import __version__
 
 UNWRAPPED = f"each paragraph is one line; {named('unwrap')} no keeps the line breaks"
@@ -26,7 +27,7 @@ def show_plan(
     job: JobDirectory,
     decision: Decision,
     *,
-    device: DeviceKind,
+    request: Request,
     fresh: bool = False,
 ) -> None:
     """Prints the plan, and what is unusual about the job or the text.
@@ -37,7 +38,7 @@ def show_plan(
         found: the existing job, if there is one, and the text.
         job: the job directory.
         decision: how the job was chosen.
-        device: the kind of device that will train.
+        request: the request for the run.
         fresh: whether an existing job will be renamed.
     """
     from rich.filesize import decimal
@@ -51,7 +52,7 @@ def show_plan(
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {corpus.vocabulary.tokenizer.description}",
         "model": plan.describe_model(),
         "start": decision.start.description,
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, device)}",
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, request.device)}",
         "limit": plan.limits,
         "memory": f"about {decimal(plan.memory)}",
         "disk": f"about {decimal(plan.disk)} for checkpoints",
@@ -63,6 +64,9 @@ def show_plan(
             console.say(f"  {name:11}{text}")
     for text in describe_choices(decision.choices):
         console.say(f"  {'chosen':11}{text}")
+    kept = "" if fresh or not job.exists else _describe_kept_limits(config, job, request)
+    if kept:
+        console.say(f"  {'kept':11}{kept}: as in the last run")
     if decision.remark:
         console.say(decision.remark)
     if found.remark:
@@ -77,6 +81,17 @@ def describe_choices(choices: Iterable[Choice]) -> list[str]:
         ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
     ]
+
+
+def _describe_kept_limits(config: TrainingConfig, job: JobDirectory, request: Request) -> str:
+    """Returns the limits that a run takes from the last one, because it is not given any, in words; empty if there are none."""
+    before = read_config(job.config, START_OVER)
+    values = {name: getattr(config, name) for name in LIMITS_BY_PASSES if name not in request.given}
+    return ", ".join(
+        f"{name} {described(value)}"
+        for name, value in values.items()
+        if value is not None and value == getattr(before, name)
+    )
 
 
 def _describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import Setting, TrainCommand, TrainingConfig, settings
-from textgen.config.values import convert, plain
+from textgen.config.values import convert, find_setting, plain
 from textgen.console import Console
-from textgen.errors import CancelledError, UsageError, named
-from textgen.formatting import nearest, shown
+from textgen.errors import CancelledError, UsageError
+from textgen.formatting import shown
 from textgen.runs.job import Job
 from textgen.runs.request import read_request
 from textgen.runs.run import run
@@ -98,10 +98,10 @@ def _without_retracing_warnings() -> Iterator[None]:
         logger.removeFilter(is_other)
 
 
-def _keywords() -> Mapping[str, Setting]:
-    """Returns the settings that are keywords of `train`, by name."""
+def _keywords() -> list[Setting]:
+    """Returns the settings that are keywords of `train`."""
     declared = (*settings(TrainingConfig), *settings(TrainCommand))
-    return {setting.name: setting for setting in declared if setting.name not in _OF_THE_COMMAND}
+    return [setting for setting in declared if setting.name not in _OF_THE_COMMAND]
 
 
 def _read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,11 +111,8 @@ def _read_settings(values: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: if there is no such setting, or a value has the wrong type.
     """
     known = _keywords()
-    for name in values:
-        if name not in known:
-            advice = nearest(name, [*known, "text"]) or "; help(textgen.train) lists them"
-            raise UsageError(f"there is no setting {named(name)}{advice}")
-    return {name: convert(known[name], plain(value)) for name, value in values.items()}
+    found = (find_setting(name, known, others=("text",), listed_by="help(textgen.train)") for name in values)
+    return {setting.name: convert(setting, plain(values[setting.name])) for setting in found}
 
 
 def _read_text(text: Text | None) -> dict[str, Any]:
@@ -163,7 +160,7 @@ def _signature(function: Callable[..., Job]) -> inspect.Signature:
     own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
     keywords = [
         inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=setting.default)
-        for setting in _keywords().values()
+        for setting in _keywords()
     ]
     return signature.replace(parameters=[*own, *keywords])
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import SamplingConfig, settings
-from textgen.config.values import convert
+from textgen.config.values import convert, find_setting
 from textgen.errors import DataError, UsageError
-from textgen.formatting import nearest, shown
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
-    from textgen.generation import TextGenerator
+    from textgen.generation.generator import TextGenerator
 
 READ_AGAIN = 5000
 """The most characters of the text that the model reads before each passage.
@@ -158,12 +157,7 @@ class Draft:
             UsageError: if there is no such setting, or the value is not valid.
             TextgenError: if the setting is `max_copy`, and the training text cannot be read.
         """
-        known = {setting.name: setting for setting in settings(SamplingConfig)}
-        if name not in known:
-            raise UsageError(
-                f"there is no setting {shown(name)}{nearest(name, known)}; the settings are {', '.join(known)}"
-            )
-        setting = known[name]
+        setting = find_setting(name, settings(SamplingConfig))
         converted = setting.default if value is None else convert(setting, value)
         several = setting.option.repeatable and value is not None
         changed: dict[str, Any] = {name: (converted,) if several else converted}
@@ -178,7 +172,7 @@ class Draft:
 
     def _last(self) -> Passage:
         if not self.passages:
-            raise UsageError("there is no passage yet; type a line, or press Enter to let the model start")
+            raise UsageError("there is no passage yet; write one first")
         return self.passages[-1]
 
     def _write(self, before: Sequence[Passage], added: str) -> Iterator[str]:

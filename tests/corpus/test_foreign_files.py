@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from textgen import errors
-from textgen.corpus.formats import describe_foreign
-from textgen.corpus.reading import read_chunks
+from textgen.corpus.decoding import read_chunks
+from textgen.corpus.foreign_files import describe_foreign
 
 
 def zipped(*names):

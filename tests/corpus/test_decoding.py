@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen import errors
-from textgen.corpus.reading import detect_encoding, read_chunks
+from textgen.corpus.decoding import detect_encoding, read_chunks
 
 TEXTS = st.text(st.one_of(st.sampled_from("\r\nab é"), st.characters(codec="utf-8", exclude_characters="\0\ufeff")))
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    return tmp_path_factory.mktemp("reading") / "book.txt"
+    return tmp_path_factory.mktemp("decoding") / "book.txt"
 
 
 def read(path, content, **options):

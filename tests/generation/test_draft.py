@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from textgen.cli.draft import READ_AGAIN, Draft
 from textgen.config import SamplingConfig
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.errors import DataError, MissingError, UsageError
+from textgen.generation.draft import READ_AGAIN, Draft
 from textgen.generation.prompt import read_prompt
 
 
@@ -272,12 +272,12 @@ def test_a_seed_applies_to_the_next_passage(draft):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("lenght", "3", "there is no setting 'lenght'; did you mean length?"),
+        ("lenght", "3", "there is no setting lenght; did you mean length?"),
         ("length", "-3", "length must be at least 0, got -3"),
         ("length", "x", "length must be a whole number, got 'x'"),
         ("oov", "x", "oov must be one of error, skip, unk"),
         ("max_copy", "5", "max_copy must be at least 16"),
-        ("model", "x", "there is no setting 'model'"),
+        ("model", "x", "there is no setting model; the settings are length, "),
     ],
 )
 def test_a_setting_is_checked_like_a_flag(name, value, message, draft):

@@ -1,3 +1,5 @@
+"""A job that an earlier textgen was training when it was killed; `tests/earlier/README.md` explains it."""
+
 import json
 import shutil
 from pathlib import Path
@@ -8,26 +10,25 @@ import pytest
 from textgen.generation import read_model
 from textgen.jobs import CheckpointStore, JobState
 
-OLD = Path(__file__).with_name("old_job")
-"""A job that version 0.1.0 had begun when it was killed, and what came of it there without the kill.
+pytestmark = pytest.mark.compiled
 
-    run(max_steps=36, eval_steps=10, save_steps=4), killed when the evaluation of step 30 began
-"""
+EARLIER = Path(__file__).parents[1] / "earlier" / "killed"
+SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4}
 
 
 def lines_of(path):
-    """The lines of metrics.jsonl without the values that depend on the clock."""
+    """Returns the lines of metrics.jsonl without the values that depend on the clock."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     return [{name: line[name] for name in line if name not in {"seconds", "tokens_per_second"}} for line in lines]
 
 
-def test_a_job_of_an_earlier_program_ends_as_it_would_have_there(run, tmp_path):
-    """Its checkpoint, in the middle of a report window, gives the same evaluations, averages, totals, rates and tensors."""
-    shutil.copytree(OLD / "killed", tmp_path / "job")
-    summary, job, said = run(max_steps=36, eval_steps=10, save_steps=4)
+def test_a_killed_job_of_an_earlier_version_ends_as_it_would_have_there(run, tmp_path):
+    """Its checkpoint, between two reports, gives the same evaluations, averages, totals, rates and tensors."""
+    shutil.copytree(EARLIER / "begun", tmp_path / "job")
+    summary, job, said = run(**SETTINGS)
     assert "Resuming from step 28" in said
     assert " is now " not in said
-    expected, found = CheckpointStore(OLD / "finished").read(36), CheckpointStore(job.checkpoints).read(36)
+    expected, found = CheckpointStore(EARLIER / "finished").read(36), CheckpointStore(job.checkpoints).read(36)
     assert found.tensors.keys() == expected.tensors.keys()
     for name, tensor in expected.tensors.items():
         np.testing.assert_allclose(found.tensors[name], tensor, atol=1e-5, err_msg=name)
@@ -36,7 +37,7 @@ def test_a_job_of_an_earlier_program_ends_as_it_would_have_there(run, tmp_path):
     assert totals[0].pop("total_steps") is totals[1].pop("total_steps") is None
     assert totals[1] == pytest.approx(totals[0], rel=1e-5)
     assert found.facts["progress"]["seconds"] > 12.3  # the seconds of the first part count
-    for line, other in zip(lines_of(job.metrics), lines_of(OLD / "finished" / "metrics.jsonl"), strict=True):
+    for line, other in zip(lines_of(job.metrics), lines_of(EARLIER / "finished" / "metrics.jsonl"), strict=True):
         assert line == pytest.approx(other, rel=1e-5)
     assert summary["steps"] == read_model(job.model).step == 36
     state = JobState.read(job.state)

@@ -1,4 +1,4 @@
-r"""Reads a file as text, in pieces.
+r"""Decodes a file as text, in pieces.
 
 The text has no byte order mark, no NUL and no lone surrogate, and its line ends are `\n`.
 """
@@ -15,7 +15,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING
 
-from textgen.corpus.formats import describe_foreign
+from textgen.corpus.foreign_files import describe_foreign
 from textgen.errors import DataError, UsageError, from_os_error, named
 
 if TYPE_CHECKING:
