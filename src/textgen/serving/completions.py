@@ -41,6 +41,8 @@ from textgen.serving.worker import Texts
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
+    from textgen.generation import Sample
+    from textgen.generation.row import Row
 
 
 class Usage(Struct):
@@ -196,20 +198,27 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
 
 
 def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
+    try:
+        return _prepare(fields, served, texts, arrived)
+    except BaseException:
+        served.worker.retire(texts)  # whoever cancelled the request may have retired them before they had places
+        raise
+
+
+def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
     check(fields)
     generator, worker = served.generator, served.worker
     config = read_settings(fields, generator.model.vocabulary)
     prompts = read_prompts(fields, generator)
+    samples = 1 if config.best_of > 1 else fields.n or 1
+    worker.reserve(texts, samples * config.best_of * len(prompts))
     scores = [generator.score(prompt.text, top=fields.logprobs or 0) for prompt in prompts_to_score(fields, prompts)]
     copies = None if config.max_copy is None else _open_copies(served)
-    samples = 1 if config.best_of > 1 else fields.n or 1
-    with worker.reserve(samples * config.best_of * len(prompts)), refusing():
-        rows = [
-            row
-            for prompt in prompts
-            for row in generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
-        ]
-        worker.admit(texts, rows)
+    rows: list[tuple[Row, Sample]] = []
+    with refusing():
+        for prompt in prompts:
+            rows += generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
+    worker.admit(texts, rows)
     return StartedCompletion(
         fields, served, config, prompts, scores, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time())
     )
