@@ -1,0 +1,1 @@
+/** Talks to the server that the page comes from. */
