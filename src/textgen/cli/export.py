@@ -13,9 +13,8 @@ from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
 from textgen.errors import UsageError
 from textgen.jobs import JobDirectory
-from textgen.runs.find_job import base_path
 from textgen.runs.places import find_output, refuse_bucket
-from textgen.storage import is_bucket
+from textgen.storage import base_path, is_bucket
 
 PROGRAM = "textgen export"
 
