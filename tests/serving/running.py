@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from textgen.serving.server import Server
 
@@ -35,12 +35,11 @@ class Service:
     """A running service."""
 
     port: int
-    headers: dict = field(default_factory=dict)
 
     def ask(self, method, path, body=None, **headers):
         """Sends a request; the names of headers have _ for -. A header that is None is not sent."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=HANG_SECONDS)
-        given = {**self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(connection):
             connection.putrequest(method, path, skip_host="Host" in given, skip_accept_encoding=True)
             content = json.dumps(body).encode() if isinstance(body, dict | list) else body

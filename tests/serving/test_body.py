@@ -74,7 +74,7 @@ def test_a_wrong_field_is_named(body, message, param):
 )
 def test_anything_but_json_is_refused(body):
     """A body that is not JSON gives 400 with the reason."""
-    with pytest.raises(RequestError, match="^the body must be JSON: ") as caught:
+    with pytest.raises(RequestError, match=r"^the body must be JSON: ") as caught:
         parse(body, Wanted)
     assert (caught.value.status, caught.value.code) == (400, "invalid_json")
 
@@ -87,14 +87,20 @@ def test_deep_nesting_is_refused(start):
             parse(body, Wanted)
 
 
+def refusal_of(body):
+    """Returns the error about a body; None if it can be read."""
+    try:
+        parse(body, Wanted)
+    except RequestError as error:
+        return error
+    return None
+
+
 @given(st.binary() | st.text().map(str.encode))
 def test_any_bytes_are_read_or_refused(body):
-    """No body causes any other error."""
-    try:
-        assert isinstance(parse(body, Wanted), Wanted)
-    except RequestError as error:
-        assert error.status == 400
-        assert "\n" not in error.message
+    """No body causes any other error than one of one line."""
+    error = refusal_of(body)
+    assert error is None or (error.status == 400 and "\n" not in error.message)
 
 
 json_values = st.recursive(
@@ -107,18 +113,15 @@ json_values = st.recursive(
 @given(st.dictionaries(st.sampled_from([*Wanted.__struct_fields__, "other", "a.b[0]`", "\n"]), json_values))
 def test_any_values_are_read_or_refused(body):
     """An error about any object of JSON names one of its fields, or the one that it lacks."""
-    try:
-        parse(json.dumps(body).encode(), Wanted)
-    except RequestError as error:
-        assert error.status == 400
-        assert "\n" not in error.message
-        assert error.param in {*body, "prompt", "a"}
+    error = refusal_of(json.dumps(body).encode())
+    assert error is None or (error.status == 400 and "\n" not in error.message)
+    assert error is None or error.param in {*body, "prompt", "a"}
 
 
 def test_a_part_of_a_body_is_read_in_the_same_way():
     """`convert` reads an object that is decoded already, with the same errors."""
     assert convert({"prompt": "a", "count": 2}, Wanted) == Wanted("a", 2)
-    with pytest.raises(RequestError, match="^count must be a whole number, got a string$"):
+    with pytest.raises(RequestError, match=r"^count must be a whole number, got a string$"):
         convert({"prompt": "a", "count": "2"}, Wanted)
 
 
@@ -154,6 +157,6 @@ def test_errors_have_the_shape_of_openai():
     wanted = {"error": {"message": "the queue is full", "type": "server_error", "param": "n", "code": "queue_full"}}
     assert error_object(error) == wanted
     answer = answer_error(error)
-    assert (answer.status_code, json.loads(answer.body)) == (503, wanted)
+    assert (answer.status_code, json.loads(bytes(answer.body))) == (503, wanted)
     assert answer.headers["Retry-After"] == "2"
     assert error_object(RequestError(400, "no"))["error"]["type"] == "invalid_request_error"

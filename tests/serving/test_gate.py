@@ -11,6 +11,7 @@ from textgen.errors import DataError, MissingError, TextgenError, UsageError
 from textgen.serving.access import Access, read_tokens
 from textgen.serving.app import make_app
 from textgen.serving.gate import MOST_BYTES
+from textgen.serving.models import Models
 
 SECURITY = {
     "Cache-Control": "no-store",
@@ -38,7 +39,7 @@ async def page(request):
 
 def app_of(**options):
     """Returns the service without models, with some more routes."""
-    app = make_app([], **options)
+    app = make_app(Models([]), **options)
     app.router.routes += [
         Route("/", page),
         Route("/echo", echo, methods=["POST"]),
@@ -70,15 +71,15 @@ def guarded():
 
 
 @pytest.fixture
-def serve():
+def start():
     """A function that runs a service with options of `make_app` until the test ends."""
     running_now = []
 
-    def start(**options):
+    def begin(**options):
         running_now.append(running(app_of(**options)))
         return running_now[-1].__enter__()
 
-    yield start
+    yield begin
     for each in running_now:
         each.__exit__(None, None, None)
 
@@ -137,16 +138,16 @@ def test_a_public_service_answers_under_addresses_and_given_names(public, host, 
     assert public.ask("GET", "/healthz", Host=host).status == status
 
 
-def test_a_local_service_answers_under_given_names_too(serve):
+def test_a_local_service_answers_under_given_names_too(start):
     """--allow_host also adds a name to a loopback address, for a proxy on the same machine; other addresses stay refused."""
-    service = serve(access=access_of(allow_host=["text.example.org"]))
+    service = start(access=access_of(allow_host=["text.example.org"]))
     assert service.ask("GET", "/healthz", Host="text.example.org").status == 200
     assert service.ask("GET", "/healthz", Host="192.168.1.4").status == 403
 
 
-def test_behind_a_gateway_any_name_is_fine(serve):
+def test_behind_a_gateway_any_name_is_fine(start):
     """Vertex AI's gateway sends names of its own."""
-    service = serve(access=access_of("0.0.0.0").behind_gateway())  # noqa: S104
+    service = start(access=access_of("0.0.0.0").behind_gateway())  # noqa: S104
     assert service.ask("GET", "/healthz", Host="anything.internal:8080").status == 200
 
 
@@ -177,9 +178,9 @@ def test_the_page_of_the_service_may_use_it(service, origin, host):
     assert service.ask("POST", "/echo", b"{}", Origin=origin, Host=host).status == 200
 
 
-def test_a_given_website_may_use_the_service(serve):
+def test_a_given_website_may_use_the_service(start):
     """With --cors, the website gets its preflight, and may read answers and errors; others may not."""
-    service = serve(access=access_of(cors=["https://Example.org:443/"], tokens=["secret"]))
+    service = start(access=access_of(cors=["https://Example.org:443/"], tokens=["secret"]))
     origin = "https://example.org"
     wanted = {
         "Access_Control_Request_Method": "POST",
@@ -260,9 +261,9 @@ def test_a_huge_body_is_refused_before_it_is_sent(service):
 
 
 @pytest.mark.parametrize("sent", [b"", b"{"])
-def test_a_slow_body_gets_408(serve, sent):
+def test_a_slow_body_gets_408(start, sent):
     """A body that does not arrive in time gets 408, and the connection is closed."""
-    found = serve(body_seconds=0.2).send(HEAD + b"Content-Length: 9\r\n\r\n" + sent)
+    found = start(body_seconds=0.2).send(HEAD + b"Content-Length: 9\r\n\r\n" + sent)
     assert found.startswith(b"HTTP/1.1 408")
     assert b"connection: close" in found.lower()
 
@@ -340,16 +341,16 @@ def test_a_draining_service_is_not_healthy():
         assert (answer.status, json.loads(answer.body)) == (503, {"status": "draining"})
 
 
-def test_an_endpoint_may_have_another_route_for_its_health(serve):
+def test_an_endpoint_may_have_another_route_for_its_health(start):
     """The health check is also at the given path, without a token."""
-    service = serve(health_route="/isalive", access=access_of(tokens=["secret"]))
+    service = start(health_route="/isalive", access=access_of(tokens=["secret"]))
     assert service.ask("GET", "/isalive").status == 200
     assert service.ask("GET", "/healthz").status == 200
 
 
-def test_requests_are_counted(serve):
+def test_requests_are_counted(start):
     """/metrics counts answers by route and status; paths without a route share a name."""
-    service = serve()
+    service = start()
     for path in ("/healthz", "/healthz", "/a", "/b", "/fail"):
         service.ask("GET", path)
     service.ask("GET", "/healthz", Host="evil.example")
@@ -438,14 +439,19 @@ def test_tokens_are_the_lines_of_a_file(tmp_path):
     assert read_tokens(path) == ("first", "second")
 
 
-def test_parallel_slow_bodies_do_not_delay_others(serve):
+def test_parallel_slow_bodies_do_not_delay_others(start):
     """While a hundred clients are slow with their bodies, another request is answered."""
-    service = serve(body_seconds=HANG_SECONDS)
+    service = start(body_seconds=HANG_SECONDS)
     slow = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(100)]
     for connection in slow:
         connection.sendall(HEAD + b"Content-Length: 9\r\n\r\n")
     done = threading.Event()
-    threading.Thread(target=lambda: (service.ask("POST", "/echo", b"{}"), done.set())).start()
+
+    def ask():
+        service.ask("POST", "/echo", b"{}")
+        done.set()
+
+    threading.Thread(target=ask).start()
     assert done.wait(HANG_SECONDS / 2)
     for connection in slow:
         connection.close()

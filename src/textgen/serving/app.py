@@ -17,7 +17,7 @@ from starlette.routing import Route
 from textgen.console import Console, report_failure, writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import shown
-from textgen.serving import completions, metrics
+from textgen.serving import completions, metrics, predict
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
@@ -34,7 +34,7 @@ def make_app(
     access: Access | None = None,
     *,
     health_route: str = "/healthz",
-    predict_route: str = "/predict",  # noqa: ARG001
+    predict_route: str = "/predict",
     body_seconds: float = BODY_SECONDS,
 ) -> Starlette:
     """Makes the service.
@@ -54,11 +54,12 @@ def make_app(
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
+        Route(predict_route, predict.answer, methods=["POST"]),
     ]
     if health_route != "/healthz":
         routes.append(Route(health_route, _answer_health))
     access = Access() if access is None else access
-    figures = metrics.Metrics(lambda: models)
+    figures = metrics.Metrics(models)
 
     def report(method: str, route: str, status: int, seconds: float) -> None:
         figures.answered(route, status)

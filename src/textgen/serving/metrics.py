@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -22,10 +22,10 @@ class Metrics:
     """The figures of one server.
 
     Args:
-        models: returns the models that are served; called whenever the figures are read.
+        models: the models that are served.
     """
 
-    def __init__(self, models: Callable[[], Iterable[ServedModel]]) -> None:
+    def __init__(self, models: Iterable[ServedModel]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "textgen_requests", "Requests that were answered.", ["route", "status"], registry=self._registry
@@ -65,7 +65,7 @@ class Metrics:
 class _Workers(Collector):
     """Reads the number of texts from the workers of the models."""
 
-    def __init__(self, models: Callable[[], Iterable[ServedModel]]) -> None:
+    def __init__(self, models: Iterable[ServedModel]) -> None:
         self._models = models
 
     def collect(self) -> Iterator[Metric]:
@@ -73,7 +73,7 @@ class _Workers(Collector):
         waiting = GaugeMetricFamily(
             "textgen_waiting_rows", "Texts that wait for a place in the batch.", labels=["model"]
         )
-        for model in self._models():
+        for model in self._models:
             rows.add_metric([model.name], model.worker.rows)
             waiting.add_metric([model.name], model.worker.waiting)
         yield rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
@@ -20,6 +21,9 @@ from textgen.errors import AccessError, TextgenError, UnavailableError, UsageErr
 
 DRAIN_SECONDS = 30
 """The time that running texts have to end after SIGTERM."""
+
+_ENDING_SECONDS = 5
+"""The time after that in which the answers about it must be sent."""
 
 _IDLE_SECONDS = 30
 """The time after which a connection without a request is closed."""
@@ -68,7 +72,7 @@ def serve(app: Starlette, listening: socket.socket, when_ready: Callable[[], Non
     A second SIGTERM ends the process at once. SIGINT is the caller's.
 
     Args:
-        app: the application; its `state.is_draining` is set at SIGTERM.
+        app: the application; its `state.is_draining` is set at SIGTERM, and its models admit no more texts.
         listening: the socket, which is closed in the end.
         when_ready: called once the service answers.
     """
@@ -79,6 +83,7 @@ def serve(app: Starlette, listening: socket.socket, when_ready: Callable[[], Non
         if server.should_exit:
             os._exit(_TERMINATED)
         app.state.is_draining = True
+        app.state.models.drain()
         server.should_exit = True
 
     before = signal.signal(signal.SIGTERM, drain)
@@ -110,9 +115,10 @@ class Server(uvicorn.Server):
             server_header=False,
             backlog=_WAITING_CONNECTIONS,
             timeout_keep_alive=_IDLE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS + _ENDING_SECONDS,
         )
         super().__init__(config)
+        self._models = app.state.models
         self._when_ready = when_ready
         self._idle: dict[H11Protocol, tuple[RequestResponseCycle | None, float]] = {}
 
@@ -125,6 +131,12 @@ class Server(uvicorn.Server):
         """Starts to answer."""
         await super().startup(sockets)
         self._when_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts no more connections, and waits for the answers; texts that take too long end with an error."""
+        close = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._models.close)
+        await super().shutdown(sockets)
+        close.cancel()
 
     async def on_tick(self, counter: int) -> bool:
         """Does what has to be done ten times a second; returns whether the server ends."""
