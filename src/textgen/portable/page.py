@@ -59,7 +59,14 @@ def served_page() -> Page:
     return Page(page.html, f"{page.policy}; frame-ancestors 'none'")
 
 
-def document(backend: Sequence[str], *, connect: str = "'none'", data: Mapping[str, str] | None = None) -> Page:
+def document(
+    backend: Sequence[str],
+    *,
+    connect: str = "'none'",
+    data: Mapping[str, str] | None = None,
+    title: str = "textgen playground",
+    about: str = "",
+) -> Page:
     r"""Joins the files of the playground into one document.
 
     Args:
@@ -67,6 +74,8 @@ def document(backend: Sequence[str], *, connect: str = "'none'", data: Mapping[s
         connect: where the page may send requests, as in the policy's `connect-src`.
         data: texts that the scripts find in elements with these ids, as `document.getElementById(id).textContent`. HTML cannot
             escape anything in such a text, so it must not contain `<` (JSON can write `\u003c`).
+        title: the title of the document.
+        about: a line below the page; empty for none.
 
     Returns:
         The page.
@@ -90,6 +99,8 @@ def document(backend: Sequence[str], *, connect: str = "'none'", data: Mapping[s
             raise ValueError(f"data must not contain '<', got some in {name!r}; escape it")
         blocks.append(f'<script type="text/plain" id="{html.escape(name)}">{text}</script>\n')
     parts = {
+        "<!-- title -->": html.escape(title),
+        "<!-- about -->": f'<footer class="about">{html.escape(about)}</footer>' if about else "",
         "<!-- policy -->": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
         "<!-- style -->": f"<style>{style}</style>",
         "<!-- script -->": f'{"".join(blocks)}<script type="module">{script}</script>',

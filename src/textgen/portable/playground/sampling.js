@@ -1,7 +1,9 @@
-// Chooses the next token: the same settings in the same order as textgen's samplers in Python.
-//
-// The order is always: repetition penalty, temperature, top-k, top-p, min-p, draw. Python draws its random numbers in another way, so a
-// seed gives the same text in every browser, but not Python's text. At temperature 0, the texts are the same.
+/**
+ * Chooses the next token: the same settings in the same order as textgen's samplers in Python.
+ *
+ * The order is always: repetition penalty, temperature, top-k, top-p, min-p, draw. Python draws its random numbers in another way, so a
+ * seed gives the same text in every browser, but not Python's text. At temperature 0, the texts are the same.
+ */
 
 /** The number of recent tokens to which the repetition penalty applies. */
 const PENALISED_TOKENS = 64;
@@ -90,19 +92,22 @@ function indexOfLargest(numbers) {
  * (https://pracrand.sourceforge.net). It uses integers only, so every browser gets the same numbers.
  */
 class RandomNumbers {
+  #a = 0;
+  #b;
+  #c;
+  #counter = 1;
+
   /** @param {number} seed a whole number from 0 to 2 ** 53 - 1. */
   constructor(seed) {
-    this._a = 0;
-    this._b = seed % 2 ** 32 | 0;
-    this._c = Math.floor(seed / 2 ** 32) | 0;
-    this._counter = 1;
-    for (let i = 0; i < 12; i++) this._bits();
+    this.#b = seed % 2 ** 32 | 0;
+    this.#c = Math.floor(seed / 2 ** 32) | 0;
+    for (let i = 0; i < 12; i++) this.#bits();
   }
 
   /** Returns the next number, uniformly distributed from 0 to below 1, with 53 random bits. */
   next() {
-    const high = this._bits() >>> 5;
-    return (high * 2 ** 26 + (this._bits() >>> 6)) / 2 ** 53;
+    const high = this.#bits() >>> 5;
+    return (high * 2 ** 26 + (this.#bits() >>> 6)) / 2 ** 53;
   }
 
   /**
@@ -123,11 +128,11 @@ class RandomNumbers {
     return last; // rounding can leave the sum just below the number that was drawn
   }
 
-  _bits() {
-    const bits = (this._a + this._b + this._counter++) | 0;
-    this._a = this._b ^ (this._b >>> 9);
-    this._b = (this._c + (this._c << 3)) | 0;
-    this._c = (((this._c << 21) | (this._c >>> 11)) + bits) | 0;
+  #bits() {
+    const bits = (this.#a + this.#b + this.#counter++) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + bits) | 0;
     return bits;
   }
 }

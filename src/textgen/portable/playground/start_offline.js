@@ -1,0 +1,4 @@
+{
+  const text = (id) => document.getElementById(id).textContent;
+  startPlayground(new OfflineBackend(JSON.parse(text("model-content")), text("model-weights")));
+}
