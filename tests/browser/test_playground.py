@@ -302,7 +302,7 @@ def test_a_neuron_is_shown_along_the_text(open_page, service):
     page.locator(".chip").first.click()
     page.wait_for_function("document.querySelectorAll('#backdrop [class^=n]').length > 40")
     strongest = page.locator(".chip").first.text_content()
-    assert re.fullmatch(r"\d+[+−]\d\.\d\d", strongest)
+    assert re.fullmatch("\\d+[+\N{MINUS SIGN}]\\d\\.\\d\\d", strongest)
     unit = int(page.input_value("#neuron-unit"))
     assert strongest.startswith(str(unit))
     page.get_by_role("button", name="Next unit").click()
@@ -468,7 +468,7 @@ def test_the_field_and_its_backdrop_break_lines_alike(open_page, service):
         "a\n\n\tb\n" * 30,
         "end\n",
         "two  spaces   three " * 60,
-        "„ – … é ñ 漢字 " * 80,
+        "„ … é ñ 漢字 " * 80,
     ):
         page.fill("#text", sample)
         # A text area is at least as high as its text needs.
