@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from textgen.generation.scored_text import Alternative, ScoredText, ScoredToken
+    from textgen.serving.threads import Threads
 
 _TOKENS_AT_ONCE = 256
 
@@ -54,12 +55,13 @@ async def answer(request: Request) -> Response:
     fields = await body.read(request, ScoreFields)
     model = request.app.state.models.find(fields.model)
 
-    def start() -> tuple[bytes, Iterator[bytes]]:
+    def score() -> Response:
         scored = model.generator.score(fields.text, top=fields.top, after=fields.next)
-        return _take(_to_json(model.name, scored), _LARGE)
+        beginning, rest = _take(_to_json(model.name, scored), _LARGE)
+        return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
 
-    beginning, rest = await request.app.state.threads.run(start)
-    return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
+    threads: Threads = request.app.state.threads
+    return await threads.run_for(request, score)
 
 
 _JSON = "application/json"
@@ -72,13 +74,19 @@ class _LargeAnswer(StreamingResponse):
         beginning: its first bytes.
         rest: all others.
 
-    Raises:
-        RequestError: with 503 if there are too many.
     """
 
     sent = 0  # of them, those that are being sent
 
     def __init__(self, beginning: bytes, rest: Iterator[bytes]) -> None:
+        super().__init__(chain([beginning], rest), media_type=_JSON)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it.
+
+        Raises:
+            RequestError: with 503 if too many are being sent.
+        """
         if _LargeAnswer.sent >= _MOST_LARGE:
             raise RequestError(
                 503,
@@ -86,11 +94,7 @@ class _LargeAnswer(StreamingResponse):
                 code="overloaded",
                 headers={"Retry-After": "10"},
             )
-        super().__init__(chain([beginning], rest), media_type=_JSON)
         _LargeAnswer.sent += 1
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
         try:
             await super().__call__(scope, receive, send)
         finally:
