@@ -27,6 +27,7 @@ from textgen.portable.comparison import FileDiffersError, largest_difference_of_
 from textgen.portable.page import document
 
 SCRIPTS = (
+    "vectors.js",
     "network.js",
     "model_data.js",
     "tokens.js",
@@ -72,7 +73,7 @@ def write(model: ModelFile, path: Path, name: str) -> None:
         _CONTENT: json.dumps(_content(model, name), ensure_ascii=False).replace("<", "\\u003c"),
         _WEIGHTS: base64.b64encode(b"".join(values.tobytes() for values in weights.values())).decode(),
     }
-    page = document(SCRIPTS, data=data, title=f"{name} – textgen", about=_about(model, name))  # noqa: RUF001 - as in print
+    page = document(SCRIPTS, data=data, title=f"{name} - textgen", about=_about(model, name))
     path.write_bytes(page.html.encode())
 
 

@@ -89,7 +89,7 @@ function indexOfLargest(numbers) {
 
 /**
  * Random numbers from a seed: sfc32 by Chris Doty-Humphrey, in the public domain, seeded with 64 bits as in his PractRand
- * (https://pracrand.sourceforge.net). It uses integers only, so every browser gets the same numbers.
+ * (pracrand.sourceforge.net). It uses integers only, so every browser gets the same numbers.
  */
 class RandomNumbers {
   #a = 0;
