@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import export, interactive, jobs, main, sample, train
+from textgen.cli import export, interactive, jobs, main, sample, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
     ExportCommand,
@@ -26,6 +26,7 @@ from textgen.config import (
     JobsCommand,
     SampleCommand,
     SamplingConfig,
+    ServeCommand,
     Setting,
     TrainCommand,
     TrainingConfig,
@@ -49,6 +50,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen": main.main,
     "textgen-train": train.main,
     "textgen-sample": sample.main,
+    "textgen serve": serve.main,
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen inspect": inspect_job.main,
@@ -195,6 +197,10 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen-sample`
 
 {_settings_table([*settings(SampleCommand), *settings(SamplingConfig)])}
+
+## Settings of `textgen serve`
+
+{_settings_table(settings(ServeCommand))}
 
 ## Settings of `textgen export`
 

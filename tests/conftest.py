@@ -15,7 +15,7 @@ from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import ModelFile, write_model
 from textgen.planning import ModelShape
-from textgen.runs import find_job
+from textgen.storage import directories
 
 # Keeps TensorFlow quiet when it is loaded, so it must be set before any test imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -142,7 +142,7 @@ def install_base(tmp_path_factory, monkeypatch):
     def install(model):
         path = tmp_path_factory.mktemp("bundled") / "base.safetensors"
         write_model(path, model, weights="F16")
-        monkeypatch.setattr(find_job, "bundled", {"data/base.safetensors": path}.__getitem__)
+        monkeypatch.setattr(directories, "bundled", {"data/base.safetensors": path}.__getitem__)
         return path
 
     return install

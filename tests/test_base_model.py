@@ -3,8 +3,7 @@ import pytest
 from textgen.cli.train import main
 from textgen.generation import read_model
 from textgen.generation.model_metadata import FORMAT_VERSIONS
-from textgen.runs.find_job import base_path
-from textgen.storage import bundled
+from textgen.storage import base_path, bundled
 
 
 def test_the_base_model_is_small_and_of_english_characters():

@@ -19,6 +19,7 @@ HEAVY = {
 LIBRARIES = {
     *("numpy", "yaml", "rich", "safetensors", "platformdirs", "pydantic", "requests", "filelock"),
     *("ai_edge_litert", "onnx", "onnxruntime"),
+    *("starlette", "uvicorn", "msgspec", "prometheus_client", "asyncio"),
 }
 """More modules that a help page must not load; other commands may load them, but only a few may load those in `HEAVY`."""
 
@@ -44,7 +45,7 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "export", "jobs", "inspect"])
+@pytest.mark.parametrize("command", ["main", "train", "sample", "serve", "export", "jobs", "inspect"])
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()

@@ -94,7 +94,7 @@ class Console:
         if self.is_silent:
             return
         text = with_dashes(text, self.dashes)
-        if in_cloud_job() and not self.is_terminal:
+        if writes_log_entries() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "INFO", text, fields)
         else:
             self.rich.print(visible(text, kept), style=style, markup=False)
@@ -104,7 +104,7 @@ class Console:
         if self.is_silent:
             return
         text = with_dashes(text, self.dashes)
-        if in_cloud_job() and not self.is_terminal:
+        if writes_log_entries() and not self.is_terminal:
             _write_entry(cast("TextIO", self.rich.file), "WARNING", text)
         else:
             self.say(f"warning: {text}", style="yellow")
@@ -189,7 +189,7 @@ def report_failure(program: str, error: TextgenError) -> None:
     line, kind = one_line(error.on_command_line), type(error).__name__
     is_stop = isinstance(error, StoppedError | CancelledError)
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        if in_cloud_job() and not sys.stderr.isatty():
+        if writes_log_entries() and not sys.stderr.isatty():
             fields: dict[str, float | str] = {"error": kind, "exit_code": error.exit_code}
             severity, text = ("NOTICE", line) if is_stop else ("ERROR", f"{kind}: {line}")
             _write_entry(sys.stderr, severity, f"{program}: {text}", fields)
@@ -206,16 +206,18 @@ def report_crashes(program: str) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
         _write_entry(sys.stderr, "CRITICAL", f"{program}: {text}")
 
-    if in_cloud_job() and sys.stderr is not None and not sys.stderr.isatty():
+    if writes_log_entries() and sys.stderr is not None and not sys.stderr.isatty():
         sys.excepthook = write
 
 
 def in_cloud_job() -> bool:
-    """Whether this process is a job of Vertex AI, which starts it with one of two variables, or both.
-
-    Such a job writes lines of JSON, which Cloud Logging reads as entries.
-    """
+    """Whether this process is a job of Vertex AI, which starts it with one of two variables, or both."""
     return any(os.environ.get(name) for name in ("CLOUD_ML_JOB_ID", "CLUSTER_SPEC"))
+
+
+def writes_log_entries() -> bool:
+    """Whether Vertex AI runs this process, as a job or to answer predictions, and Cloud Logging reads its lines as JSON."""
+    return in_cloud_job() or bool(os.environ.get("AIP_HTTP_PORT"))
 
 
 def _write_entry(stream: TextIO, severity: str, text: str, fields: Mapping[str, float | str] = _NO_FIELDS) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import installed
 from textgen import errors
-from textgen.cli import export, inspect, jobs, main, sample, train
+from textgen.cli import export, inspect, jobs, main, sample, serve, train
 from textgen.cli.entry import run_command
 from textgen.version import __version__
 
@@ -61,7 +61,9 @@ def test_export_is_a_command_of_textgen_alone(capsys):
     assert output_of(main.main, ["export", "--help"], capsys) == output_of(export.main, ["--help"], capsys)
 
 
-@pytest.mark.parametrize("command", [main.main, train.main, sample.main, export.main, jobs.main, inspect.main])
+@pytest.mark.parametrize(
+    "command", [main.main, train.main, sample.main, serve.main, export.main, jobs.main, inspect.main]
+)
 def test_each_command_prints_its_version(command, capsys):
     """--version prints one line with the version."""
     assert output_of(command, ["--version"], capsys) == (0, f"textgen {__version__}\n", "")

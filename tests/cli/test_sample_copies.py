@@ -4,8 +4,8 @@ import json
 import pytest
 
 from textgen.cli.sample import main
-from textgen.generation import load, read_model, write_model
-from textgen.runs.find_text import open_training_text
+from textgen.evaluation.training_text import find_training_text
+from textgen.generation import read_model, write_model
 
 
 @pytest.fixture
@@ -13,6 +13,11 @@ def at_home(trained, tmp_path, monkeypatch):
     """Makes the folder of the training the current one, where the training text is found, with a new cache."""
     monkeypatch.chdir(trained.place)
     monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+
+
+def training_text_of(job):
+    """Returns the text that a job was trained on."""
+    return "".join(find_training_text(job, read_model(job)).section.chunks())
 
 
 def longest_copied(text, source):
@@ -25,7 +30,7 @@ def longest_copied(text, source):
 def test_novelty_is_reported(trained, written, capsys):
     """--novelty reports what each text copies from the training text, in JSON fields or one line on standard error."""
     options = (str(trained.job), "--length=60", "--seed=3", "--samples=2", "--novelty", "--temperature=0.5")
-    source = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())
+    source = training_text_of(trained.job)
     found = [json.loads(line) for line in written(*options, "--json").splitlines()]
     for each in found:
         assert each["longest_copy"] == longest_copied(each["text"], source)
@@ -44,7 +49,7 @@ def test_novelty_is_reported(trained, written, capsys):
 @pytest.mark.usefixtures("at_home")
 def test_novelty_ignores_the_prompt(trained, written):
     """A prompt from the training text does not count as copied."""
-    prompt = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())[1000:1100]
+    prompt = training_text_of(trained.job)[1000:1100]
     found = json.loads(written(str(trained.job), "--prompt", prompt, "--length=20", "--novelty", "--json"))
     assert found["longest_copy_characters"] <= 20
 
@@ -52,7 +57,7 @@ def test_novelty_ignores_the_prompt(trained, written):
 @pytest.mark.usefixtures("at_home")
 def test_no_more_is_copied_than_is_allowed(trained, written):
     """With --max_copy N, no passage of N + 1 characters is in the training text, even one that begins in the prompt."""
-    source = "".join(open_training_text(trained.job, load(trained.job).model.data_sha256).chunks())
+    source = training_text_of(trained.job)
     prompt = source[1000:1016]
     text = written(str(trained.job), "--prompt", prompt, "--length=200", "--max_copy=16", "--seed=1").removesuffix("\n")
     assert len(text) > len(prompt)

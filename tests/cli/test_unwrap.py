@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,9 +8,9 @@ import yaml
 from tests.commands import GOOD_TEXT
 from textgen.cli import sample
 from textgen.cli.train import main
+from textgen.evaluation.training_text import find_training_text
 from textgen.generation import load, read_model
 from textgen.jobs import JobState
-from textgen.runs.find_text import open_training_text
 
 JOB = Path("mine")
 COMMAND = ["book.txt", "--lstm_state_size=8", "--job_dir=mine"]
@@ -113,9 +114,10 @@ def test_a_job_of_an_earlier_version_keeps_its_line_breaks(training, capsys):
 
 
 @pytest.mark.usefixtures("older")
-def test_a_job_of_an_earlier_version_has_its_training_text():
+def test_a_job_of_an_earlier_version_has_its_training_text(random_model):
     """--novelty and --max_copy find the text with its line breaks."""
-    section = open_training_text(JOB, JobState.read(JOB / "state.json").data_sha256)
+    model = dataclasses.replace(random_model(), data_sha256=JobState.read(JOB / "state.json").data_sha256)
+    section = find_training_text(JOB, model).section
     assert Path("book.txt").read_text().startswith(text_of(section))
 
 

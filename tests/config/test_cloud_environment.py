@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from textgen.config import CloudEnvironment
+from textgen.config import CloudEnvironment, EndpointEnvironment
+from textgen.errors import UsageError
 
 VERTEX = {
     "CLOUD_ML_JOB_ID": "123",
@@ -82,3 +83,45 @@ def test_without_a_job_id_the_machine_is_known_by_its_address():
 def test_a_cluster_without_this_machine_names_nobody(cluster):
     """A CLUSTER_SPEC without this machine gives no worker."""
     assert CloudEnvironment.read({"CLUSTER_SPEC": cluster}).worker is None
+
+
+ENDPOINT = {
+    "AIP_HTTP_PORT": "8080",
+    "AIP_HEALTH_ROUTE": "/v1/endpoints/5/deployedModels/7",
+    "AIP_PREDICT_ROUTE": "/v1/endpoints/5/deployedModels/7:predict",
+    "AIP_STORAGE_URI": "gs://bucket/model",
+}
+
+
+def test_an_endpoint_of_vertex_ai_is_read():
+    """An endpoint listens on all addresses, and serves the model that Vertex AI copied."""
+    found = EndpointEnvironment.read(ENDPOINT)
+    assert found == EndpointEnvironment(
+        port=8080,
+        health_route="/v1/endpoints/5/deployedModels/7",
+        predict_route="/v1/endpoints/5/deployedModels/7:predict",
+        storage_uri="gs://bucket/model",
+    )
+    assert found.settings == {"host": "0.0.0.0", "port": 8080, "models": ("gs://bucket/model",)}  # noqa: S104
+
+
+def test_elsewhere_an_endpoint_has_its_usual_routes():
+    """Outside Vertex AI there is neither a port nor a model, and empty variables count as unset."""
+    assert EndpointEnvironment.read({}) == EndpointEnvironment(None, "/healthz", "/predict", None)
+    assert EndpointEnvironment.read(dict.fromkeys(ENDPOINT, "")) == EndpointEnvironment()
+    assert EndpointEnvironment().settings == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("AIP_HTTP_PORT", value) for value in ("http", "-1", "65536", "8080.0", "²", " ")),
+        *(("AIP_HEALTH_ROUTE", value) for value in ("healthz", "/a?b", "/{name}", "/a\nb", " /a")),
+        ("AIP_PREDICT_ROUTE", "predict"),
+    ],
+)
+def test_a_wrong_variable_of_an_endpoint_is_named(name, value):
+    """A port or a route that makes no sense is refused with the name of its variable."""
+    with pytest.raises(UsageError, match=f"^the environment variable {name} must be ") as caught:
+        EndpointEnvironment.read({**ENDPOINT, name: value})
+    assert "\n" not in str(caught.value)

@@ -8,6 +8,7 @@ from textgen.config import (
     JobsCommand,
     SampleCommand,
     SamplingConfig,
+    ServeCommand,
     TrainCommand,
     TrainingConfig,
     settings,
@@ -43,7 +44,7 @@ def test_every_setting_has_a_flag_that_takes_its_default():
 
 def test_every_help_text_is_a_sentence():
     """Each help text begins with a capital letter and ends with a full stop."""
-    commands = (TrainCommand, SampleCommand, ExportCommand, JobsCommand, InspectCommand)
+    commands = (TrainCommand, SampleCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert setting.option.help.endswith(".")

@@ -83,8 +83,8 @@ def _inspect(arguments: Sequence[str]) -> None:
 
 def _say_small_files(job: JobDirectory, newest: CheckpointFacts | None) -> set[Path]:
     """Verifies config.yaml, vocabulary.json and state.json, and prints a line for each; returns the damaged ones."""
-    from textgen.jobs import JobState
-    from textgen.runs.existing_job import read_config, read_vocabulary
+    from textgen.jobs import JobState, read_config
+    from textgen.runs.existing_job import read_vocabulary
 
     def verify_config() -> str:
         read_config(job.config, "train again")

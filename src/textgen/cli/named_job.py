@@ -8,7 +8,8 @@ from textgen.cli.typed import typed
 from textgen.config import JobsCommand
 from textgen.console import Console
 from textgen.errors import MissingError
-from textgen.runs.find_job import base_path, find_job, has_model, jobs_below
+from textgen.runs.find_job import find_job, has_model, jobs_below
+from textgen.storage import base_path
 
 
 def named_job(given: str | None, *, with_model: bool, or_base: bool = False, advice: str = "") -> str:

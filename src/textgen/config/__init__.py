@@ -1,7 +1,14 @@
 """Declares each setting once, as a dataclass field from which flags, YAML, the job name and docs are made."""
 
-from textgen.config.cloud_environment import CloudEnvironment
-from textgen.config.commands import ExportCommand, InspectCommand, JobsCommand, SampleCommand, TrainCommand
+from textgen.config.cloud_environment import CloudEnvironment, EndpointEnvironment
+from textgen.config.commands import (
+    ExportCommand,
+    InspectCommand,
+    JobsCommand,
+    SampleCommand,
+    ServeCommand,
+    TrainCommand,
+)
 from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
 from textgen.config.option import Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
@@ -11,12 +18,14 @@ __all__ = [
     "DEFAULT_MINUTES",
     "PLACEHOLDER",
     "CloudEnvironment",
+    "EndpointEnvironment",
     "ExportCommand",
     "InspectCommand",
     "JobsCommand",
     "OutOfVocabulary",
     "SampleCommand",
     "SamplingConfig",
+    "ServeCommand",
     "Setting",
     "TrainCommand",
     "TrainingConfig",

@@ -1,13 +1,17 @@
-"""Reads what Vertex AI tells a training job through its environment."""
+"""Reads what Vertex AI passes to a training job, or to a container that answers predictions, in its environment."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+from textgen.errors import UsageError
+from textgen.formatting import shown
 
 _CHECKPOINTS = "/checkpoints"
+_LARGEST_PORT = 65535
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,55 @@ class CloudEnvironment:
             summary_dir=place("AIP_TENSORBOARD_LOG_DIR"),
             model_dir=place("AIP_MODEL_DIR"),
             cluster_spec=cluster_spec,
+        )
+
+
+@dataclass(frozen=True)
+class EndpointEnvironment:
+    """The variables of a container that answers predictions (Vertex AI's documentation, "Custom container requirements").
+
+    Attributes:
+        port: the port to listen on; None outside of Vertex AI.
+        health_route: the path of the health checks.
+        predict_route: the path of the predictions.
+        storage_uri: the directory of the model in a bucket; None if the model was uploaded without files.
+    """
+
+    port: int | None = None
+    health_route: str = "/healthz"
+    predict_route: str = "/predict"
+    storage_uri: str | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of a server that is given no others, by the names of `ServeCommand`."""
+        address = {} if self.port is None else {"host": "0.0.0.0", "port": self.port}  # noqa: S104 - Vertex AI requires it
+        return address if self.storage_uri is None else {**address, "models": (self.storage_uri,)}
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Reads the variables; one that is empty counts as not set.
+
+        Raises:
+            UsageError: if one has no valid value.
+        """
+
+        def route(name: str, default: str) -> str:
+            path = environment.get(name) or default
+            if not path.startswith("/") or not path.isprintable() or set(path) & set("{}?#"):
+                raise UsageError(
+                    f"the environment variable {name} must be a path that begins with /, got {shown(path)}"
+                )
+            return path
+
+        port = environment.get("AIP_HTTP_PORT") or None
+        if port is not None and not (port.isascii() and port.isdecimal() and int(port) <= _LARGEST_PORT):
+            raise UsageError(f"the environment variable AIP_HTTP_PORT must be the number of a port, got {shown(port)}")
+        return cls(
+            port=None if port is None else int(port),
+            health_route=route("AIP_HEALTH_ROUTE", cls.health_route),
+            predict_route=route("AIP_PREDICT_ROUTE", cls.predict_route),
+            storage_uri=environment.get("AIP_STORAGE_URI") or None,
         )
 
 

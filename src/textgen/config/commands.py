@@ -153,6 +153,53 @@ class ExportCommand(Settings):
 
 
 @dataclass(frozen=True)
+class ServeCommand(Settings):
+    """The models to serve, the address, and who may use the service."""
+
+    models: tuple[str, ...] = option(
+        (),
+        group="models",
+        positional="many",
+        metavar="JOB",
+        help="Serve these jobs: directories, names below job/, model files, or gs://BUCKET/PATH for Google Cloud Storage. base is the bundled base model. The default is the newest job below job/, or base if there is none.",
+    )
+    host: str = option(
+        "127.0.0.1",
+        group="address",
+        metavar="ADDRESS",
+        help="Listen on this address of the machine. The default can be reached from this machine alone; 0.0.0.0 can be reached from others.",
+    )
+    port: int = option(
+        8000,
+        group="address",
+        kind=int,
+        least=0,
+        most=65535,
+        help="Listen on this port. 0 is any free port, which is printed.",
+    )
+    token_file: str | None = option(
+        None,
+        group="access",
+        metavar="FILE",
+        help="Answer only requests that send one of the tokens of this file, one per line, as Authorization: Bearer TOKEN. Set it if others can reach the address.",
+    )
+    allow_host: tuple[str, ...] = option(
+        (),
+        group="access",
+        repeatable=True,
+        metavar="NAME",
+        help="Answer requests to this host name too, for example that of a proxy. localhost and the address itself are always allowed. Repeat the flag for several names.",
+    )
+    cors: tuple[str, ...] = option(
+        (),
+        group="access",
+        repeatable=True,
+        metavar="ORIGIN",
+        help="Let the pages of this website, such as https://example.org, use the service. Repeat the flag for several websites.",
+    )
+
+
+@dataclass(frozen=True)
 class JobsCommand(Settings):
     """The jobs to list, and the output format."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 
 from textgen.corpus.tokenizer import UNKNOWN, Joiner, Tokenizer
 from textgen.corpus.words import split_at_apostrophes, split_words
@@ -78,6 +79,10 @@ class PrintedJoiner(Joiner):
         self._glued = opens
         self._previous = token
         return text
+
+    def look_ahead(self, token: str) -> str:
+        """Returns the text that a token would add; see `Joiner.look_ahead`."""
+        return copy(self).add(token)
 
     def _place(self, token: str) -> tuple[bool, bool]:
         """Returns whether the next token follows this one without a space, and whether this one follows the last one so."""

@@ -28,6 +28,10 @@ class Joiner:
         """
         return token
 
+    def look_ahead(self, token: str) -> str:
+        """Returns the text that a token would add, without taking it."""
+        return token
+
 
 @dataclass(frozen=True)
 class Tokenizer(ABC):

@@ -2,6 +2,7 @@
 
 - `scores`: loss, perplexity and bits per character
 - `novelty`: how much of a text is copied
+- `training_text`: the text that a model was trained on, if it is at hand
 - `kneser_ney`: an n-gram, the baseline for a model. It loads NumPy, so it is not imported here.
 - `prediction`: how well a model file predicts a text. It loads NumPy, too.
 """

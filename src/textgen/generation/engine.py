@@ -119,9 +119,11 @@ class BatchEngine:
         row.retired = True
         self._changed = True
 
-    def score(self, texts: Sequence[Sequence[int]]) -> list[ScoredTokens]:
+    def score(
+        self, texts: Sequence[Sequence[int]], *, top: int | None = None, after: bool = False
+    ) -> list[ScoredTokens]:
         """Scores the tokens of texts, which are read in parallel; the batch is not involved. See `reading.score`."""
-        return score(self._network, texts)
+        return score(self._network, texts, top=top, after=after)
 
     def step(self) -> Sequence[Row]:
         """Adds a token to each row.
@@ -169,7 +171,7 @@ class BatchEngine:
         joining: list[int] = []
         while self._waiting and len(rows) - len(free) < self._most_rows:
             row = self._waiting.popleft()
-            if row.retired:
+            if row.retired or row.finish_reason is not None:
                 continue
             if free:
                 joining.append(free.pop(0))
@@ -267,7 +269,12 @@ class BatchEngine:
             self._ids = self._choose(logits)
         for place, row in enumerate(self._rows):
             here = slice(place, place + 1)
-            row.logits = model_logits[place] if row.scored else None
+            if row.is_free:
+                token_id = int(self._ids[place])
+                if row.scored:
+                    row.score(_nats(model_logits[here], token_id), model_logits[place])
+                yield row, token_id
+                continue
             choice = Choice(int(self._ids[place]), allowed[here], model_logits[here])
             settled = settle(self._run, place, row, choice)
             self._ids[place] = settled.last_id
@@ -276,7 +283,7 @@ class BatchEngine:
                     row.unread = None
                     break
                 if row.scored:
-                    row.nats += float(log_total(of_model)[0] - of_model[0, token_id])
+                    row.score(_nats(of_model, token_id), of_model[0])
                 yield row, token_id
             if settled.finish_reason is not None and row.finish_reason is None:
                 row.finish_reason, row.unread = settled.finish_reason, 0
@@ -291,5 +298,9 @@ class BatchEngine:
         nats = log_total(logits) - np.take_along_axis(logits, self._ids[:, np.newaxis], axis=-1)[:, 0]
         for place, (row, cost) in enumerate(zip(self._rows, nats.tolist(), strict=True)):
             if row.scored:
-                row.logits = logits[place]
-                row.nats += cost
+                row.score(cost, logits[place])
+
+
+def _nats(logits: Floats, token_id: int) -> float:
+    """Returns minus the log-probability of a token, from the logits of its step, `(1, vocabulary_size)`."""
+    return float(log_total(logits)[0] - logits[0, token_id])

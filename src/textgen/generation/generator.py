@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,12 @@ from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.prompt import Prompt, read_prompt
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
-from textgen.generation.samplers import Sampler
+from textgen.generation.samplers import find_sampler
+from textgen.generation.scored_text import ScoredText, score_text
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
+from textgen.generation.text_tokens import split_text
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
@@ -107,6 +110,21 @@ class TextGenerator:
             raise UsageError(f"prompt must be a text, got {shown(prompt)}")
         return read_prompt(prompt, self._vocabulary, unwraps=self.model.unwrapped)
 
+    def read_ids(self, ids: Sequence[int]) -> Prompt:
+        """Reads a prompt that is given as the ids of its tokens.
+
+        Raises:
+            UsageError: if there is no token with one of the ids.
+        """
+        size = self._vocabulary.size
+        if (wrong := next((number for number in ids if not UNKNOWN_ID <= number < size), None)) is not None:
+            raise UsageError(
+                f"{named('prompt')} must have token ids from {UNKNOWN_ID} to {size - 1}, got {shown(wrong)}; leave it out"
+            )
+        tokens = tuple(self._vocabulary.tokens[number] for number in ids)
+        text = self._vocabulary.tokenizer.join(tokens)
+        return Prompt(text, tokens, (), text)
+
     def changes(self, prompt: str) -> tuple[str, ...]:
         """Lists how the prompt is respelled for the model, in words such as `’ for '`; see `generate`."""  # noqa: RUF002 - as in print
         return self.read(prompt).changes
@@ -141,6 +159,76 @@ class TextGenerator:
             DataError: if the vocabulary lacks tokens of the prompt and `oov` is "error". Both errors are raised by the
                 call itself, not by the iterator.
         """
+        written: list[tuple[Sample, str]] = []
+        texts = self.start(
+            self.read(prompt), config, samples=samples, scored=scored, copies=copies, sampler=sampler, written=written
+        )
+        if config.length == 0:
+            pieces: Iterator[tuple[Sample, str]] = ((sample, "") for _, sample in texts)
+        else:
+            pieces = write_texts(self.engine(), texts, written)
+        return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
+
+    def score(self, text: str, *, top: int = 0, after: int = 0) -> ScoredText:
+        """Scores the tokens of a text, which may be anyone's.
+
+        Args:
+            text: the text. It is not respelled, unlike a prompt: what the vocabulary lacks is read as `[UNK]`.
+            top: the number of alternatives to list for each token.
+            after: the number of tokens to list that may follow the text. For an empty one, they are those that may start a text.
+
+        Returns:
+            The tokens with their scores; its `bits_per_character` is that of the text.
+
+        Raises:
+            UsageError: if an argument has the wrong type or is negative.
+
+        Example:
+            >>> scored = load("job/story-384-states-1-layers-384-embed").score("Once upon a time")
+            >>> for token in scored:
+            ...     print(repr(token.text), token.nats, token.rank)
+        """
+        for name, value in {"top": top, "after": after}.items():
+            if type(value) is not int or value < 0:
+                raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
+        return score_text(self._network, split_text(text, self._vocabulary), self._start_ids(), top=top, after=after)
+
+    def engine(self) -> BatchEngine:
+        """Returns a new engine for the rows of `start`. All engines of a generator share the states behind texts."""
+        return BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
+
+    def start(
+        self,
+        prompt: Prompt,
+        config: SamplingConfig,
+        *,
+        samples: int = 1,
+        scored: bool = False,
+        alternatives: int | None = None,
+        copies: CopyIndex | None = None,
+        sampler: CustomSampler | None = None,
+        written: list[tuple[Sample, str]] | None = None,
+    ) -> Iterator[tuple[Row, Sample]]:
+        """Makes the rows of texts, for an `engine` that writes them.
+
+        Args:
+            prompt: the prompt, from `read` or `read_ids`.
+            config: as in `write`.
+            samples: as in `write`. Of each sample, there are `best_of` texts.
+            scored: whether to sum the samples' `nats`, as for `best_of`.
+            alternatives: the number of the likeliest tokens to list in the samples' `scores`; None for no scores.
+            copies: as in `write`.
+            sampler: as in `write`.
+            written: a list to which each new piece is added together with its sample; None to add it to the sample itself.
+
+        Returns:
+            The rows, each with its sample. The row of a text of length 0 has ended already. After the end of a row,
+            `Sample.end` completes its sample.
+
+        Raises:
+            UsageError: as in `write`, by the call itself.
+            DataError: likewise.
+        """
         if sampler is not None:
             from textgen.generation.samplers.custom import check_sampler
 
@@ -149,26 +237,21 @@ class TextGenerator:
             raise UsageError(
                 f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
-        read = self.read(prompt)
-        before, ids = read.text, self._prompt_ids(read.tokens, config.oov)
+        before, ids = prompt.text, self._prompt_ids(prompt.tokens, config.oov)
         if not ids:
             before, ids = "", self._start_ids()
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
-
-        if config.length == 0:
-            return ((Sample(prompt, seed + number, number, finish_reason="length"), "") for number in range(samples))
-
         vocabulary, bias = self._vocabulary, self._bias(config)
-        written: list[tuple[Sample, str]] = []
-        choose = Sampler(config) if sampler is None else sampler
+        choose = find_sampler(config) if sampler is None else sampler
 
         def start(number: int, candidate: int) -> tuple[Row, Sample]:
-            sample = Sample(prompt, seed + number, number)
-            text = Text(sample, written, config, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
+            sample = Sample(prompt.typed, seed + number, number)
+            take = sample.pieces.append if written is None else lambda piece: written.append((sample, piece))
+            text = Text(sample, take, config, vocabulary.tokens, vocabulary.tokenizer.joiner(before))
             guard = None
             if config.max_copy is not None and copies is not None:
                 # These include the tokens that the model does not know, because a copy can start in them.
-                by_token = CopyGuard(copies, config.max_copy, vocabulary.tokenizer, read.tokens)
+                by_token = CopyGuard(copies, config.max_copy, vocabulary.tokenizer, prompt.tokens)
                 guard = TokenGuard(by_token, vocabulary.tokens)
             row = Row(
                 ids,
@@ -179,14 +262,14 @@ class TextGenerator:
                 guard=guard,
                 bias=bias,
                 bans=self._bans(config, before),
-                scored=scored or config.best_of > 1,
+                scored=scored or config.best_of > 1 or alternatives is not None,
             )
+            sample.finish_reason = row.finish_reason
+            if alternatives is not None:
+                row.stop = partial(text.add_scored, row, alternatives)
             return row, sample
 
-        engine = BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
-        rows = (start(number, candidate) for number in range(samples) for candidate in range(config.best_of))
-        pieces = write_texts(engine, rows, written)
-        return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
+        return (start(number, candidate) for number in range(samples) for candidate in range(config.best_of))
 
     def _bans(self, config: SamplingConfig, before: str) -> Bans | None:
         """Returns the bans of a text that continues another one; None if no text is banned."""

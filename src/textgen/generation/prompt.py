@@ -52,11 +52,13 @@ class Prompt:
         text: the prompt, respelled.
         tokens: those of the text, including any that the vocabulary lacks.
         changes: how it was respelled, in words such as `’ for '`.
+        typed: the prompt as it was given.
     """  # noqa: RUF002 - as in print
 
     text: str
     tokens: tuple[str, ...]
     changes: tuple[str, ...]
+    typed: str
 
 
 def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) -> Prompt:
@@ -84,7 +86,7 @@ def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) ->
         text, changes = unwrapped, {"one line per paragraph": None}
     tokens = vocabulary.split_prompt(text)
     unknown = vocabulary.unknown(tokens)
-    as_typed = Prompt(text, tuple(tokens), tuple(changes))
+    as_typed = Prompt(text, tuple(tokens), tuple(changes), typed)
     if not unknown:
         return as_typed
     pieces = _PIECES.findall(text)
@@ -100,7 +102,7 @@ def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) ->
     tokens = vocabulary.split_prompt(respelled)
     # The vocabulary of a pre-tokenized text can have a mark such as -- alone, and not behind a word.
     is_better = set(unknown).issuperset(vocabulary.unknown(tokens))
-    return Prompt(respelled, tuple(tokens), tuple(changes)) if is_better else as_typed
+    return Prompt(respelled, tuple(tokens), tuple(changes), typed) if is_better else as_typed
 
 
 def _respell(piece: str, vocabulary: Vocabulary, *, opens: bool) -> tuple[str, tuple[str, ...]]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textgen.corpus import FIRST_TOKEN_ID
+from textgen.generation.alternatives import likeliest
 from textgen.generation.step import log_total
 
 if TYPE_CHECKING:
@@ -20,15 +22,37 @@ MOST_ROWS = 64
 """The most texts in one batch: with more, the states no longer fit in a core's cache."""
 
 
+_LOGITS_AT_ONCE = 1 << 18
+"""The logits to compute in one product. For more, their memory would leave a core's cache."""
+
+_TOKENS_AT_ONCE = 256
+"""The most tokens of each text to read before their logits are computed."""
+
+
 @dataclass(frozen=True, eq=False)
 class ScoredTokens:
     """How likely a model finds the tokens of a text.
 
+    A model never writes the padding and `[UNK]`. It gives them a probability all the same, so that the probabilities of the
+    other tokens add up to less than 1. But nobody can read these two as alternatives. So ranks and alternatives leave them
+    out, and neither has a rank itself.
+
     Attributes:
         nats: minus the log-probability of each token but the first, given all tokens before it; `(tokens - 1,)`, float32.
+        ranks: the rank of each token but the first among the tokens that a model writes: 1 is the likeliest, and equally
+            likely ones share a rank. 0 for the padding and `[UNK]`. `(tokens - 1,)`; None unless asked for.
+        top_ids: the likeliest tokens in the place of each token but the first, the likeliest first, `(tokens - 1, top)`, or fewer
+            than `top` if the vocabulary has fewer; None unless asked for.
+        top_nats: minus their log-probabilities, likewise.
+        after: minus the log-probability of each token of the vocabulary after the last token of the text,
+            `(vocabulary_size,)`; None unless asked for, and for an empty text.
     """
 
     nats: Floats
+    ranks: NDArray[np.int32] | None = None
+    top_ids: NDArray[np.int32] | None = None
+    top_nats: Floats | None = None
+    after: Floats | None = None
 
 
 def read_states(
@@ -58,27 +82,72 @@ def read_states(
     return found
 
 
-def score(network: LSTMStep, texts: Sequence[Sequence[int]]) -> list[ScoredTokens]:
+def score(
+    network: LSTMStep, texts: Sequence[Sequence[int]], *, top: int | None = None, after: bool = False
+) -> list[ScoredTokens]:
     """Reads texts in parallel, from zero states, and scores their tokens.
+
+    Besides the result, this needs a few megabytes, however long the texts are.
 
     Args:
         network: the network.
         texts: the token ids of each text.
+        top: the number of alternatives to each token, which also has a rank then; None for neither.
+        after: whether to compute the probabilities after the end of each text.
 
     Returns:
         The scores of each text, in the order of the texts.
     """
-    found = [ScoredTokens(np.empty(max(len(text) - 1, 0), np.float32)) for text in texts]
-    for group, ids, lengths in _batches(texts, [len(text) - 1 for text in texts]):
-        nats = np.empty((lengths[0], len(group)), np.float32)
+    found = [_unscored(network.vocabulary_size, len(text), top, after=after) for text in texts]
+    kernel, bias = network.output[:-1], network.output[-1]
+    for group, ids, lengths in _batches(texts, [len(text) - 1 + after for text in texts]):
         for start, stop, run in _stretches(network.start(len(group)), lengths):
-            columns = np.arange(run.batch)
-            for position in range(start, stop):
-                logits = run(ids[position, : run.batch])
-                nats[position, : run.batch] = log_total(logits) - logits[columns, ids[position + 1, : run.batch]]
-        for column, index in enumerate(group):
-            found[index].nats[:] = nats[: lengths[column], column]
+            at_once = min(max(_LOGITS_AT_ONCE // network.vocabulary_size // run.batch, 1), _TOKENS_AT_ONCE)
+            for first in range(start, stop, at_once):
+                last = min(first + at_once, stop)
+                outputs = run.outputs(ids[first:last, : run.batch])
+                for column, index in enumerate(group[: run.batch]):
+                    logits = outputs[:, column] @ kernel + bias
+                    _score_tokens(found[index], first, logits, ids[first + 1 : last + 1, column])
     return found
+
+
+def _unscored(vocabulary_size: int, tokens: int, top: int | None, *, after: bool) -> ScoredTokens:
+    """Returns the scores of a text of some tokens, which are yet to be filled in."""
+    scored = max(tokens - 1, 0)
+    nats = np.empty(scored, np.float32)
+    behind = np.empty(vocabulary_size, np.float32) if after and tokens else None
+    if top is None:
+        return ScoredTokens(nats, after=behind)
+    shape = scored, min(top, vocabulary_size - FIRST_TOKEN_ID)
+    return ScoredTokens(
+        nats, np.empty(scored, np.int32), np.empty(shape, np.int32), np.empty(shape, np.float32), behind
+    )
+
+
+def _score_tokens(scores: ScoredTokens, first: int, logits: Floats, next_ids: NDArray[np.intp]) -> None:
+    """Fills in the scores of some tokens of a text.
+
+    Args:
+        scores: the scores of the text.
+        first: the index of the first token, without the first of the text.
+        logits: `(tokens, vocabulary_size)`. The last may be those after the end of the text.
+        next_ids: the ids of the tokens. That after the end of the text is arbitrary.
+    """
+    totals = log_total(logits)
+    kept = min(len(logits), len(scores.nats) - first)
+    if kept < len(logits) and scores.after is not None:
+        scores.after[:] = totals[-1] - logits[-1]
+    here, logits, totals = slice(first, first + kept), logits[:kept], totals[:kept]
+    chosen = np.take_along_axis(logits, next_ids[:kept, np.newaxis], axis=-1)
+    scores.nats[here] = totals - chosen[:, 0]
+    if scores.ranks is not None:
+        ranks = 1 + np.count_nonzero(logits[:, FIRST_TOKEN_ID:] > chosen, axis=-1)
+        scores.ranks[here] = np.where(next_ids[:kept] < FIRST_TOKEN_ID, 0, ranks)
+    if scores.top_ids is not None and scores.top_nats is not None:
+        best = likeliest(logits, scores.top_ids.shape[-1])
+        scores.top_ids[here] = best
+        scores.top_nats[here] = totals[:, np.newaxis] - np.take_along_axis(logits, best, axis=-1)
 
 
 def _batches(
@@ -91,12 +160,12 @@ def _batches(
         lengths: the number of tokens to read of each text; texts of which none is read are left out.
 
     Yields:
-        The indexes of some texts, their ids with padding at the end, `(longest, texts)`, and their lengths.
+        The indexes of some texts, their ids with padding at the end, `(longest + 1, texts)`, and their lengths.
     """
     order = sorted((index for index in range(len(texts)) if lengths[index] > 0), key=lambda index: -lengths[index])
     for first in range(0, len(order), MOST_ROWS):
         group = order[first : first + MOST_ROWS]
-        ids = np.zeros((len(texts[group[0]]), len(group)), np.intp)
+        ids = np.zeros((len(texts[group[0]]) + 1, len(group)), np.intp)
         for column, index in enumerate(group):
             ids[: len(texts[index]), column] = texts[index]
         yield group, ids, [lengths[index] for index in group]

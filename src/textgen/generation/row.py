@@ -40,12 +40,13 @@ class Row:
         guard: forbids copies; None if copying is not limited.
         bias: is added to the logits, `(vocabulary_size,)`; -inf forbids a token. None for zeros.
         bans: finds banned texts. Tokens in which one may start are held back until it is certain that it does not.
-        scored: whether to sum the `nats`, which takes some time.
+        scored: whether to score the tokens, which takes some time. When `stop` is called with a token, the row has its scores.
 
     Attributes:
         ids: the token ids of the prompt and of the text so far.
         nats: minus the sum of the log-probabilities of the text's tokens under the model, if `scored`.
-        logits: if `scored`, those of the last step as the model computed them, `(vocabulary_size,)`.
+        logits: if `scored`, those of the last token as the model computed them, `(vocabulary_size,)`.
+        last_nats: if `scored`, minus the log-probability of the last token under the model.
         finish_reason: why the text ended; None until then.
 
     The engine and `settle` use the other attributes.
@@ -73,15 +74,25 @@ class Row:
         self.bans = bans
         self.is_free = guard is None and bias is None and bans is None  # no choice of the sampler is ever replaced
         self.scored = scored
-        self.nats = 0.0
+        self.nats = self.last_nats = 0.0
         self.logits: Floats | None = None
-        self.finish_reason: FinishReason | None = None
+        self.finish_reason: FinishReason | None = None if length else "length"
         self.rng = default_rng(seed)
         self.noise_ends = 0  # the engine's step at which the row's noise is used up
         self.state: Floats | None = None  # behind the prompt without its last token, until the row joins the batch
         self.held: list[Held] = []  # chosen, but not yet in the ids
         self.unread: int | None = 1  # the ids at the end that are not in the engine's state; None if it has read others
         self.retired = False
+
+    def score(self, nats: float, logits: Floats) -> None:
+        """Adds the score of the next token.
+
+        Args:
+            nats: minus its log-probability under the model.
+            logits: `(vocabulary_size,)`, as the model computed them.
+        """
+        self.nats += nats
+        self.last_nats, self.logits = nats, logits
 
     def recent(self) -> NDArray[np.integer]:
         """Returns the ids of the last tokens, as many as the sampler needs."""

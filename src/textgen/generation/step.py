@@ -123,6 +123,7 @@ class LSTMRun:
         self._chain = np.zeros((size, *self._columns), np.float32)
         self._embedded = self._chain[: max(embedded - 1, 0)]
         self._cells: list[Cell] = []
+        self._outputs: list[Floats] = []
         x, start = self._embedded, embedded
         if embedded:
             self._chain[embedded - 1] = 1
@@ -132,6 +133,7 @@ class LSTMRun:
             whole = self._chain[start - len(x) - 1 if len(x) else start : stop]
             self._cells.append(layer.cell(layer, x, self._chain[start:stop], whole))
             x, start = self._chain[start:stop], stop + 1
+            self._outputs.append(x)
         self._last = self._chain[start - len(x) - 1 : start].T
         self._given = None if step.table is None or width == 1 else np.empty((step.table.shape[1], width), np.float32)
         self._ids = np.zeros(width, np.intp)
@@ -167,6 +169,25 @@ class LSTMRun:
         if self.batch != self._width:
             texts = np.pad(texts, ((0, 0), (0, self._width - self.batch)))
         self._context.run(self._advance_all, texts)
+
+    def outputs(self, texts: NDArray[np.integer], layer: int = -1) -> Floats:
+        """Reads some tokens in each text, without computing logits, and returns the outputs of a layer.
+
+        Args:
+            texts: `(tokens, batch)`, integers, the token ids.
+            layer: the index of the layer; -1 for the last.
+
+        Returns:
+            `(tokens, batch, output_size)`, the outputs after each token.
+        """
+        output = self._outputs[layer]
+        found = np.empty((len(texts), *output.shape), np.float32)
+        if self.batch != self._width:
+            texts = np.pad(texts, ((0, 0), (0, self._width - self.batch)))
+        for ids, here in zip(texts, found, strict=True):
+            self._context.run(self._advance, ids)
+            here[...] = output
+        return found.reshape(len(texts), len(output), -1)[:, :, : self.batch].transpose(0, 2, 1)
 
     def _advance_all(self, texts: NDArray[np.integer]) -> None:
         for ids in texts:

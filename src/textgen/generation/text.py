@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from textgen.generation.alternatives import score_token
 from textgen.generation.ending import Ending
 from textgen.generation.reading import MOST_ROWS
 
@@ -54,7 +54,7 @@ class Text:
 
     Args:
         sample: the sample that grows.
-        written: a list, to which each new piece is added together with the sample.
+        take: is called with each new piece.
         config: the settings.
         tokens: the vocabulary, in id order.
         joiner: turns the tokens into text.
@@ -63,14 +63,15 @@ class Text:
     def __init__(
         self,
         sample: Sample,
-        written: list[tuple[Sample, str]],
+        take: Callable[[str], None],
         config: SamplingConfig,
         tokens: Sequence[str],
         joiner: Joiner,
     ) -> None:
         self._sample = sample
-        self._written = written
+        self._take = take
         self._tokens = tokens
+        self._joiner = joiner
         self._join = joiner.add
         self._ending = Ending(config.until, config.lines) if config.until or config.lines is not None else None
 
@@ -82,8 +83,19 @@ class Text:
             whole = piece
             piece, reason = self._ending.cut(whole)
             self._sample.unwritten = len(whole) - len(piece)
-        self._written.append((self._sample, piece))
+        self._take(piece)
         return reason
+
+    def add_scored(self, row: Row, alternatives: int, token_id: int) -> FinishReason | None:
+        """Adds the next token with its score; see `add`.
+
+        Args:
+            row: the row, which is scored.
+            alternatives: the number of the likeliest tokens to list with it.
+            token_id: the token.
+        """
+        self._sample.scores.append(score_token(row, token_id, alternatives, self._tokens, self._joiner))
+        return self.add(token_id)
 
 
 def write_texts(
@@ -94,7 +106,7 @@ def write_texts(
     Args:
         engine: the engine.
         texts: the rows, with their samples. A row's `stop` is `Text.add`.
-        written: the list to which the texts add their pieces.
+        written: the list to which the texts add their pieces, each with its sample.
 
     Yields:
         The pieces, each with the sample to which it was added; see `TextGenerator.write`.
@@ -124,10 +136,10 @@ def _finish(written: list[tuple[Sample, str]], ended: Mapping[Sample, Row]) -> I
     for number, (sample, piece) in enumerate(written):
         sample.pieces.append(piece)
         if sample in ended and number == last[sample]:
-            sample.nats, sample.finish_reason = ended[sample].nats, ended[sample].finish_reason
+            sample.end(ended[sample])
         yield sample, piece
     for sample in (sample for sample in ended if sample not in last):  # no token was left to choose
-        sample.nats, sample.finish_reason = ended[sample].nats, ended[sample].finish_reason
+        sample.end(ended[sample])
         yield sample, ""
 
 
@@ -147,12 +159,8 @@ def keep_best(pieces: Iterable[tuple[Sample, str]], count: int) -> Iterator[tupl
         if sample.finish_reason is None:
             continue
         number = sample.number
-        best[number] = min(best.get(number, sample), sample, key=_nats_per_token)
+        best[number] = min(best.get(number, sample), sample, key=lambda one: one.nats_per_token)
         left[number] = left.get(number, count) - 1
         if not left[number]:
             del left[number]
             yield (kept := best.pop(number)), kept.text
-
-
-def _nats_per_token(sample: Sample) -> float:
-    return sample.nats / sample.tokens if sample.tokens else math.inf

@@ -1,6 +1,7 @@
 """The job directory: layout, lock, state, checkpoints, logs and listing; does not use Keras."""
 
 from textgen.jobs.checkpoint import NEWEST_KEPT, Checkpoint, CheckpointFacts, CheckpointStore, inspect_checkpoints
+from textgen.jobs.config_file import read_config
 from textgen.jobs.directory import JobDirectory, is_job_directory
 from textgen.jobs.lock import is_locked, job_lock
 from textgen.jobs.log_files import LogFile, as_json, best_evaluation, read_metrics
@@ -27,5 +28,6 @@ __all__ = [
     "job_lock",
     "job_place",
     "list_jobs",
+    "read_config",
     "read_metrics",
 ]

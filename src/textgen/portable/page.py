@@ -16,7 +16,25 @@ from pathlib import Path
 
 _FILES = Path(__file__).with_name("playground")
 
-PAGE_SCRIPTS = ("backend.js",)
+PAGE_SCRIPTS = (
+    "backend.js",
+    "sampling.js",
+    "dom.js",
+    "colours.js",
+    "tree.js",
+    "history.js",
+    "editor.js",
+    "alternatives.js",
+    "settings.js",
+    "distribution.js",
+    "variants.js",
+    "notices.js",
+    "writer.js",
+    "keys.js",
+    "neurons.js",
+    "link.js",
+    "main.js",
+)
 """The scripts of the page itself, which need no particular backend. The scripts of a backend follow, and start the page."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from textgen.config import PLACEHOLDER, TrainingConfig, job_name, settings, shape
 from textgen.corpus import Corpus
 from textgen.errors import TextgenError, named
-from textgen.jobs import JobDirectory
+from textgen.jobs import JobDirectory, read_config
 from textgen.planning import (
     CHOSEN_SETTINGS,
     LIMITS_BY_PASSES,
@@ -18,7 +18,7 @@ from textgen.planning import (
     Choice,
     choose,
 )
-from textgen.runs.existing_job import START_OVER, notes_start, read_config
+from textgen.runs.existing_job import START_OVER, notes_start
 from textgen.runs.request import Request
 
 

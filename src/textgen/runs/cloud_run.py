@@ -9,14 +9,15 @@ from pathlib import Path
 
 from textgen.config import TrainingConfig, job_name, settings, with_job_name
 from textgen.corpus import Corpus, prefix_of
+from textgen.corpus.find_text import STORY_PREFIX, find_text
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
 from textgen.runs.checks import check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
-from textgen.runs.find_text import STORY_PREFIX, decide_unwrapping, find_text, open_text
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
+from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
 from textgen.storage import BucketDirectory, Fingerprint, below, is_bucket, name_by_content
 

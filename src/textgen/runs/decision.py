@@ -12,13 +12,12 @@ from typing import Any
 from textgen.config import PLACEHOLDER, TrainingConfig, with_job_name
 from textgen.corpus import Corpus, make_tokenizer
 from textgen.errors import TextgenError, named
-from textgen.jobs import JobDirectory, JobPlace, JobState
+from textgen.jobs import JobDirectory, JobPlace, JobState, read_config
 from textgen.planning import SHAPE_SETTINGS, Choice, can_choose
 from textgen.runs.automatic import complete, keep_choice, other_models, with_settings
 from textgen.runs.base_or_scratch import choose_start
-from textgen.runs.existing_job import START_OVER, notes_start, read_config
+from textgen.runs.existing_job import START_OVER, notes_start
 from textgen.runs.find_job import BASE
-from textgen.runs.find_text import decide_unwrapping
 from textgen.runs.init_from import (
     AUTO,
     Start,
@@ -28,6 +27,7 @@ from textgen.runs.init_from import (
     open_start,
     take_shape,
 )
+from textgen.runs.open_text import decide_unwrapping
 from textgen.runs.places import find_places
 from textgen.runs.request import Request
 

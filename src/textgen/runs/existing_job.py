@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from textgen.config import TrainingConfig, settings, shape
+from textgen.config import TrainingConfig, shape
 from textgen.config.yaml_text import from_yaml
 from textgen.corpus import Corpus, LaterTokenizerError, Vocabulary, all_versions, keep_split, replace_vocabulary
 from textgen.errors import DataError, FormatError, MissingError, UsageError, named
 from textgen.formatting import described, percent
-from textgen.jobs import CheckpointStore, JobDirectory, JobState
+from textgen.jobs import CheckpointStore, JobDirectory, JobState, read_config
 from textgen.storage import parse_object, read_text
 
 START_OVER = f"use {named('fresh')} to start over"
@@ -35,26 +35,6 @@ class Found:
     corpus: Corpus
     state: JobState | None = None
     remark: str = ""
-
-
-def read_config(path: Path, alternative: str) -> TrainingConfig:
-    """Reads a job's `config.yaml`, which an earlier version of textgen may have written.
-
-    Args:
-        path: the file.
-        alternative: what the user can do instead of repairing the file, for the error message.
-
-    Raises:
-        FormatError: if its content is not valid.
-        TextgenError: if it cannot be read.
-    """
-    try:
-        older = {setting.name: setting.value_in_older_jobs for setting in settings(TrainingConfig)}
-        return TrainingConfig(**older | from_yaml(read_text(path), str(path)))
-    except FormatError as error:
-        raise FormatError(f"{error}; repair it, or {alternative}") from error
-    except UsageError as error:
-        raise FormatError(f"{path}: {error}; repair it, or {alternative}") from error
 
 
 def notes_start(path: Path) -> bool:

@@ -10,17 +10,12 @@ from textgen.config import JobsCommand
 from textgen.errors import MissingError
 from textgen.formatting import nearest
 from textgen.jobs import JobDirectory, JobFacts, list_jobs
-from textgen.storage import bundled, is_bucket
+from textgen.storage import base_path, is_bucket
 
 BASE = "base"
 """The name of the base model."""
 
 _JOBS = Path(JobsCommand.directory)
-
-
-def base_path() -> Path:
-    """Returns the file of the base model, which comes with textgen."""
-    return bundled("data/base.safetensors")
 
 
 def find_job(given: str, advice: str = "textgen jobs lists all jobs") -> str:

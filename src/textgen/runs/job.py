@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textgen.config import JobsCommand, TrainingConfig
 from textgen.errors import MissingError, UsageError, named
 from textgen.formatting import shown
-from textgen.jobs import JobDirectory, JobState, best_evaluation, job_facts, job_place, read_metrics
-from textgen.runs.existing_job import read_config
+from textgen.jobs import JobDirectory, JobState, best_evaluation, job_facts, job_place, read_config, read_metrics
 from textgen.runs.find_job import find_job, jobs_below
 from textgen.storage import is_bucket
 

@@ -22,8 +22,8 @@ from textgen.runs.automatic import shape_settings
 from textgen.runs.checks import check_free_space, check_memory, check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
-from textgen.runs.find_text import decide_unwrapping, open_text
 from textgen.runs.init_from import find_model
+from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
 from textgen.runs.show_plan import show_plan
 from textgen.signals import Signals

@@ -12,7 +12,7 @@ from textgen.storage.buckets import (
     name_by_content,
     upload_once,
 )
-from textgen.storage.directories import bundled, cache_directory, state_path
+from textgen.storage.directories import base_path, bundled, cache_directory, state_path
 from textgen.storage.files import (
     atomic_path,
     find,
@@ -39,6 +39,7 @@ __all__ = [
     "StoredObject",
     "Upload",
     "atomic_path",
+    "base_path",
     "below",
     "bucket_settings",
     "bundled",

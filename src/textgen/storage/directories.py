@@ -104,6 +104,11 @@ def bundled(name: str) -> Path:
     return in_wheel if in_wheel.exists() else _CHECKOUT / name
 
 
+def base_path() -> Path:
+    """Returns the file of the base model, which comes with textgen."""
+    return bundled("data/base.safetensors")
+
+
 def _unused_seconds(path: Path) -> float:
     """How long ago a file, or one in a directory, was last read or written, as far as the file system records that."""
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]

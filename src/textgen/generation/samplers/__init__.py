@@ -7,7 +7,7 @@ from textgen.generation.samplers.categorical import Categorical
 from textgen.generation.samplers.greedy import Greedy
 from textgen.generation.samplers.min_p import MinP
 from textgen.generation.samplers.repetition_penalty import RepetitionPenalty
-from textgen.generation.samplers.sampler import Sampler
+from textgen.generation.samplers.sampler import Sampler, find_sampler
 from textgen.generation.samplers.temperature import Temperature
 from textgen.generation.samplers.top_k import TopK
 from textgen.generation.samplers.top_p import TopP
@@ -21,4 +21,5 @@ __all__ = [
     "Temperature",
     "TopK",
     "TopP",
+    "find_sampler",
 ]

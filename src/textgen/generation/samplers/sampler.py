@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from textgen.config import SamplingConfig
+from textgen.config.sampling import choice_settings
 from textgen.generation.samplers.categorical import Categorical
 from textgen.generation.samplers.greedy import Greedy
 from textgen.generation.samplers.min_p import MinP
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from textgen.config import SamplingConfig
 
 
 class Filter(Protocol):
@@ -112,3 +113,13 @@ class Sampler:
         for apply in self._filters:
             apply(logits)
         return self._choose(logits, noise)
+
+
+def find_sampler(config: SamplingConfig) -> Sampler:
+    """Returns the sampler for some settings. Equal settings have the same one, so that rows with them are sampled in one call."""
+    return _make_sampler(tuple(getattr(config, name) for name in choice_settings()))
+
+
+@lru_cache(maxsize=256)
+def _make_sampler(values: tuple[Any, ...]) -> Sampler:
+    return Sampler(SamplingConfig(**dict(zip(choice_settings(), values, strict=True))))

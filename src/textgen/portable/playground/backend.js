@@ -16,11 +16,11 @@
  *
  * @typedef {object} Choice how tokens are chosen
  * @property {number} temperature
- * @property {number | null} topK
- * @property {number | null} topP
- * @property {number | null} minP
+ * @property {number | null} topK null keeps all tokens
+ * @property {number} topP 1 keeps all
+ * @property {number} minP 0 keeps all
  *
- * @typedef {Choice & {model: string, prompt: string, length: number, seed: number | null, alternatives: number}} WriteRequest
+ * @typedef {Choice & {model: string, prompt: string, length: number, seed: number, alternatives: number}} WriteRequest
  *
  * @typedef {object} Backend
  * @property {boolean} canFindCopies whether `copies` works, for models whose `has_text` is true

@@ -1,0 +1,100 @@
+"""`textgen serve`: answers HTTP requests with trained models."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from textgen.cli.entry import ending_at_once, run_command
+from textgen.config import EndpointEnvironment, ServeCommand
+from textgen.config.flags import Parser, build
+from textgen.console import Console
+from textgen.errors import named
+
+PROGRAM = "textgen serve"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `textgen serve`.
+
+    Args:
+        arguments: the arguments after the command's name; None for those of the process.
+
+    Returns:
+        The exit code.
+    """
+    return run_command(PROGRAM, _serve, arguments)
+
+
+def make_parser() -> Parser:
+    """Returns the parser of `textgen serve`."""
+    parser = Parser(
+        PROGRAM,
+        f"{PROGRAM} [JOB ...] [--port N] [FLAGS]",
+        "Serve trained models over HTTP: a page to play with, OpenAI's completions, scores, and the predictions\n"
+        "of Vertex AI. A model that is trained further is loaded again. Ctrl-C ends the service at once; SIGTERM\n"
+        "ends it after the running texts, or after 30 seconds.",
+        f"examples:\n  {PROGRAM}\n  {PROGRAM} story-384-states-1-layers-384-embed jules-120-states-4-layers-norm-word\n"
+        f"  {PROGRAM} base --host 0.0.0.0 --token_file tokens.txt\n\n"
+        "docs/serving.md describes the page and the requests.",
+    )
+    parser.add_settings(ServeCommand)
+    parser.add_help_and_version()
+    return parser
+
+
+def _serve(arguments: Sequence[str]) -> None:
+    with ending_at_once(), _ending_at_sigterm():
+        environment = EndpointEnvironment.read(os.environ)
+        command = build(ServeCommand, {**environment.settings, **make_parser().parse(arguments)})
+        _run(command, environment)
+
+
+def _run(command: ServeCommand, environment: EndpointEnvironment) -> None:
+    from textgen.cli.blas_threads import use_one_blas_thread
+    from textgen.cli.named_job import named_job
+
+    use_one_blas_thread()
+
+    from textgen.serving.access import Access, is_loopback, is_readable_by_others, read_tokens
+    from textgen.serving.app import make_app
+    from textgen.serving.models import Models
+    from textgen.serving.server import address_of, open_socket, serve
+
+    console = Console()
+    file = None if command.token_file is None else Path(command.token_file)
+    access = Access.of(command.host, command.allow_host, command.cors, () if file is None else read_tokens(file))
+    if file is not None and is_readable_by_others(file):
+        console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
+    if environment.port is not None:
+        access = access.behind_gateway()
+    elif file is None and not is_loopback(command.host):
+        console.warn(
+            f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
+        )
+    places = [named_job(name, with_model=True, or_base=True) for name in command.models or (None,)]
+    with open_socket(command.host, command.port) as listening:
+        models = Models(places)
+        app = make_app(models, access, health_route=environment.health_route, predict_route=environment.predict_route)
+        address = address_of(listening, command.host)
+        names = " and ".join(model.name for model in models)
+        serve(app, listening, lambda: console.say(f"Serving {names} at {address}; Ctrl-C ends it"))
+
+
+@contextlib.contextmanager
+def _ending_at_sigterm() -> Iterator[None]:
+    """Makes SIGTERM end the process while there is no text to finish. In a container, it would otherwise be lost."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        os._exit(0)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

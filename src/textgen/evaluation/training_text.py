@@ -1,0 +1,154 @@
+"""Finds the text that a model was trained on, through the job directory of the model, and opens it when it is first needed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from textgen.corpus import open_sections
+from textgen.corpus.find_text import find_text
+from textgen.errors import DataError, MissingError, TextgenError, UsageError, named
+from textgen.jobs import JobDirectory, read_config
+from textgen.storage import base_path, cache_directory, is_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textgen.config import TrainingConfig
+    from textgen.corpus import Section, Sources
+    from textgen.corpus.copy_index import CopyIndex
+    from textgen.generation import ModelFile
+
+
+def refuse_without_text(place: str | Path) -> None:
+    """Refuses a model whose training text is never at hand: the base model, or one in a bucket.
+
+    Raises:
+        UsageError: for such a model. The line names the settings `novelty` and `max_copy`.
+    """
+    if str(place) == str(base_path()):
+        raise UsageError(
+            f"{named('novelty')} and {named('max_copy')} need the training text, and that of the base model does not come with textgen; "
+            "name a job, or leave them out"
+        )
+    if isinstance(place, str) and is_bucket(place):
+        raise UsageError(
+            f"{named('novelty')} and {named('max_copy')} need a local job directory to find the training text, got {place}; "
+            "copy the job to this machine, or leave them out"
+        )
+
+
+def training_text(place: str | Path, model: ModelFile) -> TrainingText | None:
+    """Returns the training text of a model, or None if it is not at hand; see `find_training_text`."""
+    with suppress(TextgenError):
+        return find_training_text(place, model)
+    return None
+
+
+def find_training_text(place: str | Path, model: ModelFile) -> TrainingText:
+    """Finds the files of the text that a model was trained on. They are not read yet.
+
+    Args:
+        place: the job directory, or the model file in it.
+        model: the opened model file.
+
+    Returns:
+        The text.
+
+    Raises:
+        UsageError: as `refuse_without_text`.
+        MissingError: if there is no job directory, or the text is missing.
+        FormatError: if the job's config is damaged.
+        DataError: if the files no longer are a text that can be trained on.
+        TextgenError: if they cannot be read.
+    """
+    refuse_without_text(place)
+    path = Path(place)
+    job = JobDirectory(path if path.is_dir() else path.parent)
+    if not job.exists:
+        raise MissingError(
+            f"the training text of {path} is unknown: there is no {job.config} to name it; "
+            "name the job directory that textgen-train made"
+        )
+    config = read_config(job.config, "train again")
+    with _explaining(job):
+        sources = find_text(config)
+    return TrainingText(path, model, job, config, sources)
+
+
+class TrainingText:
+    """The text that a model was trained on. It is read when it is first needed. Threads may share it.
+
+    Args:
+        path: the job directory, or the model file in it.
+        model: the opened model file.
+        job: the job directory.
+        config: the job's settings.
+        sources: the files that they name.
+    """
+
+    def __init__(
+        self, path: Path, model: ModelFile, job: JobDirectory, config: TrainingConfig, sources: Sources
+    ) -> None:
+        self._path, self._model, self._job, self._config, self._sources = path, model, job, config, sources
+        self._lock = RLock()
+        self._section: Section | None = None
+        self._copies: CopyIndex | None = None
+
+    @property
+    def section(self) -> Section:
+        """The training text, without the part for validation. At first, this reads the text once to verify its hash.
+
+        Raises:
+            DataError: if the text has changed.
+            TextgenError: if it cannot be read.
+        """
+        with self._lock:
+            if self._section is None:
+                self._section = self._open()
+            return self._section
+
+    @property
+    def copies(self) -> CopyIndex:
+        """The copy index of the training text. At first, this reads the text, and builds the index if the cache lacks it.
+
+        Raises:
+            TextgenError: as `section` and `open_copy_index`.
+        """
+        from textgen.corpus.copy_index import open_copy_index
+
+        with self._lock:
+            if self._copies is None:
+                directory = cache_directory("copies", expires=True)
+                self._copies = open_copy_index(self.section, self._model.vocabulary.tokenizer, directory)
+            return self._copies
+
+    def _open(self) -> Section:
+        config, job = self._config, self._job
+        with _explaining(job):
+            sections = open_sections(
+                self._sources, valid_fraction=config.valid_fraction, encoding=config.encoding, unwrap=config.unwrap
+            )
+        if sections.sha256 != self._model.data_sha256:
+            raise DataError(
+                f"{sections.train.paths[0]} is not the text that {self._path} was trained on, or not all of it: "
+                f"restore the text that {job.config} names, or train again; {_relative_to(job)}"
+            )
+        return sections.train
+
+
+@contextmanager
+def _explaining(job: JobDirectory) -> Iterator[None]:
+    """Adds to an error about the text of a job that it is the training text, and where its path starts."""
+    try:
+        yield
+    except MissingError as error:
+        raise MissingError(f"cannot find the training text: {error}; {_relative_to(job)}") from error
+    except (DataError, UsageError) as error:
+        raise DataError(f"cannot read the training text: {error}; {_relative_to(job)}") from error
+
+
+def _relative_to(job: JobDirectory) -> str:
+    return f"paths in {job.config} are relative to the folder where textgen-train was run"

@@ -1,0 +1,72 @@
+/** Has texts written, one or several at the same time, until they end, fail or are stopped. */
+
+class Writer {
+  /**
+   * @param {import("./backend.js").Backend} backend
+   * @param {Notices} notices
+   */
+  constructor(backend, notices) {
+    this.backend = backend;
+    this.notices = notices;
+    byId("stop").addEventListener("click", () => this.stop());
+  }
+
+  /** @type {{abort: AbortController, onEnd: (well: boolean) => void} | null} */
+  #running = null;
+
+  get writing() {
+    return this.#running !== null;
+  }
+
+  /** Ends the writing at once: when this returns, `onEnd` has been called. */
+  stop() {
+    if (this.#running) this.#end(this.#running, true);
+  }
+
+  /**
+   * @param {import("./backend.js").WriteRequest[]} requests
+   * @param {object} on
+   * @param {(index: number, tokens: import("./backend.js").Token[]) => void} on.tokens called with new tokens of a text
+   * @param {(well: boolean) => void} on.end called once, when all texts have ended or been stopped (well), or one has failed
+   */
+  async write(requests, on) {
+    this.stop();
+    const running = { abort: new AbortController(), onEnd: on.end };
+    this.#running = running;
+    this.notices.problem(null);
+    this.notices.say("Writing…");
+    this.#draw();
+    const { signal } = running.abort;
+    const one = (request, index) =>
+      this.backend.write(request, { signal, onTokens: (tokens) => !signal.aborted && on.tokens(index, tokens) });
+    try {
+      await Promise.all(requests.map(one));
+      this.#end(running, true);
+    } catch (error) {
+      this.#end(running, false);
+      this.notices.problem(error);
+    }
+  }
+
+  #end(running, well) {
+    if (this.#running !== running) return;
+    this.#running = null;
+    running.abort.abort(); // the other texts, if one has failed
+    this.#draw();
+    running.onEnd(well);
+  }
+
+  /** Shows the button that can be used, in the place of the other. */
+  #draw() {
+    const buttons = [byId("write"), byId("stop")];
+    const hadFocus = buttons.includes(document.activeElement);
+    buttons[0].hidden = this.writing;
+    buttons[1].hidden = !this.writing;
+    if (hadFocus) buttons[this.writing ? 1 : 0].focus();
+  }
+}
+
+/** @returns {Written} how a text was written, for its link */
+function written({ prompt, seed, temperature, topK, topP, minP }, length) {
+  return { prompt, length, seed, choice: { temperature, topK, topP, minP } };
+}

@@ -1,0 +1,73 @@
+"""Turns failures into answers, in the error shape of OpenAI's API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from textgen.errors import DataError, TextgenError, UnavailableError, UsageError
+from textgen.formatting import one_line
+
+_FIRST_SERVER_ERROR = 500
+
+
+class RequestError(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: the HTTP status, such as 400.
+        message: one line: what is wrong, the value received, and what to do. It must not contain a path of this machine.
+        param: the field of the request that is wrong.
+        code: a word by which a program recognises the error.
+        headers: more headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.param = param
+        self.code = code
+        self.headers = headers
+
+
+def as_request_error(error: Exception, names: Mapping[str, str] | None = None) -> RequestError:
+    """Translates any failure to the one that the client is shown.
+
+    Args:
+        error: the failure. Of one that is not the client's, only the kind is shown, because its message may contain a path.
+        names: the fields of the request by the names of the settings that they set, where these differ.
+    """
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, UsageError | DataError):
+        setting = next(iter(error.settings), None)
+        return RequestError(
+            400, one_line(error), param=None if setting is None else (names or {}).get(setting, setting)
+        )
+    if isinstance(error, UnavailableError | MemoryError):
+        return RequestError(503, "the server cannot answer this now; try again later", headers={"Retry-After": "10"})
+    if isinstance(error, TextgenError):
+        return RequestError(500, "the server cannot use a file that it needs; its log says which")
+    return RequestError(500, "the server made a mistake; its log describes it")
+
+
+def error_object(error: RequestError) -> dict[str, Any]:
+    """Returns the JSON of an error, for an answer or for an event of a stream."""
+    kind = "server_error" if error.status >= _FIRST_SERVER_ERROR else "invalid_request_error"
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+
+
+def answer_error(error: RequestError) -> Response:
+    """Returns the answer to a request that failed."""
+    return JSONResponse(error_object(error), error.status, error.headers)

@@ -1,0 +1,219 @@
+"""The models that are served, each with its worker; a model file that changes on disk is loaded again."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock, Thread
+from time import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from textgen.errors import TextgenError
+from textgen.evaluation.training_text import training_text
+from textgen.formatting import nearest, one_line, shown
+from textgen.generation import TextGenerator
+from textgen.generation.model_place import open_model
+from textgen.jobs import JobDirectory
+from textgen.serving.failures import RequestError
+from textgen.serving.worker import Worker
+from textgen.storage import is_bucket
+
+if TYPE_CHECKING:
+    from textgen.evaluation.training_text import TrainingText
+
+_FINGERPRINT = 16
+"""The characters of a model file's hash that name it in answers."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version of a model that is served.
+
+    Attributes:
+        name: what requests call it.
+        created: when its file was written, in seconds since 1970.
+        generator: writes texts with it.
+        worker: writes the texts of all requests.
+        path: its file or job directory on this machine; None for one in a bucket.
+        text: the text that it was trained on; None if it is not at hand.
+    """
+
+    name: str
+    created: int
+    generator: TextGenerator
+    worker: Worker
+    path: Path | None
+    text: TrainingText | None
+
+    @property
+    def fingerprint(self) -> str:
+        """The start of the hash of its file."""
+        return self.generator.model.sha256[:_FINGERPRINT]
+
+    def describe(self) -> dict[str, Any]:
+        """Returns the object that describes it in GET /v1/models."""
+        model = self.generator.model
+        shape, vocabulary = model.shape, model.vocabulary
+        return {
+            "id": self.name,
+            "object": "model",
+            "created": self.created,
+            "owned_by": "textgen",
+            "details": {
+                "language_model": vocabulary.tokenizer.name,
+                "one_character": all(len(token) == 1 for token in vocabulary.tokens[2:]),
+                "vocabulary_size": vocabulary.size,
+                "layers": shape.layers,
+                "lstm_state_size": shape.lstm_state_size,
+                "outputs": [shape.output_size] * shape.layers,
+                "parameters": sum(tensor.size for tensor in model.tensors.values()),
+                "steps": model.step,
+                "bits_per_character": model.scores.get("valid_bits_per_character"),
+                "has_text": self.text is not None,
+            },
+        }
+
+
+class Models:
+    """All models that are served.
+
+    Args:
+        places: a model file or a job directory of each: a path, or a string that starts with `gs://`. The first is the one that
+            requests get which name none.
+
+    Raises:
+        TextgenError: if a model cannot be read; see `open_model`.
+    """
+
+    def __init__(self, places: Sequence[str | Path]) -> None:
+        self._models: dict[str, _Kept] = {}
+        self._is_ending = False
+        for place in places:
+            name = _unique(_name(place), self._models)
+            self._models[name] = _Kept(name, place)
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        """Yields the models as they are now."""
+        return (kept.current for kept in self._models.values())
+
+    def find(self, name: str | None = None) -> ServedModel:
+        """Returns the model for a request. If its file has changed on disk, a thread starts to load it for later requests.
+
+        Args:
+            name: the name; None for the first model.
+
+        Raises:
+            RequestError: with 404 if there is no model of this name.
+        """
+        names = list(self._models)
+        if name is None:
+            name = names[0]
+        if name not in self._models:
+            raise RequestError(
+                404,
+                f"there is no model {shown(name)}{nearest(name, names)}; GET /v1/models lists them",
+                param="model",
+                code="model_not_found",
+            )
+        kept = self._models[name]
+        if not self._is_ending:
+            kept.load_again_if_changed()
+        return kept.current
+
+    def drain(self) -> None:
+        """Refuses further texts; those that were admitted are still written."""
+        self._is_ending = True
+        for model in self:
+            model.worker.drain()
+
+    def close(self) -> None:
+        """Ends all texts that are being written with an error."""
+        for model in self:
+            model.worker.close()
+
+
+class _Kept:
+    """A model in its newest version that could be read.
+
+    Args:
+        name: its name.
+        place: its file or job directory.
+    """
+
+    def __init__(self, name: str, place: str | Path) -> None:
+        self._name = name
+        self._place = place if isinstance(place, str) and is_bucket(place) else Path(place)
+        self._seen = self._look()
+        self._lock = Lock()
+        self.current = self._load()
+
+    def load_again_if_changed(self) -> None:
+        """Starts to load the model in a thread if its file has changed since it was last loaded or found to be damaged."""
+        seen = self._look()
+        if seen is None or seen == self._seen or not self._lock.acquire(blocking=False):
+            return
+        self._seen = seen
+        Thread(target=self._load_again, name="textgen-loader", daemon=True).start()
+
+    def _load_again(self) -> None:
+        try:
+            newer = self._load()
+            _log.info("%s was trained further: its newer model file is used from now on", self._name)
+            self.current = newer
+        except (TextgenError, MemoryError) as error:
+            _log.warning("%s stays as it was: %s", self._name, one_line(error))
+        finally:
+            self._lock.release()
+
+    def _load(self) -> ServedModel:
+        model = open_model(self._place)
+        generator = TextGenerator(model)
+        path = self._place if isinstance(self._place, Path) else None
+        return ServedModel(
+            name=self._name,
+            created=int(time()) if self._seen is None else self._seen[0] // 1_000_000_000,
+            generator=generator,
+            worker=Worker(generator.engine),
+            path=path,
+            text=training_text(self._place, model),
+        )
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """Returns what differs when the file is written again; None if there is no file on this machine."""
+        if not isinstance(self._place, Path):
+            return None
+        try:
+            status = (JobDirectory(self._place).model if self._place.is_dir() else self._place).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _name(place: str | Path) -> str:
+    """Returns the name of a model: that of its job, or that of a model file anywhere else."""
+    path = Path(str(place).rstrip("/"))
+    if path.name == JobDirectory(Path()).model.name and path.parent.name:
+        path = path.parent
+    if path.suffix == JobDirectory(Path()).model.suffix:
+        path = path.with_suffix("")
+    return path.name or Path(place).resolve().name or "model"
+
+
+def _unique(name: str, taken: Container[str]) -> str:
+    """Returns a name that is not taken: the name itself, or with -2, -3 and so on."""
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(other for other in itertools.chain([name], numbered) if other not in taken)
+
+
+async def answer(request: Request) -> Response:
+    """Answers GET /v1/models."""
+    models: Models = request.app.state.models
+    return JSONResponse({"object": "list", "data": [model.describe() for model in models]})

@@ -1,0 +1,81 @@
+"""Streams a completion as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from textgen.serving.failures import error_object
+
+if TYPE_CHECKING:
+    from textgen.serving.completions import Job
+    from textgen.serving.metrics import Metrics
+
+_SECONDS_BETWEEN = 0.05
+_SECONDS_TO_PING = 15.0
+_encode = msgspec.json.Encoder().encode
+
+
+class EventStream(StreamingResponse):
+    """The answer to a request whose texts are streamed. If its client leaves, they are given up.
+
+    The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second.
+
+    Args:
+        job: the request.
+        metrics: where to count what was written.
+    """
+
+    def __init__(self, job: Job, metrics: Metrics) -> None:
+        super().__init__(self._events(job), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._job = job
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._job.close(self._metrics)
+
+    async def _events(self, job: Job) -> AsyncIterator[bytes]:
+        texts = job.texts
+        while not texts.is_done and texts.began is None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(texts.wait_for_news(), _SECONDS_TO_PING)
+                continue
+            yield b": waiting\n\n"
+        writers = job.writers()
+        sent = perf_counter()
+        while True:
+            is_done = texts.is_done  # before the samples are read, because they grow until then
+            events = [_event(job.completion([choice])) for writer in writers if (choice := writer.take()) is not None]
+            if is_done:
+                yield b"".join([*events, *self._last_events(job)])
+                return
+            if events:
+                yield b"".join(events)
+                sent = perf_counter()
+            elif perf_counter() - sent > _SECONDS_TO_PING:
+                yield b": waiting\n\n"
+                sent = perf_counter()
+            await asyncio.sleep(_SECONDS_BETWEEN)
+
+    @staticmethod
+    def _last_events(job: Job) -> list[bytes]:
+        if job.texts.error is not None:
+            return [_event(error_object(job.texts.error))]
+        options = job.request.stream_options
+        usage = [_event(job.completion([], job.usage()))] if options is not None and options.include_usage else []
+        return [*usage, b"data: [DONE]\n\n"]
+
+
+def _event(content: Any) -> bytes:
+    return b"data: %b\n\n" % _encode(content)

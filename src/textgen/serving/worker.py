@@ -1,0 +1,236 @@
+"""Writes the texts of all requests for a model: one thread steps its batch engine while there are texts to write."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock, Thread
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from textgen.formatting import count
+from textgen.generation.reading import MOST_ROWS
+from textgen.serving.failures import RequestError
+
+if TYPE_CHECKING:
+    from textgen.generation import Sample
+    from textgen.generation.engine import BatchEngine
+    from textgen.generation.row import Row
+
+MOST_WAITING = 256
+"""The most texts that wait for a place in the batch of a model."""
+
+_RETRY_SECONDS = 2
+
+_log = logging.getLogger(__name__)
+
+
+class Texts:
+    """The texts of one request.
+
+    The samples grow in the worker's thread. Whoever reads a sample reads its `finish_reason` before its pieces: once there is
+    one, no more pieces come.
+
+    Args:
+        rows: the rows, each with its sample, to which the row adds its pieces.
+        loop: the event loop in which the request is answered.
+
+    Attributes:
+        rows: the samples by their rows.
+        began: when the first token was written, by `perf_counter`; None until then.
+        left: the number of texts that have not ended.
+        error: why they will never end; None as long as they may.
+    """
+
+    def __init__(self, rows: Iterable[tuple[Row, Sample]], loop: asyncio.AbstractEventLoop) -> None:
+        self.rows = dict(rows)
+        self.began: float | None = None
+        self.left = sum(row.finish_reason is None for row in self.rows)
+        self.error: RequestError | None = None
+        self._loop = loop
+        self._news = asyncio.Event()
+        self._ended = asyncio.Event()
+        self.notify()
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The samples, in the order of the rows."""
+        return list(self.rows.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing more will be written."""
+        return self.left == 0 or self.error is not None
+
+    async def wait_for_news(self) -> None:
+        """Waits until the first token is written, or nothing will be."""
+        await self._news.wait()
+
+    async def wait_for_end(self) -> None:
+        """Waits until nothing more will be written."""
+        await self._ended.wait()
+
+    def notify(self) -> None:
+        """Wakes those that wait for what has happened; any thread may call it."""
+        with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        if self.began is not None or self.is_done:
+            self._news.set()
+        if self.is_done:
+            self._ended.set()
+
+
+class Worker:
+    """Writes texts with the engine of a model.
+
+    Its thread ends when there is nothing left to write, and the next texts start another. So a model that is no longer served
+    is freed after its last text.
+
+    Args:
+        make_engine: returns a new engine.
+        most_waiting: the most texts that wait for a place in the batch.
+    """
+
+    def __init__(self, make_engine: Callable[[], BatchEngine], most_waiting: int = MOST_WAITING) -> None:
+        self._make_engine = make_engine
+        self._engine = make_engine()
+        self._most = MOST_ROWS + most_waiting
+        self._lock = Lock()
+        self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
+        self._reserved = 0
+        self._thread: Thread | None = None
+        self._refusal: RequestError | None = None
+
+    @property
+    def rows(self) -> int:
+        """The number of texts in the batch."""
+        return min(len(self._texts), MOST_ROWS)
+
+    @property
+    def waiting(self) -> int:
+        """The number of texts that wait for a place in the batch."""
+        return max(len(self._texts) - MOST_ROWS, 0)
+
+    @contextmanager
+    def reserve(self, rows: int) -> Iterator[None]:
+        """Reserves places in the queue while texts are prepared.
+
+        Args:
+            rows: the number of texts.
+
+        Raises:
+            RequestError: with 503 if the queue is too long, or the server is about to end.
+        """
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            busy = len(self._texts) + self._reserved
+            if busy + rows > self._most:
+                raise RequestError(
+                    503,
+                    f"{count(busy, 'text')} are being written or waiting, which leaves no room for {count(rows, 'more', 'more')}; try again in a moment",
+                    code="queue_full",
+                    headers={"Retry-After": str(_RETRY_SECONDS)},
+                )
+            self._reserved += rows
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= rows
+
+    def admit(self, texts: Texts) -> None:
+        """Reads the prompts of texts in the calling thread, and then lets them join the batch.
+
+        Raises:
+            RequestError: with 503 if the server is about to end.
+        """
+        rows = [row for row in texts.rows if row.finish_reason is None]
+        self._engine.prepare(rows)
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            self._texts.update(dict.fromkeys(rows, texts))
+            self._engine.admit(rows)
+            if self._thread is None and rows:
+                self._thread = Thread(target=self._write, name="textgen-worker", daemon=True)
+                self._thread.start()
+
+    def retire(self, texts: Texts) -> None:
+        """Removes the texts that have not ended from the batch, with its next step."""
+        with self._lock:
+            for row in texts.rows:
+                if self._texts.pop(row, None) is not None:
+                    self._engine.retire(row)
+
+    def drain(self) -> None:
+        """Refuses further texts; those that were admitted are still written."""
+        self._refusal = RequestError(
+            503, "the server is about to end; try again in a moment", headers={"Retry-After": str(_RETRY_SECONDS)}
+        )
+
+    def close(self) -> None:
+        """Refuses further texts, and ends those that were admitted with an error."""
+        self.drain()
+        for texts in set(self._texts.copy().values()):
+            self.retire(texts)
+            texts.error = self._refusal
+            texts.notify()
+
+    def _write(self) -> None:
+        """Steps the engine until there is nothing left to write."""
+        try:
+            while self._step_all():
+                pass
+        except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
+            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
+            self._abandon()
+
+    def _step_all(self) -> bool:
+        """Steps the engine until the batch is empty, and returns whether there are texts to write then."""
+        engine = self._engine
+        before: Sequence[Row] | None = None
+        while rows := engine.step():
+            if rows is not before:
+                before = rows
+                self._note_beginnings(rows)
+            if engine.ended:
+                self._note_ends(engine.ended)
+        with self._lock:
+            if not self._texts:
+                self._thread = None
+            return self._thread is not None
+
+    def _note_beginnings(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            texts = self._texts.get(row)
+            if texts is not None and texts.began is None:
+                texts.began = perf_counter()
+                texts.notify()
+
+    def _note_ends(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            texts = self._texts.pop(row, None)
+            if texts is None:  # retired meanwhile
+                continue
+            texts.rows[row].end(row)
+            texts.left -= 1
+            if not texts.left:
+                texts.notify()
+
+    def _abandon(self) -> None:
+        """Ends all texts with an error, after the thread has failed, and makes a new engine."""
+        with self._lock:
+            abandoned = set(self._texts.values())
+            self._texts.clear()
+            self._thread = None
+            for texts in abandoned:
+                texts.error = RequestError(
+                    500, "the server made a mistake while it wrote this text; its log describes it"
+                )
+                texts.notify()
+            self._engine = self._make_engine()
