@@ -1,11 +1,25 @@
+import contextlib
+import dataclasses
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.serving.running import running
+from textgen.config import TrainingConfig
+from textgen.config.yaml_text import to_yaml
+from textgen.corpus import open_sections
+from textgen.corpus.find_text import find_text
+from textgen.generation import read_model, write_model
 from textgen.portable import html_file
+from textgen.storage import base_path
 
 PLAYGROUND = Path(html_file.__file__).with_name("playground")
+HANG_MILLISECONDS = 60_000
+
+COPIED = "It was the best of times, and nobody in the harbour knew why the old captain had gone to sea again."
+"""A sentence of the training text."""
 
 
 @pytest.fixture(scope="session")
@@ -13,10 +27,15 @@ def browser():
     """Chromium, without a window."""
     from playwright.sync_api import sync_playwright
 
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.fail("these tests need Chromium; install it, on Debian with: apt-get install chromium", pytrace=False)
+    # As root, as in a container, Chromium starts only without its sandbox.
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        yield chromium
-        chromium.close()
+        launched = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"] if is_root else [])
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -27,3 +46,57 @@ def scripts(browser):
     page.add_script_tag(content="\n".join((PLAYGROUND / name).read_text(encoding="utf-8") for name in names))
     yield page
     page.close()
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory):
+    """The directory of a job: the base model, as if it had been trained on a short text that contains `COPIED`."""
+    place = tmp_path_factory.mktemp("served")
+    text = place / "harbour.txt"
+    text.write_text(f"{COPIED}\n\nThe ships came in, and the people went down to the water to see them.\n\n" * 40)
+    config = TrainingConfig(texts=(str(text),))
+    directory = place / "harbour"
+    directory.mkdir()
+    (directory / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
+    sections = open_sections(find_text(config), valid_fraction=config.valid_fraction, encoding=config.encoding)
+    model = dataclasses.replace(read_model(base_path()), data_sha256=sections.sha256)
+    write_model(directory / "model.safetensors", model)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def service(job, tmp_path_factory):
+    """The address of a service with two models, harbour, whose training text is at hand, and base."""
+    from textgen.serving.app import make_app
+    from textgen.serving.models import Models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEXTGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        models = Models([job, base_path()])
+        with contextlib.closing(models), running(make_app(models)) as served:
+            yield f"http://127.0.0.1:{served.port}"
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens an address in a new browser window; afterwards, no page may have reported an error."""
+    contexts, problems = [], []
+
+    def start(address, *, width=1280, height=900, **settings):
+        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(HANG_MILLISECONDS)
+        page.on(
+            "console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None
+        )
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address)
+        page.wait_for_function("document.querySelector('#bars li') !== null")
+        return page
+
+    start.problems = problems
+    yield start
+    for context in contexts:
+        context.close()
+    assert problems == []

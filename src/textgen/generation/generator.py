@@ -60,6 +60,10 @@ class TextGenerator:
     Args:
         model: the model file.
 
+    Attributes:
+        model: likewise.
+        network: its network.
+
     Example:
         >>> generator = load("job/story-384-states-1-layers-384-embed")
         >>> text = "".join(generator.generate("Once upon", length=100, seed=7))
@@ -68,7 +72,7 @@ class TextGenerator:
     def __init__(self, model: ModelFile) -> None:
         self.model = model
         self._vocabulary = model.vocabulary
-        self._network = LSTMStep(model)
+        self.network = LSTMStep(model)
         self._cache = PrefixCache(CACHED_BYTES)
         followers = model.after_white_space
         self._spacing = None if followers is None else Spacing(model.vocabulary.tokens, followers)
@@ -191,11 +195,11 @@ class TextGenerator:
         for name, value in {"top": top, "after": after}.items():
             if type(value) is not int or value < 0:
                 raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
-        return score_text(self._network, split_text(text, self._vocabulary), self._start_ids(), top=top, after=after)
+        return score_text(self.network, split_text(text, self._vocabulary), self._start_ids(), top=top, after=after)
 
     def engine(self) -> BatchEngine:
         """Returns a new engine for the rows of `start`. All engines of a generator share the states behind texts."""
-        return BatchEngine(self._network, spacing=self._spacing, cache=self._cache)
+        return BatchEngine(self.network, spacing=self._spacing, cache=self._cache)
 
     def start(
         self,

@@ -11,17 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from textgen.console import Console, report_failure, writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import shown
-from textgen.serving import completions, metrics, predict
+from textgen.portable.page import served_page
+from textgen.serving import completions, metrics, playground, predict, scores
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
 from textgen.serving.gate import BODY_SECONDS, Answers, Gate
+from textgen.serving.threads import Threads
 
 if TYPE_CHECKING:
     from textgen.serving.models import Models
@@ -47,14 +49,20 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics` and `is_draining`, whether the server is about to end.
+        The application. Its `state` has `models`, `metrics`, `is_draining`, whether the server is about to end, and what scores and the
+        playground share.
     """
     routes = [
+        Route("/", _answer_page),
         Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
         Route(predict_route, predict.answer, methods=["POST"]),
+        Route("/v1/score", scores.answer, methods=["POST"]),
+        Route("/playground/states", playground.answer_states, methods=["POST"]),
+        Route("/playground/passages", playground.answer_passages, methods=["POST"]),
+        Route("/playground/copies", playground.answer_copies, methods=["POST"]),
     ]
     if health_route != "/healthz":
         routes.append(Route(health_route, _answer_health))
@@ -96,7 +104,16 @@ def make_app(
     app.state.models = models
     app.state.metrics = figures
     app.state.is_draining = False
+    app.state.threads = Threads()
+    app.state.strongest_places = playground.StrongestPlacesOfModels()
     return app
+
+
+async def _answer_page(request: Request) -> Response:
+    """Answers GET / with the playground."""
+    del request
+    page = served_page()
+    return HTMLResponse(page.html, headers={"Content-Security-Policy": page.policy})
 
 
 async def _answer_health(request: Request) -> Response:

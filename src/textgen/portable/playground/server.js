@@ -13,7 +13,9 @@ class ServerBackend {
   }
 
   async write({ model, prompt, length, seed, temperature, topK, topP, minP, alternatives }, { signal, onTokens }) {
-    const body = { model, prompt, max_tokens: length, seed, temperature, top_p: topP, min_p: minP, logprobs: alternatives, stream: true };
+    const choice = { temperature, top_p: topP, min_p: minP };
+    // A character that the model does not know is no reason not to write.
+    const body = { model, prompt, max_tokens: length, seed, ...choice, oov: "skip", logprobs: alternatives, stream: true };
     if (topK !== null) body.top_k = topK;
     const response = await this.#send("POST", "/v1/completions", body, signal);
     let finishReason = null;

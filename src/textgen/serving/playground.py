@@ -1,0 +1,206 @@
+"""Answers the requests of the playground: what a unit of the network does, and what a text copies from the training text."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from textgen.errors import TextgenError
+from textgen.evaluation.novelty import find_copies
+from textgen.evaluation.units import (
+    StrongestPlaces,
+    find_strongest_places,
+    outputs_of_unit,
+    strongest_units,
+)
+from textgen.generation.text_tokens import split_text
+from textgen.serving import body
+from textgen.serving.failures import RequestError
+
+if TYPE_CHECKING:
+    from textgen.evaluation.training_text import TrainingText
+    from textgen.serving.models import ServedModel
+
+_STRONGEST = 12
+_DIGITS = 5
+
+_Index = Annotated[int, msgspec.Meta(ge=0, le=1 << 31)]
+
+
+class StatesFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /playground/states.
+
+    Attributes:
+        text: the text to read.
+        layer: the index of a layer.
+        unit: the index of a unit in the layer; None for the strongest units after the last token.
+        model: the name of the model; None for the first.
+    """
+
+    text: str
+    layer: _Index
+    unit: _Index | None = None
+    model: str | None = None
+
+
+class PassagesFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /playground/passages.
+
+    Attributes:
+        layer: the index of a layer.
+        unit: the index of a unit in the layer.
+        count: the number of passages.
+        model: the name of the model; None for the first.
+    """
+
+    layer: _Index
+    unit: _Index
+    count: Annotated[int, msgspec.Meta(ge=1, le=50)] = 8
+    model: str | None = None
+
+
+class CopiesFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of POST /playground/copies.
+
+    Attributes:
+        text: the text in which to find copied passages.
+        model: the name of the model; None for the first.
+    """
+
+    text: str
+    model: str | None = None
+
+
+async def answer_states(request: Request) -> Response:
+    """Answers POST /playground/states with the outputs of a unit along a text, or with the strongest units after it.
+
+    Raises:
+        RequestError: with 400 or 404 for a wrong field, and with 503 if there are too many requests.
+    """
+    fields = await body.read(request, StatesFields)
+    model = request.app.state.models.find(fields.model)
+    _check_unit(model, fields.layer, fields.unit)
+
+    def read() -> dict[str, Any]:
+        network, ids = model.generator.network, split_text(fields.text, model.generator.model.vocabulary).ids
+        if fields.unit is None:
+            return {"strongest": strongest_units(network, ids, fields.layer, _STRONGEST)}
+        return {"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())}
+
+    return JSONResponse(await request.app.state.threads.run(read))
+
+
+async def answer_passages(request: Request) -> Response:
+    """Answers POST /playground/passages with the passages of the training text in which a unit is strongest.
+
+    Raises:
+        RequestError: with 400 or 404 for a wrong field or a text that is not at hand, and with 503 if there are too many requests.
+    """
+    fields = await body.read(request, PassagesFields)
+    model = request.app.state.models.find(fields.model)
+    _check_unit(model, fields.layer, fields.unit)
+
+    def find() -> dict[str, Any]:
+        places = request.app.state.strongest_places.of(model, fields.layer)
+        passages = [
+            {
+                "text": "".join(passage.pieces),
+                "tokens": passage.pieces,
+                "values": _rounded(passage.values),
+                "peak": passage.peak,
+            }
+            for passage in places.passages(fields.unit, fields.count)
+        ]
+        return {"passages": passages}
+
+    return JSONResponse(await request.app.state.threads.run(find))
+
+
+async def answer_copies(request: Request) -> Response:
+    """Answers POST /playground/copies with the passages of a text that the training text contains.
+
+    Raises:
+        RequestError: with 400 or 404 for a wrong field or a text that is not at hand, and with 503 if there are too many requests.
+    """
+    fields = await body.read(request, CopiesFields)
+    model = request.app.state.models.find(fields.model)
+
+    def find() -> dict[str, Any]:
+        text = _text_of(model)
+        try:
+            copies = text.copies
+        except TextgenError as error:
+            raise _not_at_hand(model) from error
+        found = find_copies(split_text(fields.text, model.generator.model.vocabulary), copies)
+        return {"copies": [{"start": start, "end": end} for start, end in found]}
+
+    return JSONResponse(await request.app.state.threads.run(find))
+
+
+class StrongestPlacesOfModels:
+    """The strongest places of the layers that somebody has asked for, as long as their models are served."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._found: WeakKeyDictionary[ServedModel, dict[int, StrongestPlaces]] = WeakKeyDictionary()
+
+    def of(self, model: ServedModel, layer: int) -> StrongestPlaces:
+        """Returns those of a layer. The first time, this takes seconds, in which other threads wait.
+
+        Raises:
+            RequestError: with 404 if the training text is not at hand.
+        """
+        with self._lock:
+            of_model = self._found.setdefault(model, {})
+            if layer not in of_model:
+                text, generator = _text_of(model), model.generator
+                try:
+                    section = text.section
+                    of_model[layer] = find_strongest_places(
+                        generator.network, generator.model.vocabulary, section, layer
+                    )
+                except TextgenError as error:
+                    raise _not_at_hand(model) from error
+            return of_model[layer]
+
+
+def _text_of(model: ServedModel) -> TrainingText:
+    if model.text is None:
+        raise _not_at_hand(model)
+    return model.text
+
+
+def _not_at_hand(model: ServedModel) -> RequestError:
+    return RequestError(
+        404,
+        f"the training text of {model.name} is not at hand; name another model, or serve its job where the text is",
+        param="model",
+        code="no_training_text",
+    )
+
+
+def _check_unit(model: ServedModel, layer: int, unit: int | None) -> None:
+    """Refuses a layer or a unit that a model does not have.
+
+    Raises:
+        RequestError: with 400, which names the field.
+    """
+    layers = model.generator.network.layers
+    for name, index, number in (
+        ("layer", layer, len(layers)),
+        ("unit", unit or 0, layers[min(layer, len(layers) - 1)].output_size),
+    ):
+        if index >= number:
+            raise RequestError(
+                400, f"{name} must be below {number} for {model.name}, got {index}", param=name, code="invalid_value"
+            )
+
+
+def _rounded(numbers: list[float]) -> list[float]:
+    """Rounds numbers to digits that can be seen."""
+    return [round(number, _DIGITS) for number in numbers]
