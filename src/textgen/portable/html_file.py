@@ -167,5 +167,5 @@ def _details(model: ModelFile) -> dict[str, Any]:
 def _about(model: ModelFile, name: str) -> str:
     """Returns a line about a model."""
     bits = model.scores.get("valid_bits_per_character")
-    score = "" if bits is None else f", with {bits:.2f} bits per character on text it has not read"
-    return f"The model {name}{score}: {model.shape.describe()}. It is in this page, and works without a network. Made with textgen."
+    score = "" if bits is None else f", and needs {bits:.2f} bits per character of text that it has not read"
+    return f"The model {name} has {model.shape.describe()}{score}. It is inside this page, which works without a network. Made with textgen."

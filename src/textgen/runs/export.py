@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory
-from textgen.runs.find_job import BASE, base_path
+from textgen.runs.find_job import BASE
 from textgen.runs.places import find_output, refuse_bucket
-from textgen.storage import is_bucket
+from textgen.storage import base_path, is_bucket
 
 if TYPE_CHECKING:
     from textgen.portable.writing import Exported
