@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from tests.conftest import KINDS
 from textgen.corpus import Vocabulary, make_tokenizer
+from textgen.evaluation.units import outputs_of_unit, strongest_units
 from textgen.generation import LSTMStep, TextGenerator, read_model
 from textgen.generation.samplers import RepetitionPenalty
 from textgen.portable import html_file
@@ -104,21 +106,17 @@ def test_scores_and_states_are_those_of_python(kind, random_model, scripts):
         assert [each["nats"] for each in token["top"]] == pytest.approx([each.nats for each in other.top], abs=TIE)
         assert token["rank"] == other.rank or is_close_to_another(token)
     assert [each["nats"] for each in found["next"]] == pytest.approx([each.nats for each in expected.next], abs=TIE)
-    run = LSTMStep(as_half(model)).start()
-    run.read(np.array([model.vocabulary.encode(text)]).T)
+    network, ids = LSTMStep(as_half(model)), model.vocabulary.encode(text)
     for layer in range(model.shape.layers):
         request = {"text": text, "layer": layer}
-        values = [
-            scripts.evaluate("async (request) => (await backend.states(request)).values", {**request, "unit": unit})
-            for unit in range(model.shape.output_size)
-        ]
-        assert all(len(each) == len(text) for each in values)
-        last = [each[-1] for each in values]
-        assert last == pytest.approx(run._cells[layer]._h, abs=TIE)
-        strongest = scripts.evaluate("async (request) => (await backend.states(request)).strongest", request)
-        assert strongest == [
-            [unit, last[unit]] for unit in sorted(range(len(last)), key=lambda unit: -abs(last[unit]))[:12]
-        ]
+        [unit, *_] = strongest = scripts.evaluate(
+            "async (request) => (await backend.states(request)).strongest.flat()", request
+        )
+        assert strongest == pytest.approx(list(chain(*strongest_units(network, ids, layer, 12))), abs=TIE)
+        values = scripts.evaluate(
+            "async (request) => (await backend.states(request)).values", {**request, "unit": unit}
+        )
+        assert values == pytest.approx(outputs_of_unit(network, ids, layer, unit), abs=TIE)
 
 
 def test_the_base_model_writes_the_same_text(scripts):
@@ -131,9 +129,8 @@ def test_the_base_model_writes_the_same_text(scripts):
 @pytest.mark.parametrize(("tokenizer", "prompt"), [("word", "one two"), ("spaced", "one , two"), ("word", "")])
 def test_models_of_words_write_the_same_text(tokenizer, prompt, random_model, scripts):
     """Spaces, the guard of spacing and the tokens that start a text are as in Python."""
-    tokens = ("", "[UNK]", "\n", " ", ",", ".", "one", "two", "(", "it", "'", "s", '"')
-    if tokenizer == "spaced":
-        tokens = tuple(token for token in tokens if not token or not token.isspace())
+    spaces = ("\n", " ") if tokenizer == "word" else ()
+    tokens = ("", "[UNK]", *spaces, ",", ".", "one", "two", "(", "it", "'", "s", '"')
     vocabulary = Vocabulary(tokens, make_tokenizer(tokenizer))
     followers = {" ": ["\n"], "\n": ["\n", ","]} if tokenizer == "word" else None
     shape = dataclasses.replace(random_model().shape, vocabulary_size=len(tokens), lstm_state_size=16)

@@ -5,6 +5,7 @@ import pytest
 
 from textgen.config import SamplingConfig
 from textgen.generation.samplers import MinP, RepetitionPenalty, Temperature, TopK, TopP
+from textgen.generation.samplers.sampler import Filter
 
 pytestmark = pytest.mark.browser
 
@@ -36,11 +37,13 @@ def chosen(logits, config, recent):
         RepetitionPenalty(config.repetition_penalty)(row, [np.array(recent)])
     if config.temperature == 0:
         return (np.arange(len(logits)) == row.argmax()).astype(float)
-    filters = [Temperature(config.temperature)]
-    filters += [TopK(config.top_k)] if config.top_k is not None else []
-    filters += [TopP(config.top_p)] if config.top_p < 1 else []
-    filters += [MinP(config.min_p)] if config.min_p > 0 else []
-    for apply in filters:
+    filters: list[Filter | None] = [
+        Temperature(config.temperature),
+        None if config.top_k is None else TopK(config.top_k),
+        TopP(config.top_p) if config.top_p < 1 else None,
+        MinP(config.min_p) if config.min_p > 0 else None,
+    ]
+    for apply in filter(None, filters):
         apply(row)
     weights = np.exp(row[0] - row.max())
     return weights / weights.sum()

@@ -121,6 +121,7 @@ class OfflineBackend {
     const output = this.#network.output(layer);
     if (unit === undefined) {
       let strongest = [];
+      if (ids.length === 0) return { strongest };
       await this.#behind(ids, signal, () => {
         strongest = Array.from(output, (value, index) => [index, value]);
       });
