@@ -14,6 +14,8 @@ WRITE = """async (request) => {
   const ended = await backend.write({ prompt: "abc", seed: 1, alternatives: 2, temperature: 1, ...request }, { onTokens });
   return { ...ended, text: tokens.map((token) => token.text).join(""), calls };
 }"""
+
+
 @pytest.fixture
 def backend(scripts, random_model):
     """A page with a backend of a model of characters."""
