@@ -1,78 +1,66 @@
-"""A server on loopback in the test's own process."""
-
-from __future__ import annotations
-
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-import uvicorn
 
+from tests.serving.running import HANG_SECONDS, Service, running
 from textgen.generation import ModelFile, write_model
 from textgen.serving.app import make_app
 from textgen.serving.models import Models
 
 
+@dataclass
 class Served:
-    """A running server.
+    """A running service with models.
 
     Attributes:
-        url: its address.
-        app: the application.
-        models: the models that it serves.
+        service: sends requests to it.
+        models: the models.
+        client: OpenAI's client.
     """
 
-    def __init__(self, url: str, app: Any, models: Models) -> None:
-        self.url, self.app, self.models = url, app, models
+    service: Service
+    models: Models
+    client: openai.OpenAI
 
-    def client(self, **settings: Any) -> openai.OpenAI:
-        """Returns OpenAI's client for the server, which never tries again."""
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0, timeout=60, **settings)
-
-
-@contextmanager
-def run_server(models: Models) -> Iterator[Served]:
-    """Serves models on a free port until the end of the block."""
-    app = make_app(models)
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=10)
-    server = uvicorn.Server(config)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(128)
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            yield Served(f"http://127.0.0.1:{listening.getsockname()[1]}", app, models)
-        finally:
-            models.close()
-            server.should_exit = True
-            thread.join(60)
-            assert not thread.is_alive()
+    def complete(self, **fields: Any) -> Any:
+        """Sends a request with OpenAI's client, in which `model` and fields that OpenAI does not have are optional."""
+        ours = ("top_k", "min_p", "repetition_penalty", "max_copy", "ban", "lines", "oov")
+        extra = {name: fields.pop(name) for name in ours if name in fields}
+        fields.setdefault("model", next(iter(self.models)).name)
+        return self.client.completions.create(**fields, extra_body=extra)
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    """A function that serves models, given as places or as `ModelFile`s, which get the names model, model-2 and so on."""
+def serve(tmp_path):
+    """A function that serves models in this process: `ModelFile`s, which are named model, model-2 and so on, or places."""
     with ExitStack() as stack:
-        written = 0
 
-        def start(*given: str | Path | ModelFile) -> Served:
-            nonlocal written
+        def start(*given):
             places: list[str | Path] = []
             for each in given:
                 if isinstance(each, ModelFile):
-                    written += 1
-                    directory = tmp_path / str(written)
-                    directory.mkdir()
-                    write_model(directory / "model.st.safetensors", each)
-                    places.append(directory / "model.st.safetensors")
+                    job = tmp_path / f"{len(places)}" / "model"
+                    job.mkdir(parents=True)
+                    write_model(job / "model.safetensors", each)
+                    places.append(job)
                 else:
                     places.append(each)
-            return stack.enter_context(run_server(Models(places)))
+            models = Models(places)
+            service = stack.enter_context(running(make_app(models)))
+            stack.callback(models.close)  # before the service waits for texts that are still being written
+            address = f"http://127.0.0.1:{service.port}/v1"
+            client = openai.OpenAI(base_url=address, api_key="none", max_retries=0, timeout=HANG_SECONDS)
+            stack.callback(client.close)
+            return Served(service, models, client)
 
         yield start
+
+
+@pytest.fixture
+def served(serve, random_model):
+    """A service with a small model of the letters a to j with random weights, named model."""
+    return serve(random_model())

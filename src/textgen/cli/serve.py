@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from textgen.cli.entry import ending_at_once, run_command
+from textgen.cli.entry import run_command
+from textgen.cli.start import end_at_once
 from textgen.config import EndpointEnvironment, ServeCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console
@@ -48,7 +49,7 @@ def make_parser() -> Parser:
 
 
 def _serve(arguments: Sequence[str]) -> None:
-    with ending_at_once(), _ending_at_sigterm():
+    with _ending_at_signals():
         environment = EndpointEnvironment.read(os.environ)
         command = build(ServeCommand, {**environment.settings, **make_parser().parse(arguments)})
         _run(command, environment)
@@ -62,39 +63,53 @@ def _run(command: ServeCommand, environment: EndpointEnvironment) -> None:
 
     from textgen.serving.access import Access, is_loopback, is_readable_by_others, read_tokens
     from textgen.serving.app import make_app
+    from textgen.serving.log import log_to
     from textgen.serving.models import Models
     from textgen.serving.server import address_of, open_socket, serve
 
     console = Console()
+    log_to(console)
     file = None if command.token_file is None else Path(command.token_file)
     access = Access.of(command.host, command.allow_host, command.cors, () if file is None else read_tokens(file))
-    if file is not None and is_readable_by_others(file):
-        console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
     if environment.port is not None:
         access = access.behind_gateway()
-    elif file is None and not is_loopback(command.host):
-        console.warn(
-            f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
-        )
     places = [named_job(name, with_model=True, or_base=True) for name in command.models or (None,)]
     with open_socket(command.host, command.port) as listening:
         models = Models(places)
         app = make_app(models, access, health_route=environment.health_route, predict_route=environment.predict_route)
         address = address_of(listening, command.host)
-        names = " and ".join(model.name for model in models)
-        serve(app, listening, lambda: console.say(f"Serving {names} at {address}; Ctrl-C ends it"))
+        if file is not None and is_readable_by_others(file):
+            console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
+        if file is None and environment.port is None and not is_loopback(command.host):
+            console.warn(
+                f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
+            )
+        names = ", ".join(model.name for model in models)
+        advice = "; Ctrl-C ends it" if console.is_terminal else ""
+        serve(app, listening, lambda: console.say(f"Serving {names} at {address}{advice}"))
 
 
 @contextlib.contextmanager
-def _ending_at_sigterm() -> Iterator[None]:
-    """Makes SIGTERM end the process while there is no text to finish. In a container, it would otherwise be lost."""
+def _ending_at_signals() -> Iterator[None]:
+    """Makes SIGINT end the process at once, and SIGTERM too while there is no text to finish.
+
+    In a container, SIGTERM would otherwise be lost. After the body, further signals are ignored, because the exit code is decided.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         del number, frame
         os._exit(0)
 
-    before = signal.signal(signal.SIGTERM, end)
+    handlers = {signal.SIGINT: end_at_once, signal.SIGTERM: end}
+    before = {number: signal.getsignal(number) for number in handlers}
+    changed = [number for number in handlers if before[number] is not signal.SIG_IGN]  # as a shell may have started it
+    for number in changed:
+        signal.signal(number, handlers[number])
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except BaseException:
+        for number in changed:
+            signal.signal(number, before[number])
+        raise
+    for number in changed:
+        signal.signal(number, signal.SIG_IGN)

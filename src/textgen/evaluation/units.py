@@ -37,6 +37,9 @@ _MEASURED = 10_000
 _CUT = re.compile(r"(?<=\S)\s")
 """The end of a word: if a text is cut there, what follows has the same tokens as in the whole text."""
 
+_CUT_WITHIN = 16
+"""A piece is cut there only in its first part, so that its other parts remain even in a text with few spaces."""
+
 _CHARACTERS_BEFORE = 60
 _CHARACTERS_AFTER = 30
 """About the characters of a passage before and after its peak."""
@@ -115,6 +118,7 @@ class StrongestPlaces:
         vocabulary: of the model.
         layer: the index of the layer.
         texts: `(tokens, pieces)`, the token ids of the sample; each piece is read from a zero state.
+        lengths: `(pieces,)`, the number of tokens in each piece; those after them are padding.
         peaks: `(pieces, units)`, the strongest output of each unit in each piece.
         places: `(pieces, units)`, the index of the token after which it has this output.
     """
@@ -123,6 +127,7 @@ class StrongestPlaces:
     vocabulary: Vocabulary
     layer: int
     texts: NDArray[np.intp]
+    lengths: NDArray[np.intp]
     peaks: Floats
     places: NDArray[np.int16]
 
@@ -139,14 +144,13 @@ class StrongestPlaces:
         if not len(order):
             return []
         places = self.places[order, unit].tolist()
-        length = self.vocabulary.tokenizer.characters_per_token
-        before, after = round(_CHARACTERS_BEFORE / length), round(_CHARACTERS_AFTER / length)
-        end = min(max(places) + 1 + after, len(self.texts))
-        texts = self.texts[:end, order]
+        mean = self.vocabulary.tokenizer.characters_per_token
+        before, after = round(_CHARACTERS_BEFORE / mean), round(_CHARACTERS_AFTER / mean)
+        texts = self.texts[: max(places) + 1 + after, order]
         values = np.concatenate([outputs[:, :, unit] for _, outputs in _outputs(self.network, texts, self.layer)])
         found = []
-        for column, place in enumerate(places):
-            start, stop = max(place - before, 0), min(place + 1 + after, end)
+        for column, (place, length) in enumerate(zip(places, self.lengths[order].tolist(), strict=True)):
+            start, stop = max(place - before, 0), min(place + 1 + after, length)
             join = self.vocabulary.tokenizer.joiner().add
             pieces = [join(self.vocabulary.tokens[number]) for number in texts[start:stop, column].tolist()]
             found.append(Passage(pieces, values[start:stop, column].tolist(), place - start))
@@ -180,13 +184,14 @@ def find_strongest_places(
         group = slice(column, column + MOST_ROWS)
         for first, outputs in _outputs(network, texts[:, group], layer):
             tokens = np.arange(first, first + len(outputs))[:, np.newaxis]
-            counted = (tokens >= uncounted[group]) & (tokens < lengths[group])
-            here = np.abs(outputs * counted[:, :, np.newaxis]).argmax(axis=0)
-            values = np.take_along_axis(outputs, here[np.newaxis], axis=0)[0]
+            is_counted = (tokens >= uncounted[group]) & (tokens < lengths[group])
+            counted = outputs * is_counted[:, :, np.newaxis]
+            here = np.abs(counted).argmax(axis=0)
+            values = np.take_along_axis(counted, here[np.newaxis], axis=0)[0]
             better = np.abs(values) > np.abs(peaks[group])
             peaks[group] = np.where(better, values, peaks[group])
             places[group] = np.where(better, first + here, places[group])
-    return StrongestPlaces(network, vocabulary, layer, texts, peaks, places)
+    return StrongestPlaces(network, vocabulary, layer, texts, lengths, peaks, places)
 
 
 def _sample(vocabulary: Vocabulary, section: Section, tokens: int) -> list[list[int]]:
@@ -198,13 +203,15 @@ def _sample(vocabulary: Vocabulary, section: Section, tokens: int) -> list[list[
         if not position:
             head = chunk[:_MEASURED]
             mean = len(head) / max(len(vocabulary.tokenizer.split(head)), 1)
-            number = int(min(max(section.characters / mean // _PIECE_TOKENS, 1), max(tokens // _PIECE_TOKENS, 1)))
+            number = int(
+                min(max(section.characters / mean // (_PIECE_TOKENS - _UNCOUNTED), 1), max(tokens // _PIECE_TOKENS, 1))
+            )
             length = math.ceil(2 * mean * _PIECE_TOKENS)  # some pieces have longer tokens
             starts = (section.characters * piece // number for piece in range(number))
             start = next(starts)
         while start < position + len(chunk):
             text = chunk[start - position : start - position + length]
-            cut = _CUT.search(text) if start else None
+            cut = _CUT.search(text, 0, length // _CUT_WITHIN) if start else None
             pieces.append(vocabulary.encode(text[0 if cut is None else cut.start() :])[:_PIECE_TOKENS])
             start = next(starts, section.characters)
         position += len(chunk)

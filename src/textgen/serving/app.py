@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from textgen.console import Console, report_failure, writes_log_entries
+from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
-from textgen.formatting import shown
+from textgen.formatting import one_line, shown
 from textgen.portable.page import served_page
 from textgen.serving import completions, metrics, playground, predict, scores
 from textgen.serving import models as models_route
@@ -28,7 +28,7 @@ from textgen.serving.threads import Threads
 if TYPE_CHECKING:
     from textgen.serving.models import Models
 
-Handler = Callable[[Request], Awaitable[Response]]
+_log = logging.getLogger(__name__)
 
 
 def make_app(
@@ -49,8 +49,8 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics`, `is_draining`, whether the server is about to end, and what scores and the
-        playground share.
+        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is about to end, and what
+        the playground shares.
     """
     routes = [
         Route("/", _answer_page),
@@ -58,11 +58,11 @@ def make_app(
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
-        Route(predict_route, predict.answer, methods=["POST"]),
         Route("/v1/score", scores.answer, methods=["POST"]),
         Route("/playground/states", playground.answer_states, methods=["POST"]),
         Route("/playground/passages", playground.answer_passages, methods=["POST"]),
         Route("/playground/copies", playground.answer_copies, methods=["POST"]),
+        Route(predict_route, predict.answer, methods=["POST"]),
     ]
     if health_route != "/healthz":
         routes.append(Route(health_route, _answer_health))
@@ -73,7 +73,7 @@ def make_app(
         figures.answered(route, status)
         if writes_log_entries() and route != health_route:
             fields = {"status": status, "seconds": round(seconds, 3)}
-            Console().say(f"{method} {route} {status}", fields=fields)
+            _log.info("%s %s %d", method, route, status, extra={"fields": fields})
 
     middleware = [
         Middleware(Answers, report=report),
@@ -103,9 +103,9 @@ def make_app(
     app.router.redirect_slashes = False
     app.state.models = models
     app.state.metrics = figures
-    app.state.is_draining = False
     app.state.threads = Threads()
-    app.state.strongest_places = playground.StrongestPlacesOfModels()
+    app.state.is_draining = False
+    app.state.passage_finder = playground.PassageFinder()
     return app
 
 
@@ -128,7 +128,7 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
     del request
     shown_error = as_request_error(error)
     if isinstance(error, TextgenError) and shown_error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        report_failure("textgen serve", error)
+        _log.warning("a request failed: %s", one_line(error))
     return answer_error(shown_error)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
 from textgen.generation import Sample
 from textgen.generation.ending import FinishReason
 from textgen.generation.sample import TokenScore
+from textgen.generation.scored_text import ScoredToken
 
 _REASONS: dict[FinishReason, str] = {"length": "length"}
 
@@ -61,16 +62,25 @@ class ChoiceWriter:
         sample: the sample.
         stops: the texts of `until`, which are not part of the text here.
         echoed: the prompt, if the text starts with it.
+        echoed_scores: the scores of its tokens, if they are listed.
         scored: whether to list the tokens with their log-probabilities.
     """
 
     def __init__(
-        self, index: int, sample: Sample, stops: Sequence[str], *, echoed: str = "", scored: bool = False
+        self,
+        index: int,
+        sample: Sample,
+        stops: Sequence[str],
+        *,
+        echoed: str = "",
+        echoed_scores: Iterable[ScoredToken] = (),
+        scored: bool = False,
     ) -> None:
         self._index = index
         self._sample = sample
         self._stops = stops
         self._echoed = echoed
+        self._echoed_scores = echoed_scores
         self._scored = scored
         self._taken = 0  # of the pieces
         self._offset = 0
@@ -92,11 +102,14 @@ class ChoiceWriter:
         logprobs = self._score(pieces) if self._scored else None
         self._taken += len(pieces)
         self._offset += len(text)
-        self._echoed = ""
+        self._echoed, self._echoed_scores = "", ()
         return Choice(self._index, text, logprobs, None if reason is None else _REASONS.get(reason, "stop"))
 
     def _score(self, pieces: Sequence[str]) -> Logprobs:
         found = Logprobs([], [], [], [])
+        for token in self._echoed_scores:
+            score = None if token.nats is None else TokenScore(token.nats, tuple(each[:2] for each in token.top))
+            found.add(token.text, score, token.offset)
         offset = self._offset + len(self._echoed)
         for number, piece in enumerate(pieces, self._taken):
             if piece:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from textgen.formatting import shown
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
+
+_log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 * 1024
 """The largest body of a request."""
@@ -65,7 +67,7 @@ class Answers:
         except ClientDisconnect:
             return
         except Exception as error:
-            sys.excepthook(type(error), error, error.__traceback__)
+            _log.exception("a request failed because of a mistake in textgen")
             if status:
                 raise  # the answer has begun, so the connection must break
             await answer_error(as_request_error(error))(scope, receive, send_with_headers)

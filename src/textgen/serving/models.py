@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from time import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -131,13 +132,16 @@ class Models:
     def drain(self) -> None:
         """Refuses further texts; those that were admitted are still written."""
         self._is_ending = True
-        for model in self:
-            model.worker.drain()
+        for worker in self._workers():
+            worker.drain()
 
     def close(self) -> None:
         """Ends all texts that are being written with an error."""
-        for model in self:
-            model.worker.close()
+        for worker in self._workers():
+            worker.close()
+
+    def _workers(self) -> list[Worker]:
+        return [worker for kept in self._models.values() for worker in kept.workers]
 
 
 class _Kept:
@@ -153,6 +157,7 @@ class _Kept:
         self._place = place if isinstance(place, str) and is_bucket(place) else Path(place)
         self._seen = self._look()
         self._lock = Lock()
+        self.workers: WeakSet[Worker] = WeakSet()  # also of earlier versions that still write
         self.current = self._load()
 
     def load_again_if_changed(self) -> None:
@@ -166,22 +171,24 @@ class _Kept:
     def _load_again(self) -> None:
         try:
             newer = self._load()
-            _log.info("%s was trained further: its newer model file is used from now on", self._name)
+            _log.info("The model %s has changed, and is used as it is now", self._name)
             self.current = newer
-        except (TextgenError, MemoryError) as error:
-            _log.warning("%s stays as it was: %s", self._name, one_line(error))
+        except TextgenError as error:
+            _log.warning("the model %s has changed, and is used as it was before: %s", self._name, one_line(error))
         finally:
             self._lock.release()
 
     def _load(self) -> ServedModel:
         model = open_model(self._place)
         generator = TextGenerator(model)
+        worker = Worker(generator.engine)
+        self.workers.add(worker)
         path = self._place if isinstance(self._place, Path) else None
         return ServedModel(
             name=self._name,
             created=int(time()) if self._seen is None else self._seen[0] // 1_000_000_000,
             generator=generator,
-            worker=Worker(generator.engine),
+            worker=worker,
             path=path,
             text=training_text(self._place, model),
         )

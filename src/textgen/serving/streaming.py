@@ -15,10 +15,15 @@ from starlette.types import Receive, Scope, Send
 from textgen.serving.failures import error_object
 
 if TYPE_CHECKING:
-    from textgen.serving.completions import Job
+    from textgen.serving.completions import StartedCompletion
     from textgen.serving.metrics import Metrics
 
 _SECONDS_BETWEEN = 0.05
+"""The least time between two events of a stream."""
+
+_SECONDS_PER_TEXT = 1 / 640
+"""The least time between two events of any streams, on average, so that the events leave the engine most of the time."""
+
 _SECONDS_TO_PING = 15.0
 _encode = msgspec.json.Encoder().encode
 
@@ -26,16 +31,17 @@ _encode = msgspec.json.Encoder().encode
 class EventStream(StreamingResponse):
     """The answer to a request whose texts are streamed. If its client leaves, they are given up.
 
-    The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second.
+    The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second, and fewer if many
+    texts are being written.
 
     Args:
-        job: the request.
+        started: the request.
         metrics: where to count what was written.
     """
 
-    def __init__(self, job: Job, metrics: Metrics) -> None:
-        super().__init__(self._events(job), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-        self._job = job
+    def __init__(self, started: StartedCompletion, metrics: Metrics) -> None:
+        super().__init__(self._events(started), media_type="text/event-stream")
+        self._started = started
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,22 +49,24 @@ class EventStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._job.close(self._metrics)
+            self._started.close(self._metrics)
 
-    async def _events(self, job: Job) -> AsyncIterator[bytes]:
-        texts = job.texts
+    async def _events(self, started: StartedCompletion) -> AsyncIterator[bytes]:
+        texts = started.texts
         while not texts.is_done and texts.began is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(texts.wait_for_news(), _SECONDS_TO_PING)
                 continue
             yield b": waiting\n\n"
-        writers = job.writers()
+        writers = started.writers()
         sent = perf_counter()
         while True:
             is_done = texts.is_done  # before the samples are read, because they grow until then
-            events = [_event(job.completion([choice])) for writer in writers if (choice := writer.take()) is not None]
+            events = [
+                _event(started.completion([choice])) for writer in writers if (choice := writer.take()) is not None
+            ]
             if is_done:
-                yield b"".join([*events, *self._last_events(job)])
+                yield b"".join([*events, *self._last_events(started)])
                 return
             if events:
                 yield b"".join(events)
@@ -66,14 +74,16 @@ class EventStream(StreamingResponse):
             elif perf_counter() - sent > _SECONDS_TO_PING:
                 yield b": waiting\n\n"
                 sent = perf_counter()
-            await asyncio.sleep(_SECONDS_BETWEEN)
+            await asyncio.sleep(max(_SECONDS_BETWEEN, started.served.worker.rows * _SECONDS_PER_TEXT))
 
     @staticmethod
-    def _last_events(job: Job) -> list[bytes]:
-        if job.texts.error is not None:
-            return [_event(error_object(job.texts.error))]
-        options = job.request.stream_options
-        usage = [_event(job.completion([], job.usage()))] if options is not None and options.include_usage else []
+    def _last_events(started: StartedCompletion) -> list[bytes]:
+        if started.texts.error is not None:
+            return [_event(error_object(started.texts.error))]
+        options = started.fields.stream_options
+        usage = (
+            [_event(started.completion([], started.usage()))] if options is not None and options.include_usage else []
+        )
         return [*usage, b"data: [DONE]\n\n"]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock, Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -34,25 +34,25 @@ class Texts:
     one, no more pieces come.
 
     Args:
-        rows: the rows, each with its sample, to which the row adds its pieces.
         loop: the event loop in which the request is answered.
 
     Attributes:
-        rows: the samples by their rows.
+        rows: the samples by their rows; none until they are admitted.
         began: when the first token was written, by `perf_counter`; None until then.
         left: the number of texts that have not ended.
         error: why they will never end; None as long as they may.
+        is_given_up: whether nobody waits for them any more.
     """
 
-    def __init__(self, rows: Iterable[tuple[Row, Sample]], loop: asyncio.AbstractEventLoop) -> None:
-        self.rows = dict(rows)
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.rows: Mapping[Row, Sample] = {}
         self.began: float | None = None
-        self.left = sum(row.finish_reason is None for row in self.rows)
+        self.left = 0
         self.error: RequestError | None = None
+        self.is_given_up = False
         self._loop = loop
         self._news = asyncio.Event()
         self._ended = asyncio.Event()
-        self.notify()
 
     @property
     def samples(self) -> list[Sample]:
@@ -101,7 +101,7 @@ class Worker:
         self._most = MOST_ROWS + most_waiting
         self._lock = Lock()
         self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
-        self._reserved = 0
+        self._reserved: dict[Texts, int] = {}  # the numbers of those that are being prepared
         self._thread: Thread | None = None
         self._refusal: RequestError | None = None
 
@@ -115,12 +115,12 @@ class Worker:
         """The number of texts that wait for a place in the batch."""
         return max(len(self._texts) - MOST_ROWS, 0)
 
-    @contextmanager
-    def reserve(self, rows: int) -> Iterator[None]:
-        """Reserves places in the queue while texts are prepared.
+    def reserve(self, texts: Texts, rows: int) -> None:
+        """Reserves places in the queue until the texts are admitted or given up.
 
         Args:
-            rows: the number of texts.
+            texts: the texts of a request.
+            rows: their number.
 
         Raises:
             RequestError: with 503 if the queue is too long, or the server is about to end.
@@ -128,7 +128,7 @@ class Worker:
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal
-            busy = len(self._texts) + self._reserved
+            busy = len(self._texts) + sum(self._reserved.values())
             if busy + rows > self._most:
                 raise RequestError(
                     503,
@@ -136,33 +136,40 @@ class Worker:
                     code="queue_full",
                     headers={"Retry-After": str(_RETRY_SECONDS)},
                 )
-            self._reserved += rows
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._reserved -= rows
+            self._reserved[texts] = rows
 
-    def admit(self, texts: Texts) -> None:
-        """Reads the prompts of texts in the calling thread, and then lets them join the batch.
+    def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]]) -> None:
+        """Reads the prompts of texts in the calling thread, and then lets the texts join the batch.
+
+        Args:
+            texts: the texts of a request, which get the rows.
+            rows: the rows, each with its sample, to which the row adds its pieces.
 
         Raises:
             RequestError: with 503 if the server is about to end.
         """
-        rows = [row for row in texts.rows if row.finish_reason is None]
-        self._engine.prepare(rows)
+        texts.rows = dict(rows)
+        new = [row for row in texts.rows if row.finish_reason is None]
+        self._engine.prepare(new)
         with self._lock:
+            self._reserved.pop(texts, None)
             if self._refusal is not None:
                 raise self._refusal
-            self._texts.update(dict.fromkeys(rows, texts))
-            self._engine.admit(rows)
-            if self._thread is None and rows:
+            if texts.is_given_up:
+                return
+            texts.left = len(new)
+            self._texts.update(dict.fromkeys(new, texts))
+            self._engine.admit(new)
+            if self._thread is None and new:
                 self._thread = Thread(target=self._write, name="textgen-worker", daemon=True)
                 self._thread.start()
+        texts.notify()
 
     def retire(self, texts: Texts) -> None:
-        """Removes the texts that have not ended from the batch, with its next step."""
+        """Gives up texts: those that have not ended leave the batch with its next step."""
         with self._lock:
+            texts.is_given_up = True
+            self._reserved.pop(texts, None)
             for row in texts.rows:
                 if self._texts.pop(row, None) is not None:
                     self._engine.retire(row)
@@ -176,7 +183,9 @@ class Worker:
     def close(self) -> None:
         """Refuses further texts, and ends those that were admitted with an error."""
         self.drain()
-        for texts in set(self._texts.copy().values()):
+        with self._lock:
+            ended = set(self._texts.values())
+        for texts in ended:
             self.retire(texts)
             texts.error = self._refusal
             texts.notify()
@@ -187,8 +196,8 @@ class Worker:
             while self._step_all():
                 pass
         except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
-            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
             self._abandon()
+            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
 
     def _step_all(self) -> bool:
         """Steps the engine until the batch is empty, and returns whether there are texts to write then."""

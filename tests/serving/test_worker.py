@@ -1,0 +1,207 @@
+import contextlib
+import http.client
+import json
+import socket
+import threading
+import time
+
+import openai
+import pytest
+
+from tests.serving.running import HANG_SECONDS
+from textgen.generation.engine import BatchEngine
+from textgen.generation.reading import MOST_ROWS
+from textgen.serving import streaming
+from textgen.serving.worker import MOST_WAITING
+
+
+def wait_until(condition):
+    """Waits until a condition holds, which must be soon."""
+    end = time.monotonic() + HANG_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """A gate before each step of an engine: nothing is written while it is closed. It is open at first."""
+    gate = threading.Event()
+    gate.set()
+    step = BatchEngine.step
+
+    def wait_and_step(engine):
+        assert gate.wait(HANG_SECONDS)
+        return step(engine)
+
+    monkeypatch.setattr(BatchEngine, "step", wait_and_step)
+    yield gate
+    gate.set()
+
+
+def start(service, **fields):
+    """Sends a request for a completion, and returns its connection without reading an answer."""
+    body = json.dumps({"prompt": "a", **fields}).encode()
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=HANG_SECONDS)
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+@pytest.mark.parametrize("fields", [{"stream": True}, {}, {"n": 3}, {"stream": True, "n": 3}], ids=str)
+def test_a_client_that_leaves(served, gate, fields):
+    """The texts of a client that leaves are given up, streamed or not, in the batch or waiting; others are not changed."""
+    worker = next(iter(served.models)).worker
+    expected = served.complete(prompt="ab", max_tokens=500, seed=1).choices[0].text
+    gate.clear()
+    count = fields.get("n", 1)
+    connection = start(served.service, max_tokens=4000, **fields)
+    others = [start(served.service, max_tokens=4000, n=64) for _ in range(2)]
+    wait_until(lambda: worker.rows + worker.waiting == count + 128)
+    connection.close()
+    wait_until(lambda: worker.rows + worker.waiting == 128)
+    for other in others:
+        other.close()
+    wait_until(lambda: worker.rows + worker.waiting == 0)
+    gate.set()
+    wait_until(lambda: worker._thread is None)
+    assert worker._engine._rows == []
+    assert served.complete(prompt="ab", max_tokens=500, seed=1).choices[0].text == expected
+
+
+def test_a_client_that_leaves_in_the_middle(served):
+    """The text of a stream that its client closes after some events is given up."""
+    worker = next(iter(served.models)).worker
+    with contextlib.ExitStack() as stack:
+        streams = [
+            stack.enter_context(served.complete(prompt="a", max_tokens=4096, stream=True, seed=seed))
+            for seed in range(4)
+        ]
+        for stream in streams:
+            assert next(stream).choices[0].text
+    wait_until(lambda: worker.rows == 0 and worker._thread is None)
+
+
+def test_a_full_queue(served, gate):
+    """A text beyond the queue is refused with 503 and Retry-After, and written once there is room again."""
+    worker = next(iter(served.models)).worker
+    gate.clear()
+    connections = [start(served.service, max_tokens=2, n=64) for _ in range((MOST_ROWS + MOST_WAITING) // 64)]
+    wait_until(lambda: worker.rows == MOST_ROWS and worker.waiting == MOST_WAITING)
+    answer = served.service.ask("POST", "/v1/completions", {"prompt": "a"})
+    assert answer.status == 503
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.error["code"] == "queue_full"
+    figures = served.service.ask("GET", "/metrics").body.decode()
+    assert f'textgen_waiting_rows{{model="model"}} {MOST_WAITING:.1f}' in figures
+    gate.set()
+    for connection in connections:
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert len(json.loads(response.read())["choices"]) == 64
+        connection.close()
+    assert len(served.complete(prompt="a").choices[0].text) == 16
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ValueError("a bug")], ids=repr)
+def test_a_failure_of_the_engine(served, gate, monkeypatch, caplog, error):
+    """If the engine fails, the requests that wait for it get an error, streamed or not, and later ones are answered."""
+    expected = served.complete(prompt="ab", max_tokens=100, seed=1).choices[0].text
+    worker = next(iter(served.models)).worker
+    gate.clear()
+    answers = []
+
+    def ask():
+        try:
+            answers.append(served.complete(prompt="a", max_tokens=4000))
+        except openai.InternalServerError as failure:
+            answers.append(failure.status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    stream = served.complete(prompt="a", max_tokens=4000, stream=True)
+    wait_until(lambda: worker.rows == 2)
+
+    def fail(self):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BatchEngine, "_arrange", fail)
+        gate.set()
+        with pytest.raises(openai.APIError, match="made a mistake"):
+            list(stream)
+        asking.join(HANG_SECONDS)
+    assert answers == [500]
+    [record] = caplog.records
+    assert record.exc_info[1] is error
+    assert served.complete(prompt="ab", max_tokens=100, seed=1).choices[0].text == expected
+
+
+def test_a_client_that_does_not_read(served):
+    """Clients that do not read their streams hold nobody up."""
+    slow = [start(served.service, max_tokens=4096, stream=True, n=4, logprobs=5) for _ in range(20)]
+    assert len(served.complete(prompt="a", max_tokens=1000).choices[0].text) == 1000
+    worker = next(iter(served.models)).worker
+    wait_until(lambda: worker.rows == 0)
+    for connection in slow:
+        connection.close()
+
+
+def test_pings(served, gate, monkeypatch):
+    """A stream that waits for its first token gets comments, so that nothing between takes the connection for dead."""
+    monkeypatch.setattr(streaming, "_SECONDS_TO_PING", 0.01)
+    gate.clear()
+    with start(served.service, max_tokens=3, stream=True, seed=1) as connection:
+        found = b""
+        while found.count(b": waiting\n\n") < 2:
+            found += connection.recv(1000)
+        gate.set()
+        while b"[DONE]" not in found:
+            found += connection.recv(1000)
+
+
+def test_draining(served, gate):
+    """A server that is about to end writes the texts that it has, and refuses others."""
+    gate.clear()
+    stream = served.complete(prompt="a", max_tokens=1000, stream=True)
+    worker = next(iter(served.models)).worker
+    wait_until(lambda: worker.rows == 1)
+    served.models.drain()
+    with pytest.raises(openai.InternalServerError, match="about to end"):
+        served.complete(prompt="a")
+    gate.set()
+    assert sum(len(event.choices[0].text) for event in stream) == 1000
+
+
+def test_closing(served, gate):
+    """What is still being written when a server closes ends with an error."""
+    gate.clear()
+    stream = served.complete(prompt="a", max_tokens=1000, stream=True)
+    worker = next(iter(served.models)).worker
+    wait_until(lambda: worker.rows == 1)
+    served.models.close()
+    with pytest.raises(openai.APIError, match="about to end"):
+        list(stream)
+
+
+def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
+    """While a long prompt is read, other texts are written to their ends."""
+    reads, is_read = threading.Event(), threading.Event()
+    prepare = BatchEngine.prepare
+
+    def wait_and_prepare(engine, rows):
+        if any(len(row.ids) > 10_000 for row in rows):
+            reads.set()
+            assert is_read.wait(HANG_SECONDS)
+        prepare(engine, rows)
+
+    monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
+    connections = [start(served.service, prompt="a" * 20_000) for _ in range(5)]
+    assert reads.wait(HANG_SECONDS)
+    assert len(served.complete(prompt="a", max_tokens=500).choices[0].text) == 500
+    is_read.set()
+    for connection in connections:
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == 200
+        connection.close()
