@@ -1,6 +1,7 @@
 import dataclasses
 import html
 import json
+import math
 import re
 
 import numpy as np
@@ -153,3 +154,14 @@ def test_the_page_sends_nothing(random_model, path):
     rules = dict(rule.split(" ", 1) for rule in html.unescape(policy).split("; "))
     assert (rules["default-src"], rules["connect-src"]) == ("'none'", "'none'")
     assert re.fullmatch("'sha256-[^' ]+'", rules["script-src"])
+
+
+@pytest.mark.parametrize("score", [10**400, math.nan, math.inf])
+def test_a_score_that_is_no_number_is_left_out(score, random_model, path):
+    """A score that JSON or a float cannot contain is not in the page, whose JSON a browser must be able to read."""
+    model = dataclasses.replace(random_model(), scores={"valid_bits_per_character": score})
+    export_model(model, "html", path)
+    text = path.read_text(encoding="utf-8")
+    [content] = re.findall('id="model-content">([^<]*)<', text)
+    assert json.loads(content, parse_constant=pytest.fail)["details"]["bits_per_character"] is None
+    assert "bits per character" not in text[text.index('<footer class="about">') :].split("</footer>")[0]
