@@ -55,7 +55,7 @@ def random_model(state_size: int, layers: int) -> ModelFile:
 def open_page(page: Page, path: Path) -> None:
     """Opens an exported page, and starts its backend again where this script can reach it."""
     page.goto(path.as_uri())
-    names = ("backend.js", "sampling.js", *html_file.SCRIPTS[:-1])
+    names = ("backend.js", "sampling.js", "dom.js", *html_file.SCRIPTS[:-1])
     page.add_script_tag(content="\n".join((PLAYGROUND / name).read_text(encoding="utf-8") for name in names))
     page.evaluate(START)
 

@@ -113,9 +113,9 @@ def test_a_text_can_be_had_again(exported, open_file):
 def test_unknown_characters_are_skipped_with_a_notice(exported, open_file):
     """Characters that the model does not know are named, and the text is continued."""
     page = open_file(exported)
-    field(page).fill("ab<i>Z</i>")
-    assert write(page).startswith("ab<i>Z</i>")
-    notice = "The model does not know \u201c<\u201d, \u201c>\u201d, \u201cZ\u201d, \u201c/\u201d, and has skipped them."
+    field(page).fill("ab<i>Z</i>  ")
+    assert write(page).startswith("ab<i>Z</i>  ")
+    notice = "The model does not know \u201c<\u201d, \u201c>\u201d, \u201cZ\u201d, \u201c/\u201d, \u201c\u2423\u201d, and has skipped them."
     assert page.get_by_role("alert").inner_text() == notice
 
 

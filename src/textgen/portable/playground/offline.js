@@ -64,7 +64,7 @@ class OfflineBackend {
         reading.read(prefix[reading.ids.length]);
         return true;
       }
-      if (left === 0) return false;
+      if (!(left >= 1)) return false;
       left--;
       const logits = this.#network.logits();
       const id = random.draw(chosenDistribution(this.#allowed(logits, reading.ids), choiceOf(request, reading.ids)));
@@ -168,7 +168,7 @@ class OfflineBackend {
 
   /** Returns a copy of logits with -Infinity for the tokens that are never written after a text. */
   #allowed(logits, ids) {
-    const allowed = Float64Array.from(logits);
+    const allowed = new Float64Array(logits);
     allowed.fill(-Infinity, 0, FIRST_TOKEN_ID);
     this.#spacing?.apply(allowed, ids.at(-1));
     return allowed;
@@ -224,7 +224,7 @@ function choiceOf({ temperature, topK, topP, minP, repetitionPenalty }, ids) {
 /** Returns what a reader should know about tokens of the prompt that were skipped; null if there are none. */
 function noticeOf(unknown) {
   if (unknown.length === 0) return null;
-  const shown = unknown.slice(0, MOST_SHOWN).map((token) => `“${token}”`);
+  const shown = unknown.slice(0, MOST_SHOWN).map((token) => `“${visible(token)}”`);
   const more = unknown.length > MOST_SHOWN ? ` and ${unknown.length - MOST_SHOWN} more` : "";
   return `The model does not know ${shown.join(", ")}${more}, and has skipped ${unknown.length === 1 ? "it" : "them"}.`;
 }
