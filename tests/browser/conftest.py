@@ -51,7 +51,7 @@ def browser():
 def scripts(browser):
     """An empty page with the scripts of an exported page, whose functions and classes `evaluate` can use."""
     page = browser.new_page()
-    names = ["backend.js", "sampling.js", *html_file.SCRIPTS[:-1]]
+    names = ["backend.js", "sampling.js", "dom.js", *html_file.SCRIPTS[:-1]]
     page.add_script_tag(content="\n".join((PLAYGROUND / name).read_text(encoding="utf-8") for name in names))
     yield page
     page.close()

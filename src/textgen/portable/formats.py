@@ -47,7 +47,7 @@ FORMATS = {
         most_bytes=_64_MB,
         weight_bytes=2,
         is_complete=True,
-        finding="the model was read back from it; rounding the weights to float16 changed the logits by at most {:.1g} in a test run",
+        finding="its weights were compared with the model's; rounding them to float16 changed the logits in a test run by at most {:.1g}",
     ),
     "keras": Format(".keras", "textgen.portable.keras_file"),
     "litert": Format(".tflite", "textgen.portable.litert_file", ("ai_edge_litert.interpreter",), _2_GIB),

@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
+from textgen.corpus import Vocabulary
 from textgen.errors import UsageError, named
 from textgen.generation import ModelFile
 from textgen.portable.comparison import FileDiffersError, largest_difference_of_models
+from textgen.portable.details import details_of
 from textgen.portable.page import document
 
 SCRIPTS = (
+    "vectors.js",
     "network.js",
     "model_data.js",
     "tokens.js",
@@ -72,7 +74,7 @@ def write(model: ModelFile, path: Path, name: str) -> None:
         _CONTENT: json.dumps(_content(model, name), ensure_ascii=False).replace("<", "\\u003c"),
         _WEIGHTS: base64.b64encode(b"".join(values.tobytes() for values in weights.values())).decode(),
     }
-    page = document(SCRIPTS, data=data, title=f"{name} – textgen", about=_about(model, name))  # noqa: RUF001 - as in print
+    page = document(SCRIPTS, data=data, title=f"{name} - textgen", about=_about(model, name))
     path.write_bytes(page.html.encode())
 
 
@@ -138,7 +140,7 @@ def _content(model: ModelFile, name: str) -> dict[str, Any]:
     """Returns what the scripts need to know about a model."""
     return {
         "name": name,
-        "details": _details(model),
+        "details": details_of(model, has_text=False),
         "shape": {field: getattr(model.shape, field) for field in _SHAPE},
         "vocabulary": model.vocabulary.to_json(),
         "after_white_space": model.after_white_space,
@@ -146,25 +148,8 @@ def _content(model: ModelFile, name: str) -> dict[str, Any]:
     }
 
 
-def _details(model: ModelFile) -> dict[str, Any]:
-    """Returns what a server tells the page about a model."""
-    shape, vocabulary = model.shape, model.vocabulary
-    return {
-        "language_model": vocabulary.tokenizer.name,
-        "one_character": all(len(token) == 1 for token in vocabulary.tokens[FIRST_TOKEN_ID:]),
-        "vocabulary_size": vocabulary.size,
-        "layers": shape.layers,
-        "lstm_state_size": shape.lstm_state_size,
-        "outputs": [shape.output_size] * shape.layers,
-        "parameters": shape.parameters,
-        "steps": model.step,
-        "bits_per_character": model.scores.get("valid_bits_per_character"),
-        "has_text": False,
-    }
-
-
 def _about(model: ModelFile, name: str) -> str:
     """Returns a line about a model."""
-    bits = model.scores.get("valid_bits_per_character")
-    score = "" if bits is None else f", with {bits:.2f} bits per character on text it has not read"
-    return f"The model {name}{score}: {model.shape.describe()}. It is in this page, and works without a network. Made with textgen."
+    bits = details_of(model, has_text=False)["bits_per_character"]
+    score = "" if bits is None else f", and needs {bits:.2f} bits per character of text that it has not read"
+    return f"The model {name} has {model.shape.describe()}{score}. It is inside this page, which works without a network. Made with textgen."

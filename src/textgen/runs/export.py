@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from textgen.errors import UsageError, named
+from textgen.generation.model_place import model_name, open_model
 from textgen.jobs import JobDirectory
-from textgen.runs.find_job import BASE, base_path
 from textgen.runs.places import find_output, refuse_bucket
-from textgen.storage import is_bucket
+from textgen.storage import base_path, is_bucket
 
 if TYPE_CHECKING:
     from textgen.portable.writing import Exported
@@ -34,7 +34,6 @@ class Export:
 
     def write(self) -> Exported:
         """Reads the model and writes the file, as `export_model` does."""
-        from textgen.generation.model_place import open_model
         from textgen.portable import export_model
 
         return export_model(open_model(self.place), self.format, self.output, self.name)
@@ -68,7 +67,7 @@ def plan_export(place: str, format_name: str, output: str | None, *, force: bool
         raise UsageError(
             f"{existing[0]} already exists; replace it with {named('force')}, or name another file with {named('output')}"
         )
-    return Export(place, format_name, file, _name(place, source))
+    return Export(place, format_name, file, model_name(place))
 
 
 def _model_path(place: str) -> Path:
@@ -80,12 +79,3 @@ def _model_path(place: str) -> Path:
         return Path(PurePosixPath(place).name)
     path = Path(place)
     return JobDirectory(path).model if path.is_dir() else path
-
-
-def _name(place: str, source: Path) -> str:
-    """Returns the name of a job or, for a model file that is in none, that of the file."""
-    if place == str(base_path()):
-        return BASE
-    is_named_after_job = source.name == JobDirectory(source.parent).model.name
-    directory = PurePosixPath(place) if is_bucket(place) else source.absolute().parent
-    return (directory.name if is_named_after_job else source.stem) or source.stem

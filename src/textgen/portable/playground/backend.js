@@ -27,7 +27,7 @@
  * @property {boolean} canFindPassages whether `passages` works, for the same models
  * @property {() => Promise<{id: string, details: Details}[]>} models
  * @property {(request: WriteRequest, how: {signal: AbortSignal, onTokens: (tokens: Token[]) => void})
- *   => Promise<{finishReason: string, seed: number}>} write
+ *   => Promise<{finishReason: string, seed: number, notice?: string | null}>} write the notice is for readers
  * @property {(request: {model: string, text: string, top: number, next: number}, how: {signal: AbortSignal})
  *   => Promise<{bitsPerCharacter: number | null, tokens: Token[], next: Alternative[]}>} score
  * @property {(request: {model: string, text: string, layer: number, unit?: number}, how: {signal: AbortSignal})

@@ -3,6 +3,9 @@
 /** The shortest time in milliseconds between two calls of `onTokens`. */
 const TIME_BETWEEN_TOKENS = 50;
 
+/** The most unknown tokens that a notice lists. */
+const MOST_SHOWN = 10;
+
 /** The strongest units that `states` lists. */
 const MOST_UNITS = 12;
 
@@ -33,18 +36,16 @@ class OfflineBackend {
   }
 
   /**
-   * Writes a text.
+   * Writes a text. Without a prompt, it starts as after a blank line.
    *
-   * @param {object} request as in backend.js. Without a prompt, the text starts as after a blank line. `repetitionPenalty`, and `stop`, the
-   *     texts before which the text ends, may be missing.
-   * @returns {Promise<{finishReason: string, seed: number, unknown: string[]}>} why the text ended, `length` or `stop`; its seed; and what of
-   *     the prompt the model does not know, and has skipped.
+   * @param {object} request as in backend.js. `repetitionPenalty`, and `stop`, the texts before which the text ends, may be missing.
+   * @returns {Promise<{finishReason: string, seed: number, notice: string | null}>} why the text ended, `length` or `stop`; its seed; and what
+   *     a reader should know about the prompt.
    */
   async write(request, { signal, onTokens } = {}) {
-    const { prompt, length, alternatives } = request;
-    const { ids, unknown } = this.#read(prompt);
-    const prefix = ids.length ? ids : this.#vocabulary.startIds;
-    const joiner = this.#vocabulary.joiner(ids.length ? prompt : "");
+    const prompt = this.#vocabulary.readPrompt(request.prompt);
+    const prefix = prompt.ids.length ? prompt.ids : this.#vocabulary.startIds;
+    const joiner = this.#vocabulary.joiner(prompt.ids.length ? prompt.text : "");
     const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0];
     const random = new RandomNumbers(seed);
     const ending = new Ending([request.stop ?? []].flat());
@@ -57,17 +58,17 @@ class OfflineBackend {
       written = [];
       lastTime = performance.now();
     };
-    let left = length;
+    let left = request.length;
     const step = () => {
       if (reading.ids.length < prefix.length) {
         reading.read(prefix[reading.ids.length]);
         return true;
       }
-      if (left === 0) return false;
+      if (!(left >= 1)) return false;
       left--;
       const logits = this.#network.logits();
       const id = random.draw(chosenDistribution(this.#allowed(logits, reading.ids), choiceOf(request, reading.ids)));
-      const score = scoreOf(logits, id, alternatives);
+      const score = scoreOf(logits, id, request.alternatives);
       written.push(...ending.add({ ...this.#describe(score, joiner), text: joiner.add(this.#vocabulary.tokens[id]) }));
       reading.scores[reading.ids.length] = score;
       reading.read(id);
@@ -76,16 +77,17 @@ class OfflineBackend {
     await reading.run(step, signal, deliver);
     written.push(...ending.finish());
     if (written.length) onTokens?.(written);
-    return { finishReason: ending.isReached ? "stop" : "length", seed, unknown };
+    return { finishReason: ending.isReached ? "stop" : "length", seed, notice: noticeOf(prompt.unknown) };
   }
 
   /**
-   * Scores a text.
+   * Scores a text, as `TextGenerator.score` does in Python: it is not respelled, and unknown tokens are read as [UNK].
    *
-   * @returns {Promise<object>} as in backend.js, and `unknown` as in `write`. A token that the model does not know has no score.
+   * @returns {Promise<object>} as in backend.js.
    */
   async score({ text, top = 5, next = 0 }, { signal } = {}) {
-    const { tokens, ids, unknown } = this.#read(text);
+    const tokens = this.#vocabulary.splitText(text);
+    const ids = tokens.map(({ id }) => id);
     const reading = this.#readings.start(ids, top);
     const step = () => {
       const at = reading.ids.length;
@@ -98,34 +100,28 @@ class OfflineBackend {
     const joiner = this.#vocabulary.joiner("");
     let nats = 0;
     let characters = 0;
-    let at = 0;
-    const scored = tokens.map((token) => {
-      const score = token.id === undefined ? undefined : reading.scores[at];
-      const found = { text: token.text, ...this.#describe(score, joiner, top) };
-      if (token.id !== undefined) {
-        at++;
-        joiner.add(this.#vocabulary.tokens[token.id]);
-      }
-      if (score !== undefined) {
-        nats += score.nats;
-        characters += Array.from(token.text).length;
-      }
-      return found;
+    const scored = tokens.map(({ text: piece, id }, index) => {
+      const score = index === 0 ? null : reading.scores[index];
+      const token = { text: piece, ...this.#describe(score, joiner, top) };
+      joiner.add(this.#vocabulary.tokens[id]);
+      nats += score?.nats ?? 0;
+      characters += index === 0 ? 0 : Array.from(piece).length;
+      return token;
     });
     return {
       bitsPerCharacter: characters ? nats / Math.LN2 / characters : null,
-      tokens: scored,
+      tokens: scored.length || !text ? scored : [{ text, nats: null, rank: null, top: [] }],
       next: await this.#next(text, ids, next, signal),
-      unknown,
     };
   }
 
   /** Returns the values of a unit behind each token of a text or, without a unit, those of the strongest units behind the text. */
   async states({ text, layer, unit }, { signal } = {}) {
-    const { tokens, ids } = this.#read(text);
+    const ids = this.#vocabulary.splitText(text).map(({ id }) => id);
     const output = this.#network.output(layer);
     if (unit === undefined) {
       let strongest = [];
+      if (ids.length === 0) return { strongest };
       await this.#behind(ids, signal, () => {
         strongest = Array.from(output, (value, index) => [index, value]);
       });
@@ -133,23 +129,21 @@ class OfflineBackend {
       return { strongest: strongest.slice(0, MOST_UNITS) };
     }
     const reading = new Reading(this.#network);
-    const found = [];
+    const values = [];
     const step = () => {
-      if (found.length === ids.length) return false;
-      reading.read(ids[found.length]);
-      found.push(output[unit]);
+      if (values.length === ids.length) return false;
+      reading.read(ids[values.length]);
+      values.push(output[unit]);
       return true;
     };
     await reading.run(step, signal);
-    let at = 0;
-    let value = 0;
-    return { values: tokens.map(({ id }) => (id === undefined ? value : (value = found[at++]))) };
+    return { values };
   }
 
   /** Lists the likeliest tokens behind a text; behind an empty one, those with which a text starts. */
   async #next(text, ids, count, signal) {
     if (count === 0) return [];
-    const joiner = this.#vocabulary.joiner(text);
+    const joiner = this.#vocabulary.joiner(ids.length ? text : "");
     let found = [];
     await this.#behind(ids.length ? ids : this.#vocabulary.startIds, signal, () => {
       const score = scoreOf(this.#network.logits(), 0, count);
@@ -172,17 +166,9 @@ class OfflineBackend {
     await reading.run(step, signal);
   }
 
-  /** Splits a text into tokens, and returns them, the ids of those that the model knows, and the others. */
-  #read(text) {
-    const tokens = this.#vocabulary.read(text);
-    const known = tokens.filter(({ id }) => id !== undefined);
-    const unknown = new Set(tokens.filter(({ id }) => id === undefined).map((token) => token.text));
-    return { tokens, ids: known.map(({ id }) => id), unknown: [...unknown] };
-  }
-
   /** Returns a copy of logits with -Infinity for the tokens that are never written after a text. */
   #allowed(logits, ids) {
-    const allowed = Float64Array.from(logits);
+    const allowed = new Float64Array(logits);
     allowed.fill(-Infinity, 0, FIRST_TOKEN_ID);
     this.#spacing?.apply(allowed, ids.at(-1));
     return allowed;
@@ -190,7 +176,7 @@ class OfflineBackend {
 
   /** Returns the score of a token and its alternatives as the page expects them; see backend.js. */
   #describe(score, joiner, most = Infinity) {
-    if (score === undefined) return { nats: null, rank: null, top: [] };
+    if (score === null) return { nats: null, rank: null, top: [] };
     const top = Array.from(score.ids.slice(0, most), (id, index) => ({
       text: joiner.copy().add(this.#vocabulary.tokens[id]),
       nats: score.top[index],
@@ -205,7 +191,7 @@ class OfflineBackend {
  * @param {Float32Array} logits those of the token's place.
  * @param {number} id the token.
  * @param {number} most the number of likeliest tokens to list; the padding and [UNK] are never listed.
- * @returns {{nats: number, rank: number, ids: number[], top: number[], most: number}} its surprise in nats, its rank, and the likeliest tokens
+ * @returns {{nats: number, rank: number | null, ids: number[], top: number[], most: number}} its surprise in nats, its rank, and the likeliest tokens
  *     with theirs.
  */
 function scoreOf(logits, id, most) {
@@ -220,7 +206,7 @@ function scoreOf(logits, id, most) {
     while (place > 0 && logits[ids[place - 1]] < logits[other]) place--;
     ids.splice(place, 0, other);
   }
-  return { nats: total - logits[id], rank, ids, top: ids.map((other) => total - logits[other]), most };
+  return { nats: total - logits[id], rank: id < FIRST_TOKEN_ID ? null : rank, ids, top: ids.map((other) => total - logits[other]), most };
 }
 
 /** Returns the settings of chosenDistribution; a setting that is missing or null changes nothing. */
@@ -233,4 +219,12 @@ function choiceOf({ temperature, topK, topP, minP, repetitionPenalty }, ids) {
     repetitionPenalty: repetitionPenalty ?? 1,
     recent: ids.slice(-PENALISED_TOKENS),
   };
+}
+
+/** Returns what a reader should know about tokens of the prompt that were skipped; null if there are none. */
+function noticeOf(unknown) {
+  if (unknown.length === 0) return null;
+  const shown = unknown.slice(0, MOST_SHOWN).map((token) => `“${visible(token)}”`);
+  const more = unknown.length > MOST_SHOWN ? ` and ${unknown.length - MOST_SHOWN} more` : "";
+  return `The model does not know ${shown.join(", ")}${more}, and has skipped ${unknown.length === 1 ? "it" : "them"}.`;
 }

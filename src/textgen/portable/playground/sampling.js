@@ -26,7 +26,7 @@ function chosenDistribution(
   logprobs,
   { temperature = 1, topK = null, topP = 1, minP = 0, repetitionPenalty = 1, recent = [] } = {},
 ) {
-  const scores = Float64Array.from(logprobs);
+  const scores = new Float64Array(logprobs);
   if (repetitionPenalty !== 1) penaliseRecent(scores, repetitionPenalty, recent);
   if (temperature === 0) {
     const best = indexOfLargest(scores);
@@ -35,7 +35,7 @@ function chosenDistribution(
   // Beyond these limits, Python's factor in float32 would be 0 or infinite. The choice stops changing long before them.
   const factor = Math.min(Math.max(1 / temperature, 1e-30), 1e30);
   for (let i = 0; i < scores.length; i++) scores[i] *= factor;
-  if (topK !== null && topK < scores.length) forbidBelow(scores, Float64Array.from(scores).sort().at(-topK));
+  if (topK !== null && topK < scores.length) forbidBelow(scores, new Float64Array(scores).sort().at(-topK));
   if (topP < 1) forbidBelow(scores, leastOfNucleus(scores, topP));
   if (minP > 0) forbidBelow(scores, scores[indexOfLargest(scores)] + Math.log(minP));
   return softmax(scores);
@@ -50,7 +50,7 @@ function penaliseRecent(scores, penalty, recent) {
 
 /** Returns the score of the least likely token that belongs to the most likely ones with the total probability topP. */
 function leastOfNucleus(scores, topP) {
-  const rising = Float64Array.from(scores).sort();
+  const rising = new Float64Array(scores).sort();
   const best = rising.at(-1);
   let total = 0;
   for (let i = rising.length - 1; i >= 0; i--) total += Math.exp(rising[i] - best);
@@ -89,7 +89,7 @@ function indexOfLargest(numbers) {
 
 /**
  * Random numbers from a seed: sfc32 by Chris Doty-Humphrey, in the public domain, seeded with 64 bits as in his PractRand
- * (https://pracrand.sourceforge.net). It uses integers only, so every browser gets the same numbers.
+ * (pracrand.sourceforge.net). It uses integers only, so every browser gets the same numbers.
  */
 class RandomNumbers {
   #a = 0;

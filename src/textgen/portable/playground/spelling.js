@@ -36,24 +36,22 @@ const BEFORE_OPENING = new RegExp(`^[${SPACE}([{]?$`, "u");
 /**
  * Respells a text, if that leaves fewer unknown tokens.
  *
- * @param {SpelledText} source the text.
+ * @param {string} text
  * @param {Vocabulary} vocabulary of the model.
- * @returns {SpelledText}
  */
-function respell(source, vocabulary) {
-  const pieces = matches(source.text, PIECES);
+function respell(text, vocabulary) {
+  const unknown = vocabulary.unknown(text);
+  if (unknown.size === 0) return text;
+  const pieces = matches(text, PIECES);
   let before = "";
-  const parts = pieces.flatMap((piece, index) => {
+  const spellings = pieces.map((piece, index) => {
     const after = Array.from(pieces[index + 1] ?? "")[0] ?? "";
     const opens = BEFORE_OPENING.test(before) || (!ALPHANUMERIC.test(before) && ALPHANUMERIC.test(after));
     before = Array.from(piece).at(-1);
-    const spelling = respellPiece(piece, vocabulary, opens);
-    return alignSpelling(piece, spelling);
+    return respellPiece(piece, vocabulary, opens);
   });
-  const respelled = source.respelled(parts);
-  const unknown = vocabulary.unknown(source.text);
-  const isBetter = [...vocabulary.unknown(respelled.text)].every((token) => unknown.has(token));
-  return isBetter ? respelled : source;
+  const respelled = spellings.join("");
+  return [...vocabulary.unknown(respelled)].every((token) => unknown.has(token)) ? respelled : text;
 }
 
 /** Returns the spelling of a piece with the fewest unknown tokens; one with an unknown token that was not typed does not count. */
@@ -86,15 +84,4 @@ function spellingsOf(piece, vocabulary, opens) {
   const changed = (apostrophe) => typed.map((each) => (SINGLE.includes(each) ? apostrophe : each)).join("");
   const words = [piece, ...(hasApostrophes ? APOSTROPHES.map(changed) : [])];
   return words.flatMap((word) => [word, word.normalize("NFC"), word.normalize("NFD")]);
-}
-
-/** Returns the parts of a piece, each with its new spelling: one part for each character with its accents, if their spellings are independent. */
-function alignSpelling(piece, spelling) {
-  if (piece.length === spelling.length) return [[piece, spelling]];
-  const clusters = matches(piece, /\P{M}\p{M}*|\p{M}+/gu);
-  for (const form of ["NFC", "NFD"]) {
-    const parts = clusters.map((cluster) => [cluster, cluster.normalize(form)]);
-    if (parts.map(([, part]) => part).join("") === spelling) return parts;
-  }
-  return [[piece, spelling]];
 }

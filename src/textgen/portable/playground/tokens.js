@@ -5,7 +5,10 @@
  * Python's white space, \w and combining marks are written as classes of their own, because JavaScript's \s and \w differ.
  */
 
-/** The ids of the padding and of [UNK], which are never written, are below this one. */
+/** The id of [UNK]. Like the padding, whose id is 0, it is never written. */
+const UNKNOWN_ID = 1;
+
+/** The id of the first token that is written. */
 const FIRST_TOKEN_ID = 2;
 
 const UNKNOWN_TOKEN = "[UNK]";
@@ -62,37 +65,62 @@ class Vocabulary {
   }
 
   /**
-   * Splits a text as the model reads it: in lower case if the model is, and respelled where the vocabulary lacks something as typed.
+   * Reads a prompt, in the spelling of the vocabulary.
    *
-   * @param {string} typed the text.
-   * @returns {{text: string, id: number|undefined}[]} the tokens: each as it was typed, with the white space before it if the model's tokens
-   *     have none, and its id, which is undefined if the model does not know it. The texts together are `typed`.
+   * @param {string} typed the prompt.
+   * @returns {{text: string, ids: number[], unknown: string[]}} the prompt as it is read, its tokens that the model knows, and those that it
+   *     does not know, which are skipped.
    */
-  read(typed) {
-    let source = SpelledText.of(typed).replace(/^\ufeff|\r\n/gu, (found) => (found === "\r\n" ? "\n" : ""));
-    if (this.unknown(source.text).size) source = respell(source, this);
-    if (this.#lowercase) source = source.inLowercase();
-    const tokens = this.#tokensOf(source.text);
+  readPrompt(typed) {
+    const text = respell(asInFile(typed), this);
+    const ids = this.#tokensOf(this.#inCase(text)).map(({ token }) => this.#ids.get(token));
+    return { text, ids: ids.filter((id) => id !== undefined), unknown: [...this.unknown(text)] };
+  }
+
+  /**
+   * Splits a text into tokens without changing it; an unknown token is read as [UNK].
+   *
+   * @param {string} text
+   * @returns {{text: string, id: number}[]} the tokens, each with its piece of the text: the token, with the white space before it if the
+   *     model's tokens have none. The pieces together are the text.
+   */
+  splitText(text) {
+    const ends = this.#endsOfUnits(text);
+    const tokens = this.#tokensOf(this.#inCase(asInFile(text)));
     let start = 0;
-    const read = tokens.map(({ token, end }, index) => {
-      const typedEnd = index === tokens.length - 1 ? typed.length : source.ends[end - 1];
-      const text = typed.slice(start, typedEnd);
-      start = typedEnd;
-      return { text, id: this.#ids.get(token) };
+    return tokens.map(({ token, end }, index) => {
+      const stop = index === tokens.length - 1 ? text.length : ends[end - 1];
+      const piece = text.slice(start, stop);
+      start = stop;
+      return { text: piece, id: this.#ids.get(token) ?? UNKNOWN_ID };
     });
-    return tokens.length || !typed ? read : [{ text: typed, id: undefined }];
   }
 
   /** Returns the distinct tokens of a text that the vocabulary lacks. */
   unknown(text) {
-    const tokens = this.#tokensOf(this.#lowercase ? text.toLowerCase() : text);
+    const tokens = this.#tokensOf(this.#inCase(text));
     return new Set(tokens.map(({ token }) => token).filter((token) => !this.#ids.has(token)));
+  }
+
+  /** Returns a text in lower case if the model's texts are. */
+  #inCase(text) {
+    return this.#lowercase ? text.toLowerCase() : text;
+  }
+
+  /** Returns, for each UTF-16 unit of a text as it is read, the position in the text where the character ends of which the unit is a part. */
+  #endsOfUnits(text) {
+    const ends = [];
+    for (const { 0: character, index } of text.matchAll(/^\ufeff|\r\n|[^]/gu)) {
+      const units = this.#inCase(asInFile(character, index)).length;
+      for (let unit = 0; unit < units; unit++) ends.push(index + character.length);
+    }
+    return ends;
   }
 
   /** Splits a text that is in lower case if the model is; unknown tokens of a pre-tokenized model are split more finely. */
   #tokensOf(text) {
     if (!this.#isSpaced) return withEnds(this.#split(text), 0);
-    const unknown = new Set(["<unk>", this.#lowercase ? UNKNOWN_TOKEN.toLowerCase() : UNKNOWN_TOKEN]);
+    const unknown = new Set(["<unk>", this.#inCase(UNKNOWN_TOKEN)]);
     const found = [];
     for (const { 0: whole, index } of text.matchAll(NO_SPACE)) {
       if (unknown.has(whole)) {
@@ -112,60 +140,9 @@ function withEnds(tokens, start) {
   return tokens.map((token) => ({ token, end: (end += token.length) }));
 }
 
-/**
- * A text in another spelling than it was typed in.
- */
-class SpelledText {
-  /**
-   * @param {string} text the text.
-   * @param {number[]} ends for each UTF-16 unit of the text, the position in the typed text where what it stands for ends.
-   */
-  constructor(text, ends) {
-    this.text = text;
-    this.ends = ends;
-  }
-
-  /** Returns a text as it was typed. */
-  static of(text) {
-    return new SpelledText(text, Array.from({ length: text.length }, (_, index) => index + 1));
-  }
-
-  /** Replaces the matches of a pattern. */
-  replace(pattern, replacement) {
-    const parts = [];
-    let end = 0;
-    for (const { 0: found, index } of this.text.matchAll(pattern)) {
-      const between = this.text.slice(end, index);
-      parts.push([between, between], [found, replacement(found)]);
-      end = index + found.length;
-    }
-    const rest = this.text.slice(end);
-    return this.respelled([...parts, [rest, rest]]);
-  }
-
-  /**
-   * Returns the text in another spelling.
-   *
-   * @param {[string, string][]} parts all parts of the text, each with its new spelling.
-   */
-  respelled(parts) {
-    const ends = [];
-    let start = 0;
-    for (const [part, spelling] of parts) {
-      for (let index = 1; index <= spelling.length; index++) {
-        const unit = index === spelling.length ? part.length : Math.min(index, part.length);
-        ends.push(this.ends[start + unit - 1]);
-      }
-      start += part.length;
-    }
-    return new SpelledText(parts.map(([, spelling]) => spelling).join(""), ends);
-  }
-
-  /** Returns the text in lower case. */
-  inLowercase() {
-    const { ends } = this.respelled(Array.from(this.text, (character) => [character, character.toLowerCase()]));
-    return new SpelledText(this.text.toLowerCase(), ends); // of the whole text, because a sigma depends on the letters around it
-  }
+/** Returns a text as a text file is read: without a byte order mark, and with LF for CRLF. `index` is its place in a longer text. */
+function asInFile(text, index = 0) {
+  return (index === 0 ? text.replace(/^\ufeff/u, "") : text).replaceAll("\r\n", "\n");
 }
 
 /** Joins tokens that include the white space of their text. */

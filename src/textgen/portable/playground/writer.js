@@ -56,8 +56,10 @@ class Writer {
       return this.backend.write(request, { signal, onTokens });
     };
     try {
-      await Promise.all(requests.map(one));
+      const ended = await Promise.all(requests.map(one));
       this.#end(running, true);
+      const { notice } = ended.find((each) => each.notice) ?? {};
+      if (notice) this.notices.problem(new BackendError(notice));
     } catch (error) {
       this.#end(running, false);
       this.notices.problem(error);
