@@ -17,7 +17,7 @@ from textgen.portable import html_file
 from textgen.storage import base_path
 
 PLAYGROUND = Path(html_file.__file__).with_name("playground")
-HANG_MILLISECONDS = 15_000
+HANG_MILLISECONDS = 60_000
 
 COPIED = "It was the best of times, and nobody in the harbour knew why the old captain had gone to sea again."
 """A sentence of the training text."""
@@ -74,16 +74,23 @@ def job(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def service(job, tmp_path_factory):
-    """The address of a service with two models, harbour, whose training text is at hand, and base."""
-    from textgen.serving.app import make_app
+def models(job, tmp_path_factory):
+    """Two models to serve: harbour, whose training text is at hand, and base."""
     from textgen.serving.models import Models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTGEN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        models = Models([job, base_path()])
-        with contextlib.closing(models), running(make_app(models)) as served:
-            yield f"http://127.0.0.1:{served.port}"
+        with contextlib.closing(Models([job, base_path()])) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="session")
+def service(models):
+    """The address of a service."""
+    from textgen.serving.app import make_app
+
+    with running(make_app(models)) as served:
+        yield f"http://127.0.0.1:{served.port}"
 
 
 @pytest.fixture

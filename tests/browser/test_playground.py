@@ -4,6 +4,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.conftest import COPIED, wait_for
+from tests.serving.running import running
+from textgen.serving.access import Access
+from textgen.serving.app import make_app
 
 pytestmark = pytest.mark.browser
 
@@ -20,9 +23,9 @@ def wait_until_written(page):
 
 
 def wait_until_read(page):
-    """Waits until every token has been read: all have a tint but the first, which nothing predicts."""
-    count = "document.querySelectorAll('#backdrop > {}').length"
-    wait_for(page, f"{count.format('span')} > 1 && {count.format('[class^=s]')} === {count.format('span')} - 1")
+    """Waits until every token, here a character, has been read: all have a tint but the first, which nothing predicts."""
+    tinted = "document.querySelectorAll('#backdrop > [class^=s]').length"
+    wait_for(page, f"{tinted} > 0 && {tinted} === document.getElementById('text').value.length - 1")
 
 
 def write(page, prompt=PROMPT, length=40):
@@ -305,7 +308,7 @@ def test_a_neuron_is_shown_along_the_text(open_page, service):
     unit = int(page.input_value("#neuron-unit"))
     assert strongest.startswith(str(unit))
     page.get_by_role("button", name="Next unit").click()
-    assert int(page.input_value("#neuron-unit")) == unit + 1
+    assert int(page.input_value("#neuron-unit")) == (unit + 1) % 512
     page.get_by_role("button", name="Find what excites it").click()
     page.wait_for_selector(".passage")
     assert page.locator(".passage").count() > 1
@@ -487,10 +490,10 @@ def test_the_field_and_its_backdrop_break_lines_alike(open_page, service):
 
 
 def test_a_long_text_stays_fluid(open_page, service):
-    """Appending to a long text makes elements for the new tokens only."""
+    """Appending to a long text makes elements for the new tokens only, and so does an edit in its middle."""
     page = open_page(service)
-    page.fill("#text", "The ships came in. " * 1050)
-    wait_for(page, "document.querySelectorAll('#backdrop > span').length > 19000")
+    page.fill("#text", "The ships came in. " * 300)
+    wait_until_read(page)
     page.evaluate("""() => {
       window.made = 0;
       new MutationObserver((records) => records.forEach((record) => (window.made += record.addedNodes.length)))
@@ -500,6 +503,12 @@ def test_a_long_text_stays_fluid(open_page, service):
     page.click("#write")
     wait_until_written(page)
     assert page.evaluate("window.made") == 50
+    page.focus("#text")
+    page.evaluate("document.getElementById('text').setSelectionRange(30, 30)")
+    page.keyboard.insert_text("up")
+    assert page.evaluate("window.made") == 51
+    wait_until_read(page)
+    assert page.evaluate("window.made") == 53
 
 
 def test_a_failure_of_the_server_is_one_line(open_page, service):
@@ -511,3 +520,32 @@ def test_a_failure_of_the_server_is_one_line(open_page, service):
     assert page.text_content("#problem") == "The server does not answer. Is it still running?"
     assert page.is_visible("#write")
     open_page.problems.clear()  # the browser itself reports the failed request
+
+
+def test_the_page_asks_for_a_token_once(browser, models):
+    """A wrong token is asked for again; the right one is kept for this tab, and is not part of any link."""
+    with running(make_app(models, Access.of("127.0.0.1", [], [], ["secret"]))) as served:
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{served.port}/")
+        for token in ("wrong", "secret"):
+            page.wait_for_selector("#token-dialog[open]")
+            page.fill("#token", token)
+            page.click("#token-dialog button")
+        page.wait_for_selector("#bars li")
+        write(page)
+        assert "secret" not in page.url
+        page.reload()
+        wait_for(page, f"document.getElementById('text').value.length === {len(PROMPT) + 40}")
+        assert page.is_hidden("#token-dialog")
+        page.close()
+
+
+def test_what_is_refused_is_said_in_the_servers_words(open_page, service):
+    page = open_page(service)
+    page.fill("#text", "word " * 14_000)
+    page.wait_for_selector("#problem", state="visible")
+    assert "64 KiB" in page.text_content("#problem")
+    page.fill("#text", "word")
+    wait_until_read(page)
+    assert page.is_hidden("#problem")
+    open_page.problems.clear()  # the browser itself reports the refused request

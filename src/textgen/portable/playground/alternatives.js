@@ -14,7 +14,7 @@ class AlternativesCard {
     this.dismissed = null;
     this.#timer = 0;
     this.card.addEventListener("pointerenter", () => clearTimeout(this.#timer));
-    this.card.addEventListener("pointerleave", () => this.#later(null));
+    this.card.addEventListener("pointerleave", () => this.pinned || this.#later(null));
     this.card.addEventListener("keydown", (event) => this.#walk(event));
     // The card closes when the focus or a click goes anywhere but to the text or the card.
     const elsewhere = (target) => target && target !== editor.area && !this.card.contains(target);
@@ -48,10 +48,12 @@ class AlternativesCard {
     this.pinned = false;
   }
 
-  /** Hides the card until the pointer or the cursor moves to another token. */
+  /** Hides the card until the pointer or the cursor moves to another token. Returns whether it was open. */
   dismiss() {
+    const { open } = this;
     this.dismissed = this.piece?.token ?? null;
     this.hide();
+    return open;
   }
 
   get open() {

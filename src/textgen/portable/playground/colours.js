@@ -53,7 +53,7 @@ function tintOf(view, token, value) {
  * @param {boolean} withCopies whether passages copied from the training text are marked
  */
 function drawLegend(list, view, withCopies) {
-  const tints = TINTS[view].map((tint) => make("li", { className: `swatch ${tint.name}` }, tint.label || "\u00a0"));
+  const tints = TINTS[view].map((tint) => make("li", { className: `swatch ${tint.name}`, "aria-hidden": !tint.label }, tint.label));
   if (withCopies) tints.push(make("li", { className: "swatch copied" }, "in the training text"));
   list.replaceChildren(...tints);
   list.hidden = tints.length === 0;

@@ -42,7 +42,7 @@ class HistoryView {
       "div",
       { role: "treeitem", "aria-level": level, "aria-selected": current, tabIndex: current ? 0 : -1, className: "version" },
       make("span", { className: "how" }, version.how),
-      make("span", { className: "end" }, shortened(textOf(version).slice(-80), 80)),
+      make("span", { className: "end" }, shortened(endOf(version, 80), 80)),
     );
     row.style.setProperty("--level", String(Math.min(level - 1, 8)));
     row.addEventListener("click", () => this.move(() => version));

@@ -3,7 +3,7 @@
 /**
  * @param {object} on
  * @param {(element: EventTarget) => boolean} on.inText whether undo belongs to the text there, and not to another field
- * @param {() => void} on.escape
+ * @param {() => boolean} on.escape returns whether there was anything to close or to stop
  * @param {() => void} on.write
  * @param {() => void} on.undo
  * @param {() => void} on.redo
@@ -12,8 +12,9 @@ function listenForKeys(on) {
   document.addEventListener("keydown", (event) => {
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
-    if (key === "escape") on.escape();
-    else if (command && key === "enter") on.write();
+    if (key === "escape") {
+      if (!on.escape()) return;
+    } else if (command && key === "enter") on.write();
     else if (command && key === "z" && on.inText(event.target)) event.shiftKey ? on.redo() : on.undo();
     else if (command && key === "y" && on.inText(event.target)) on.redo();
     else return;

@@ -11,6 +11,9 @@
 
 const LINK_NAMES = { temperature: "temperature", topK: "top_k", topP: "top_p", minP: "min_p" };
 
+/** The choice of tokens that a link need not name. */
+const PLAIN_CHOICE = { temperature: 1, topK: null, topP: 1, minP: 0 };
+
 /**
  * @param {Version} version
  * @returns {string} the link's part from the `#` on
@@ -23,7 +26,7 @@ function hashOf(version) {
     parts.set("length", String(written.length));
     parts.set("seed", String(written.seed));
     for (const [name, key] of Object.entries(LINK_NAMES)) {
-      if (written.choice[name] !== null) parts.set(key, String(written.choice[name]));
+      if (written.choice[name] !== PLAIN_CHOICE[name]) parts.set(key, String(written.choice[name]));
     }
   }
   return `#${parts}`;
@@ -47,10 +50,10 @@ function readHash(hash) {
     length: Math.floor(number("length", 0, 4000)),
     seed: Math.floor(number("seed", 0, MOST_SEED - 1)),
     choice: {
-      temperature: number("temperature", 1, 2),
-      topK: number("top_k", null, 1e6),
-      topP: number("top_p", 1, 1),
-      minP: number("min_p", 0, 1),
+      temperature: number("temperature", PLAIN_CHOICE.temperature, 2),
+      topK: number("top_k", PLAIN_CHOICE.topK, 1e6),
+      topP: number("top_p", PLAIN_CHOICE.topP, 1),
+      minP: number("min_p", PLAIN_CHOICE.minP, 1),
     },
   };
 }

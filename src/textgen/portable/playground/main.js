@@ -2,8 +2,7 @@
 
 /** @param {import("./backend.js").Backend} backend */
 async function startPlayground(backend) {
-  const page = new Playground(backend);
-  await page.start();
+  await new Playground(backend).start();
 }
 
 class Playground {
@@ -51,12 +50,13 @@ class Playground {
     byId("second").value = "";
     byId("second-pick").hidden = this.models.length < 2;
     this.#setModel(this.models[0].id);
+    byId("write").disabled = false;
     if (!this.#openLink()) this.read();
   }
 
   /** Writes on at the end of the text: one text into the field, or several into columns. */
   write() {
-    if (this.writer.writing) return;
+    if (this.writer.writing || !this.models.length) return;
     this.#leaveVariants();
     this.#commit();
     const request = this.#request(this.editor.text, this.settings.nextSeed(), this.settings.count);
@@ -291,7 +291,7 @@ class Playground {
     addEventListener("hashchange", () => this.#openLink());
     listenForKeys({
       inText: (element) => element === this.editor.area || element === document.body,
-      escape: () => (this.card.open ? this.card.dismiss() : this.writer.stop()),
+      escape: () => this.card.dismiss() || this.writer.stop(),
       write: () => this.write(),
       undo: () => this.move(() => this.tree.before),
       redo: () => this.move(() => this.tree.after),

@@ -57,7 +57,7 @@ class Settings {
   constructor(onChange) {
     this.onChange = onChange;
     /** @type {import("./backend.js").Choice} */
-    this.choice = { temperature: 1, topK: null, topP: 1, minP: 0 };
+    this.choice = { ...PLAIN_CHOICE };
     this.#sliders = new Map();
     this.length = this.#number("length", "Length", 1, 4000, "tokens");
     this.seed = this.#number("seed", "Seed", 0, MOST_SEED - 1, "");

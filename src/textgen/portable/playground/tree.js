@@ -23,6 +23,17 @@ function textOf(version) {
   return version.tokens.map((token) => token.text).join("");
 }
 
+/**
+ * @param {Version} version
+ * @param {number} most
+ * @returns {string} the last characters of the text
+ */
+function endOf(version, most) {
+  let end = "";
+  for (let index = version.tokens.length - 1; index >= 0 && end.length < most; index -= 1) end = version.tokens[index].text + end;
+  return end.slice(-most);
+}
+
 class TextTree {
   /** @param {() => void} onChange called after each change and each move */
   constructor(onChange) {

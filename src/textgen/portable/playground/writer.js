@@ -21,9 +21,11 @@ class Writer {
     return this.#running !== null;
   }
 
-  /** Ends the writing at once: when this returns, `onEnd` has been called. */
+  /** Ends the writing at once: when this returns, `on.end` has been called. Returns whether anything was being written. */
   stop() {
-    if (this.#running) this.#end(this.#running, true);
+    const { writing } = this;
+    if (writing) this.#end(this.#running, true);
+    return writing;
   }
 
   /**
