@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from textgen.generation.scored_text import Alternative, ScoredText, ScoredToken
     from textgen.serving.threads import Threads
 
+_JSON = "application/json"
+
 _TOKENS_AT_ONCE = 256
 
 _LARGE = 1 << 20
@@ -64,16 +66,12 @@ async def answer(request: Request) -> Response:
     return await threads.run_for(request, score)
 
 
-_JSON = "application/json"
-
-
 class _LargeAnswer(StreamingResponse):
     """An answer that is made while it is sent.
 
     Args:
         beginning: its first bytes.
         rest: all others.
-
     """
 
     sent = 0  # of them, those that are being sent
