@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,18 @@ from textgen.portable import html_file
 from textgen.storage import base_path
 
 PLAYGROUND = Path(html_file.__file__).with_name("playground")
-HANG_MILLISECONDS = 60_000
+HANG_MILLISECONDS = 15_000
 
 COPIED = "It was the best of times, and nobody in the harbour knew why the old captain had gone to sea again."
 """A sentence of the training text."""
+
+
+def wait_for(page, expression):
+    """Waits until an expression is true. Playwright's own function for this needs `eval`, which the page's policy refuses."""
+    end = time.monotonic() + HANG_MILLISECONDS / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(30)
 
 
 @pytest.fixture(scope="session")
@@ -108,7 +117,7 @@ def open_page(browser):
         )
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
-        page.wait_for_function("document.querySelector('#bars li') !== null")
+        wait_for(page, "document.querySelector('#bars li') !== null")
         return page
 
     start.problems = problems

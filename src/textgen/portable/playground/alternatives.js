@@ -75,14 +75,15 @@ class AlternativesCard {
     this.piece = piece;
     this.pinned = pinned;
     this.editor.mark(piece);
-    this.card.replaceChildren(this.#heading(piece.token), this.#list(piece));
+    this.card.replaceChildren(this.#heading(piece), this.#list(piece));
     this.card.hidden = false;
     this.#place(piece);
   }
 
-  #heading({ text, nats, rank, top, stale }) {
+  #heading({ token, index }) {
+    const { text, nats, rank, top } = token;
     const facts = [];
-    if (stale) facts.push("reading again…");
+    if (index >= this.editor.read) facts.push("reading again…");
     else if (nats !== null) {
       facts.push(percent(Math.exp(-nats)));
       facts.push(rank > top.length ? `not among the first ${top.length}` : `choice ${rank}`);

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Piece a token in the field
- * @property {import("./backend.js").Token & {stale?: boolean}} token stale if the text before it has changed since it was scored
+ * @property {import("./backend.js").Token} token
  * @property {HTMLSpanElement} span
  * @property {number} start its first position in the text
  * @property {number} index
@@ -23,13 +23,15 @@ class Editor {
     /** @type {Piece[]} */
     this.pieces = [];
     this.text = "";
+    /** The number of tokens that the model has read in this text; those after them have the tints of before an edit. */
+    this.read = 0;
     /** @type {View} */
     this.view = "surprise";
     this.#placed = 0;
     this.#bySpan = new WeakMap();
     this.marked = null;
-    // A text area takes a line of its own after a final line break; so must the backdrop.
-    this.end = make("span", {}, "\u200b");
+    // As a text area does, the backdrop then has a line of its own after a final line break.
+    this.end = make("br");
     this.backdrop.append(this.end);
     this.area.addEventListener("input", () => this.#typed());
     this.area.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.#hovered(event));
@@ -47,10 +49,15 @@ class Editor {
     return this.pieces.map((piece) => piece.token);
   }
 
+  get isRead() {
+    return this.read === this.pieces.length;
+  }
+
   /** Appends tokens to the text. The cursor stays where it is, or at the end. */
   append(tokens) {
     if (!tokens.length) return;
     const follows = this.#endIsVisible();
+    if (this.isRead) this.read += tokens.length;
     const pieces = tokens.map((token) => this.#piece(token));
     this.pieces.push(...pieces);
     this.end.before(...pieces.map((piece) => piece.span));
@@ -63,8 +70,10 @@ class Editor {
    * Shows other tokens; elements of tokens that stay are kept.
    *
    * @param {import("./backend.js").Token[]} tokens
+   * @param {number} [read] the number of them that the model has read in this text
    */
-  show(tokens) {
+  show(tokens, read = tokens.length) {
+    this.read = read;
     const old = this.pieces;
     let before = 0;
     const least = Math.min(old.length, tokens.length);
@@ -167,7 +176,6 @@ class Editor {
 
   #tint(piece) {
     const names = [tintOf(this.view, piece.token, piece.value)];
-    if (piece.token.stale) names.push("stale");
     if (piece.copied) names.push("copied");
     if (piece === this.marked) names.push("marked");
     piece.span.className = names.join(" ").trim();
@@ -212,8 +220,8 @@ class Editor {
     const end = value.length - (old.length - (pieces[last]?.start ?? old.length));
     const middle = value.slice(start, end);
     const kept = pieces.slice(0, first).map((piece) => piece.token);
-    const rest = pieces.slice(last).map((piece) => ({ ...piece.token, stale: true }));
-    this.show([...kept, ...(middle ? [unread(middle)] : []), ...rest]);
+    const rest = pieces.slice(last).map((piece) => piece.token);
+    this.show([...kept, ...(middle ? [unread(middle)] : []), ...rest], Math.min(this.read, first));
     this.on.edit();
   }
 
@@ -231,8 +239,8 @@ class Editor {
 
 /**
  * @param {string} text
- * @returns a token that no model has read yet
+ * @returns {import("./backend.js").Token} a text that no model has read yet
  */
 function unread(text) {
-  return { text, nats: null, rank: null, top: [], stale: true };
+  return { text, nats: null, rank: null, top: [] };
 }

@@ -3,19 +3,20 @@
 class HistoryView {
   /**
    * @param {TextTree} tree
-   * @param {(version: Version) => void} go
+   * @param {(where: () => Version | null) => void} move called to show another version; what is being written or typed may become a version
+   *   of its own before, so where that leads is only known then
    */
-  constructor(tree, go) {
+  constructor(tree, move) {
     this.tree = tree;
-    this.go = go;
+    this.move = move;
     this.list = byId("tree");
     this.undo = byId("undo");
     this.redo = byId("redo");
     this.list.addEventListener("keydown", (event) => this.#walk(event));
-    this.undo.addEventListener("click", () => this.#move(tree.before));
-    this.redo.addEventListener("click", () => this.#move(tree.after));
-    byId("branch-before").addEventListener("click", () => this.#move(tree.branch(-1)));
-    byId("branch-after").addEventListener("click", () => this.#move(tree.branch(1)));
+    this.undo.addEventListener("click", () => move(() => tree.before));
+    this.redo.addEventListener("click", () => move(() => tree.after));
+    byId("branch-before").addEventListener("click", () => move(() => tree.branch(-1)));
+    byId("branch-after").addEventListener("click", () => move(() => tree.branch(1)));
   }
 
   draw() {
@@ -44,13 +45,8 @@ class HistoryView {
       make("span", { className: "end" }, shortened(textOf(version).slice(-80), 80)),
     );
     row.style.setProperty("--level", String(Math.min(level - 1, 8)));
-    row.addEventListener("click", () => this.go(version));
+    row.addEventListener("click", () => this.move(() => version));
     return row;
-  }
-
-  /** @param {Version | null} version */
-  #move(version) {
-    if (version) this.go(version);
   }
 
   /** @param {KeyboardEvent} event */

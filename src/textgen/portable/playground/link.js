@@ -54,3 +54,19 @@ function readHash(hash) {
     },
   };
 }
+
+/**
+ * Copies the link of a version, and puts it into the address bar.
+ *
+ * @param {Version} version
+ * @param {Notices} notices
+ */
+async function copyLink(version, notices) {
+  history.replaceState(null, "", hashOf(version));
+  try {
+    await navigator.clipboard.writeText(location.href);
+    notices.say("Link copied.");
+  } catch {
+    notices.say("The link is in the address bar.");
+  }
+}

@@ -10,7 +10,7 @@ class Playground {
   constructor(backend) {
     this.backend = backend;
     this.tree = new TextTree(() => this.history.draw());
-    this.history = new HistoryView(this.tree, (version) => this.go(version));
+    this.history = new HistoryView(this.tree, (where) => this.move(where));
     this.editor = new Editor({
       edit: () => this.#edited(),
       point: (piece, how) => this.card.point(this.writer.writing ? null : piece, how),
@@ -72,21 +72,26 @@ class Playground {
     this.#commit();
     const kept = this.editor.tokens.slice(0, piece.index);
     const chosen = { ...piece.token, text: alternative.text, nats: alternative.nats, rank: place + 1 };
-    this.editor.show([...kept, chosen]);
+    this.editor.show([...kept, chosen], Math.min(this.editor.read, kept.length + 1));
     this.editor.focusEnd();
     const request = this.#request(this.editor.text, this.settings.nextSeed(), this.settings.count);
     this.#writeOn(request, `Chose “${visible(alternative.text)}”`);
   }
 
-  /** @param {Version} version shows it, with the model that read it */
-  go(version) {
+  /** Shows another version, with the model that read it. */
+  move(where) {
     this.writer.stop();
-    this.notices.problem(null);
     this.#leaveVariants();
     this.#commit();
-    this.tree.go(version);
-    this.#showVersion();
+    const version = where();
+    if (!version) return;
+    this.notices.problem(null);
     this.notices.say(version.how);
+    this.tree.go(version);
+    this.card.hide();
+    this.editor.show(version.tokens, version.read);
+    if (version.model && version.model !== byId("model").value) this.#setModel(version.model);
+    this.read();
   }
 
   /** Has the text scored where it has not been, and asks what comes next, for the drawing. */
@@ -96,14 +101,14 @@ class Playground {
     const how = { signal: this.reading.signal };
     const { text } = this.editor;
     const model = byId("model").value;
-    const fresh = this.editor.tokens.every((token) => !token.stale);
+    const { isRead } = this.editor;
     try {
-      const answer = await this.backend.score({ model, text, top: fresh ? 0 : 10, next: 500 }, how);
+      const answer = await this.backend.score({ model, text, top: isRead ? 0 : 10, next: 500 }, how);
       if (text !== this.editor.text) return;
       this.distribution.show(answer.next, this.settings.choice);
-      if (!fresh) {
+      if (!isRead) {
         this.editor.show(answer.tokens);
-        if (text === textOf(this.tree.current)) this.tree.current.tokens = this.editor.tokens;
+        if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.#shown());
       }
       drawFigure(byId("figure"), this.editor.tokens);
       if (this.#neuronsWanted) this.neurons.load(text);
@@ -138,7 +143,7 @@ class Playground {
         const count = this.editor.pieces.length - before;
         const how = made ?? `Wrote ${counted(count, "token")}`;
         if (count || made) {
-          this.tree.add({ tokens: this.editor.tokens, how, model: request.model, written: written(request, count) });
+          this.tree.add({ ...this.#shown(), how, model: request.model, written: written(request, count) });
           this.settings.used(request.seed);
           history.replaceState(null, "", hashOf(this.tree.current));
         }
@@ -165,19 +170,26 @@ class Playground {
   /** Keeps all columns as branches, and shows the chosen one. */
   #use(chosen) {
     this.writer.stop();
-    const before = this.editor.tokens;
+    const { tokens: before, read } = this.#shown();
     let current = null;
     for (const column of this.variants.columns) {
       const { title, request, tokens } = column;
       const version = this.tree.add(
-        { tokens: [...before, ...tokens], how: title, model: request.model, written: written(request, tokens.length) },
+        {
+          tokens: [...before, ...tokens],
+          // The tokens before are as the model reads them that is chosen here.
+          read: read === before.length && request.model === byId("model").value ? before.length + tokens.length : 0,
+          how: title,
+          model: request.model,
+          written: written(request, tokens.length),
+        },
         { move: false },
       );
       if (column === chosen) current = version;
     }
     this.variants.close();
     this.settings.used(chosen.request.seed);
-    this.go(current);
+    this.move(() => current);
     history.replaceState(null, "", hashOf(current));
     this.editor.focusEnd();
     this.editor.showEnd();
@@ -191,9 +203,14 @@ class Playground {
 
   /** Adds what a person has typed to the tree. */
   #commit() {
-    const { tokens, text } = this.editor;
-    if (text === textOf(this.tree.current)) return;
-    this.tree.add({ tokens, how: "Edited", model: byId("model").value, written: null });
+    if (this.editor.text === textOf(this.tree.current)) return;
+    this.tree.add({ ...this.#shown(), how: "Edited", model: byId("model").value, written: null });
+  }
+
+  /** Returns the text in the field, for a version. */
+  #shown() {
+    const { tokens, read } = this.editor;
+    return { tokens, read };
   }
 
   #edited() {
@@ -202,14 +219,6 @@ class Playground {
     this.card.hide();
     this.readSoon();
     this.commitSoon();
-  }
-
-  #showVersion() {
-    const { current } = this.tree;
-    this.card.hide();
-    this.editor.show(current.tokens);
-    if (current.model && current.model !== byId("model").value) this.#setModel(current.model);
-    this.read();
   }
 
   #setModel(id) {
@@ -228,7 +237,7 @@ class Playground {
     this.#commit();
     this.#setModel(byId("model").value);
     this.editor.setCopies([]);
-    this.editor.show(this.editor.tokens.map((token) => ({ ...token, stale: true })));
+    this.editor.show(this.editor.tokens, 0);
     this.tree.current.model = byId("model").value;
     this.read();
   }
@@ -255,57 +264,37 @@ class Playground {
     const known = this.models.some((model) => model.id === linked.model);
     if (known) this.#setModel(linked.model);
     if (linked.length) this.settings.show(linked.choice);
-    this.editor.show(linked.prompt ? [unread(linked.prompt)] : []);
-    this.tree.add({ tokens: this.editor.tokens, how: "Opened a link", model: byId("model").value, written: null });
+    this.editor.show(linked.prompt ? [unread(linked.prompt)] : [], 0);
+    this.tree.add({ ...this.#shown(), how: "Opened a link", model: byId("model").value, written: null });
     if (!known) this.notices.problem(new BackendError(`There is no model ${linked.model} here, so the text of the link was not written.`));
     if (known && linked.length) this.#writeOn(this.#request(linked.prompt, linked.seed, linked.length));
     else this.read();
     return true;
   }
 
-  async #copyLink() {
-    this.#commit();
-    const hash = hashOf(this.tree.current);
-    history.replaceState(null, "", hash);
-    try {
-      await navigator.clipboard.writeText(location.href);
-      this.notices.say("Link copied.");
-    } catch {
-      this.notices.say("The link is in the address bar.");
-    }
-  }
-
   #listen() {
     const on = (id, name, call) => byId(id).addEventListener(name, call);
     on("write", "click", () => this.write());
     on("model", "change", () => this.#changeModel());
-    on("copy-link", "click", () => this.#copyLink());
+    on("copy-link", "click", () => {
+      this.#commit();
+      copyLink(this.tree.current, this.notices);
+    });
     on("tint", "change", (event) => this.#setView(event.target.value));
     on("neuron-panel", "toggle", () => byId("neuron-panel").open && this.#model && this.neurons.load(this.editor.text));
     on("text", "beforeinput", (event) => {
       this.writer.stop();
-      const moves = { historyUndo: () => this.#undo(), historyRedo: () => this.#redo() };
-      if (!(event.inputType in moves)) return;
+      if (!/^history/.test(event.inputType)) return;
       event.preventDefault();
-      moves[event.inputType]();
+      this.move(() => (event.inputType === "historyUndo" ? this.tree.before : this.tree.after));
     });
     addEventListener("hashchange", () => this.#openLink());
     listenForKeys({
       inText: (element) => element === this.editor.area || element === document.body,
       escape: () => (this.card.open ? this.card.dismiss() : this.writer.stop()),
       write: () => this.write(),
-      undo: () => this.#undo(),
-      redo: () => this.#redo(),
+      undo: () => this.move(() => this.tree.before),
+      redo: () => this.move(() => this.tree.after),
     });
-  }
-
-  #undo() {
-    this.#commit();
-    if (this.tree.before) this.go(this.tree.before);
-  }
-
-  #redo() {
-    this.#commit();
-    if (this.tree.after) this.go(this.tree.after);
   }
 }

@@ -3,6 +3,7 @@
 /**
  * @typedef {object} Version
  * @property {import("./backend.js").Token[]} tokens their texts are the text
+ * @property {number} read the number of them that the model has read in this text
  * @property {string} how what made this version, such as "Wrote 200 tokens"
  * @property {string} model the model that read the tokens
  * @property {Written | null} written how the end of the text was written; null if a person wrote it
@@ -27,14 +28,14 @@ class TextTree {
   constructor(onChange) {
     this.onChange = onChange;
     /** @type {Version} */
-    this.root = { tokens: [], how: "Empty page", model: "", written: null, parent: null, children: [], last: null };
+    this.root = { tokens: [], read: 0, how: "Empty page", model: "", written: null, parent: null, children: [], last: null };
     this.current = this.root;
   }
 
   /**
    * Adds a version below the current one.
    *
-   * @param {Pick<Version, "tokens" | "how" | "model" | "written">} made
+   * @param {Pick<Version, "tokens" | "read" | "how" | "model" | "written">} made
    * @param {{move?: boolean}} [how] whether it becomes the current one
    * @returns {Version}
    */

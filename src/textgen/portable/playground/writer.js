@@ -1,5 +1,8 @@
 /** Has texts written, one or several at the same time, until they end, fail or are stopped. */
 
+/** The milliseconds between two drawings of new tokens: drawing takes longer than a token, above all in a long text. */
+const BETWEEN_DRAWINGS = 50;
+
 class Writer {
   /**
    * @param {import("./backend.js").Backend} backend
@@ -11,7 +14,7 @@ class Writer {
     byId("stop").addEventListener("click", () => this.stop());
   }
 
-  /** @type {{abort: AbortController, onEnd: (well: boolean) => void} | null} */
+  /** @type {{abort: AbortController, flush: () => void, onEnd: (well: boolean) => void} | null} */
   #running = null;
 
   get writing() {
@@ -31,14 +34,27 @@ class Writer {
    */
   async write(requests, on) {
     this.stop();
-    const running = { abort: new AbortController(), onEnd: on.end };
+    const waiting = requests.map(() => []);
+    let timer = 0;
+    const flush = () => {
+      clearTimeout(timer);
+      timer = 0;
+      waiting.forEach((tokens, index) => tokens.length && on.tokens(index, tokens.splice(0)));
+    };
+    const running = { abort: new AbortController(), flush, onEnd: on.end };
     this.#running = running;
     this.notices.problem(null);
     this.notices.say("Writing…");
     this.#draw();
     const { signal } = running.abort;
-    const one = (request, index) =>
-      this.backend.write(request, { signal, onTokens: (tokens) => !signal.aborted && on.tokens(index, tokens) });
+    const one = (request, index) => {
+      const onTokens = (tokens) => {
+        if (signal.aborted) return;
+        waiting[index].push(...tokens);
+        timer ||= setTimeout(flush, BETWEEN_DRAWINGS);
+      };
+      return this.backend.write(request, { signal, onTokens });
+    };
     try {
       const ended = await Promise.all(requests.map(one));
       this.#end(running, true);
@@ -52,6 +68,7 @@ class Writer {
 
   #end(running, well) {
     if (this.#running !== running) return;
+    running.flush();
     this.#running = null;
     running.abort.abort(); // the other texts, if one has failed
     this.#draw();
