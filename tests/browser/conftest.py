@@ -1,3 +1,4 @@
+import base64
 import contextlib
 import dataclasses
 import os
@@ -55,6 +56,21 @@ def scripts(browser):
     page.add_script_tag(content="\n".join((PLAYGROUND / name).read_text(encoding="utf-8") for name in names))
     yield page
     page.close()
+
+
+@pytest.fixture
+def start_backend(scripts):
+    """A function that starts the backend of an exported page in `scripts`, as `backend`, with a model whose weights become float16."""
+
+    def start(model):
+        weights = b"".join(tensor.astype("<f2").tobytes() for tensor in model.tensors.values())
+        scripts.evaluate(
+            "([content, weights]) => { window.backend = new OfflineBackend(content, weights) }",
+            [html_file._content(model, "model"), base64.b64encode(weights).decode()],
+        )
+        return scripts
+
+    return start
 
 
 @pytest.fixture(scope="session")

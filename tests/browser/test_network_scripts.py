@@ -11,7 +11,6 @@ from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.evaluation.units import outputs_of_unit, strongest_units
 from textgen.generation import LSTMStep, TextGenerator, read_model
 from textgen.generation.samplers import RepetitionPenalty
-from textgen.portable import html_file
 from textgen.storage import bundled
 
 pytestmark = pytest.mark.browser
@@ -28,7 +27,6 @@ KINDS_OF_MODELS = {
     "odd sizes": {"lstm_state_size": 7, "num_proj": 5, "embedding_size": 3, "layers": 3},
 }
 
-START = """async ([content, weights]) => { window.backend = new OfflineBackend(content, weights) }"""
 WRITE = """async (request) => {
   const tokens = [];
   const ended = await backend.write({ seed: 1, alternatives: 3, temperature: 0, ...request }, { onTokens: (some) => tokens.push(...some) });
@@ -54,16 +52,10 @@ def is_close_to_another(token):
     return any(abs(each["nats"] - token["nats"]) < TIE and each["text"] != token["text"] for each in token["top"])
 
 
-def start(scripts, model):
-    """Starts the backend with a model."""
-    weights = b"".join(tensor.astype("<f2").tobytes() for tensor in model.tensors.values())
-    scripts.evaluate(START, [html_file._content(model, "model"), base64.b64encode(weights).decode()])
-
-
-def check_greedy(scripts, model, prompt, penalty=1.0):
+def check_greedy(start_backend, model, prompt, penalty=1.0):
     """Checks that the page writes what textgen writes at temperature 0, except where two tokens are equally likely; returns the text."""
     model = as_half(model)
-    start(scripts, model)
+    scripts = start_backend(model)
     written = scripts.evaluate(WRITE, {"prompt": prompt, "length": LENGTH, "repetitionPenalty": penalty})
     ids = model.vocabulary.ids([token["text"] for token in written["tokens"]])
     assert (len(ids), written["finishReason"]) == (LENGTH, "length")
@@ -81,22 +73,22 @@ def check_greedy(scripts, model, prompt, penalty=1.0):
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_MODELS.values(), ids=KINDS_OF_MODELS)
-def test_greedy_text_is_that_of_python(kind, random_model, scripts):
+def test_greedy_text_is_that_of_python(kind, random_model, start_backend):
     """A thousand characters of each kind of model are those that textgen writes with the same float16 weights.
 
     Without the penalty, a text of a random model soon repeats itself.
     """
     model = scaled(random_model(**{"lstm_state_size": 16, **kind}))
-    check_greedy(scripts, model, "")
-    assert len(set(check_greedy(scripts, model, "abc", penalty=3.0))) > 2
+    check_greedy(start_backend, model, "")
+    assert len(set(check_greedy(start_backend, model, "abc", penalty=3.0))) > 2
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_MODELS.values(), ids=KINDS_OF_MODELS)
-def test_scores_and_states_are_those_of_python(kind, random_model, scripts):
+def test_scores_and_states_are_those_of_python(kind, random_model, start_backend):
     """The score of each character of a random text, its rank, its alternatives, and what comes next are those of textgen."""
     model = scaled(random_model(**{"lstm_state_size": 16, **kind}))
     text = "".join(np.random.default_rng(5).choice(list("abcdefghij\nX"), 1000))
-    start(scripts, model)
+    scripts = start_backend(model)
     found = scripts.evaluate("(request) => backend.score(request)", {"text": text, "top": 3, "next": 4})
     expected = TextGenerator(as_half(model)).score(text, top=3, after=4)
     assert found["bitsPerCharacter"] == pytest.approx(expected.bits_per_character, rel=1e-5)
@@ -119,15 +111,15 @@ def test_scores_and_states_are_those_of_python(kind, random_model, scripts):
         assert values == pytest.approx(outputs_of_unit(network, ids, layer, unit), abs=TIE)
 
 
-def test_the_base_model_writes_the_same_text(scripts):
+def test_the_base_model_writes_the_same_text(start_backend):
     """The base model writes exactly the text that textgen writes."""
     model = read_model(Path(bundled("data/base.safetensors")))
-    text = check_greedy(scripts, model, "The captain ")
+    text = check_greedy(start_backend, model, "The captain ")
     assert text == "".join(TextGenerator(as_half(model)).generate("The captain ", length=LENGTH, temperature=0))
 
 
 @pytest.mark.parametrize(("tokenizer", "prompt"), [("word", "one two"), ("spaced", "one , two"), ("word", "")])
-def test_models_of_words_write_the_same_text(tokenizer, prompt, random_model, scripts):
+def test_models_of_words_write_the_same_text(tokenizer, prompt, random_model, start_backend):
     """Spaces, the guard of spacing and the tokens that start a text are as in Python."""
     spaces = ("\n", " ") if tokenizer == "word" else ()
     tokens = ("", "[UNK]", *spaces, ",", ".", "one", "two", "(", "it", "'", "s", '"')
@@ -139,7 +131,7 @@ def test_models_of_words_write_the_same_text(tokenizer, prompt, random_model, sc
     model = dataclasses.replace(
         random_model(), vocabulary=vocabulary, shape=shape, tensors=tensors, after_white_space=followers
     )
-    start(scripts, model)
+    scripts = start_backend(model)
     written = scripts.evaluate(WRITE, {"prompt": prompt, "length": 300, "repetitionPenalty": 2})
     generated = TextGenerator(as_half(model)).generate(prompt, length=300, temperature=0, repetition_penalty=2)
     expected = "".join(generated)

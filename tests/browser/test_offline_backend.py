@@ -1,9 +1,5 @@
-import base64
-
 import numpy as np
 import pytest
-
-from textgen.portable import html_file
 
 pytestmark = pytest.mark.browser
 
@@ -17,16 +13,9 @@ WRITE = """async (request) => {
 
 
 @pytest.fixture
-def backend(scripts, random_model):
+def backend(start_backend, random_model):
     """A page with a backend of a model of characters."""
-    model = random_model(embedding_size=4)
-    weights = b"".join(tensor.astype("<f2").tobytes() for tensor in model.tensors.values())
-    content = html_file._content(model, "model")
-    scripts.evaluate(
-        "([content, weights]) => { window.backend = new OfflineBackend(content, weights) }",
-        [content, base64.b64encode(weights).decode()],
-    )
-    return scripts
+    return start_backend(random_model(embedding_size=4))
 
 
 def write(backend, **request):

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.portable import export_model
@@ -54,13 +55,17 @@ def write(page):
 
 
 def test_it_writes_without_a_network(exported, open_file):
-    """Someone types, has the text continued, sees alternatives, has one of them written in place of a token, and undoes that."""
+    """Someone types, has the text continued, sees alternatives, has one of them written in place of a token, and undoes that.
+
+    The page is as accessible as axe-core can tell.
+    """
     page = open_file(exported)
     assert page.title() == "night <b>watch</b> - textgen"
     assert "1.95 bits per character" in page.locator(".about").inner_text()
     field(page).fill("abc")
     text = write(page)
     assert (text[:3], len(text)) == ("abc", 303)
+    assert [found["id"] for found in Axe().run(page).response["violations"]] == []
     assert page.locator("#backdrop span").count() > 300
     place = next(place for place in range(5, len(text)) if text[place] != "\n")
     token = page.locator("#backdrop > span").nth(place)

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from textgen.errors import UsageError, named
-from textgen.generation.model_place import model_name, open_model
 from textgen.jobs import JobDirectory
 from textgen.runs.places import find_output, refuse_bucket
 from textgen.storage import base_path, is_bucket
@@ -34,6 +33,7 @@ class Export:
 
     def write(self) -> Exported:
         """Reads the model and writes the file, as `export_model` does."""
+        from textgen.generation.model_place import open_model
         from textgen.portable import export_model
 
         return export_model(open_model(self.place), self.format, self.output, self.name)
@@ -54,6 +54,7 @@ def plan_export(place: str, format_name: str, output: str | None, *, force: bool
     Raises:
         TextgenError: if the file cannot be written, or exists without `force`, or is the model itself.
     """
+    from textgen.generation.model_place import model_name
     from textgen.portable import FORMATS
 
     if output is not None:
