@@ -544,7 +544,7 @@ def test_what_is_refused_is_said_in_the_servers_words(open_page, service):
     page = open_page(service)
     page.fill("#text", "word " * 14_000)
     page.wait_for_selector("#problem", state="visible")
-    assert "64 KiB" in page.text_content("#problem")
+    assert "65,536 bytes" in page.text_content("#problem")
     page.fill("#text", "word")
     wait_until_read(page)
     assert page.is_hidden("#problem")

@@ -102,9 +102,10 @@ class AlternativesCard {
       const written = alternative.text === token.text;
       const bar = make("span", { className: "bar-fill" });
       bar.style.setProperty("--share", String(share / widest));
+      const label = `${spoken(alternative.text)}, ${percent(share)}${written ? ", as written" : ""}`;
       const button = make(
         "button",
-        { type: "button", className: "alternative", tabIndex: place === 0 ? 0 : -1, "aria-label": `${spoken(alternative.text)}, ${percent(share)}${written ? ", as written" : ""}` },
+        { type: "button", className: "alternative", tabIndex: place === 0 ? 0 : -1, "aria-label": label },
         bar,
         make("span", { className: "piece" }, visible(alternative.text)),
         make("span", { className: "share" }, percent(share)),

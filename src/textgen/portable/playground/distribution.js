@@ -29,15 +29,17 @@ class DistributionView {
     const widest = Math.max(before[0], ...after.slice(0, DRAWN));
     this.list.replaceChildren(...next.slice(0, DRAWN).map(({ text }, place) => this.#bar(text, before[place], after[place], widest)));
     const left = after.reduce((sum, share) => sum + (share > 0 ? 1 : 0), 0);
-    this.note.textContent = `Thin: the model. Thick: with these settings, which leave ${counted(left, "token")}${left === next.length ? "" : ` of ${next.length}`}.`;
+    const all = left === next.length ? "" : ` of ${next.length}`;
+    this.note.textContent = `Thin: the model. Thick: with these settings, which leave ${counted(left, "token")}${all}.`;
   }
 
   #bar(text, before, after, widest) {
+    const bars = ["before", "after"].map((className) => make("span", { className }));
     const row = make(
       "li",
       { className: after > 0 ? "next" : "next out" },
       make("span", { className: "piece" }, visible(text)),
-      make("span", { className: "both", "aria-hidden": "true" }, make("span", { className: "before" }), make("span", { className: "after" })),
+      make("span", { className: "both", "aria-hidden": "true" }, ...bars),
       make("span", { className: "share" }, after > 0 ? percent(after) : "out"),
     );
     row.style.setProperty("--before", String(before / widest));

@@ -24,8 +24,15 @@ class NeuronsView {
       return button;
     };
     byId("neurons").append(
-      make("p", { className: "note" }, "Each unit of the network has a value between −1 and +1 after each token. Some follow something that you can recognise."),
-      make("div", { className: "unit" }, make("label", {}, "Layer", this.layer), make("label", {}, "Unit", this.unit), step("Previous unit", "‹", -1), step("Next unit", "›", 1)),
+      make("p", { className: "note" }, "After each token, each unit of the network has a value from −1 to +1. Some follow what you can recognise."),
+      make(
+        "div",
+        { className: "unit" },
+        make("label", {}, "Layer", this.layer),
+        make("label", {}, "Unit", this.unit),
+        step("Previous unit", "‹", -1),
+        step("Next unit", "›", 1),
+      ),
       make("h3", {}, "Strongest at the end of the text"),
       this.strongest,
       this.find,
@@ -39,7 +46,8 @@ class NeuronsView {
   #model = null;
   #text = "";
   #unit = 0;
-  #running = new AbortController();
+  #running = new AbortController(); // of the values
+  #finding = new AbortController(); // of the passages
 
   get #units() {
     return this.#model.details.outputs[Number(this.layer.value)];
@@ -81,6 +89,7 @@ class NeuronsView {
     this.#unit = unit;
     this.unit.max = String(this.#units - 1);
     this.unit.value = String(unit);
+    this.#finding.abort();
     this.passages.replaceChildren();
   }
 
@@ -93,7 +102,8 @@ class NeuronsView {
   #drawStrongest(strongest) {
     const chips = strongest.map(([unit, value]) => {
       const shown = `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
-      const chip = make("button", { type: "button", className: `chip ${tintOf("neuron", null, value)}` }, `${unit}`, make("small", {}, shown));
+      const className = `chip ${tintOf("neuron", null, value)}`;
+      const chip = make("button", { type: "button", className }, `${unit}`, make("small", {}, shown));
       chip.setAttribute("aria-label", `Unit ${unit}, value ${shown}`);
       if (unit === this.#unit) chip.setAttribute("aria-current", "true");
       chip.addEventListener("click", () => this.#choose(unit));
@@ -107,12 +117,17 @@ class NeuronsView {
   async #findPassages() {
     const unit = this.#unit;
     const layer = Number(this.layer.value);
+    this.#finding.abort();
+    this.#finding = new AbortController();
+    const { signal } = this.#finding;
     this.passages.replaceChildren(make("p", { className: "note" }, "Reading the training text…"));
+    const request = { model: this.#model.id, layer, unit, count: PASSAGES };
     try {
-      const { passages } = await this.backend.passages({ model: this.#model.id, layer, unit, count: PASSAGES }, { signal: this.#running.signal });
-      if (unit !== this.#unit) return;
-      this.passages.replaceChildren(make("h3", {}, `What excites unit ${unit} most in the training text`), ...passages.map((passage) => this.#passage(passage)));
+      const { passages } = await this.backend.passages(request, { signal });
+      const heading = make("h3", {}, `What excites unit ${unit} most in the training text`);
+      this.passages.replaceChildren(heading, ...passages.map((passage) => this.#passage(passage)));
     } catch (error) {
+      if (signal.aborted) return;
       this.passages.replaceChildren();
       this.on.problem(error);
     }
@@ -120,6 +135,7 @@ class NeuronsView {
 
   #passage({ text, tokens, values }) {
     const pieces = tokens ?? [...text];
-    return make("p", { className: "passage" }, ...pieces.map((piece, index) => make("span", { className: tintOf("neuron", null, values[index]) }, piece)));
+    const spans = pieces.map((piece, index) => make("span", { className: tintOf("neuron", null, values[index]) }, piece));
+    return make("p", { className: "passage" }, ...spans);
   }
 }
