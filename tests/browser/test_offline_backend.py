@@ -60,12 +60,25 @@ def test_a_text_does_not_depend_on_others(backend):
     assert together == alone
 
 
-@pytest.mark.parametrize("stop", [["cab"], ["ab", "ba"], ["j", "aaaaaaaa"], "e", [""], []])
-def test_a_text_ends_before_a_stop(stop, backend):
+@pytest.mark.parametrize(
+    "stops",
+    [
+        lambda text: text[300:304],
+        lambda text: [text[500:503], text[400:406]],
+        lambda text: [text[300:304] + "a" * 50, text[301:305]],
+        lambda text: text[0],
+        lambda _: [""],
+        lambda _: [],
+        lambda _: ["XYZ"],
+    ],
+)
+def test_a_text_ends_before_a_stop(stops, backend):
     """The text ends before the first of the texts to stop at, and nothing of it is delivered, even if it starts in an earlier token."""
     whole = write(backend, length=1000)["text"]
-    stops = [each for each in ([stop] if isinstance(stop, str) else stop) if each]
-    end = min((whole.find(each) for each in stops if each in whole), default=None)
+    stop = stops(whole)
+    places = [whole.find(each) for each in ([stop] if isinstance(stop, str) else stop) if each]
+    end = min((place for place in places if place >= 0), default=None)
+    assert (end is None) == (stop in ([""], [], ["XYZ"]))
     found = write(backend, length=1000, stop=stop)
     assert (found["text"], found["finishReason"]) == (whole[:end], "length" if end is None else "stop")
 
@@ -107,6 +120,20 @@ def test_a_known_text_is_not_read_again(backend):
     assert read_tokens(backend, score) == 502  # the text has states, but no scores yet
     assert read_tokens(backend, score) == 0
     assert read_tokens(backend, score.replace('ab"', 'abcd"')) <= 18
+
+
+@pytest.mark.parametrize("length", [1, 15, 16, 17, 40])
+def test_a_kept_state_is_the_right_one(length, backend, start_backend, random_model):
+    """A text that continues another, or branches off from it, is the one that a new backend writes, which has kept no states."""
+    text = "abc" + write(backend, length=length)["text"]
+    prompts = [text, f"{text}d", f"{text[:-1]}f", text[: len(text) // 2]]
+    continued = [write(backend, prompt=prompt)["text"] for prompt in prompts]
+    scores = [backend.evaluate("(text) => backend.score({ text, top: 2, next: 2 })", prompt) for prompt in prompts]
+    for prompt, expected, score in zip(prompts, continued, scores, strict=True):
+        start_backend(random_model(embedding_size=4))
+        assert write(backend, prompt=prompt)["text"] == expected
+        start_backend(random_model(embedding_size=4))
+        assert backend.evaluate("(text) => backend.score({ text, top: 2, next: 2 })", prompt) == score
 
 
 def test_what_was_written_is_not_scored_again(backend):

@@ -43,6 +43,10 @@ VOCABULARIES = {
     for version in versions
     for lowercase in (False, True)
 }
+VOCABULARIES["German quotes"] = Vocabulary(
+    ("", "[UNK]", *"\n aeinrst.,\u201e\u201c\u201a\u2018-"), make_tokenizer("char")
+)
+"""A language that closes with the quotes that English opens with."""
 
 NASTY = [
     *TOKENS["word"], *TOKENS["spaced"], *TOKENS["char"], "\r\n", "\r", "\ufeff", "\t", "\x0b", "\x1c", "\x1f", "\x85", "\xa0", "\u2003", "\u2028",
