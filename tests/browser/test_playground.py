@@ -522,6 +522,21 @@ def test_a_failure_of_the_server_is_one_line(open_page, service):
     open_page.problems.clear()  # the browser itself reports the failed request
 
 
+def test_a_text_whose_connection_breaks_is_kept_as_far_as_it_came(open_page, service):
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    page.fill("#setting-length", "50")
+    logprobs = '{"tokens": ["s"], "token_logprobs": [-0.5], "top_logprobs": [{"s": -0.5}], "text_offset": [0]}'
+    event = f'data: {{"choices": [{{"index": 0, "text": "s", "logprobs": {logprobs}, "finish_reason": null}}]}}\n\n'
+    page.route("**/v1/completions", lambda route: route.fulfill(body=event, content_type="text/event-stream"))
+    page.click("#write")
+    page.wait_for_selector("#problem", state="visible")
+    assert "The connection was lost" in page.text_content("#problem")
+    assert text(page) == f"{PROMPT}s"
+    page.click("#undo")
+    assert text(page) == PROMPT
+
+
 def test_the_page_asks_for_a_token_once(browser, models):
     """A wrong token is asked for again; the right one is kept for this tab, and is not part of any link."""
     with running(make_app(models, Access.of("127.0.0.1", [], [], ["secret"]))) as served:

@@ -30,7 +30,7 @@ class AlternativesCard {
    */
   point(piece, how) {
     if (how === "hover") {
-      if (!this.pinned) this.#later(piece);
+      if (piece || !this.pinned) this.#later(piece);
       return;
     }
     clearTimeout(this.#timer);
@@ -65,7 +65,7 @@ class AlternativesCard {
     clearTimeout(this.#timer);
     if (piece && piece === this.piece) return;
     if (piece && piece.token === this.dismissed) return;
-    this.#timer = setTimeout(() => this.#show(piece, false), piece && !this.piece ? 120 : 260);
+    this.#timer = setTimeout(() => this.#show(piece, false), piece && !this.piece ? 120 : this.pinned ? 400 : 260);
   }
 
   #show(piece, pinned) {
