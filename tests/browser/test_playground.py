@@ -120,6 +120,27 @@ def test_an_alternative_rewrites_the_text_from_there(open_page, service):
     assert len(after) == place + len(chosen) + 40
 
 
+def test_a_clicked_token_keeps_its_alternatives_until_they_are_dismissed(open_page, service):
+    """They stay while the pointer is elsewhere, Escape closes them, and they are back when the cursor has been elsewhere."""
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    wait_until_read(page)
+    box = token(page, 10).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#card", state="visible")
+    heading = page.text_content("#card .facts")
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(600)
+    assert page.text_content("#card .facts") == heading
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#card")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#card", state="visible")
+    assert page.text_content("#card .facts") != heading
+    page.keyboard.type("x")
+    assert page.is_hidden("#card")
+
+
 def test_undo_and_redo_walk_a_tree_that_keeps_every_branch(open_page, service):
     page = open_page(service)
     write(page)
@@ -187,6 +208,7 @@ def test_a_link_writes_the_same_text_again(open_page, service):
     written = write(page)
     link = page.url
     assert "seed=7" in link
+    assert "top_p" not in link  # as a setting that changes nothing
     page.fill("#setting-seed", "8")
     assert write(page) != written
     page.click("#copy-link")
@@ -194,6 +216,10 @@ def test_a_link_writes_the_same_text_again(open_page, service):
     wait_for(other, f"document.getElementById('text').value.length === {len(PROMPT) + len(written)}")
     assert text(other) == PROMPT + written
     assert other.url == link
+    other.click("#undo")
+    other.evaluate("location.hash = '#model=base&text=Another'")
+    wait_for(other, "document.getElementById('text').value === 'Another'")
+    assert other.input_value("#model") == "base"
 
 
 def test_a_link_to_a_text_that_a_person_wrote_writes_nothing(open_page, service):

@@ -88,7 +88,7 @@ class AlternativesCard {
     if (index >= this.editor.read) facts.push("reading again…");
     else if (nats !== null) {
       facts.push(percent(Math.exp(-nats)));
-      facts.push(rank > top.length ? `not among the first ${top.length}` : `choice ${rank}`);
+      facts.push(rank > top.length ? `beyond ${top.length}` : `choice ${rank}`);
       facts.push(`${(nats / NATS_PER_BIT).toFixed(1)} bits`);
     }
     return make("p", { className: "facts" }, make("b", {}, visible(text)), ` ${facts.join(" · ")}`);
