@@ -24,7 +24,7 @@ SIZES = {360: 740, 768: 1024, 1440: 820}
 TEXT = {
     "model": "base",
     "text": "The old lighthouse keeper climbed the stairs, and ",
-    "length": 520,
+    "length": 430,
     "seed": 11,
     "temperature": 0.65,
 }

@@ -50,10 +50,14 @@ def token(page, index):
 
 
 def point_at(page, index):
+    """Points at a token, or at the next one that is not white space, which can have no width; returns its index."""
+    while token(page, index).text_content().isspace():
+        index += 1
     token(page, index).scroll_into_view_if_needed()
     box = token(page, index).bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_selector("#card", state="visible")
+    return index
 
 
 def check_accessibility(page):
@@ -101,8 +105,7 @@ def test_an_alternative_rewrites_the_text_from_there(open_page, service):
     page = open_page(service)
     write(page)
     before = text(page)
-    place = len(PROMPT) + 10
-    point_at(page, place)
+    place = point_at(page, len(PROMPT) + 10)
     buttons = page.locator("#card button")
     assert buttons.count() == 10
     assert all(re.search(r"\d%$", label) for label in buttons.all_text_contents())
@@ -115,6 +118,27 @@ def test_an_alternative_rewrites_the_text_from_there(open_page, service):
     assert after[place : place + len(chosen)] == chosen
     assert after[place : place + len(chosen)] != before[place : place + len(chosen)]
     assert len(after) == place + len(chosen) + 40
+
+
+def test_a_clicked_token_keeps_its_alternatives_until_they_are_dismissed(open_page, service):
+    """They stay while the pointer is elsewhere, Escape closes them, and they are back when the cursor has been elsewhere."""
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    wait_until_read(page)
+    box = token(page, 10).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#card", state="visible")
+    heading = page.text_content("#card .facts")
+    page.mouse.move(2, 2)
+    page.wait_for_timeout(600)
+    assert page.text_content("#card .facts") == heading
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#card")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#card", state="visible")
+    assert page.text_content("#card .facts") != heading
+    page.keyboard.type("x")
+    assert page.is_hidden("#card")
 
 
 def test_undo_and_redo_walk_a_tree_that_keeps_every_branch(open_page, service):
@@ -184,6 +208,7 @@ def test_a_link_writes_the_same_text_again(open_page, service):
     written = write(page)
     link = page.url
     assert "seed=7" in link
+    assert "top_p" not in link  # as a setting that changes nothing
     page.fill("#setting-seed", "8")
     assert write(page) != written
     page.click("#copy-link")
@@ -191,6 +216,10 @@ def test_a_link_writes_the_same_text_again(open_page, service):
     wait_for(other, f"document.getElementById('text').value.length === {len(PROMPT) + len(written)}")
     assert text(other) == PROMPT + written
     assert other.url == link
+    other.click("#undo")
+    other.evaluate("location.hash = '#model=base&text=Another'")
+    wait_for(other, "document.getElementById('text').value === 'Another'")
+    assert other.input_value("#model") == "base"
 
 
 def test_a_link_to_a_text_that_a_person_wrote_writes_nothing(open_page, service):
@@ -520,6 +549,21 @@ def test_a_failure_of_the_server_is_one_line(open_page, service):
     assert page.text_content("#problem") == "The server does not answer. Is it still running?"
     assert page.is_visible("#write")
     open_page.problems.clear()  # the browser itself reports the failed request
+
+
+def test_a_text_whose_connection_breaks_is_kept_as_far_as_it_came(open_page, service):
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    page.fill("#setting-length", "50")
+    logprobs = '{"tokens": ["s"], "token_logprobs": [-0.5], "top_logprobs": [{"s": -0.5}], "text_offset": [0]}'
+    event = f'data: {{"choices": [{{"index": 0, "text": "s", "logprobs": {logprobs}, "finish_reason": null}}]}}\n\n'
+    page.route("**/v1/completions", lambda route: route.fulfill(body=event, content_type="text/event-stream"))
+    page.click("#write")
+    page.wait_for_selector("#problem", state="visible")
+    assert "The connection was lost" in page.text_content("#problem")
+    assert text(page) == f"{PROMPT}s"
+    page.click("#undo")
+    assert text(page) == PROMPT
 
 
 def test_the_page_asks_for_a_token_once(browser, models):

@@ -30,7 +30,7 @@ class AlternativesCard {
    */
   point(piece, how) {
     if (how === "hover") {
-      if (!this.pinned) this.#later(piece);
+      if (piece || !this.pinned) this.#later(piece);
       return;
     }
     clearTimeout(this.#timer);
@@ -65,7 +65,7 @@ class AlternativesCard {
     clearTimeout(this.#timer);
     if (piece && piece === this.piece) return;
     if (piece && piece.token === this.dismissed) return;
-    this.#timer = setTimeout(() => this.#show(piece, false), piece && !this.piece ? 120 : 260);
+    this.#timer = setTimeout(() => this.#show(piece, false), piece && !this.piece ? 120 : this.pinned ? 400 : 260);
   }
 
   #show(piece, pinned) {
@@ -88,7 +88,7 @@ class AlternativesCard {
     if (index >= this.editor.read) facts.push("reading again…");
     else if (nats !== null) {
       facts.push(percent(Math.exp(-nats)));
-      facts.push(rank > top.length ? `not among the first ${top.length}` : `choice ${rank}`);
+      facts.push(rank > top.length ? `beyond ${top.length}` : `choice ${rank}`);
       facts.push(`${(nats / NATS_PER_BIT).toFixed(1)} bits`);
     }
     return make("p", { className: "facts" }, make("b", {}, visible(text)), ` ${facts.join(" · ")}`);

@@ -197,6 +197,7 @@ class Editor {
     const { selectionStart, selectionEnd, value } = area;
     const atEnd = selectionStart === value.length;
     area.value = this.text;
+    if (document.activeElement !== area) return; // some browsers would move the focus
     if (atEnd) area.setSelectionRange(this.text.length, this.text.length);
     else area.setSelectionRange(selectionStart, selectionEnd);
   }

@@ -2,7 +2,7 @@
 
 /**
  * @param {object} on
- * @param {(element: EventTarget) => boolean} on.inText whether undo belongs to the text there, and not to another field
+ * @param {(element: Element) => boolean} on.inText whether undo belongs to the text there, and not to another field
  * @param {() => boolean} on.escape returns whether there was anything to close or to stop
  * @param {() => void} on.write
  * @param {() => void} on.undo

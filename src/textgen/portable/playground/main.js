@@ -46,8 +46,7 @@ class Playground {
       return;
     }
     for (const id of ["model", "second"]) byId(id).append(...this.models.map((model) => make("option", { value: model.id }, model.id)));
-    byId("second").prepend(make("option", { value: "" }, "none"));
-    byId("second").value = "";
+    byId("second").prepend(make("option", { value: "", selected: true }, "none"));
     byId("second-pick").hidden = this.models.length < 2;
     this.#setModel(this.models[0].id);
     byId("write").disabled = false;
@@ -96,6 +95,7 @@ class Playground {
 
   /** Has the text scored where it has not been, and asks what comes next, for the drawing. */
   async read() {
+    if (!this.#model) return;
     this.reading.abort();
     this.reading = new AbortController();
     const how = { signal: this.reading.signal };
@@ -257,7 +257,7 @@ class Playground {
 
   #openLink() {
     const linked = readHash(location.hash);
-    if (!linked) return false;
+    if (!linked || !this.#model) return false;
     this.writer.stop();
     this.#leaveVariants();
     this.#commit();
@@ -290,7 +290,7 @@ class Playground {
     });
     addEventListener("hashchange", () => this.#openLink());
     listenForKeys({
-      inText: (element) => element === this.editor.area || element === document.body,
+      inText: (element) => element === this.editor.area || !element.closest("input, select, dialog"),
       escape: () => this.card.dismiss() || this.writer.stop(),
       write: () => this.write(),
       undo: () => this.move(() => this.tree.before),

@@ -1,6 +1,7 @@
 /** The backend of the served page: sends requests to the server that the page comes from. */
 
 const TOKEN_NAME = "textgen-token";
+const CONNECTION_LOST = "The connection was lost before the text was finished. Press Write to continue.";
 
 class ServerBackend {
   canFindCopies = true;
@@ -29,7 +30,7 @@ class ServerBackend {
         if (tokens.length) onTokens(tokens);
       }
     }
-    if (finishReason === null) throw new BackendError("The connection was lost before the text was finished. Press Write to continue.");
+    if (finishReason === null) throw new BackendError(CONNECTION_LOST);
     return { finishReason, seed: used };
   }
 
@@ -109,7 +110,9 @@ async function* events(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error) => {
+      throw error.name === "AbortError" ? error : new BackendError(CONNECTION_LOST);
+    });
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop();
