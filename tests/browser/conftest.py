@@ -109,26 +109,42 @@ def service(models):
         yield f"http://127.0.0.1:{served.port}"
 
 
-@pytest.fixture
-def open_page(browser):
-    """A function that opens an address in a new browser window; afterwards, no page may have reported an error."""
-    contexts, problems = [], []
+class Windows:
+    """Opens addresses, each in a browser window of its own.
 
-    def start(address, *, width=1280, height=900, **settings):
-        context = browser.new_context(viewport={"width": width, "height": height}, **settings)
-        contexts.append(context)
+    Attributes:
+        problems: what the pages have reported as errors.
+    """
+
+    def __init__(self, browser):
+        self._browser = browser
+        self._contexts = []
+        self.problems: list[str] = []
+
+    def __call__(self, address, *, width=1280, height=900, **settings):
+        """Opens an address, and waits until the page is ready."""
+        context = self._browser.new_context(viewport={"width": width, "height": height}, **settings)
+        self._contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(HANG_MILLISECONDS)
-        page.on(
-            "console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None
-        )
-        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", self._note)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.goto(address)
         wait_for(page, "document.querySelector('#bars li') !== null")
         return page
 
-    start.problems = problems
-    yield start
-    for context in contexts:
-        context.close()
-    assert problems == []
+    def _note(self, message):
+        if message.type in {"error", "warning"}:
+            self.problems.append(message.text)
+
+    def close(self):
+        for context in self._contexts:
+            context.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens an address in a new browser window; afterwards, no page may have reported an error."""
+    with contextlib.closing(Windows(browser)) as windows:
+        yield windows
+    assert windows.problems == []
