@@ -31,7 +31,7 @@ def gate(monkeypatch):
     step = BatchEngine.step
 
     def wait_and_step(engine):
-        assert gate.wait(HANG_SECONDS)
+        assert gate.wait(5 * HANG_SECONDS)  # longer than a test may take
         return step(engine)
 
     monkeypatch.setattr(BatchEngine, "step", wait_and_step)
