@@ -1,4 +1,3 @@
-import contextlib
 import http.client
 import json
 import socket
