@@ -129,6 +129,34 @@ def test_sampling_loads_no_tensorflow(job):
     assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
 
 
+def test_serving_loads_no_tensorflow(job):
+    """Serving a model, and answering a request, loads neither TensorFlow, Keras, requests nor Google's libraries."""
+    body = f"""
+import os, re, signal, socket, threading
+from textgen.cli import serve
+from textgen.console import Console
+
+def ask(self, text, fields=()):
+    def run():
+        with socket.create_connection(("127.0.0.1", int(text.rpartition(":")[2]))) as connection:
+            body = b'{{"prompt": "ab", "max_tokens": 3}}'
+            connection.sendall(
+                b"POST /v1/completions HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
+                b"Connection: close\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (len(body), body)
+            )
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=run).start()
+
+Console.say = ask
+assert serve.main([{str(job)!r}, "--port=0"]) == 0
+"""
+    names = modules_after(body, cwd=job) - modules_at_bare_start()
+    assert {"numpy", "starlette", "uvicorn", "textgen.serving.app"} < names
+    assert {name for name in names if name.split(".")[0] in {"tensorflow", "keras", "google", "requests"}} == set()
+
+
 def test_listing_and_inspecting_jobs_loads_no_tensorflow(job):
     """Jobs are listed without NumPy, and inspected without TensorFlow."""
     (job / "config.yaml").touch()

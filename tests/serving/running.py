@@ -1,12 +1,16 @@
-"""Runs a service in a thread, on a free port, for tests that talk to it over real connections."""
+"""Runs a service on a free port, in a thread or as a process, for tests that talk to it over real connections."""
 
 import contextlib
 import http.client
 import json
+import os
+import re
 import socket
+import subprocess
 import threading
 from dataclasses import dataclass
 
+from tests.commands import installed
 from textgen.serving.server import Server
 
 HANG_SECONDS = 60.0
@@ -86,3 +90,68 @@ def running(app):
             server.should_exit = True
             thread.join(HANG_SECONDS)
             assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def streaming(service, body):
+    """Streams a completion; yields the response after its first event."""
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=HANG_SECONDS)
+    with contextlib.closing(connection):
+        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
+        with connection.getresponse() as response:
+            assert response.status == 200
+            assert response.readline().startswith(b"data: ")
+            yield response
+
+
+class Process:
+    """A running `textgen serve`.
+
+    Attributes:
+        process: the process.
+        lines: the lines that it has printed, up to the one with its address.
+        service: the service.
+    """
+
+    def __init__(self, process):
+        self.process = process
+        self.lines = []
+        found = None
+        while found is None:
+            self.lines.append(process.stderr.readline())
+            assert self.lines[-1], self.lines
+            found = re.search(r" at http://[^ ]*:(\d+)", self.lines[-1])
+        self.service = Service(int(found[1]))
+
+    def end(self, *numbers):
+        """Sends signals; returns the exit code and the rest of standard error."""
+        for number in numbers:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=HANG_SECONDS)
+        assert out == ""
+        return self.process.returncode, err
+
+    def wait_until_closed(self):
+        """Waits until the service accepts no more connections."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                socket.create_connection(("127.0.0.1", self.service.port)).close()
+
+
+@contextlib.contextmanager
+def started(*arguments, port=("--port", "0"), **environment):
+    """Runs `textgen serve` until it answers, and kills it in the end.
+
+    Args:
+        arguments: the arguments.
+        port: the arguments for a free port.
+        environment: more variables of the environment.
+    """
+    command = [*installed("textgen"), "serve", *map(str, arguments), *port]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as process:
+        try:
+            yield Process(process)
+        finally:
+            process.kill()

@@ -1,8 +1,5 @@
 import contextlib
-import http.client
 import json
-import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import installed, needs_permissions
-from tests.serving.running import HANG_SECONDS, Service, running
+from tests.commands import needs_permissions
+from tests.serving.running import HANG_SECONDS, running, started, streaming
 from textgen.cli import serve
 from textgen.errors import UsageError
 from textgen.generation import write_model
@@ -23,6 +20,9 @@ from textgen.serving.models import Models
 
 LONG = {"prompt": "ab", "max_tokens": 400, "n": 4, "stream": True}
 """A request whose texts take a while with the model `slow`."""
+
+ENDLESS = {**LONG, "max_tokens": 4000, "n": 32}
+"""A request whose texts take longer than a test."""
 
 
 @pytest.fixture
@@ -45,70 +45,11 @@ def slow(tmp_path, random_model, monkeypatch):
     return path
 
 
-@contextlib.contextmanager
-def streaming(service, body):
-    """Streams a completion; yields the response after its first event."""
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=HANG_SECONDS)
-    with contextlib.closing(connection):
-        connection.request("POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"})
-        with connection.getresponse() as response:
-            assert response.status == 200
-            assert response.readline().startswith(b"data: ")
-            yield response
-
-
-class Process:
-    """A running `textgen serve`.
-
-    Attributes:
-        process: the process.
-        lines: the lines that it has printed, up to the one with its address.
-        service: the service.
-    """
-
-    def __init__(self, process):
-        self.process = process
-        self.lines = []
-        found = None
-        while found is None:
-            self.lines.append(process.stderr.readline())
-            assert self.lines[-1], self.lines
-            found = re.search(r" at http://[^ ]*:(\d+)", self.lines[-1])
-        self.service = Service(int(found[1]))
-
-    def end(self, *numbers):
-        """Sends signals; returns the exit code and the rest of standard error."""
-        for number in numbers:
-            self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=HANG_SECONDS)
-        assert out == ""
-        return self.process.returncode, err
-
-    def wait_until_closed(self):
-        """Waits until the service accepts no more connections."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                socket.create_connection(("127.0.0.1", self.service.port)).close()
-
-
 @pytest.fixture
 def start():
-    """A function that runs `textgen serve` on a free port until it answers; it is killed after the test."""
+    """A function that runs `textgen serve` with some arguments until the end of the test."""
     with contextlib.ExitStack() as stack:
-
-        def begin(*arguments, port=("--port", "0"), **environment):
-            process = subprocess.Popen(
-                [*installed("textgen"), "serve", *map(str, arguments), *port],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={**os.environ, **environment},
-            )
-            stack.enter_context(process)
-            stack.callback(process.kill)
-            return Process(process)
-
-        yield begin
+        yield lambda *arguments: stack.enter_context(started(*arguments))
 
 
 def test_the_address_and_the_models_are_one_line(job, slow, start):
@@ -135,16 +76,14 @@ def test_sigterm_lets_running_texts_end(slow, start):
     assert running_one.end() == (0, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_at_once(slow, start, number):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_ends_at_once(slow, start, number, code):
     """While running texts end, another signal ends the process without waiting for them."""
     running_one = start(slow)
-    with streaming(running_one.service, LONG):
+    with streaming(running_one.service, ENDLESS):
         running_one.process.send_signal(signal.SIGTERM)
         running_one.wait_until_closed()
-        code, err = running_one.end(number)
-    assert err == ""
-    assert code in {130 if number == signal.SIGINT else 143, 0}  # 0 if the texts were faster than the signal
+        assert running_one.end(number) == (code, "")
 
 
 def test_ctrl_c_ends_at_once(slow, start):
@@ -191,7 +130,7 @@ def test_texts_that_take_too_long_end_with_an_error(slow, monkeypatch):
     """A text that does not end in time after SIGTERM ends with an event that says so."""
     monkeypatch.setattr(server, "DRAIN_SECONDS", 0)
     app = make_app(Models([slow]))
-    with running(app) as service, streaming(service, {**LONG, "max_tokens": 4000, "n": 32}) as response:
+    with running(app) as service, streaming(service, ENDLESS) as response:
         service.end()
         *_, last = [line for line in response.read().splitlines() if line]
     assert json.loads(last.removeprefix(b"data: "))["error"]["type"] == "server_error"

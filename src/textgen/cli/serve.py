@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
-from textgen.cli.entry import ending_at_once, run_command
+from textgen.cli.entry import run_command
+from textgen.cli.start import end_at_once
 from textgen.config import EndpointEnvironment, ServeCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console
@@ -48,7 +49,7 @@ def make_parser() -> Parser:
 
 
 def _serve(arguments: Sequence[str]) -> None:
-    with ending_at_once(), _ending_at_sigterm():
+    with _ending_at_signals():
         environment = EndpointEnvironment.read(os.environ)
         command = build(ServeCommand, {**environment.settings, **make_parser().parse(arguments)})
         _run(command, environment)
@@ -89,15 +90,26 @@ def _run(command: ServeCommand, environment: EndpointEnvironment) -> None:
 
 
 @contextlib.contextmanager
-def _ending_at_sigterm() -> Iterator[None]:
-    """Makes SIGTERM end the process while there is no text to finish. In a container, it would otherwise be lost."""
+def _ending_at_signals() -> Iterator[None]:
+    """Makes SIGINT end the process at once, and SIGTERM too while there is no text to finish.
+
+    In a container, SIGTERM would otherwise be lost. After the body, further signals are ignored, because the exit code is decided.
+    """
 
     def end(number: int, frame: FrameType | None) -> None:
         del number, frame
         os._exit(0)
 
-    before = signal.signal(signal.SIGTERM, end)
+    handlers = {signal.SIGINT: end_at_once, signal.SIGTERM: end}
+    before = {number: signal.getsignal(number) for number in handlers}
+    changed = [number for number in handlers if before[number] is not signal.SIG_IGN]  # as a shell may have started it
+    for number in changed:
+        signal.signal(number, handlers[number])
     try:
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    except BaseException:
+        for number in changed:
+            signal.signal(number, before[number])
+        raise
+    for number in changed:
+        signal.signal(number, signal.SIG_IGN)

@@ -21,6 +21,9 @@ from textgen.serving.failures import RequestError
 _DEFAULTS = {"max_tokens": SamplingConfig.length, "temperature": SamplingConfig.temperature}
 """The parameters that are as for `textgen-sample`, if they are not given."""
 
+_LENGTH = "length"
+"""The name of `max_tokens` as a setting of textgen."""
+
 _NOT_HERE = ("prompt", "n", "stream", "stream_options", "echo", "logprobs")
 """The fields of a completion that are no parameters: a prediction is one text."""
 
@@ -53,10 +56,16 @@ async def answer(request: Request) -> Response:
             param="instances",
         )
     prompts = [_read_instance(number, instance) for number, instance in enumerate(fields.instances)]
-    wanted = _read_parameters(fields.parameters or {})
+    parameters = fields.parameters or {}
+    wanted = _read_parameters(parameters)
     tasks = [asyncio.ensure_future(_predict(request, *each, wanted)) for each in enumerate(prompts)]
     try:
         predictions = await asyncio.gather(*tasks)
+    except RequestError as error:
+        if error.param != "parameters" or _LENGTH not in parameters:
+            raise
+        message = error.message.replace("max_tokens", _LENGTH)
+        raise RequestError(error.status, message, param=error.param, code=error.code) from None
     finally:
         for task in tasks:
             task.cancel()
@@ -101,11 +110,11 @@ def _read_parameters(given: Mapping[str, Any]) -> dict[str, Any]:
             raise RequestError(
                 HTTPStatus.BAD_REQUEST, f"parameters must not have {name}; leave it out", param="parameters"
             )
-    if "length" in given and "max_tokens" in given:
+    if _LENGTH in given and "max_tokens" in given:
         raise RequestError(
             HTTPStatus.BAD_REQUEST, "length and max_tokens mean the same; leave one out", param="parameters"
         )
-    renamed = {"max_tokens" if name == "length" else name: value for name, value in given.items()}
+    renamed = {"max_tokens" if name == _LENGTH else name: value for name, value in given.items()}
     return {**_DEFAULTS, **renamed}
 
 
