@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from textgen.config import SamplingConfig
+from textgen.corpus import Joiner
 from textgen.generation import LSTMStep, Sampler
+from textgen.generation.bans import Bans
 from textgen.generation.engine import BatchEngine
 from textgen.generation.prefix_cache import PrefixCache
 from textgen.generation.reading import MOST_ROWS
@@ -180,3 +182,46 @@ def test_more_rows_than_fit_wait(network: LSTMStep) -> None:
     while stepped := engine.step():
         assert len(stepped) <= MOST_ROWS
     assert [row.ids.tolist() for row in rows] == [by_hand(network, seed, [2, 3], 1 + seed % 7) for seed in range(MOST_ROWS + 30)]  # fmt: skip
+
+
+@pytest.mark.parametrize("others", [[], [{"bias": np.zeros(6, np.float32)}]], ids=["alone", "next to a biased row"])
+@pytest.mark.parametrize("more", ["free", "biased", "banned"])
+def test_each_token_has_its_scores(network: LSTMStep, more: str, others: list[dict[str, Any]]) -> None:
+    """When `stop` is called with a token, the row has the nats and the logits of that token, even if several are released."""
+    tokens = ("", "[UNK]", "\n", "a", "b", "c")
+    restrictions: dict[str, dict[str, Any]] = {
+        "free": {},
+        "biased": {"bias": np.array([0, 0, 0, 1, 0, -1], np.float32)},
+        "banned": {"bans": Bans(["abc", "ca", "bbb"], tokens, Joiner())},
+    }
+    seen: list[tuple[int, float, np.ndarray[Any, Any]]] = []
+
+    def stop(token_id: int) -> None:
+        assert row.logits is not None
+        seen.append((token_id, row.last_nats, row.logits.copy()))
+
+    row = make_row(3, scored=True, length=200, stop=stop, **restrictions[more])
+    engine = BatchEngine(network)
+    write(engine, row, *(make_row(4, length=200, **other) for other in others))
+    assert [token_id for token_id, _, _ in seen] == row.ids.tolist()[2:]
+    run = network.start()
+    logits = [run(np.array([token_id]))[0].copy() for token_id in row.ids][1:-1]
+    np.testing.assert_allclose([found for _, _, found in seen], logits, rtol=1e-3, atol=1e-4)
+    [scores] = engine.score([row.ids])
+    np.testing.assert_allclose([nats for _, nats, _ in seen], scores.nats[1:], rtol=1e-3, atol=1e-4)
+    assert row.nats == pytest.approx(sum(nats for _, nats, _ in seen))
+
+
+def test_a_free_row_next_to_others(network: LSTMStep) -> None:
+    """A row without bias, bans and guard writes its own text next to rows that have some."""
+    bans = Bans(["ab", "cc"], ("", "[UNK]", "\n", "a", "b", "c"), Joiner())
+    rows = [make_row(1, length=300), make_row(2, length=250, bans=bans), make_row(3, length=300, scored=True)]
+    write(BatchEngine(network), *rows)
+    assert [row.ids.tolist() for row in rows[::2]] == [by_hand(network, seed, [2, 3], 300) for seed in (1, 3)]
+
+
+def test_a_row_of_length_zero(network: LSTMStep) -> None:
+    """A row of length 0 has ended before it starts, and gets no token."""
+    row, other = make_row(1, length=0), make_row(2)
+    assert row.finish_reason == "length"
+    assert write(BatchEngine(network), row, other) == [[2, 3], by_hand(network, 2, [2, 3], 20)]

@@ -18,6 +18,7 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.generation import LSTMStep, Sample, TextGenerator, load, write_model
 from textgen.generation.reading import MOST_ROWS
+from textgen.generation.samplers import find_sampler
 from textgen.generation.text import keep_best
 
 if TYPE_CHECKING:
@@ -423,3 +424,69 @@ def test_choosing_the_best_of_many_keeps_only_the_best() -> None:
 
     [(kept, text)] = keep_best(ended(), 6)
     assert (kept.seed, text) == (1, "a")
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"ban": ("ab", "ca")}, {"until": ("bc",)}, {"lines": 2}, {"best_of": 3}, {"length": 0}], ids=str
+)
+def test_rows_for_an_engine(random_generator: TextGenerator, settings: dict[str, Any]) -> None:
+    """The rows of several requests, written by one engine, give the texts that `write` gives."""
+    requests = [
+        ("ab", SamplingConfig(**{"length": 50, "seed": 1, **settings})),
+        ("", SamplingConfig(length=80, seed=2)),
+    ]
+    engine, found = random_generator.engine(), []
+    for prompt, config in requests:
+        texts = dict(random_generator.start(random_generator.read(prompt), config, samples=2, alternatives=3))
+        engine.admit(list(texts))
+        found.append(texts)
+    while engine.step():
+        pass
+    for (prompt, config), texts in zip(requests, found, strict=True):
+        for row, sample in texts.items():
+            sample.end(row)
+            assert sum(score.nats for score in sample.scores) == pytest.approx(sample.nats)
+            assert len(sample.scores) == len(sample.pieces)
+        samples = list(texts.values())
+        best = [
+            min(samples[start : start + config.best_of], key=lambda one: one.nats_per_token)
+            for start in range(0, len(samples), config.best_of)
+        ]
+        expected = {sample.number: sample for sample, _ in random_generator.write(prompt, config, samples=2)}
+        assert [(one.text, one.finish_reason, one.seed, one.prompt) for one in best] == [
+            (one.text, one.finish_reason, one.seed, prompt) for _, one in sorted(expected.items())
+        ]
+
+
+def test_alternatives_have_their_probabilities(random_generator: TextGenerator) -> None:
+    """The alternatives to a token are the likeliest tokens that a model writes, with their nats, among them the token's own."""
+    [(row, sample)] = random_generator.start(
+        random_generator.read("ab"), SamplingConfig(length=30, seed=1, temperature=1), alternatives=4
+    )
+    engine = random_generator.engine()
+    engine.admit([row])
+    while engine.step():
+        pass
+    for token, score in zip(sample.pieces, sample.scores, strict=True):
+        texts, nats = zip(*score.alternatives, strict=True)
+        assert sorted(texts) == ["\n", "a", "b", "c"]
+        assert list(nats) == sorted(nats)
+        assert dict(score.alternatives)[token] == pytest.approx(score.nats, rel=1e-4)
+        assert sum(math.exp(-each) for each in nats) <= 1
+
+
+def test_prompts_of_token_ids(random_generator: TextGenerator) -> None:
+    """A prompt of token ids is read like the text that they stand for; other ids are refused."""
+    prompt = random_generator.read_ids([3, 1, 4])
+    assert (prompt.text, prompt.tokens) == ("a[UNK]b", ("a", "[UNK]", "b"))
+    assert random_generator.read_ids([3, 4]) == random_generator.read("ab")
+    for wrong in (0, 6, -1):
+        with pytest.raises(UsageError, match=f"must have token ids from 1 to 5, got {wrong}"):
+            random_generator.read_ids([3, wrong])
+
+
+def test_equal_settings_share_a_sampler() -> None:
+    """Equal settings of the choice have one sampler, so that the rows of all requests with them are sampled in one call."""
+    one = find_sampler(SamplingConfig(temperature=0.7, length=5, seed=1))
+    assert find_sampler(SamplingConfig(temperature=0.7, length=9, until=("a",))) is one
+    assert find_sampler(SamplingConfig(temperature=0.7, top_k=3)) is not one
