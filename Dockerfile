@@ -1,7 +1,7 @@
 # textgen-train for a GPU on Vertex AI, or any machine with docker. docs/container.md shows how to build and run it.
 #
 #   --target train    trains; --build-arg TENSORFLOW=cpu omits CUDA
-#   --target sample   samples from a trained model; without TensorFlow
+#   --target sample   samples from a trained model, or serves it with --entrypoint textgen; without TensorFlow
 
 ARG BASE_IMAGE=python:3.12-slim
 

@@ -41,20 +41,15 @@ class RequestError(Exception):
         self.headers = headers
 
 
-def as_request_error(error: Exception, names: Mapping[str, str] | None = None) -> RequestError:
+def as_request_error(error: Exception) -> RequestError:
     """Translates any failure to the one that the client is shown.
 
-    Args:
-        error: the failure. Of one that is not the client's, only the kind is shown, because its message may contain a path.
-        names: the fields of the request by the names of the settings that they set, where these differ.
+    A failure that the client did not cause is shown without its message, which may contain a path of this machine.
     """
     if isinstance(error, RequestError):
         return error
     if isinstance(error, UsageError | DataError):
-        setting = next(iter(error.settings), None)
-        return RequestError(
-            400, one_line(error), param=None if setting is None else (names or {}).get(setting, setting)
-        )
+        return RequestError(400, one_line(error), param=next(iter(error.settings), None))
     if isinstance(error, UnavailableError | MemoryError):
         return RequestError(503, "the server cannot answer this now; try again later", headers={"Retry-After": "10"})
     if isinstance(error, TextgenError):

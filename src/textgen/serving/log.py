@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 
@@ -18,13 +19,13 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes a record; its attribute `fields`, if it has one, are the figures of the line."""
         text = record.getMessage()
-        if record.exc_info and record.exc_info[1] is not None:
-            self._console.warn(text)
-            sys.excepthook(*record.exc_info)
-        elif record.levelno >= logging.WARNING:
-            self._console.warn(text)
-        else:
-            self._console.say(text, fields=getattr(record, "fields", {}))
+        with contextlib.suppress(OSError):  # nobody reads standard error any more, but requests can still be answered
+            if record.levelno >= logging.WARNING:
+                self._console.warn(text)
+            else:
+                self._console.say(text, fields=getattr(record, "fields", {}))
+            if record.exc_info and record.exc_info[1] is not None:
+                sys.excepthook(*record.exc_info)
 
 
 def log_to(console: Console) -> None:
