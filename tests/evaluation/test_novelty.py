@@ -1,11 +1,14 @@
+import itertools
 import random
 import re
 
 import pytest
 
-from textgen.corpus import make_tokenizer
+from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.corpus.copy_index import CopyIndex
 from textgen.evaluation import Novelty, measure_novelty
+from textgen.evaluation.novelty import find_copies
+from textgen.generation.text_tokens import split_text
 
 CHAR, WORD, SPACED = (make_tokenizer(name) for name in ("char", "word", "spaced"))
 TRAINING = (
@@ -15,6 +18,15 @@ TRAINING = (
 
 def novelty(text, tokenizer, training=TRAINING):
     return measure_novelty(text, CopyIndex.build(tokenizer.plain(training)), tokenizer)
+
+
+def stitched(tokenizer, seed):
+    """Returns a training text of random words, and a text stitched together from pieces of it."""
+    rng = random.Random(seed)  # noqa: S311 - not a secret
+    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
+    training = " ".join(rng.choices(words, k=2000))
+    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
+    return training, tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
 
 
 def test_characters_by_hand():
@@ -69,11 +81,7 @@ def test_the_number_of_spans(tokenizer, text, spans):
 @pytest.mark.parametrize("seed", range(4))
 def test_spans_are_those_found_by_trying(tokenizer, seed):
     """For a text stitched together from pieces, the share equals that of a search span by span."""
-    rng = random.Random(seed)  # noqa: S311 - not a secret
-    words = ["he", "said", "nothing", "at", "all", "then", "no", "more", "of", "it"]
-    training = " ".join(rng.choices(words, k=2000))
-    starts = [rng.randrange(len(training) - 200) for _ in range(8)]
-    text = tokenizer.plain("".join(training[start : start + rng.randrange(30, 200)] for start in starts))
+    training, text = stitched(tokenizer, seed)
     if tokenizer is CHAR:
         spans = [text[start : start + 40] for start in range(len(text) - 39)]
     else:
@@ -112,3 +120,67 @@ def test_spans_are_those_found_by_trying(tokenizer, seed):
 def test_the_line_for_people(measured, line):
     """The measures are one line, whatever was copied: control characters are escaped, and a long passage is cut."""
     assert str(measured) == line
+
+
+def copies(text, tokenizer, training=TRAINING):
+    """Returns the copied passages of a text, by a model that knows each token of the training text."""
+    tokens = dict.fromkeys(tokenizer.split(training))
+    vocabulary = Vocabulary(("", "[UNK]", *tokens), tokenizer)
+    found = find_copies(split_text(text, vocabulary), CopyIndex.build(tokenizer.plain(training)))
+    return [text[start:stop] for start, stop in found]
+
+
+def test_copied_passages_by_hand():
+    """A passage of 40 characters is found, one of 39 is not, and each is as long as it can be."""
+    assert copies(f"?{TRAINING[7:47]}?{TRAINING[60:99]}?{TRAINING[:44]}?", CHAR) == [TRAINING[7:47], TRAINING[:44]]
+    assert copies(TRAINING, CHAR) == [TRAINING]
+    assert copies("", CHAR) == copies(TRAINING[:39], CHAR) == []
+
+
+def test_copied_passages_may_overlap():
+    """If the training text contains two passages but not both as one, both are found."""
+    first, second = TRAINING[0:60], TRAINING[30:57]
+    training = f"{first}|{second[-25:]} of nothing at all, said the other"
+    text = f"{first[:57]} of nothing at all, said the other"
+    assert copies(text, CHAR, training) == [text[:57], text[57 - 25 :]]
+
+
+def test_copied_passages_of_words():
+    """Eight words are a passage, from the start of a word to the end of one; in a pre-tokenized text, too."""
+    text = 'Never the worst of times,\nit was the age of wisdom "Tell'
+    assert copies(text, WORD) == ["the worst of times,\nit was the age of wisdom"]
+    assert copies(text.replace(",\n", ";\n"), WORD) == []
+    training = "he had come , saw it , and\nwent as ' quick ' as he\ncould"
+    text = "She said he had come, saw it, and went as"
+    assert copies(text, SPACED, training) == ["he had come, saw it, and went as"]
+    assert copies(f"{text} home", SPACED, training) == ["he had come, saw it, and went as"]
+
+
+def test_copied_passages_have_the_case_and_places_of_the_text():
+    """A lower-casing model's passage is found in a text in capitals, and in one whose lower case is longer."""
+    lower = make_tokenizer("char", lowercase=True)
+    text = f"İİİ\r\n{TRAINING[:60].upper()}?"
+    assert copies(text, lower) == [TRAINING[:60].upper()]
+
+
+@pytest.mark.parametrize("tokenizer", [CHAR, WORD, SPACED])
+@pytest.mark.parametrize("seed", range(6))
+def test_copied_passages_are_those_of_the_novelty(tokenizer, seed):
+    """A span counts as copied if it is in one of the passages, which the training text contains and which cannot be longer."""
+    training, text = stitched(tokenizer, seed)
+    vocabulary = Vocabulary(("", "[UNK]", *dict.fromkeys(tokenizer.split(training))), tokenizer)
+    found = find_copies(split_text(text, vocabulary), CopyIndex.build(tokenizer.plain(training)))
+    if tokenizer is CHAR:
+        spans = [(start, start + 40) for start in range(len(text) - 39)]
+    else:
+        spans = [found.span(1) for found in re.finditer(r"\b(?=(\w+(?:\s+\w+){7})\b)", text)]
+    measured = novelty(text, tokenizer, training)
+    within = [any(start <= first and last <= stop for start, stop in found) for first, last in spans]
+    assert sum(within) / len(spans) == pytest.approx(measured.copied_share)
+    assert all(text[start:stop] in training for start, stop in found)
+    assert found == sorted(found)
+    assert all(first[1] < second[1] for first, second in itertools.pairwise(found))
+    if tokenizer is CHAR:
+        for start, stop in found:
+            assert start == 0 or text[start - 1 : stop] not in training
+            assert stop == len(text) or text[start : stop + 1] not in training

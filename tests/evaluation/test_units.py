@@ -163,3 +163,21 @@ def test_a_text_that_has_changed_is_refused(section):
     model, text = firing_model("h"), section("abc\n" * 1000)
     with pytest.raises(DataError):
         find_strongest_places(LSTMStep(model), model.vocabulary, dataclasses.replace(text, sha256="0"), 0)
+
+
+def test_the_strongest_output_of_each_unit_in_each_piece(random_model, section):
+    """The peak of a unit in a piece is its strongest output after the first tokens, in whatever batch the piece is read."""
+    rng = np.random.default_rng(1)
+    model = random_model()
+    network = LSTMStep(model)
+    text = section("".join(rng.choice(list("abcdefghij\n"), 40_000)))
+    places = find_strongest_places(network, model.vocabulary, text, 1)
+    assert len(places.peaks) > 64
+    for piece in rng.integers(len(places.peaks), size=4).tolist():
+        length = places.lengths[piece]
+        outputs = recurrence(model, places.texts[:length, piece].tolist())[64:, 1]
+        strongest = np.abs(outputs).argmax(axis=0)
+        expected = outputs[strongest, np.arange(outputs.shape[1])]
+        np.testing.assert_allclose(places.peaks[piece], expected, atol=1e-3)
+        here = outputs[places.places[piece] - 64, np.arange(outputs.shape[1])]
+        np.testing.assert_allclose(here, expected, atol=1e-3)

@@ -94,6 +94,7 @@ def test_what_follows_a_text(make_model: Callable[..., ModelFile], kind: dict[st
             continue
         *_, logits = (run(np.array([token_id]))[0] for run in [network.start()] for token_id in text)
         expected = np.log(np.exp(logits.astype(np.float64)).sum()) - logits
+        assert scores.after is not None
         np.testing.assert_allclose(scores.after, expected, rtol=1e-3, atol=1e-4)
 
 
@@ -108,6 +109,8 @@ def test_ranks_by_hand(make_model: Callable[..., ModelFile], plain: dict[str, An
     assert scores.ranks is not None
     assert scores.ranks.tolist() == [0, 4, 1, 1, 3]
     assert scores.top_ids is not None
+    assert scores.top_nats is not None
+    assert scores.after is not None
     assert scores.top_ids.tolist() == [[3, 4, 5]] * 5
     np.testing.assert_allclose(scores.top_nats, [np.log(28 / weights[[3, 4, 5]])] * 5, rtol=1e-5)
     np.testing.assert_allclose(scores.after, np.log(28 / weights), rtol=1e-5)

@@ -267,7 +267,7 @@ def test_refusals(served, fields, status, param):
     assert "\n" not in answer.error["message"]
     worker = next(iter(served.models)).worker
     assert (worker.rows, worker.waiting) == (0, 0)
-    assert worker._reserved == 0
+    assert not worker._reserved
 
 
 def test_an_error_of_the_client(served):

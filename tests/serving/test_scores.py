@@ -1,9 +1,7 @@
-from __future__ import annotations
-
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from textgen.generation import TextGenerator
@@ -11,16 +9,23 @@ from textgen.serving import scores
 from textgen.serving.threads import MOST
 
 
+def ask(served, **fields):
+    """Sends a POST /v1/score."""
+    return served.service.ask("POST", "/v1/score", fields)
+
+
 def score(served, **fields):
-    """Returns the answer to POST /v1/score."""
-    return httpx.post(f"{served.url}/v1/score", json=fields, timeout=60)
+    """Returns the scores of a text."""
+    answer = ask(served, **fields)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    return json.loads(answer.body)
 
 
 def test_the_scores_of_a_text(serve, random_model):
     """The answer has bits per character, and each token's text, offset, nats, rank and alternatives, as from Python."""
     model = random_model()
     served = serve(model)
-    answer = score(served, text="abba\ncafé", top=3, next=4).json()
+    answer = score(served, text="abba\ncafé", top=3, next=4)
     expected = TextGenerator(model).score("abba\ncafé", top=3, after=4)
     assert (answer["object"], answer["model"]) == ("score", served.models.find().name)
     assert answer["bits_per_character"] == pytest.approx(expected.bits_per_character, abs=1e-4)
@@ -37,24 +42,24 @@ def test_the_scores_of_a_text(serve, random_model):
     assert len(answer["next"]) == 4
 
 
-def test_five_alternatives_are_the_default(serve, random_model):
+def test_five_alternatives_are_the_default(served):
     """Without `top` and `next`, there are five alternatives and nothing about what follows."""
-    answer = score(serve(random_model()), text="abc").json()
+    answer = score(served, text="abc")
     assert [len(token["top"]) for token in answer["tokens"]] == [0, 5, 5]
     assert answer["next"] == []
 
 
-def test_offsets_are_in_code_points(serve, random_model):
+def test_offsets_are_in_code_points(served):
     """A character outside the Basic Multilingual Plane counts as one."""
-    answer = score(serve(random_model()), text="a😀b").json()
+    answer = score(served, text="a😀b")
     assert [(token["text"], token["offset"]) for token in answer["tokens"]] == [("a", 0), ("😀", 1), ("b", 2)]
     assert answer["tokens"][1]["rank"] is None
 
 
 @pytest.mark.parametrize("text", ["", "a"])
-def test_a_text_with_nothing_to_score(serve, random_model, text):
+def test_a_text_with_nothing_to_score(served, text):
     """A text of less than two tokens has no bits per character; what may follow it is listed all the same."""
-    answer = score(serve(random_model()), text=text, next=2).json()
+    answer = score(served, text=text, next=2)
     assert answer["bits_per_character"] is None
     assert [token["text"] for token in answer["tokens"]] == list(text)
     assert len(answer["next"]) == 2
@@ -64,12 +69,12 @@ def test_the_model_is_chosen_by_name(serve, random_model):
     """`model` names one of several models; any other name gives 404."""
     served = serve(random_model(1), random_model(2))
     names = [model.name for model in served.models]
-    answers = [score(served, text="abc", model=name).json() for name in names]
+    answers = [score(served, text="abc", model=name) for name in names]
     assert [answer["model"] for answer in answers] == names
-    assert score(served, text="abc").json() == answers[0]
+    assert score(served, text="abc") == answers[0]
     assert answers[0]["bits_per_character"] != answers[1]["bits_per_character"]
-    refused = score(served, text="abc", model="other")
-    assert (refused.status_code, refused.json()["error"]["param"]) == (404, "model")
+    refused = ask(served, text="abc", model="other")
+    assert (refused.status, refused.error["param"]) == (404, "model")
 
 
 @pytest.mark.parametrize(
@@ -87,10 +92,10 @@ def test_the_model_is_chosen_by_name(serve, random_model):
         ({"text": "a", "tops": 1}, "tops"),
     ],
 )
-def test_a_wrong_field_is_named(serve, random_model, fields, param):
+def test_a_wrong_field_is_named(served, fields, param):
     """A missing, unknown or ill-typed field, or one out of range, gives 400 and its name."""
-    refused = score(serve(random_model()), **fields)
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    refused = ask(served, **fields)
+    assert (refused.status, refused.error["param"]) == (400, param)
 
 
 def test_a_large_answer_is_complete(serve, random_model, monkeypatch):
@@ -98,14 +103,14 @@ def test_a_large_answer_is_complete(serve, random_model, monkeypatch):
     model = random_model()
     served = serve(model)
     text = "abcdefghij\n" * 500
-    whole = score(served, text=text, top=10).json()
+    whole = score(served, text=text, top=10)
     monkeypatch.setattr(scores, "_LARGE", 1 << 12)
-    assert score(served, text=text, top=10).json() == whole
+    assert score(served, text=text, top=10) == whole
     assert scores._LargeAnswer.sent == 0
     monkeypatch.setattr(scores, "_MOST_LARGE", 0)
-    refused = score(served, text=text, top=10)
-    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
-    assert score(served, text="abc").status_code == 200
+    refused = ask(served, text=text, top=10)
+    assert (refused.status, refused.headers["Retry-After"]) == (503, "10")
+    assert ask(served, text="abc").status == 200
 
 
 def test_many_requests_at_once(serve, random_model):
@@ -116,11 +121,11 @@ def test_many_requests_at_once(serve, random_model):
     expected = TextGenerator(model).score(text).bits_per_character
     assert expected is not None
     with ThreadPoolExecutor(2 * MOST) as pool:
-        answers = list(pool.map(lambda _: score(served, text=text, top=0), range(2 * MOST)))
+        answers = list(pool.map(lambda _: ask(served, text=text, top=0), range(2 * MOST)))
     for answer in answers:
-        if answer.status_code == 503:
+        if answer.status == 503:
             assert answer.headers["Retry-After"] == "1"
         else:
-            assert math.isclose(answer.json()["bits_per_character"], expected, abs_tol=1e-4)
-    assert sum(answer.status_code == 200 for answer in answers) >= MOST // 2
-    assert score(served, text=text).status_code == 200
+            assert math.isclose(json.loads(answer.body)["bits_per_character"], expected, abs_tol=1e-4)
+    assert sum(answer.status == 200 for answer in answers) >= MOST // 2
+    assert ask(served, text=text).status == 200

@@ -2,6 +2,8 @@ import asyncio
 import threading
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from textgen.serving.failures import RequestError
 from textgen.serving.threads import Threads
@@ -49,3 +51,39 @@ def test_an_error_makes_room_again():
                 await threads.run(lambda: 1 // 0)
 
     asyncio.run(ask())
+
+
+def leaving():
+    """Returns a request, and a function that lets its client leave."""
+    left = asyncio.Event()
+
+    async def receive():
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    return Request({"type": "http"}, receive), left.set
+
+
+def test_the_work_for_a_client_that_left_is_not_begun():
+    """A call that waits when its client leaves is never made, and its place in the queue is free at once."""
+    go_on, made = threading.Event(), []
+
+    def make(number):
+        assert go_on.wait(HANG_SECONDS)
+        made.append(number)
+        return Response(str(number))
+
+    async def ask():
+        threads, requests = Threads(at_once=1, most=2), [leaving() for _ in range(3)]
+        first = asyncio.create_task(threads.run_for(requests[0][0], lambda: make(0)))
+        second = asyncio.create_task(threads.run_for(requests[1][0], lambda: make(1)))
+        await asyncio.sleep(0.01)
+        requests[1][1]()
+        assert (await second).status_code == 499
+        third = asyncio.create_task(threads.run_for(requests[2][0], lambda: make(2)))
+        await asyncio.sleep(0)
+        go_on.set()
+        return [(await answer).body for answer in (first, third)]
+
+    assert asyncio.run(ask()) == [b"0", b"2"]
+    assert made == [0, 2]

@@ -5,6 +5,7 @@
 - `training_text`: the text that a model was trained on, if it is at hand
 - `kneser_ney`: an n-gram, the baseline for a model. It loads NumPy, so it is not imported here.
 - `prediction`: how well a model file predicts a text. It loads NumPy, too.
+- `units`: what the units of a layer do along a text. It loads NumPy, too.
 """
 
 from textgen.evaluation.novelty import Novelty, measure_novelty

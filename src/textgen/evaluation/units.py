@@ -184,9 +184,10 @@ def find_strongest_places(
         group = slice(column, column + MOST_ROWS)
         for first, outputs in _outputs(network, texts[:, group], layer):
             tokens = np.arange(first, first + len(outputs))[:, np.newaxis]
-            counted = (tokens >= uncounted[group]) & (tokens < lengths[group])
-            here = np.abs(outputs * counted[:, :, np.newaxis]).argmax(axis=0)
-            values = np.take_along_axis(outputs, here[np.newaxis], axis=0)[0]
+            is_counted = (tokens >= uncounted[group]) & (tokens < lengths[group])
+            counted = outputs * is_counted[:, :, np.newaxis]
+            here = np.abs(counted).argmax(axis=0)
+            values = np.take_along_axis(counted, here[np.newaxis], axis=0)[0]
             better = np.abs(values) > np.abs(peaks[group])
             peaks[group] = np.where(better, values, peaks[group])
             places[group] = np.where(better, first + here, places[group])

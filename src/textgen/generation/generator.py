@@ -74,6 +74,7 @@ class TextGenerator:
         self._vocabulary = model.vocabulary
         self.network = LSTMStep(model)
         self._cache = PrefixCache(CACHED_BYTES)
+        self._last_bias: tuple[SamplingConfig, Floats | None] | None = None
         followers = model.after_white_space
         self._spacing = None if followers is None else Spacing(model.vocabulary.tokens, followers)
 
@@ -284,6 +285,12 @@ class TextGenerator:
 
     def _bias(self, config: SamplingConfig) -> Floats | None:
         """Returns the numbers to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text; None for zeros."""
+        last = self._last_bias
+        if last is None or last[0] is not config:  # a request can have many prompts, all with the same settings
+            last = self._last_bias = config, self._make_bias(config)
+        return last[1]
+
+    def _make_bias(self, config: SamplingConfig) -> Floats | None:
         biases = config.biases()
         if unknown := [token for token in biases if self._vocabulary.ids([token])[0] < FIRST_TOKEN_ID]:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""Splits a text into tokens without changing it, and finds where each of them stands in it."""
+"""Splits a text into tokens without changing it, and finds the place of each in it."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def make_app(
     app.state.metrics = figures
     app.state.threads = Threads()
     app.state.is_draining = False
-    app.state.strongest_places = playground.StrongestPlacesOfModels()
+    app.state.passage_finder = playground.PassageFinder()
     return app
 
 

@@ -78,9 +78,9 @@ class CompletionRequest(Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 def is_long(fields: CompletionRequest) -> bool:
-    """Returns whether it takes long to read the prompts."""
+    """Returns whether it takes long to start the texts: the prompts are long, or the training text may have to be read."""
     prompts = fields.prompt if isinstance(fields.prompt, list) else [fields.prompt or ""]
-    return sum(1 if isinstance(part, int) else len(part) for part in prompts) > _LONG
+    return sum(1 if isinstance(part, int) else len(part) for part in prompts) > _LONG or fields.max_copy is not None
 
 
 def check(fields: CompletionRequest) -> None:

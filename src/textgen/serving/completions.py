@@ -32,6 +32,7 @@ from textgen.serving.completion_request import (
     refusing,
 )
 from textgen.serving.failures import RequestError
+from textgen.serving.leaving import LEFT, ends_before_client_leaves
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Models, ServedModel
 from textgen.serving.streaming import EventStream
@@ -40,9 +41,8 @@ from textgen.serving.worker import Texts
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
-
-_LEFT = 499
-"""The status that is counted for a client that left before its answer; nobody receives it."""
+    from textgen.generation import Sample
+    from textgen.generation.row import Row
 
 
 class Usage(Struct):
@@ -148,7 +148,7 @@ async def answer(request: Request) -> Response:
         return EventStream(started, request.app.state.metrics)
     completion = await complete(request, fields)
     if completion is None:
-        return Response(status_code=_LEFT)
+        return Response(status_code=LEFT)
     return Response(msgspec.json.encode(completion), media_type="application/json")
 
 
@@ -167,7 +167,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
     """
     started = await _start(request, fields)
     try:
-        if not await _ends_before_client_leaves(started.texts, request):
+        if not await ends_before_client_leaves(started.texts.wait_for_end(), request):
             return None
         if started.texts.error is not None:
             raise started.texts.error
@@ -175,23 +175,6 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         return started.completion(choices, started.usage())
     finally:
         started.close(request.app.state.metrics)
-
-
-async def _ends_before_client_leaves(texts: Texts, request: Request) -> bool:
-    """Waits until texts have ended, and returns True, or until the client leaves, and returns False."""
-    ended = asyncio.ensure_future(texts.wait_for_end())
-    left = asyncio.ensure_future(_wait_until_client_leaves(request))
-    try:
-        await asyncio.wait([ended, left], return_when=asyncio.FIRST_COMPLETED)
-        return texts.is_done
-    finally:
-        ended.cancel()
-        left.cancel()
-
-
-async def _wait_until_client_leaves(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion:
@@ -215,20 +198,27 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
 
 
 def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
+    try:
+        return _prepare(fields, served, texts, arrived)
+    except BaseException:
+        served.worker.retire(texts)  # whoever cancelled the request may have retired them before they had places
+        raise
+
+
+def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
     check(fields)
     generator, worker = served.generator, served.worker
     config = read_settings(fields, generator.model.vocabulary)
     prompts = read_prompts(fields, generator)
+    samples = 1 if config.best_of > 1 else fields.n or 1
+    worker.reserve(texts, samples * config.best_of * len(prompts))
     scores = [generator.score(prompt.text, top=fields.logprobs or 0) for prompt in prompts_to_score(fields, prompts)]
     copies = None if config.max_copy is None else _open_copies(served)
-    samples = 1 if config.best_of > 1 else fields.n or 1
-    with worker.reserve(samples * config.best_of * len(prompts)), refusing():
-        rows = [
-            row
-            for prompt in prompts
-            for row in generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
-        ]
-        worker.admit(texts, rows)
+    rows: list[tuple[Row, Sample]] = []
+    with refusing():
+        for prompt in prompts:
+            rows += generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
+    worker.admit(texts, rows)
     return StartedCompletion(
         fields, served, config, prompts, scores, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time())
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -21,6 +20,7 @@ from textgen.evaluation.units import (
 from textgen.generation.text_tokens import split_text
 from textgen.serving import body
 from textgen.serving.failures import RequestError
+from textgen.serving.threads import Threads
 
 if TYPE_CHECKING:
     from textgen.evaluation.training_text import TrainingText
@@ -86,13 +86,14 @@ async def answer_states(request: Request) -> Response:
     model = request.app.state.models.find(fields.model)
     _check_unit(model, fields.layer, fields.unit)
 
-    def read() -> dict[str, Any]:
+    def read() -> Response:
         network, ids = model.generator.network, split_text(fields.text, model.generator.model.vocabulary).ids
         if fields.unit is None:
-            return {"strongest": strongest_units(network, ids, fields.layer, _STRONGEST)}
-        return {"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())}
+            strongest = strongest_units(network, ids, fields.layer, _STRONGEST)
+            return JSONResponse({"strongest": [[unit, round(value, _DIGITS)] for unit, value in strongest]})
+        return JSONResponse({"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())})
 
-    return JSONResponse(await request.app.state.threads.run(read))
+    return await _threads(request).run_for(request, read)
 
 
 async def answer_passages(request: Request) -> Response:
@@ -105,8 +106,10 @@ async def answer_passages(request: Request) -> Response:
     model = request.app.state.models.find(fields.model)
     _check_unit(model, fields.layer, fields.unit)
 
-    def find() -> dict[str, Any]:
-        places = request.app.state.strongest_places.of(model, fields.layer)
+    finder: PassageFinder = request.app.state.passage_finder
+
+    def find() -> Response:
+        places = finder.strongest_places(model, fields.layer)
         passages = [
             {
                 "text": "".join(passage.pieces),
@@ -116,9 +119,9 @@ async def answer_passages(request: Request) -> Response:
             }
             for passage in places.passages(fields.unit, fields.count)
         ]
-        return {"passages": passages}
+        return JSONResponse({"passages": passages})
 
-    return JSONResponse(await request.app.state.threads.run(find))
+    return await finder.threads.run_for(request, find)
 
 
 async def answer_copies(request: Request) -> Response:
@@ -130,43 +133,50 @@ async def answer_copies(request: Request) -> Response:
     fields = await body.read(request, CopiesFields)
     model = request.app.state.models.find(fields.model)
 
-    def find() -> dict[str, Any]:
+    def find() -> Response:
         text = _text_of(model)
         try:
             copies = text.copies
         except TextgenError as error:
             raise _not_at_hand(model) from error
         found = find_copies(split_text(fields.text, model.generator.model.vocabulary), copies)
-        return {"copies": [{"start": start, "end": end} for start, end in found]}
+        return JSONResponse({"copies": [{"start": start, "end": end} for start, end in found]})
 
-    return JSONResponse(await request.app.state.threads.run(find))
+    return await _threads(request).run_for(request, find)
 
 
-class StrongestPlacesOfModels:
-    """The strongest places of the layers that somebody has asked for, as long as their models are served."""
+class PassageFinder:
+    """Finds the passages in which units are strongest, and keeps what it has found as long as the models are served.
+
+    Attributes:
+        threads: its only thread. For the first unit of a layer, the work takes seconds, and other requests should not wait for it.
+    """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self.threads = Threads(at_once=1)
         self._found: WeakKeyDictionary[ServedModel, dict[int, StrongestPlaces]] = WeakKeyDictionary()
 
-    def of(self, model: ServedModel, layer: int) -> StrongestPlaces:
-        """Returns those of a layer. The first time, this takes seconds, in which other threads wait.
+    def strongest_places(self, model: ServedModel, layer: int) -> StrongestPlaces:
+        """Returns the strongest places of the units of a layer. Only the thread of `threads` may call this.
 
         Raises:
             RequestError: with 404 if the training text is not at hand.
         """
-        with self._lock:
-            of_model = self._found.setdefault(model, {})
-            if layer not in of_model:
-                text, generator = _text_of(model), model.generator
-                try:
-                    section = text.section
-                    of_model[layer] = find_strongest_places(
-                        generator.network, generator.model.vocabulary, section, layer
-                    )
-                except TextgenError as error:
-                    raise _not_at_hand(model) from error
-            return of_model[layer]
+        of_model = self._found.setdefault(model, {})
+        if layer not in of_model:
+            text, generator = _text_of(model), model.generator
+            try:
+                of_model[layer] = find_strongest_places(
+                    generator.network, generator.model.vocabulary, text.section, layer
+                )
+            except TextgenError as error:
+                raise _not_at_hand(model) from error
+        return of_model[layer]
+
+
+def _threads(request: Request) -> Threads:
+    threads: Threads = request.app.state.threads
+    return threads
 
 
 def _text_of(model: ServedModel) -> TrainingText:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from textgen.generation.scored_text import Alternative, ScoredText, ScoredToken
+    from textgen.serving.threads import Threads
 
 _TOKENS_AT_ONCE = 256
 
@@ -54,12 +55,13 @@ async def answer(request: Request) -> Response:
     fields = await body.read(request, ScoreFields)
     model = request.app.state.models.find(fields.model)
 
-    def start() -> tuple[bytes, Iterator[bytes]]:
+    def score() -> Response:
         scored = model.generator.score(fields.text, top=fields.top, after=fields.next)
-        return _take(_to_json(model.name, scored), _LARGE)
+        beginning, rest = _take(_to_json(model.name, scored), _LARGE)
+        return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
 
-    beginning, rest = await request.app.state.threads.run(start)
-    return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
+    threads: Threads = request.app.state.threads
+    return await threads.run_for(request, score)
 
 
 _JSON = "application/json"

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from textgen.serving.metrics import Metrics
 
 _SECONDS_BETWEEN = 0.05
+"""The least time between two events of a stream."""
+
+_SECONDS_PER_TEXT = 1 / 640
+"""The least time between two events of any streams, on average, so that the events leave the engine most of the time."""
+
 _SECONDS_TO_PING = 15.0
 _encode = msgspec.json.Encoder().encode
 
@@ -26,7 +31,8 @@ _encode = msgspec.json.Encoder().encode
 class EventStream(StreamingResponse):
     """The answer to a request whose texts are streamed. If its client leaves, they are given up.
 
-    The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second.
+    The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second, and fewer if many
+    texts are being written.
 
     Args:
         started: the request.
@@ -68,7 +74,7 @@ class EventStream(StreamingResponse):
             elif perf_counter() - sent > _SECONDS_TO_PING:
                 yield b": waiting\n\n"
                 sent = perf_counter()
-            await asyncio.sleep(_SECONDS_BETWEEN)
+            await asyncio.sleep(max(_SECONDS_BETWEEN, started.served.worker.rows * _SECONDS_PER_TEXT))
 
     @staticmethod
     def _last_events(started: StartedCompletion) -> list[bytes]:

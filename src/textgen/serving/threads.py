@@ -8,7 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from textgen.serving.failures import RequestError
+from textgen.serving.leaving import LEFT, ends_before_client_leaves
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,3 +55,16 @@ class Threads:
             return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
         finally:
             self._count -= 1
+
+    async def run_for(self, request: Request, function: Callable[[], Response]) -> Response:
+        """Calls a function that makes the answer to a request, as `run` does. If the client leaves while it waits, it is not called.
+
+        Args:
+            request: the request, whose body has been read.
+            function: the function.
+
+        Raises:
+            RequestError: as `run`.
+        """
+        made = asyncio.ensure_future(self.run(function))
+        return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)

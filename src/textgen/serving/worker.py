@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock, Thread
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -101,7 +101,7 @@ class Worker:
         self._most = MOST_ROWS + most_waiting
         self._lock = Lock()
         self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
-        self._reserved = 0
+        self._reserved: dict[Texts, int] = {}  # the numbers of those that are being prepared
         self._thread: Thread | None = None
         self._refusal: RequestError | None = None
 
@@ -115,12 +115,12 @@ class Worker:
         """The number of texts that wait for a place in the batch."""
         return max(len(self._texts) - MOST_ROWS, 0)
 
-    @contextmanager
-    def reserve(self, rows: int) -> Iterator[None]:
-        """Reserves places in the queue while texts are prepared.
+    def reserve(self, texts: Texts, rows: int) -> None:
+        """Reserves places in the queue until the texts are admitted or given up.
 
         Args:
-            rows: the number of texts.
+            texts: the texts of a request.
+            rows: their number.
 
         Raises:
             RequestError: with 503 if the queue is too long, or the server is about to end.
@@ -128,7 +128,7 @@ class Worker:
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal
-            busy = len(self._texts) + self._reserved
+            busy = len(self._texts) + sum(self._reserved.values())
             if busy + rows > self._most:
                 raise RequestError(
                     503,
@@ -136,12 +136,7 @@ class Worker:
                     code="queue_full",
                     headers={"Retry-After": str(_RETRY_SECONDS)},
                 )
-            self._reserved += rows
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._reserved -= rows
+            self._reserved[texts] = rows
 
     def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]]) -> None:
         """Reads the prompts of texts in the calling thread, and then lets the texts join the batch.
@@ -157,6 +152,7 @@ class Worker:
         new = [row for row in texts.rows if row.finish_reason is None]
         self._engine.prepare(new)
         with self._lock:
+            self._reserved.pop(texts, None)
             if self._refusal is not None:
                 raise self._refusal
             if texts.is_given_up:
@@ -173,6 +169,7 @@ class Worker:
         """Gives up texts: those that have not ended leave the batch with its next step."""
         with self._lock:
             texts.is_given_up = True
+            self._reserved.pop(texts, None)
             for row in texts.rows:
                 if self._texts.pop(row, None) is not None:
                     self._engine.retire(row)
