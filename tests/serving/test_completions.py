@@ -6,11 +6,13 @@ import numpy as np
 import openai
 import pytest
 
+from tests.serving.running import HANG_SECONDS
 from textgen.cli import sample
 from textgen.config import SamplingConfig
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.planning import ModelShape
+from textgen.serving import streaming
 
 LONG = {"max_tokens": 300, "temperature": 1, "seed": 5}
 
@@ -89,6 +91,14 @@ def test_a_stream_has_the_same_text(served, settings):
         one = whole.choices[0].logprobs
         for name in ("tokens", "token_logprobs", "top_logprobs", "text_offset"):
             assert [value for part in parts for value in getattr(part, name)] == getattr(one, name)
+
+
+def test_a_stream_ends_with_its_text(served, monkeypatch):
+    """The end of a text is sent at once: it does not wait until the stream may send its next tokens."""
+    monkeypatch.setattr(streaming, "_SECONDS_BETWEEN", 10 * HANG_SECONDS)
+    found, reasons = join(served.complete(prompt="abc", max_tokens=2000, seed=1, stream=True))
+    assert len(found[0]) == 2000
+    assert reasons == {0: "length"}
 
 
 def test_a_text_does_not_depend_on_others(served):
