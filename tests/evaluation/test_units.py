@@ -5,6 +5,7 @@ import pytest
 
 from textgen.corpus import Section, Vocabulary, make_tokenizer, open_sections
 from textgen.corpus.sources import find_sources
+from textgen.evaluation import units
 from textgen.evaluation.units import find_strongest_places, outputs_of_unit, strongest_units
 from textgen.generation import LSTMStep, ModelFile
 from textgen.planning import ModelShape
@@ -97,7 +98,7 @@ def test_passages_where_a_unit_fires(section):
     letters = rng.choice(list("abcdefg \n"), 30_000)
     letters[[5_200, 12_345, 20_200]] = "h"
     model = firing_model("h")
-    places = find_strongest_places(LSTMStep(model), model.vocabulary, section("".join(letters)), 0)
+    places = find_strongest_places(LSTMStep(model), model, section("".join(letters)), 0)
     for unit, sign in ((1, 1), (2, -1)):
         passages = places.passages(unit, 3)
         assert len({passage.peak for passage in passages}) == 1
@@ -117,7 +118,7 @@ def test_the_sample_is_spread_over_the_text(section):
     """A long text is read in pieces from all its parts, no more than the sample allows."""
     text = "".join(f"{letter * 50}\n" * 500 for letter in "cdefgh")
     model = firing_model("h")
-    places = find_strongest_places(LSTMStep(model), model.vocabulary, section(text), 0, sample=512 * 60)
+    places = find_strongest_places(LSTMStep(model), model, section(text), 0, most_pieces=60)
     assert places.texts.shape == (512, 60)
     pieces = [set(model.vocabulary.decode(piece.tolist())) for piece in places.texts.T]
     assert all(9 <= sum(letter in piece for piece in pieces) <= 11 for letter in "cdefgh")
@@ -127,7 +128,7 @@ def test_a_passage_ends_with_the_text(section):
     """A piece that is shorter than others has passages of its own tokens only."""
     text = section("a" * 900 + "h\n" + "b" * 9)
     model = firing_model("h")
-    places = find_strongest_places(LSTMStep(model), model.vocabulary, text, 0)
+    places = find_strongest_places(LSTMStep(model), model, text, 0)
     assert len(places.peaks) == 2
     passage = places.passages(1, 1)[0]
     assert passage.pieces[60:] == ["h", "\n"]
@@ -138,7 +139,7 @@ def test_a_passage_ends_with_the_text(section):
 def test_a_short_text(section, text):
     """A text shorter than a piece is one, in which the last letters count."""
     model = firing_model("h" if "h" in text[:-1] else "a")
-    places = find_strongest_places(LSTMStep(model), model.vocabulary, section(text + "\n\n"), 0)
+    places = find_strongest_places(LSTMStep(model), model, section(text + "\n\n"), 0)
     assert len(places.peaks) == 1
     [passage] = places.passages(1, 8)
     assert "".join(passage.pieces) in text + "\n\n"
@@ -148,7 +149,7 @@ def test_a_short_text(section, text):
 def test_passages_of_words(section):
     """The pieces of a pre-tokenized text's passage have the spacing of print, and one value each."""
     model = firing_model("whale", ("the", "white", "whale", ",", "swam", "."), "spaced")
-    places = find_strongest_places(LSTMStep(model), model.vocabulary, section("the white whale , swam .\n" * 400), 0)
+    places = find_strongest_places(LSTMStep(model), model, section("the white whale , swam .\n" * 400), 0)
     passage = places.passages(1, 1)[0]
     assert "".join(passage.pieces).count("white whale, swam.") >= 1
     assert passage.pieces[passage.peak] == " whale"
@@ -162,7 +163,7 @@ def test_a_text_that_has_changed_is_refused(section):
 
     model, text = firing_model("h"), section("abc\n" * 1000)
     with pytest.raises(DataError):
-        find_strongest_places(LSTMStep(model), model.vocabulary, dataclasses.replace(text, sha256="0"), 0)
+        find_strongest_places(LSTMStep(model), model, dataclasses.replace(text, sha256="0"), 0)
 
 
 def test_the_strongest_output_of_each_unit_in_each_piece(random_model, section):
@@ -171,7 +172,7 @@ def test_the_strongest_output_of_each_unit_in_each_piece(random_model, section):
     model = random_model()
     network = LSTMStep(model)
     text = section("".join(rng.choice(list("abcdefghij\n"), 40_000)))
-    places = find_strongest_places(network, model.vocabulary, text, 1)
+    places = find_strongest_places(network, model, text, 1)
     assert len(places.peaks) > 64
     for piece in rng.integers(len(places.peaks), size=4).tolist():
         length = places.lengths[piece]
@@ -181,3 +182,14 @@ def test_the_strongest_output_of_each_unit_in_each_piece(random_model, section):
         np.testing.assert_allclose(places.peaks[piece], expected, atol=1e-3)
         here = outputs[places.places[piece] - 64, np.arange(outputs.shape[1])]
         np.testing.assert_allclose(here, expected, atol=1e-3)
+
+
+def test_less_of_the_text_is_read_by_a_large_model(random_model, section, monkeypatch):
+    """The number of pieces falls as the number of weights grows, but not below a batch."""
+    text = section("abcdefghi\n" * 8000)
+    monkeypatch.setattr(units, "_MOST_PRODUCTS", 500e6)
+    pieces = []
+    for size in (8, 32, 64):
+        model = random_model(lstm_state_size=size, layers=1)
+        pieces.append(len(find_strongest_places(LSTMStep(model), model, text, 0).peaks))
+    assert pieces[0] > pieces[1] > pieces[2] == 64

@@ -40,11 +40,18 @@ class Service:
 
     port: int
     server: Server | None = None
+    thread: threading.Thread | None = None
 
     def end(self):
         """Lets the service end, as SIGTERM does."""
         assert self.server is not None
         self.server.should_exit = True
+
+    def wait(self):
+        """Waits until the service has ended."""
+        assert self.thread is not None
+        self.thread.join(HANG_SECONDS)
+        assert not self.thread.is_alive()
 
     def ask(self, method, path, body=None, **headers):
         """Sends a request; the names of headers have _ for -. A header that is None is not sent."""
@@ -83,13 +90,13 @@ def running(app):
         server = Server(app, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
+        service = Service(port, server, thread)
         try:
             assert ready.wait(HANG_SECONDS)
-            yield Service(port, server)
+            yield service
         finally:
-            server.should_exit = True
-            thread.join(HANG_SECONDS)
-            assert not thread.is_alive()
+            service.end()
+            service.wait()
 
 
 @contextlib.contextmanager

@@ -126,6 +126,32 @@ def test_a_signal_before_the_service_answers_ends_at_once(job, number, code, mod
     assert (process.returncode, err) == (code, "")
 
 
+def test_signals_after_the_end_change_nothing(job):
+    """Once the service has ended after SIGTERM, further signals do not change the exit code. Until then it is not healthy."""
+    program = """
+import os, signal, sys
+from textgen.cli import serve
+from textgen.console import Console
+from textgen.serving import app, server
+
+apps = []
+
+def make(*arguments, **options):
+    apps.append(app_before(*arguments, **options))
+    return apps[0]
+
+app_before, app.make_app = app.make_app, make
+Console.say = lambda *_: os.kill(os.getpid(), signal.SIGTERM)
+code = serve.main(["tiny", "--port=0"])
+for number in (signal.SIGINT, signal.SIGTERM):
+    os.kill(os.getpid(), number)
+print(apps[0].state.is_draining)
+sys.exit(code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
 def test_texts_that_take_too_long_end_with_an_error(slow, monkeypatch):
     """A text that does not end in time after SIGTERM ends with an event that says so."""
     monkeypatch.setattr(server, "DRAIN_SECONDS", 0)

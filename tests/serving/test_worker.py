@@ -1,4 +1,3 @@
-import contextlib
 import http.client
 import json
 import socket
@@ -31,7 +30,7 @@ def gate(monkeypatch):
     step = BatchEngine.step
 
     def wait_and_step(engine):
-        assert gate.wait(HANG_SECONDS)
+        assert gate.wait(5 * HANG_SECONDS)  # longer than a test may take
         return step(engine)
 
     monkeypatch.setattr(BatchEngine, "step", wait_and_step)
@@ -69,17 +68,16 @@ def test_a_client_that_leaves(served, gate, fields):
     assert served.complete(prompt="ab", max_tokens=500, seed=1).choices[0].text == expected
 
 
-def test_a_client_that_leaves_in_the_middle(served):
-    """The text of a stream that its client closes after some events is given up."""
+def test_a_client_that_leaves_in_the_middle(served, gate):
+    """The text of a stream that its client closes after some events is given up, before another token is written."""
     worker = next(iter(served.models)).worker
-    with contextlib.ExitStack() as stack:
-        streams = [
-            stack.enter_context(served.complete(prompt="a", max_tokens=4096, stream=True, seed=seed))
-            for seed in range(4)
-        ]
-        for stream in streams:
-            assert next(stream).choices[0].text
-    wait_until(lambda: worker.rows == 0 and worker._thread is None)
+    stream = served.complete(prompt="a", max_tokens=4096, stream=True)
+    assert next(stream).choices[0].text
+    gate.clear()
+    stream.close()
+    wait_until(lambda: worker.rows == 0)
+    gate.set()
+    wait_until(lambda: worker._thread is None)
 
 
 def test_a_full_queue(served, gate):
@@ -123,6 +121,7 @@ def test_a_failure_of_the_engine(served, gate, monkeypatch, caplog, error):
     wait_until(lambda: worker.rows == 2)
 
     def fail(self):
+        self._noise = None  # as if it had failed half-way
         raise error
 
     with monkeypatch.context() as patch:
@@ -185,7 +184,7 @@ def test_closing(served, gate):
 
 
 def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
-    """While a long prompt is read, other texts are written to their ends."""
+    """While many long prompts are read, other texts are written to their ends; too many long ones are refused."""
     reads, is_read = threading.Event(), threading.Event()
     prepare = BatchEngine.prepare
 
@@ -196,12 +195,12 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
         prepare(engine, rows)
 
     monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
-    connections = [start(served.service, prompt="a" * 20_000) for _ in range(5)]
+    connections = [start(served.service, prompt="a" * 20_000) for _ in range(45)]
     assert reads.wait(HANG_SECONDS)
     assert len(served.complete(prompt="a", max_tokens=500).choices[0].text) == 500
     is_read.set()
     for connection in connections:
         response = http.client.HTTPResponse(connection)
         response.begin()
-        assert response.status == 200
+        assert response.status in {200, 503}
         connection.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from textgen.generation.reading import MOST_ROWS
+from textgen.planning.model_shape import tensors_of_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from textgen.corpus import Section, Vocabulary
-    from textgen.generation import LSTMStep
+    from textgen.generation import LSTMStep, ModelFile
     from textgen.generation.layers import Floats
 
 _TOKENS_AT_ONCE = 64
 
-SAMPLE_TOKENS = 200_000
-"""About the most tokens of the training text that are read to find where units are strongest."""
-
 _PIECE_TOKENS = 512
-"""The tokens of a piece of the sample, which is read from a zero state."""
+"""The tokens of a piece of the training text, which is read from a zero state."""
+
+_MOST_PIECES = 400
+"""The most pieces that are read to find where units are strongest."""
+
+_MOST_PRODUCTS = 400e9
+"""The most products of a weight and a state in which they are read: of a large model, fewer pieces are read, but never less than a
+batch. This takes about five seconds of CPU time."""
 
 _UNCOUNTED = 64
 """The tokens at the start of a piece that only bring its state to what it would be in the whole text."""
@@ -111,13 +116,13 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class StrongestPlaces:
-    """Where the units of a layer have their strongest outputs in a sample of the training text.
+    """Where the units of a layer have their strongest outputs in pieces of the training text.
 
     Attributes:
         network: the network.
         vocabulary: of the model.
         layer: the index of the layer.
-        texts: `(tokens, pieces)`, the token ids of the sample; each piece is read from a zero state.
+        texts: `(tokens, pieces)`, the token ids of the pieces, each of which is read from a zero state.
         lengths: `(pieces,)`, the number of tokens in each piece; those after them are padding.
         peaks: `(pieces, units)`, the strongest output of each unit in each piece.
         places: `(pieces, units)`, the index of the token after which it has this output.
@@ -138,7 +143,7 @@ class StrongestPlaces:
 
         Args:
             unit: the index of the unit in the layer.
-            count: the number of passages; fewer are returned if the sample has fewer pieces.
+            count: the number of passages; fewer are returned if there are fewer pieces.
         """
         order = np.argsort(-np.abs(self.peaks[:, unit]), kind="stable")[:count]
         if not len(order):
@@ -158,21 +163,29 @@ class StrongestPlaces:
 
 
 def find_strongest_places(
-    network: LSTMStep, vocabulary: Vocabulary, section: Section, layer: int, *, sample: int = SAMPLE_TOKENS
+    network: LSTMStep, model: ModelFile, section: Section, layer: int, *, most_pieces: int = _MOST_PIECES
 ) -> StrongestPlaces:
     """Reads pieces of a training text that are evenly spread over it, and finds the strongest output of each unit in each.
 
     Args:
         network: the network.
-        vocabulary: of the model.
+        model: its model file.
         section: the training text.
         layer: the index of the layer.
-        sample: about the most tokens to read.
+        most_pieces: the most pieces to read. Of a large model, fewer are read.
 
     Raises:
         TextgenError: if the text cannot be read.
     """
-    pieces = _sample(vocabulary, section, sample)
+    vocabulary = model.vocabulary
+    weights = sum(
+        tensor.size
+        for number in range(len(network.layers))
+        for tensor in tensors_of_layer(model.tensors, number).values()
+    )
+    pieces = _cut_pieces(
+        vocabulary, section, min(most_pieces, max(int(_MOST_PRODUCTS / weights / _PIECE_TOKENS), MOST_ROWS))
+    )
     lengths = np.array([len(piece) for piece in pieces], np.intp)
     texts = np.zeros((max(lengths, default=0), len(pieces)), np.intp)
     for column, piece in enumerate(pieces):
@@ -194,8 +207,8 @@ def find_strongest_places(
     return StrongestPlaces(network, vocabulary, layer, texts, lengths, peaks, places)
 
 
-def _sample(vocabulary: Vocabulary, section: Section, tokens: int) -> list[list[int]]:
-    """Returns the token ids of pieces that are evenly spread over a text."""
+def _cut_pieces(vocabulary: Vocabulary, section: Section, most: int) -> list[list[int]]:
+    """Returns the token ids of pieces that are evenly spread over a text, or cover it."""
     pieces: list[list[int]] = []
     starts: Iterator[int] = iter(())
     start, position, length = 0, 0, 0
@@ -203,9 +216,7 @@ def _sample(vocabulary: Vocabulary, section: Section, tokens: int) -> list[list[
         if not position:
             head = chunk[:_MEASURED]
             mean = len(head) / max(len(vocabulary.tokenizer.split(head)), 1)
-            number = int(
-                min(max(section.characters / mean // (_PIECE_TOKENS - _UNCOUNTED), 1), max(tokens // _PIECE_TOKENS, 1))
-            )
+            number = min(max(int(section.characters / mean / (_PIECE_TOKENS - _UNCOUNTED)), 1), most)
             length = math.ceil(2 * mean * _PIECE_TOKENS)  # some pieces have longer tokens
             starts = (section.characters * piece // number for piece in range(number))
             start = next(starts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from textgen.evaluation.units import (
     outputs_of_unit,
     strongest_units,
 )
+from textgen.formatting import one_line
 from textgen.generation.text_tokens import split_text
 from textgen.serving import body
 from textgen.serving.failures import RequestError
@@ -25,6 +27,8 @@ from textgen.serving.threads import Threads
 if TYPE_CHECKING:
     from textgen.evaluation.training_text import TrainingText
     from textgen.serving.models import ServedModel
+
+_log = logging.getLogger(__name__)
 
 _STRONGEST = 12
 _DIGITS = 5
@@ -138,7 +142,7 @@ async def answer_copies(request: Request) -> Response:
         try:
             copies = text.copies
         except TextgenError as error:
-            raise _not_at_hand(model) from error
+            raise _not_at_hand(model, error) from error
         found = find_copies(split_text(fields.text, model.generator.model.vocabulary), copies)
         return JSONResponse({"copies": [{"start": start, "end": end} for start, end in found]})
 
@@ -166,11 +170,9 @@ class PassageFinder:
         if layer not in of_model:
             text, generator = _text_of(model), model.generator
             try:
-                of_model[layer] = find_strongest_places(
-                    generator.network, generator.model.vocabulary, text.section, layer
-                )
+                of_model[layer] = find_strongest_places(generator.network, generator.model, text.section, layer)
             except TextgenError as error:
-                raise _not_at_hand(model) from error
+                raise _not_at_hand(model, error) from error
         return of_model[layer]
 
 
@@ -185,7 +187,10 @@ def _text_of(model: ServedModel) -> TrainingText:
     return model.text
 
 
-def _not_at_hand(model: ServedModel) -> RequestError:
+def _not_at_hand(model: ServedModel, reason: TextgenError | None = None) -> RequestError:
+    """Returns the error for a model without its training text. The reason, which may contain a path, is only logged."""
+    if reason is not None:
+        _log.warning("the training text of %s cannot be used: %s", model.name, one_line(reason))
     return RequestError(
         404,
         f"the training text of {model.name} is not at hand; name another model, or serve its job where the text is",

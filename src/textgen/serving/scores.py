@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from textgen.generation.scored_text import Alternative, ScoredText, ScoredToken
     from textgen.serving.threads import Threads
 
+_JSON = "application/json"
+
 _TOKENS_AT_ONCE = 256
 
 _LARGE = 1 << 20
@@ -64,23 +66,25 @@ async def answer(request: Request) -> Response:
     return await threads.run_for(request, score)
 
 
-_JSON = "application/json"
-
-
 class _LargeAnswer(StreamingResponse):
     """An answer that is made while it is sent.
 
     Args:
         beginning: its first bytes.
         rest: all others.
-
-    Raises:
-        RequestError: with 503 if there are too many.
     """
 
     sent = 0  # of them, those that are being sent
 
     def __init__(self, beginning: bytes, rest: Iterator[bytes]) -> None:
+        super().__init__(chain([beginning], rest), media_type=_JSON)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it.
+
+        Raises:
+            RequestError: with 503 if too many are being sent.
+        """
         if _LargeAnswer.sent >= _MOST_LARGE:
             raise RequestError(
                 503,
@@ -88,11 +92,7 @@ class _LargeAnswer(StreamingResponse):
                 code="overloaded",
                 headers={"Retry-After": "10"},
             )
-        super().__init__(chain([beginning], rest), media_type=_JSON)
         _LargeAnswer.sent += 1
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends it."""
         try:
             await super().__call__(scope, receive, send)
         finally:
