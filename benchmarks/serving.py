@@ -147,16 +147,17 @@ async def print_streams(path: Path, seconds: float, rounds: int) -> None:
             alone, expected = await write_alone(service, seconds / 3)
             found.append((streams, engine, alone))
             print(f"  round {number}: {streams}")
-            print(
-                f"    engine {engine.corrected:,.0f}, of it {streams.corrected / engine.corrected:.0%}; by CPU time {streams.of_cpu / engine.of_cpu:.0%}"
-            )
-            print(
-                f"    one at a time {alone.corrected:,.0f}, times {streams.corrected / alone.corrected:.1f}", flush=True
-            )
+            for name, peer, unit in (("the engine", engine, ".0%"), ("one at a time", alone, ".1f")):
+                ratio, of_cpu = streams.corrected / peer.corrected, streams.of_cpu / peer.of_cpu
+                print(f"    {name} {peer}: {ratio:{unit}}, by CPU time {of_cpu:{unit}}", flush=True)
         _, few = await stream(service, FEW_STREAMS, seconds)
-    to_engine, to_alone = ([each[0].corrected / each[peer].corrected for each in found] for peer in (1, 2))
-    for name, ratios, unit in (("the engine's own speed", to_engine, ".0%"), ("one at a time", to_alone, ".1f")):
-        print(f"  relative to {name}: best {max(ratios):{unit}}, median {statistics.median(ratios):{unit}}")
+    for name, peer, unit in (("the engine's own speed", 1, ".0%"), ("one at a time", 2, ".1f")):
+        for kind, figure in (("", "corrected"), (", by CPU time", "of_cpu")):
+            ratios = [getattr(each[0], figure) / getattr(each[peer], figure) for each in found]
+            low, high = min(ratios), max(ratios)
+            print(
+                f"  relative to {name}{kind}: median {statistics.median(ratios):{unit}}, {low:{unit}} to {high:{unit}}"
+            )
     print_waits(answers, STREAMS)
     print_waits(few, FEW_STREAMS)
     lost = sum(not exchange.is_whole or len(exchange.text()) != LENGTH for _, exchange in answers + few)
