@@ -59,4 +59,5 @@ def model_name(place: str | Path) -> str:
         path = path.parent
     if path.suffix == JobDirectory(Path()).model.suffix:
         path = path.with_suffix("")
-    return path.name or Path(place).resolve().name or "model"
+    name = path.name or Path(place).resolve().name or "model"
+    return name.encode(errors="replace").decode()  # the name of a file can have bytes that are not UTF-8
