@@ -10,6 +10,7 @@ from tests.conftest import KINDS
 from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.evaluation.units import outputs_of_unit, strongest_units
 from textgen.generation import LSTMStep, TextGenerator, read_model
+from textgen.generation.prompt import start_ids
 from textgen.generation.samplers import RepetitionPenalty
 from textgen.storage import bundled
 
@@ -59,7 +60,7 @@ def check_greedy(start_backend, model, prompt, penalty=1.0):
     written = scripts.evaluate(WRITE, {"prompt": prompt, "length": LENGTH, "repetitionPenalty": penalty})
     ids = model.vocabulary.ids([token["text"] for token in written["tokens"]])
     assert (len(ids), written["finishReason"]) == (LENGTH, "length")
-    read, run = model.vocabulary.encode(prompt) or TextGenerator(model)._start_ids(), LSTMStep(model).start()
+    read, run = model.vocabulary.encode(prompt) or start_ids(model.vocabulary), LSTMStep(model).start()
     for token_id in read:
         logits = run(np.array([token_id]))
     for token_id in ids:
