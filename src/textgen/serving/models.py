@@ -211,7 +211,8 @@ def _name(place: str | Path) -> str:
         path = path.parent
     if path.suffix == JobDirectory(Path()).model.suffix:
         path = path.with_suffix("")
-    return path.name or Path(place).resolve().name or "model"
+    name = path.name or Path(place).resolve().name or "model"
+    return name.encode(errors="replace").decode()  # the name of a file can have bytes that are not UTF-8
 
 
 def _unique(name: str, taken: Container[str]) -> str:
