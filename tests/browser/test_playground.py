@@ -279,6 +279,7 @@ def test_variants_are_written_next_to_each_other_and_one_is_chosen(open_page, se
     assert len(set(texts)) == 3
     assert [len(each) for each in texts] == [40, 40, 40]
     assert text(page) == PROMPT
+    wait_until_read(page)
     page.get_by_role("button", name="Use this one: Variant 2").click()
     assert text(page) == PROMPT + texts[1]
     assert page.text_content("#branch-place") == "2 of 3"
