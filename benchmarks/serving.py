@@ -303,14 +303,16 @@ PARTS = ("start", "streams", "slow", "random", "memory")
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description="Measures textgen serve.")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="what to measure; without any, everything")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"what to measure: {', '.join(PARTS)}; without any, all of them")
     parser.add_argument("--seconds", type=float, default=10, help="the time of the streams in each round")
     parser.add_argument("--rounds", type=int, default=6, help="the number of rounds of the streams")
     parser.add_argument("--minutes", type=float, default=2, help="the time in which the memory may grow")
     arguments = parser.parse_args()
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     parts = arguments.parts or PARTS
+    if unknown := set(parts).difference(PARTS):
+        parser.error(f"parts must be of {', '.join(PARTS)}, got {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "random.safetensors"
         write_random_model(path, *SIZES[0], one_hot=False)

@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass
 
 from tests.commands import installed
-from textgen.serving.server import Server
+from textgen.serving.server import Server, open_socket
 
 HANG_SECONDS = 60.0
 
@@ -85,7 +85,7 @@ class Service:
 def running(app):
     """Runs an application."""
     ready = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with open_socket("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         server = Server(app, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

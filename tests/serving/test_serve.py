@@ -195,7 +195,7 @@ def test_a_forbidden_port_is_77(job, capsys):
     [
         (["missing"], 66, "there is neither missing nor job/missing; "),
         (["tiny", "missing"], 66, "there is neither missing nor job/missing; "),
-        (["empty"], 66, "empty contains no model"),
+        (["empty", "--port=0"], 66, "empty contains no model"),
         (["tiny", "--port=65536"], 2, "--port must be at least 0 and at most 65,535, got 65536"),
         (["tiny", "--host", "192.0.2.1"], 2, "--host must be a name or an address of this machine, got 192.0.2.1"),
         (["tiny", "--host", "no such host"], 2, "--host must be a name or an address of this machine"),
