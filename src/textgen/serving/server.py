@@ -118,7 +118,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=DRAIN_SECONDS + _ENDING_SECONDS,
         )
         super().__init__(config)
-        self._models = app.state.models
+        self._state = app.state
         self._when_ready = when_ready
         self._idle: dict[H11Protocol, tuple[RequestResponseCycle | None, float]] = {}
 
@@ -133,10 +133,14 @@ class Server(uvicorn.Server):
         self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accepts no more connections, and waits for the answers; texts that take too long end with an error."""
-        close = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._models.close)
+        """Accepts no more connections, and waits for the answers; texts and computations that take too long end with an error."""
+        close = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._give_up)
         await super().shutdown(sockets)
         close.cancel()
+
+    def _give_up(self) -> None:
+        for each in (self._state.models, self._state.threads, self._state.passage_finder.threads):
+            each.close()
 
     async def on_tick(self, counter: int) -> bool:
         """Does what has to be done ten times a second; returns whether the server ends."""

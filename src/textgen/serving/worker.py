@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from textgen.formatting import count
 from textgen.generation.reading import MOST_ROWS
-from textgen.serving.failures import RequestError
+from textgen.serving.failures import RequestError, server_ends
 
 if TYPE_CHECKING:
     from textgen.generation import Sample
@@ -176,9 +176,7 @@ class Worker:
 
     def drain(self) -> None:
         """Refuses further texts; those that were admitted are still written."""
-        self._refusal = RequestError(
-            503, "the server is about to end; try again in a moment", headers={"Retry-After": str(_RETRY_SECONDS)}
-        )
+        self._refusal = server_ends()
 
     def close(self) -> None:
         """Refuses further texts, and ends those that were admitted with an error."""
