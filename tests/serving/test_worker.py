@@ -1,4 +1,3 @@
-import contextlib
 import http.client
 import json
 import socket
@@ -12,6 +11,7 @@ from tests.serving.running import HANG_SECONDS
 from textgen.generation.engine import BatchEngine
 from textgen.generation.reading import MOST_ROWS
 from textgen.serving import streaming
+from textgen.serving.threads import AT_ONCE, MOST
 from textgen.serving.worker import MOST_WAITING
 
 
@@ -205,3 +205,25 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
         response.begin()
         assert response.status in {200, 503}
         connection.close()
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 4}], ids=str)
+def test_the_prompts_of_clients_that_left_are_not_read(served, monkeypatch, more):
+    """If clients leave while their long prompts wait to be read, these are never read, and nobody has to wait for them."""
+    is_read, read, prepare = threading.Event(), [], BatchEngine.prepare
+
+    def wait_and_prepare(engine, rows):
+        read.append(rows)
+        assert is_read.wait(HANG_SECONDS)
+        prepare(engine, rows)
+
+    monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
+    connections = [start(served.service, prompt="a" * 3000, **more) for _ in range(MOST)]
+    wait_until(lambda: len(read) == AT_ONCE)
+    for connection in connections:
+        connection.close()
+    left = f'textgen_requests_total{{route="/v1/completions",status="499"}} {MOST:.1f}'
+    wait_until(lambda: left in served.service.ask("GET", "/metrics").body.decode())
+    is_read.set()
+    assert served.service.ask("POST", "/v1/score", {"text": "abc"}).status == 200
+    assert len(read) == AT_ONCE
