@@ -1,6 +1,6 @@
 # Everything is installed into .venv from the hash-pinned locks; nothing else on the machine changes.
 
-.PHONY: help setup demo test test-slow check chaos container format docs lock clean
+.PHONY: help setup demo test test-slow test-browser pictures check chaos container format docs lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -41,11 +41,14 @@ demo: $(READY) ## Train on the bundled story for at most three minutes and print
 
 # Two workers, each of which starts with half of the tests and helps the other at the end.
 test: setup ## Run the quick tests, in two processes
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not slow and not browser" -n 2 --dist worksteal
 
 # Whole files, because the tests of a file share what takes them long.
 test-slow: setup ## Run the slow tests, which take a few minutes
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "slow and not browser" -n 2 --dist loadfile
+
+test-browser: setup ## Run the tests that need Chromium, which take a few minutes
+	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
 check: setup ## Check format, lint, import contracts and types, then run the quick tests
 	$(BIN)/ruff format --check .
@@ -66,6 +69,9 @@ format: setup ## Format the code, and fix what the linter can fix
 
 docs: setup ## Write the generated pages of docs/
 	$(BIN)/python docs/generate.py
+
+pictures: setup ## Write the pictures of the page in docs/pictures/; needs Chromium
+	$(BIN)/python docs/screenshots.py
 
 LOCK_COMMAND := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 

@@ -204,7 +204,7 @@ These settings are flags only, and a job does not store them.
 
 ## Settings of `textgen export`
 
-[Files for other runtimes](export.md) explains the result.
+[Files that run without textgen](export.md) explains the result.
 
 {_settings_table(settings(ExportCommand))}
 

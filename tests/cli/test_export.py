@@ -10,7 +10,7 @@ from tests.commands import needs_permissions, run_installed
 from textgen.cli import export
 from textgen.cli.export import main
 from textgen.generation import load
-from textgen.portable import writing
+from textgen.portable import comparison
 
 SUFFIXES = {"keras": ".keras", "litert": ".tflite", "onnx": ".onnx"}
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
@@ -38,13 +38,30 @@ def test_the_file_and_its_vocabulary_are_in_the_job(name, suffix, job):
     assert re.fullmatch(line, done.stderr)
 
 
-def test_an_earlier_export_is_replaced(job, capfd):
-    """Exporting a job again replaces the earlier file."""
-    (job / "model.onnx").write_text("old")
-    for _ in range(2):
-        assert main([str(job), "--format", "onnx"]) == 0
-        assert capfd.readouterr().out.splitlines()[0] == str(job / "model.onnx")
-    assert (job / "model.onnx").read_bytes() != b"old"
+@pytest.mark.parametrize(
+    ("name", "file"), [("onnx", "model.onnx"), ("onnx", "model.onnx.vocabulary.json"), ("html", "model.html")]
+)
+def test_an_existing_file_is_only_replaced_if_asked(name, file, job, refusal, capfd):
+    """A file that exists is kept, unless --force is given; the message names the file and both ways out."""
+    (job / file).write_text("old")
+    code, line = refusal(export, [str(job), f"--format={name}"])
+    message = f"{job / file} already exists; replace it with --force, or name another file with --output\n"
+    assert (code, line) == (2, message)
+    assert main([str(job), f"--format={name}", "--force"]) == 0
+    assert capfd.readouterr().out.splitlines()[0] == str(job / f"model.{name}")
+    assert (job / file).read_bytes() != b"old"
+
+
+def test_a_page_is_one_file_with_the_name_of_the_job(job, capfd):
+    """An HTML file needs no second file; the page has the job's name in its title."""
+    before = set(job.iterdir())
+    assert main([str(job), "--format=html"]) == 0
+    out, err = capfd.readouterr()
+    assert out == f"{job / 'model.html'}\n"
+    assert set(job.iterdir()) - before == {job / "model.html"}
+    line = rf"Wrote {job / 'model.html'}, [\d.]+ kB; its weights were compared with the model's; rounding them to float16 changed .* by at most [\de.-]+\n"
+    assert re.fullmatch(line, err)
+    assert f"<title>{job.name} - textgen</title>" in (job / "model.html").read_text(encoding="utf-8")
 
 
 def test_the_model_file_alone_is_enough(job, tmp_path, capfd):
@@ -81,7 +98,11 @@ def test_the_documented_example_writes_what_textgen_writes(name, suffix, job, ca
         ([], 2, "required: "),
         (["--format=onnx"], 66, "there is no job below job in this folder; "),
         (["JOB"], 2, "the following arguments are required: --format"),
-        (["JOB", "--format=onix"], 2, "--format must be one of keras, litert, onnx, got 'onix'; did you mean onnx?"),
+        (
+            ["JOB", "--format=onix"],
+            2,
+            "--format must be one of html, keras, litert, onnx, got 'onix'; did you mean onnx?",
+        ),
         (["JOB", "--format="], 2, "--format must be one of"),
         (["JOB", "--format=none"], 2, "--format must be one of"),
         (["", "--format=onnx"], 2, "JOB must not be empty"),
@@ -141,7 +162,7 @@ def test_a_missing_extra_is_reported_before_anything_is_read(name, package, refu
 @any_format
 def test_a_file_that_differs_is_refused(name, suffix, job, refusal, monkeypatch):
     """If the logits of the written file are not close enough, the command ends with 78 and removes the file."""
-    monkeypatch.setattr(writing, "TOLERANCE", 1e-30)
+    monkeypatch.setattr(comparison, "TOLERANCE", 1e-30)
     code, line = refusal(export, [str(job), "--format", name])
     assert code == 78
     assert line.startswith(

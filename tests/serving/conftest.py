@@ -1,3 +1,4 @@
+import dataclasses
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,10 @@ import openai
 import pytest
 
 from tests.serving.running import HANG_SECONDS, Service, running
+from textgen.config import TrainingConfig
+from textgen.config.yaml_text import to_yaml
+from textgen.corpus import open_sections
+from textgen.corpus.find_text import find_text
 from textgen.generation import ModelFile, write_model
 from textgen.serving.app import make_app
 from textgen.serving.models import Models
@@ -64,3 +69,23 @@ def serve(tmp_path):
 def served(serve, random_model):
     """A service with a small model of the letters a to j with random weights, named model."""
     return serve(random_model())
+
+
+@pytest.fixture
+def make_job(tmp_path, random_model, monkeypatch):
+    """A function that makes a job directory whose training text is at hand, in a folder whose name nobody should see."""
+    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+
+    def make(text):
+        book = tmp_path / "secret" / "book.txt"
+        book.parent.mkdir()
+        book.write_text(text)
+        config = TrainingConfig(texts=(str(book),))
+        directory = tmp_path / "secret" / "job"
+        directory.mkdir()
+        (directory / "config.yaml").write_text(to_yaml(config))
+        sections = open_sections(find_text(config))
+        write_model(directory / "model.safetensors", dataclasses.replace(random_model(), data_sha256=sections.sha256))
+        return directory
+
+    return make

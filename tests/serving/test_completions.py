@@ -6,11 +6,14 @@ import numpy as np
 import openai
 import pytest
 
+from tests.serving.running import HANG_SECONDS
 from textgen.cli import sample
 from textgen.config import SamplingConfig
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
+from textgen.generation import TextGenerator
 from textgen.planning import ModelShape
+from textgen.serving import streaming
 
 LONG = {"max_tokens": 300, "temperature": 1, "seed": 5}
 
@@ -91,6 +94,14 @@ def test_a_stream_has_the_same_text(served, settings):
             assert [value for part in parts for value in getattr(part, name)] == getattr(one, name)
 
 
+def test_a_stream_ends_with_its_text(served, monkeypatch):
+    """The end of a text is sent at once: it does not wait until the stream may send its next tokens."""
+    monkeypatch.setattr(streaming, "_SECONDS_BETWEEN", 10 * HANG_SECONDS)
+    found, reasons = join(served.complete(prompt="abc", max_tokens=2000, seed=1, stream=True))
+    assert len(found[0]) == 2000
+    assert reasons == {0: "length"}
+
+
 def test_a_text_does_not_depend_on_others(served):
     """The same seed gives the same text, alone and with many others in the batch, and each of several texts has its own."""
     alone = [texts(served.complete(prompt="abc", max_tokens=300, seed=seed))[0] for seed in (5, 6)]
@@ -135,6 +146,23 @@ def test_ban_and_bias(served):
     assert "cc" not in texts(served.complete(prompt="abc", **LONG, ban=["cc"]))[0]
     assert "c" not in texts(served.complete(prompt="abc", **LONG, logit_bias={"5": -100}))[0]
     assert set(texts(served.complete(prompt="abc", **LONG, logit_bias={"6": 100}))[0]) == {"d"}
+
+
+def test_max_copy(serve, make_job, random_model):
+    """A text does not copy more than `max_copy` characters of the training text; if that is gone, the request is refused."""
+    copied = "".join(TextGenerator(random_model()).generate("ab", length=3000, temperature=0))
+    job = make_job(copied)
+    served = serve(job)
+    fields = {"prompt": "ab", "temperature": 0, "max_tokens": 100}
+    assert texts(served.complete(**fields))[0] == copied[:100]
+    [text] = texts(served.complete(**fields, max_copy=20))
+    assert all(text[start : start + 21] not in copied for start in range(len(text) - 20))
+    assert len(text) > 20
+    (job.parent / "book.txt").write_text("something else")
+    with pytest.raises(openai.BadRequestError) as refused:
+        serve(job).complete(**fields, max_copy=20)
+    assert refused.value.param == "max_copy"
+    assert "secret" not in str(refused.value)
 
 
 def test_best_of(served):

@@ -34,6 +34,16 @@ def test_names(place, tmp_path, random_model):
         models.find("min")
 
 
+def test_a_name_that_is_not_text(serve, tmp_path, random_model):
+    """A model whose file name is not UTF-8 can be listed and used."""
+    place = tmp_path / os.fsdecode(b"caf\xe9.safetensors")
+    write_model(place, random_model())
+    served = serve(place)
+    [model] = served.client.models.list().data
+    assert model.id == "caf?"
+    assert len(served.complete(model="caf?", prompt="a").choices[0].text) == 16
+
+
 def test_a_job_without_a_model(tmp_path):
     """A model that cannot be read is refused when the server starts."""
     with pytest.raises(MissingError):

@@ -1,15 +1,10 @@
-import dataclasses
 import json
 
 import numpy as np
 import pytest
 
-from textgen.config import TrainingConfig
-from textgen.config.yaml_text import to_yaml
-from textgen.corpus import open_sections
-from textgen.corpus.find_text import find_text
 from textgen.evaluation import units
-from textgen.generation import LSTMStep, write_model
+from textgen.generation import LSTMStep
 
 LETTERS = "abcdefghij"
 
@@ -27,20 +22,10 @@ def found(served, path, **fields):
 
 
 @pytest.fixture
-def job(tmp_path, random_model, monkeypatch):
-    """A job directory whose text is at hand, in a folder whose name nobody should see."""
-    monkeypatch.setenv("TEXTGEN_CACHE", str(tmp_path / "cache"))
+def job(make_job):
+    """A job with a random text."""
     rng = np.random.default_rng(1)
-    book = tmp_path / "secret" / "book.txt"
-    book.parent.mkdir()
-    book.write_text("".join(rng.choice([*LETTERS, "\n"], 5000)))
-    config = TrainingConfig(texts=(str(book),))
-    directory = tmp_path / "secret" / "job"
-    directory.mkdir()
-    (directory / "config.yaml").write_text(to_yaml(config))
-    sections = open_sections(find_text(config))
-    write_model(directory / "model.safetensors", dataclasses.replace(random_model(), data_sha256=sections.sha256))
-    return directory
+    return make_job("".join(rng.choice([*LETTERS, "\n"], 5000)))
 
 
 def training_text_of(job):

@@ -233,6 +233,16 @@ def test_any_address_of_this_machine_can_be_used(host):
         assert server.address_of(listening, host) == f"http://{name}:{port}"
 
 
+def test_answers_are_not_delayed():
+    """Connections send the parts of an answer at once, without waiting until earlier ones are acknowledged."""
+    with (
+        server.open_socket("127.0.0.1", 0) as listening,
+        socket.create_connection(listening.getsockname(), timeout=HANG_SECONDS),
+        listening.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_without_a_job_the_newest_is_served(job, start):
     """Without JOB, the newest job is served, as textgen-sample uses it."""
     first, second = start().lines

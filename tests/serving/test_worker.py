@@ -1,3 +1,5 @@
+import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -8,11 +10,14 @@ import openai
 import pytest
 
 from tests.serving.running import HANG_SECONDS
+from textgen.config import SamplingConfig
+from textgen.generation import TextGenerator
 from textgen.generation.engine import BatchEngine
 from textgen.generation.reading import MOST_ROWS
 from textgen.serving import streaming
+from textgen.serving.failures import RequestError
 from textgen.serving.threads import AT_ONCE, MOST
-from textgen.serving.worker import MOST_WAITING
+from textgen.serving.worker import MOST_WAITING, Texts, Worker
 
 
 def wait_until(condition):
@@ -31,7 +36,7 @@ def gate(monkeypatch):
     step = BatchEngine.step
 
     def wait_and_step(engine):
-        assert gate.wait(HANG_SECONDS)
+        assert gate.wait(5 * HANG_SECONDS)  # longer than a test may take
         return step(engine)
 
     monkeypatch.setattr(BatchEngine, "step", wait_and_step)
@@ -205,6 +210,25 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
         response.begin()
         assert response.status in {200, 503}
         connection.close()
+
+
+def test_texts_that_are_given_up_while_they_are_prepared(random_model):
+    """Texts that are given up before they are admitted are not written, and leave their places to others."""
+    generator = TextGenerator(random_model())
+    worker = Worker(generator.engine, most_waiting=1)
+    with contextlib.closing(asyncio.new_event_loop()) as loop:
+        texts, others = Texts(loop), Texts(loop)
+        worker.reserve(texts, MOST_ROWS + 1)
+        with pytest.raises(RequestError):
+            worker.reserve(others, 1)
+        rows = list(generator.start(generator.read("a"), SamplingConfig(length=4), samples=MOST_ROWS + 1))
+        worker.retire(texts)
+        worker.admit(texts, rows)
+        assert (worker.rows, worker._thread) == (0, None)
+        worker.reserve(others, MOST_ROWS + 1)
+        worker.retire(others)
+        assert not worker._reserved
+    assert all(sample.pieces == [] for _, sample in rows)
 
 
 @pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 4}], ids=str)

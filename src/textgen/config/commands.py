@@ -122,7 +122,7 @@ class SampleCommand(Settings):
 
 @dataclass(frozen=True)
 class ExportCommand(Settings):
-    """The model to export, the format and the path."""
+    """The model to export, the format, the path, and whether to replace an existing file."""
 
     model: str | None = option(
         None,
@@ -134,15 +134,21 @@ class ExportCommand(Settings):
     format: str = option(
         "",
         group="file",
-        choices=("keras", "litert", "onnx"),
+        choices=("html", "keras", "litert", "onnx"),
         required=True,
-        help="Write a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
+        help="Write an .html file (a page to write with the model, for any browser), a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
     )
     output: str | None = option(
         None,
         group="file",
         metavar="PATH",
-        help="Write to this path, replacing an existing file, with the vocabulary next to it as PATH.vocabulary.json. none is the model file's path with the format's extension.",
+        help="Write to this path, with the vocabulary next to it as PATH.vocabulary.json unless the file contains it. none is the model file's path with the format's extension.",
+    )
+    force: bool = option(
+        False,
+        group="file",
+        kind=bool,
+        help="Replace an existing file. Use it to export a job again.",
     )
 
 

@@ -65,12 +65,12 @@ def find_setting(
     by_name = {setting.name: setting for setting in known}
     if name in by_name:
         return by_name[name]
+    absent = f"there is no setting {named(name) if name.isidentifier() else shown(name)}"
     for setting in by_name.values():
         if setting.option.switch is not None and setting.option.switch[0] == name:
-            use = f"{named(setting.name)} {setting.option.switch[1]}"
-            raise UsageError(f"there is no setting {named(name)}; use {use} instead")
+            raise UsageError(f"{absent}; {named(setting.name)} {setting.option.switch[1]} replaces it")
     lists = f"the settings are {', '.join(by_name)}" if listed_by is None else f"{listed_by} lists them"
-    raise UsageError(f"there is no setting {named(name)}{nearest(name, [*by_name, *others]) or f'; {lists}'}")
+    raise UsageError(f"{absent}{nearest(name, [*by_name, *others]) or f'; {lists}'}")
 
 
 def plain(value: Any) -> Any:

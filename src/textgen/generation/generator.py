@@ -8,20 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from textgen.config import OutOfVocabulary, SamplingConfig
+from textgen.config import SamplingConfig
 from textgen.config.sampling import choice_settings
-from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
-from textgen.errors import DataError, UsageError, named
+from textgen.corpus import UNKNOWN_ID
+from textgen.errors import UsageError, named
 from textgen.formatting import shown
 from textgen.generation.bans import Bans
+from textgen.generation.biases import make_bias
 from textgen.generation.copy_guard import CopyGuard
 from textgen.generation.engine import CACHED_BYTES, BatchEngine
 from textgen.generation.model_file import ModelFile
 from textgen.generation.model_place import open_model
 from textgen.generation.prefix_cache import PrefixCache
-from textgen.generation.prompt import Prompt, read_prompt
+from textgen.generation.prompt import Prompt, prompt_ids, read_prompt, start_ids
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import find_sampler
@@ -196,7 +195,9 @@ class TextGenerator:
         for name, value in {"top": top, "after": after}.items():
             if type(value) is not int or value < 0:
                 raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
-        return score_text(self.network, split_text(text, self._vocabulary), self._start_ids(), top=top, after=after)
+        return score_text(
+            self.network, split_text(text, self._vocabulary), start_ids(self._vocabulary), top=top, after=after
+        )
 
     def engine(self) -> BatchEngine:
         """Returns a new engine for the rows of `start`. All engines of a generator share the states behind texts."""
@@ -242,9 +243,9 @@ class TextGenerator:
             raise UsageError(
                 f"{named('max_copy')} needs the training text to compare with; leave it out, or name the job directory"
             )
-        before, ids = prompt.text, self._prompt_ids(prompt.tokens, config.oov)
+        before, ids = prompt.text, prompt_ids(prompt.tokens, self._vocabulary, config.oov)
         if not ids:
-            before, ids = "", self._start_ids()
+            before, ids = "", start_ids(self._vocabulary)
         seed = int.from_bytes(os.urandom(4), "little") if config.seed is None else config.seed
         vocabulary, bias = self._vocabulary, self._bias(config)
         choose = find_sampler(config) if sampler is None else sampler
@@ -287,39 +288,5 @@ class TextGenerator:
         """Returns the numbers to add to the logits, `(vocabulary_size,)`, -inf for tokens that contain a banned text; None for zeros."""
         last = self._last_bias
         if last is None or last[0] is not config:  # a request can have many prompts, all with the same settings
-            last = self._last_bias = config, self._make_bias(config)
+            last = self._last_bias = config, make_bias(config, self._vocabulary)
         return last[1]
-
-    def _make_bias(self, config: SamplingConfig) -> Floats | None:
-        biases = config.biases()
-        if unknown := [token for token in biases if self._vocabulary.ids([token])[0] < FIRST_TOKEN_ID]:
-            raise UsageError(
-                f"{named('logit_bias')} must name tokens that the model writes, got {self._vocabulary.listed(unknown)}; leave them out"
-            )
-        if not biases and not config.ban:
-            return None
-        bias = np.zeros(self._vocabulary.size, np.float32)
-        bias[self._vocabulary.ids(biases)] = list(biases.values())
-        for token_id, token in enumerate(self._vocabulary.tokens):
-            if any(banned in token for banned in config.ban):
-                bias[token_id] = -np.inf
-        if np.isneginf(bias[FIRST_TOKEN_ID:]).all():
-            raise UsageError(f"{named('ban')} must leave tokens to write, got all of them; ban fewer texts")
-        return bias
-
-    def _prompt_ids(self, tokens: Sequence[str], oov: OutOfVocabulary) -> list[int]:
-        """Returns the token ids of a prompt, without the skipped tokens."""
-        unknown = self._vocabulary.unknown(tokens)
-        if unknown and oov == "error":
-            raise DataError(
-                f"the model does not know these tokens of the prompt: {self._vocabulary.listed(unknown)}; "
-                f"leave them out with {named('oov')} skip, or let the model read [UNK] in their place with {named('oov')} unk"
-            )
-        if oov == "skip":
-            tokens = [token for token in tokens if token not in unknown]
-        return self._vocabulary.ids(tokens)
-
-    def _start_ids(self) -> list[int]:
-        """Returns the token ids that the model reads if there is no prompt."""
-        ids = self._vocabulary.ids(self._vocabulary.tokenizer.start)
-        return [FIRST_TOKEN_ID if token_id == UNKNOWN_ID else token_id for token_id in ids]

@@ -46,3 +46,18 @@ def _fetch_model(place: str) -> tuple[str, Path]:
             raise MissingError(
                 f"there is no model at {place} or {inside}; check the name, or train a model with textgen-train"
             ) from missing
+
+
+def model_name(place: str | Path) -> str:
+    """Returns the name of a model for people: that of its job, or that of a model file anywhere else.
+
+    Args:
+        place: as in `open_model`.
+    """
+    path = Path(str(place).rstrip("/"))
+    if path.name == JobDirectory(Path()).model.name and path.parent.name:
+        path = path.parent
+    if path.suffix == JobDirectory(Path()).model.suffix:
+        path = path.with_suffix("")
+    name = path.name or Path(place).resolve().name or "model"
+    return name.encode(errors="replace").decode()  # the name of a file can have bytes that are not UTF-8

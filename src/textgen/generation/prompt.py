@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from textgen.corpus import Vocabulary
+from textgen.config import OutOfVocabulary
+from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID, Vocabulary
 from textgen.corpus.unwrapping import unwrap_prompt
-from textgen.errors import UsageError, named
+from textgen.errors import DataError, UsageError, named
 from textgen.formatting import shown
 
 _SINGLE_QUOTES = (("‘", "’"), ("'", "'"), ("’", "’"), ("‚", "‘"), ("‹", "›"), ("›", "‹"))  # noqa: RUF001 - as in print
@@ -103,6 +104,29 @@ def read_prompt(typed: str, vocabulary: Vocabulary, *, unwraps: bool = False) ->
     # The vocabulary of a pre-tokenized text can have a mark such as -- alone, and not behind a word.
     is_better = set(unknown).issuperset(vocabulary.unknown(tokens))
     return Prompt(respelled, tuple(tokens), tuple(changes), typed) if is_better else as_typed
+
+
+def prompt_ids(tokens: Sequence[str], vocabulary: Vocabulary, oov: OutOfVocabulary) -> list[int]:
+    """Returns the token ids of a prompt, without the skipped tokens.
+
+    Raises:
+        DataError: if the vocabulary lacks tokens of it and `oov` is "error".
+    """
+    unknown = vocabulary.unknown(tokens)
+    if unknown and oov == "error":
+        raise DataError(
+            f"the model does not know these tokens of the prompt: {vocabulary.listed(unknown)}; "
+            f"leave them out with {named('oov')} skip, or let the model read [UNK] in their place with {named('oov')} unk"
+        )
+    if oov == "skip":
+        tokens = [token for token in tokens if token not in unknown]
+    return vocabulary.ids(tokens)
+
+
+def start_ids(vocabulary: Vocabulary) -> list[int]:
+    """Returns the token ids that a model reads if there is no prompt."""
+    ids = vocabulary.ids(vocabulary.tokenizer.start)
+    return [FIRST_TOKEN_ID if token_id == UNKNOWN_ID else token_id for token_id in ids]
 
 
 def _respell(piece: str, vocabulary: Vocabulary, *, opens: bool) -> tuple[str, tuple[str, ...]]:

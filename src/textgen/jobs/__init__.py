@@ -4,7 +4,7 @@ from textgen.jobs.checkpoint import NEWEST_KEPT, Checkpoint, CheckpointFacts, Ch
 from textgen.jobs.config_file import read_config
 from textgen.jobs.directory import JobDirectory, is_job_directory
 from textgen.jobs.lock import is_locked, job_lock
-from textgen.jobs.log_files import LogFile, as_json, best_evaluation, read_metrics
+from textgen.jobs.log_files import LogFile, as_json, best_evaluation, finite_number, read_metrics
 from textgen.jobs.place import Events, JobPlace, job_place
 from textgen.jobs.status import JobFacts, JobState, job_facts, list_jobs
 
@@ -21,6 +21,7 @@ __all__ = [
     "LogFile",
     "as_json",
     "best_evaluation",
+    "finite_number",
     "inspect_checkpoints",
     "is_job_directory",
     "is_locked",

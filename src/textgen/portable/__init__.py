@@ -1,6 +1,7 @@
-"""Exports a model to other runtimes: each file is written, run once, and rejected if it differs from textgen's own step.
+"""Exports a model to other runtimes: each file is written, checked, and rejected if it is not the model.
 
-Each format has its module, which loads only what the format needs: `.keras` and LiteRT files need Keras, ONNX does not.
+Each format has its module, which loads only what the format needs: `.keras` and LiteRT files need Keras, ONNX and HTML files do not.
+`page` assembles the playground, which a server sends and an HTML file contains.
 """
 
 from textgen.portable.formats import FORMATS, check_installed

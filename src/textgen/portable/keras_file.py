@@ -8,12 +8,17 @@ import keras
 
 from textgen.generation import ModelFile
 from textgen.model import build_one_step
-from textgen.portable.comparison import OneStep
+from textgen.portable.comparison import OneStep, check_step
 
 
-def write(model: ModelFile, path: Path) -> None:
+def write(model: ModelFile, path: Path, name: str) -> None:  # noqa: ARG001 - only pages show the name
     """Writes a model to a file whose name ends in `.keras`."""
     build_one_step(model).save(path)
+
+
+def check(model: ModelFile, path: Path) -> float:
+    """Checks a file written by `write`; see `check_step`."""
+    return check_step(model, open_step(path))
 
 
 def open_step(path: Path) -> OneStep:

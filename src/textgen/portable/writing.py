@@ -1,4 +1,4 @@
-"""Exports a model to a file, runs the file, and keeps it only if it computes the same as the model file."""
+"""Exports a model to a file, checks the file, and keeps it only if it is the model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from typing import Protocol, cast
 
 from textgen.errors import FormatError, UsageError, named
 from textgen.generation import ModelFile
-from textgen.portable.comparison import OneStep, largest_difference
+from textgen.portable.comparison import FileDiffersError
 from textgen.portable.formats import FORMATS
 from textgen.storage import atomic_path, write_atomic
-
-TOLERANCE = 1e-4
-"""The largest accepted difference: rounding causes about 1e-6, a wrong weight or operator far more."""
 
 
 @dataclass(frozen=True)
@@ -24,43 +21,48 @@ class Exported:
 
     Attributes:
         model: the model's file.
-        vocabulary: the JSON file next to it.
-        difference: the largest difference of any logit from textgen's own step; see `largest_difference`.
+        vocabulary: the JSON file next to it; None if the model's file contains the vocabulary.
+        difference: what the check found: the largest difference of any logit from textgen's own step, in some short texts.
+        finding: the same in words.
     """
 
     model: Path
-    vocabulary: Path
+    vocabulary: Path | None
     difference: float
+    finding: str
 
 
 class _Backend(Protocol):
     """The functions of a format's module."""
 
-    def write(self, model: ModelFile, path: Path) -> None:
-        """Writes a file."""
+    def write(self, model: ModelFile, path: Path, name: str) -> None:
+        """Writes a file that calls the model by a name."""
 
-    def open_step(self, path: Path) -> OneStep:
-        """Opens a file written by `write`."""
+    def check(self, model: ModelFile, path: Path) -> float:
+        """Checks that a file is the model, and returns `Exported.difference`; else raises `FileDiffersError`."""
 
 
-def export_model(model: ModelFile, name: str, path: Path) -> Exported:
-    """Exports a model to another format, with its vocabulary as JSON next to it; both files are written atomically.
+def export_model(model: ModelFile, name: str, path: Path, model_name: str = "") -> Exported:
+    """Exports a model to another format. Every file is written atomically.
+
+    Unless the format is complete, the vocabulary is written as JSON next to the model.
 
     Args:
         model: the model file.
         name: the format's name; its modules must be installed (see `check_installed`).
         path: the file, with the format's suffix. An existing file is replaced.
+        model_name: what a page calls the model; empty for the name of the file.
 
     Returns:
         The exported files.
 
     Raises:
-        UsageError: if the model is too large for the format.
-        FormatError: if the exported file computes something else; it is deleted, and an existing file is kept.
+        UsageError: if the model is too large for the format, or has weights or cells that the format lacks.
+        FormatError: if the exported file is not the model; it is deleted, and an existing file is kept.
         TextgenError: if a file cannot be written.
     """
     known = FORMATS[name]
-    size = model.shape.weight_bytes
+    size = model.shape.parameters * known.weight_bytes
     if known.most_bytes is not None and size > known.most_bytes:
         from rich.filesize import decimal
 
@@ -69,15 +71,14 @@ def export_model(model: ModelFile, name: str, path: Path) -> Exported:
             f"use {named('format')} keras"
         )
     backend = cast("_Backend", import_module(known.module))
-    vocabulary = path.with_name(f"{path.name}.vocabulary.json")
+    _, vocabulary = known.files(path)
     with atomic_path(path) as temporary:
-        backend.write(model, temporary)
-        difference = largest_difference(model, backend.open_step(temporary))
-        if not difference <= TOLERANCE:  # NaN is not
-            raise FormatError(
-                f"cannot write {path}: in a test its logits differed from the model's by up to {difference:.2g}, "
-                f"more than the {TOLERANCE:g} allowed; use another {named('format')}"
-            )
-        # Before the model is renamed, so that there is never a model without its vocabulary.
-        write_atomic(vocabulary, json.dumps(model.vocabulary.to_json(), ensure_ascii=False) + "\n")
-    return Exported(path, vocabulary, difference)
+        backend.write(model, temporary, model_name or path.stem)
+        try:
+            difference = backend.check(model, temporary)
+        except FileDiffersError as error:
+            raise FormatError(f"cannot write {path}: {error}; use another {named('format')}") from error
+        if vocabulary is not None:
+            # Before the model is renamed, so that there is never a model without its vocabulary.
+            write_atomic(vocabulary, json.dumps(model.vocabulary.to_json(), ensure_ascii=False) + "\n")
+    return Exported(path, vocabulary, difference, known.finding.format(difference))

@@ -11,12 +11,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import one_line, shown
+from textgen.portable.page import served_page
 from textgen.serving import completions, metrics, playground, predict, scores
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
@@ -52,6 +53,7 @@ def make_app(
         the playground shares.
     """
     routes = [
+        Route("/", _answer_page),
         Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
@@ -105,6 +107,13 @@ def make_app(
     app.state.is_draining = False
     app.state.passage_finder = playground.PassageFinder()
     return app
+
+
+async def _answer_page(request: Request) -> Response:
+    """Answers GET / with the playground."""
+    del request
+    page = served_page()
+    return HTMLResponse(page.html, headers={"Content-Security-Policy": page.policy})
 
 
 async def _answer_health(request: Request) -> Response:

@@ -23,7 +23,7 @@ MOST_TOKENS = 4096
 MOST_TEXTS = 128
 """The most texts that one request can have written."""
 
-_MOST_SCORED = 4 * MOST_TOKENS
+_MOST_SCORED = 2 * MOST_TOKENS
 """The most tokens of all texts of a request with log-probabilities, which take a hundred times the memory of the text."""
 
 _LONG = 2000

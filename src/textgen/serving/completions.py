@@ -126,6 +126,11 @@ class StartedCompletion:
             system_fingerprint=self.served.fingerprint,
         )
 
+    def whole(self) -> Completion:
+        """Returns the answer with the whole texts, which have ended."""
+        choices = [choice for writer in self.writers() if (choice := writer.take()) is not None]
+        return self.completion(choices, self.usage())
+
     def usage(self) -> Usage:
         """Returns the tokens that were read and written so far."""
         read = sum(len(prompt.tokens) for prompt in self.prompts)
@@ -149,7 +154,9 @@ async def answer(request: Request) -> Response:
     completion = await complete(request, fields)
     if completion is None:
         return Response(status_code=LEFT)
-    return Response(msgspec.json.encode(completion), media_type="application/json")
+    # With log-probabilities, an answer can have millions of characters.
+    content = await run_in_threadpool(msgspec.json.encode, completion)
+    return Response(content, media_type="application/json")
 
 
 async def complete(request: Request, fields: CompletionRequest) -> Completion | None:
@@ -173,8 +180,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
             return None
         if started.texts.error is not None:
             raise started.texts.error
-        choices = [choice for writer in started.writers() if (choice := writer.take()) is not None]
-        return started.completion(choices, started.usage())
+        return await run_in_threadpool(started.whole)
     finally:
         started.close(request.app.state.metrics)
 

@@ -19,8 +19,9 @@ from textgen.errors import TextgenError
 from textgen.evaluation.training_text import training_text
 from textgen.formatting import nearest, one_line, shown
 from textgen.generation import TextGenerator
-from textgen.generation.model_place import open_model
+from textgen.generation.model_place import model_name, open_model
 from textgen.jobs import JobDirectory
+from textgen.portable.details import details_of
 from textgen.serving.failures import RequestError
 from textgen.serving.worker import Worker
 from textgen.storage import is_bucket
@@ -61,25 +62,12 @@ class ServedModel:
 
     def describe(self) -> dict[str, Any]:
         """Returns the object that describes it in GET /v1/models."""
-        model = self.generator.model
-        shape, vocabulary = model.shape, model.vocabulary
         return {
             "id": self.name,
             "object": "model",
             "created": self.created,
             "owned_by": "textgen",
-            "details": {
-                "language_model": vocabulary.tokenizer.name,
-                "one_character": all(len(token) == 1 for token in vocabulary.tokens[2:]),
-                "vocabulary_size": vocabulary.size,
-                "layers": shape.layers,
-                "lstm_state_size": shape.lstm_state_size,
-                "outputs": [shape.output_size] * shape.layers,
-                "parameters": sum(tensor.size for tensor in model.tensors.values()),
-                "steps": model.step,
-                "bits_per_character": model.scores.get("valid_bits_per_character"),
-                "has_text": self.text is not None,
-            },
+            "details": details_of(self.generator.model, has_text=self.text is not None),
         }
 
 
@@ -98,7 +86,7 @@ class Models:
         self._models: dict[str, _Kept] = {}
         self._is_ending = False
         for place in places:
-            name = _unique(_name(place), self._models)
+            name = _unique(model_name(place), self._models)
             self._models[name] = _Kept(name, place)
 
     def __iter__(self) -> Iterator[ServedModel]:
@@ -202,16 +190,6 @@ class _Kept:
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _name(place: str | Path) -> str:
-    """Returns the name of a model: that of its job, or that of a model file anywhere else."""
-    path = Path(str(place).rstrip("/"))
-    if path.name == JobDirectory(Path()).model.name and path.parent.name:
-        path = path.parent
-    if path.suffix == JobDirectory(Path()).model.suffix:
-        path = path.with_suffix("")
-    return path.name or Path(place).resolve().name or "model"
 
 
 def _unique(name: str, taken: Container[str]) -> str:

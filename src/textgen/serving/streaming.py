@@ -32,7 +32,7 @@ class EventStream(StreamingResponse):
     """The answer to a request whose texts are streamed. If its client leaves, they are given up.
 
     The first event is sent at once. The tokens that come until the next one share it: there are at most 20 a second, and fewer if many
-    texts are being written.
+    texts are being written. The last one is sent as soon as the texts have ended.
 
     Args:
         started: the request.
@@ -74,7 +74,9 @@ class EventStream(StreamingResponse):
             elif perf_counter() - sent > _SECONDS_TO_PING:
                 yield b": waiting\n\n"
                 sent = perf_counter()
-            await asyncio.sleep(max(_SECONDS_BETWEEN, started.served.worker.rows * _SECONDS_PER_TEXT))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(_SECONDS_BETWEEN, started.served.worker.rows * _SECONDS_PER_TEXT)):
+                    await texts.wait_for_end()
 
     @staticmethod
     def _last_events(started: StartedCompletion) -> list[bytes]:

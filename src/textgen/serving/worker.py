@@ -103,7 +103,7 @@ class Worker:
         self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
         self._reserved: dict[Texts, int] = {}  # the numbers of those that are being prepared
         self._thread: Thread | None = None
-        self._refusal: RequestError | None = None
+        self._is_ending = False
 
     @property
     def rows(self) -> int:
@@ -126,8 +126,8 @@ class Worker:
             RequestError: with 503 if the queue is too long, or the server is about to end.
         """
         with self._lock:
-            if self._refusal is not None:
-                raise self._refusal
+            if self._is_ending:
+                raise server_ends()
             busy = len(self._texts) + sum(self._reserved.values())
             if busy + rows > self._most:
                 raise RequestError(
@@ -153,8 +153,8 @@ class Worker:
         self._engine.prepare(new)
         with self._lock:
             self._reserved.pop(texts, None)
-            if self._refusal is not None:
-                raise self._refusal
+            if self._is_ending:
+                raise server_ends()
             if texts.is_given_up:
                 return
             texts.left = len(new)
@@ -176,7 +176,7 @@ class Worker:
 
     def drain(self) -> None:
         """Refuses further texts; those that were admitted are still written."""
-        self._refusal = server_ends()
+        self._is_ending = True
 
     def close(self) -> None:
         """Refuses further texts, and ends those that were admitted with an error."""
@@ -185,7 +185,7 @@ class Worker:
             ended = set(self._texts.values())
         for texts in ended:
             self.retire(texts)
-            texts.error = self._refusal
+            texts.error = server_ends()
             texts.notify()
 
     def _write(self) -> None:

@@ -1,0 +1,92 @@
+"""Writes the pictures of the playground in docs/pictures/: three widths, each light and dark, with a text of the base model.
+
+Run it as `make pictures`. It needs Chromium.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+PICTURES = Path(__file__).with_name("pictures")
+SIZES = {360: 740, 768: 1024, 1440: 820}
+"""The height of the window for each width."""
+
+TEXT = {
+    "model": "base",
+    "text": "The old lighthouse keeper climbed the stairs, and ",
+    "length": 430,
+    "seed": 11,
+    "temperature": 0.65,
+}
+"""What the page writes, as in its links."""
+
+POINTED_AT = 54
+"""The token whose alternatives are shown."""
+
+
+@contextmanager
+def serve() -> Iterator[str]:
+    """Serves the base model on a free port, and yields the address."""
+    command = [sys.executable, "-m", "textgen", "serve", "base", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own command
+        assert server.stderr is not None  # noqa: S101 - it is a pipe
+        for line in server.stderr:
+            if found := re.search(r"http://[\d.:]+", line):
+                yield found[0]
+                break
+        server.send_signal(signal.SIGTERM)
+        server.stderr.read()
+
+
+def write(page: Page, address: str) -> None:
+    """Has the text written, and opens the alternatives of a token."""
+    page.goto(f"{address}/#{urlencode(TEXT)}")
+    page.wait_for_selector("#figure:not(:empty)", timeout=120_000)
+    page.wait_for_selector("#write", state="visible")
+    token = page.locator("#backdrop > span").nth(POINTED_AT)
+    token.scroll_into_view_if_needed()
+    box = token.bounding_box()
+    assert box is not None  # noqa: S101 - it is visible
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#card", state="visible")
+    page.evaluate(
+        "document.getElementById('card').getBoundingClientRect().bottom > innerHeight - 70 && scrollBy(0, 200)"
+    )
+
+
+def take(browser: Browser, address: str, width: int, scheme: str) -> None:
+    """Takes one picture."""
+    context = browser.new_context(
+        viewport={"width": width, "height": SIZES[width]}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    write(page, address)
+    page.screenshot(path=PICTURES / f"playground-{width}-{scheme}.png")
+    context.close()
+
+
+def main() -> None:
+    """Takes all pictures."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        sys.exit("screenshots: error: Chromium is not installed; install it, on Debian with: apt-get install chromium")
+    with serve() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for width in SIZES:
+            for scheme in ("light", "dark"):
+                take(browser, address, width, scheme)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

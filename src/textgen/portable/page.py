@@ -1,0 +1,121 @@
+"""Assembles the playground, a single HTML document, from the plain files in `playground/`.
+
+There is no build step: the scripts are joined, in a fixed order, into one module, and the styles and that module are the only ones that
+the document's content security policy allows, by their hashes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_FILES = Path(__file__).with_name("playground")
+
+PAGE_SCRIPTS = (
+    "backend.js",
+    "sampling.js",
+    "dom.js",
+    "colours.js",
+    "tree.js",
+    "history.js",
+    "editor.js",
+    "alternatives.js",
+    "settings.js",
+    "distribution.js",
+    "variants.js",
+    "notices.js",
+    "writer.js",
+    "keys.js",
+    "neurons.js",
+    "link.js",
+    "main.js",
+)
+"""The scripts of the page itself, which need no particular backend. The scripts of a backend follow, and start the page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """An HTML document that makes no request except to its own server.
+
+    Attributes:
+        html: the document, which also contains the policy, for use without a server.
+        policy: the value of the header `Content-Security-Policy`.
+    """
+
+    html: str
+    policy: str
+
+
+@cache
+def served_page() -> Page:
+    """Returns the playground that talks to the server it comes from."""
+    page = document(["server.js"], connect="'self'")
+    # Only a header can contain this rule.
+    return Page(page.html, f"{page.policy}; frame-ancestors 'none'")
+
+
+def document(
+    backend: Sequence[str],
+    *,
+    connect: str = "'none'",
+    data: Mapping[str, str] | None = None,
+    title: str = "textgen playground",
+    about: str = "",
+) -> Page:
+    r"""Joins the files of the playground into one document.
+
+    Args:
+        backend: the scripts of the backend, files in `playground/`. The last one calls `startPlayground` with the backend.
+        connect: where the page may send requests, as in the policy's `connect-src`.
+        data: texts that the scripts find in elements with these ids, as `document.getElementById(id).textContent`. HTML cannot
+            escape anything in such a text, so it must not contain `<` (JSON can write `\u003c`).
+        title: the title of the document.
+        about: a line below the page; empty for none.
+
+    Returns:
+        The page.
+    """
+    style = _read("style.css")
+    script = "\n".join(_read(name) for name in (*PAGE_SCRIPTS, *backend))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {_hash(script)}",
+            f"style-src {_hash(style)}",
+            "img-src data:",
+            f"connect-src {connect}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    blocks = []
+    for name, text in (data or {}).items():
+        if "<" in text:
+            raise ValueError(f"data must not contain '<', got some in {name!r}; escape it")
+        blocks.append(f'<script type="text/plain" id="{html.escape(name)}">{text}</script>\n')
+    parts = {
+        "<!-- title -->": html.escape(title),
+        "<!-- about -->": f'<footer class="about">{html.escape(about)}</footer>' if about else "",
+        "<!-- policy -->": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
+        "<!-- style -->": f"<style>{style}</style>",
+        "<!-- script -->": f'{"".join(blocks)}<script type="module">{script}</script>',
+    }
+    text = _read("page.html")
+    for mark, part in parts.items():
+        before, after = text.split(mark)
+        text = before + part + after
+    return Page(text, policy)
+
+
+def _read(name: str) -> str:
+    return (_FILES / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Returns the source expression that allows an inline script or style with this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,89 @@
+/** Texts next to each other: several variants, or two models, on the same prompt, of which one is chosen. */
+
+class VariantsView {
+  /**
+   * @param {(column: Column) => void} choose
+   * @param {() => void} leave called when none is chosen
+   */
+  constructor(choose, leave) {
+    this.choose = choose;
+    this.leave = leave;
+    this.section = byId("variants");
+    /** @type {Column[]} */
+    this.columns = [];
+  }
+
+  /**
+   * @typedef {object} Column
+   * @property {string} title
+   * @property {import("./backend.js").WriteRequest} request
+   * @property {import("./backend.js").Token[]} tokens
+   * @property {HTMLElement} text
+   * @property {HTMLButtonElement} button
+   */
+
+  /**
+   * Opens a column for each text.
+   *
+   * @param {Pick<Column, "title" | "request">[]} wanted
+   * @returns {Column[]}
+   */
+  open(wanted) {
+    this.columns = wanted.map((column) => {
+      const text = make("div", { className: "variant-text", tabIndex: 0, role: "group", "aria-label": column.title });
+      const button = make("button", { type: "button", className: "quiet" }, "Use this one");
+      button.setAttribute("aria-label", `Use this one: ${column.title}`);
+      return { ...column, tokens: [], text, button };
+    });
+    const none = make("button", { type: "button", className: "quiet" }, "None of them");
+    none.addEventListener("click", () => this.leave());
+    const cards = this.columns.map((column) => {
+      column.button.addEventListener("click", () => this.choose(column));
+      return make("article", { className: "variant" }, make("h2", {}, column.title), column.text, column.button);
+    });
+    this.section.replaceChildren(make("div", { className: "columns" }, ...cards), none);
+    this.section.hidden = false;
+    return this.columns;
+  }
+
+  /**
+   * @param {Column} column
+   * @param {import("./backend.js").Token[]} tokens
+   * @param {View} view
+   */
+  append(column, tokens, view) {
+    column.tokens.push(...tokens);
+    column.text.append(...tokens.map((token) => make("span", { className: tintOf(view, token, undefined) }, token.text)));
+  }
+
+  /** @param {View} view */
+  setView(view) {
+    for (const column of this.columns) {
+      column.tokens.forEach((token, index) => {
+        column.text.children[index].className = tintOf(view, token, undefined);
+      });
+    }
+  }
+
+  close() {
+    this.columns = [];
+    this.section.replaceChildren();
+    this.section.hidden = true;
+  }
+}
+
+/**
+ * @param {import("./backend.js").WriteRequest} request
+ * @param {string[]} models
+ * @param {number} variants the number of texts of each model
+ * @returns {Pick<Column, "title" | "request">[]} the texts to write; models get the same seeds
+ */
+function columnsOf(request, models, variants) {
+  const numbers = Array.from({ length: variants }, (_, index) => index);
+  return models.flatMap((model) =>
+    numbers.map((number) => ({
+      title: [models.length > 1 ? model : "Variant", variants > 1 ? number + 1 : ""].join(" ").trim(),
+      request: { ...request, model, seed: (request.seed + number) % MOST_SEED },
+    })),
+  );
+}
