@@ -36,6 +36,8 @@ def test_a_few_at_once_and_the_rest_wait():
         await asyncio.sleep(0)
         with pytest.raises(RequestError) as caught:
             await threads.run(compute, 5)
+        while most_running < 2:
+            await asyncio.sleep(0.01)
         go_on.set()
         assert await asyncio.gather(*calls) == list(range(5))
         assert await threads.run(compute, 6) == 6
