@@ -18,13 +18,15 @@ HANG_SECONDS = 60
 
 def test_a_few_at_once_and_the_rest_wait():
     """Only so many calls run at once, others wait, and those beyond the queue are refused with 503 and Retry-After."""
-    running, most_running, lock, go_on = 0, 0, threading.Lock(), threading.Event()
+    running, most_running, lock, both, go_on = 0, 0, threading.Lock(), threading.Event(), threading.Event()
 
     def compute(number):
         nonlocal running, most_running
         with lock:
             running += 1
             most_running = max(most_running, running)
+            if running == 2:
+                both.set()
         assert go_on.wait(HANG_SECONDS)
         with lock:
             running -= 1
@@ -36,8 +38,7 @@ def test_a_few_at_once_and_the_rest_wait():
         await asyncio.sleep(0)
         with pytest.raises(RequestError) as caught:
             await threads.run(compute, 5)
-        while most_running < 2:
-            await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(both.wait, HANG_SECONDS)
         go_on.set()
         assert await asyncio.gather(*calls) == list(range(5))
         assert await threads.run(compute, 6) == 6
