@@ -17,7 +17,7 @@ from textgen.generation.reading import MOST_ROWS
 from textgen.serving import streaming
 from textgen.serving.failures import RequestError
 from textgen.serving.threads import AT_ONCE, MOST
-from textgen.serving.worker import MOST_WAITING, Texts, Worker
+from textgen.serving.worker import MOST_OF_ONE, MOST_WAITING, Texts, Worker
 
 
 def wait_until(condition):
@@ -105,6 +105,34 @@ def test_a_full_queue(served, gate):
         assert len(json.loads(response.read())["choices"]) == 64
         connection.close()
     assert len(served.complete(prompt="a").choices[0].text) == 16
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
+def test_one_request_leaves_room_for_others(served, monkeypatch, path):
+    """While a request with more texts than the batch has places is written, the text of another joins it with the next step."""
+    step, allowed = BatchEngine.step, threading.Semaphore(0)
+
+    def wait_and_step(engine):
+        assert allowed.acquire(timeout=HANG_SECONDS)
+        return step(engine)
+
+    monkeypatch.setattr(BatchEngine, "step", wait_and_step)
+    worker = next(iter(served.models)).worker
+    many = {"instances": ["a"] * 128, "parameters": {"length": 100}}
+    body = many if path == "/predict" else {"max_tokens": 100, "n": 128}
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(served.service.ask("POST", path, body)))
+    asking.start()
+    wait_until(lambda: worker.rows == MOST_OF_ONE)
+    with start(served.service, max_tokens=1) as other:
+        wait_until(lambda: worker.rows == MOST_OF_ONE + 1)
+        allowed.release(2)
+        assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    allowed.release(1 << 20)
+    asking.join(HANG_SECONDS)
+    assert answers[0].status == 200
+    found = json.loads(answers[0].body)
+    assert len(found["predictions" if path == "/predict" else "choices"]) == 128
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("a bug")], ids=repr)
