@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tests.serving.running import running
@@ -155,6 +157,23 @@ def test_a_wrong_token_gets_401(guarded, given):
         assert guarded.ask("GET", path, Authorization=given).status == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/healthz", "/isalive"])
+def test_predictions_need_a_token_at_any_path(start, path):
+    """Where the predictions have the path of the page or of a health check, they still need a token, and that does not."""
+    service = start(access=access_of(tokens=["secret"]), health_route="/isalive", predict_route=path)
+    assert service.ask("POST", path, {"instances": []}).status == 401
+    assert service.ask("POST", path, {"instances": []}, Authorization="Bearer secret").status == 200
+    assert service.ask("GET", path).status == 200
+
+
+def test_a_chosen_path_wins(start):
+    """A health check or predictions at the path of something else replace it, and show nothing of it without a token."""
+    service = start(access=access_of(tokens=["secret"]), health_route="/v1/models", predict_route="/v1/score")
+    assert json.loads(service.ask("GET", "/v1/models").body) == {"status": "ok"}
+    answer = service.ask("POST", "/v1/score", {"instances": []}, Authorization="Bearer secret")
+    assert json.loads(answer.body) == {"predictions": []}
+
+
 @pytest.mark.parametrize("given", ["Bearer secret", "bearer other", "Bearer   secret "])
 def test_each_token_is_enough(guarded, given):
     """Any of the tokens is accepted."""
@@ -203,7 +222,7 @@ def test_a_wrong_token_file_is_refused(tmp_path, content, error, message):
 
 
 def test_tokens_are_the_lines_of_a_file(tmp_path):
-    """White space around tokens and empty lines do not matter."""
+    """White space around tokens, empty lines, and the mark with which editors of Windows begin a file do not matter."""
     path = tmp_path / "tokens.txt"
-    path.write_bytes(b"first\r\n\n  second \n")
+    path.write_bytes(b"\xef\xbb\xbffirst\r\n\n  second \n")
     assert read_tokens(path) == ("first", "second")

@@ -28,6 +28,10 @@ class Wanted(Struct, forbid_unknown_fields=True):
     biases: dict[str, float] | None = None
 
 
+HALVES = (b"\\ud800", b"\\uD83D and more", b"a\\udc00", b"\\ud800\\u0041", b"\\udbff\\ud800", b"\\ud800\\n")
+"""Strings with only half of the surrogate pair of a character."""
+
+
 def test_a_body_is_read_as_its_struct():
     """Fields that are left out have their defaults, and a whole number is a number too."""
     body = {"prompt": "é\n", "heat": 1, "stop": ["a"], "biases": {"5": -100}}
@@ -77,6 +81,21 @@ def test_anything_but_json_is_refused(body):
     with pytest.raises(RequestError, match=r"^the body must be JSON: ") as caught:
         parse(body, Wanted)
     assert (caught.value.status, caught.value.code) == (400, "invalid_json")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        *((b'{"prompt": "%b"}' % half, "a string has only half of a surrogate pair") for half in HALVES),
+        *((body, "it is empty") for body in (b"", b" \n")),
+        *((body, "input data was truncated") for body in (b"{", b'{"prompt": "\\ud83d\\ude00')),
+    ],
+)
+def test_the_reason_is_what_is_wrong(body, reason):
+    """Half of a surrogate pair is named, wherever it stands, and so is a body without content."""
+    with pytest.raises(RequestError) as caught:
+        parse(body, Wanted)
+    assert caught.value.message.startswith(f"the body must be JSON: {reason}")
 
 
 @pytest.mark.parametrize("start", [b"[", b'{"prompt":', b'{"prompt": "a", "stop": [', b'{"a":'])

@@ -1,8 +1,12 @@
+import asyncio
 import json
 import socket
 import threading
+import time
 
 import pytest
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from tests.serving.running import HANG_SECONDS, running
 from tests.serving.small_app import access_of, app_of, starting
@@ -191,6 +195,30 @@ def test_connections_without_a_request_are_closed(monkeypatch):
             b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /h",
         ):
             service.send(sent)  # returns once the connection is closed
+
+
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+def test_a_connection_whose_client_does_not_read_is_closed(monkeypatch, is_stream):
+    """If a client reads nothing of an answer for a while, its connection is closed, and so the answer ends."""
+    monkeypatch.setattr("textgen.serving.server._IDLE_SECONDS", 0.2)
+
+    async def parts():
+        while True:
+            await asyncio.sleep(0)
+            yield b" " * 65536
+
+    async def answer(request):
+        return StreamingResponse(parts()) if is_stream else Response(b" " * (1 << 26))
+
+    app = app_of()
+    app.router.routes.insert(0, Route("/large", answer))
+    with running(app) as service, socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(1)
+        end = time.monotonic() + HANG_SECONDS
+        while service.server.server_state.connections:
+            assert time.monotonic() < end
+            time.sleep(0.01)
 
 
 def test_many_silent_connections_do_not_matter(service):

@@ -100,6 +100,11 @@ def test_nothing_is_continued_to_nothing(service):
             400,
             "length and max_tokens mean the same",
         ),
+        (
+            {"instances": ["a"] * 60, "parameters": {"best_of": 3}},
+            422,
+            "parameters: best_of must be at most 2 for 60 instances, got 3",
+        ),
         ({"instances": ["a"], "parameters": {"model": "other"}}, 404, "parameters: there is no model 'other'"),
     ],
 )

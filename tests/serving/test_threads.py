@@ -1,10 +1,15 @@
 import asyncio
+import subprocess
+import sys
 import threading
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
+from tests.serving.running import running
+from tests.serving.small_app import app_of
 from textgen.serving.failures import RequestError
 from textgen.serving.threads import Threads
 
@@ -13,13 +18,15 @@ HANG_SECONDS = 60
 
 def test_a_few_at_once_and_the_rest_wait():
     """Only so many calls run at once, others wait, and those beyond the queue are refused with 503 and Retry-After."""
-    running, most_running, lock, go_on = 0, 0, threading.Lock(), threading.Event()
+    running, most_running, lock, both, go_on = 0, 0, threading.Lock(), threading.Event(), threading.Event()
 
     def compute(number):
         nonlocal running, most_running
         with lock:
             running += 1
             most_running = max(most_running, running)
+            if running == 2:
+                both.set()
         assert go_on.wait(HANG_SECONDS)
         with lock:
             running -= 1
@@ -31,6 +38,7 @@ def test_a_few_at_once_and_the_rest_wait():
         await asyncio.sleep(0)
         with pytest.raises(RequestError) as caught:
             await threads.run(compute, 5)
+        assert await asyncio.to_thread(both.wait, HANG_SECONDS)
         go_on.set()
         assert await asyncio.gather(*calls) == list(range(5))
         assert await threads.run(compute, 6) == 6
@@ -87,3 +95,65 @@ def test_the_work_for_a_client_that_left_is_not_begun():
 
     assert asyncio.run(ask()) == [b"0", b"2"]
     assert made == [0, 2]
+
+
+def test_a_closed_server_gives_up_its_computations():
+    """Calls that run or wait when the threads are closed, and later ones, are refused with 503."""
+    go_on = threading.Event()
+
+    async def ask():
+        threads = Threads(at_once=1)
+        calls = [asyncio.create_task(threads.run(go_on.wait, HANG_SECONDS)) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        threads.close()
+        calls.append(asyncio.create_task(threads.run(go_on.wait, HANG_SECONDS)))
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        go_on.set()
+        return [error.status if isinstance(error, RequestError) else error for error in found]
+
+    assert asyncio.run(ask()) == [503, 503, 503]
+
+
+ENDLESS = """
+import asyncio, threading
+from textgen.serving.threads import Threads
+
+async def ask():
+    asyncio.create_task(Threads().run(running.set))
+    asyncio.create_task(Threads().run(threading.Event().wait))
+    while not running.is_set():
+        await asyncio.sleep(0.01)
+
+running = threading.Event()
+asyncio.run(ask())
+"""
+
+
+def test_a_running_computation_does_not_keep_the_process():
+    """A process whose event loop has ended does not wait for calls that still run."""
+    subprocess.run([sys.executable, "-c", ENDLESS], check=True, timeout=HANG_SECONDS)
+
+
+@pytest.mark.parametrize("name", ["threads", "passage_finder"])
+def test_a_request_that_takes_too_long_ends_before_the_server(monkeypatch, name):
+    """A computation that still runs when the time to end is over is answered with 503, and the server ends."""
+    monkeypatch.setattr("textgen.serving.server.DRAIN_SECONDS", 0.1)
+    app, began, go_on = app_of(), threading.Event(), threading.Event()
+    threads = getattr(app.state, name)
+    threads = getattr(threads, "threads", threads)
+
+    def compute():
+        began.set()
+        go_on.wait(HANG_SECONDS)
+        return Response()
+
+    async def answer(request):
+        return await threads.run_for(request, compute)
+
+    app.router.routes.insert(0, Route("/compute", answer))
+    with running(app) as service:
+        threading.Thread(target=lambda: began.wait(HANG_SECONDS) and service.end()).start()
+        found = service.ask("GET", "/compute")
+        service.wait()
+        go_on.set()
+    assert (found.status, found.error["type"]) == (503, "server_error")

@@ -16,7 +16,8 @@ from textgen.generation.engine import BatchEngine
 from textgen.generation.reading import MOST_ROWS
 from textgen.serving import streaming
 from textgen.serving.failures import RequestError
-from textgen.serving.worker import MOST_WAITING, Texts, Worker
+from textgen.serving.threads import AT_ONCE, MOST
+from textgen.serving.worker import MOST_OF_ONE, MOST_WAITING, Texts, Worker
 
 
 def wait_until(condition):
@@ -104,6 +105,34 @@ def test_a_full_queue(served, gate):
         assert len(json.loads(response.read())["choices"]) == 64
         connection.close()
     assert len(served.complete(prompt="a").choices[0].text) == 16
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
+def test_one_request_leaves_room_for_others(served, monkeypatch, path):
+    """While a request with more texts than the batch has places is written, the text of another joins it with the next step."""
+    step, allowed = BatchEngine.step, threading.Semaphore(0)
+
+    def wait_and_step(engine):
+        assert allowed.acquire(timeout=HANG_SECONDS)
+        return step(engine)
+
+    monkeypatch.setattr(BatchEngine, "step", wait_and_step)
+    worker = next(iter(served.models)).worker
+    many = {"instances": ["a"] * 128, "parameters": {"length": 100}}
+    body = many if path == "/predict" else {"max_tokens": 100, "n": 128}
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(served.service.ask("POST", path, body)))
+    asking.start()
+    wait_until(lambda: worker.rows == MOST_OF_ONE)
+    with start(served.service, max_tokens=1) as other:
+        wait_until(lambda: worker.rows == MOST_OF_ONE + 1)
+        allowed.release(2)
+        assert other.recv(1000).startswith(b"HTTP/1.1 200")
+    allowed.release(1 << 20)
+    asking.join(HANG_SECONDS)
+    assert answers[0].status == 200
+    found = json.loads(answers[0].body)
+    assert len(found["predictions" if path == "/predict" else "choices"]) == 128
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("a bug")], ids=repr)
@@ -228,3 +257,25 @@ def test_texts_that_are_given_up_while_they_are_prepared(random_model):
         worker.retire(others)
         assert not worker._reserved
     assert all(sample.pieces == [] for _, sample in rows)
+
+
+@pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 4}], ids=str)
+def test_the_prompts_of_clients_that_left_are_not_read(served, monkeypatch, more):
+    """If clients leave while their long prompts wait to be read, these are never read, and nobody has to wait for them."""
+    is_read, read, prepare = threading.Event(), [], BatchEngine.prepare
+
+    def wait_and_prepare(engine, rows):
+        read.append(rows)
+        assert is_read.wait(HANG_SECONDS)
+        prepare(engine, rows)
+
+    monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
+    connections = [start(served.service, prompt="a" * 3000, **more) for _ in range(MOST)]
+    wait_until(lambda: len(read) == AT_ONCE)
+    for connection in connections:
+        connection.close()
+    left = f'textgen_requests_total{{route="/v1/completions",status="499"}} {MOST:.1f}'
+    wait_until(lambda: left in served.service.ask("GET", "/metrics").body.decode())
+    is_read.set()
+    assert served.service.ask("POST", "/v1/score", {"text": "abc"}).status == 200
+    assert len(read) == AT_ONCE

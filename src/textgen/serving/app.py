@@ -52,9 +52,11 @@ def make_app(
         The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is about to end, and what
         the playground shares.
     """
-    routes = [
+    health_routes = {"/healthz", health_route}
+    routes = [  # those that can be chosen come first, so that they win over others of the same path
+        *(Route(path, _answer_health) for path in health_routes),
+        Route(predict_route, predict.answer, methods=["POST"]),
         Route("/", _answer_page),
-        Route("/healthz", _answer_health),
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
@@ -62,10 +64,7 @@ def make_app(
         Route("/playground/states", playground.answer_states, methods=["POST"]),
         Route("/playground/passages", playground.answer_passages, methods=["POST"]),
         Route("/playground/copies", playground.answer_copies, methods=["POST"]),
-        Route(predict_route, predict.answer, methods=["POST"]),
     ]
-    if health_route != "/healthz":
-        routes.append(Route(health_route, _answer_health))
     access = Access() if access is None else access
     figures = metrics.Metrics(models)
 
@@ -77,9 +76,7 @@ def make_app(
 
     middleware = [
         Middleware(Answers, report=report),
-        Middleware(
-            Gate, access=access, open_paths=frozenset({"/", "/healthz", health_route}), body_seconds=body_seconds
-        ),
+        Middleware(Gate, access=access, open_paths=frozenset({"/", *health_routes}), body_seconds=body_seconds),
     ]
     if access.origins:
         cors = Middleware(

@@ -24,6 +24,9 @@ _TYPES = {
 }
 """The types of JSON in words."""
 
+_HALF_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+"""The first half of a character that JSON writes as two, without the second."""
+
 _LIMITS = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
 
 
@@ -50,8 +53,7 @@ def parse(body: bytes, fields: type[Fields]) -> Fields:
     except msgspec.ValidationError as error:
         raise _wrong_field(str(error), fields) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        reason = str(error).removeprefix("JSON is malformed: ")
-        raise RequestError(400, f"the body must be JSON: {_lower(reason)}", code="invalid_json") from None
+        raise RequestError(400, f"the body must be JSON: {_reason(error, body)}", code="invalid_json") from None
 
 
 def convert(value: object, fields: type[Fields]) -> Fields:
@@ -60,6 +62,16 @@ def convert(value: object, fields: type[Fields]) -> Fields:
         return msgspec.convert(value, fields)
     except msgspec.ValidationError as error:
         raise _wrong_field(str(error), fields) from None
+
+
+def _reason(error: Exception, body: bytes) -> str:
+    """Returns what is wrong with a body that is not JSON."""
+    reason = _lower(str(error).removeprefix("JSON is malformed: "))
+    if not body.strip():
+        return "it is empty"
+    if "surrogate" in reason or ("truncated" in reason and _HALF_PAIR.search(body)):
+        return "a string has only half of a surrogate pair; send whole characters"
+    return reason
 
 
 def _wrong_field(message: str, fields: type[msgspec.Struct]) -> RequestError:

@@ -150,7 +150,7 @@ async def answer(request: Request) -> Response:
     fields = await body.read(request, CompletionRequest)
     if fields.stream:
         started = await _start(request, fields)
-        return EventStream(started, request.app.state.metrics)
+        return Response(status_code=LEFT) if started is None else EventStream(started, request.app.state.metrics)
     completion = await complete(request, fields)
     if completion is None:
         return Response(status_code=LEFT)
@@ -173,6 +173,8 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         RequestError: if the request is not valid, or cannot be answered.
     """
     started = await _start(request, fields)
+    if started is None:
+        return None
     try:
         if not await ends_before_client_leaves(started.texts.wait_for_end(), request):
             return None
@@ -183,8 +185,11 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         started.close(request.app.state.metrics)
 
 
-async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion:
+async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion | None:
     """Checks a request, and lets its texts join the batch.
+
+    Returns:
+        The request; None if the client has left. If it leaves while its prompts wait to be read, they are not.
 
     Raises:
         RequestError: if it is not valid, or cannot be answered.
@@ -194,13 +199,16 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
     threads: Threads = request.app.state.threads
     served = models.find(fields.model)
     texts = Texts(asyncio.get_running_loop())
+    run = threads.run if is_long(fields) else run_in_threadpool
+    started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived))
     try:
-        if is_long(fields):
-            return await threads.run(_start_in_thread, fields, served, texts, arrived)
-        return await run_in_threadpool(_start_in_thread, fields, served, texts, arrived)
-    except BaseException:
+        if await ends_before_client_leaves(started, request):
+            return await started
         served.worker.retire(texts)  # the thread may still be about to admit them
+    except BaseException:
+        served.worker.retire(texts)
         raise
+    return None
 
 
 def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:

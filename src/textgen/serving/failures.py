@@ -41,6 +41,11 @@ class RequestError(Exception):
         self.headers = headers
 
 
+def server_ends() -> RequestError:
+    """Returns the error for a request that arrives, or still runs, when the server ends."""
+    return RequestError(503, "the server is about to end; try again in a moment", headers={"Retry-After": "2"})
+
+
 def as_request_error(error: Exception) -> RequestError:
     """Translates any failure to the one that the client is shown.
 

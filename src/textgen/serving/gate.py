@@ -24,6 +24,8 @@ MOST_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
 """The time in which a body must arrive."""
 
+_READING = frozenset({"GET", "HEAD"})
+
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -83,7 +85,7 @@ class Gate:
     Args:
         app: the application.
         access: the rules.
-        open_paths: the paths that need no token.
+        open_paths: the paths that anyone may read without a token.
         body_seconds: the time in which a body must arrive.
     """
 
@@ -111,7 +113,7 @@ class Gate:
         headers = Headers(scope=scope)
         self._access.check_host(headers)
         self._access.check_origin(headers)
-        if scope["path"] not in self._open_paths:
+        if scope["path"] not in self._open_paths or scope["method"] not in _READING:
             self._access.check_token(headers)
         if scope["method"] != "POST":
             return

@@ -17,6 +17,7 @@ from textgen.serving import body
 from textgen.serving.completion_request import MOST_TEXTS, CompletionRequest
 from textgen.serving.completions import complete
 from textgen.serving.failures import RequestError
+from textgen.serving.worker import MOST_OF_ONE
 
 _DEFAULTS = {"max_tokens": SamplingConfig.length, "temperature": SamplingConfig.temperature}
 """The parameters that are as for `textgen-sample`, if they are not given."""
@@ -58,7 +59,9 @@ async def answer(request: Request) -> Response:
     prompts = [_read_instance(number, instance) for number, instance in enumerate(fields.instances)]
     parameters = fields.parameters or {}
     wanted = _read_parameters(parameters)
-    tasks = [asyncio.ensure_future(_predict(request, *each, wanted)) for each in enumerate(prompts)]
+    _check_number(len(prompts), parameters)
+    places = asyncio.Semaphore(MOST_OF_ONE)
+    tasks = [asyncio.ensure_future(_predict(request, *each, wanted, places)) for each in enumerate(prompts)]
     try:
         predictions = await asyncio.gather(*tasks)
     except RequestError as error:
@@ -72,10 +75,13 @@ async def answer(request: Request) -> Response:
     return JSONResponse({"predictions": predictions})
 
 
-async def _predict(request: Request, number: int, prompt: str, wanted: Mapping[str, Any]) -> dict[str, str | None]:
+async def _predict(
+    request: Request, number: int, prompt: str, wanted: Mapping[str, Any], places: asyncio.Semaphore
+) -> dict[str, str | None]:
     """Returns the prediction of an instance; without a text if the client has left."""
     try:
-        completion = await complete(request, body.convert({**wanted, "prompt": prompt}, CompletionRequest))
+        async with places:
+            completion = await complete(request, body.convert({**wanted, "prompt": prompt}, CompletionRequest))
     except RequestError as error:
         if error.param == "prompt":
             raise _about(f"instances[{number}]", error, "instances") from None
@@ -84,6 +90,17 @@ async def _predict(request: Request, number: int, prompt: str, wanted: Mapping[s
         return {}
     [choice] = completion.choices
     return {"text": choice.text, "finish_reason": choice.finish_reason}
+
+
+def _check_number(instances: int, parameters: Mapping[str, Any]) -> None:
+    """Refuses more texts in all than a request can have, which would never find room in the queue."""
+    of_each = parameters.get("best_of")
+    if isinstance(of_each, int) and of_each > 1 and instances * of_each > MOST_TEXTS:
+        raise RequestError(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"parameters: best_of must be at most {MOST_TEXTS // instances} for {instances} instances, got {shown(of_each)}",
+            param="parameters",
+        )
 
 
 def _read_instance(number: int, instance: object) -> str:

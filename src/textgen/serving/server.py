@@ -26,12 +26,15 @@ _ENDING_SECONDS = 5
 """The time after that in which the answers about it must be sent."""
 
 _IDLE_SECONDS = 30
-"""The time after which a connection without a request is closed."""
+"""The time after which a connection is closed on which no request arrives, or whose client reads nothing of an answer."""
 
 _TERMINATED = 143
 """The exit code of a process that SIGTERM ended."""
 
 _WAITING_CONNECTIONS = 2048
+
+_Progress = tuple[RequestResponseCycle | None, int]
+"""The last request of a connection, and the bytes of its answer that the client has not read."""
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -98,7 +101,7 @@ def serve(app: Starlette, listening: socket.socket, when_ready: Callable[[], Non
 
 
 class Server(uvicorn.Server):
-    """uvicorn without signal handlers or log of its own, which also closes connections on which no request arrives.
+    """uvicorn without signal handlers or log of its own, which also closes connections on which nothing happens.
 
     Args:
         app: the application.
@@ -122,9 +125,9 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=DRAIN_SECONDS + _ENDING_SECONDS,
         )
         super().__init__(config)
-        self._models = app.state.models
+        self._state = app.state
         self._when_ready = when_ready
-        self._idle: dict[H11Protocol, tuple[RequestResponseCycle | None, float]] = {}
+        self._idle: dict[H11Protocol, tuple[_Progress, float]] = {}  # since when there has been no more progress
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -137,10 +140,14 @@ class Server(uvicorn.Server):
         self._when_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accepts no more connections, and waits for the answers; texts that take too long end with an error."""
-        close = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._models.close)
+        """Accepts no more connections, and waits for the answers; texts and computations that take too long end with an error."""
+        close = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._give_up)
         await super().shutdown(sockets)
         close.cancel()
+
+    def _give_up(self) -> None:
+        for each in (self._state.models, self._state.threads, self._state.passage_finder.threads):
+            each.close()
 
     async def on_tick(self, counter: int) -> bool:
         """Does what has to be done ten times a second; returns whether the server ends."""
@@ -148,21 +155,27 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _close_idle_connections(self) -> None:
-        """Closes connections that have sent no request, or only a part of its head, for a long time.
+        """Closes connections on which nothing has happened for a long time.
 
-        uvicorn itself does so only after a connection's first answer, and only if nothing at all arrives.
+        That is so if a client has sent no request, or only a part of its head: uvicorn itself closes such a connection only after
+        its first answer, and only if nothing at all arrives. And it is so if a client does not read its answer, which would
+        otherwise stay in memory as long as the client likes.
         """
         now = time.monotonic()
-        idle: dict[H11Protocol, tuple[RequestResponseCycle | None, float]] = {}
+        idle: dict[H11Protocol, tuple[_Progress, float]] = {}
         for connection in cast("set[H11Protocol]", self.server_state.connections):
             cycle: RequestResponseCycle | None = connection.cycle  # of the last request
-            if cycle is None or cycle.response_complete:
-                last, since = self._idle.get(connection, (cycle, now))
-                idle[connection] = (cycle, since if last is cycle else now)
+            unread = connection.transport.get_write_buffer_size()
+            if unread or cycle is None or cycle.response_complete:
+                last, since = self._idle.get(connection, ((cycle, unread), now))
+                idle[connection] = ((cycle, unread), since if last == (cycle, unread) else now)
         self._idle = idle
-        for connection, (_, since) in idle.items():
+        for connection, ((_, unread), since) in idle.items():
             if now - since > _IDLE_SECONDS:
-                connection.shutdown()
+                if unread:
+                    connection.transport.abort()
+                else:
+                    connection.shutdown()
 
 
 def _describe(error: OSError | UnicodeError, host: str, port: int) -> TextgenError:

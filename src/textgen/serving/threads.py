@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import partial
-from typing import ParamSpec, TypeVar
+from threading import Lock, Thread
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from textgen.serving.failures import RequestError
+from textgen.serving.failures import RequestError, server_ends
 from textgen.serving.leaving import LEFT, ends_before_client_leaves
 
 P = ParamSpec("P")
@@ -27,34 +29,53 @@ MOST = 32
 class Threads:
     """The threads of a server for computations that take long.
 
+    They end when nothing is left to compute. Unlike those of an executor, they do not keep the process from ending.
+
     Args:
         at_once: the most computations at once.
         most: the most computations that run or wait.
     """
 
     def __init__(self, at_once: int = AT_ONCE, most: int = MOST) -> None:
-        self._executor = ThreadPoolExecutor(at_once, thread_name_prefix="computation")
+        self._at_once = at_once
         self._most = most
-        self._count = 0
+        self._lock = Lock()
+        self._threads = 0
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._results: set[asyncio.Future[Any]] = set()
+        self._is_closed = False
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls a function in a thread, and returns its result.
 
         Raises:
-            RequestError: with 503 if too many calls are waiting.
+            RequestError: with 503 if too many calls are waiting, or the server ends before this one has.
         """
-        if self._count >= self._most:
+        if self._is_closed:
+            raise server_ends()
+        if len(self._results) >= self._most:
             raise RequestError(
                 503,
-                f"{self._count} requests of this kind are being answered already; try again in a moment",
+                f"{len(self._results)} requests of this kind are being answered already; try again in a moment",
                 code="overloaded",
                 headers={"Retry-After": "1"},
             )
-        self._count += 1
+        future: Future[T] = Future()
+        result = asyncio.wrap_future(future)
+        self._results.add(result)
+        with self._lock:
+            self._waiting.append((future, partial(function, *args, **kwargs)))
+            if self._threads < self._at_once:
+                self._threads += 1
+                Thread(target=self._compute, name="textgen-computation", daemon=True).start()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *args, **kwargs))
+            return await result
+        except asyncio.CancelledError:
+            if self._is_closed:
+                raise server_ends() from None
+            raise
         finally:
-            self._count -= 1
+            self._results.discard(result)
 
     async def run_for(self, request: Request, function: Callable[[], Response]) -> Response:
         """Calls a function that makes the answer to a request, as `run` does. If the client leaves while it waits, it is not called.
@@ -68,3 +89,27 @@ class Threads:
         """
         made = asyncio.ensure_future(self.run(function))
         return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)
+
+    def close(self) -> None:
+        """Refuses further calls, and gives up those that run or wait; their requests are answered with an error."""
+        self._is_closed = True
+        for result in list(self._results):
+            result.cancel()
+
+    def _compute(self) -> None:
+        """Makes calls until none is waiting."""
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._threads -= 1
+                    return
+                future, function = self._waiting.popleft()
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = function()
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+            del future, function  # which may keep a large text in memory while the thread ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock, Thread
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING
 
 from textgen.formatting import count
 from textgen.generation.reading import MOST_ROWS
-from textgen.serving.failures import RequestError
+from textgen.serving.failures import RequestError, server_ends
 
 if TYPE_CHECKING:
     from textgen.generation import Sample
     from textgen.generation.engine import BatchEngine
     from textgen.generation.row import Row
+
+MOST_OF_ONE = MOST_ROWS * 3 // 4
+"""The most texts of one request in the batch, so that the shorter texts of others need not wait for all of them."""
 
 MOST_WAITING = 256
 """The most texts that wait for a place in the batch of a model."""
@@ -101,6 +105,7 @@ class Worker:
         self._most = MOST_ROWS + most_waiting
         self._lock = Lock()
         self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
+        self._later: dict[Texts, deque[Row]] = {}  # of them, those that wait for others of the same request
         self._reserved: dict[Texts, int] = {}  # the numbers of those that are being prepared
         self._thread: Thread | None = None
         self._is_ending = False
@@ -108,12 +113,12 @@ class Worker:
     @property
     def rows(self) -> int:
         """The number of texts in the batch."""
-        return min(len(self._texts), MOST_ROWS)
+        return min(len(self._texts) - sum(map(len, self._later.values())), MOST_ROWS)
 
     @property
     def waiting(self) -> int:
         """The number of texts that wait for a place in the batch."""
-        return max(len(self._texts) - MOST_ROWS, 0)
+        return max(len(self._texts) - self.rows, 0)
 
     def reserve(self, texts: Texts, rows: int) -> None:
         """Reserves places in the queue until the texts are admitted or given up.
@@ -127,7 +132,7 @@ class Worker:
         """
         with self._lock:
             if self._is_ending:
-                raise _ending()
+                raise server_ends()
             busy = len(self._texts) + sum(self._reserved.values())
             if busy + rows > self._most:
                 raise RequestError(
@@ -154,12 +159,14 @@ class Worker:
         with self._lock:
             self._reserved.pop(texts, None)
             if self._is_ending:
-                raise _ending()
+                raise server_ends()
             if texts.is_given_up:
                 return
             texts.left = len(new)
             self._texts.update(dict.fromkeys(new, texts))
-            self._engine.admit(new)
+            self._engine.admit(new[:MOST_OF_ONE])
+            if later := deque(new[MOST_OF_ONE:]):
+                self._later[texts] = later
             if self._thread is None and new:
                 self._thread = Thread(target=self._write, name="textgen-worker", daemon=True)
                 self._thread.start()
@@ -170,6 +177,7 @@ class Worker:
         with self._lock:
             texts.is_given_up = True
             self._reserved.pop(texts, None)
+            self._later.pop(texts, None)
             for row in texts.rows:
                 if self._texts.pop(row, None) is not None:
                     self._engine.retire(row)
@@ -185,7 +193,7 @@ class Worker:
             ended = set(self._texts.values())
         for texts in ended:
             self.retire(texts)
-            texts.error = _ending()
+            texts.error = server_ends()
             texts.notify()
 
     def _write(self) -> None:
@@ -226,7 +234,10 @@ class Worker:
                 continue
             texts.rows[row].end(row)
             texts.left -= 1
+            if later := self._later.get(texts):
+                self._engine.admit([later.popleft()])
             if not texts.left:
+                self._later.pop(texts, None)
                 texts.notify()
 
     def _abandon(self) -> None:
@@ -234,6 +245,7 @@ class Worker:
         with self._lock:
             abandoned = set(self._texts.values())
             self._texts.clear()
+            self._later.clear()
             self._thread = None
             for texts in abandoned:
                 texts.error = RequestError(
@@ -241,9 +253,3 @@ class Worker:
                 )
                 texts.notify()
             self._engine = self._make_engine()
-
-
-def _ending() -> RequestError:
-    return RequestError(
-        503, "the server is about to end; try again in a moment", headers={"Retry-After": str(_RETRY_SECONDS)}
-    )
