@@ -317,7 +317,7 @@ def test_what_the_model_does_not_know_is_named(open_page, service):
     page = open_page(service)
     page.fill("#text", "日, café ")
     page.wait_for_selector("#unknown", state="visible")
-    assert page.text_content("#unknown").startswith("The model does not know “日”, “é”. ")
+    assert page.text_content("#unknown").startswith("Unknown to the model: \u65e5 \u00e9. ")
     page.fill("#setting-length", "10")
     page.click("#write")
     wait_until_written(page)
@@ -579,6 +579,7 @@ def test_tints_and_bars_stay_where_the_system_forces_its_colours(open_page, serv
     colour = "element => getComputedStyle(element).backgroundColor"
     tints = {token(page, index).evaluate(colour) for index in range(1, len(PROMPT))}
     assert len(tints) > 3
+    assert page.locator("#text").evaluate(colour) == "rgba(0, 0, 0, 0)"  # the tints are behind it
     bar, row = page.locator("#bars .after").first.evaluate(colour), page.locator("#bars li").first.evaluate(colour)
     assert bar != row
 

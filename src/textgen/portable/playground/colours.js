@@ -64,9 +64,10 @@ const MOST_UNKNOWN = 10;
 
 /** @param {string[]} tokens that the model does not know, in the order of the text */
 function drawUnknown(place, tokens) {
-  const names = [...new Set(tokens.map((token) => `“${visible(token.trim() || token)}”`))];
-  const more = names.length > MOST_UNKNOWN ? ` and ${names.length - MOST_UNKNOWN} more` : "";
-  place.textContent = `The model does not know ${names.slice(0, MOST_UNKNOWN).join(", ")}${more}. Writing respells or skips such text, and the bits per character cannot be compared.`;
+  const names = [...new Set(tokens.map((token) => visible(token.trim() || token)))];
+  const more = names.length > MOST_UNKNOWN ? " …" : "";
+  const shown = `${names.slice(0, MOST_UNKNOWN).join(" ")}${more}`;
+  place.textContent = `Unknown to the model: ${shown}. Writing respells or skips these, and the bits per character cannot be compared.`;
   place.hidden = names.length === 0;
 }
 
