@@ -120,21 +120,49 @@ def test_unknown_characters_are_skipped_with_a_notice(exported, open_file):
     page = open_file(exported)
     field(page).fill("ab<i>Z</i>  ")
     assert write(page).startswith("ab<i>Z</i>  ")
-    notice = "The model does not know \u201c<\u201d, \u201c>\u201d, \u201cZ\u201d, \u201c/\u201d, \u201c\u2423\u201d, and has skipped them."
-    assert page.get_by_role("alert").inner_text() == notice
+    page.locator("#unknown", has_text="Unknown to the model: < > Z / \u2423. ").wait_for()
+
+
+def with_tokens(model, tokens, tokenizer):
+    """A model with another vocabulary, and with weights that make all tokens equally likely."""
+    shape = dataclasses.replace(model.shape, vocabulary_size=len(tokens))
+    tensors = {name: np.zeros(size, np.float32) for name, size in shape.tensors.items()}
+    return dataclasses.replace(
+        model, vocabulary=Vocabulary(tokens, make_tokenizer(tokenizer)), shape=shape, tensors=tensors
+    )
+
+
+def test_white_space_stays_in_a_page_whose_model_has_no_token_for_it(random_model, tmp_path, open_file):
+    """Nothing that is typed is lost when it has been read, though a model of pre-tokenized text reads no token."""
+    path = tmp_path / "spaced.html"
+    export_model(with_tokens(random_model(), ("", "[UNK]", ".", "a"), "spaced"), "html", path)
+    page = open_file(path)
+    page.locator("#bars li").first.wait_for()
+    field(page).press_sequentially("  ")
+    page.locator("#tree .how", has_text="Edited").wait_for(state="attached")
+    assert field(page).input_value() == "  "
+    field(page).press_sequentially("a")
+    page.locator("#figure", has_text="bits").wait_for(state="hidden")
+    assert field(page).input_value() == "  a"
+
+
+def test_the_drawing_counts_tokens_that_it_does_not_list(random_model, tmp_path, open_file):
+    """Without settings that change anything, its shares are the model's own, for a vocabulary of any size."""
+    path = tmp_path / "large.html"
+    export_model(
+        with_tokens(random_model(), ("", "[UNK]", "\n", *map(chr, range(0x4E00, 0x4E00 + 997))), "char"), "html", path
+    )
+    page = open_file(path)
+    page.locator("#bars li").first.wait_for()
+    assert page.locator("#bars .share").all_inner_texts() == ["0.1%"] * 12
+    assert page.locator("#bars-note").inner_text().endswith("leave more than 500 of 998 tokens.")
 
 
 def test_hostile_tokens_are_text(random_model, tmp_path, open_file):
     """Tokens that look like markup are written as text."""
     tokens = ("", "[UNK]", "\n", " ", "</script>", "<!--", "<img src=x onerror=alert(1)>", "\u2028", "&lt;", "a")
-    model = random_model()
-    shape = dataclasses.replace(model.shape, vocabulary_size=len(tokens))
-    tensors = {name: np.zeros(size, np.float32) for name, size in shape.tensors.items()}
-    model = dataclasses.replace(
-        model, vocabulary=Vocabulary(tokens, make_tokenizer("word")), shape=shape, tensors=tensors
-    )
     path = tmp_path / "hostile.html"
-    export_model(model, "html", path, "</title><script>console.log(1)</script>")
+    export_model(with_tokens(random_model(), tokens, "word"), "html", path, "</title><script>console.log(1)</script>")
     page = open_file(path)
     text = write(page)
     assert all(token in text for token in tokens[4:])

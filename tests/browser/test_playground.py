@@ -163,11 +163,12 @@ def test_undo_and_redo_walk_a_tree_that_keeps_every_branch(open_page, service):
     rows = page.locator("#tree [role=treeitem]")
     assert [label.split("Wrote")[0] for label in rows.locator(".how").all_text_contents()] == [
         "Empty page",
+        "Example",
         "Edited",
         "",
         "",
     ]
-    rows.nth(2).click()
+    rows.nth(3).click()
     assert text(page) == first
 
 
@@ -237,6 +238,92 @@ def test_a_link_to_a_model_that_is_not_here_says_so(open_page, service):
     page.wait_for_selector("#problem", state="visible")
     assert "There is no model gone here" in page.text_content("#problem")
     assert text(page) == "Once"
+
+
+def test_a_link_may_name_nothing_but_a_text(open_page, service):
+    """A page of lessons can link to a text, whatever the model is called."""
+    page = open_page(f"{service}/#text=One%0D%0Atwo")
+    wait_until_read(page)
+    assert text(page) == "One\ntwo"
+    assert page.is_hidden("#problem")
+
+
+def test_settings_of_a_link_that_are_out_of_range_are_as_in_a_new_page(open_page, service):
+    page = open_page(f"{service}/#text=One&length=10&seed=-1&temperature=9&top_k=0&top_p=0&min_p=x")
+    wait_until_written(page)
+    wait_until_read(page)
+    assert len(text(page)) == 13
+    shown = page.locator("#settings output").all_text_contents()
+    assert shown == ["1.00", "off", "off", "off"]
+    assert page.is_hidden("#problem")
+
+
+def test_a_link_can_be_copied_while_text_is_written(open_page, service):
+    """The text ends there, so that the link is that of the text that is shown."""
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    page.fill("#setting-length", "4000")
+    page.click("#write")
+    wait_for(page, "document.getElementById('text').value.length > 100")
+    page.click("#copy-link")
+    copied = text(page)
+    assert len(copied) > 100
+    other = open_page(page.url)
+    wait_until_written(other)
+    assert text(other) == copied
+
+
+def test_a_new_page_shows_an_example(open_page, service):
+    """A newcomer sees a tinted text, continues it with one click, or has an empty page with one more."""
+    page = open_page(service)
+    wait_until_read(page)
+    example = text(page)
+    assert len(example) > 20
+    page.fill("#setting-length", "10")
+    page.click("#write")
+    wait_until_written(page)
+    assert text(page).startswith(example)
+    page.click("#undo")
+    page.click("#undo")
+    assert text(page) == ""
+    assert page.is_disabled("#undo")
+
+
+def test_a_double_click_on_write_writes(open_page, service):
+    """Its second click does not stop what the first one has started."""
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    page.fill("#setting-length", "50")
+    page.dblclick("#write")
+    wait_until_written(page)
+    assert len(text(page)) == len(PROMPT) + 50
+
+
+def test_a_text_that_is_selected_stays_selected_while_it_grows(open_page, service):
+    """So typing replaces all of it, as in any field."""
+    page = open_page(service)
+    page.fill("#text", PROMPT)
+    page.fill("#setting-length", "4000")
+    page.click("#write")
+    page.focus("#text")
+    page.keyboard.press("Control+a")
+    wait_for(page, "document.getElementById('text').value.length > 200")
+    page.keyboard.type("New")
+    assert text(page) == "New"
+
+
+def test_what_the_model_does_not_know_is_named(open_page, service):
+    """The bits per character are then not comparable, and the text can still be continued."""
+    page = open_page(service)
+    page.fill("#text", "日, café ")
+    page.wait_for_selector("#unknown", state="visible")
+    assert page.text_content("#unknown").startswith("Unknown to the model: \u65e5 \u00e9. ")
+    page.fill("#setting-length", "10")
+    page.click("#write")
+    wait_until_written(page)
+    assert page.is_hidden("#problem")
+    page.fill("#text", "caf, caf")
+    page.wait_for_selector("#unknown", state="hidden")
 
 
 def test_an_edit_keeps_the_tints_before_it_and_has_the_rest_read_again(open_page, service):
@@ -327,6 +414,21 @@ def test_passages_of_the_training_text_are_marked(open_page, service):
     assert "in the training text" not in page.text_content("#legend")
 
 
+def test_marks_of_passages_go_with_the_model_whose_text_they_are_in(open_page, service):
+    page = open_page(service)
+    page.select_option("#model", "base")
+    page.fill("#text", f"Nobody said it. {COPIED}")
+    page.locator("#tree .how", has_text="Edited").wait_for()
+    page.select_option("#model", "harbour")
+    page.fill("#text", f"Nobody said it. {COPIED} Was it so?")
+    page.wait_for_selector("#backdrop .copied", state="attached")
+    page.locator("#tree .how", has_text="Edited").nth(1).wait_for()
+    page.click("#undo")
+    page.locator("#model").evaluate("select => (select.value = 'base')")
+    page.locator("#model").dispatch_event("change")
+    page.wait_for_selector("#backdrop .copied", state="detached")
+
+
 def test_a_neuron_is_shown_along_the_text(open_page, service):
     page = open_page(service)
     write(page)
@@ -391,6 +493,7 @@ def test_everything_works_with_the_keyboard_alone(open_page, service):
         pytest.fail(f"{key} never reaches {selector}")
 
     press_until("Tab", "#text")
+    keyboard.press("Control+a")
     keyboard.type(PROMPT)
     page.fill("#setting-length", "30")
     page.focus("#text")
@@ -467,6 +570,18 @@ def test_text_can_be_read_on_every_tint(open_page, service, scheme):
     for name, tint in colours["tints"].items():
         low, high = sorted((luminance(tint), luminance(colours["ink"])))
         assert (high + 0.05) / (low + 0.05) >= 4.5, name
+
+
+def test_tints_and_bars_stay_where_the_system_forces_its_colours(open_page, service):
+    """They are what the page shows; without them, all texts would look alike."""
+    page = open_page(service, forced_colors="active")
+    write(page)
+    colour = "element => getComputedStyle(element).backgroundColor"
+    tints = {token(page, index).evaluate(colour) for index in range(1, len(PROMPT))}
+    assert len(tints) > 3
+    assert page.locator("#text").evaluate(colour) == "rgba(0, 0, 0, 0)"  # the tints are behind it
+    bar, row = page.locator("#bars .after").first.evaluate(colour), page.locator("#bars li").first.evaluate(colour)
+    assert bar != row
 
 
 @pytest.mark.parametrize("width", [320, 360])

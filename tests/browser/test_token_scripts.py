@@ -67,7 +67,7 @@ START = (
 READ = """([name, texts]) => texts.map((text) => {
   const vocabulary = vocabularies[name];
   const prompt = vocabulary.readPrompt(text);
-  return [prompt.text, prompt.ids, prompt.unknown, vocabulary.splitText(text).map(({text, id}) => [text, id])];
+  return [prompt.text, prompt.ids, [...vocabulary.unknown(prompt.text)], vocabulary.splitText(text).map(({text, id}) => [text, id])];
 })"""
 
 

@@ -11,8 +11,9 @@
  *
  * @typedef {object} Details
  * @property {boolean} one_character whether each token is a character
+ * @property {number} vocabulary_size
  * @property {number[]} outputs the number of units of each layer
- * @property {boolean} has_text whether the training text is at hand
+ * @property {boolean} has_text whether the training text is at hand, so that `passages` and `copies` work
  *
  * @typedef {object} Choice how tokens are chosen
  * @property {number} temperature
@@ -23,19 +24,18 @@
  * @typedef {Choice & {model: string, prompt: string, length: number, seed: number, alternatives: number}} WriteRequest
  *
  * @typedef {object} Backend
- * @property {boolean} canFindCopies whether `copies` works, for models whose `has_text` is true
- * @property {boolean} canFindPassages whether `passages` works, for the same models
  * @property {() => Promise<{id: string, details: Details}[]>} models
  * @property {(request: WriteRequest, how: {signal: AbortSignal, onTokens: (tokens: Token[]) => void})
- *   => Promise<{finishReason: string, seed: number, notice?: string | null}>} write the notice is for readers
+ *   => Promise<{finishReason: string, seed: number}>} write skips what the model does not know
  * @property {(request: {model: string, text: string, top: number, next: number}, how: {signal: AbortSignal})
- *   => Promise<{bitsPerCharacter: number | null, tokens: Token[], next: Alternative[]}>} score
+ *   => Promise<{bitsPerCharacter: number | null, tokens: Token[], unknown: string[], next: Alternative[]}>} score also lists the tokens that the
+ *   model does not know
  * @property {(request: {model: string, text: string, layer: number, unit?: number}, how: {signal: AbortSignal})
  *   => Promise<{values?: number[], strongest?: [number, number][]}>} states without a unit: the strongest ones after the text
  * @property {(request: {model: string, layer: number, unit: number}, how: {signal: AbortSignal})
- *   => Promise<{passages: {text: string, values: number[], tokens?: string[], peak: number}[]}>} passages
+ *   => Promise<{passages: {text: string, values: number[], tokens: string[], peak: number}[]}>} [passages]
  * @property {(request: {model: string, text: string}, how: {signal: AbortSignal})
- *   => Promise<{copies: {start: number, end: number}[]}>} copies passages of the training text, in code points
+ *   => Promise<{copies: {start: number, end: number}[]}>} [copies] passages of the training text, in code points
  */
 
 /** A failure that the page shows; its message is written for readers. */

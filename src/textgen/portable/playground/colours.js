@@ -59,6 +59,18 @@ function drawLegend(list, view, withCopies) {
   list.hidden = tints.length === 0;
 }
 
+/** The most unknown tokens that are named. */
+const MOST_UNKNOWN = 10;
+
+/** @param {string[]} tokens that the model does not know, in the order of the text */
+function drawUnknown(place, tokens) {
+  const names = [...new Set(tokens.map((token) => visible(token.trim() || token)))];
+  const more = names.length > MOST_UNKNOWN ? " …" : "";
+  const shown = `${names.slice(0, MOST_UNKNOWN).join(" ")}${more}`;
+  place.textContent = `Unknown to the model: ${shown}. Writing respells or skips these, and the bits per character cannot be compared.`;
+  place.hidden = names.length === 0;
+}
+
 /** Writes how well the model predicts the text, the mean surprise of its characters. */
 function drawFigure(place, tokens) {
   const scored = tokens.filter((token) => token.nats !== null);

@@ -59,7 +59,8 @@ function percent(share) {
  */
 function shortened(text, most) {
   const line = text.replace(/\s+/g, " ").trim();
-  return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
+  const characters = [...line];
+  return characters.length <= most ? line : `${characters.slice(0, most - 1).join("")}…`;
 }
 
 /**

@@ -58,7 +58,7 @@ class Editor {
     return this.read === this.pieces.length;
   }
 
-  /** Appends tokens to the text. The cursor stays where it is, or at the end. */
+  /** Appends tokens to the text. The cursor and the selection stay where they are, or at the end. */
   append(tokens) {
     if (!tokens.length) return;
     const follows = this.#endIsVisible();
@@ -200,11 +200,10 @@ class Editor {
     const { area } = this;
     if (area.value === this.text) return;
     const { selectionStart, selectionEnd, value } = area;
-    const atEnd = selectionStart === value.length;
     area.value = this.text;
     if (document.activeElement !== area) return; // some browsers would move the focus
-    if (atEnd) area.setSelectionRange(this.text.length, this.text.length);
-    else area.setSelectionRange(selectionStart, selectionEnd);
+    const moved = (place) => (place === value.length ? this.text.length : place);
+    area.setSelectionRange(moved(selectionStart), moved(selectionEnd));
   }
 
   /** Keeps the tokens before and after an edit; those after it wait to be scored again. */

@@ -10,13 +10,14 @@
  */
 function listenForKeys(on) {
   document.addEventListener("keydown", (event) => {
+    const inText = () => on.inText(/** @type {Element} */ (event.target));
     const command = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
     if (key === "escape") {
       if (!on.escape()) return;
     } else if (command && key === "enter") on.write();
-    else if (command && key === "z" && on.inText(event.target)) event.shiftKey ? on.redo() : on.undo();
-    else if (command && key === "y" && on.inText(event.target)) on.redo();
+    else if (command && key === "z" && inText()) event.shiftKey ? on.redo() : on.undo();
+    else if (command && key === "y" && inText()) on.redo();
     else return;
     event.preventDefault();
   });

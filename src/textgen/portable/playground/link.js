@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Linked
- * @property {string} model
+ * @property {string | null} model null for any
  * @property {string} prompt
  * @property {number} length tokens to write; 0 if a person wrote the end of the text
  * @property {number} seed
@@ -40,19 +40,19 @@ function readHash(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));
   const prompt = parts.get("text");
   if (prompt === null) return null;
-  const number = (key, otherwise, most) => {
+  const number = (key, otherwise, most, least = 0) => {
     const value = Number(parts.get(key) ?? "");
-    return parts.get(key) && value >= 0 && value <= most ? value : otherwise;
+    return parts.get(key) && value >= least && value <= most ? value : otherwise;
   };
   return {
-    model: parts.get("model") ?? "",
-    prompt,
+    model: parts.get("model"),
+    prompt: prompt.replace(/\r\n?/g, "\n"), // as the field has it
     length: Math.floor(number("length", 0, 4000)),
     seed: Math.floor(number("seed", 0, MOST_SEED - 1)),
     choice: {
       temperature: number("temperature", PLAIN_CHOICE.temperature, 2),
-      topK: number("top_k", PLAIN_CHOICE.topK, 1e6),
-      topP: number("top_p", PLAIN_CHOICE.topP, 1),
+      topK: number("top_k", PLAIN_CHOICE.topK, 1e6, 1),
+      topP: number("top_p", PLAIN_CHOICE.topP, 1, 0.001),
       minP: number("min_p", PLAIN_CHOICE.minP, 1),
     },
   };

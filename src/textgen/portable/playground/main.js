@@ -1,5 +1,10 @@
 /** Puts the page together: what happens when someone types, writes, stops, chooses an alternative, or walks the tree. */
 
+const EXAMPLE = "It was a dark and stormy night, and the captain said";
+
+/** Above this many bits per character, a model writes other texts than English prose. */
+const MOST_BITS_OF_EXAMPLE = 2.5;
+
 /** @param {import("./backend.js").Backend} backend */
 async function startPlayground(backend) {
   await new Playground(backend).start();
@@ -50,7 +55,9 @@ class Playground {
     byId("second-pick").hidden = this.models.length < 2;
     this.#setModel(this.models[0].id);
     byId("write").disabled = false;
-    if (!this.#openLink()) this.read();
+    if (this.#openLink()) return;
+    await this.#showExample();
+    this.read();
   }
 
   /** Writes on at the end of the text: one text into the field, or several into columns. */
@@ -105,14 +112,17 @@ class Playground {
     try {
       const answer = await this.backend.score({ model, text, top: isRead ? 0 : 10, next: 500 }, how);
       if (text !== this.editor.text) return;
-      this.distribution.show(answer.next, this.settings.choice);
+      this.distribution.show(answer.next, this.#model.details, this.settings.choice);
+      drawUnknown(byId("unknown"), answer.unknown);
       if (!isRead) {
-        this.editor.show(answer.tokens);
+        // White space alone can be no token.
+        this.editor.show(answer.tokens.length ? answer.tokens : this.editor.tokens);
         if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.editor.content);
       }
       drawFigure(byId("figure"), this.editor.tokens);
       if (this.#neuronsWanted) this.neurons.load(text);
-      if (this.#findsCopies && text) this.editor.setCopies((await this.backend.copies({ model, text }, how)).copies);
+      const { copies } = this.#findsCopies ? await this.backend.copies({ model, text }, how) : { copies: [] };
+      if (text === this.editor.text) this.editor.setCopies(copies);
     } catch (error) {
       this.notices.problem(error);
     }
@@ -123,7 +133,7 @@ class Playground {
   }
 
   get #findsCopies() {
-    return this.backend.canFindCopies && Boolean(this.#model?.details.has_text);
+    return Boolean(this.#model?.details.has_text);
   }
 
   get #neuronsWanted() {
@@ -205,9 +215,9 @@ class Playground {
   }
 
   /** Adds what a person has typed to the tree. */
-  #commit() {
+  #commit(how = "Edited") {
     if (this.editor.text === textOf(this.tree.current)) return;
-    this.tree.add({ ...this.editor.content, how: "Edited", model: byId("model").value, written: null });
+    this.tree.add({ ...this.editor.content, how, model: byId("model").value, written: null });
   }
 
   #edited() {
@@ -233,7 +243,6 @@ class Playground {
     this.#leaveVariants();
     this.#commit();
     this.#setModel(byId("model").value);
-    this.editor.setCopies([]);
     this.editor.show(this.editor.tokens, 0);
     this.tree.current.model = byId("model").value;
     this.read();
@@ -252,18 +261,28 @@ class Playground {
     drawLegend(byId("legend"), this.editor.view, this.#findsCopies);
   }
 
+  /** Fills the empty page with a text whose colours show what the page is for, if the model writes such texts. */
+  async #showExample() {
+    const request = { model: this.models[0].id, text: EXAMPLE, top: 0, next: 0 };
+    const score = await this.backend.score(request, { signal: this.reading.signal }).catch(() => null);
+    if (this.editor.text || score?.unknown.length !== 0 || score.bitsPerCharacter > MOST_BITS_OF_EXAMPLE) return;
+    this.editor.show([unread(EXAMPLE)], 0);
+    this.#commit("Example");
+  }
+
   #openLink() {
     const linked = readHash(location.hash);
     if (!linked || !this.#model) return false;
     this.writer.stop();
     this.#leaveVariants();
     this.#commit();
-    const known = this.models.some((model) => model.id === linked.model);
-    if (known) this.#setModel(linked.model);
+    const wanted = linked.model ?? byId("model").value;
+    const known = this.models.some((model) => model.id === wanted);
+    if (known) this.#setModel(wanted);
     if (linked.length) this.settings.show(linked.choice);
     this.editor.show(linked.prompt ? [unread(linked.prompt)] : [], 0);
     this.tree.add({ ...this.editor.content, how: "Opened a link", model: byId("model").value, written: null });
-    if (!known) this.notices.problem(new BackendError(`There is no model ${linked.model} here, so the text of the link was not written.`));
+    if (!known) this.notices.problem(new BackendError(`There is no model ${wanted} here, so the text of the link was not written.`));
     if (known && linked.length) this.#writeOn(this.#request(linked.prompt, linked.seed, linked.length));
     else this.read();
     return true;
@@ -274,6 +293,7 @@ class Playground {
     on("write", "click", () => this.write());
     on("model", "change", () => this.#changeModel());
     on("copy-link", "click", () => {
+      this.writer.stop();
       this.#commit();
       copyLink(this.tree.current, this.notices);
     });

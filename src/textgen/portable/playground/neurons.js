@@ -58,7 +58,7 @@ class NeuronsView {
     this.#model = model;
     this.layer.replaceChildren(...model.details.outputs.map((_, layer) => make("option", { value: String(layer) }, String(layer + 1))));
     this.layer.value = String(model.details.outputs.length - 1);
-    this.find.hidden = !(this.backend.canFindPassages && model.details.has_text);
+    this.find.hidden = !model.details.has_text;
     this.#show(0);
   }
 
@@ -133,9 +133,8 @@ class NeuronsView {
     }
   }
 
-  #passage({ text, tokens, values }) {
-    const pieces = tokens ?? [...text];
-    const spans = pieces.map((piece, index) => make("span", { className: tintOf("neuron", null, values[index]) }, piece));
+  #passage({ tokens, values }) {
+    const spans = tokens.map((piece, index) => make("span", { className: tintOf("neuron", null, values[index]) }, piece));
     return make("p", { className: "passage" }, ...spans);
   }
 }

@@ -3,9 +3,6 @@
 /** The shortest time in milliseconds between two calls of `onTokens`. */
 const TIME_BETWEEN_TOKENS = 50;
 
-/** The most unknown tokens that a notice lists. */
-const MOST_SHOWN = 10;
-
 /** The strongest units that `states` lists. */
 const MOST_UNITS = 12;
 
@@ -21,8 +18,6 @@ class OfflineBackend {
    * @param {string} weights its weights, in base64.
    */
   constructor(content, weights) {
-    this.canFindPassages = false;
-    this.canFindCopies = false;
     this.#content = content;
     this.#vocabulary = new Vocabulary(content.vocabulary);
     this.#spacing = content.after_white_space === null ? null : new Spacing(this.#vocabulary.tokens, content.after_white_space);
@@ -38,9 +33,9 @@ class OfflineBackend {
   /**
    * Writes a text. Without a prompt, it starts as after a blank line.
    *
-   * @param {object} request as in backend.js. `repetitionPenalty`, and `stop`, the texts before which the text ends, may be missing.
-   * @returns {Promise<{finishReason: string, seed: number, notice: string | null}>} why the text ended, `length` or `stop`; its seed; and what
-   *     a reader should know about the prompt.
+   * @param {any} request as in backend.js; and with `repetitionPenalty`, and `stop`, the texts before which the text ends, if need be.
+   * @param {{signal?: AbortSignal, onTokens?: (tokens: import("./backend.js").Token[]) => void}} [how]
+   * @returns {Promise<{finishReason: string, seed: number}>} why the text ended, `length` or `stop`; and its seed.
    */
   async write(request, { signal, onTokens } = {}) {
     const prompt = this.#vocabulary.readPrompt(request.prompt);
@@ -77,13 +72,14 @@ class OfflineBackend {
     await reading.run(step, signal, deliver);
     written.push(...ending.finish());
     if (written.length) onTokens?.(written);
-    return { finishReason: ending.isReached ? "stop" : "length", seed, notice: noticeOf(prompt.unknown) };
+    return { finishReason: ending.isReached ? "stop" : "length", seed };
   }
 
   /**
    * Scores a text, as `TextGenerator.score` does in Python: it is not respelled, and unknown tokens are read as [UNK].
    *
-   * @returns {Promise<object>} as in backend.js.
+   * @param {{text: string, top?: number, next?: number}} request
+   * @param {{signal?: AbortSignal}} [how]
    */
   async score({ text, top = 5, next = 0 }, { signal } = {}) {
     const tokens = this.#vocabulary.splitText(text);
@@ -110,12 +106,19 @@ class OfflineBackend {
     });
     return {
       bitsPerCharacter: characters ? nats / Math.LN2 / characters : null,
-      tokens: scored.length || !text ? scored : [{ text, nats: null, rank: null, top: [] }],
+      tokens: scored,
+      unknown: tokens.filter(({ id }) => id === UNKNOWN_ID).map(({ text: piece }) => piece),
       next: await this.#next(text, ids, next, signal),
     };
   }
 
-  /** Returns the values of a unit behind each token of a text or, without a unit, those of the strongest units behind the text. */
+  /**
+   * Returns the values of a unit behind each token of a text or, without a unit, those of the strongest units behind the text.
+   *
+   * @param {{text: string, layer: number, unit?: number}} request
+   * @param {{signal?: AbortSignal}} [how]
+   * @returns {Promise<{values?: number[], strongest?: [number, number][]}>}
+   */
   async states({ text, layer, unit }, { signal } = {}) {
     const ids = this.#vocabulary.splitText(text).map(({ id }) => id);
     const output = this.#network.output(layer);
@@ -219,12 +222,4 @@ function choiceOf({ temperature, topK, topP, minP, repetitionPenalty }, ids) {
     repetitionPenalty: repetitionPenalty ?? 1,
     recent: ids.slice(-PENALISED_TOKENS),
   };
-}
-
-/** Returns what a reader should know about tokens of the prompt that were skipped; null if there are none. */
-function noticeOf(unknown) {
-  if (unknown.length === 0) return null;
-  const shown = unknown.slice(0, MOST_SHOWN).map((token) => `“${visible(token)}”`);
-  const more = unknown.length > MOST_SHOWN ? ` and ${unknown.length - MOST_SHOWN} more` : "";
-  return `The model does not know ${shown.join(", ")}${more}, and has skipped ${unknown.length === 1 ? "it" : "them"}.`;
 }

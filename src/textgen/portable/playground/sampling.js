@@ -13,13 +13,13 @@ const PENALISED_TOKENS = 64;
  *
  * @param {Float64Array} logprobs the log-probabilities of the tokens under the model, in nats; -Infinity forbids a token. They need not be
  *     normalised, and at least one is finite. They are not changed.
- * @param {object} settings
- * @param {number} settings.temperature at 0, the likeliest token has the probability 1.
- * @param {number|null} settings.topK the number of tokens to keep; null keeps all.
- * @param {number} settings.topP the total probability of the tokens to keep; 1 keeps all.
- * @param {number} settings.minP the least probability of the tokens to keep, as a fraction of the likeliest token's; 0 keeps all.
- * @param {number} settings.repetitionPenalty the factor for the log-probabilities of recent tokens; 1 changes nothing.
- * @param {Iterable<number>} settings.recent the indexes in `logprobs` of the last tokens, at most PENALISED_TOKENS.
+ * @param {object} [settings]
+ * @param {number} [settings.temperature] at 0, the likeliest token has the probability 1.
+ * @param {number | null} [settings.topK] the number of tokens to keep; null keeps all.
+ * @param {number} [settings.topP] the total probability of the tokens to keep; 1 keeps all.
+ * @param {number} [settings.minP] the least probability of the tokens to keep, as a fraction of the likeliest token's; 0 keeps all.
+ * @param {number} [settings.repetitionPenalty] the factor for the log-probabilities of recent tokens; 1 changes nothing.
+ * @param {Iterable<number>} [settings.recent] the indexes in `logprobs` of the last tokens, at most PENALISED_TOKENS.
  * @returns {Float64Array} the probabilities, 0 for a token that is never drawn.
  */
 function chosenDistribution(

@@ -4,8 +4,6 @@ const TOKEN_NAME = "textgen-token";
 const CONNECTION_LOST = "The connection was lost before the text was finished. Press Write to continue.";
 
 class ServerBackend {
-  canFindCopies = true;
-  canFindPassages = true;
   #asked = null;
 
   async models() {
@@ -14,10 +12,9 @@ class ServerBackend {
   }
 
   async write({ model, prompt, length, seed, temperature, topK, topP, minP, alternatives }, { signal, onTokens }) {
-    const choice = { temperature, top_p: topP, min_p: minP };
+    const choice = { temperature, top_k: topK ?? undefined, top_p: topP, min_p: minP };
     // A character that the model does not know is no reason not to write.
     const body = { model, prompt, max_tokens: length, seed, ...choice, oov: "skip", logprobs: alternatives, stream: true };
-    if (topK !== null) body.top_k = topK;
     const response = await this.#send("POST", "/v1/completions", body, signal);
     let finishReason = null;
     let used = seed;
@@ -36,7 +33,7 @@ class ServerBackend {
 
   async score({ model, text, top, next }, { signal }) {
     const answer = await this.#json("POST", "/v1/score", { model, text, top, next }, signal);
-    return { bitsPerCharacter: answer.bits_per_character, tokens: cut(text, answer.tokens), next: answer.next };
+    return { bitsPerCharacter: answer.bits_per_character, tokens: answer.tokens, unknown: unknownOf(answer), next: answer.next };
   }
 
   async states(request, { signal }) {
@@ -59,9 +56,9 @@ class ServerBackend {
   async #send(method, path, body, signal) {
     for (;;) {
       const token = sessionStorage.getItem(TOKEN_NAME);
-      const headers = {};
-      if (body !== undefined) headers["Content-Type"] = "application/json";
-      if (token !== null) headers.Authorization = `Bearer ${token}`;
+      const headers = new Headers();
+      if (body !== undefined) headers.set("Content-Type", "application/json");
+      if (token !== null) headers.set("Authorization", `Bearer ${token}`);
       let response;
       try {
         response = await fetch(path, { method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -104,7 +101,7 @@ class ServerBackend {
 /**
  * Reads server-sent events until `[DONE]`.
  *
- * @param {ReadableStream<Uint8Array>} stream
+ * @param {ReadableStream<BufferSource>} stream
  */
 async function* events(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
@@ -137,19 +134,10 @@ function tokensOf(logprobs) {
   });
 }
 
-/**
- * Cuts the text at the tokens' offsets, because a model may read some characters as others.
- *
- * @returns {import("./backend.js").Token[]} tokens whose texts are the text
- */
-function cut(text, tokens) {
-  const characters = [...text];
-  return tokens.map(({ offset, nats, rank, top }, index) => ({
-    text: characters.slice(index === 0 ? 0 : offset, tokens[index + 1]?.offset ?? characters.length).join(""),
-    nats,
-    rank,
-    top,
-  }));
+/** @returns {string[]} the tokens that the model does not know: those without a rank, of which the first token of a text never has one */
+function unknownOf({ tokens, unknown_share: share }) {
+  const unknown = tokens.filter(({ rank }) => rank === null).map(({ text }) => text);
+  return Math.round(share * tokens.length) < unknown.length ? unknown.slice(1) : unknown;
 }
 
 startPlayground(new ServerBackend());

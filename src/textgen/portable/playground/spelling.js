@@ -73,8 +73,8 @@ function respellPiece(piece, vocabulary, opens) {
 function spellingsOf(piece, vocabulary, opens) {
   if (isSpace(piece)) return [piece.replace(SPACES_IN_LINE, " ")];
   if (Object.hasOwn(DASHES, piece)) return DASHES[piece];
-  for (const [quotes, pairs] of [[SINGLE, SINGLE_QUOTES], [DOUBLE, DOUBLE_QUOTES]]) {
-    if (!quotes.includes(piece)) continue;
+  const pairs = SINGLE.includes(piece) ? SINGLE_QUOTES : DOUBLE.includes(piece) ? DOUBLE_QUOTES : null;
+  if (pairs) {
     // A pair of which the vocabulary has both comes first: German closes with the quote that English opens with.
     const known = pairs.map((pair) => [vocabulary.unknown(pair).size, pair]).sort(([a], [b]) => a - b);
     return known.map(([, pair]) => pair[opens ? 0 : 1]);

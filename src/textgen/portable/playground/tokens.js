@@ -68,13 +68,12 @@ class Vocabulary {
    * Reads a prompt, in the spelling of the vocabulary.
    *
    * @param {string} typed the prompt.
-   * @returns {{text: string, ids: number[], unknown: string[]}} the prompt as it is read, its tokens that the model knows, and those that it
-   *     does not know, which are skipped.
+   * @returns {{text: string, ids: number[]}} the prompt as it is read, and its tokens that the model knows; all others are skipped.
    */
   readPrompt(typed) {
     const text = respell(asInFile(typed), this);
     const ids = this.#tokensOf(this.#inCase(text)).map(({ token }) => this.#ids.get(token));
-    return { text, ids: ids.filter((id) => id !== undefined), unknown: [...this.unknown(text)] };
+    return { text, ids: ids.filter((id) => id !== undefined) };
   }
 
   /**

@@ -31,7 +31,7 @@ function textOf(version) {
 function endOf(version, most) {
   let end = "";
   for (let index = version.tokens.length - 1; index >= 0 && end.length < most; index -= 1) end = version.tokens[index].text + end;
-  return end.slice(-most);
+  return [...end].slice(-most).join("");
 }
 
 class TextTree {

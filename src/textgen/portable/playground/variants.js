@@ -43,6 +43,7 @@ class VariantsView {
     });
     this.section.replaceChildren(make("div", { className: "columns" }, ...cards), none);
     this.section.hidden = false;
+    this.section.scrollIntoView({ block: "nearest" });
     return this.columns;
   }
 

@@ -11,7 +11,8 @@ class Writer {
   constructor(backend, notices) {
     this.backend = backend;
     this.notices = notices;
-    byId("stop").addEventListener("click", () => this.stop());
+    // The second click of a double click on Write falls on Stop, which has taken its place.
+    byId("stop").addEventListener("click", ({ detail }) => detail < 2 && this.stop());
   }
 
   /** @type {{abort: AbortController, flush: () => void, onEnd: (well: boolean) => void} | null} */
@@ -58,10 +59,8 @@ class Writer {
       return this.backend.write(request, { signal, onTokens });
     };
     try {
-      const ended = await Promise.all(requests.map(one));
+      await Promise.all(requests.map(one));
       this.#end(running, true);
-      const { notice } = ended.find((each) => each.notice) ?? {};
-      if (notice) this.notices.problem(new BackendError(notice));
     } catch (error) {
       this.#end(running, false);
       this.notices.problem(error);
