@@ -571,8 +571,9 @@ def test_the_page_asks_for_a_token_once(browser, models):
     with running(make_app(models, Access.of("127.0.0.1", [], [], ["secret"]))) as served:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{served.port}/")
-        for token in ("wrong", "secret"):
+        for token, refused in (("wrong", False), ("secret", True)):
             page.wait_for_selector("#token-dialog[open]")
+            assert ("did not accept" in page.text_content("#token-note")) == refused
             page.fill("#token", token)
             page.click("#token-dialog button")
         page.wait_for_selector("#bars li")

@@ -139,7 +139,7 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     path = shown(request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
-        message = f"{path} does not take {request.method}; use {allowed}"
+        message = f"{path} does not accept {request.method}; use {allowed}"
     else:
-        message = f"there is no {path}; check the path"
+        message = f"there is no path {path}; check its spelling"
     return answer_error(RequestError(error.status_code, message, headers=error.headers))

@@ -195,7 +195,7 @@ class Worker:
                 pass
         except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
             self._abandon()
-            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
+            _log.exception("the texts that were being written are lost because of a bug in textgen")
 
     def _step_all(self) -> bool:
         """Steps the engine until the batch is empty, and returns whether there are texts to write then."""
@@ -237,7 +237,7 @@ class Worker:
             self._thread = None
             for texts in abandoned:
                 texts.error = RequestError(
-                    500, "the server made a mistake while it wrote this text; its log describes it"
+                    500, "the server failed because of a bug while it wrote this text; its log has the details"
                 )
                 texts.notify()
             self._engine = self._make_engine()
@@ -245,5 +245,5 @@ class Worker:
 
 def _ending() -> RequestError:
     return RequestError(
-        503, "the server is about to end; try again in a moment", headers={"Retry-After": str(_RETRY_SECONDS)}
+        503, "the server is shutting down; try again in a moment", headers={"Retry-After": str(_RETRY_SECONDS)}
     )

@@ -30,7 +30,7 @@ class DistributionView {
     this.list.replaceChildren(...next.slice(0, DRAWN).map(({ text }, place) => this.#bar(text, before[place], after[place], widest)));
     const left = after.reduce((sum, share) => sum + (share > 0 ? 1 : 0), 0);
     const all = left === next.length ? "" : ` of ${next.length}`;
-    this.note.textContent = `Thin: the model. Thick: with these settings, which leave ${counted(left, "token")}${all}.`;
+    this.note.textContent = `Thin bars: the model itself. Thick bars: with these settings, which leave ${counted(left, "token")}${all}.`;
   }
 
   #bar(text, before, after, widest) {

@@ -17,7 +17,7 @@ const SLIDERS = [
   {
     name: "topK",
     label: "Top-k",
-    help: "Keep this many of the likeliest.",
+    help: "Keep only this many of the likeliest tokens.",
     min: 0,
     max: TOP_K.length - 1,
     value: (position) => TOP_K[position],
@@ -30,7 +30,7 @@ const SLIDERS = [
   {
     name: "topP",
     label: "Top-p",
-    help: "Keep the likeliest, up to this share in all.",
+    help: "Keep the likeliest tokens that together reach this share.",
     min: 1,
     max: 40,
     value: (position) => position / 40,
@@ -40,7 +40,7 @@ const SLIDERS = [
   {
     name: "minP",
     label: "Min-p",
-    help: "Drop all below this share of the likeliest.",
+    help: "Drop tokens below this share of the likeliest one.",
     min: 0,
     max: 40,
     value: (position) => position / 80,
@@ -86,7 +86,7 @@ class Settings {
   /** Offers the seed of a text for the next one. */
   used(seed) {
     this.#used = String(seed);
-    this.again.textContent = `Use ${seed} again`;
+    this.again.textContent = `Use seed ${seed} again`;
     this.again.hidden = this.seed.value === this.#used;
   }
 
@@ -152,7 +152,7 @@ class Settings {
         make("span", {}, String(index + 1)),
       ),
     );
-    return make("fieldset", { className: "choice" }, make("legend", {}, "Variants next to each other"), ...choices);
+    return make("fieldset", { className: "choice" }, make("legend", {}, "Variants side by side"), ...choices);
   }
 }
 
