@@ -202,6 +202,7 @@ def test_undo_in_the_field_takes_back_what_was_typed(open_page, service):
 
 def test_a_link_writes_the_same_text_again(open_page, service):
     page = open_page(service)
+    assert page.locator("#setting-temperature").get_attribute("aria-valuetext") == "0.80"
     page.fill("#setting-seed", "7")
     page.locator("#setting-temperature").fill("14")
     page.locator("#setting-topK").fill("6")
@@ -279,6 +280,7 @@ def test_variants_are_written_next_to_each_other_and_one_is_chosen(open_page, se
     assert len(set(texts)) == 3
     assert [len(each) for each in texts] == [40, 40, 40]
     assert text(page) == PROMPT
+    wait_until_read(page)
     page.get_by_role("button", name="Use this one: Variant 2").click()
     assert text(page) == PROMPT + texts[1]
     assert page.text_content("#branch-place") == "2 of 3"

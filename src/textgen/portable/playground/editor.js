@@ -49,6 +49,11 @@ class Editor {
     return this.pieces.map((piece) => piece.token);
   }
 
+  /** @returns {Pick<Version, "tokens" | "read">} the text, for a version */
+  get content() {
+    return { tokens: this.tokens, read: this.read };
+  }
+
   get isRead() {
     return this.read === this.pieces.length;
   }

@@ -108,7 +108,7 @@ class Playground {
       this.distribution.show(answer.next, this.settings.choice);
       if (!isRead) {
         this.editor.show(answer.tokens);
-        if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.#shown());
+        if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.editor.content);
       }
       drawFigure(byId("figure"), this.editor.tokens);
       if (this.#neuronsWanted) this.neurons.load(text);
@@ -143,7 +143,7 @@ class Playground {
         const count = this.editor.pieces.length - before;
         const how = made ?? `Wrote ${counted(count, "token")}`;
         if (count || made) {
-          this.tree.add({ ...this.#shown(), how, model: request.model, written: written(request, count) });
+          this.tree.add({ ...this.editor.content, how, model: request.model, written: written(request, count) });
           this.settings.used(request.seed);
           history.replaceState(null, "", hashOf(this.tree.current));
         }
@@ -157,7 +157,10 @@ class Playground {
     const columns = this.variants.open(columnsOf(request, models, this.settings.variants));
     this.#start(columns.map((column) => column.request), {
       tokens: (index, tokens) => this.variants.append(columns[index], tokens, this.editor.view),
-      end: (well) => this.notices.say(well ? "Choose one." : ""),
+      end: (well) => {
+        this.notices.say(well ? "Choose one." : "");
+        this.read();
+      },
     });
   }
 
@@ -170,7 +173,7 @@ class Playground {
   /** Keeps all columns as branches, and shows the chosen one. */
   #use(chosen) {
     this.writer.stop();
-    const { tokens: before, read } = this.#shown();
+    const { tokens: before, read } = this.editor.content;
     let current = null;
     for (const column of this.variants.columns) {
       const { title, request, tokens } = column;
@@ -204,13 +207,7 @@ class Playground {
   /** Adds what a person has typed to the tree. */
   #commit() {
     if (this.editor.text === textOf(this.tree.current)) return;
-    this.tree.add({ ...this.#shown(), how: "Edited", model: byId("model").value, written: null });
-  }
-
-  /** Returns the text in the field, for a version. */
-  #shown() {
-    const { tokens, read } = this.editor;
-    return { tokens, read };
+    this.tree.add({ ...this.editor.content, how: "Edited", model: byId("model").value, written: null });
   }
 
   #edited() {
@@ -265,7 +262,7 @@ class Playground {
     if (known) this.#setModel(linked.model);
     if (linked.length) this.settings.show(linked.choice);
     this.editor.show(linked.prompt ? [unread(linked.prompt)] : [], 0);
-    this.tree.add({ ...this.#shown(), how: "Opened a link", model: byId("model").value, written: null });
+    this.tree.add({ ...this.editor.content, how: "Opened a link", model: byId("model").value, written: null });
     if (!known) this.notices.problem(new BackendError(`There is no model ${linked.model} here, so the link's text was not written.`));
     if (known && linked.length) this.#writeOn(this.#request(linked.prompt, linked.seed, linked.length));
     else this.read();

@@ -49,6 +49,9 @@ const SLIDERS = [
   },
 ];
 
+/** The temperature at first, which is that of `textgen-sample`. */
+const USUAL_TEMPERATURE = 0.8;
+
 const MOST_VARIANTS = 4;
 const MOST_SEED = 2 ** 32;
 
@@ -57,7 +60,7 @@ class Settings {
   constructor(onChange) {
     this.onChange = onChange;
     /** @type {import("./backend.js").Choice} */
-    this.choice = { ...PLAIN_CHOICE };
+    this.choice = { ...PLAIN_CHOICE, temperature: USUAL_TEMPERATURE };
     this.#sliders = new Map();
     this.length = this.#number("length", "Length", 1, 4000, "tokens");
     this.seed = this.#number("seed", "Seed", 0, MOST_SEED - 1, "");
