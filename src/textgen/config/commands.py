@@ -136,7 +136,7 @@ class ExportCommand(Settings):
         group="file",
         choices=("html", "keras", "litert", "onnx"),
         required=True,
-        help="Write an .html file (a page to write with the model, for any browser), a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
+        help="Write an .html file (the playground with the model inside it, for any browser), a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
     )
     output: str | None = option(
         None,

@@ -30,7 +30,7 @@ const SLIDERS = [
   {
     name: "topP",
     label: "Top-p",
-    help: "Keep the likeliest tokens that together reach this share.",
+    help: "Keep the likeliest tokens up to this total share.",
     min: 1,
     max: 40,
     value: (position) => position / 40,
