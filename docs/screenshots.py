@@ -1,21 +1,26 @@
-"""Writes the pictures of the playground in docs/pictures/: three widths, each light and dark, with a text of the base model.
+"""Writes the pictures of docs/serving.md to docs/pictures/, with texts of the base model.
 
-Run it as `make pictures`. It needs Chromium.
+They show the served playground in three widths, each light and dark, the exported page, and the page's example of a client, which is
+run. Run this as `make pictures`. It needs Chromium.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from rich.console import Console
+from rich.text import Text
 
 PICTURES = Path(__file__).with_name("pictures")
 SIZES = {360: 740, 768: 1024, 1440: 820}
@@ -30,6 +35,11 @@ TEXT = {
 }
 """What the page writes, as in its links."""
 
+USUAL_ADDRESS = "http://127.0.0.1:8000"
+
+COLUMNS = 76
+"""The width of the terminal."""
+
 POINTED_AT = 54
 """The token whose alternatives are shown."""
 
@@ -40,12 +50,14 @@ def serve() -> Iterator[str]:
     command = [sys.executable, "-m", "textgen", "serve", "base", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:  # noqa: S603 - our own command
         assert server.stderr is not None  # noqa: S101 - it is a pipe
-        for line in server.stderr:
-            if found := re.search(r"http://[\d.:]+", line):
-                yield found[0]
-                break
-        server.send_signal(signal.SIGTERM)
-        server.stderr.read()
+        try:
+            for line in server.stderr:
+                if found := re.search(r"http://[\d.:]+", line):
+                    yield found[0]
+                    break
+        finally:
+            server.send_signal(signal.SIGTERM)
+            server.stderr.read()
 
 
 def write(page: Page, address: str) -> None:
@@ -62,6 +74,41 @@ def write(page: Page, address: str) -> None:
     page.evaluate(
         "document.getElementById('card').getBoundingClientRect().bottom > innerHeight - 70 && scrollBy(0, 200)"
     )
+
+
+def take_exported(browser: Browser) -> None:
+    """Takes a picture of an exported page, opened from a disk without a network."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "captain.html"
+        command = ["export", "base", "--format", "html", "--output", str(file)]
+        subprocess.run([sys.executable, "-m", "textgen", *command], check=True, capture_output=True)  # noqa: S603 - our own command
+        context = browser.new_context(
+            viewport={"width": 1440, "height": SIZES[1440]}, color_scheme="light", reduced_motion="reduce", offline=True
+        )
+        page = context.new_page()
+        page.goto(f"{file.as_uri()}#{urlencode(TEXT)}")
+        page.wait_for_selector("#figure:not(:empty)", timeout=120_000)
+        page.wait_for_selector("#write", state="visible")
+        page.get_by_label("Rank").check()
+        page.locator(".about").scroll_into_view_if_needed()
+        page.screenshot(path=PICTURES / "exported-1440-light.png")
+        context.close()
+
+
+def run_client(address: str) -> None:
+    """Runs the client of docs/serving.md, and draws a terminal with what it prints."""
+    [program] = re.findall(
+        r"```python\n(.*?)```", PICTURES.with_name("serving.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    program = program.replace(USUAL_ADDRESS, address)
+    command = [sys.executable, "-c", program]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own program
+    terminal = Console(record=True, width=COLUMNS, file=io.StringIO())
+    terminal.print(Text(f"$ python client.py\n{printed}$"))
+    picture = terminal.export_svg(title="client.py")
+    # The fonts of the picture would be loaded from another website.
+    picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+    (PICTURES / "openai-client.svg").write_text(picture, encoding="utf-8")
 
 
 def take(browser: Browser, address: str, width: int, scheme: str) -> None:
@@ -85,6 +132,8 @@ def main() -> None:
         for width in SIZES:
             for scheme in ("light", "dark"):
                 take(browser, address, width, scheme)
+        take_exported(browser)
+        run_client(address)
         browser.close()
 
 

@@ -166,7 +166,8 @@ def test_only_commands_write_flags():
         "cloud_names.py",
         "vertex.py",
         "cloud_run.py",
-    }  # the last writes a command line
+        "access.py",
+    }  # cloud_run.py writes a command line, and access.py tells clients which flag their server needs
     library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]
     assert len(library) > 80
     texts = [text for path in library for text in written_texts(ast.parse(path.read_text(encoding="utf-8")))]

@@ -203,6 +203,7 @@ def test_undo_in_the_field_takes_back_what_was_typed(open_page, service):
 
 def test_a_link_writes_the_same_text_again(open_page, service):
     page = open_page(service)
+    assert page.locator("#setting-temperature").get_attribute("aria-valuetext") == "0.80"
     page.fill("#setting-seed", "7")
     page.locator("#setting-temperature").fill("14")
     page.locator("#setting-topK").fill("6")
@@ -687,8 +688,9 @@ def test_the_page_asks_for_a_token_once(browser, models):
     with running(make_app(models, Access.of("127.0.0.1", [], [], ["secret"]))) as served:
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{served.port}/")
-        for token in ("wrong", "secret"):
+        for token, refused in (("wrong", False), ("secret", True)):
             page.wait_for_selector("#token-dialog[open]")
+            assert ("did not accept" in page.text_content("#token-note")) == refused
             page.fill("#token", token)
             page.click("#token-dialog button")
         page.wait_for_selector("#bars li")

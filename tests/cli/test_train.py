@@ -191,12 +191,13 @@ def test_json_is_one_line_on_standard_output(trained):
 
 
 def test_training_ends_with_the_next_commands(trained):
-    """The last two lines are commands that work as printed: to sample from the job and to show its curves."""
-    sampling, curves = trained.stderr.splitlines()[-2:]
+    """The last three lines are commands that work as printed: to sample from the job, to serve it, and to show its curves."""
+    sampling, serving, curves = trained.stderr.splitlines()[-3:]
     assert sampling.endswith(f"textgen-sample jobs/{trained.job.name}")
+    assert serving.endswith(f"textgen serve jobs/{trained.job.name}")
     assert curves.endswith(f"tensorboard --logdir logs/{trained.job.name}")
     subprocess.run(sampling, shell=True, check=True, capture_output=True, cwd=trained.place)  # noqa: S602 - as typed
-    assert shutil.which(shlex.split(curves)[0])
+    assert all(shutil.which(shlex.split(command)[0]) for command in (serving, curves))
 
 
 @pytest.mark.usefixtures("no_training")

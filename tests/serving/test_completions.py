@@ -1,6 +1,8 @@
 import json
 import math
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import openai
@@ -14,6 +16,8 @@ from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import TextGenerator
 from textgen.planning import ModelShape
 from textgen.serving import streaming
+
+ROOT = Path(__file__).resolve().parents[2]
 
 LONG = {"max_tokens": 300, "temperature": 1, "seed": 5}
 
@@ -319,3 +323,13 @@ def test_tokens_that_share_an_event(served):
     assert sum(len(event["choices"][0]["text"]) for event in found) == 4000
     assert len(found) <= 20 * (time.monotonic() - began) + 2
     assert len(found) < 4000
+
+
+def test_the_client_in_the_docs_prints_a_text(serve, capsys):
+    """The program in docs/serving.md runs as it is printed, on another port."""
+    [program] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "serving.md").read_text(), re.DOTALL)
+    served = serve(ROOT / "data" / "base.safetensors")
+    usual = "http://127.0.0.1:8000/"
+    assert usual in program
+    exec(program.replace(usual, f"http://127.0.0.1:{served.service.port}/"), {})  # noqa: S102 - our own program
+    assert re.fullmatch(r"The captain.{20,200}\n", capsys.readouterr().out)

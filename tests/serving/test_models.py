@@ -105,7 +105,7 @@ def test_a_model_that_is_trained_further(serve, place, random_model, caplog):
     new = served.complete(prompt="ab", max_tokens=4000, seed=1)
     assert new.choices[0].text != old.choices[0].text
     assert text + "".join(event.choices[0].text for event in stream) == old.choices[0].text
-    assert caplog.messages == [f"The model {place.name} has changed, and is used as it is now"]
+    assert caplog.messages == [f"The model {place.name} has changed and was loaded again"]
 
 
 def test_a_damaged_model_file(serve, place, random_model, caplog):
@@ -126,7 +126,9 @@ def test_a_damaged_model_file(serve, place, random_model, caplog):
     for _ in range(3):
         assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
     [warning] = caplog.messages
-    assert warning.startswith(f"the model {place.name} has changed, and is used as it was before: cannot use {file}")
+    assert warning.startswith(
+        f"the model {place.name} has changed but cannot be loaded, so its earlier version stays in use: cannot use {file}"
+    )
     file.unlink()
     assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
     file.write_bytes(whole)

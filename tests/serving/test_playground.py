@@ -113,4 +113,4 @@ def test_a_text_that_is_not_at_hand(serve, job, random_model, path, fields):
     for refused in (ask(serve(random_model()), path, **fields), ask(served, path, **fields)):
         assert (refused.status, refused.error["code"]) == (404, "no_training_text")
         assert b"secret" not in refused.body
-        assert "is not at hand" in refused.error["message"]
+        assert "does not have the training text" in refused.error["message"]

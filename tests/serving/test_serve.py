@@ -178,7 +178,7 @@ def test_a_port_in_use_is_69(job, capsys):
         code, line = refused(capsys, "tiny", "--port", str(port))
     assert code == 69
     assert line == (
-        f"port {port} of 127.0.0.1 is already in use; end the program that uses it, or choose another one with --port"
+        f"port {port} of 127.0.0.1 is already in use; stop the program that uses it, or choose another port with --port"
     )
 
 
@@ -187,7 +187,7 @@ def test_a_forbidden_port_is_77(job, capsys):
     """A port that the user may not use ends the command with 77."""
     code, line = refused(capsys, "tiny", "--port", "1")
     assert code == 77
-    assert line.startswith("port 1 of 127.0.0.1 may not be used")
+    assert line.startswith("you may not use port 1 of 127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,10 @@ def test_a_service_for_others_should_need_a_token(job, start):
     """On an address that others can reach, a missing --token_file is a warning; so is one that other users can read."""
     everywhere = ("tiny", "--host", "0.0.0.0")  # noqa: S104
     warning, line = start(*everywhere).lines
-    assert warning == "warning: anyone who can reach 0.0.0.0 can use this service; --token_file FILE asks for a token\n"
+    assert (
+        warning
+        == "warning: anyone who can reach 0.0.0.0 can use this service; require a token with --token_file FILE\n"
+    )
     assert line.startswith("Serving tiny at http://0.0.0.0:")
     tokens = Path("tokens.txt")
     tokens.write_text("secret\n")
@@ -265,4 +268,4 @@ def test_a_service_for_others_should_need_a_token(job, start):
     assert guarded.service.ask("GET", "/v1/models", Authorization="Bearer secret").status == 200
     tokens.chmod(0o644)
     warning, _ = start("tiny", "--token_file", tokens).lines
-    assert warning == "warning: other users of this machine can read tokens.txt; chmod 600 makes it yours alone\n"
+    assert warning == "warning: other users of this machine can read tokens.txt; run chmod 600 on it\n"

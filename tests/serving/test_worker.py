@@ -161,7 +161,7 @@ def test_a_failure_of_the_engine(served, gate, monkeypatch, caplog, error):
     with monkeypatch.context() as patch:
         patch.setattr(BatchEngine, "_arrange", fail)
         gate.set()
-        with pytest.raises(openai.APIError, match="made a mistake"):
+        with pytest.raises(openai.APIError, match="because of a bug"):
             list(stream)
         asking.join(HANG_SECONDS)
     assert answers == [500]
@@ -194,13 +194,13 @@ def test_pings(served, gate, monkeypatch):
 
 
 def test_draining(served, gate):
-    """A server that is about to end writes the texts that it has, and refuses others."""
+    """A server that is shutting down writes the texts that it has, and refuses others."""
     gate.clear()
     stream = served.complete(prompt="a", max_tokens=1000, stream=True)
     worker = next(iter(served.models)).worker
     wait_until(lambda: worker.rows == 1)
     served.models.drain()
-    with pytest.raises(openai.InternalServerError, match="about to end"):
+    with pytest.raises(openai.InternalServerError, match="shutting down"):
         served.complete(prompt="a")
     gate.set()
     assert sum(len(event.choices[0].text) for event in stream) == 1000
@@ -213,7 +213,7 @@ def test_closing(served, gate):
     worker = next(iter(served.models)).worker
     wait_until(lambda: worker.rows == 1)
     served.models.close()
-    with pytest.raises(openai.APIError, match="about to end"):
+    with pytest.raises(openai.APIError, match="shutting down"):
         list(stream)
 
 

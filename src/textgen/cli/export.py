@@ -33,8 +33,8 @@ def make_parser() -> Parser:
         PROGRAM,
         f"{PROGRAM} [JOB] --format html|keras|litert|onnx [--output PATH] [--force]",
         "Export a trained model to a file that runs without textgen.\n\n"
-        "An .html file is a page to write with the model in any browser, without a network. Every other file is for\n"
-        "a program: it computes one step, from a token id and the states to the logits of the next token and the\n"
+        "An .html file is the playground with the model inside it, for any browser. Every other file is for a\n"
+        "program: it computes one step, from a token id and the states to the logits of the next token and the\n"
         "next states, and the vocabulary is in a second file next to it. Each file is checked after it is written,\n"
         "and rejected if it is not the model. The paths of the files are printed on standard output, one per line.",
         f"example:\n  {PROGRAM} story-384-states-1-layers-384-embed --format onnx\n\n"

@@ -85,7 +85,7 @@ COMMANDS = Commands(
     {
         "train": Command("textgen.cli.train", "Train a model on text (textgen-train)."),
         "sample": Command("textgen.cli.sample", "Generate text with a trained model (textgen-sample)."),
-        "serve": Command("textgen.cli.serve", "Serve trained models over HTTP, with a page to play with."),
+        "serve": Command("textgen.cli.serve", "Serve trained models over HTTP: a playground and an API."),
         "export": Command("textgen.cli.export", "Export a trained model to another runtime."),
         "jobs": Command("textgen.cli.jobs", "List jobs with their state, score and size."),
         "inspect": Command("textgen.cli.inspect", "Verify the files of a job, and print what they contain."),

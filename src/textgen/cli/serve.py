@@ -36,12 +36,12 @@ def make_parser() -> Parser:
     parser = Parser(
         PROGRAM,
         f"{PROGRAM} [JOB ...] [--port N] [FLAGS]",
-        "Serve trained models over HTTP: a page to play with, OpenAI's completions, scores, and the predictions\n"
-        "of Vertex AI. A model that is trained further is loaded again. Ctrl-C ends the service at once; SIGTERM\n"
-        "ends it after the running texts, or after 30 seconds.",
+        "Serve trained models over HTTP: a playground for the browser, completions as in OpenAI's API, scores, and\n"
+        "predictions for Vertex AI. A model that is trained further is loaded again. Ctrl-C stops the service at once.\n"
+        "After SIGTERM, it finishes the texts in progress, for at most 30 seconds.",
         f"examples:\n  {PROGRAM}\n  {PROGRAM} story-384-states-1-layers-384-embed jules-120-states-4-layers-norm-word\n"
         f"  {PROGRAM} base --host 0.0.0.0 --token_file tokens.txt\n\n"
-        "docs/serving.md describes the page and the requests.",
+        "docs/serving.md describes the playground and the requests.",
     )
     parser.add_settings(ServeCommand)
     parser.add_help_and_version()
@@ -79,13 +79,13 @@ def _run(command: ServeCommand, environment: EndpointEnvironment) -> None:
         app = make_app(models, access, health_route=environment.health_route, predict_route=environment.predict_route)
         address = address_of(listening, command.host)
         if file is not None and is_readable_by_others(file):
-            console.warn(f"other users of this machine can read {file}; chmod 600 makes it yours alone")
+            console.warn(f"other users of this machine can read {file}; run chmod 600 on it")
         if file is None and environment.port is None and not is_loopback(command.host):
             console.warn(
-                f"anyone who can reach {command.host} can use this service; {named('token_file')} FILE asks for a token"
+                f"anyone who can reach {command.host} can use this service; require a token with {named('token_file')} FILE"
             )
         names = ", ".join(model.name for model in models)
-        advice = "; Ctrl-C ends it" if console.is_terminal else ""
+        advice = "; stop it with Ctrl-C" if console.is_terminal else ""
         serve(app, listening, lambda: console.say(f"Serving {names} at {address}{advice}"))
 
 

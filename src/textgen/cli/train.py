@@ -87,4 +87,5 @@ def _train(arguments: Sequence[str]) -> None:
 def _show_next_steps(console: Console, trained: Trained) -> None:
     console.say("Next:")
     console.say(f"  {typed('textgen-sample')} {typed_path(trained.job)}")
+    console.say(f"  {typed('textgen')} serve {typed_path(trained.job)}")
     console.say(f"  {typed('tensorboard')} --logdir {typed_path(trained.summaries)}")

@@ -136,7 +136,7 @@ class ExportCommand(Settings):
         group="file",
         choices=("html", "keras", "litert", "onnx"),
         required=True,
-        help="Write an .html file (a page to write with the model, for any browser), a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
+        help="Write an .html file (the playground with the model inside it, for any browser), a .keras file (Keras 3, any backend), a .tflite file (LiteRT, for phones and small devices) or an .onnx file (ONNX Runtime and others).",
     )
     output: str | None = option(
         None,
@@ -167,7 +167,7 @@ class ServeCommand(Settings):
         "127.0.0.1",
         group="address",
         metavar="ADDRESS",
-        help="Listen on this address of the machine. The default can be reached from this machine alone; 0.0.0.0 can be reached from others.",
+        help="Listen on this address. With the default, only this machine can connect; with 0.0.0.0, other machines can too.",
     )
     port: int = option(
         8000,
@@ -175,20 +175,20 @@ class ServeCommand(Settings):
         kind=int,
         least=0,
         most=65535,
-        help="Listen on this port. 0 is any free port, which is printed.",
+        help="Listen on this port. 0 chooses a free port and prints it.",
     )
     token_file: str | None = option(
         None,
         group="access",
         metavar="FILE",
-        help="Answer only requests that send one of the tokens of this file, one per line, as Authorization: Bearer TOKEN. Set it if others can reach the address.",
+        help="Require one of the tokens in this file, one per line, as Authorization: Bearer TOKEN. Set it if other machines can connect.",
     )
     allow_host: tuple[str, ...] = option(
         (),
         group="access",
         repeatable=True,
         metavar="NAME",
-        help="Answer requests to this host name too, for example that of a proxy. localhost and the address itself are always allowed. Repeat the flag for several names.",
+        help="Answer requests to this host name too, such as that of a proxy; localhost and the address itself are always allowed. Repeat the flag for several names.",
     )
     cors: tuple[str, ...] = option(
         (),

@@ -151,5 +151,5 @@ def _content(model: ModelFile, name: str) -> dict[str, Any]:
 def _about(model: ModelFile, name: str) -> str:
     """Returns a line about a model."""
     bits = details_of(model, has_text=False)["bits_per_character"]
-    score = "" if bits is None else f", and needs {bits:.2f} bits per character of text that it has not read"
-    return f"The model {name} has {model.shape.describe()}{score}. It is inside this page, which works without a network. Made with textgen."
+    score = "" if bits is None else f" On text that it was not trained on, it needs {bits:.2f} bits per character."
+    return f"The model {name} ({model.shape.describe()}) is inside this page, which works offline and sends nothing.{score} Made with textgen."

@@ -78,10 +78,10 @@ class Access:
         host = _host(headers.get("host", ""))
         if host in self.hosts or (self.any_address and _is_address(host)):
             return
-        given = shown(headers["host"]) if "host" in headers else "no Host header"
+        given = shown(headers["host"]) if "host" in headers else "none"
         raise RequestError(
             HTTPStatus.FORBIDDEN,
-            f"the server may not be reached as {given}; start it with --allow_host NAME to allow a name",
+            f"the Host header must be a name that this server allows, got {given}; start the server with --allow_host NAME to allow another",
             code="host_not_allowed",
         )
 
@@ -101,7 +101,7 @@ class Access:
                 return
         raise RequestError(
             HTTPStatus.FORBIDDEN,
-            f"the website {shown(origin)} may not use this server; start it with --cors ORIGIN to allow a website",
+            f"the website {shown(origin)} may not use this server; start the server with --cors ORIGIN to allow it",
             code="origin_not_allowed",
         )
 
@@ -119,7 +119,7 @@ class Access:
         if scheme.lower() != "bearer" or not any(matches):
             raise RequestError(
                 HTTPStatus.UNAUTHORIZED,
-                "the server needs a token; send one as the header Authorization: Bearer TOKEN",
+                "this server needs an access token; send the header Authorization: Bearer TOKEN",
                 code="invalid_api_key",
                 headers={"WWW-Authenticate": "Bearer"},
             )

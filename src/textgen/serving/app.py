@@ -49,7 +49,7 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is about to end, and what
+        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is shutting down, and what
         the playground shares.
     """
     health_routes = {"/healthz", health_route}
@@ -136,7 +136,7 @@ async def _answer_refusal(request: Request, error: Exception) -> Response:
     path = shown(request.url.path)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
-        message = f"{path} does not take {request.method}; use {allowed}"
+        message = f"{path} does not accept {request.method}; use {allowed}"
     else:
-        message = f"there is no {path}; check the path"
+        message = f"there is no path {path}; check its spelling"
     return answer_error(RequestError(error.status_code, message, headers=error.headers))

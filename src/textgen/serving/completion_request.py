@@ -93,7 +93,7 @@ def check(fields: CompletionRequest) -> None:
         if getattr(fields, name):
             raise RequestError(
                 400,
-                f"{name} must be 0, got {shown(getattr(fields, name))}; repetition_penalty makes recent tokens less likely",
+                f"{name} must be 0, got {shown(getattr(fields, name))}; use repetition_penalty to make recent tokens less likely",
                 param=name,
             )
     if fields.suffix:

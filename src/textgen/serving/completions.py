@@ -248,5 +248,7 @@ def _open_copies(served: ServedModel) -> CopyIndex:
         with suppress(TextgenError):
             return served.text.copies
     raise RequestError(
-        400, f"max_copy needs the training text of {served.name}, which is not at hand; leave it out", param="max_copy"
+        400,
+        f"max_copy needs the training text of {served.name}, which the server does not have; leave max_copy out",
+        param="max_copy",
     )

@@ -43,7 +43,7 @@ class RequestError(Exception):
 
 def server_ends() -> RequestError:
     """Returns the error for a request that arrives, or still runs, when the server ends."""
-    return RequestError(503, "the server is about to end; try again in a moment", headers={"Retry-After": "2"})
+    return RequestError(503, "the server is shutting down; try again in a moment", headers={"Retry-After": "2"})
 
 
 def as_request_error(error: Exception) -> RequestError:
@@ -58,8 +58,8 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, UnavailableError | MemoryError):
         return RequestError(503, "the server cannot answer this now; try again later", headers={"Retry-After": "10"})
     if isinstance(error, TextgenError):
-        return RequestError(500, "the server cannot use a file that it needs; its log says which")
-    return RequestError(500, "the server made a mistake; its log describes it")
+        return RequestError(500, "the server cannot use a file that it needs; its log names the file")
+    return RequestError(500, "the server failed because of a bug; its log has the details")
 
 
 def error_object(error: RequestError) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Answers:
         except ClientDisconnect:
             return
         except Exception as error:
-            _log.exception("a request failed because of a mistake in textgen")
+            _log.exception("a request failed because of a bug in textgen")
             if status:
                 raise  # the answer has begun, so the connection must break
             await answer_error(as_request_error(error))(scope, receive, send_with_headers)

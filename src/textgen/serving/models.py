@@ -159,10 +159,14 @@ class _Kept:
     def _load_again(self) -> None:
         try:
             newer = self._load()
-            _log.info("The model %s has changed, and is used as it is now", self._name)
+            _log.info("The model %s has changed and was loaded again", self._name)
             self.current = newer
         except TextgenError as error:
-            _log.warning("the model %s has changed, and is used as it was before: %s", self._name, one_line(error))
+            _log.warning(
+                "the model %s has changed but cannot be loaded, so its earlier version stays in use: %s",
+                self._name,
+                one_line(error),
+            )
         finally:
             self._lock.release()
 

@@ -193,7 +193,7 @@ def _not_at_hand(model: ServedModel, reason: TextgenError | None = None) -> Requ
         _log.warning("the training text of %s cannot be used: %s", model.name, one_line(reason))
     return RequestError(
         404,
-        f"the training text of {model.name} is not at hand; name another model, or serve its job where the text is",
+        f"the server does not have the training text of {model.name}; name another model, or serve the job where its text is",
         param="model",
         code="no_training_text",
     )

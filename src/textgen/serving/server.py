@@ -182,8 +182,8 @@ def _describe(error: OSError | UnicodeError, host: str, port: int) -> TextgenErr
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         return UnavailableError(
-            f"port {port} of {host} is already in use; end the program that uses it, or choose another one with {named('port')}"
+            f"port {port} of {host} is already in use; stop the program that uses it, or choose another port with {named('port')}"
         )
     if number in {errno.EACCES, errno.EPERM}:
-        return AccessError(f"port {port} of {host} may not be used; choose one above 1023 with {named('port')}")
+        return AccessError(f"you may not use port {port} of {host}; choose a port above 1023 with {named('port')}")
     return UsageError(f"{named('host')} must be a name or an address of this machine, got {host}")

@@ -128,7 +128,7 @@ class Worker:
             rows: their number.
 
         Raises:
-            RequestError: with 503 if the queue is too long, or the server is about to end.
+            RequestError: with 503 if the queue is too long, or the server is shutting down.
         """
         with self._lock:
             if self._is_ending:
@@ -151,7 +151,7 @@ class Worker:
             rows: the rows, each with its sample, to which the row adds its pieces.
 
         Raises:
-            RequestError: with 503 if the server is about to end.
+            RequestError: with 503 if the server is shutting down.
         """
         texts.rows = dict(rows)
         new = [row for row in texts.rows if row.finish_reason is None]
@@ -203,7 +203,7 @@ class Worker:
                 pass
         except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
             self._abandon()
-            _log.exception("the texts that were being written are lost, because of a mistake in textgen")
+            _log.exception("the texts that were being written are lost because of a bug in textgen")
 
     def _step_all(self) -> bool:
         """Steps the engine until the batch is empty, and returns whether there are texts to write then."""
@@ -249,7 +249,7 @@ class Worker:
             self._thread = None
             for texts in abandoned:
                 texts.error = RequestError(
-                    500, "the server made a mistake while it wrote this text; its log describes it"
+                    500, "the server failed because of a bug while it wrote this text; its log has the details"
                 )
                 texts.notify()
             self._engine = self._make_engine()

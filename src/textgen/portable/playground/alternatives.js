@@ -1,4 +1,4 @@
-/** The card below a token: what else the model had in mind in its place, and a click that writes on from there. */
+/** The card below a token: what else the model might have written in its place; a click on an alternative continues from there. */
 
 class AlternativesCard {
   /**
@@ -85,7 +85,7 @@ class AlternativesCard {
   #heading({ token, index }) {
     const { text, nats, rank, top } = token;
     const facts = [];
-    if (index >= this.editor.read) facts.push("reading again…");
+    if (index >= this.editor.read) facts.push("being read again…");
     else if (nats !== null) {
       facts.push(percent(Math.exp(-nats)));
       facts.push(rank > top.length ? `beyond ${top.length}` : `choice ${rank}`);

@@ -43,7 +43,7 @@ class DistributionView {
     this.list.replaceChildren(...next.slice(0, DRAWN).map(({ text }, place) => this.#bar(text, before[place], after[place], widest)));
     const left = after.reduce((sum, share) => sum + (share > 0 ? 1 : 0), 0);
     const kept = left > next.length ? `more than ${next.length} of` : left === size ? "all" : `${left} of`;
-    this.note.textContent = `Thin: the model. Thick: with these settings, which leave ${kept} ${counted(size, "token")}.`;
+    this.note.textContent = `Thin bars: the model itself. Thick bars: with these settings, which leave ${kept} ${counted(size, "token")}.`;
   }
 
   #bar(text, before, after, widest) {

@@ -282,7 +282,7 @@ class Playground {
     if (linked.length) this.settings.show(linked.choice);
     this.editor.show(linked.prompt ? [unread(linked.prompt)] : [], 0);
     this.tree.add({ ...this.editor.content, how: "Opened a link", model: byId("model").value, written: null });
-    if (!known) this.notices.problem(new BackendError(`There is no model ${wanted} here, so the text of the link was not written.`));
+    if (!known) this.notices.problem(new BackendError(`There is no model ${wanted} here, so the link's text was not written.`));
     if (known && linked.length) this.#writeOn(this.#request(linked.prompt, linked.seed, linked.length));
     else this.read();
     return true;

@@ -24,7 +24,7 @@ class NeuronsView {
       return button;
     };
     byId("neurons").append(
-      make("p", { className: "note" }, "After each token, each unit of the network has a value from −1 to +1. Some follow what you can recognise."),
+      make("p", { className: "note" }, "After each token, each unit of the network has a value from −1 to +1. Some units follow something that you can recognise."),
       make(
         "div",
         { className: "unit" },

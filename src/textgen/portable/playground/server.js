@@ -69,7 +69,7 @@ class ServerBackend {
       if (response.ok) return response;
       if (response.status === 401) {
         // Another request may have asked for the token meanwhile.
-        if (token === sessionStorage.getItem(TOKEN_NAME)) await this.#ask();
+        if (token === sessionStorage.getItem(TOKEN_NAME)) await this.#ask(token !== null);
         continue;
       }
       const answer = await response.json().catch(() => null);
@@ -77,8 +77,8 @@ class ServerBackend {
     }
   }
 
-  /** Asks for the token; requests that wait for it share one dialog. */
-  #ask() {
+  /** Asks for the token, perhaps because the last one was refused; requests that wait for it share one dialog. */
+  #ask(wasRefused) {
     this.#asked ??= new Promise((resolve) => {
       const dialog = byId("token-dialog");
       dialog.addEventListener("cancel", (event) => event.preventDefault());
@@ -92,6 +92,8 @@ class ServerBackend {
         },
         { once: true },
       );
+      const refused = wasRefused ? "The server did not accept this token. Check it, and try again. " : "";
+      byId("token-note").textContent = `${refused}The page keeps the token until you close this tab.`;
       dialog.showModal();
     });
     return this.#asked;

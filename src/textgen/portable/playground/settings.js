@@ -17,7 +17,7 @@ const SLIDERS = [
   {
     name: "topK",
     label: "Top-k",
-    help: "Keep this many of the likeliest.",
+    help: "Keep only this many of the likeliest tokens.",
     min: 0,
     max: TOP_K.length - 1,
     value: (position) => TOP_K[position],
@@ -30,7 +30,7 @@ const SLIDERS = [
   {
     name: "topP",
     label: "Top-p",
-    help: "Keep the likeliest, up to this share in all.",
+    help: "Keep the likeliest tokens up to this total share.",
     min: 1,
     max: 40,
     value: (position) => position / 40,
@@ -40,7 +40,7 @@ const SLIDERS = [
   {
     name: "minP",
     label: "Min-p",
-    help: "Drop all below this share of the likeliest.",
+    help: "Drop tokens below this share of the likeliest one.",
     min: 0,
     max: 40,
     value: (position) => position / 80,
@@ -48,6 +48,9 @@ const SLIDERS = [
     shown: (value) => (value > 0 ? percent(value) : "off"),
   },
 ];
+
+/** The temperature at first, which is that of `textgen-sample`. */
+const USUAL_TEMPERATURE = 0.8;
 
 const MOST_VARIANTS = 4;
 const MOST_SEED = 2 ** 32;
@@ -57,7 +60,7 @@ class Settings {
   constructor(onChange) {
     this.onChange = onChange;
     /** @type {import("./backend.js").Choice} */
-    this.choice = { ...PLAIN_CHOICE };
+    this.choice = { ...PLAIN_CHOICE, temperature: USUAL_TEMPERATURE };
     this.#sliders = new Map();
     this.length = this.#number("length", "Length", 1, 4000, "tokens");
     this.seed = this.#number("seed", "Seed", 0, MOST_SEED - 1, "");
@@ -86,7 +89,7 @@ class Settings {
   /** Offers the seed of a text for the next one. */
   used(seed) {
     this.#used = String(seed);
-    this.again.textContent = `Use ${seed} again`;
+    this.again.textContent = `Use seed ${seed} again`;
     this.again.hidden = this.seed.value === this.#used;
   }
 
@@ -152,7 +155,7 @@ class Settings {
         make("span", {}, String(index + 1)),
       ),
     );
-    return make("fieldset", { className: "choice" }, make("legend", {}, "Variants next to each other"), ...choices);
+    return make("fieldset", { className: "choice" }, make("legend", {}, "Variants side by side"), ...choices);
   }
 }
 
