@@ -30,7 +30,7 @@ def test_names(place, tmp_path, random_model):
     assert [model.name for model in models] == [place.name, f"{place.name}-2", f"{place.name}-3", "mine"]
     assert models.find() is models.find(place.name)
     assert models.find("mine").generator.model.sha256 != models.find().generator.model.sha256
-    with pytest.raises(RequestError, match="there is no model 'min'; did you mean mine"):
+    with pytest.raises(RequestError, match="there is no model 'min'; GET /v1/models lists all; did you mean mine"):
         models.find("min")
 
 

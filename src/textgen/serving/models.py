@@ -108,7 +108,7 @@ class Models:
         if name not in self._models:
             raise RequestError(
                 404,
-                f"there is no model {shown(name)}{nearest(name, names)}; GET /v1/models lists them",
+                f"there is no model {shown(name)}; GET /v1/models lists all{nearest(name, names)}",
                 param="model",
                 code="model_not_found",
             )
