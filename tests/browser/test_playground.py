@@ -374,6 +374,21 @@ def test_variants_are_written_next_to_each_other_and_one_is_chosen(open_page, se
     assert text(page) == PROMPT + texts[2]
 
 
+def test_the_focus_stays_where_a_button_goes_away(open_page, service):
+    """Buttons that hide themselves pass the focus on, so that the keyboard continues from there."""
+    page = open_page(service)
+    page.get_by_role("radio", name="2").check()
+    write(page, length=10)
+    page.get_by_role("button", name="None of them").press("Enter")
+    assert page.is_hidden("#variants")
+    assert page.evaluate("document.activeElement.id") == "write"
+    page.get_by_role("radio", name="1").check()
+    write(page, length=10)
+    page.get_by_role("button", name="again").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "setting-seed"
+    assert page.input_value("#setting-seed") in page.url
+
+
 def test_two_models_write_next_to_each_other(open_page, service):
     page = open_page(service)
     page.fill("#text", PROMPT)

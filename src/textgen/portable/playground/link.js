@@ -32,6 +32,11 @@ function hashOf(version) {
   return `#${parts}`;
 }
 
+/** Puts the link of a version into the address bar. */
+function showLink(version) {
+  history.replaceState(null, "", hashOf(version));
+}
+
 /**
  * @param {string} hash
  * @returns {Linked | null} what the link asks for; null if it is not such a link
@@ -65,7 +70,7 @@ function readHash(hash) {
  * @param {Notices} notices
  */
 async function copyLink(version, notices) {
-  history.replaceState(null, "", hashOf(version));
+  showLink(version);
   try {
     await navigator.clipboard.writeText(location.href);
     notices.say("Link copied.");
