@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Linked
- * @property {string | null} model null for any
+ * @property {string} model empty for any
  * @property {string} prompt
  * @property {number} length tokens to write; 0 if a person wrote the end of the text
  * @property {number} seed
@@ -50,7 +50,7 @@ function readHash(hash) {
     return parts.get(key) && value >= least && value <= most ? value : otherwise;
   };
   return {
-    model: parts.get("model"),
+    model: parts.get("model") ?? "",
     prompt: prompt.replace(/\r\n?/g, "\n"), // as the field has it
     length: Math.floor(number("length", 0, 4000)),
     seed: Math.floor(number("seed", 0, MOST_SEED - 1)),

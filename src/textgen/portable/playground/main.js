@@ -115,13 +115,13 @@ class Playground {
       const answer = await this.backend.score({ model, text, top: isRead ? 0 : 10, next: 500 }, how);
       if (text !== this.editor.text) return;
       this.distribution.show(answer.next, this.#model.details, this.settings.choice);
+      drawFigure(byId("figure"), answer.bitsPerCharacter);
       drawUnknown(byId("unknown"), answer.unknown);
       if (!isRead) {
         // White space alone can be no token.
         this.editor.show(answer.tokens.length ? answer.tokens : this.editor.tokens);
         if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.editor.content);
       }
-      drawFigure(byId("figure"), this.editor.tokens);
       if (this.#neuronsWanted) this.neurons.load(text);
       const { copies } = this.#findsCopies ? await this.backend.copies({ model, text }, how) : { copies: [] };
       if (text === this.editor.text) this.editor.setCopies(copies);
@@ -254,7 +254,7 @@ class Playground {
     this.writer.stop();
     this.#leaveVariants();
     this.#commit();
-    const wanted = linked.model ?? byId("model").value;
+    const wanted = linked.model || byId("model").value;
     const known = this.models.some((model) => model.id === wanted);
     if (known) this.#setModel(wanted);
     if (linked.length) this.settings.show(linked.choice);
