@@ -123,7 +123,7 @@ class Playground {
         if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.editor.content);
       }
       if (this.#neuronsWanted) this.neurons.load(text);
-      const { copies } = this.#findsCopies ? await this.backend.copies({ model, text }, how) : { copies: [] };
+      const { copies } = this.#findsCopies && text ? await this.backend.copies({ model, text }, how) : { copies: [] };
       if (text === this.editor.text) this.editor.setCopies(copies);
     } catch (error) {
       this.notices.problem(error);
