@@ -241,9 +241,10 @@ def test_a_link_to_a_model_that_is_not_here_says_so(open_page, service):
     assert text(page) == "Once"
 
 
-def test_a_link_may_name_nothing_but_a_text(open_page, service):
-    """A page of lessons can link to a text, whatever the model is called."""
-    page = open_page(f"{service}/#text=One%0D%0Atwo")
+@pytest.mark.parametrize("model", ["", "model=&"])
+def test_a_link_may_name_nothing_but_a_text(open_page, service, model):
+    """A page of lessons can link to a text, whatever the model is called; the link of an empty page names none either."""
+    page = open_page(f"{service}/#{model}text=One%0D%0Atwo")
     wait_until_read(page)
     assert text(page) == "One\ntwo"
     assert page.is_hidden("#problem")
@@ -375,6 +376,21 @@ def test_variants_are_written_next_to_each_other_and_one_is_chosen(open_page, se
     assert text(page) == PROMPT + texts[2]
 
 
+def test_the_focus_stays_where_a_button_goes_away(open_page, service):
+    """Buttons that hide themselves pass the focus on, so that the keyboard continues from there."""
+    page = open_page(service)
+    page.get_by_role("radio", name="2").check()
+    write(page, length=10)
+    page.get_by_role("button", name="None of them").press("Enter")
+    assert page.is_hidden("#variants")
+    assert page.evaluate("document.activeElement.id") == "write"
+    page.get_by_role("radio", name="1").check()
+    write(page, length=10)
+    page.get_by_role("button", name="again").press("Enter")
+    assert page.evaluate("document.activeElement.id") == "setting-seed"
+    assert page.input_value("#setting-seed") in page.url
+
+
 def test_two_models_write_next_to_each_other(open_page, service):
     page = open_page(service)
     page.fill("#text", PROMPT)
@@ -416,17 +432,15 @@ def test_passages_of_the_training_text_are_marked(open_page, service):
 
 
 def test_marks_of_passages_go_with_the_model_whose_text_they_are_in(open_page, service):
+    """They are gone when the text of another model is chosen, whose training text is not at hand."""
     page = open_page(service)
-    page.select_option("#model", "base")
     page.fill("#text", f"Nobody said it. {COPIED}")
-    page.locator("#tree .how", has_text="Edited").wait_for()
-    page.select_option("#model", "harbour")
-    page.fill("#text", f"Nobody said it. {COPIED} Was it so?")
     page.wait_for_selector("#backdrop .copied", state="attached")
-    page.locator("#tree .how", has_text="Edited").nth(1).wait_for()
-    page.click("#undo")
-    page.locator("#model").evaluate("select => (select.value = 'base')")
-    page.locator("#model").dispatch_event("change")
+    page.select_option("#second", "base")
+    page.fill("#setting-length", "10")
+    page.click("#write")
+    wait_until_written(page)
+    page.get_by_role("button", name="Use this one: base").click()
     page.wait_for_selector("#backdrop .copied", state="detached")
 
 

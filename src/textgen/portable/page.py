@@ -33,6 +33,7 @@ PAGE_SCRIPTS = (
     "keys.js",
     "neurons.js",
     "link.js",
+    "example.js",
     "main.js",
 )
 """The scripts of the page itself, which need no particular backend. The scripts of a backend follow, and start the page."""

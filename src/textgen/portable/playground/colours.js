@@ -71,10 +71,7 @@ function drawUnknown(place, tokens) {
   place.hidden = names.length === 0;
 }
 
-/** Writes how well the model predicts the text, the mean surprise of its characters. */
-function drawFigure(place, tokens) {
-  const scored = tokens.filter((token) => token.nats !== null);
-  const characters = scored.reduce((sum, token) => sum + [...token.text].length, 0);
-  const nats = scored.reduce((sum, token) => sum + token.nats, 0);
-  place.textContent = characters ? `${(nats / NATS_PER_BIT / characters).toFixed(2)} bits per character` : "";
+/** @param {number | null} bits how well the model predicts the text: the mean surprise of its characters */
+function drawFigure(place, bits) {
+  place.textContent = bits === null ? "" : `${bits.toFixed(2)} bits per character`;
 }

@@ -21,7 +21,8 @@ class DistributionView {
    */
   show(next, details, choice) {
     this.next = next;
-    this.size = details.vocabulary_size - NEVER_WRITTEN;
+    // A model that has been trained again meanwhile can have more tokens.
+    this.size = Math.max(next.length, details.vocabulary_size - NEVER_WRITTEN);
     this.draw(choice);
   }
 

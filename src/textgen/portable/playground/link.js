@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Linked
- * @property {string | null} model null for any
+ * @property {string} model empty for any
  * @property {string} prompt
  * @property {number} length tokens to write; 0 if a person wrote the end of the text
  * @property {number} seed
@@ -32,6 +32,11 @@ function hashOf(version) {
   return `#${parts}`;
 }
 
+/** Puts the link of a version into the address bar. */
+function showLink(version) {
+  history.replaceState(null, "", hashOf(version));
+}
+
 /**
  * @param {string} hash
  * @returns {Linked | null} what the link asks for; null if it is not such a link
@@ -45,7 +50,7 @@ function readHash(hash) {
     return parts.get(key) && value >= least && value <= most ? value : otherwise;
   };
   return {
-    model: parts.get("model"),
+    model: parts.get("model") ?? "",
     prompt: prompt.replace(/\r\n?/g, "\n"), // as the field has it
     length: Math.floor(number("length", 0, 4000)),
     seed: Math.floor(number("seed", 0, MOST_SEED - 1)),
@@ -65,7 +70,7 @@ function readHash(hash) {
  * @param {Notices} notices
  */
 async function copyLink(version, notices) {
-  history.replaceState(null, "", hashOf(version));
+  showLink(version);
   try {
     await navigator.clipboard.writeText(location.href);
     notices.say("Link copied.");

@@ -1,10 +1,5 @@
 /** Puts the page together: what happens when someone types, writes, stops, chooses an alternative, or walks the tree. */
 
-const EXAMPLE = "It was a dark and stormy night, and the captain said";
-
-/** Above this many bits per character, a model writes other texts than English prose. */
-const MOST_BITS_OF_EXAMPLE = 2.5;
-
 /** @param {import("./backend.js").Backend} backend */
 async function startPlayground(backend) {
   await new Playground(backend).start();
@@ -24,7 +19,10 @@ class Playground {
     this.distribution = new DistributionView();
     this.variants = new VariantsView(
       (column) => this.#use(column),
-      () => this.#leaveVariants(),
+      () => {
+        this.#leaveVariants();
+        byId("write").focus();
+      },
     );
     this.neurons = new NeuronsView(backend, {
       values: (values) => this.editor.setValues(values),
@@ -56,7 +54,11 @@ class Playground {
     this.#setModel(this.models[0].id);
     byId("write").disabled = false;
     if (this.#openLink()) return;
-    await this.#showExample();
+    const suits = await suitsExample(this.backend, this.models[0].id, this.reading.signal);
+    if (suits && !this.editor.text) {
+      this.editor.show([unread(EXAMPLE)], 0);
+      this.#commit("Example");
+    }
     this.read();
   }
 
@@ -113,15 +115,15 @@ class Playground {
       const answer = await this.backend.score({ model, text, top: isRead ? 0 : 10, next: 500 }, how);
       if (text !== this.editor.text) return;
       this.distribution.show(answer.next, this.#model.details, this.settings.choice);
+      drawFigure(byId("figure"), answer.bitsPerCharacter);
       drawUnknown(byId("unknown"), answer.unknown);
       if (!isRead) {
         // White space alone can be no token.
         this.editor.show(answer.tokens.length ? answer.tokens : this.editor.tokens);
         if (text === textOf(this.tree.current)) Object.assign(this.tree.current, this.editor.content);
       }
-      drawFigure(byId("figure"), this.editor.tokens);
       if (this.#neuronsWanted) this.neurons.load(text);
-      const { copies } = this.#findsCopies ? await this.backend.copies({ model, text }, how) : { copies: [] };
+      const { copies } = this.#findsCopies && text ? await this.backend.copies({ model, text }, how) : { copies: [] };
       if (text === this.editor.text) this.editor.setCopies(copies);
     } catch (error) {
       this.notices.problem(error);
@@ -155,7 +157,7 @@ class Playground {
         if (count || made) {
           this.tree.add({ ...this.editor.content, how, model: request.model, written: written(request, count) });
           this.settings.used(request.seed);
-          history.replaceState(null, "", hashOf(this.tree.current));
+          showLink(this.tree.current);
         }
         this.notices.say(well ? `${how}.` : "");
         this.read();
@@ -183,27 +185,12 @@ class Playground {
   /** Keeps all columns as branches, and shows the chosen one. */
   #use(chosen) {
     this.writer.stop();
-    const { tokens: before, read } = this.editor.content;
-    let current = null;
-    for (const column of this.variants.columns) {
-      const { title, request, tokens } = column;
-      const version = this.tree.add(
-        {
-          tokens: [...before, ...tokens],
-          // The tokens before are as the model reads them that is chosen here.
-          read: read === before.length && request.model === byId("model").value ? before.length + tokens.length : 0,
-          how: title,
-          model: request.model,
-          written: written(request, tokens.length),
-        },
-        { move: false },
-      );
-      if (column === chosen) current = version;
-    }
+    const added = this.variants.versions(this.editor.content, byId("model").value).map((made) => this.tree.add(made, { move: false }));
+    const current = added[this.variants.columns.indexOf(chosen)];
     this.variants.close();
     this.settings.used(chosen.request.seed);
     this.move(() => current);
-    history.replaceState(null, "", hashOf(current));
+    showLink(current);
     this.editor.focusEnd();
     this.editor.showEnd();
   }
@@ -261,22 +248,13 @@ class Playground {
     drawLegend(byId("legend"), this.editor.view, this.#findsCopies);
   }
 
-  /** Fills the empty page with a text whose colours show what the page is for, if the model writes such texts. */
-  async #showExample() {
-    const request = { model: this.models[0].id, text: EXAMPLE, top: 0, next: 0 };
-    const score = await this.backend.score(request, { signal: this.reading.signal }).catch(() => null);
-    if (this.editor.text || score?.unknown.length !== 0 || score.bitsPerCharacter > MOST_BITS_OF_EXAMPLE) return;
-    this.editor.show([unread(EXAMPLE)], 0);
-    this.#commit("Example");
-  }
-
   #openLink() {
     const linked = readHash(location.hash);
     if (!linked || !this.#model) return false;
     this.writer.stop();
     this.#leaveVariants();
     this.#commit();
-    const wanted = linked.model ?? byId("model").value;
+    const wanted = linked.model || byId("model").value;
     const known = this.models.some((model) => model.id === wanted);
     if (known) this.#setModel(wanted);
     if (linked.length) this.settings.show(linked.choice);

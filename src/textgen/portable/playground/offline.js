@@ -1,8 +1,5 @@
 /** The backend of the page without a server: the model inside the page, in plain JavaScript. */
 
-/** The shortest time in milliseconds between two calls of `onTokens`. */
-const TIME_BETWEEN_TOKENS = 50;
-
 /** The strongest units that `states` lists. */
 const MOST_UNITS = 12;
 
@@ -46,12 +43,9 @@ class OfflineBackend {
     const ending = new Ending([request.stop ?? []].flat());
     const reading = this.#readings.start(prefix);
     let written = [];
-    let lastTime = -Infinity;
     const deliver = () => {
-      if (!written.length || performance.now() < lastTime + TIME_BETWEEN_TOKENS) return;
-      onTokens?.(written);
+      if (written.length) onTokens?.(written);
       written = [];
-      lastTime = performance.now();
     };
     let left = request.length;
     const step = () => {
@@ -71,7 +65,7 @@ class OfflineBackend {
     };
     await reading.run(step, signal, deliver);
     written.push(...ending.finish());
-    if (written.length) onTokens?.(written);
+    deliver();
     return { finishReason: ending.isReached ? "stop" : "length", seed };
   }
 

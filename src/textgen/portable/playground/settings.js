@@ -62,13 +62,13 @@ class Settings {
     /** @type {import("./backend.js").Choice} */
     this.choice = { ...PLAIN_CHOICE, temperature: USUAL_TEMPERATURE };
     this.#sliders = new Map();
-    this.length = this.#number("length", "Length", 1, 4000, "tokens");
-    this.seed = this.#number("seed", "Seed", 0, MOST_SEED - 1, "");
-    this.seed.placeholder = "new each time";
+    this.length = this.#number("length", 1, 4000, "tokens");
+    this.seed = this.#number("seed", 0, MOST_SEED - 1, "new each time");
     this.again = make("button", { type: "button", className: "quiet", hidden: true });
     this.again.addEventListener("click", () => {
       this.seed.value = this.#used;
       this.again.hidden = true;
+      this.seed.focus();
     });
     byId("settings").append(
       ...SLIDERS.map((slider) => this.#slider(slider)),
@@ -138,7 +138,7 @@ class Settings {
     );
   }
 
-  #number(name, label, min, max, placeholder) {
+  #number(name, min, max, placeholder) {
     return make("input", { type: "number", id: `setting-${name}`, inputMode: "numeric", min, max, step: 1, placeholder });
   }
 

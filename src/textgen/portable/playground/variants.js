@@ -66,6 +66,21 @@ class VariantsView {
     }
   }
 
+  /**
+   * @param {Pick<Version, "tokens" | "read">} content the text that the columns continue
+   * @param {string} model the one that has read it
+   * @returns {Pick<Version, "tokens" | "read" | "how" | "model" | "written">[]} a version for each column
+   */
+  versions({ tokens: before, read }, model) {
+    return this.columns.map(({ title, request, tokens }) => ({
+      tokens: [...before, ...tokens],
+      read: read === before.length && request.model === model ? before.length + tokens.length : 0,
+      how: title,
+      model: request.model,
+      written: written(request, tokens.length),
+    }));
+  }
+
   close() {
     this.columns = [];
     this.section.replaceChildren();

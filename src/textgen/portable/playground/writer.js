@@ -12,7 +12,7 @@ class Writer {
     this.backend = backend;
     this.notices = notices;
     // The second click of a double click on Write falls on Stop, which has taken its place.
-    byId("stop").addEventListener("click", ({ detail }) => detail < 2 && this.stop());
+    byId("stop").addEventListener("click", ({ detail }) => detail !== 2 && this.stop());
   }
 
   /** @type {{abort: AbortController, flush: () => void, onEnd: (well: boolean) => void} | null} */
