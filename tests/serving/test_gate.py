@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import socket
 import threading
@@ -219,6 +220,26 @@ def test_a_connection_whose_client_does_not_read_is_closed(monkeypatch, is_strea
         while service.server.server_state.connections:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_too_many_connections_are_one_line_in_the_log(start, caplog, monkeypatch):
+    """If no more files can be opened, that is logged once, and clients that wait are answered as soon as it is over."""
+    accept, tried = socket.socket.accept, threading.Semaphore(0)
+
+    def fail(listening):
+        tried.release()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    service = start()
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        for _ in range(100):
+            assert tried.acquire(timeout=HANG_SECONDS)
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    assert len(caplog.messages) == 1
+    assert "too many files and connections are open" in caplog.text
 
 
 def test_many_silent_connections_do_not_matter(service):
