@@ -165,7 +165,8 @@ class Server(uvicorn.Server):
             )
 
     def _give_up(self) -> None:
-        for each in (self._state.models, self._state.threads, self._state.passage_finder.threads):
+        state = self._state
+        for each in (state.models, state.threads, state.short_threads, state.passage_finder.threads):
             each.close()
 
     async def on_tick(self, counter: int) -> bool:
