@@ -80,6 +80,16 @@ def test_a_huge_body_is_refused_before_it_is_sent(service):
     assert service.send(HEAD + b"Content-Length: 1000000000000\r\n\r\n").startswith(b"HTTP/1.1 413")
 
 
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_a_body_with_two_lengths_is_refused(service, method):
+    """A body with a Content-Length that is also chunked, in which a second request may hide, ends the connection with 400."""
+    head = HEAD.replace(b"POST /echo", method + b" /healthz").replace(b"Connection: close\r\n", b"")
+    body = chunked(b"{}") + b"0\r\n\r\n"
+    found = service.send(head + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + body + head + b"\r\n")
+    assert found.startswith(b"HTTP/1.1 400")
+    assert found.count(b"HTTP/1.1") == 1
+
+
 @pytest.mark.parametrize("sent", [b"", b"{"])
 def test_a_slow_body_gets_408(start, sent):
     """A body that does not arrive in time gets 408, and the connection is closed."""
