@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import json
 import socket
 import threading
@@ -77,6 +78,16 @@ def test_a_body_over_the_limit_gets_413(service):
 def test_a_huge_body_is_refused_before_it_is_sent(service):
     """A Content-Length over the limit is refused at once, before the client sends the body."""
     assert service.send(HEAD + b"Content-Length: 1000000000000\r\n\r\n").startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_a_body_with_two_lengths_is_refused(service, method):
+    """A body with a Content-Length that is also chunked, in which a second request may hide, ends the connection with 400."""
+    head = HEAD.replace(b"POST /echo", method + b" /healthz").replace(b"Connection: close\r\n", b"")
+    body = chunked(b"{}") + b"0\r\n\r\n"
+    found = service.send(head + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + body + head + b"\r\n")
+    assert found.startswith(b"HTTP/1.1 400")
+    assert found.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize("sent", [b"", b"{"])
@@ -219,6 +230,26 @@ def test_a_connection_whose_client_does_not_read_is_closed(monkeypatch, is_strea
         while service.server.server_state.connections:
             assert time.monotonic() < end
             time.sleep(0.01)
+
+
+def test_too_many_connections_are_one_line_in_the_log(start, caplog, monkeypatch):
+    """If no more files can be opened, that is logged once, and clients that wait are answered as soon as it is over."""
+    accept, tried = socket.socket.accept, threading.Semaphore(0)
+
+    def fail(listening):
+        tried.release()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    service = start()
+    monkeypatch.setattr(socket.socket, "accept", fail)
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        for _ in range(100):
+            assert tried.acquire(timeout=HANG_SECONDS)
+        monkeypatch.setattr(socket.socket, "accept", accept)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    assert len(caplog.messages) == 1
+    assert "too many files and connections are open" in caplog.text
 
 
 def test_many_silent_connections_do_not_matter(service):

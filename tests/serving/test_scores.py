@@ -1,13 +1,15 @@
 import json
 import math
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.serving.running import HANG_SECONDS
 from tests.serving.test_worker import wait_until
 from textgen.generation import TextGenerator
 from textgen.serving import scores
-from textgen.serving.threads import MOST
+from textgen.serving.threads import AT_ONCE, LONG, MOST
 
 
 def ask(served, **fields):
@@ -130,3 +132,26 @@ def test_many_requests_at_once(serve, random_model):
             assert math.isclose(json.loads(answer.body)["bits_per_character"], expected, abs_tol=1e-4)
     assert sum(answer.status == 200 for answer in answers) >= MOST // 2
     assert ask(served, text=text).status == 200
+
+
+def test_a_short_text_need_not_wait_for_long_ones(served, monkeypatch):
+    """While as many long texts are read or wait as may, a further one is refused, and a short one is scored at once."""
+    go_on, began, read = threading.Event(), threading.Semaphore(0), TextGenerator.score
+
+    def wait_and_read(generator, text, **options):
+        if len(text) > LONG:
+            began.release()
+            assert go_on.wait(HANG_SECONDS)
+        return read(generator, text, **options)
+
+    monkeypatch.setattr(TextGenerator, "score", wait_and_read)
+    long = "a" * (LONG + 1)
+    with ThreadPoolExecutor(MOST) as pool:
+        answers = [pool.submit(ask, served, text=long) for _ in range(MOST)]
+        for _ in range(AT_ONCE):
+            assert began.acquire(timeout=HANG_SECONDS)
+        wait_until(lambda: len(served.service.server.config.app.state.threads._results) == MOST)
+        assert ask(served, text=long).status == 503
+        assert ask(served, text=long[:LONG]).status == 200
+        go_on.set()
+        assert {answer.result().status for answer in answers} == {200}

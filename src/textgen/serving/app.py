@@ -49,8 +49,8 @@ def make_app(
         body_seconds: the time in which the body of a request must arrive.
 
     Returns:
-        The application. Its `state` has `models`, `metrics`, `threads`, `is_draining`, whether the server is shutting down, and what
-        the playground shares.
+        The application. Its `state` has `models`, `metrics`, `threads`, `short_threads`, `is_draining`, whether the server is shutting
+        down, and what the playground shares.
     """
     health_routes = {"/healthz", health_route}
     routes = [  # those that can be chosen come first, so that they win over others of the same path
@@ -101,6 +101,7 @@ def make_app(
     app.state.models = models
     app.state.metrics = figures
     app.state.threads = Threads()
+    app.state.short_threads = Threads()
     app.state.is_draining = False
     app.state.passage_finder = playground.PassageFinder()
     return app

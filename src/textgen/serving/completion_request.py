@@ -16,6 +16,7 @@ from textgen.formatting import one_line, shown
 from textgen.generation import TextGenerator
 from textgen.generation.prompt import Prompt
 from textgen.serving.failures import RequestError
+from textgen.serving.threads import LONG
 
 MOST_TOKENS = 4096
 """The most tokens of a text."""
@@ -25,9 +26,6 @@ MOST_TEXTS = 128
 
 _MOST_SCORED = 2 * MOST_TOKENS
 """The most tokens of all texts of a request with log-probabilities, which take a hundred times the memory of the text."""
-
-_LONG = 2000
-"""The characters or tokens of prompts that take long to read: a thread can be too busy with them to start other texts."""
 
 _MOST_STOPS = 4
 _MOST_BANS = 32
@@ -80,7 +78,7 @@ class CompletionRequest(Struct, forbid_unknown_fields=True, kw_only=True):
 def is_long(fields: CompletionRequest) -> bool:
     """Returns whether it takes long to start the texts: the prompts are long, or the training text may have to be read."""
     prompts = fields.prompt if isinstance(fields.prompt, list) else [fields.prompt or ""]
-    return sum(1 if isinstance(part, int) else len(part) for part in prompts) > _LONG or fields.max_copy is not None
+    return sum(1 if isinstance(part, int) else len(part) for part in prompts) > LONG or fields.max_copy is not None
 
 
 def check(fields: CompletionRequest) -> None:

@@ -115,6 +115,12 @@ class Gate:
         self._access.check_origin(headers)
         if scope["path"] not in self._open_paths or scope["method"] not in _READING:
             self._access.check_token(headers)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            raise RequestError(  # a proxy may find another end of the body (RFC 9112, section 6.1)
+                HTTPStatus.BAD_REQUEST,
+                "the headers Content-Length and Transfer-Encoding cannot be combined; leave one out",
+                headers={"Connection": "close"},
+            )
         if scope["method"] != "POST":
             return
         given = headers.get("content-type", "")

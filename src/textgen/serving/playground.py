@@ -22,7 +22,7 @@ from textgen.formatting import one_line
 from textgen.generation.text_tokens import split_text
 from textgen.serving import body
 from textgen.serving.failures import RequestError
-from textgen.serving.threads import Threads
+from textgen.serving.threads import Threads, threads_for
 
 if TYPE_CHECKING:
     from textgen.evaluation.training_text import TrainingText
@@ -97,7 +97,7 @@ async def answer_states(request: Request) -> Response:
             return JSONResponse({"strongest": [[unit, round(value, _DIGITS)] for unit, value in strongest]})
         return JSONResponse({"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())})
 
-    return await _threads(request).run_for(request, read)
+    return await threads_for(request, len(fields.text)).run_for(request, read)
 
 
 async def answer_passages(request: Request) -> Response:
@@ -146,7 +146,7 @@ async def answer_copies(request: Request) -> Response:
         found = find_copies(split_text(fields.text, model.generator.model.vocabulary), copies)
         return JSONResponse({"copies": [{"start": start, "end": end} for start, end in found]})
 
-    return await _threads(request).run_for(request, find)
+    return await threads_for(request, len(fields.text)).run_for(request, find)
 
 
 class PassageFinder:
@@ -174,11 +174,6 @@ class PassageFinder:
             except TextgenError as error:
                 raise _not_at_hand(model, error) from error
         return of_model[layer]
-
-
-def _threads(request: Request) -> Threads:
-    threads: Threads = request.app.state.threads
-    return threads
 
 
 def _text_of(model: ServedModel) -> TrainingText:

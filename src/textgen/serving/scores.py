@@ -12,12 +12,12 @@ from starlette.responses import Response, StreamingResponse
 
 from textgen.serving import body
 from textgen.serving.failures import RequestError
+from textgen.serving.threads import threads_for
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from textgen.generation.scored_text import Alternative, ScoredText, ScoredToken
-    from textgen.serving.threads import Threads
 
 _JSON = "application/json"
 
@@ -62,8 +62,7 @@ async def answer(request: Request) -> Response:
         beginning, rest = _take(_to_json(model.name, scored), _LARGE)
         return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
 
-    threads: Threads = request.app.state.threads
-    return await threads.run_for(request, score)
+    return await threads_for(request, len(fields.text)).run_for(request, score)
 
 
 class _LargeAnswer(StreamingResponse):

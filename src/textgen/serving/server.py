@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from textgen.errors import AccessError, TextgenError, UnavailableError, UsageError, named
+
+_log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 30
 """The time that running texts have to end after SIGTERM."""
@@ -127,6 +130,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._state = app.state
         self._when_ready = when_ready
+        self._is_full = False  # it has been, once
         self._idle: dict[H11Protocol, tuple[_Progress, float]] = {}  # since when there has been no more progress
 
     @contextlib.contextmanager
@@ -136,6 +140,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts to answer."""
+        asyncio.get_running_loop().set_exception_handler(self._note_failure)
         await super().startup(sockets)
         self._when_ready()
 
@@ -145,8 +150,23 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         close.cancel()
 
+    def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Logs a failure outside of any request.
+
+        While the process may open no more files, asyncio fails to accept a connection thousands of times a second.
+        """
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in {errno.EMFILE, errno.ENFILE}:
+            loop.default_exception_handler(context)
+        elif not self._is_full:
+            self._is_full = True
+            _log.warning(
+                "too many files and connections are open, so that further clients wait; allow more with ulimit -n"
+            )
+
     def _give_up(self) -> None:
-        for each in (self._state.models, self._state.threads, self._state.passage_finder.threads):
+        state = self._state
+        for each in (state.models, state.threads, state.short_threads, state.passage_finder.threads):
             each.close()
 
     async def on_tick(self, counter: int) -> bool:

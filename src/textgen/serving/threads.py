@@ -26,6 +26,17 @@ MOST = 32
 """The most computations that run or wait. Beyond them, requests are refused."""
 
 
+LONG = 2000
+"""The characters or tokens of a text that takes long to read. Shorter ones have threads of their own, and need not wait for it."""
+
+
+def threads_for(request: Request, length: int) -> Threads:
+    """Returns the threads for a request whose text has some number of characters."""
+    state = request.app.state
+    threads: Threads = state.threads if length > LONG else state.short_threads
+    return threads
+
+
 class Threads:
     """The threads of a server for computations that take long.
 
