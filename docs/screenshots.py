@@ -1,4 +1,4 @@
-"""Writes the pictures of the playground in docs/pictures/: three widths, each light and dark, with a text of the base model.
+"""Writes the pictures in docs/pictures/: the playground at three widths, each light and dark, and a scored text, all with the base model.
 
 Run it as `make pictures`. It needs Chromium.
 """
@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,14 @@ TEXT = {
 
 POINTED_AT = 54
 """The token whose alternatives are shown."""
+
+
+SCORED = """\
+In the morning the captain came down to the quay, and looked at the sky, and shook his head. "There will be wind," said he.
+
+The old man answered that there would be soup. He had been a cook for forty years, and was afraid of nothing but spinach.
+"""
+"""The text that `textgen score` reads."""
 
 
 @contextmanager
@@ -75,6 +84,21 @@ def take(browser: Browser, address: str, width: int, scheme: str) -> None:
     context.close()
 
 
+def take_scores(browser: Browser, width: int = 1024, height: int = 470) -> None:
+    """Takes the picture of a scored text, with the alternatives of a surprising token."""
+    with tempfile.TemporaryDirectory() as place:
+        text = Path(place, "captain.txt")
+        text.write_text(SCORED, encoding="utf-8")
+        command = [sys.executable, "-m", "textgen", "score", "base", text.name, "--top", "5", "--html", "captain.html"]
+        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+        page = context.new_page()
+        page.goto(text.with_suffix(".html").as_uri())
+        page.locator("#scored > span").nth(SCORED.index("spinach")).hover()
+        page.screenshot(path=PICTURES / f"score-{width}-light.png")
+        context.close()
+
+
 def main() -> None:
     """Takes all pictures."""
     chromium = shutil.which("chromium")
@@ -85,6 +109,7 @@ def main() -> None:
         for width in SIZES:
             for scheme in ("light", "dark"):
                 take(browser, address, width, scheme)
+        take_scores(browser)
         browser.close()
 
 
