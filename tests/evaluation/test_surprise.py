@@ -74,6 +74,15 @@ def test_the_bits_of_parts_by_hand():
     assert total(parts[:1]).bits_per_character is None
 
 
+def test_a_line_ends_at_its_line_break():
+    """White space beyond a line break belongs to another line; that inside a line, and blank lines, stay as they are."""
+    pieces = ["a", " b  c", " \t\n\n", "  ", "\n"]
+    lines = list(lines_of(Part(piece, 0, 1.0) for piece in pieces))
+    assert [(line.number, line.text) for line in lines] == [(1, "a b  c \t"), (3, "  ")]
+    lines = list(lines_of(Part(piece, 0, 1.0) for piece in ["a", " \n b", "\n"]))
+    assert [(line.number, line.text) for line in lines] == [(1, "a"), (2, " b")]
+
+
 def test_ranks():
     """Equal scores share a rank, and a score with `[UNK]` has none and comes last."""
     pairs = [

@@ -7,8 +7,7 @@ from tests.portable.test_page import Elements, source
 from textgen.errors import UsageError
 from textgen.evaluation.surprise import Part, total
 from textgen.generation.scored_text import Alternative
-from textgen.portable import score_page
-from textgen.portable.score_page import ScorePage, make_page
+from textgen.portable.score_page import ScorePage, make_page, refuse_large
 
 HOSTILE = '</script><script>alert("x")</script>\x1b\u202e&\0'
 
@@ -59,8 +58,11 @@ def test_a_score_that_is_not_comparable():
     assert "not comparable: 25% of the tokens are [UNK]" in make_page(page(unknown_share=0.25))
 
 
-def test_a_text_that_is_too_long(monkeypatch):
-    """More tokens than a browser shows are refused."""
-    monkeypatch.setattr(score_page, "MOST_TOKENS", 1)
-    with pytest.raises(UsageError, match="shows at most 1 tokens, and this text has 2"):
-        make_page(page())
+@pytest.mark.parametrize(
+    ("tokens", "top", "message"), [(100_001, 0, "100,001"), (100_000, 11, "top 11 lists 1,100,000")]
+)
+def test_a_page_that_is_too_large(tokens, top, message):
+    """More tokens or alternatives than a browser shows are refused."""
+    refuse_large(100_000, 10)
+    with pytest.raises(UsageError, match=message):
+        refuse_large(tokens, top)

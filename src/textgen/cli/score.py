@@ -98,6 +98,7 @@ def _refuse_several(command: ScoreCommand, models: int, texts: int) -> None:
 
 def _rank(places: Sequence[str], texts: Sequence[NamedText]) -> list[tuple[int | None, Pair]]:
     """Scores each text with each model, and ranks them."""
+    from textgen.console import Console
     from textgen.evaluation.fit import refuse_unscored
     from textgen.evaluation.ranking import Pair, rank
 
@@ -105,7 +106,8 @@ def _rank(places: Sequence[str], texts: Sequence[NamedText]) -> list[tuple[int |
     for model_number, place in enumerate(places):
         generator = _load(place)
         for number, text in enumerate(texts):
-            scored = generator.score(_as_training_text(generator, text.text))
+            with Console().busy(f"scoring {text.name} with {_name(place)}"):
+                scored = generator.score(_as_training_text(generator, text.text))
             refuse_unscored(scored, _name(place), text.name)
             bits, share = scored.bits_per_character or 0.0, scored.unknown_share
             pairs[number, model_number] = Pair(_name(place), text.name, bits, scored.characters, share)
@@ -122,14 +124,20 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     as_read = _as_training_text(generator, text.text)
     if as_read != text.text:
         Console().say("The text is read with one line per paragraph, as in the training text.")
+    if page is not None:
+        from textgen.portable.score_page import refuse_large
+
+        refuse_large(len(generator.model.vocabulary.split_prompt(as_read)), command.top)
     temperatures = TEMPERATURES if command.top else ()
-    scored = generator.score(as_read, top=command.top, temperatures=temperatures)
+    with Console().busy(f"scoring {text.name}"):
+        scored = generator.score(as_read, top=command.top, temperatures=temperatures)
     _check(scored, place, text.name)
     models, parts = [(_name(place), generator.model.sha256)], parts_of(scored)
     unknown_share = scored.unknown_share
     if other is not None:
         second = _load(other)
-        scored_by_second = second.score(as_read)
+        with Console().busy(f"scoring {text.name} with {_name(other)}"):
+            scored_by_second = second.score(as_read)
         _check(scored_by_second, other, text.name)
         models.append((_name(other), second.model.sha256))
         parts = common_parts(scored, scored_by_second)
@@ -196,12 +204,10 @@ def _as_training_text(generator: TextGenerator, text: str) -> str:
 def _write_page(shown: Shown, path: Path) -> None:
     """Writes the HTML page, and prints its path."""
     from textgen.console import Console, visible
-    from textgen.generation.model_place import model_name
     from textgen.portable.score_page import ScorePage, make_page
     from textgen.storage import write_atomic
 
-    names = [model_name(place) for place, _ in shown.models]
-    page = ScorePage(shown.text, names, shown.parts, shown.total, shown.unknown_share, shown.temperatures)
+    page = ScorePage(shown.text, shown.names, shown.parts, shown.total, shown.unknown_share, shown.temperatures)
     write_atomic(path, make_page(page))
     Console().say(f"Wrote {path}, {count(len(shown.parts), 'token')}")
     sys.stdout.write(visible(f"{path}\n", "\n") if sys.stdout.isatty() else f"{path}\n")

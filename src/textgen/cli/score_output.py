@@ -44,6 +44,13 @@ class Shown:
         """Whether there are two models."""
         return len(self.models) > 1
 
+    @property
+    def names(self) -> list[str]:
+        """Short names of the models, if these tell them apart."""
+        places = [place for place, _ in self.models]
+        names = list(map(model_name, places))
+        return names if len({*names}) == len(names) else places
+
     @cached_property
     def total(self) -> Total:
         """The sum of all parts."""
@@ -73,7 +80,7 @@ def write_ranking(ranked: Sequence[tuple[int | None, Pair]], *, as_json: bool) -
                 rows.append(("", "", "", "", ""))
             before = pair.text
             note = not_comparable(pair.unknown_share) if pair.unknown_share else ""
-            rows.append((str(place or "-"), f"{pair.bits_per_character:.3f}", model_name(pair.model), pair.text, note))
+            rows.append((str(place or "-"), f"{pair.bits_per_character:.3f}", pair.model, pair.text, note))
         write_table(rows)
     else:
         for _, pair in ranked:
@@ -87,7 +94,7 @@ def write_text(shown: Shown, *, as_json: bool) -> None:
     if not as_json and sys.stdout.isatty():
         from textgen.cli.tinted_text import TintedText
 
-        tinted = TintedText(shown.models)
+        tinted = TintedText(shown.names)
         written = 0
         for line in lines_of(shown.parts):
             for _ in range(written + 1, line.number):
@@ -116,7 +123,7 @@ def write_lines(shown: Shown, *, as_json: bool) -> None:
     if on_terminal:
         from textgen.cli.tinted_text import TintedText
 
-        tinted = TintedText(shown.models)
+        tinted = TintedText(shown.names)
     for line in lines_of(shown.parts):
         sums = shown.total_of(line)
         bits = shown.scores(sums)
@@ -138,7 +145,7 @@ def write_tokens(shown: Shown, *, as_json: bool) -> None:
     on_terminal = sys.stdout.isatty() and not as_json
     widths: list[int] = []
     if on_terminal:
-        names = [model_name(place) for place, _ in shown.models] if shown.compares else ["bits", "rank"]
+        names = shown.names if shown.compares else ["bits", "rank"]
         widths = [max(len(name), 6) for name in names]
         heads = "".join(f"{f'T={temperature:g}':>8}" for temperature in shown.temperatures)
         columns = "  ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
@@ -206,8 +213,8 @@ def _summary(shown: Shown) -> str:
     sums = shown.total
     characters = f"{count(sums.characters, 'character')} in {count(shown.tokens - 1, 'token')}"
     if shown.compares:
-        pairs = zip(shown.models, shown.scores(sums), strict=True)
-        scores = ", ".join(f"{model_name(place)} {_short(score)}" for (place, _), score in pairs)
+        pairs = zip(shown.names, shown.scores(sums), strict=True)
+        scores = ", ".join(f"{name} {_short(score)}" for name, score in pairs)
         return f"Bits per character: {scores}; {count(sums.characters, 'character')}"
     note = f" ({not_comparable(shown.unknown_share)})" if shown.unknown_share else ""
     return f"{_short(sums.bits_per_character)} bits per character{note}; {characters}"

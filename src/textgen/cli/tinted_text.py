@@ -14,7 +14,6 @@ from rich.text import Text
 
 from textgen.console import HARMLESS, visible
 from textgen.evaluation.surprise import Part
-from textgen.generation.model_place import model_name
 from textgen.portable.tints import SURPRISE, comparison, light_colours, tint_of
 
 _UNDERLINED = {"s6", "n0"}
@@ -24,12 +23,12 @@ class TintedText:
     """Writes lines of a text.
 
     Args:
-        models: the path or URI, and the hash, of the model and, if there is one, of the other model.
+        names: the name of the model and, if there is one, of the other model.
     """
 
-    def __init__(self, models: Sequence[tuple[str, str]]) -> None:
-        self._compares = len(models) > 1
-        self._scale = comparison(*(model_name(place) for place, _ in models)) if self._compares else SURPRISE
+    def __init__(self, names: Sequence[str]) -> None:
+        self._compares = len(names) > 1
+        self._scale = comparison(*names) if self._compares else SURPRISE
         colours = light_colours()
         self._styles = {
             tint.name: Style(color=colours["ink"], bgcolor=colours[tint.name], underline=tint.name in _UNDERLINED)

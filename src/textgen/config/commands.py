@@ -159,7 +159,7 @@ class ScoreCommand(Settings):
         group="output",
         kind=int,
         least=0,
-        most=1000,
+        most=100,
         help="List the N likeliest tokens in each place, with the probabilities of writing them at several temperatures.",
     )
     json: bool = option(

@@ -58,8 +58,11 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The line, without line breaks."""
-        return "".join(part.text for part in self.parts).strip("\n")
+        """The line, without line breaks and the white space beyond them."""
+        text = "".join(part.text for part in self.parts)
+        start = text.rfind("\n", 0, len(text) - len(text.lstrip())) + 1 if text.strip() else 0
+        end = text.find("\n", max(len(text.rstrip()), start))
+        return text[start:] if end < 0 else text[start:end]
 
 
 class Total(NamedTuple):

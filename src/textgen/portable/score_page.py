@@ -18,8 +18,8 @@ from textgen.portable.tints import SURPRISE, Tint, comparison, tint_of
 if TYPE_CHECKING:
     from textgen.evaluation.surprise import Part, Total
 
-MOST_TOKENS = 200_000
-"""The most tokens on a page: browsers become slow beyond."""
+MOST_TOKENS = 100_000
+"""The most tokens on a page, and the most alternatives to them / 10: browsers become slow beyond."""
 
 _FILES = Path(__file__).with_name("scores")
 _DIGITS = 4
@@ -46,16 +46,28 @@ class ScorePage:
     temperatures: Sequence[float]
 
 
-def make_page(page: ScorePage) -> str:
-    """Returns the HTML document.
+def refuse_large(tokens: int, top: int) -> None:
+    """Refuses a page that would be too large for a browser.
+
+    Args:
+        tokens: the number of tokens.
+        top: the number of alternatives to each.
 
     Raises:
-        UsageError: if the text is too long for a page.
+        UsageError: if it would be.
     """
-    if len(page.parts) > MOST_TOKENS:
+    if tokens > MOST_TOKENS:
         raise UsageError(
-            f"{named('html')} shows at most {MOST_TOKENS:,} tokens, and this text has {len(page.parts):,}; give a part of it"
+            f"{named('html')} shows at most {MOST_TOKENS:,} tokens, and this text has {tokens:,}; give a part of it"
         )
+    if tokens * top > 10 * MOST_TOKENS:
+        raise UsageError(
+            f"{named('html')} shows at most {10 * MOST_TOKENS:,} alternatives, and {named('top')} {top} lists {tokens * top:,}; lower it, or give a part of the text"
+        )
+
+
+def make_page(page: ScorePage) -> str:
+    """Returns the HTML document."""
     compares = len(page.models) > 1
     scale = comparison(*page.models) if compares else SURPRISE
     values = (part.more_bits if compares else part.bits for part in page.parts)
@@ -73,7 +85,7 @@ def make_page(page: ScorePage) -> str:
         parts={
             "title": html.escape(f"{title} - textgen"),
             "heading": html.escape(title),
-            "figure": html.escape(_figure(page)),
+            "figure": html.escape(visible(_figure(page))),
             "legend": "".join(map(_swatch, scale)),
             "text": spans,
             "about": html.escape(
@@ -97,7 +109,7 @@ def _figure(page: ScorePage) -> str:
 
 def _swatch(tint: Tint) -> str:
     hidden = "" if tint.label else ' aria-hidden="true"'
-    return f'<li class="swatch {tint.name}"{hidden}>{html.escape(tint.label)}</li>'
+    return f'<li class="swatch {tint.name}"{hidden}>{html.escape(visible(tint.label))}</li>'
 
 
 def _row(part: Part) -> list[Any]:
