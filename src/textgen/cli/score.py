@@ -46,7 +46,7 @@ def make_parser() -> Parser:
         "Show how surprised a model is by a text, in bits per character: the fewer, the more the text is like the\n"
         "training text. On a terminal, each token is tinted by its bits. Several models or texts are ranked, so\n"
         "that the models of several authors show who may have written a text. The first token is not predicted.",
-        f'examples:\n  {PROGRAM} my-book chapter.txt\n  {PROGRAM} base "Call me Ishmael. Some years ago"  --top 5\n'
+        f'examples:\n  {PROGRAM} my-book chapter.txt\n  {PROGRAM} base "Call me Ishmael. Some years ago" --top 5\n'
         f"  {PROGRAM} austen wells letter.txt\n  cat page.txt | {PROGRAM} my-book - --json\n\n"
         "In a pipe, each text is a line with its bits per character, characters, share of [UNK], job and text,\n"
         "separated by tabs; a line of a text has its bits per character, characters and text; a token has its\n"

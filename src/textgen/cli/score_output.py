@@ -16,7 +16,7 @@ from textgen.generation.model_place import model_name
 if TYPE_CHECKING:
     from textgen.evaluation.ranking import Pair
 
-_HEAD = ("", "bits/char", "model", "text", "")
+_HEAD = ("model", "rank", "bits/char", "text", "")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def write_ranking(ranked: Sequence[tuple[int | None, Pair]], *, as_json: bool) -
                 rows.append(("", "", "", "", ""))
             before = pair.text
             note = not_comparable(pair.unknown_share) if pair.unknown_share else ""
-            rows.append((str(place or "-"), f"{pair.bits_per_character:.3f}", pair.model, pair.text, note))
+            rows.append((pair.model, str(place or "-"), f"{pair.bits_per_character:.3f}", pair.text, note))
         write_table(rows)
     else:
         for _, pair in ranked:
@@ -151,7 +151,7 @@ def write_tokens(shown: Shown, *, as_json: bool) -> None:
         columns = "  ".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
         write_line(f"{columns}  {'token':14}{heads}".rstrip())
     for part in shown.parts:
-        bits = [part.bits] if not shown.compares else [part.bits, _other_bits(part)]
+        bits = [part.bits] if not shown.compares else [part.bits, part.other_bits]
         if as_json:
             put_json(_token_fields(shown, part, bits))
             continue
@@ -188,10 +188,6 @@ def _by_model(name: str, bits: Sequence[float | None]) -> dict[str, float | None
     return dict(zip((name, f"other_{name}"), bits, strict=False))
 
 
-def _other_bits(part: Part) -> float | None:
-    return None if part.bits is None or part.more_bits is None else part.bits - part.more_bits
-
-
 def _figures(pair: Pair) -> dict[str, Any]:
     return {
         "bits_per_character": pair.bits_per_character,
@@ -205,7 +201,7 @@ def _cell(value: float | None) -> str:
 
 
 def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{round(value, 2) + 0:.2f}"  # without a minus for a rounded 0
 
 
 def _summary(shown: Shown) -> str:

@@ -39,6 +39,11 @@ class Part(NamedTuple):
         return None if self.nats is None else self.nats / NATS_PER_BIT
 
     @property
+    def other_bits(self) -> float | None:
+        """The surprise of the other model; None without one, and for its first token."""
+        return None if self.other_nats is None else self.other_nats / NATS_PER_BIT
+
+    @property
     def more_bits(self) -> float | None:
         """How many more bits the part takes the model than the other one; None if one of them did not predict it."""
         return None if self.nats is None or self.other_nats is None else (self.nats - self.other_nats) / NATS_PER_BIT

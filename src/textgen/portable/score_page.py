@@ -115,11 +115,8 @@ def _swatch(tint: Tint) -> str:
 def _row(part: Part) -> list[Any]:
     """Returns what the script shows of a part."""
     top = [[other.text, *(float(f"{share:.{_DIGITS}g}") for share in other.probabilities)] for other in part.top]
-    other_bits = (
-        None if part.other_nats is None or part.more_bits is None or part.bits is None else part.bits - part.more_bits
-    )
-    return [_rounded(part.bits), _rounded(other_bits), part.rank, top]
+    return [_rounded(part.bits), _rounded(part.other_bits), part.rank, top]
 
 
 def _rounded(bits: float | None) -> float | None:
-    return None if bits is None else round(bits, _DIGITS)
+    return None if bits is None else round(bits, _DIGITS) + 0.0  # without a minus for a rounded 0
