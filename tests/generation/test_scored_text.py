@@ -64,11 +64,13 @@ def test_probabilities_at_temperatures(steady: Callable[..., TextGenerator], voc
     assert all(other.probabilities == () for other in list(steady(vocabulary).score("ca", top=2))[1].top)
 
 
-@pytest.mark.parametrize("temperature", [0, -1, math.inf, math.nan, "1", True])
-def test_a_wrong_temperature(steady: Callable[..., TextGenerator], vocabulary: Vocabulary, temperature: Any) -> None:
-    """A temperature that is not a number above 0 is refused."""
-    with pytest.raises(UsageError, match="temperatures must be numbers above 0"):
-        steady(vocabulary).score("ca", temperatures=[temperature])
+@pytest.mark.parametrize(
+    "temperatures", [0.8, "08", [0], [-1], [0.001], [math.inf], [math.nan], ["1"], [True], [1, None]]
+)
+def test_wrong_temperatures(steady: Callable[..., TextGenerator], vocabulary: Vocabulary, temperatures: Any) -> None:
+    """Anything but a list of numbers from 0.01 is refused."""
+    with pytest.raises(UsageError, match=r"temperatures must be a list of numbers from 0\.01, got "):
+        steady(vocabulary).score("ca", temperatures=temperatures)
 
 
 def test_the_first_piece_does_not_count(steady: Callable[..., TextGenerator]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -25,7 +24,7 @@ from textgen.generation.prompt import Prompt, prompt_ids, read_prompt, start_ids
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import find_sampler
-from textgen.generation.scored_text import ScoredText, score_text
+from textgen.generation.scored_text import ScoredText, check_temperatures, score_text
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
@@ -181,7 +180,7 @@ class TextGenerator:
             text: the text. It is not respelled, unlike a prompt: what the vocabulary lacks is read as `[UNK]`.
             top: the number of alternatives to list for each token.
             after: the number of tokens to list that may follow the text. For an empty one, they are those that may start a text.
-            temperatures: the temperatures, above 0, at which to compute the `probabilities` that the alternatives are written.
+            temperatures: the temperatures, from 0.01, at which to compute the `probabilities` that the alternatives are written.
 
         Returns:
             The tokens with their scores; its `bits_per_character` is that of the text.
@@ -197,9 +196,7 @@ class TextGenerator:
         for name, value in {"top": top, "after": after}.items():
             if type(value) is not int or value < 0:
                 raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
-        for temperature in temperatures:
-            if type(temperature) not in {int, float} or not 0 < temperature < math.inf:
-                raise UsageError(f"{named('temperatures')} must be numbers above 0, got {shown(temperature)}")
+        check_temperatures(temperatures)
         tokens = split_text(text, self._vocabulary)
         return score_text(
             self.network, tokens, start_ids(self._vocabulary), top=top, after=after, temperatures=temperatures

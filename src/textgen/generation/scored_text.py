@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from textgen.corpus import UNKNOWN_ID
+from textgen.errors import UsageError, named
+from textgen.formatting import shown
 from textgen.generation.alternatives import likeliest
 from textgen.generation.reading import score
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from textgen.generation.text_tokens import TextTokens
 
 _TOKENS_AT_ONCE = 256
+
+_COLDEST = 0.01
+"""The lowest temperature: below, float32 is too coarse for the probabilities."""
 
 
 class Alternative(NamedTuple):
@@ -120,6 +125,19 @@ class ScoredText:
         # The costs of a hostile model are so large that their rounding could give more than 1.
         return other._replace(
             probabilities=tuple(math.exp(min(-other.nats / each - total, 0)) for each, total in pairs)
+        )
+
+
+def check_temperatures(temperatures: Any) -> None:
+    """Checks the temperatures of `TextGenerator.score`.
+
+    Raises:
+        UsageError: if they are not a list of numbers from 0.01.
+    """
+    is_list = isinstance(temperatures, list | tuple)
+    if not is_list or any(type(each) not in {int, float} or not _COLDEST <= each < math.inf for each in temperatures):
+        raise UsageError(
+            f"{named('temperatures')} must be a list of numbers from {_COLDEST}, got {shown(temperatures)}"
         )
 
 
