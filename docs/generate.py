@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import export, interactive, jobs, main, sample, serve, train
+from textgen.cli import export, interactive, jobs, main, sample, score, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
     ExportCommand,
@@ -26,6 +26,7 @@ from textgen.config import (
     JobsCommand,
     SampleCommand,
     SamplingConfig,
+    ScoreCommand,
     ServeCommand,
     Setting,
     TrainCommand,
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen": main.main,
     "textgen-train": train.main,
     "textgen-sample": sample.main,
+    "textgen score": score.main,
     "textgen serve": serve.main,
     "textgen export": export.main,
     "textgen jobs": jobs.main,
@@ -197,6 +199,12 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen-sample`
 
 {_settings_table([*settings(SampleCommand), *settings(SamplingConfig)])}
+
+## Settings of `textgen score`
+
+[Scoring texts](scoring.md) shows what they do.
+
+{_settings_table(settings(ScoreCommand))}
 
 ## Settings of `textgen serve`
 

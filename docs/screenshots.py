@@ -1,4 +1,4 @@
-"""Writes the pictures of docs/serving.md to docs/pictures/, with texts of the base model.
+"""Writes the pictures of docs/serving.md and docs/scoring.md to docs/pictures/, with texts of the base model.
 
 They show the served playground in three widths, each light and dark, the exported page, and the page's example of a client, which is
 run. Run this as `make pictures`. It needs Chromium.
@@ -42,6 +42,14 @@ COLUMNS = 76
 
 POINTED_AT = 54
 """The token whose alternatives are shown."""
+
+
+SCORED = """\
+In the morning the captain came down to the quay, and looked at the sky, and shook his head. "There will be wind," said he.
+
+The old man answered that there would be soup. He had been a cook for forty years, and was afraid of nothing but spinach.
+"""
+"""The text that `textgen score` reads."""
 
 
 @contextmanager
@@ -122,6 +130,21 @@ def take(browser: Browser, address: str, width: int, scheme: str) -> None:
     context.close()
 
 
+def take_scores(browser: Browser, width: int = 1024, height: int = 470) -> None:
+    """Takes the picture of a scored text, with the alternatives of a surprising token."""
+    with tempfile.TemporaryDirectory() as place:
+        text = Path(place, "captain.txt")
+        text.write_text(SCORED, encoding="utf-8")
+        command = [sys.executable, "-m", "textgen", "score", "base", text.name, "--top", "5", "--html", "captain.html"]
+        subprocess.run(command, cwd=place, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - our own command
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+        page = context.new_page()
+        page.goto(text.with_suffix(".html").as_uri())
+        page.locator("#scored > span").nth(SCORED.index("spinach")).hover()
+        page.screenshot(path=PICTURES / f"score-{width}-light.png")
+        context.close()
+
+
 def main() -> None:
     """Takes all pictures."""
     chromium = shutil.which("chromium")
@@ -133,6 +156,7 @@ def main() -> None:
             for scheme in ("light", "dark"):
                 take(browser, address, width, scheme)
         take_exported(browser)
+        take_scores(browser)
         run_client(address)
         browser.close()
 

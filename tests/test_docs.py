@@ -13,6 +13,7 @@ from textgen.config import (
     JobsCommand,
     SampleCommand,
     SamplingConfig,
+    ScoreCommand,
     ServeCommand,
     TrainCommand,
     TrainingConfig,
@@ -97,7 +98,7 @@ def test_every_setting_is_in_both_pages():
     """Every setting is in the help pages and in the tables."""
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
-    commands = (TrainCommand, SampleCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
+    commands = (TrainCommand, SampleCommand, ScoreCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables

@@ -45,7 +45,7 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "serve", "export", "jobs", "inspect"])
+@pytest.mark.parametrize("command", ["main", "train", "sample", "score", "serve", "export", "jobs", "inspect"])
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -125,6 +125,14 @@ def job(tmp_path):
 def test_sampling_loads_no_tensorflow(job):
     """Sampling from a model file loads neither TensorFlow, Keras nor Google's libraries."""
     names = loaded("sample", str(job), "--prompt", "ab", "--length", "20", cwd=job)
+    assert "numpy" in names
+    assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
+
+
+def test_scoring_loads_no_tensorflow(job):
+    """Scoring a text, and writing its page, loads neither TensorFlow, Keras nor Google's libraries."""
+    (job / "text.txt").write_text("abab\n")
+    names = loaded("score", str(job), "text.txt", "--html=page.html", cwd=job)
     assert "numpy" in names
     assert names & (HEAVY | {"onnx", "onnxruntime", "ai_edge_litert"}) == set()
 

@@ -39,6 +39,9 @@ _STEERING = re.compile(
 """Control characters, characters that are invisible or change the direction of writing (without the joiners of scripts), and
 surrogates, which can stand for a byte that is a control character."""
 
+HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
+"""Those of them that occur in ordinary texts and do not steer a terminal."""
+
 
 class Console:
     """Writes to one stream; `NO_COLOR` is respected.

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textgen import config
-from textgen.cli import main, sample, train
+from textgen.cli import main, sample, score, train
 
 pytestmark = pytest.mark.usefixtures("good_text", "no_training")
 
@@ -18,6 +19,9 @@ def job_without_a_model(good_text):
     """A job that cannot write yet; without any job, textgen-sample would write as much as it is asked to."""
     Path("job/new").mkdir(parents=True)
     Path("job/new/config.yaml").touch()
+
+
+SCORE_FLAGS = [setting.flag for setting in config.settings(config.ScoreCommand) if setting.option.positional is None]
 
 
 def outcome(command, arguments):
@@ -70,6 +74,25 @@ def test_nothing_that_can_be_typed_gives_a_traceback(command, arguments):
     if code:
         assert (code in {2, 65, 66, 74, 78}, out, err.count("\n")) == (True, "", 1), err
         assert re.match(r"textgen(-train|-sample)?: error: ", err)
+
+
+@per_test
+@given(
+    st.lists(
+        st.builds("{}={}".format, st.sampled_from(SCORE_FLAGS), VALUES)
+        | st.sampled_from([*SCORE_FLAGS, "good.txt", "new", "two words"])
+        | VALUES,
+        max_size=6,
+    )
+)
+def test_nothing_that_can_be_typed_to_score_gives_a_traceback(arguments):
+    """Any arguments end with a known exit code; a refusal is one line on standard error, with no standard output."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A text.\n"), encoding="utf-8"))
+        code, out, err = outcome(score.main, arguments)
+    if code:
+        assert (code in {2, 65, 66, 74, 77, 78}, out) == (True, ""), err
+        assert re.match(r"(Using the newest job.*\n)?textgen score: error: [^\n]*\n$", err)
 
 
 @per_test

@@ -45,11 +45,32 @@ def test_the_score_of_a_text_by_hand(steady: Callable[..., TextGenerator], vocab
     assert (a.text, a.offset, a.nats, a.rank) == ("a", 1, nats(3), 1)
     assert (b.text, b.offset, b.nats, b.rank) == ("b", 2, nats(4), 2)
     assert (unknown.text, unknown.offset, unknown.nats, unknown.rank) == ("?", 3, nats(1), None)
-    assert unknown.top == a.top == (("a", nats(3), 3), ("b", nats(4), 4))
-    assert scored.next == (("a", nats(3), 3), ("b", nats(4), 4), ("c", nats(5), 5))
+    assert unknown.top == a.top
+    assert [other[:3] for other in a.top] == [("a", nats(3), 3), ("b", nats(4), 4)]
+    assert [other[:3] for other in scored.next] == [("a", nats(3), 3), ("b", nats(4), 4), ("c", nats(5), 5)]
     assert len(scored) == 4
     assert scored.unknown_share == 1 / 4
     assert scored.bits_per_character == pytest.approx(math.log2(19**3 / (4 * 3 * 4)) / 3, rel=1e-5)
+
+
+def test_probabilities_at_temperatures(steady: Callable[..., TextGenerator], vocabulary: Vocabulary) -> None:
+    """At a temperature t, alternatives are written with probabilities like p^(1/t), without the padding and `[UNK]`."""
+    scored = steady(vocabulary).score("ca", top=2, temperatures=(1, 0.5))
+    _, token = scored
+    a, b = token.top
+    assert a.probabilities == pytest.approx((4 / 10, 16 / (1 + 16 + 9 + 4)), rel=1e-5)
+    assert b.probabilities == pytest.approx((3 / 10, 9 / (1 + 16 + 9 + 4)), rel=1e-5)
+    assert scored.next == ()
+    assert all(other.probabilities == () for other in list(steady(vocabulary).score("ca", top=2))[1].top)
+
+
+@pytest.mark.parametrize(
+    "temperatures", [0.8, "08", [0], [-1], [0.001], [math.inf], [math.nan], ["1"], [True], [1, None]]
+)
+def test_wrong_temperatures(steady: Callable[..., TextGenerator], vocabulary: Vocabulary, temperatures: Any) -> None:
+    """Anything but a list of numbers from 0.01 is refused."""
+    with pytest.raises(UsageError, match=r"temperatures must be a list of numbers from 0\.01, got "):
+        steady(vocabulary).score("ca", temperatures=temperatures)
 
 
 def test_the_first_piece_does_not_count(steady: Callable[..., TextGenerator]) -> None:

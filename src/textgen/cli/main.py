@@ -85,6 +85,7 @@ COMMANDS = Commands(
     {
         "train": Command("textgen.cli.train", "Train a model on text (textgen-train)."),
         "sample": Command("textgen.cli.sample", "Generate text with a trained model (textgen-sample)."),
+        "score": Command("textgen.cli.score", "Show how surprised a model is by a text, token by token."),
         "serve": Command("textgen.cli.serve", "Serve trained models over HTTP: a playground and an API."),
         "export": Command("textgen.cli.export", "Export a trained model to another runtime."),
         "jobs": Command("textgen.cli.jobs", "List jobs with their state, score and size."),

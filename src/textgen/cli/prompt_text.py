@@ -31,7 +31,7 @@ def read_prompt(prompt: str) -> str:
         TextgenError: if it cannot be read.
     """
     if prompt == STANDARD_INPUT:
-        return _read_standard_input()
+        return read_standard_input("prompt")
     if prompt.startswith(FILE_PREFIX):
         return _read_file(prompt.removeprefix(FILE_PREFIX))
     return prompt
@@ -49,8 +49,17 @@ def say_changes(changes: Sequence[str]) -> None:
         Console().say(f"The prompt is read with {together}, as in the training text.")
 
 
-def _read_standard_input() -> str:
-    where = "the prompt on standard input"
+def read_standard_input(what: str) -> str:
+    """Reads standard input to its end.
+
+    Args:
+        what: what it is, for the error message, such as `prompt`.
+
+    Raises:
+        DataError: if it is not UTF-8.
+        TextgenError: if it cannot be read.
+    """
+    where = f"the {what} on standard input"
     try:
         return _decode(sys.stdin.buffer.read(), where)
     except OSError as error:

@@ -5,14 +5,11 @@ The pieces of the first unfinished text are written at once; those of the others
 
 from __future__ import annotations
 
-import json
 import math
-import re
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from textgen.cli.standard_output import encode_output, put, text_writer
+from textgen.cli.standard_output import encode_output, put_json, text_writer
 from textgen.console import Console
 
 if TYPE_CHECKING:
@@ -21,9 +18,6 @@ if TYPE_CHECKING:
 
 SEPARATOR = "---"
 """The line between two texts, for scripts that split them."""
-
-_STEERING = re.compile("[\x7f-\x9f]")
-"""The control characters that JSON need not escape."""
 
 
 def write_plain(
@@ -94,10 +88,7 @@ def write_json(
             fields["longest_copy_characters"] = len(novelty.longest_copy)
             fields["copied_share"] = novelty.copied_share
             fields["spans"] = novelty.spans
-        line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
-        if sys.stdout.isatty():
-            line = _STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
-        put(f"{line}\n")
+        put_json(fields)
 
 
 def in_turn(pieces: Iterable[tuple[Sample, str]]) -> Iterator[tuple[Sample, str]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from textgen.console import visible
+from textgen.console import HARMLESS, visible
 
-_HARMLESS = "\n\t\xad\u061c\u200b\u200e\u200f\u2060\ufeff"
-"""Characters that `visible` would escape, but that occur in ordinary texts and do not steer a terminal."""
+_CONTROLS = re.compile("[\x7f-\x9f]")
+"""The control characters that JSON need not escape."""
 
 
 def text_writer() -> Callable[[str], None]:
@@ -24,7 +27,7 @@ def text_writer() -> Callable[[str], None]:
     from textgen.cli.word_wrap import WordWrap
 
     wrap = WordWrap(terminal_width)
-    return lambda piece: put(wrap.add(visible(piece, _HARMLESS)))
+    return lambda piece: put(wrap.add(visible(piece, HARMLESS)))
 
 
 def terminal_width() -> int:
@@ -50,6 +53,14 @@ def encode_output(errors: str) -> None:
             `surrogateescape` writes these bytes.
     """
     sys.stdout.reconfigure(encoding="utf-8", errors=errors)  # type: ignore[union-attr]
+
+
+def put_json(fields: Mapping[str, Any]) -> None:
+    """Writes an object as a line of JSON. On a terminal, all control characters are escaped."""
+    line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    if sys.stdout.isatty():
+        line = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+    put(f"{line}\n")
 
 
 def write_line(*cells: str, kept: str = "") -> None:

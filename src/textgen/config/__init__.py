@@ -6,6 +6,7 @@ from textgen.config.commands import (
     InspectCommand,
     JobsCommand,
     SampleCommand,
+    ScoreCommand,
     ServeCommand,
     TrainCommand,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "OutOfVocabulary",
     "SampleCommand",
     "SamplingConfig",
+    "ScoreCommand",
     "ServeCommand",
     "Setting",
     "TrainCommand",

@@ -5,6 +5,8 @@
 - `training_text`: the text that a model was trained on, if it is at hand
 - `kneser_ney`: an n-gram, the baseline for a model. It loads NumPy, so it is not imported here.
 - `prediction`: how well a model file predicts a text. It loads NumPy, too.
+- `fit`, `ranking`: whether a model can score a text, and which model or text has the best score
+- `surprise`: how surprised a model is by the tokens or the lines of a text
 - `units`: what the units of a layer do along a text. It loads NumPy, too.
 """
 

@@ -24,7 +24,7 @@ from textgen.generation.prompt import Prompt, prompt_ids, read_prompt, start_ids
 from textgen.generation.row import Row
 from textgen.generation.sample import Sample
 from textgen.generation.samplers import find_sampler
-from textgen.generation.scored_text import ScoredText, score_text
+from textgen.generation.scored_text import ScoredText, check_temperatures, score_text
 from textgen.generation.spacing import Spacing
 from textgen.generation.step import LSTMStep
 from textgen.generation.text import Text, TokenGuard, keep_best, write_texts
@@ -173,19 +173,20 @@ class TextGenerator:
             pieces = write_texts(self.engine(), texts, written)
         return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
 
-    def score(self, text: str, *, top: int = 0, after: int = 0) -> ScoredText:
+    def score(self, text: str, *, top: int = 0, after: int = 0, temperatures: Sequence[float] = ()) -> ScoredText:
         """Scores the tokens of a text, which may be anyone's.
 
         Args:
             text: the text. It is not respelled, unlike a prompt: what the vocabulary lacks is read as `[UNK]`.
             top: the number of alternatives to list for each token.
             after: the number of tokens to list that may follow the text. For an empty one, they are those that may start a text.
+            temperatures: the temperatures, from 0.01, at which to compute the `probabilities` that the alternatives are written.
 
         Returns:
             The tokens with their scores; its `bits_per_character` is that of the text.
 
         Raises:
-            UsageError: if an argument has the wrong type or is negative.
+            UsageError: if an argument has the wrong type or is out of range.
 
         Example:
             >>> scored = load("job/story-384-states-1-layers-384-embed").score("Once upon a time")
@@ -195,8 +196,10 @@ class TextGenerator:
         for name, value in {"top": top, "after": after}.items():
             if type(value) is not int or value < 0:
                 raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
+        check_temperatures(temperatures)
+        tokens = split_text(text, self._vocabulary)
         return score_text(
-            self.network, split_text(text, self._vocabulary), start_ids(self._vocabulary), top=top, after=after
+            self.network, tokens, start_ids(self._vocabulary), top=top, after=after, temperatures=temperatures
         )
 
     def engine(self) -> BatchEngine:

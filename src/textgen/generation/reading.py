@@ -46,6 +46,9 @@ class ScoredTokens:
         top_nats: minus their log-probabilities, likewise.
         after: minus the log-probability of each token of the vocabulary after the last token of the text,
             `(vocabulary_size,)`; None unless asked for, and for an empty text.
+        totals: for each temperature t, the logarithm of the sum of p^(1/t) over the tokens that a model writes, with their
+            probabilities p in the place of each token but the first, `(tokens - 1, temperatures)`; None unless asked for. A token is
+            written with the probability p^(1/t) / exp(total).
     """
 
     nats: Floats
@@ -53,6 +56,7 @@ class ScoredTokens:
     top_ids: NDArray[np.int32] | None = None
     top_nats: Floats | None = None
     after: Floats | None = None
+    totals: Floats | None = None
 
 
 def read_states(
@@ -83,7 +87,12 @@ def read_states(
 
 
 def score(
-    network: LSTMStep, texts: Sequence[Sequence[int]], *, top: int | None = None, after: bool = False
+    network: LSTMStep,
+    texts: Sequence[Sequence[int]],
+    *,
+    top: int | None = None,
+    after: bool = False,
+    temperatures: Sequence[float] = (),
 ) -> list[ScoredTokens]:
     """Reads texts in parallel, from zero states, and scores their tokens.
 
@@ -94,11 +103,12 @@ def score(
         texts: the token ids of each text.
         top: the number of alternatives to each token, which also has a rank then; None for neither.
         after: whether to compute the probabilities after the end of each text.
+        temperatures: the temperatures for `ScoredTokens.totals`, above 0.
 
     Returns:
         The scores of each text, in the order of the texts.
     """
-    found = [_unscored(network.vocabulary_size, len(text), top, after=after) for text in texts]
+    found = [_unscored(network.vocabulary_size, len(text), top, len(temperatures), after=after) for text in texts]
     kernel, bias = network.output[:-1], network.output[-1]
     for group, ids, lengths in _batches(texts, [len(text) - 1 + after for text in texts]):
         for start, stop, run in _stretches(network.start(len(group)), lengths):
@@ -108,24 +118,27 @@ def score(
                 outputs = run.outputs(ids[first:last, : run.batch])
                 for column, index in enumerate(group[: run.batch]):
                     logits = outputs[:, column] @ kernel + bias
-                    _score_tokens(found[index], first, logits, ids[first + 1 : last + 1, column])
+                    _score_tokens(found[index], first, logits, ids[first + 1 : last + 1, column], temperatures)
     return found
 
 
-def _unscored(vocabulary_size: int, tokens: int, top: int | None, *, after: bool) -> ScoredTokens:
+def _unscored(vocabulary_size: int, tokens: int, top: int | None, temperatures: int, *, after: bool) -> ScoredTokens:
     """Returns the scores of a text of some tokens, which are yet to be filled in."""
     scored = max(tokens - 1, 0)
     nats = np.empty(scored, np.float32)
     behind = np.empty(vocabulary_size, np.float32) if after and tokens else None
+    totals = np.empty((scored, temperatures), np.float32) if temperatures else None
     if top is None:
-        return ScoredTokens(nats, after=behind)
+        return ScoredTokens(nats, after=behind, totals=totals)
     shape = scored, min(top, vocabulary_size - FIRST_TOKEN_ID)
     return ScoredTokens(
-        nats, np.empty(scored, np.int32), np.empty(shape, np.int32), np.empty(shape, np.float32), behind
+        nats, np.empty(scored, np.int32), np.empty(shape, np.int32), np.empty(shape, np.float32), behind, totals
     )
 
 
-def _score_tokens(scores: ScoredTokens, first: int, logits: Floats, next_ids: NDArray[np.intp]) -> None:
+def _score_tokens(
+    scores: ScoredTokens, first: int, logits: Floats, next_ids: NDArray[np.intp], temperatures: Sequence[float]
+) -> None:
     """Fills in the scores of some tokens of a text.
 
     Args:
@@ -133,6 +146,7 @@ def _score_tokens(scores: ScoredTokens, first: int, logits: Floats, next_ids: ND
         first: the index of the first token, without the first of the text.
         logits: `(tokens, vocabulary_size)`. The last may be those after the end of the text.
         next_ids: the ids of the tokens. That after the end of the text is arbitrary.
+        temperatures: as in `score`.
     """
     totals = log_total(logits)
     kept = min(len(logits), len(scores.nats) - first)
@@ -148,6 +162,10 @@ def _score_tokens(scores: ScoredTokens, first: int, logits: Floats, next_ids: ND
         best = likeliest(logits, scores.top_ids.shape[-1])
         scores.top_ids[here] = best
         scores.top_nats[here] = totals[:, np.newaxis] - np.take_along_axis(logits, best, axis=-1)
+    if scores.totals is not None:
+        written = logits[:, FIRST_TOKEN_ID:] - totals[:, np.newaxis]
+        for place, temperature in enumerate(temperatures):
+            scores.totals[here, place] = log_total(written / np.float32(temperature))
 
 
 def _batches(

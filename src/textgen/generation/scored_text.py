@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from textgen.corpus import UNKNOWN_ID
+from textgen.errors import UsageError, named
+from textgen.formatting import shown
 from textgen.generation.alternatives import likeliest
 from textgen.generation.reading import score
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 _TOKENS_AT_ONCE = 256
 
+_COLDEST = 0.01
+"""The lowest temperature: below, float32 is too coarse for the probabilities."""
+
 
 class Alternative(NamedTuple):
     """A token that a model finds likely in some place.
@@ -30,11 +35,14 @@ class Alternative(NamedTuple):
         text: the text that it would add there, with the space before it if it needs one.
         nats: minus its log-probability.
         token_id: its id.
+        probabilities: the probability that it is written there, at each of the temperatures asked for. Unlike `nats`, these leave out
+            what a model never writes.
     """
 
     text: str
     nats: float
     token_id: int
+    probabilities: tuple[float, ...] = ()
 
 
 class ScoredToken(NamedTuple):
@@ -63,11 +71,13 @@ class ScoredText:
         text: the text and its tokens.
         scores: the scores of the tokens, with ranks and alternatives.
         next: the likeliest tokens after the text, the likeliest first.
+        temperatures: those of the alternatives' `probabilities`.
     """
 
     text: TextTokens
     scores: ScoredTokens
     next: tuple[Alternative, ...]
+    temperatures: tuple[float, ...] = ()
 
     @property
     def nats(self) -> float:
@@ -102,14 +112,43 @@ class ScoredText:
         joiner = vocabulary.tokenizer.joiner()
         if pieces:
             yield ScoredToken(pieces[0], 0, None, None, ())
-        for index, (nats, rank, ids, costs) in enumerate(_rows(self.scores), 1):
+        for index, (nats, rank, ids, costs, *totals) in enumerate(_rows(self.scores), 1):
             joiner.add(self.text.tokens[index - 1])
             top = _list_alternatives(ids, costs, joiner, vocabulary)
+            if totals:
+                top = tuple(self._at_temperatures(other, totals[0]) for other in top)
             yield ScoredToken(pieces[index], offsets[index], nats, rank or None, top)
+
+    def _at_temperatures(self, other: Alternative, totals: Sequence[float]) -> Alternative:
+        """Returns an alternative with its probabilities at the temperatures."""
+        pairs = zip(self.temperatures, totals, strict=True)
+        # The costs of a hostile model are so large that their rounding could give more than 1.
+        return other._replace(
+            probabilities=tuple(math.exp(min(-other.nats / each - total, 0)) for each, total in pairs)
+        )
+
+
+def check_temperatures(temperatures: Any) -> None:
+    """Checks the temperatures of `TextGenerator.score`.
+
+    Raises:
+        UsageError: if they are not a list of numbers from 0.01.
+    """
+    is_list = isinstance(temperatures, list | tuple)
+    if not is_list or any(type(each) not in {int, float} or not _COLDEST <= each < math.inf for each in temperatures):
+        raise UsageError(
+            f"{named('temperatures')} must be a list of numbers from {_COLDEST}, got {shown(temperatures)}"
+        )
 
 
 def score_text(
-    network: LSTMStep, text: TextTokens, start_ids: Sequence[int], *, top: int = 0, after: int = 0
+    network: LSTMStep,
+    text: TextTokens,
+    start_ids: Sequence[int],
+    *,
+    top: int = 0,
+    after: int = 0,
+    temperatures: Sequence[float] = (),
 ) -> ScoredText:
     """Scores the tokens of a text; see `TextGenerator.score`.
 
@@ -119,17 +158,19 @@ def score_text(
         start_ids: the token ids from which the first token is predicted if there is none.
         top: the number of alternatives to list for each token.
         after: the number of tokens to list that may follow the text.
+        temperatures: the temperatures for the probabilities of the alternatives.
     """
-    [scores] = score(network, [text.ids], top=top, after=after > 0)
+    [scores] = score(network, [text.ids], top=top, after=after > 0, temperatures=temperatures)
     nats = scores.after
     if after and nats is None:
         [start] = score(network, [start_ids], after=True)
         nats = start.after
     if nats is None:
-        return ScoredText(text, scores, ())
+        return ScoredText(text, scores, (), tuple(temperatures))
     ids = likeliest(-nats, after)
     joiner = text.vocabulary.tokenizer.joiner(text.text if text.ids else "")
-    return ScoredText(text, scores, _list_alternatives(ids.tolist(), nats[ids].tolist(), joiner, text.vocabulary))
+    following = _list_alternatives(ids.tolist(), nats[ids].tolist(), joiner, text.vocabulary)
+    return ScoredText(text, scores, following, tuple(temperatures))
 
 
 def _list_alternatives(
@@ -142,8 +183,9 @@ def _list_alternatives(
     )
 
 
-def _rows(scores: ScoredTokens) -> Iterator[tuple[float, int, list[int], list[float]]]:
-    """Yields nats, rank, and the ids and nats of the alternatives of each token but the first."""
-    arrays = [array for array in (scores.nats, scores.ranks, scores.top_ids, scores.top_nats) if array is not None]
+def _rows(scores: ScoredTokens) -> Iterator[Any]:
+    """Yields nats, rank, the ids and nats of the alternatives and, if there are any, the totals of each token but the first."""
+    columns = scores.nats, scores.ranks, scores.top_ids, scores.top_nats, scores.totals
+    arrays = [array for array in columns if array is not None]
     for first in range(0, len(scores.nats), _TOKENS_AT_ONCE):
         yield from zip(*(array[first : first + _TOKENS_AT_ONCE].tolist() for array in arrays), strict=True)

@@ -1,4 +1,4 @@
-"""Assembles the playground, a single HTML document, from the plain files in `playground/`.
+"""Assembles a single HTML document, such as the playground, from plain files.
 
 There is no build step: the scripts are joined, in a fixed order, into one module, and the styles and that module are the only ones that
 the document's content security policy allows, by their hashes.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 _FILES = Path(__file__).with_name("playground")
+_MARK = re.compile(r"<!-- (\w+) -->")
 
 PAGE_SCRIPTS = (
     "backend.js",
@@ -81,8 +83,41 @@ def document(
     Returns:
         The page.
     """
-    style = _read("style.css")
-    script = "\n".join(_read(name) for name in (*PAGE_SCRIPTS, *backend))
+    return seal(
+        read_asset("page.html"),
+        style=read_asset("style.css"),
+        script="\n".join(read_asset(name) for name in (*PAGE_SCRIPTS, *backend)),
+        data=data or {},
+        parts={
+            "title": html.escape(title),
+            "about": f'<footer class="about">{html.escape(about)}</footer>' if about else "",
+        },
+        connect=connect,
+    )
+
+
+def seal(
+    template: str,
+    *,
+    style: str,
+    script: str,
+    data: Mapping[str, str],
+    parts: Mapping[str, str],
+    connect: str = "'none'",
+) -> Page:
+    """Fills in a document, and lets it run its own script and style alone.
+
+    Args:
+        template: the document, with a mark such as `<!-- title -->` for each part, and for `policy`, `style` and `script`.
+        style: the style sheet.
+        script: the script, a module.
+        data: as in `document`.
+        parts: the HTML of each part, by name.
+        connect: as in `document`.
+
+    Returns:
+        The page.
+    """
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -95,25 +130,22 @@ def document(
         )
     )
     blocks = []
-    for name, text in (data or {}).items():
+    for name, text in data.items():
         if "<" in text:
             raise ValueError(f"data must not contain '<', got some in {name!r}; escape it")
         blocks.append(f'<script type="text/plain" id="{html.escape(name)}">{text}</script>\n')
-    parts = {
-        "<!-- title -->": html.escape(title),
-        "<!-- about -->": f'<footer class="about">{html.escape(about)}</footer>' if about else "",
-        "<!-- policy -->": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
-        "<!-- style -->": f"<style>{style}</style>",
-        "<!-- script -->": f'{"".join(blocks)}<script type="module">{script}</script>',
+    filled = {
+        **parts,
+        "policy": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
+        "style": f"<style>{style}</style>",
+        "script": f'{"".join(blocks)}<script type="module">{script}</script>',
     }
-    text = _read("page.html")
-    for mark, part in parts.items():
-        before, after = text.split(mark)
-        text = before + part + after
-    return Page(text, policy)
+    pieces = _MARK.split(template)
+    return Page("".join(filled[piece] if index % 2 else piece for index, piece in enumerate(pieces)), policy)
 
 
-def _read(name: str) -> str:
+def read_asset(name: str) -> str:
+    """Returns the text of a file of the playground."""
     return (_FILES / name).read_text(encoding="utf-8")
 
 

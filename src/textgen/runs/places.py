@@ -92,6 +92,34 @@ def find_output(path: Path, suffix: str) -> Path:
     return path
 
 
+def find_page(label: str, value: str, *, force: bool) -> Path:
+    """Checks that an HTML page can be written.
+
+    Args:
+        label: the name of the setting, for the error message.
+        value: its value, a path.
+        force: whether to replace an existing file.
+
+    Returns:
+        The path.
+
+    Raises:
+        TextgenError: if it is a URI or a directory, is not writable, or exists without `force`.
+    """
+    refuse_bucket(label, value)
+    _check_utf8(label, value)
+    path = Path(value)
+    existing = nearest_existing(label, path)
+    if existing == path:
+        if path.is_dir():
+            raise UsageError(f"{label} must be a file, got {path}, which is a directory; name a file in it")
+        if not force:
+            raise UsageError(f"{path} already exists; replace it with {named('force')}, or name another file")
+        existing = path.parent
+    _check_writable(label, path, existing, "be in a directory")
+    return path
+
+
 def nearest_existing(label: str, path: Path) -> Path:
     """Returns the path, or its nearest parent that exists."""
     try:
