@@ -8,6 +8,7 @@ import pytest
 
 from textgen.cli import train
 from textgen.config import (
+    EvalCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -97,7 +98,7 @@ def test_every_setting_is_in_both_pages():
     """Every setting is in the help pages and in the tables."""
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
-    commands = (TrainCommand, SampleCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
+    commands = (TrainCommand, SampleCommand, ServeCommand, ExportCommand, JobsCommand, EvalCommand, InspectCommand)
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables
