@@ -1,12 +1,13 @@
 import dataclasses
 import math
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from textgen.corpus.sections import open_whole
-from textgen.evaluation import model_measures
+from textgen.evaluation import evaluated_text, model_measures
 from textgen.evaluation.evaluated_text import count_text
 from textgen.evaluation.model_measures import measure_model, predict
 from textgen.generation.step import LSTMStep, log_total
@@ -106,3 +107,23 @@ def test_unknown_characters_are_scored_as_unknown(random_model, open_text):
     scores = measure_model(LSTMStep(model), open_text(model, "abcxabczabcabcabcabca")).scores
     assert scores.unknown_share == pytest.approx(2 / 21)
     assert scores.tokens == 20
+
+
+def test_a_longer_text_takes_no_more_memory(random_model, open_text, monkeypatch):
+    """A text is read in blocks, so one of four times the length takes hardly more memory."""
+    monkeypatch.setattr(evaluated_text, "_CHARACTERS_AT_ONCE", 10_000)
+    monkeypatch.setattr(model_measures, "_TOKENS_AT_ONCE", 20_000)
+    monkeypatch.setattr(model_measures, "_LEAST_COUNTED", 2000)
+    model = random_model(layers=1, lstm_state_size=2)
+    network = LSTMStep(model)
+
+    def peak(characters):
+        text = open_text(model, some_text(characters))
+        tracemalloc.start()
+        measure_model(network, text)
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(30_000)  # whatever is made once
+    assert peak(160_000) < 1.3 * peak(40_000)

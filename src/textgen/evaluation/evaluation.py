@@ -104,10 +104,9 @@ def _open(texts: Sequence[str], encoding: str | None, model: ModelFile, training
 def _warnings(text: EvaluatedText, training: TrainingText | None, *, given: bool) -> list[str]:
     """Returns what limits the meaning of the figures."""
     found = []
-    if text.unknown:
-        found.append(
-            f"{not_comparable(text.unknown_share)}, which the model never has to spell: {text.vocabulary.listed(list(text.unknown))}"
-        )
+    if text.unknown_share:
+        listed = f": {text.vocabulary.listed(list(text.unknown))}" if text.unknown else ""
+        found.append(f"{not_comparable(text.unknown_share)}, which the model never has to spell{listed}")
     if training is None:
         return found
     learned = training.section
