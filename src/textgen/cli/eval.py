@@ -83,7 +83,7 @@ def _eval(arguments: Sequence[str]) -> None:
 
 
 def _report_training(console: Console, place: str, model: ModelFile) -> None:
-    """Tells that the model may still get better."""
+    """Reports that a trainer is still improving the model."""
     from textgen.jobs import JobDirectory, is_locked
     from textgen.storage import is_bucket
 
