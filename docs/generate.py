@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
+from textgen.cli import eval as evaluate
 from textgen.cli import export, interactive, jobs, main, sample, score, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
+    EvalCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -55,6 +57,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen serve": serve.main,
     "textgen export": export.main,
     "textgen jobs": jobs.main,
+    "textgen eval": evaluate.main,
     "textgen inspect": inspect_job.main,
     "textgen vertex": main.vertex,
     **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
@@ -219,6 +222,12 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen jobs`
 
 {_settings_table(settings(JobsCommand))}
+
+## Settings of `textgen eval`
+
+[How good is a model?](evaluation.md) explains the figures.
+
+{_settings_table(settings(EvalCommand))}
 
 ## Settings of `textgen inspect`
 

@@ -8,6 +8,7 @@ import pytest
 
 from textgen.cli import train
 from textgen.config import (
+    EvalCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -98,7 +99,16 @@ def test_every_setting_is_in_both_pages():
     """Every setting is in the help pages and in the tables."""
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
-    commands = (TrainCommand, SampleCommand, ScoreCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
+    commands = (
+        TrainCommand,
+        SampleCommand,
+        ScoreCommand,
+        ServeCommand,
+        ExportCommand,
+        JobsCommand,
+        EvalCommand,
+        InspectCommand,
+    )
     for config in (TrainingConfig, SamplingConfig, *commands):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables

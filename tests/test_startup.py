@@ -45,7 +45,7 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "score", "serve", "export", "jobs", "inspect"])
+@pytest.mark.parametrize("command", ["main", "train", "sample", "score", "serve", "export", "jobs", "eval", "inspect"])
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -170,6 +170,14 @@ def test_listing_and_inspecting_jobs_loads_no_tensorflow(job):
     (job / "config.yaml").touch()
     assert loaded("jobs", ".", cwd=job) & (HEAVY | {"numpy", "safetensors", "rich"}) == set()
     assert loaded("inspect", ".", cwd=job) & HEAVY == set()
+
+
+def test_evaluating_loads_no_tensorflow(job):
+    """A model is evaluated on a text without TensorFlow, Keras or Google's libraries."""
+    (job / "text.txt").write_text("ab\n" * 100)
+    names = loaded("eval", str(job), "text.txt", "--json", cwd=job)
+    assert "numpy" in names
+    assert names & HEAVY == set()
 
 
 def test_an_onnx_file_is_written_without_tensorflow(job):

@@ -87,6 +87,16 @@ def test_the_loss_is_the_mean_of_minus_log_p(text, order, read):
     assert make(text, order).loss(np.array(read)) == pytest.approx(sum(nats) / len(nats))
 
 
+@given(TEXTS, ORDERS, st.lists(IDS, min_size=1, max_size=12), st.integers(0, 11))
+@settings(deadline=None)
+def test_a_text_can_be_read_in_pieces(text, order, read, cut):
+    """A piece that starts with the `order - 1` tokens before it gives its tokens the same nats as the whole text."""
+    cut = min(cut, len(read))
+    model, begin = make(text, order), max(cut - order + 1, 0)
+    rest = model.nats(np.array(read[begin:], np.int64))[cut - begin :]
+    assert rest == pytest.approx(model.nats(np.array(read))[cut:])
+
+
 def test_a_large_vocabulary_of_words_does_not_confuse_n_grams():
     """With 2**31 token ids, n-grams that differ in their first token only have their own counts."""
     large = 2**31

@@ -89,6 +89,7 @@ COMMANDS = Commands(
         "serve": Command("textgen.cli.serve", "Serve trained models over HTTP: a playground and an API."),
         "export": Command("textgen.cli.export", "Export a trained model to another runtime."),
         "jobs": Command("textgen.cli.jobs", "List jobs with their state, score and size."),
+        "eval": Command("textgen.cli.eval", "Measure how well a model predicts a text, next to simple baselines."),
         "inspect": Command("textgen.cli.inspect", "Verify the files of a job, and print what they contain."),
         "vertex": Command("textgen.cli.main", "Train on Google Cloud's Vertex AI.", "vertex"),
     },

@@ -2,6 +2,7 @@
 
 from textgen.config.cloud_environment import CloudEnvironment, EndpointEnvironment
 from textgen.config.commands import (
+    EvalCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -20,6 +21,7 @@ __all__ = [
     "PLACEHOLDER",
     "CloudEnvironment",
     "EndpointEnvironment",
+    "EvalCommand",
     "ExportCommand",
     "InspectCommand",
     "JobsCommand",

@@ -296,6 +296,39 @@ class JobsCommand(Settings):
 
 
 @dataclass(frozen=True)
+class EvalCommand(Settings):
+    """The model to evaluate, the text to evaluate it on, and the output format."""
+
+    model: str | None = option(
+        None,
+        group="model",
+        positional="one",
+        metavar="JOB",
+        help="Evaluate this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. base is the bundled base model. The default is the newest job below job/.",
+    )
+    texts: tuple[str, ...] = option(
+        (),
+        group="text",
+        positional="many",
+        metavar="TEXT",
+        help="Evaluate on these files or folders, as one text. The default is the validation text of the job.",
+    )
+    encoding: str | None = option(
+        None,
+        group="text",
+        metavar="NAME",
+        help="Decode TEXT with this encoding, such as latin-1; auto detects it.",
+        default_in_words="that of the training text",
+    )
+    json: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
+    )
+
+
+@dataclass(frozen=True)
 class InspectCommand(Settings):
     """The job or the model file to verify."""
 

@@ -149,6 +149,25 @@ def open_sections(
     return Sections(texts, train, valid, test, sha256, unwrapped=bool(widths))
 
 
+def open_whole(paths: Sequence[Path], *, encoding: str = "utf-8", unwrap: str = AUTO) -> Section:
+    """Opens a text that is not split. This reads it once, and the start of each file once more.
+
+    Args:
+        paths: the files, which together are the text.
+        encoding: their encoding, as for `read_chunks`.
+        unwrap: as in `open_sections`.
+
+    Returns:
+        The whole text.
+
+    Raises:
+        UsageError: if an argument is out of range.
+        DataError: if a file is empty or not text.
+    """
+    scan = _scan(paths, encoding, find_widths(paths, encoding, unwrap))
+    return scan.until(scan.characters)
+
+
 class _Scan(NamedTuple):
     """The result of reading some files once, from which their text can be cut near its end and both parts hashed.
 

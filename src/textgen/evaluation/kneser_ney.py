@@ -89,10 +89,18 @@ class KneserNey:
             contexts, context_at = len(keys), gram_at[:-1]
 
     def loss(self, ids: NDArray[np.integer[Any]]) -> float:
-        """Returns the mean nats per token of a text. It is read from its start, where the contexts are shorter.
+        """Returns the mean nats per token of a text; see `nats`.
 
         Args:
             ids: `(tokens,)`, the token ids of the text, at least one.
+        """
+        return float(self.nats(ids).mean())
+
+    def nats(self, ids: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+        """Returns the nats of each token of a text, `(tokens,)`. It is read from its start, where the contexts are shorter.
+
+        Args:
+            ids: `(tokens,)`, the token ids of the text.
         """
         tokens = ids.astype(np.int64)
         probabilities = np.full(len(tokens), 1 / self._vocabulary_size)
@@ -103,7 +111,8 @@ class KneserNey:
             shares = np.where(grams < 0, 0.0, order.shares[grams])
             probabilities[length - 1 :] = np.where(contexts < 0, lower, shares + order.left[contexts] * lower)
             contexts = grams[:-1]
-        return float(-np.log(probabilities).mean())
+        nats: NDArray[np.float64] = -np.log(probabilities)
+        return nats
 
     def probabilities(self, context: Sequence[int]) -> NDArray[np.float64]:
         """Returns the probability of each token after a context, `(vocabulary_size,)`.

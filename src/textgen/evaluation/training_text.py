@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from textgen.config import TrainingConfig
     from textgen.corpus import Section, Sources
     from textgen.corpus.copy_index import CopyIndex
+    from textgen.corpus.sections import Sections
     from textgen.generation import ModelFile
 
 
@@ -87,28 +88,40 @@ class TrainingText:
         job: the job directory.
         config: the job's settings.
         sources: the files that they name.
+
+    Attributes:
+        config: likewise.
     """
 
     def __init__(
         self, path: Path, model: ModelFile, job: JobDirectory, config: TrainingConfig, sources: Sources
     ) -> None:
-        self._path, self._model, self._job, self._config, self._sources = path, model, job, config, sources
+        self._path, self._model, self._job, self.config, self._sources = path, model, job, config, sources
         self._lock = RLock()
-        self._section: Section | None = None
+        self._sections: Sections | None = None
         self._copies: CopyIndex | None = None
 
     @property
     def section(self) -> Section:
-        """The training text, without the part for validation. At first, this reads the text once to verify its hash.
+        """The training text, without the part for validation.
+
+        Raises:
+            TextgenError: as `sections`.
+        """
+        return self.sections.train
+
+    @property
+    def sections(self) -> Sections:
+        """All sections of the text. At first, this reads the text once to verify its hash.
 
         Raises:
             DataError: if the text has changed.
             TextgenError: if it cannot be read.
         """
         with self._lock:
-            if self._section is None:
-                self._section = self._open()
-            return self._section
+            if self._sections is None:
+                self._sections = self._open()
+            return self._sections
 
     @property
     def copies(self) -> CopyIndex:
@@ -125,8 +138,8 @@ class TrainingText:
                 self._copies = open_copy_index(self.section, self._model.vocabulary.tokenizer, directory)
             return self._copies
 
-    def _open(self) -> Section:
-        config, job = self._config, self._job
+    def _open(self) -> Sections:
+        config, job = self.config, self._job
         with _explaining(job):
             sections = open_sections(
                 self._sources, valid_fraction=config.valid_fraction, encoding=config.encoding, unwrap=config.unwrap
@@ -136,7 +149,7 @@ class TrainingText:
                 f"{sections.train.paths[0]} is not the text that {self._path} was trained on, or not all of it: "
                 f"restore the text that {job.config} names, or train again; {_relative_to(job)}"
             )
-        return sections.train
+        return sections
 
 
 @contextmanager
