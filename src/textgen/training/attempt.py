@@ -151,6 +151,7 @@ class Attempt:
             results=self._results,
             progress=progress,
             validator=run.validator,
+            valid_sha256=run.corpus.valid.sha256,
             signals=run.signals,
             console=run.console,
         )
