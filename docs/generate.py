@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import export, interactive, jobs, main, sample, serve, train
+from textgen.cli import compare, curve, export, interactive, jobs, main, sample, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
+    CompareCommand,
+    CurveCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -53,6 +55,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen serve": serve.main,
     "textgen export": export.main,
     "textgen jobs": jobs.main,
+    "textgen compare": compare.main,
+    "textgen curve": curve.main,
     "textgen inspect": inspect_job.main,
     "textgen vertex": main.vertex,
     **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
@@ -211,6 +215,14 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen jobs`
 
 {_settings_table(settings(JobsCommand))}
+
+## Settings of `textgen compare`
+
+{_settings_table(settings(CompareCommand))}
+
+## Settings of `textgen curve`
+
+{_settings_table(settings(CurveCommand))}
 
 ## Settings of `textgen inspect`
 

@@ -8,6 +8,8 @@ import pytest
 
 from textgen.cli import train
 from textgen.config import (
+    CompareCommand,
+    CurveCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -98,7 +100,7 @@ def test_every_setting_is_in_both_pages():
     help_pages = (ROOT / "docs" / "cli.md").read_text()
     tables = (ROOT / "docs" / "configuration.md").read_text()
     commands = (TrainCommand, SampleCommand, ServeCommand, ExportCommand, JobsCommand, InspectCommand)
-    for config in (TrainingConfig, SamplingConfig, *commands):
+    for config in (TrainingConfig, SamplingConfig, *commands, CompareCommand, CurveCommand):
         for setting in settings(config):
             assert f"| `{setting.name}` |" in tables
             shown = setting.flag if setting.option.positional is None else setting.label

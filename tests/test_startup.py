@@ -45,7 +45,9 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "serve", "export", "jobs", "inspect"])
+@pytest.mark.parametrize(
+    "command", ["main", "train", "sample", "serve", "export", "jobs", "compare", "curve", "inspect"]
+)
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -162,6 +164,14 @@ def test_listing_and_inspecting_jobs_loads_no_tensorflow(job):
     (job / "config.yaml").touch()
     assert loaded("jobs", ".", cwd=job) & (HEAVY | {"numpy", "safetensors", "rich"}) == set()
     assert loaded("inspect", ".", cwd=job) & HEAVY == set()
+
+
+def test_comparing_jobs_and_drawing_curves_loads_no_tensorflow(job):
+    """Jobs are compared, and curves drawn, without TensorFlow and Google's libraries."""
+    (job / "config.yaml").touch()
+    (job / "metrics.jsonl").write_text('{"steps": 1, "valid_loss": 1.5}\n')
+    for command in ("compare", "curve"):
+        assert loaded(command, ".", cwd=job) & HEAVY == set()
 
 
 def test_an_onnx_file_is_written_without_tensorflow(job):

@@ -2,6 +2,8 @@
 
 from textgen.config.cloud_environment import CloudEnvironment, EndpointEnvironment
 from textgen.config.commands import (
+    CompareCommand,
+    CurveCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
@@ -18,6 +20,8 @@ __all__ = [
     "DEFAULT_MINUTES",
     "PLACEHOLDER",
     "CloudEnvironment",
+    "CompareCommand",
+    "CurveCommand",
     "EndpointEnvironment",
     "ExportCommand",
     "InspectCommand",

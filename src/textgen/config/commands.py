@@ -215,6 +215,38 @@ class JobsCommand(Settings):
 
 
 @dataclass(frozen=True)
+class CompareCommand(Settings):
+    """The jobs to compare, and the output format."""
+
+    jobs: tuple[str, ...] = option(
+        (),
+        group="jobs",
+        positional="many",
+        metavar="JOB",
+        help="Compare these jobs: directories, names below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is all jobs below job/.",
+    )
+    json: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Print one line of JSON per job, with its rank (null if the jobs are not ranked) and the settings in which the jobs differ. Use it in scripts.",
+    )
+
+
+@dataclass(frozen=True)
+class CurveCommand(Settings):
+    """The job whose loss is drawn."""
+
+    job: str | None = option(
+        None,
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="Draw the loss of this job: a directory, a name below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
+    )
+
+
+@dataclass(frozen=True)
 class InspectCommand(Settings):
     """The job or the model file to verify."""
 
