@@ -149,7 +149,10 @@ def test_a_terminal_gets_two_tables(make, on_terminal):
     assert rows[2:] == ["", "settings that differ  1  2", "seed                  2  1"]
     lines = on_terminal(60, main, ["two"])
     assert lines[2] == "1. job/two"
-    assert "not comparable: 1.5% of the tokens are [UNK]" in lines[3]
+    assert "1.250 (1.5% [UNK])" in lines[3]
+    head, _, row, *_ = on_terminal(200, main, ["one", "two"])
+    assert head.startswith("not ranked ")
+    assert "1.250 (not comparable: 1.5% of the tokens are [UNK])" in row
 
 
 def test_a_pipe_gets_a_line_with_tabs_for_each_job(make, capsys):
@@ -169,7 +172,7 @@ def test_a_pipe_gets_a_line_with_tabs_for_each_job(make, capsys):
     [
         ("config.yaml", "layers: many", "layers must be a whole number"),
         ("state.json", "{", "state.json is damaged"),
-        ("vocabulary.json", "{}", "vocabulary.json is damaged"),
+        ("vocabulary.json", "{}", "vocabulary.json: "),
         ("metrics.jsonl", "nonsense\n", "metrics.jsonl is damaged in line 1"),
     ],
 )

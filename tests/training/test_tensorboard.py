@@ -3,14 +3,17 @@ import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 
-from textgen.corpus import FIRST_TOKEN_ID
+from textgen.config import TrainingConfig
+from textgen.corpus import FIRST_TOKEN_ID, PROJECTOR_FILES
 from textgen.generation import read_model
+from textgen.training.board import _as_hparams
 from textgen.training.projector import write_embedding
 
 EMBEDDED = {"embedding_size": 3, "eval_steps": 4, "learning_rate": 0.05}
-FILES = {"embedding.tsv", "tokens.tsv", "projector_config.pbtxt"}
+VECTORS, LABELS, _ = PROJECTOR_FILES
 
 
 def hparams(job):
@@ -20,6 +23,13 @@ def hparams(job):
     info = parse_session_start_info_plugin_data(metadata.plugin_data.content)
     values = {name: getattr(value, str(value.WhichOneof("kind"))) for name, value in info.hparams.items()}
     return info.group_name, values
+
+
+def test_settings_of_any_text_can_be_shown():
+    """A setting with bytes that are not UTF-8, as paths can have, becomes a value with escapes."""
+    values = _as_hparams(TrainingConfig(data_dir="a\udcff", sample_prompt="b\n"))
+    assert (values["data_dir"], values["sample_prompt"]) == (r"a\udcff", r"b\n")
+    hparams_pb(values)
 
 
 def test_hparams_gets_the_settings_of_each_job(run):
@@ -38,7 +48,7 @@ def test_hparams_gets_the_settings_of_each_job(run):
 
 def vectors_of(folder):
     """Returns the vectors in a folder; None without any."""
-    path = folder / "embedding.tsv"
+    path = folder / VECTORS
     return np.loadtxt(path, delimiter="\t", ndmin=2) if path.exists() else None
 
 
@@ -47,8 +57,8 @@ def test_the_projector_gets_the_embedding_with_each_checkpoint(run):
     seen = []
     _, job, _ = run(max_steps=4, **EMBEDDED)
     folder = job.logs / "train"
-    for path in FILES:
-        (folder / path).unlink()  # as in a job of an earlier version
+    for name in PROJECTOR_FILES:
+        (folder / name).unlink()  # as in a job of an earlier version
     run(max_steps=12, at_evaluation=lambda _: seen.append(vectors_of(folder)), **EMBEDDED)
     model = read_model(job.model)
     assert model.step == 12
@@ -57,7 +67,7 @@ def test_the_projector_gets_the_embedding_with_each_checkpoint(run):
     assert seen[0] is None
     assert seen[1].shape == expected.shape
     assert np.abs(seen[1] - expected).max() > 1e-3
-    labels = (folder / "tokens.tsv").read_text().split("\n")
+    labels = (folder / LABELS).read_text().split("\n")
     assert labels[-1] == ""
     assert labels[:-1] == [
         {"\n": r"'\n'", " ": "' '"}.get(token, token) for token in model.vocabulary.tokens[FIRST_TOKEN_ID:]
@@ -80,7 +90,7 @@ def test_tensorboard_reads_the_embedding(run):
 def test_a_model_without_an_embedding_has_no_projector(begun):
     """One-hot tokens have no vectors to draw."""
     _, job, _ = begun(max_steps=4)
-    assert not FILES & {path.name for path in job.logs.rglob("*")}
+    assert not set(PROJECTOR_FILES) & {path.name for path in job.logs.rglob("*")}
 
 
 def test_a_large_vocabulary_is_cut(tmp_path):
@@ -88,7 +98,7 @@ def test_a_large_vocabulary_is_cut(tmp_path):
     tokens = ("", "[UNK]", "a\tb", "\u2028", "\x1b[31m", *map(str, range(500_000)))
     write_embedding(tmp_path, np.zeros((len(tokens), 100), np.float32), tokens)
     assert vectors_of(tmp_path).shape == (5000, 100)
-    labels = (tmp_path / "tokens.tsv").read_text()
+    labels = (tmp_path / LABELS).read_text()
     assert (labels.count("\n"), labels.count("\t"), labels.count("\x1b"), len(labels.splitlines())) == (
         5000,
         0,
@@ -97,9 +107,18 @@ def test_a_large_vocabulary_is_cut(tmp_path):
     )
 
 
+def test_the_incomplete_file_of_a_killed_trainer_is_removed(run, tmp_path):
+    """A trainer that was killed in the middle of a write leaves nothing behind once the job has resumed."""
+    rest = tmp_path / "job" / "logs" / "train" / f".{VECTORS}.killed.tmp"
+    rest.parent.mkdir(parents=True)
+    rest.touch()
+    run(max_steps=2, **EMBEDDED)
+    assert not list((tmp_path / "job").rglob("*.tmp"))
+
+
 def test_a_file_that_cannot_be_written_is_a_warning(run, tmp_path):
     """Training ends as usual, with a single warning, if the embedding cannot be written."""
-    (tmp_path / "job" / "logs" / "train" / "embedding.tsv").mkdir(parents=True)
+    (tmp_path / "job" / "logs" / "train" / VECTORS).mkdir(parents=True)
     summary, job, said = run(max_steps=8, **EMBEDDED)
     assert summary["steps"] == 8
     assert said.count("the embedding for TensorBoard is not up to date; training continues: cannot write") == 1

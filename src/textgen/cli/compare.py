@@ -14,7 +14,7 @@ from textgen.config import CompareCommand, JobsCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
 from textgen.errors import MissingError, TextgenError
-from textgen.formatting import described, not_comparable, one_line
+from textgen.formatting import described, not_comparable, one_line, percent
 
 if TYPE_CHECKING:
     from textgen.runs.compared_jobs import ComparedJob, Comparison
@@ -103,9 +103,10 @@ def _all_jobs() -> list[ComparedJob]:
 
 def _write_tables(comparison: Comparison) -> None:
     """Writes a table of the jobs and one of the settings that differ."""
-    head = ("not ranked" if comparison.problem else "best first", "state", "bits/char", "weights", "shape")
-    rows = [(*head, "text", "steps", "time", "tokens/s", "size")]
-    write_table([*rows, *(_row(number, job) for number, job in enumerate(comparison.jobs, start=1))])
+    first = "not ranked" if comparison.problem else "best first"
+    head = (first, "state", "bits/char", "weights", "shape", "text", "steps", "time", "tokens/s", "size")
+    jobs = enumerate(comparison.jobs, start=1)
+    write_table([head, *(_row(number, job, is_ranked=not comparison.problem) for number, job in jobs)])
     if comparison.differing:
         values = [comparison.settings_of(job) for job in comparison.jobs]
         numbers = map(str, range(1, len(values) + 1))
@@ -114,13 +115,14 @@ def _write_tables(comparison: Comparison) -> None:
         write_table([("settings that differ", *numbers), *differing])
 
 
-def _row(number: int, job: ComparedJob) -> tuple[str, ...]:
+def _row(number: int, job: ComparedJob, *, is_ranked: bool) -> tuple[str, ...]:
     """Returns a row of the table of jobs."""
     from rich.filesize import decimal
 
     bits = "" if job.valid_bits_per_character is None else f"{job.valid_bits_per_character:.3f}"
     if bits and job.valid_unknown_share:
-        bits += f" ({not_comparable(job.valid_unknown_share)})"
+        share = job.valid_unknown_share
+        bits += f" ({percent(share)} [UNK])" if is_ranked else f" ({not_comparable(share)})"
     return (
         f"{number}. {job.job_dir}",
         job.state,

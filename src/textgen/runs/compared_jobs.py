@@ -168,14 +168,14 @@ def _find_vocabulary(job: JobDirectory) -> Vocabulary | None:
     try:
         return read_vocabulary(job.vocabulary) if job.vocabulary.exists() else None
     except FormatError as error:
-        raise FormatError(f"cannot compare {job}: {job.vocabulary} is damaged: {error}") from error
+        raise FormatError(f"cannot compare {job}: {job.vocabulary}: {error}") from error
 
 
 def _name_data(config: TrainingConfig) -> str:
     """Returns the names of the text files, or of the corpus, that a config names."""
     if config.data_dir is not None:
         return str(Path(config.data_dir) / (config.data_prefix or ""))
-    first, *others = (Path(text).name or text for text in config.texts or ("the bundled story",))
+    first, *others = (Path(text).name or text for text in config.texts or ("story",))
     return first + (f" and {len(others)} more" if others else "")
 
 

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
 from textgen.config import TrainingConfig, settings
-from textgen.console import Console
+from textgen.console import Console, visible
 from textgen.evaluation import Scores
 from textgen.formatting import described
 from textgen.training.control_callback import ControlCallback
@@ -138,7 +138,8 @@ def _as_hparams(config: TrainingConfig) -> dict[str, bool | float | str]:
         if setting.option.group != "places"
     }
     return {
-        name: value if isinstance(value, bool | int | float) else described(value) for name, value in values.items()
+        name: value if isinstance(value, bool | int | float) else visible(described(value))
+        for name, value in values.items()
     }
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from tensorboard.plugins.projector.metadata import PROJECTOR_FILENAME
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from textgen.console import Console, visible
-from textgen.corpus import FIRST_TOKEN_ID
+from textgen.corpus import FIRST_TOKEN_ID, PROJECTOR_FILES
 from textgen.errors import TextgenError
 from textgen.generation import ModelFile
 from textgen.planning.model_shape import EMBEDDING
-from textgen.storage import write_atomic
+from textgen.storage import remove_abandoned, write_atomic
 from textgen.training.control_callback import ControlCallback
 
-_VECTORS, _LABELS = "embedding.tsv", "tokens.tsv"
+_VECTORS, _LABELS, _CONFIG = PROJECTOR_FILES
 _MOST_NUMBERS = 500_000
 """The most numbers that are written, in less than a second. TensorBoard can draw 100,000 tokens, but is slow with that many."""
 
@@ -49,6 +49,13 @@ class Projector(keras.callbacks.Callback):
         self._console = console
         self._fails = False
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Removes the incomplete files of a killed trainer."""
+        del logs
+        with self._warning():
+            for name in PROJECTOR_FILES:
+                remove_abandoned(self._directory, name)
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the files if a checkpoint is saved."""
         del batch, logs
@@ -58,9 +65,15 @@ class Projector(keras.callbacks.Callback):
         model = self._to_file(control.tensors, control.progress.step, None)
         if EMBEDDING not in model.tensors:
             return
-        try:
+        with self._warning():
             write_embedding(self._directory, model.tensors[EMBEDDING], model.vocabulary.tokens)
             self._fails = False
+
+    @contextlib.contextmanager
+    def _warning(self) -> Iterator[None]:
+        """Turns errors into a single warning, because training must not end over a picture."""
+        try:
+            yield
         except TextgenError as error:
             if not self._fails:
                 self._console.warn(f"the embedding for TensorBoard is not up to date; training continues: {error}")
@@ -85,7 +98,7 @@ def write_embedding(directory: Path, vectors: np.ndarray, tokens: tuple[str, ...
     write_atomic(directory / _LABELS, "".join(f"{_label(token)}\n" for token in tokens[FIRST_TOKEN_ID:stop]))
     config = ProjectorConfig()
     config.embeddings.add(tensor_name=EMBEDDING, tensor_path=_VECTORS, metadata_path=_LABELS)
-    write_atomic(directory / PROJECTOR_FILENAME, str(config))
+    write_atomic(directory / _CONFIG, str(config))
 
 
 def _label(token: str) -> str:
