@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
+from textgen.cli import compare, curve, export, interactive, jobs, main, sample, score, serve, train
 from textgen.cli import eval as evaluate
-from textgen.cli import export, interactive, jobs, main, sample, score, serve, train
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
+    CompareCommand,
+    CurveCommand,
     EvalCommand,
     ExportCommand,
     InspectCommand,
@@ -58,6 +60,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen export": export.main,
     "textgen jobs": jobs.main,
     "textgen eval": evaluate.main,
+    "textgen compare": compare.main,
+    "textgen curve": curve.main,
     "textgen inspect": inspect_job.main,
     "textgen vertex": main.vertex,
     **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
@@ -228,6 +232,13 @@ These settings are flags only, and a job does not store them.
 [How good is a model?](evaluation.md) explains the figures.
 
 {_settings_table(settings(EvalCommand))}
+## Settings of `textgen compare`
+
+{_settings_table(settings(CompareCommand))}
+
+## Settings of `textgen curve`
+
+{_settings_table(settings(CurveCommand))}
 
 ## Settings of `textgen inspect`
 

@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("textgen", deadline=None)
 settings.load_profile("textgen")
 
-pytest_plugins = ["tests.commands"]
+pytest_plugins = ["tests.commands", "tests.terminal"]
 
 KINDS = {
     "one-hot": {},

@@ -8,6 +8,8 @@ import pytest
 
 from textgen.cli import train
 from textgen.config import (
+    CompareCommand,
+    CurveCommand,
     EvalCommand,
     ExportCommand,
     InspectCommand,
@@ -107,6 +109,8 @@ def test_every_setting_is_in_both_pages():
         ExportCommand,
         JobsCommand,
         EvalCommand,
+        CompareCommand,
+        CurveCommand,
         InspectCommand,
     )
     for config in (TrainingConfig, SamplingConfig, *commands):

@@ -45,7 +45,10 @@ def modules_at_bare_start():
 
 
 @pytest.mark.parametrize("flag", ["--help", "--version"])
-@pytest.mark.parametrize("command", ["main", "train", "sample", "score", "serve", "export", "jobs", "eval", "inspect"])
+@pytest.mark.parametrize(
+    "command",
+    ["main", "train", "sample", "score", "serve", "export", "jobs", "eval", "compare", "curve", "inspect"],
+)
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
     assert loaded(command, flag) & (HEAVY | LIBRARIES) == set()
@@ -178,6 +181,14 @@ def test_evaluating_loads_no_tensorflow(job):
     names = loaded("eval", str(job), "text.txt", "--json", cwd=job)
     assert "numpy" in names
     assert names & HEAVY == set()
+
+
+def test_comparing_jobs_and_drawing_curves_loads_no_tensorflow(job):
+    """Jobs are compared, and curves drawn, without TensorFlow and Google's libraries."""
+    (job / "config.yaml").touch()
+    (job / "metrics.jsonl").write_text('{"steps": 1, "valid_loss": 1.5}\n')
+    for command in ("compare", "curve"):
+        assert loaded(command, ".", cwd=job) & HEAVY == set()
 
 
 def test_an_onnx_file_is_written_without_tensorflow(job):

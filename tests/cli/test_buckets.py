@@ -1,11 +1,12 @@
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 import textgen
 from tests.markov import CHARACTERS, make_chain, make_model
-from textgen.cli import export, sample, train
+from textgen.cli import compare, curve, export, sample, train
 from textgen.generation import read_model, write_model
 
 pytestmark = pytest.mark.cloud
@@ -37,6 +38,26 @@ def test_a_job_in_a_bucket_is_opened_from_python(uploaded, bucket, trained):
     assert (job.scores, job.history, job.config) == (local.scores, local.history, local.config)
     assert job.status == local.status == "finished"
     assert list(job.generate(length=30, seed=4)) == list(local.generate(length=30, seed=4))
+
+
+def test_a_job_in_a_bucket_is_compared_and_drawn(bucket, trained, capsys):
+    """A job in a bucket is compared with a local one, ranked by the same text, and its curve is that of the local job."""
+    for path in trained.job.iterdir():
+        if path.is_file() and path.name != "lock":
+            bucket.blob(f"jobs/book/{path.name}").upload_from_filename(path)
+    uri = f"gs://{bucket.name}/jobs/book"
+    assert compare.main([uri, f"{trained.job}", "--json"]) == 0
+    out, err = capsys.readouterr()
+    first, second = map(json.loads, out.splitlines())
+    assert (first["job_dir"], first["rank"], second["rank"], err) == (uri, 1, 2, "")
+    for name in ("state", "parameters", "valid_bits_per_character", "valid_sha256", "steps", "tokens_per_second"):
+        assert first[name] == second[name]
+    assert first["bytes"] == sum(blob.size for blob in bucket.list_blobs(prefix="jobs/book/"))
+    assert curve.main([uri]) == curve.main([str(trained.job)]) == 0
+    drawn = capsys.readouterr().out.splitlines()
+    assert drawn[: len(drawn) // 2] == drawn[len(drawn) // 2 :] != []
+    assert compare.main([f"gs://{bucket.name}/absent"]) == 66
+    assert f"gs://{bucket.name}/absent is not a job: it has no config.yaml; " in capsys.readouterr().err
 
 
 def test_python_trains_in_a_bucket(bucket, book, training):

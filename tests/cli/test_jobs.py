@@ -1,8 +1,4 @@
-import io
 import json
-import os
-import sys
-import termios
 
 import pytest
 
@@ -43,31 +39,6 @@ def test_a_pipe_gets_a_line_with_tabs_for_each_job(jobs, capsys):
     assert "layers must be a whole number" in lines["bad"][7]
 
 
-@pytest.fixture
-def on_terminal(monkeypatch):
-    """A function that lists the jobs on a terminal with a number of columns, and returns the lines."""
-
-    def call(columns):
-        leader, follower = os.openpty()
-        termios.tcsetwinsize(follower, (24, columns))
-        buffer = io.BytesIO()
-
-        class Terminal(io.TextIOWrapper):
-            def isatty(self):
-                return True
-
-            def fileno(self):
-                return follower
-
-        monkeypatch.setattr(sys, "stdout", Terminal(buffer, encoding="utf-8"))
-        assert main(["job"]) == 0
-        os.close(leader)
-        os.close(follower)
-        return buffer.getvalue().decode().splitlines()
-
-    return call
-
-
 def test_a_narrow_terminal_gets_two_lines_per_job(tmp_path, monkeypatch, on_terminal):
     """If the table is wider than the terminal, the name of each job is above its other columns, which fit into 80 columns."""
     monkeypatch.chdir(tmp_path)
@@ -75,17 +46,17 @@ def test_a_narrow_terminal_gets_two_lines_per_job(tmp_path, monkeypatch, on_term
     place.mkdir(parents=True)
     (place / "config.yaml").touch()
     (place / "metrics.jsonl").write_text('{"valid_loss": 1.25, "valid_bits_per_character": 1.8}\n')
-    head, _, name, scores = on_terminal(80)
+    head, _, name, scores = on_terminal(80, main, ["job"])
     assert (head, name) == ("job", f"job/{place.name}")
     assert scores.split()[:6] == ["stopped", "at", "step", "0", "1.250", "1.800"]
     assert len(scores) <= 80
-    assert len(on_terminal(200)) == 2
+    assert len(on_terminal(200, main, ["job"])) == 2
 
 
 def test_a_terminal_gets_a_table(jobs, on_terminal):
     """On a terminal, jobs are a table with aligned columns, in which bits per character are marked if not comparable."""
     with job_lock(JobDirectory(jobs / "words"), pytest.fail):
-        head, *rows = on_terminal(200)
+        head, *rows = on_terminal(200, main, ["job"])
     assert len(rows) == 3
     at = head.index("state")
     assert {row.split()[0]: row[at:].split("  ")[0] for row in rows} == {

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import installed
 from textgen import errors
-from textgen.cli import export, inspect, jobs, main, sample, serve, train
+from textgen.cli import compare, curve, export, inspect, jobs, main, sample, serve, train
 from textgen.cli.entry import run_command
 from textgen.version import __version__
 
@@ -62,7 +62,11 @@ def test_export_is_a_command_of_textgen_alone(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [main.main, train.main, sample.main, serve.main, export.main, jobs.main, inspect.main]
+    "command",
+    [
+        *(main.main, train.main, sample.main, serve.main, export.main),
+        *(jobs.main, compare.main, curve.main, inspect.main),
+    ],
 )
 def test_each_command_prints_its_version(command, capsys):
     """--version prints one line with the version."""

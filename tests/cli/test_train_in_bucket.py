@@ -226,6 +226,7 @@ def test_two_jobs_can_write_their_curves_to_one_place(bucket, tmp_path):
             assert not local.exists()
             local.mkdir(parents=True)
             (local / f"events.{name}").write_text(name)
+            (local / f".half.{name}.tmp").touch()  # which is being written
     assert {blob.name for blob in bucket.list_blobs(prefix="curves/")} == {"curves/events.one", "curves/events.two"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from textgen import errors
-from textgen.corpus import Sources, find_sources
+from textgen.corpus import PROJECTOR_FILES, Sources, find_sources
 
 
 def in_bucket(test):
@@ -216,10 +216,11 @@ def test_what_is_skipped_is_counted(folder):
 def test_logs_of_tensorboard_are_skipped(folder):
     """A glob over everything leaves out what a --summary_dir next to the texts has in it."""
     (folder / "logs").mkdir()
-    (folder / "logs" / "events.out.tfevents.1.host").write_bytes(b"\0")
+    for name in ("events.out.tfevents.1.host", *PROJECTOR_FILES):
+        (folder / "logs" / name).write_text("a log")
     sources = find_sources(["*/*"], None, None)
     assert names(sources) == ["more/c.txt", "more/d.txt.gz", "more/f[1].txt"]
-    assert str(sources.skipped) == "1 other file (logs/events.out.tfevents.1.host)"
+    assert str(sources.skipped) == "4 other files (such as logs/events.out.tfevents.1.host)"
 
 
 @in_bucket

@@ -184,6 +184,14 @@ def test_the_score_is_that_of_the_best_evaluation(make, tmp_path):
     assert found.problem is None
 
 
+@pytest.mark.parametrize("before", [{"valid_sha256": "old"}, {}])
+def test_evaluations_on_an_earlier_text_do_not_count(make, tmp_path, before):
+    """If the text has changed, the best evaluation is one on the present text; one without a recorded text counts."""
+    lines = [{"valid_loss": 1.0, **before}, *({"valid_loss": loss, "valid_sha256": "new"} for loss in (2.0, 3.0))]
+    make("a", metrics=lines)
+    assert list_jobs(tmp_path)[0].valid_loss == (2.0 if before else 1.0)
+
+
 def test_the_size_is_that_of_all_files(make, tmp_path):
     """Files in subdirectories count; the targets of links do not."""
     job = make("a")

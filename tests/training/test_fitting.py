@@ -7,6 +7,7 @@ import signal
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
 
 from textgen.errors import DataError, DivergedError, MissingError, StoppedError
 from textgen.generation import load, read_model
@@ -211,6 +212,17 @@ def test_the_best_model_is_the_one_exported(run):
     assert model.step in CheckpointStore(job.checkpoints).steps()
 
 
+def test_each_evaluation_records_its_text(run, tmp_path):
+    """The summary and metrics.jsonl contain the hash of the validation text, which does not depend on the training text."""
+    hashes = []
+    for job, valid_fraction in (("a", 0.1), ("b", 0.1), ("c", 0.2)):
+        summary, directory, _ = run(job, valid_fraction=valid_fraction, seed=len(job))
+        lines = [json.loads(line) for line in directory.metrics.read_text().splitlines()]
+        hashes.append(summary["valid_sha256"])
+        assert {line["valid_sha256"] for line in lines} == {summary["valid_sha256"]}
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 def test_tensorboard_gets_every_curve_and_the_sample(run):
     """TensorBoard has loss, perplexity and bits per character of both texts, and the training rates and norms."""
     _, job, _ = run(max_steps=25, eval_steps=10)
@@ -218,7 +230,7 @@ def test_tensorboard_gets_every_curve_and_the_sample(run):
     valid = EventAccumulator(str(job.logs / "validation")).Reload()
     scores = {"loss", "perplexity", "bits_per_character"}
     assert set(train.Tags()["tensors"]) == scores | {"learning_rate", "tokens_per_second", "gradient_norm"}
-    assert set(valid.Tags()["tensors"]) == scores | {"sample"}
+    assert set(valid.Tags()["tensors"]) == scores | {"sample", SESSION_START_INFO_TAG}
     assert [event.step for event in valid.Tensors("loss")] == [10, 20, 25]
     assert train.Tensors("loss")[0].step == 10
 

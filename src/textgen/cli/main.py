@@ -90,6 +90,8 @@ COMMANDS = Commands(
         "export": Command("textgen.cli.export", "Export a trained model to another runtime."),
         "jobs": Command("textgen.cli.jobs", "List jobs with their state, score and size."),
         "eval": Command("textgen.cli.eval", "Measure how well a model predicts a text, next to simple baselines."),
+        "compare": Command("textgen.cli.compare", "Compare and rank jobs, and list the settings that differ."),
+        "curve": Command("textgen.cli.curve", "Draw the loss of a job on the terminal."),
         "inspect": Command("textgen.cli.inspect", "Verify the files of a job, and print what they contain."),
         "vertex": Command("textgen.cli.main", "Train on Google Cloud's Vertex AI.", "vertex"),
     },

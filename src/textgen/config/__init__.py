@@ -2,16 +2,15 @@
 
 from textgen.config.cloud_environment import CloudEnvironment, EndpointEnvironment
 from textgen.config.commands import (
-    EvalCommand,
     ExportCommand,
     InspectCommand,
     JobsCommand,
     SampleCommand,
-    ScoreCommand,
     ServeCommand,
     TrainCommand,
 )
 from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
+from textgen.config.measuring import CompareCommand, CurveCommand, EvalCommand, ScoreCommand
 from textgen.config.option import Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
 from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
@@ -20,6 +19,8 @@ __all__ = [
     "DEFAULT_MINUTES",
     "PLACEHOLDER",
     "CloudEnvironment",
+    "CompareCommand",
+    "CurveCommand",
     "EndpointEnvironment",
     "EvalCommand",
     "ExportCommand",

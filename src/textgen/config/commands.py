@@ -121,87 +121,6 @@ class SampleCommand(Settings):
 
 
 @dataclass(frozen=True)
-class ScoreCommand(Settings):
-    """The models and the texts of `textgen score`, and what to show of the scores.
-
-    Raises:
-        UsageError: if a value is invalid, or two cannot be combined.
-    """
-
-    arguments: tuple[str, ...] = option(
-        (),
-        group="models and texts",
-        positional="many",
-        metavar="JOB|TEXT",
-        help="Score these texts with these models, in any order. A directory, a .safetensors file, a name below job/, gs://BUCKET/PATH or base is a model. Any other file is a text, - is standard input, and words in quotes that name no file are the text itself. The default is the newest job below job/, and standard input.",
-    )
-    encoding: str = option(
-        "auto",
-        group="models and texts",
-        metavar="NAME",
-        help="Read text files in this encoding. auto reads UTF-8, or cp1252 if a file is not UTF-8.",
-    )
-    compare: str | None = option(
-        None,
-        group="output",
-        metavar="JOB",
-        help="Score the text with this model too, and show at each place which of the two is less surprised.",
-    )
-    by: Literal["text", "line", "token"] | None = option(
-        None,
-        group="output",
-        choices=("text", "line", "token"),
-        default_in_words="token with --top, else text",
-        help="Show the bits per character of the whole text or of each line, or the bits of each token.",
-    )
-    top: int = option(
-        0,
-        group="output",
-        kind=int,
-        least=0,
-        most=100,
-        help="List the N likeliest tokens in each place, with the probabilities of writing them at several temperatures.",
-    )
-    json: bool = option(
-        False,
-        group="output",
-        kind=bool,
-        help="Print one line of JSON per text, line or token. Use it in scripts.",
-    )
-    html: str | None = option(
-        None,
-        group="output",
-        metavar="FILE",
-        help="Write an HTML page in which each token is tinted by its surprise, and with --top, shows its alternatives. The page needs no network.",
-    )
-    force: bool = option(
-        False,
-        group="output",
-        kind=bool,
-        help="Replace an existing HTML page.",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.html is not None:
-            for name, given in {"by": self.by is not None, "json": self.json}.items():
-                if given:
-                    raise UsageError(
-                        f"{named('html')} and {named(name)} cannot be combined, because a page shows the whole text; leave one out"
-                    )
-        if self.top and self.compare is not None:
-            raise UsageError(
-                f"{named('top')} and {named('compare')} cannot be combined, because each model has its own alternatives; leave one out"
-            )
-        if self.top and self.by in {"text", "line"}:
-            raise UsageError(
-                f"{named('top')} lists alternatives of each token, and {named('by')} {self.by} shows no tokens; use {named('by')} token"
-            )
-        if self.force and self.html is None:
-            raise UsageError(f"{named('force')} replaces an HTML page; name it with {named('html')}, or leave it out")
-
-
-@dataclass(frozen=True)
 class ExportCommand(Settings):
     """The model to export, the format, the path, and whether to replace an existing file."""
 
@@ -292,39 +211,6 @@ class JobsCommand(Settings):
         group="output",
         kind=bool,
         help="Print one line of JSON per job: job_dir, state, steps, epochs, minutes, valid_loss, valid_bits_per_character, valid_unknown_share, bytes, changed, problem. Use it in scripts.",
-    )
-
-
-@dataclass(frozen=True)
-class EvalCommand(Settings):
-    """The model to evaluate, the text to evaluate it on, and the output format."""
-
-    model: str | None = option(
-        None,
-        group="model",
-        positional="one",
-        metavar="JOB",
-        help="Evaluate this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. base is the bundled base model. The default is the newest job below job/.",
-    )
-    texts: tuple[str, ...] = option(
-        (),
-        group="text",
-        positional="many",
-        metavar="TEXT",
-        help="Evaluate on these files or folders, as one text. The default is the validation text of the job.",
-    )
-    encoding: str | None = option(
-        None,
-        group="text",
-        metavar="NAME",
-        help="Decode TEXT with this encoding, such as latin-1; auto detects it.",
-        default_in_words="that of the training text",
-    )
-    json: bool = option(
-        False,
-        group="output",
-        kind=bool,
-        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
     )
 
 

@@ -18,6 +18,7 @@ whole text.
 """
 
 from textgen.corpus.corpus import Corpus, keep_split, open_corpus, replace_vocabulary
+from textgen.corpus.folder import PROJECTOR_FILES
 from textgen.corpus.sections import Section, open_sections
 from textgen.corpus.sources import Sources, find_sources, prefix_of
 from textgen.corpus.tokenizer import UNKNOWN, Joiner, Tokenizer
@@ -27,6 +28,7 @@ from textgen.corpus.words import is_restricted, longest_after_white_space
 
 __all__ = [
     "FIRST_TOKEN_ID",
+    "PROJECTOR_FILES",
     "UNKNOWN",
     "UNKNOWN_ID",
     "Corpus",

@@ -16,6 +16,9 @@ from textgen.storage import below, is_bucket
 ENDINGS = (".txt", ".txt.gz")
 """The endings of the files that are read in a folder."""
 
+PROJECTOR_FILES = ("projector_vectors.tsv", "projector_tokens.tsv", "projector_config.pbtxt")
+"""The names of the files that training writes for TensorBoard's projector, in this order."""
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -102,8 +105,9 @@ def find_outputs(folder: str, names: Collection[str], own_job: str | None) -> Sk
 
 
 def is_log(name: str) -> bool:
-    """Returns whether a file is a log of TensorBoard, by its name or path."""
-    return PurePosixPath(name).name.startswith("events.out.tfevents.")
+    """Returns whether a file is one of TensorBoard's, by its name or path."""
+    last = PurePosixPath(name).name
+    return last.startswith("events.out.tfevents.") or last in PROJECTOR_FILES
 
 
 def find_jobs(folder: str, names: Iterable[str], own_job: str | None) -> list[str]:

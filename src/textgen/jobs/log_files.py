@@ -124,10 +124,16 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def best_evaluation(path: Path) -> dict[str, Any]:
     """Returns the evaluation in metrics.jsonl with the lowest validation loss; empty if there is none.
 
+    If the text of the job has changed, only evaluations on its present validation text count. Earlier versions of textgen did not
+    record that text, so evaluations without it count too.
+
     Raises:
         TextgenError: as `read_metrics`.
     """
-    scored = [values for values in read_metrics(path) if finite_number(values, "valid_loss") is not None]
+    evaluations = read_metrics(path)
+    text = evaluations[-1].get("valid_sha256") if evaluations else None
+    same_text = [values for values in evaluations if values.get("valid_sha256", text) == text]
+    scored = [values for values in same_text if finite_number(values, "valid_loss") is not None]
     return min(scored, key=lambda values: float(values["valid_loss"]), default={})
 
 

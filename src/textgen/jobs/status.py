@@ -100,7 +100,7 @@ class JobFacts:
     Attributes:
         job_dir: the job directory.
         state: `running` while a trainer holds the lock; otherwise `stopped`, `finished`, or `damaged` if one of its files
-            is.
+            is. A job in a bucket whose trainer was killed is `running` until it is resumed.
         steps: the updates made until the last checkpoint.
         epochs: the completed passes over the training text.
         minutes: the training time.
@@ -147,7 +147,7 @@ def list_jobs(directory: Path) -> list[JobFacts]:
 def job_facts(job: JobDirectory) -> JobFacts:
     """Reads the status of a job; the job is damaged if a file cannot be read."""
     size, changed = _measure(job)
-    place: dict[str, Any] = {"job_dir": str(job.root), "bytes": size, "changed": changed}
+    place: dict[str, Any] = {"job_dir": str(job), "bytes": size, "changed": changed}
     try:
         from_yaml(read_text(job.config), str(job.config))
         state = JobState.find(job.state) or JobState("stopped")
@@ -155,9 +155,10 @@ def job_facts(job: JobDirectory) -> JobFacts:
     except (TextgenError, OSError) as error:
         return JobFacts(**place, state="damaged", problem=one_line(error))
     at_rest: Literal["finished", "stopped"] = "finished" if state.status == "finished" else "stopped"
+    is_running = is_locked(job) if job.uri is None else state.status == "running"
     return JobFacts(
         **place,
-        state="running" if is_locked(job) else at_rest,
+        state="running" if is_running else at_rest,
         steps=state.steps,
         epochs=state.epochs,
         minutes=state.minutes,

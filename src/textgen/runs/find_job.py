@@ -1,4 +1,4 @@
-"""Finds jobs and models by their names, or the newest job."""
+"""Finds jobs and models by their names, or the newest job, and opens jobs for reading."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from textgen.config import JobsCommand
-from textgen.errors import MissingError
+from textgen.errors import MissingError, UsageError
 from textgen.formatting import nearest
-from textgen.jobs import JobDirectory, JobFacts, list_jobs
+from textgen.jobs import JobDirectory, JobFacts, job_place, list_jobs
 from textgen.storage import base_path, is_bucket
 
 BASE = "base"
@@ -70,6 +70,28 @@ def find_newest_job(*, with_model: bool, or_base: bool, to_start: str, to_follow
     if newest is None:
         raise MissingError(f"no job below {_JOBS} has a model yet; {to_follow}")
     return newest.job_dir
+
+
+def look_at_job(label: str, place: str, *, for_file: str, advice: str) -> JobDirectory:
+    """Returns a job as it is now, for reading its small files.
+
+    Args:
+        label: the name of the argument, for error messages.
+        place: the path or URI of the job; see `find_job`.
+        for_file: the end of the message if it is a file.
+        advice: the end of the message if it is not a job.
+
+    Raises:
+        UsageError: if it is a file.
+        MissingError: if it is not a job.
+        TextgenError: if it cannot be read.
+    """
+    if not is_bucket(place) and Path(place).is_file():
+        raise UsageError(f"{label} must be the directory of a job, got {place}, which is a file; {for_file}")
+    job = job_place(place).look()
+    if not job.exists:
+        raise MissingError(f"{place} is not a job: it has no {job.config.name}; {advice}")
+    return job
 
 
 def jobs_below(directory: Path) -> list[JobFacts]:

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import JobsCommand, TrainingConfig
-from textgen.errors import MissingError, UsageError, named
+from textgen.errors import UsageError, named
 from textgen.formatting import shown
-from textgen.jobs import JobDirectory, JobState, best_evaluation, job_facts, job_place, read_config, read_metrics
-from textgen.runs.find_job import find_job, jobs_below
+from textgen.jobs import JobDirectory, best_evaluation, job_facts, job_place, read_config, read_metrics
+from textgen.runs.find_job import find_job, jobs_below, look_at_job
 from textgen.storage import is_bucket
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class Job:
 
         A job in a bucket whose trainer was killed is `running` until it is resumed.
         """
-        job = self._look()
-        return job_facts(job).state if job.uri is None else (JobState.find(job.state) or JobState("stopped")).status
+        return job_facts(self._look()).state
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -81,7 +80,9 @@ class Job:
             TextgenError: as `history`.
         """
         best = best_evaluation(self._look().metrics)
-        return {name: value for name, value in best.items() if name.startswith("valid_")} | self._test
+        scores = {name: value for name, value in best.items() if name.startswith("valid_")}
+        scores.pop("valid_sha256", None)
+        return scores | self._test
 
     @cached_property
     def generator(self) -> TextGenerator:
@@ -115,12 +116,7 @@ def open_job(path: str | os.PathLike[str]) -> Job:
         TextgenError: if it cannot be read.
     """
     place = find_job(_read_path("path", path), _LIST)
-    if not is_bucket(place) and Path(place).is_file():
-        raise UsageError(
-            f"path must be the directory of a job, got {place}, which is a file; textgen.load opens a model"
-        )
-    if not job_place(place).look().exists:
-        raise MissingError(f"{place} is not a job: it has no {JobDirectory(Path()).config.name}; {_LIST}")
+    look_at_job("path", place, for_file="textgen.load opens a model", advice=_LIST)
     return Job(place)
 
 

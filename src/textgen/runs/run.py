@@ -217,7 +217,9 @@ def open_summaries(place: str | None, job: JobDirectory, events: Events) -> Iter
         with Mirror(
             place,
             lambda: [
-                Upload(path.relative_to(local).as_posix(), path) for path in find(local, "**/*") if path.is_file()
+                Upload(path.relative_to(local).as_posix(), path)
+                for path in find(local, "**/*")
+                if path.is_file() and not path.name.startswith(".")
             ],
             warn=events.warn,
             lost=events.lost,

@@ -34,6 +34,7 @@ from textgen.training.display import Display
 from textgen.training.evaluator import Evaluator
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress
+from textgen.training.projector import Projector
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.validator import Validator
@@ -151,6 +152,7 @@ class Attempt:
             results=self._results,
             progress=progress,
             validator=run.validator,
+            valid_sha256=run.corpus.valid.sha256,
             signals=run.signals,
             console=run.console,
         )
@@ -196,7 +198,9 @@ class Attempt:
             after=self.note_state,
             console=run.console,
         )
-        callbacks = [control, Board(run.summary_dir, control, run.console), save, display, *run.callbacks]
+        board = Board(run.summary_dir, control, run.console, config=run.config, name=str(run.job))
+        projector = Projector(run.summary_dir / "train", control, self._to_file, run.console)
+        callbacks = [control, board, projector, save, display, *run.callbacks]
         if control.prepare().end:
             around = keras.callbacks.CallbackList(callbacks, model=self.model)
             around.on_train_begin()

@@ -1,4 +1,4 @@
-"""Writes TensorBoard's event files: training loss, learning rate and gradient norm; validation scores and samples."""
+"""Writes TensorBoard's event files: training loss, learning rate and gradient norm; validation scores, samples and the settings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-from textgen.console import Console
+from textgen.config import TrainingConfig, settings
+from textgen.console import Console, visible
 from textgen.evaluation import Scores
+from textgen.formatting import described
 from textgen.training.control_callback import ControlCallback
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
@@ -31,13 +34,18 @@ class Board(keras.callbacks.TensorBoard):
         directory: where the files go, in `train/` and `validation/`.
         control: has the progress, and the decision to write it.
         console: receives a warning when a file cannot be written.
+        config: the settings, by which TensorBoard's HParams tab compares jobs.
+        name: the name of the job in that tab.
     """
 
-    def __init__(self, directory: Path, control: ControlCallback, console: Console) -> None:
+    def __init__(
+        self, directory: Path, control: ControlCallback, console: Console, *, config: TrainingConfig, name: str
+    ) -> None:
         super().__init__(log_dir=str(directory), write_graph=False)
         self._progress = control.progress
         self._control = control
         self._console = console
+        self._hparams = hparams_pb(_as_hparams(config), trial_id=name).SerializeToString()
         self._fails = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -55,6 +63,8 @@ class Board(keras.callbacks.TensorBoard):
                 # No public function of TensorFlow writes an event that is not a summary.
                 tf.raw_ops.ImportEvent(writer=writer._resource, event=start.SerializeToString())  # noqa: SLF001
                 writer.flush()
+            with self._val_writer.as_default(progress.step):  # so that HParams shows the validation scores of the job
+                tf.summary.experimental.write_raw_pb(self._hparams)
         if progress.scores is not None:
             self._write_step()
 
@@ -118,6 +128,19 @@ class Board(keras.callbacks.TensorBoard):
 def reason_of(error: BaseException) -> str:
     """Returns the first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
     return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
+
+
+def _as_hparams(config: TrainingConfig) -> dict[str, bool | float | str]:
+    """Returns all settings but the places of files, as values that HParams knows."""
+    values = {
+        setting.name: getattr(config, setting.name)
+        for setting in settings(TrainingConfig)
+        if setting.option.group != "places"
+    }
+    return {
+        name: value if isinstance(value, bool | int | float) else visible(described(value))
+        for name, value in values.items()
+    }
 
 
 def _as_markdown(text: str) -> str:

@@ -31,6 +31,7 @@ class Evaluator:
         results: collects the files to write.
         progress: the progress so far, to which the scores are added.
         validator: evaluates the validation text.
+        valid_sha256: the hash of that text.
         signals: a noted signal ends an evaluation early.
         console: shows that an evaluation is running.
     """
@@ -43,6 +44,7 @@ class Evaluator:
         results: Results,
         progress: Progress,
         validator: Validator,
+        valid_sha256: str,
         signals: Signals,
         console: Console,
     ) -> None:
@@ -51,6 +53,7 @@ class Evaluator:
         self._results = results
         self._progress = progress
         self._validator = validator
+        self._valid_sha256 = valid_sha256
         self._signals = signals
         self._console = console
 
@@ -73,7 +76,7 @@ class Evaluator:
             return
         if progress.add_scores(scores, sample):
             self._results.add_model(file)
-        self._results.add_metrics(metrics_record(progress))
+        self._results.add_metrics(metrics_record(progress, self._valid_sha256))
         if sample:
             self._results.add_sample(f"step {progress.step}, epoch {progress.epochs:.2f}, {scores}", sample)
 
@@ -95,14 +98,20 @@ class Evaluator:
         return "".join(pieces).strip("\n")
 
 
-def metrics_record(progress: Progress) -> dict[str, Any]:
-    """Returns the record of an evaluated step for metrics.jsonl and `--json`."""
+def metrics_record(progress: Progress, valid_sha256: str) -> dict[str, Any]:
+    """Returns the record of an evaluated step for metrics.jsonl and `--json`.
+
+    Args:
+        progress: the progress at this step.
+        valid_sha256: the hash of the validation text, which shows whether two jobs can be compared.
+    """
     assert progress.scores is not None, "only an evaluated step has scores"  # noqa: S101 - our own mistake
     return {
         "steps": progress.step,
         "epochs": round(progress.epochs, 4),
         "train_loss": progress.train_loss,
         **score_values(progress.scores),
+        "valid_sha256": valid_sha256,
         "learning_rate": progress.learning_rate,
         "tokens_per_second": round(progress.tokens_per_second, 1) or None,
         "seconds": round(progress.seconds, 2),

@@ -77,8 +77,8 @@ def train(
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
-        valid_bits_per_character, learning_rate, tokens_per_second, seconds. With a test text, also test_... of the best
-        model, and only those if the job had already reached its limits.
+        valid_bits_per_character, valid_sha256 (the hash of the validation text), learning_rate, tokens_per_second, seconds. With
+        a test text, also test_... of the best model, and only those if the job had already reached its limits.
 
     Raises:
         StoppedError: after SIGTERM, once the checkpoint is written.
@@ -140,7 +140,7 @@ def train(
         raise signals.error(f"stopped at step {progress.step}, which is saved")
     summary = {}
     if progress.scores is not None:
-        summary = metrics_record(progress)
+        summary = metrics_record(progress, corpus.valid.sha256)
         _say_best(console, progress, patience=config.patience)
     if corpus.test is not None and progress.status == "finished":
         signals.hold()
