@@ -1,4 +1,5 @@
 import dataclasses
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,16 @@ from textgen.corpus.find_text import find_text
 from textgen.generation import ModelFile, write_model
 from textgen.serving.app import make_app
 from textgen.serving.models import Models
+
+
+@pytest.fixture(autouse=True)
+def own_log():
+    """Restores the log of the service, which the command sends to the console."""
+    log = logging.getLogger("textgen.serving")
+    level, propagate, handlers = log.level, log.propagate, log.handlers
+    yield
+    log.propagate, log.handlers = propagate, handlers
+    log.setLevel(level)
 
 
 @dataclass

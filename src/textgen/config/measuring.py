@@ -41,7 +41,7 @@ class ScoreCommand(Settings):
         None,
         group="output",
         choices=("text", "line", "token"),
-        default_in_words="token with --top, else text",
+        default_in_words="token if alternatives are listed, else text",
         help="Show the bits per character of the whole text or of each line, or the bits of each token.",
     )
     top: int = option(

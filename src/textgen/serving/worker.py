@@ -202,8 +202,8 @@ class Worker:
             while self._step_all():
                 pass
         except BaseException:  # noqa: BLE001 - whatever it is, nobody may wait for these texts for ever
-            self._abandon()
             _log.exception("the texts that were being written are lost because of a bug in textgen")
+            self._abandon()
 
     def _step_all(self) -> bool:
         """Steps the engine until the batch is empty, and returns whether there are texts to write then."""
