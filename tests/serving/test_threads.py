@@ -17,7 +17,7 @@ HANG_SECONDS = 60
 
 
 def test_a_few_at_once_and_the_rest_wait():
-    """Only so many calls run at once, others wait, and those beyond the queue are refused with 503 and Retry-After."""
+    """Two calls run at once, the next ones wait, and those that the queue has no room for are refused with 503 and Retry-After."""
     running, most_running, lock, both, go_on = 0, 0, threading.Lock(), threading.Event(), threading.Event()
 
     def compute(number):

@@ -183,9 +183,8 @@ def read_tokens(path: Path) -> tuple[str, ...]:
         TextgenError: if the file cannot be read, has no token, or one that cannot be sent in a header.
     """
     try:
-        lines = path.read_text(
-            encoding="utf-8-sig"
-        ).splitlines()  # an editor of Windows may begin it with a byte order mark
+        # An editor of Windows may begin the file with a byte order mark.
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
     except UnicodeDecodeError as error:

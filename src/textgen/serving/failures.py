@@ -41,9 +41,20 @@ class RequestError(Exception):
         self.headers = headers
 
 
+def try_again(message: str, seconds: int, *, code: str | None = None) -> RequestError:
+    """Returns the error for a request that can be answered later.
+
+    Args:
+        message: as in `RequestError`.
+        seconds: after how many seconds a client should send the request again.
+        code: as in `RequestError`.
+    """
+    return RequestError(503, message, code=code, headers={"Retry-After": str(seconds)})
+
+
 def server_ends() -> RequestError:
     """Returns the error for a request that arrives, or still runs, when the server ends."""
-    return RequestError(503, "the server is shutting down; try again in a moment", headers={"Retry-After": "2"})
+    return try_again("the server is shutting down; try again in a moment", 2)
 
 
 def as_request_error(error: Exception) -> RequestError:
@@ -56,7 +67,7 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, UsageError | DataError):
         return RequestError(400, one_line(error), param=next(iter(error.settings), None))
     if isinstance(error, UnavailableError | MemoryError):
-        return RequestError(503, "the server cannot answer this now; try again later", headers={"Retry-After": "10"})
+        return try_again("the server cannot answer this now; try again later", 10)
     if isinstance(error, TextgenError):
         return RequestError(500, "the server cannot use a file that it needs; its log names the file")
     return RequestError(500, "the server failed because of a bug; its log has the details")

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from textgen.serving import body
-from textgen.serving.failures import RequestError
+from textgen.serving.failures import try_again
 from textgen.serving.threads import threads_for
 
 if TYPE_CHECKING:
@@ -85,11 +85,10 @@ class _LargeAnswer(StreamingResponse):
             RequestError: with 503 if too many are being sent.
         """
         if _LargeAnswer.sent >= _MOST_LARGE:
-            raise RequestError(
-                503,
+            raise try_again(
                 f"{_MOST_LARGE} answers of this size are being sent already; try again later, send a shorter text, or lower top",
+                10,
                 code="overloaded",
-                headers={"Retry-After": "10"},
             )
         _LargeAnswer.sent += 1
         try:

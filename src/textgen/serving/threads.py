@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from textgen.serving.failures import RequestError, server_ends
+from textgen.serving.failures import server_ends, try_again
 from textgen.serving.leaving import LEFT, ends_before_client_leaves
 
 P = ParamSpec("P")
@@ -65,11 +65,10 @@ class Threads:
         if self._is_closed:
             raise server_ends()
         if len(self._results) >= self._most:
-            raise RequestError(
-                503,
+            raise try_again(
                 f"{len(self._results)} requests of this kind are being answered already; try again in a moment",
+                1,
                 code="overloaded",
-                headers={"Retry-After": "1"},
             )
         future: Future[T] = Future()
         result = asyncio.wrap_future(future)

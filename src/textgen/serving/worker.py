@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from textgen.formatting import count
 from textgen.generation.reading import MOST_ROWS
-from textgen.serving.failures import RequestError, server_ends
+from textgen.serving.failures import RequestError, server_ends, try_again
 
 if TYPE_CHECKING:
     from textgen.generation import Sample
@@ -25,8 +25,6 @@ MOST_OF_ONE = MOST_ROWS * 3 // 4
 
 MOST_WAITING = 256
 """The most texts that wait for a place in the batch of a model."""
-
-_RETRY_SECONDS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -135,11 +133,10 @@ class Worker:
                 raise server_ends()
             busy = len(self._texts) + sum(self._reserved.values())
             if busy + rows > self._most:
-                raise RequestError(
-                    503,
+                raise try_again(
                     f"{count(busy, 'text')} are being written or waiting, which leaves no room for {count(rows, 'more', 'more')}; try again in a moment",
+                    2,
                     code="queue_full",
-                    headers={"Retry-After": str(_RETRY_SECONDS)},
                 )
             self._reserved[texts] = rows
 
