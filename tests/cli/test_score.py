@@ -242,6 +242,9 @@ def test_a_job_that_is_still_training(author, capfd):
         _, err = capfd.readouterr()
         if name == "busy":
             assert (code, err) == (0, "job/busy is still training; this is its best model so far, of step 1,200\n")
+            with job_lock(JobDirectory(Path("job", name)), pytest.fail):
+                assert main(["job/busy/model.safetensors", "ab\nab"]) == 0
+            assert "is still training" in capfd.readouterr().err
         else:
             assert code == 66
             assert "job/new is still training, and has no model yet" in err

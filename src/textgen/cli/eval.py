@@ -89,8 +89,7 @@ def _report_training(console: Console, place: str, model: ModelFile) -> None:
 
     if is_bucket(place):
         return
-    path = Path(place)
-    job = JobDirectory(path if path.is_dir() else path.parent)
+    job = JobDirectory.of_model(Path(place))
     if job.exists and is_locked(job):
         console.say(f"{job} is still training; this evaluates its best model so far, of step {model.step:,}.")
 

@@ -180,8 +180,8 @@ def _load(place: str) -> TextGenerator:
     from textgen.jobs import JobDirectory, is_locked
     from textgen.storage import is_bucket
 
-    job = JobDirectory(Path(place))
     in_bucket = is_bucket(place)
+    job = JobDirectory.of_model(Path(place))
     is_training = not in_bucket and is_locked(job)
     if is_training and not job.model.exists():
         raise MissingError(

@@ -67,7 +67,7 @@ def find_training_text(place: str | Path, model: ModelFile) -> TrainingText:
     """
     refuse_without_text(place)
     path = Path(place)
-    job = JobDirectory(path if path.is_dir() else path.parent)
+    job = JobDirectory.of_model(path)
     if not job.exists:
         raise MissingError(
             f"the training text of {path} is unknown: there is no {job.config} to name it; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from textgen.errors import UsageError, from_os_error, named
 from textgen.jobs.checkpoint import CheckpointStore
@@ -26,6 +27,20 @@ class JobDirectory:
 
     root: Path
     uri: str | None = None
+
+    @classmethod
+    def of_model(cls, path: Path) -> Self:
+        """Returns the job directory of a model.
+
+        Args:
+            path: the directory, or the model file in it.
+        """
+        return cls(path if path.is_dir() else path.parent)
+
+    @staticmethod
+    def model_at(path: Path) -> Path:
+        """Returns the model file that a path stands for: that of a job directory, or else the path itself."""
+        return JobDirectory(path).model if path.is_dir() else path
 
     def __str__(self) -> str:
         """The place as the user names it."""

@@ -124,8 +124,7 @@ def _open_start(init_from: str, directory: str, uploads: list[Input], *, offline
     start = open_start(init_from)
     if not start.is_local:
         return start
-    path = Path(start.init_from)
-    path = JobDirectory(path).model if path.is_dir() else path
+    path = JobDirectory.model_at(Path(start.init_from))
     uploads.append(_upload_alone(path, Fingerprint.of(path), directory))
     return replace(start, init_from=uploads[-1].uri)
 

@@ -78,5 +78,4 @@ def _model_path(place: str) -> Path:
     """
     if is_bucket(place) or place == str(base_path()):
         return Path(PurePosixPath(place).name)
-    path = Path(place)
-    return JobDirectory(path).model if path.is_dir() else path
+    return JobDirectory.model_at(Path(place))

@@ -190,7 +190,7 @@ class _Kept:
         if not isinstance(self._place, Path):
             return None
         try:
-            status = (JobDirectory(self._place).model if self._place.is_dir() else self._place).stat()
+            status = JobDirectory.model_at(self._place).stat()
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
