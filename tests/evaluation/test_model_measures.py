@@ -9,7 +9,7 @@ import pytest
 from textgen.corpus.sections import open_whole
 from textgen.evaluation import evaluated_text, model_measures
 from textgen.evaluation.evaluated_text import count_text
-from textgen.evaluation.model_measures import measure_model, predict
+from textgen.evaluation.model_measures import CONFIDENCE_BINS, Bins, measure_model, predict
 from textgen.generation.step import LSTMStep, log_total
 from textgen.planning.model_shape import OUTPUT_BIAS
 
@@ -69,6 +69,25 @@ def test_a_perfectly_calibrated_model_has_no_calibration_error(constant, open_te
     measures = measure_model(LSTMStep(constant), open_text(constant, "cabacab"))
     assert measures.accuracy == pytest.approx(0.5)
     assert measures.calibration_error == pytest.approx(0, abs=1e-6)
+
+
+def test_the_bins_count_the_tokens_by_the_probability_of_the_first_guess(constant, open_text):
+    """A first guess of 0.5 that is right in four of six places fills one bin; the others are empty."""
+    bins = measure_model(LSTMStep(constant), open_text(constant, "cabacaa")).bins
+    [full] = np.flatnonzero(bins.counts)
+    assert len(bins.counts) == len(bins.confidences) == len(bins.accuracies) == CONFIDENCE_BINS
+    assert full == CONFIDENCE_BINS // 2
+    assert bins.counts[full] == 6
+    assert bins.confidences[full] == pytest.approx(0.5)
+    assert bins.accuracies[full] == pytest.approx(4 / 6)
+    assert np.isnan(np.delete(bins.confidences, full)).all()
+    assert np.isnan(np.delete(bins.accuracies, full)).all()
+
+
+def test_the_calibration_error_is_the_mean_gap_over_the_tokens():
+    """A bin weighs as much as it has tokens, and an empty bin weighs nothing."""
+    bins = Bins(np.array([1, 0, 3]), np.array([0.1, np.nan, 0.9]), np.array([0.5, np.nan, 0.7]))
+    assert bins.calibration_error == pytest.approx((1 * 0.4 + 3 * 0.2) / 4)
 
 
 def test_a_short_text_is_read_as_one_stream(random_model, open_text, any_kind):

@@ -42,7 +42,31 @@ _TOKENS_AT_ONCE = _MOST_PARTS * _LEAST_COUNTED
 """The tokens in a block: many enough for long parts, and few enough for memory."""
 
 CONFIDENCE_BINS = 15
-"""The bins of the expected calibration error, as in its source; see `Measures`."""
+"""The bins of the expected calibration error, as in its source; see `Bins`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The tokens of a text, in bins of equal width by the probability of the model's first guess.
+
+    Attributes:
+        counts: the number of tokens in each bin, `(CONFIDENCE_BINS,)`, int64.
+        confidences: the mean probability of the first guess, likewise, float64; nan in an empty bin.
+        accuracies: the share of the first guesses that are right, likewise.
+    """
+
+    counts: NDArray[np.int64]
+    confidences: NDArray[np.float64]
+    accuracies: NDArray[np.float64]
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error, from 0 to 1.
+
+        It is the mean over the tokens of the gap between confidence and accuracy in their bin (Guo et al., "On Calibration of Modern
+        Neural Networks", 2017, section 2).
+        """
+        return float(np.nansum(self.counts * np.abs(self.confidences - self.accuracies)) / self.counts.sum())
 
 
 @dataclass(frozen=True)
@@ -52,16 +76,19 @@ class Measures:
     Attributes:
         scores: loss, perplexity and bits per character.
         accuracy: the share of the tokens that are the model's first guess, from 0 to 1.
-        calibration_error: the expected calibration error, from 0 to 1. The tokens are put into 15 bins by the probability of
-            the first guess; it is the mean difference between this probability and the accuracy in a bin (Guo et al., "On
-            Calibration of Modern Neural Networks", 2017, section 2).
+        bins: how sure the model is of its first guess, and how often it is right.
         interval: the 95% interval of the bits per character, relative to them; None if the text is too short.
     """
 
     scores: Scores
     accuracy: float
-    calibration_error: float
+    bins: Bins
     interval: Interval | None
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error, from 0 to 1."""
+        return self.bins.calibration_error
 
 
 def measure_model(network: LSTMStep, text: EvaluatedText) -> Measures:
@@ -76,18 +103,21 @@ def measure_model(network: LSTMStep, text: EvaluatedText) -> Measures:
         TextgenError: if it cannot be read.
     """
     nats, blocks = 0.0, BlockSums()
-    expected, right = np.zeros((2, CONFIDENCE_BINS))
+    counts = np.zeros(CONFIDENCE_BINS, np.int64)
+    confident, right = np.zeros((2, CONFIDENCE_BINS))
     for block in text.blocks(_TOKENS_AT_ONCE, WARM_UP):
         new = predict(network, block)
         nats += float(new.nats.sum(dtype=np.float64))
         blocks.add(new.nats, block.lengths[-len(new.nats) :])
         places = np.minimum((new.confidences * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
-        expected += np.bincount(places, new.confidences, CONFIDENCE_BINS)
+        counts += np.bincount(places, minlength=CONFIDENCE_BINS)
+        confident += np.bincount(places, new.confidences, CONFIDENCE_BINS)
         right += np.bincount(places, new.right, CONFIDENCE_BINS)
     tokens = text.tokens - 1
     scores = Scores(nats, tokens, text.characters_per_token, text.unknown_share)
-    error = float(np.abs(expected - right).sum() / tokens)
-    return Measures(scores, float(right.sum() / tokens), error, blocks.interval())
+    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
+        bins = Bins(counts, confident / counts, right / counts)
+    return Measures(scores, float(right.sum() / tokens), bins, blocks.interval())
 
 
 class Predictions(NamedTuple):
