@@ -6,7 +6,8 @@ import pytest
 
 import textgen
 from tests.markov import CHARACTERS, make_chain, make_model
-from textgen.cli import compare, curve, export, sample, train
+from textgen.cli import compare, curve, export, sample, score, train
+from textgen.cli import eval as evaluate
 from textgen.generation import read_model, write_model
 
 pytestmark = pytest.mark.cloud
@@ -58,6 +59,18 @@ def test_a_job_in_a_bucket_is_compared_and_drawn(bucket, trained, capsys):
     assert drawn[: len(drawn) // 2] == drawn[len(drawn) // 2 :] != []
     assert compare.main([f"gs://{bucket.name}/absent"]) == 66
     assert f"gs://{bucket.name}/absent is not a job: it has no config.yaml; " in capsys.readouterr().err
+
+
+def test_a_text_in_a_bucket_is_evaluated_and_scored(bucket, trained, book, capsys):
+    """A .txt object in a bucket is a text for both commands, with the same score as the local file."""
+    text = f"gs://{bucket.name}/book.txt"
+    bucket.blob("book.txt").upload_from_filename(book)
+    for command in (evaluate, score):
+        assert command.main([text, str(trained.job), "--json"]) == 0
+        there = json.loads(capsys.readouterr().out)
+        assert command.main([str(book), str(trained.job), "--json"]) == 0
+        here = json.loads(capsys.readouterr().out)
+        assert there["bits_per_character"] == here["bits_per_character"]
 
 
 def test_python_trains_in_a_bucket(bucket, book, training):

@@ -89,6 +89,25 @@ def test_the_newest_job_is_the_default(copied, ran):
     assert out.startswith(f"job/{JOB.name} on ")
 
 
+def test_model_and_text_are_given_in_any_order(copied, found):
+    """The text may come before the model, as for `textgen score`."""
+    Path("mine").mkdir()
+    Path("mine/a.txt").write_text(TEXT[:300])
+    assert found("mine", str(JOB)) == found(str(JOB), "mine")
+
+
+def test_a_text_alone_is_evaluated_with_the_newest_job(copied, ran):
+    """Without a model, a text is evaluated with the newest job or, if there is none, with the base model."""
+    Path("other.txt").write_text(TEXT[:2000])
+    out, err = ran("other.txt")
+    assert "There is no job yet, so this uses the base model" in err
+    assert out.startswith(f"{base_path()} on 2,000 characters of other.txt\n")
+    shutil.move("jobs", "job")
+    out, err = ran("other.txt")
+    assert err == f"Using the newest job, job/{JOB.name}\n"
+    assert out.startswith(f"job/{JOB.name} on 2,000 characters of other.txt\n")
+
+
 def test_other_text_is_evaluated_against_the_same_baselines(copied, found):
     """Files and folders are one text, and the baselines learn the job's training text."""
     Path("mine").mkdir()
@@ -164,10 +183,13 @@ def test_a_text_that_does_not_fit_is_refused(copied, refusal, content, code, wor
 
 
 def test_other_arguments_that_make_no_sense_are_refused(copied, refusal):
-    """A missing text, a missing job, a job without a model, a text in place of a job and an unknown encoding are refused."""
+    """A missing text, a missing job, a job without a model, two jobs, standard input and an unknown encoding are refused."""
     assert refusal(evaluate, [str(JOB), "absent.txt"])[0] == 66
     assert refusal(evaluate, ["absent"])[0] == 66
-    assert refusal(evaluate, ["book.txt"])[0] == 78
+    code, line = refusal(evaluate, [str(JOB), "base", "book.txt"])
+    assert (code, f"takes one JOB, got {JOB} and " in line) == (2, True)
+    code, line = refusal(evaluate, [str(JOB), "-"])
+    assert (code, "must be a file, got -" in line) == (2, True)
     assert refusal(evaluate, [str(JOB), "book.txt", "--encoding=klingon"])[0] == 2
     (JOB / "model.safetensors").unlink()
     code, line = refusal(evaluate, [str(JOB)])

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output, write_table
+from textgen.cli.typed import typed
 from textgen.config import EvalCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
+from textgen.errors import UsageError
 from textgen.formatting import count, percent
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def make_parser() -> Parser:
     """Returns the parser of `textgen eval`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} [JOB] [TEXT ...] [--json]",
+        f"{PROGRAM} [JOB] [TEXT ...] [FLAGS]",
         "Measure how well a model predicts a text: bits per character with a 95% interval, perplexity, accuracy\n"
         "and calibration. Next to it are the bits per character of simple methods that learn the same training\n"
         "text: n-grams and file compressors. They show whether the model is worth its training. Any length of\n"
@@ -57,15 +59,26 @@ def _eval(arguments: Sequence[str]) -> None:
 
     use_one_blas_thread()
 
+    from textgen.cli.models_and_texts import sort_arguments
     from textgen.cli.named_job import named_job
+    from textgen.cli.prompt_text import STANDARD_INPUT
     from textgen.evaluation.evaluation import evaluate
     from textgen.generation.model_place import open_model
 
-    place, console = named_job(command.model, with_model=True), Console()
-    model = open_model(place)
+    models, texts = sort_arguments(command.arguments)
+    if len(models) > 1:
+        raise UsageError(
+            f"{PROGRAM} takes one JOB, got {models[0]} and {models[1]}; evaluate one after the other, or rank them with {typed('textgen')} score"
+        )
+    if STANDARD_INPUT in texts:
+        raise UsageError(
+            f"{PROGRAM} reads a text twice, so it must be a file, got -; save it to a file, or use {typed('textgen')} score -"
+        )
+    place = models[0] if models else named_job(None, with_model=True, or_base=bool(texts))
+    console, model = Console(), open_model(place)
     _report_training(console, place, model)
     with console.busy("evaluating"):
-        result = evaluate(place, model, command.texts, command.encoding)
+        result = evaluate(place, model, texts, command.encoding)
     for warning in result.warnings:
         console.warn(warning)
     if result.missing:

@@ -15,8 +15,8 @@ from textgen.errors import MissingError, UsageError, named
 from textgen.formatting import count
 
 if TYPE_CHECKING:
-    from textgen.cli.score_arguments import NamedText
     from textgen.cli.score_output import Shown
+    from textgen.cli.score_text import NamedText
     from textgen.evaluation.ranking import Pair
     from textgen.generation import TextGenerator
     from textgen.generation.scored_text import ScoredText
@@ -61,8 +61,9 @@ def _score(arguments: Sequence[str]) -> None:
     command = build(ScoreCommand, make_parser().parse(arguments))
 
     from textgen.cli.blas_threads import use_one_blas_thread
+    from textgen.cli.models_and_texts import sort_arguments
     from textgen.cli.named_job import named_job
-    from textgen.cli.score_arguments import read_text, sort_arguments
+    from textgen.cli.score_text import read_text
     from textgen.runs.places import find_page
 
     found, given = sort_arguments(command.arguments)
