@@ -87,7 +87,7 @@ def test_a_session_cannot_limit_copies_of_a_text_that_it_cannot_find(uploaded, c
     out, err = capsys.readouterr()
     assert len(out.strip("\n")) > 0
     assert err.count("\n") == 1
-    assert "need a local job directory to find the training text" in err
+    assert f"--max_copy need the training text, but {uploaded} is in a bucket, " in err
 
 
 def test_an_empty_object_for_a_directory_is_ignored(uploaded, bucket, capsys):

@@ -13,10 +13,9 @@ from textgen.errors import TextgenError, UsageError
 from textgen.evaluation.baselines import MOST_LEARNED, UNIFORM, measure_baselines, measure_uniform
 from textgen.evaluation.evaluated_text import EvaluatedText, count_text, open_files, refuse_strange
 from textgen.evaluation.model_measures import Measures, measure_model
-from textgen.evaluation.training_text import find_training_text
+from textgen.evaluation.training_text import find_training_text, why_without_text
 from textgen.formatting import not_comparable
 from textgen.generation.step import LSTMStep
-from textgen.storage import base_path, is_bucket
 
 if TYPE_CHECKING:
     from textgen.corpus import Section
@@ -63,7 +62,7 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
         TextgenError: if a file cannot be read.
     """
     training: TrainingText | None = None
-    missing = _why_without_text(place)
+    missing = why_without_text(place)
     if not missing:
         try:
             training = find_training_text(place, model)
@@ -84,15 +83,6 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
     if training is not None:
         baselines |= measure_baselines(text, training.section)
     return Evaluation(text, measures, baselines, missing, _warnings(text, training, given=bool(texts)))
-
-
-def _why_without_text(place: str | Path) -> str:
-    """Returns why the training text of a model is never at hand; empty if it may be."""
-    if str(place) == str(base_path()):
-        return "the training text of the base model does not come with textgen"
-    if isinstance(place, str) and is_bucket(place):
-        return f"{place} is in a bucket, and only a local job directory names its training text"
-    return ""
 
 
 def _open(texts: Sequence[str], encoding: str | None, model: ModelFile, training: TrainingText | None) -> Section:
