@@ -171,7 +171,7 @@ def test_the_base_model_needs_a_text(copied, refusal, ran):
         ("", 65, "text.txt is empty"),
         ("a", 65, "text.txt is too short"),
         (b"\xff\xfe\xfa", 65, "text.txt"),
-        ("Ω" * 10 + "e" * 90, 65, "text.txt does not suit this model, whose vocabulary lacks 10% of its tokens: 'Ω'"),
+        ("Ω" * 30 + "e" * 70, 65, f"text.txt does not fit {JOB}: 30% of its tokens are [UNK], namely 'Ω'"),
     ],
 )
 def test_a_text_that_does_not_fit_is_refused(copied, refusal, content, code, words):
@@ -197,12 +197,11 @@ def test_other_arguments_that_make_no_sense_are_refused(copied, refusal):
 
 
 def test_few_unknown_characters_are_listed(copied, ran, found):
-    """Up to 5% unknown characters are allowed; the share and the characters are printed."""
+    """A few unknown characters are allowed; the share and the characters are printed."""
     Path("other.txt").write_text("Ω" + TEXT[:999])
     assert found(str(JOB), "other.txt")["unknown_share"] == pytest.approx(1 / 1000)
     out, err = ran(str(JOB), "other.txt")
-    assert "not comparable: 0.1% of the tokens are [UNK]" in err
-    assert "'Ω'" in err
+    assert f"the score of other.txt by {JOB} is not comparable: 0.1% of its tokens are [UNK], namely 'Ω'" in err
     assert re.search(r"\n  unknown +0\.1% ", out)
 
 

@@ -190,6 +190,19 @@ def test_a_text_with_unknown_tokens_has_no_rank(author, scores, capfd):
     assert "not comparable: 16.7% of its tokens are [UNK], namely 'é'" in capfd.readouterr().err
 
 
+def test_a_text_that_fits_no_model_has_no_author(author, scores, capfd):
+    """In a ranking, a text that does not fit a model has no rank; if no text fits any model, the first is refused."""
+    author("wells", "ij")
+    author("austen", "ab")
+    Path("russian.txt").write_text("жжддйй", encoding="utf-8")
+    Path("letter.txt").write_text("ijij")
+    assert main(["wells", "austen", "russian.txt"]) == 65
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "russian.txt does not fit job/wells: 100% of its tokens are [UNK], namely 'ж', 'д', 'й'" in err
+    assert [line["rank"] for line in scores("wells", "russian.txt", "letter.txt", "--json")] == [1, None]
+
+
 def test_two_models_compared(author, scores):
     """--compare shows what each model needs for each token, and for the text."""
     author("wells", "ij")

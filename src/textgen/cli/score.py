@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from textgen.cli.entry import run_command
 from textgen.config import ScoreCommand
 from textgen.config.flags import Parser, build
-from textgen.errors import MissingError, UsageError, named
+from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.formatting import count
 
 if TYPE_CHECKING:
@@ -98,20 +98,27 @@ def _refuse_several(command: ScoreCommand, models: int, texts: int) -> None:
 
 
 def _rank(places: Sequence[str], texts: Sequence[NamedText]) -> list[tuple[int | None, Pair]]:
-    """Scores each text with each model, and ranks them."""
+    """Scores each text with each model, and ranks them. If no text fits any model, the first is refused."""
     from textgen.console import Console
-    from textgen.evaluation.fit import refuse_unscored
+    from textgen.evaluation.fit import refuse_misfit, refuse_unscored
     from textgen.evaluation.ranking import Pair, rank
 
     pairs: dict[tuple[int, int], Pair] = {}
+    misfits: list[DataError] = []
     for model_number, place in enumerate(places):
         generator = _load(place)
         for number, text in enumerate(texts):
             with Console().busy(f"scoring {text.name} with {_name(place)}"):
                 scored = generator.score(_as_training_text(generator, text.text))
             refuse_unscored(scored, _name(place), text.name)
+            try:
+                refuse_misfit(scored, generator.model, _name(place), text.name)
+            except DataError as error:  # another model may fit this text, or this model another text
+                misfits.append(error)
             bits, share = scored.bits_per_character or 0.0, scored.unknown_share
             pairs[number, model_number] = Pair(_name(place), text.name, bits, scored.characters, share)
+    if len(misfits) == len(pairs):
+        raise misfits[0]
     return rank(pairs[key] for key in sorted(pairs))
 
 
@@ -132,14 +139,14 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     temperatures = TEMPERATURES if command.top else ()
     with Console().busy(f"scoring {text.name}"):
         scored = generator.score(as_read, top=command.top, temperatures=temperatures)
-    _check(scored, place, text.name)
+    _check(scored, generator, place, text.name)
     models, parts = [(_name(place), generator.model.sha256)], parts_of(scored)
     unknown_share = scored.unknown_share
     if other is not None:
         second = _load(other)
         with Console().busy(f"scoring {text.name} with {_name(other)}"):
             scored_by_second = second.score(as_read)
-        _check(scored_by_second, other, text.name)
+        _check(scored_by_second, second, other, text.name)
         models.append((_name(other), second.model.sha256))
         parts = common_parts(scored, scored_by_second)
         unknown_share = max(unknown_share, scored_by_second.unknown_share)
@@ -153,16 +160,16 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     write(shown, as_json=command.json)
 
 
-def _check(scored: ScoredText, place: str, text: str) -> None:
+def _check(scored: ScoredText, generator: TextGenerator, place: str, text: str) -> None:
     """Refuses a text that does not fit the model, and warns of unknown tokens."""
     from textgen.console import Console
-    from textgen.evaluation.fit import describe_unknown, refuse_misfit, refuse_unscored
+    from textgen.evaluation.fit import refuse_misfit, refuse_unscored, why_not_comparable
 
     name = _name(place)
     refuse_unscored(scored, name, text)
-    refuse_misfit(scored, name, text)
-    if scored.unknown_share:
-        Console().warn(f"the score of {text} by {name} is not comparable: {describe_unknown(scored)}")
+    refuse_misfit(scored, generator.model, name, text)
+    if warning := why_not_comparable(scored, name, text):
+        Console().warn(warning)
 
 
 def _name(place: str) -> str:
