@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+_DOCUMENT = Path(__file__).with_name("document.html")
 _FILES = Path(__file__).with_name("playground")
 _MARK = re.compile(r"<!-- (\w+) -->")
 
@@ -84,31 +85,31 @@ def document(
         The page.
     """
     return seal(
-        read_asset("page.html"),
+        read_asset("body.html"),
+        title=title,
         style=read_asset("style.css"),
         script="\n".join(read_asset(name) for name in (*PAGE_SCRIPTS, *backend)),
         data=data or {},
-        parts={
-            "title": html.escape(title),
-            "about": f'<footer class="about">{html.escape(about)}</footer>' if about else "",
-        },
+        parts={"about": f'<footer class="about">{html.escape(about)}</footer>' if about else ""},
         connect=connect,
     )
 
 
 def seal(
-    template: str,
+    body: str,
     *,
+    title: str,
     style: str,
     script: str,
     data: Mapping[str, str],
     parts: Mapping[str, str],
     connect: str = "'none'",
 ) -> Page:
-    """Fills in a document, and lets it run its own script and style alone.
+    """Makes a document from its body, and lets it run its own script and style alone.
 
     Args:
-        template: the document, with a mark such as `<!-- title -->` for each part, and for `policy`, `style` and `script`.
+        body: the HTML of the body, with a mark such as `<!-- about -->` for each part.
+        title: the title of the document.
         style: the style sheet.
         script: the script, a module.
         data: as in `document`.
@@ -118,6 +119,8 @@ def seal(
     Returns:
         The page.
     """
+    # The Nu HTML checker compares the hashes with those of the texts without white space at their ends.
+    style, script = style.strip(), script.strip()
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -135,13 +138,19 @@ def seal(
             raise ValueError(f"data must not contain '<', got some in {name!r}; escape it")
         blocks.append(f'<script type="text/plain" id="{html.escape(name)}">{text}</script>\n')
     filled = {
-        **parts,
         "policy": f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy)}">',
+        "title": html.escape(title),
         "style": f"<style>{style}</style>",
+        "body": _fill(body, parts),
         "script": f'{"".join(blocks)}<script type="module">{script}</script>',
     }
+    return Page(_fill(_DOCUMENT.read_text(encoding="utf-8"), filled), policy)
+
+
+def _fill(template: str, parts: Mapping[str, str]) -> str:
+    """Replaces each mark in a template by the part that it names."""
     pieces = _MARK.split(template)
-    return Page("".join(filled[piece] if index % 2 else piece for index, piece in enumerate(pieces)), policy)
+    return "".join(parts[piece] if index % 2 else piece for index, piece in enumerate(pieces))
 
 
 def read_asset(name: str) -> str:
