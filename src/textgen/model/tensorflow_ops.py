@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from textgen.machine import available_cores
 
 _ROWS_OF_A_PART = 8
 """The minimum number of rows in a part. Fewer rows take as long, because the whole kernel is read from memory."""
@@ -155,8 +156,7 @@ def make_scalar(value: float) -> Any:
 
 def usable_cores() -> int:
     """Returns the number of threads per operation in TensorFlow: as configured, or the number of cores this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_intra_op_parallelism_threads() or available or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or available_cores()
 
 
 @functools.cache
