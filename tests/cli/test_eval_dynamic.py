@@ -81,7 +81,7 @@ def test_ctrl_c_while_tensorflow_is_loaded_ends_at_once(copied):
 def test_progress_in_a_pipe_is_a_line_now_and_then(capfd, monkeypatch):
     """In a pipe, a line is written at most every ten seconds."""
     times = iter([0.0, 1.0, 11.0, 11.0, 12.0, 25.0, 25.0])
-    monkeypatch.setattr(eval_dynamic.time, "monotonic", lambda: next(times))
+    monkeypatch.setattr("textgen.cli.eval_dynamic.time.monotonic", lambda: next(times))
     with eval_dynamic._showing(Console()) as show:
         for share in (0.0, 0.25, 0.3, 0.75):
             show("reading and learning", share)

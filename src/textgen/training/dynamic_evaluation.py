@@ -63,7 +63,7 @@ def evaluate_dynamically(
 ) -> Scores:
     """Evaluates a model that learns while it reads. Neither the model nor its file changes.
 
-    It always runs on the CPU, where a single stream of short segments is no slower than on a GPU.
+    It always runs on the CPU, because a single stream of short segments gives a GPU little to do.
 
     Args:
         model: the model file.
