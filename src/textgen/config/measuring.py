@@ -111,11 +111,17 @@ class EvalCommand(Settings):
         help="Read text files in this encoding, such as latin-1; auto detects it.",
         default_in_words="that of the training text",
     )
+    dynamic: bool = option(
+        False,
+        group="method",
+        kind=bool,
+        help="Also evaluate the model while it learns from each passage that it has read. This needs TensorFlow, and takes longer.",
+    )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
+        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, dynamic_bits_per_character, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
     )
 
 
