@@ -80,7 +80,7 @@ format: setup ## Format the code, and fix what the linter can fix
 docs: setup ## Write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
-pictures: setup ## Write the pictures of the page in docs/pictures/; needs Chromium
+pictures: setup ## Write the pictures in docs/pictures/ of pages and terminals; needs Chromium
 	$(BIN)/python docs/screenshots.py
 
 LOCK_COMMAND := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
