@@ -1,7 +1,5 @@
 """What a person does on the page of the playground."""
 
-from axe_playwright_python.sync_playwright import Axe
-
 from tests.browser.conftest import wait_for
 
 PROMPT = "It was a dark night, and the captain "
@@ -69,9 +67,3 @@ def point_at(page, index):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_selector("#card", state="visible")
     return index
-
-
-def check_accessibility(page):
-    # The page fades nothing in, so that everything has its final colours.
-    violations = Axe().run(page).response["violations"]
-    assert [(found["id"], [node["html"][:200] for node in found["nodes"]]) for found in violations] == []

@@ -1,8 +1,8 @@
 import pytest
 
+from tests.browser.accessibility import check_accessibility
 from tests.browser.playing import (
     PROMPT,
-    check_accessibility,
     open_panels,
     point_at,
     text,
