@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textgen.corpus import UNKNOWN
@@ -14,8 +16,11 @@ if TYPE_CHECKING:
     from textgen.corpus import Section, Tokenizer
 
 _MOST_READ = 20_000_000
-_MOST_LEARNED = 2_000_000
+"""The characters of a section that are read, which takes a fraction of a second."""
+_MOST_LEARNED = 1_000_000
+"""The characters of the training text whose words are known."""
 _MOST_COMPARED = 200_000
+"""The characters of the validation text that are compared."""
 _CHUNK_CHARACTERS = 1 << 14
 
 
@@ -24,19 +29,25 @@ class RealText:
     """The text of a job, for comparison with what its model writes.
 
     Attributes:
-        text: excerpts of the validation text, as the model would write them: in lower case if the model is, and with the spacing of
-            printed English if the text is pre-tokenized.
-        words: the distinct words of the training text, or of excerpts from a long one.
-        statistics: those of `text`, with the share of its words that the training text contains.
+        training_words: the words of the training text in order, or of excerpts from a long one.
+        statistics: those of the validation text, or of excerpts from a long one, with the share of its words that the training
+            text contains.
     """
 
-    text: str
-    words: frozenset[str]
+    training_words: Sequence[str]
     statistics: TextStatistics
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The distinct words of the training text."""
+        return frozenset(self.training_words)
 
 
 def read_real_text(train: Section, valid: Section, tokenizer: Tokenizer) -> RealText:
-    """Reads the text of a job. Of a long text, it reads evenly spread excerpts.
+    """Reads the text of a job: all of a short one, and evenly spread excerpts of a long one.
+
+    Both texts are read as the model would write them: in lower case if the model is, and with the spacing of printed English if the
+    text is pre-tokenized.
 
     Args:
         train: the training text.
@@ -46,9 +57,9 @@ def read_real_text(train: Section, valid: Section, tokenizer: Tokenizer) -> Real
     Raises:
         TextgenError: if the text has changed, or cannot be read.
     """
-    words = frozenset(word for piece in excerpts(train, _MOST_LEARNED) for word in words_in(_printed(piece, tokenizer)))
+    words = [word for piece in excerpts(train, _MOST_LEARNED) for word in words_in(_printed(piece, tokenizer))]
     text = "".join(_printed(piece, tokenizer) for piece in excerpts(valid, _MOST_COMPARED))
-    return RealText(text, words, TextStatistics.of(text, words))
+    return RealText(words, TextStatistics.of(text, frozenset(words)))
 
 
 def excerpts(section: Section, characters: int) -> Iterator[str]:
@@ -56,9 +67,9 @@ def excerpts(section: Section, characters: int) -> Iterator[str]:
 
     Args:
         section: the section.
-        characters: about the number of characters to return. A shorter section is returned whole.
+        characters: about the number of characters to return in all. A section that is shorter is returned whole.
     """
-    every = max(1, -(-min(section.characters, _MOST_READ) // characters))
+    every = -(-min(section.characters, _MOST_READ) // characters)
     read = 0
     for number, chunk in enumerate(section.chunks(_CHUNK_CHARACTERS)):
         if number % every == 0:
@@ -69,7 +80,7 @@ def excerpts(section: Section, characters: int) -> Iterator[str]:
 
 
 def _printed(text: str, tokenizer: Tokenizer) -> str:
-    """Returns a part of the text as a model would write it."""
+    """Returns a part of the text as the model would write it."""
     if not tokenizer.separator:
         return tokenizer.plain(text)
     return tokenizer.join(token for token in tokenizer.split(text) if token != UNKNOWN)
