@@ -44,6 +44,10 @@ _CLOSER = 0.1
 """How much smaller the distance from real text must be; twice the spread between two sets of samples."""
 _NOT_ALIKE = 0.4
 """From this distance on, a model writes nothing like its text, and no temperature helps."""
+_LONGER = 1.5
+"""How many times as long as before a run must be at least, if the measured speed promises all passes in less time."""
+_LONGEST_TEXT = 1e15
+"""A number of characters that only a damaged file leads to."""
 _MINUTES = ((10, 1), (60, 5), (math.inf, 30))
 """Pairs of a number of minutes, and the multiple to which smaller numbers are rounded up."""
 
@@ -139,7 +143,7 @@ class _Run:
     @property
     def characters(self) -> int:
         """Its approximate length in characters."""
-        return max(1, round(self.tokens * self.characters_per_token))
+        return max(1, round(min(self.tokens * self.characters_per_token, _LONGEST_TEXT)))
 
     @cached_property
     def worthwhile(self) -> int | None:
@@ -199,10 +203,11 @@ def _advise_length(run: _Run) -> Advice | None:
     setting, value = _lengthen(run)
     if not setting:
         return None
-    passes = f"{rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')}" if run.worthwhile else ""
-    made = f"after {passes} over the text that are worth making" if passes else "and the text is long enough for more"
+    made = f"after {rounded(run.last.epochs)} passes over the text"
+    if run.worthwhile is not None:
+        made = f"after {rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')} over the text that are worth making"
     return Advice(
-        f"The model was still learning when training ended, {made}: to continue, give the same command with {named(setting)} {value:,}",
+        f"The model was still learning when training ended, {made}: give the same command with {named('fresh')} {named(setting)} {value}",
         setting,
         value,
     )
@@ -212,18 +217,18 @@ def _advise_against_overfitting(run: _Run) -> Advice | None:
     """Advises what textgen would have chosen; if that is what the job did, the best model is kept, and there is nothing to change."""
     config, best, last, passes = run.config, run.best, run.last, run.worthwhile
     planned = dropout(last.epochs, run.characters, config.language_model, started=config.is_started)
-    setting, value, reason = "epochs", 0.0, "because the learning rate then falls in time"
+    setting, value = "epochs", 0.0
     if passes is None:
         value = max(1, round(best.epochs))
     elif last.epochs > passes / _EARLY:
         value = passes
     elif config.dropout is not None and config.dropout <= planned - _LESS_DROPOUT:
-        setting, value, reason = "dropout", planned, "because dropout makes memorising harder"
+        setting, value = "dropout", planned
     else:
         return None
     return Advice(
-        f"The model overfitted after step {best.steps:,.0f} (epoch {rounded(best.epochs)}): the validation loss has risen from {best.valid_loss:.3f} to "
-        f"{last.valid_loss:.3f} since; the best model is kept, but {named('fresh')} with {named(setting)} {value:g} makes a better one, {reason}",
+        f"The model overfitted after step {best.steps:,.0f} (epoch {rounded(best.epochs)}), and the validation loss rose from {best.valid_loss:.3f} to "
+        f"{last.valid_loss:.3f}; the best model is kept, but for a better one, give the same command with {named('fresh')} {named(setting)} {value:g}",
         setting,
         value,
     )
@@ -231,14 +236,14 @@ def _advise_against_overfitting(run: _Run) -> Advice | None:
 
 def _lengthen(run: _Run) -> tuple[str, int]:
     """Returns the limit to raise and its value, for all passes worth making; for a long text, for twice as many as were made."""
-    last = run.last
+    config, last = run.config, run.last
     passes = run.worthwhile or 2 * last.epochs
     if run.limit == "minutes":
-        minutes = (last.seconds + (passes - last.epochs) * run.tokens / run.speed) / 60
+        minutes = max(passes * run.tokens / run.speed / 60, _LONGER * (config.time_limit or 0))
         multiple = next(multiple for below, multiple in _MINUTES if minutes < below)
         return "minutes", math.ceil(minutes / multiple) * multiple
     if run.limit == "max_steps":
-        return "max_steps", math.ceil(passes * last.steps / last.epochs)
+        return "max_steps", round(passes * last.steps / last.epochs)
     return run.limit, math.ceil(passes)
 
 
@@ -259,14 +264,14 @@ def _advise_size(run: _Run) -> Advice | None:
         if has_enough and last is run.best and last.train_loss >= last.valid_loss:
             return Advice(
                 f"The model is too small for its text: it cannot fit even the training text, whose loss of {last.train_loss:.3f} is not below that of the "
-                f"validation text, {last.valid_loss:.3f}; train one with {named('lstm_state_size')} {states}",
+                f"validation text, {last.valid_loss:.3f}; give the same command with {named('lstm_state_size')} {states}",
                 "lstm_state_size",
                 states,
             )
     if factor >= _SIZE_FACTOR and states < config.lstm_state_size and run.limit == "minutes" and run.is_short:
         return Advice(
             f"The model is too large for {count(minutes, 'minute')}: it read the text {rounded(last.epochs)} times, and a smaller one would read it about "
-            f"{rounded(factor * last.epochs)} times; train one with {named('lstm_state_size')} {states}",
+            f"{rounded(factor * last.epochs)} times; give the same command with {named('lstm_state_size')} {states}",
             "lstm_state_size",
             states,
         )
