@@ -263,8 +263,8 @@ def _advise_size(run: _Run) -> Advice | None:
         has_enough = not run.is_short and (run.worthwhile or 0) * _FEW_PASSES <= last.epochs
         if has_enough and last is run.best and last.train_loss >= last.valid_loss:
             return Advice(
-                f"The model is too small for its text: it cannot fit even the training text, whose loss of {last.train_loss:.3f} is not below that of the "
-                f"validation text, {last.valid_loss:.3f}; give the same command with {named('lstm_state_size')} {states}",
+                f"The model is too small for its text, of which it memorises nothing: its training loss of {last.train_loss:.3f} is not below its validation "
+                f"loss of {last.valid_loss:.3f}; give the same command with {named('lstm_state_size')} {states}",
                 "lstm_state_size",
                 states,
             )
