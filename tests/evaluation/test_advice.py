@@ -39,6 +39,7 @@ def match(**distances):
         ("longer", {}),
         ("one_step", {"minutes": 2}),
         ("short_word", {"minutes": 6}),
+        ("longer_word", {}),
         ("small", {"lstm_state_size": 384}),
         ("small_128", {"lstm_state_size": 384}),
         ("smaller", {}),

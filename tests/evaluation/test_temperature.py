@@ -41,6 +41,7 @@ def test_the_best_temperature_undoes_that_of_the_model(best):
     chain = make_chain()
     model = TextGenerator(markov.make_model(chain**best, VOCABULARY))
     match = match_temperatures(model, real_text(chain))
+    assert match is not None
     assert match.best == pytest.approx(best, abs=0.101)
     assert match.distance(best) < 0.1
     assert match.distance(0.5 if best > 0.6 else 1.0) > 0.15

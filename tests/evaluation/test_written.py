@@ -51,6 +51,7 @@ def test_words_are_joined_as_sampling_does(random_model, name):
     generator = TextGenerator(dataclasses.replace(model, vocabulary=words))
     (one,) = write_texts(generator, None, CopyIndex.build("a b c " * 100), temperatures=(1.0,), characters=900, seed=3)
     assert one.text == "".join(generator.generate(length=200, temperature=1.0, seed=3))
+    assert one.novelty is not None
     assert one.novelty.spans > 0
 
 

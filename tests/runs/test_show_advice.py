@@ -2,6 +2,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,21 +19,20 @@ COMMAND = ["book.txt", "--init_from=none", "--minutes=0.1"]
 @pytest.fixture
 def finish(book, training, random_model, monkeypatch, capsys):
     """A function that trains, as far as the command can tell, and returns what it prints on standard error."""
+    outcome: dict[str, Any] = {"damaged": False, "status": "finished"}
 
     def leave(config, corpus, job, **_):
-        for values in RUN["history"]:
-            job.metrics.write_text(json.dumps(values) + "\n")
+        job.metrics.write_text("".join(json.dumps(values) + "\n" for values in RUN["history"]))
         write_model(job.model, random_model())
-        if leave.damaged:
+        if outcome["damaged"]:
             job.model.write_bytes(b"damaged")
-        JobState(leave.status).write(job.state)
+        JobState(outcome["status"]).write(job.state)
         return training.summary
 
-    leave.damaged, leave.status = False, "finished"
     monkeypatch.setattr(sys.modules["textgen.training"], "train", leave)
 
-    def run(*arguments, damaged=False, status="finished"):
-        leave.damaged, leave.status = damaged, status
+    def run(*arguments, **changed):
+        outcome.update(changed)
         assert main([*COMMAND, *arguments]) == 0
         return capsys.readouterr().err
 
@@ -70,7 +70,7 @@ def test_following_the_advice_makes_a_better_model(book):
     done = run_installed("textgen-train", *command, cwd=book.parent)
     metrics = book.parent / "job" / "metrics.jsonl"
     before = best_evaluation(metrics)["valid_loss"]
-    flags = re.search(r"give the same command with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)[1]
+    (flags,) = re.findall(r"give the same command with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)
     again = run_installed("textgen-train", *command, *flags.split(), cwd=book.parent)
     assert again.returncode == 0, again.stderr
     assert best_evaluation(metrics)["valid_loss"] < before - 0.1

@@ -21,6 +21,8 @@ _MOST_LEARNED = 1_000_000
 """The characters of the training text whose words are known."""
 _MOST_COMPARED = 200_000
 """The characters of the validation text that are compared."""
+_MOST_SKIPPED = 200_000_000
+"""The most characters to read over before a validation text that follows the training text in the same files."""
 _CHUNK_CHARACTERS = 1 << 14
 
 
@@ -31,7 +33,8 @@ class RealText:
     Attributes:
         training_words: the words of the training text in order, or of excerpts from a long one.
         statistics: those of the validation text, or of excerpts from a long one, with the share of its words that the training
-            text contains.
+            text contains. If the validation text comes after 200 million other characters, they are those of other excerpts from the training
+            text.
     """
 
     training_words: Sequence[str]
@@ -58,21 +61,24 @@ def read_real_text(train: Section, valid: Section, tokenizer: Tokenizer) -> Real
         TextgenError: if the text has changed, or cannot be read.
     """
     words = [word for piece in excerpts(train, _MOST_LEARNED) for word in words_in(_printed(piece, tokenizer))]
-    text = "".join(_printed(piece, tokenizer) for piece in excerpts(valid, _MOST_COMPARED))
+    is_near = valid.start <= _MOST_SKIPPED
+    compared = excerpts(valid, _MOST_COMPARED) if is_near else excerpts(train, _MOST_COMPARED, others=True)
+    text = "".join(_printed(piece, tokenizer) for piece in compared)
     return RealText(words, TextStatistics.of(text, frozenset(words)))
 
 
-def excerpts(section: Section, characters: int) -> Iterator[str]:
+def excerpts(section: Section, characters: int, *, others: bool = False) -> Iterator[str]:
     """Reads evenly spread parts of a section; of one longer than 20 million characters, parts of its start.
 
     Args:
         section: the section.
         characters: about the number of characters to return in all. A section that is shorter is returned whole.
+        others: whether to return the parts halfway between those that would be returned otherwise.
     """
     every = -(-min(section.characters, _MOST_READ) // characters)
     read = 0
     for number, chunk in enumerate(section.chunks(_CHUNK_CHARACTERS)):
-        if number % every == 0:
+        if number % every == (every // 2 if others else 0):
             yield chunk
         read += len(chunk)
         if read >= _MOST_READ:
