@@ -11,7 +11,6 @@ from tests.commands import JOB, TEXT
 from textgen.cli import eval as evaluate
 from textgen.generation import read_model
 from textgen.jobs import JobDirectory, job_lock
-from textgen.storage import base_path
 
 BASELINES = {"uniform", "unigram", "kneser_ney", "gzip", "xz", "zstd", "ppmd"}
 
@@ -101,7 +100,7 @@ def test_a_text_alone_is_evaluated_with_the_newest_job(copied, ran):
     Path("other.txt").write_text(TEXT[:2000])
     out, err = ran("other.txt")
     assert "There is no job yet, so this uses the base model" in err
-    assert out.startswith(f"{base_path()} on 2,000 characters of other.txt\n")
+    assert out.startswith("base on 2,000 characters of other.txt\n")
     shutil.move("jobs", "job")
     out, err = ran("other.txt")
     assert err == f"Using the newest job, job/{JOB.name}\n"
@@ -161,7 +160,7 @@ def test_the_base_model_needs_a_text(copied, refusal, ran):
     assert line == "the training text of the base model does not come with textgen; name a TEXT to evaluate on\n"
     Path("other.txt").write_text(TEXT[:2000])
     out, err = ran("base", "other.txt")
-    assert out.startswith(f"{base_path()} on 2,000 characters of other.txt\n")
+    assert out.startswith("base on 2,000 characters of other.txt\n")
     assert "most baselines are left out" in err
 
 

@@ -17,6 +17,7 @@ from textgen.console import Console, visible
 from textgen.errors import UsageError, named
 from textgen.formatting import count, percent
 from textgen.runs.tensorflow_loading import check_tensorflow
+from textgen.storage import as_typed
 
 if TYPE_CHECKING:
     from textgen.evaluation import Scores
@@ -71,7 +72,7 @@ def _eval(arguments: Sequence[str]) -> None:
     models, texts = sort_arguments(command.arguments)
     if len(models) > 1:
         raise UsageError(
-            f"{PROGRAM} takes one JOB, got {models[0]} and {models[1]}; evaluate one after the other, or rank them with {typed('textgen')} score"
+            f"{PROGRAM} takes one JOB, got {as_typed(models[0])} and {as_typed(models[1])}; evaluate one after the other, or rank them with {typed('textgen')} score"
         )
     if STANDARD_INPUT in texts:
         raise UsageError(
@@ -127,7 +128,7 @@ def _to_json(place: str, model: ModelFile, result: Evaluation, dynamic: Scores |
     scores, interval = result.measures.scores, result.measures.interval
     bits = scores.bits_per_character
     return {
-        "model": place,
+        "model": as_typed(place),
         "step": model.step,
         "text": [str(path) for path in result.text.section.paths],
         "characters": result.text.section.characters,
@@ -151,7 +152,7 @@ def _write_tables(place: str, result: Evaluation, dynamic: Scores | None) -> Non
     section, tokenizer = result.text.section, result.text.vocabulary.tokenizer
     more = f" and {count(len(section.paths) - 1, 'more file')}" if len(section.paths) > 1 else ""
     tokens = "" if tokenizer.one_character else f" ({count(result.text.tokens, 'token')}: {tokenizer.description})"
-    head = f"{place} on {count(section.characters, 'character')}{tokens} of {section.paths[0]}{more}"
+    head = f"{as_typed(place)} on {count(section.characters, 'character')}{tokens} of {section.paths[0]}{more}"
     sys.stdout.write(f"{visible(head)}\n\nBits per character (lower is better)\n")
     write_table([(f"  {label}", f"{bits:.3f}", remark) for bits, label, remark in sorted(_rows(result, dynamic))])
     sys.stdout.write("\nMore about the model\n")

@@ -52,9 +52,8 @@ def _is_text(given: str) -> bool:
 
 def _is_folder_of_texts(path: Path) -> bool:
     """Returns whether a directory contains texts, and is not a job, whose samples are texts too."""
-    if JobDirectory(path).model.exists() or has_job_layout(path):
-        return False
     try:
-        return any(name.endswith(ENDINGS) for name in files_below(path))
-    except OSError:
+        is_job = JobDirectory(path).model.exists() or has_job_layout(path)
+        return not is_job and any(name.endswith(ENDINGS) for name in files_below(path))
+    except OSError:  # explained when it is opened as a job
         return False

@@ -13,6 +13,7 @@ from textgen.config import ScoreCommand
 from textgen.config.flags import Parser, build
 from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.formatting import count
+from textgen.storage import as_typed, is_bucket
 
 if TYPE_CHECKING:
     from textgen.cli.score_output import Shown
@@ -108,15 +109,15 @@ def _rank(places: Sequence[str], texts: Sequence[NamedText]) -> list[tuple[int |
     for model_number, place in enumerate(places):
         generator = _load(place)
         for number, text in enumerate(texts):
-            with Console().busy(f"scoring {text.name} with {_name(place)}"):
+            with Console().busy(f"scoring {text.name} with {as_typed(place)}"):
                 scored = generator.score(_as_training_text(generator, text.text))
-            refuse_unscored(scored, _name(place), text.name)
+            refuse_unscored(scored, as_typed(place), text.name)
             try:
-                refuse_misfit(scored, generator.model, _name(place), text.name)
+                refuse_misfit(scored, generator.model, as_typed(place), text.name)
             except DataError as error:  # another model may fit this text, or this model another text
                 misfits.append(error)
             bits, share = scored.bits_per_character or 0.0, scored.unknown_share
-            pairs[number, model_number] = Pair(_name(place), text.name, bits, scored.characters, share)
+            pairs[number, model_number] = Pair(as_typed(place), text.name, bits, scored.characters, share)
     if len(misfits) == len(pairs):
         raise misfits[0]
     return rank(pairs[key] for key in sorted(pairs))
@@ -140,14 +141,14 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     with Console().busy(f"scoring {text.name}"):
         scored = generator.score(as_read, top=command.top, temperatures=temperatures)
     _check(scored, generator, place, text.name)
-    models, parts = [(_name(place), generator.model.sha256)], parts_of(scored)
+    models, parts = [(as_typed(place), generator.model.sha256)], parts_of(scored)
     unknown_share = scored.unknown_share
     if other is not None:
         second = _load(other)
-        with Console().busy(f"scoring {text.name} with {_name(other)}"):
+        with Console().busy(f"scoring {text.name} with {as_typed(other)}"):
             scored_by_second = second.score(as_read)
         _check(scored_by_second, second, other, text.name)
-        models.append((_name(other), second.model.sha256))
+        models.append((as_typed(other), second.model.sha256))
         parts = common_parts(scored, scored_by_second)
         unknown_share = max(unknown_share, scored_by_second.unknown_share)
     shown = Shown(text.name, models, list(parts), len(scored), unknown_share, temperatures)
@@ -165,19 +166,11 @@ def _check(scored: ScoredText, generator: TextGenerator, place: str, text: str) 
     from textgen.console import Console
     from textgen.evaluation.fit import refuse_misfit, refuse_unscored, why_not_comparable
 
-    name = _name(place)
+    name = as_typed(place)
     refuse_unscored(scored, name, text)
     refuse_misfit(scored, generator.model, name, text)
     if warning := why_not_comparable(scored, name, text):
         Console().warn(warning)
-
-
-def _name(place: str) -> str:
-    """Returns what to call a model: as a user can type it."""
-    from textgen.runs.find_job import BASE
-    from textgen.storage import base_path
-
-    return BASE if place == str(base_path()) else place
 
 
 def _load(place: str) -> TextGenerator:
@@ -186,7 +179,6 @@ def _load(place: str) -> TextGenerator:
     from textgen.console import Console
     from textgen.generation import load
     from textgen.jobs import JobDirectory, is_locked
-    from textgen.storage import is_bucket
 
     in_bucket = is_bucket(place)
     job = JobDirectory.of_model(Path(place))

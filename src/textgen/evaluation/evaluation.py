@@ -16,6 +16,7 @@ from textgen.evaluation.fit import refuse_misfit, why_not_comparable
 from textgen.evaluation.model_measures import Measures, measure_model
 from textgen.evaluation.training_text import find_training_text, why_without_text
 from textgen.generation.step import LSTMStep
+from textgen.storage import as_typed
 
 if TYPE_CHECKING:
     from textgen.corpus import Section
@@ -73,7 +74,7 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
             training, missing = None, str(error)
     if texts:
         text = count_text(_open(texts, encoding, model, training), model.vocabulary)
-        refuse_misfit(text, model, str(place), str(text.section.paths[0]))
+        refuse_misfit(text, model, as_typed(place), str(text.section.paths[0]))
     elif training is None:
         raise UsageError(f"{missing}; name a TEXT to evaluate on")
     else:
@@ -94,7 +95,7 @@ def _open(texts: Sequence[str], encoding: str | None, model: ModelFile, training
 def _warnings(place: str | Path, text: EvaluatedText, training: TrainingText | None, *, given: bool) -> list[str]:
     """Returns what limits the meaning of the figures."""
     found = []
-    if warning := why_not_comparable(text, str(place), str(text.section.paths[0])):
+    if warning := why_not_comparable(text, as_typed(place), str(text.section.paths[0])):
         found.append(warning)
     if training is None:
         return found
