@@ -62,12 +62,12 @@ def test_the_sentences():
     (one,) = advise(RUNS["overfitted"]["history"], TrainingConfig(**RUNS["overfitted"]["config"]))
     assert with_dashes(one.sentence) == (
         "The model overfitted after step 408 (epoch 8), and the validation loss rose from 1.477 to 1.591; the best model is kept, "
-        "but for a better one, give the same command with --fresh --epochs 8"
+        "but for a better one, train again with --fresh --epochs 8"
     )
     (one,) = advise(RUNS["short_demo"]["history"], TrainingConfig(**RUNS["short_demo"]["config"]))
     assert with_dashes(one.sentence, "") == (
         "The model was still learning when training ended, after 0.7 of the 5 passes over the text that are worth making: "
-        "give the same command with fresh minutes 3"
+        "train again with fresh minutes 3"
     )
 
 

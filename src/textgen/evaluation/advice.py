@@ -207,7 +207,7 @@ def _advise_length(run: _Run) -> Advice | None:
     if run.worthwhile is not None:
         made = f"after {rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')} over the text that are worth making"
     return Advice(
-        f"The model was still learning when training ended, {made}: give the same command with {named('fresh')} {named(setting)} {value}",
+        f"The model was still learning when training ended, {made}: train again with {named('fresh')} {named(setting)} {value}",
         setting,
         value,
     )
@@ -228,7 +228,7 @@ def _advise_against_overfitting(run: _Run) -> Advice | None:
         return None
     return Advice(
         f"The model overfitted after step {best.steps:,.0f} (epoch {rounded(best.epochs)}), and the validation loss rose from {best.valid_loss:.3f} to "
-        f"{last.valid_loss:.3f}; the best model is kept, but for a better one, give the same command with {named('fresh')} {named(setting)} {value:g}",
+        f"{last.valid_loss:.3f}; the best model is kept, but for a better one, train again with {named('fresh')} {named(setting)} {value:g}",
         setting,
         value,
     )
@@ -264,14 +264,14 @@ def _advise_size(run: _Run) -> Advice | None:
         if has_enough and last is run.best and last.train_loss >= last.valid_loss:
             return Advice(
                 f"The model is too small for its text, of which it memorises nothing: its training loss of {last.train_loss:.3f} is not below its validation "
-                f"loss of {last.valid_loss:.3f}; give the same command with {named('lstm_state_size')} {states}",
+                f"loss of {last.valid_loss:.3f}; train again with {named('lstm_state_size')} {states}",
                 "lstm_state_size",
                 states,
             )
     if factor >= _SIZE_FACTOR and states < config.lstm_state_size and run.limit == "minutes" and run.is_short:
         return Advice(
             f"The model is too large for {count(minutes, 'minute')}: it read the text {rounded(last.epochs)} times, and a smaller one would read it about "
-            f"{rounded(factor * last.epochs)} times; give the same command with {named('lstm_state_size')} {states}",
+            f"{rounded(factor * last.epochs)} times; train again with {named('lstm_state_size')} {states}",
             "lstm_state_size",
             states,
         )
