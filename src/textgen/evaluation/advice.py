@@ -30,10 +30,8 @@ _CLEAR = 2 * NOISE
 """The least difference between two losses that gives rise to advice, in nats per token."""
 _FEW_PASSES = 0.5
 """Up to this share of the passes worth making, more of them help clearly."""
-_END = 2 / 3
-"""The share of a run after which the loss must still fall."""
-_LEAST_EVALUATIONS = 3
-"""With fewer evaluations, whether the loss still falls cannot be seen."""
+_PARTS = 3
+"""In the last of this number of equal parts of a run, the loss must still fall."""
 _LESS_DROPOUT = 0.1
 """How far a given dropout must be below the one that textgen would choose."""
 _SIZE_FACTOR = 3
@@ -82,8 +80,10 @@ def advise(
         sign is clear, so often there is none.
     """
     run = _Run.of(history, config)
-    found = () if run is None else (_advise_length(run), _advise_size(run))
-    return tuple(filter(None, (*found, _advise_temperature(temperatures))))
+    if run is None:
+        return ()
+    found = (_advise_length(run), _advise_size(run), None if run.is_short else _advise_temperature(temperatures))
+    return tuple(filter(None, found))
 
 
 @dataclass(frozen=True)
@@ -188,10 +188,10 @@ class _Run:
         last = self.last
         if last is not self.best or (self.worthwhile or math.inf) * _FEW_PASSES < last.epochs:
             return False
-        if len(self.evaluations) < _LEAST_EVALUATIONS:
+        before = [each.valid_loss for each in self.evaluations if each.steps <= last.steps - last.steps / _PARTS]
+        if not before:
             return self.worthwhile is not None or last.epochs < 1
-        before = [each.valid_loss for each in self.evaluations if each.steps <= _END * last.steps]
-        return not before or before[-1] - last.valid_loss >= _CLEAR
+        return before[-1] - last.valid_loss >= _CLEAR
 
 
 def _advise_length(run: _Run) -> Advice | None:
