@@ -62,12 +62,12 @@ def test_the_sentences():
     (one,) = advise(RUNS["overfitted"]["history"], TrainingConfig(**RUNS["overfitted"]["config"]))
     assert with_dashes(one.sentence) == (
         "The model overfitted after step 408 (epoch 8), and the validation loss rose from 1.477 to 1.591; the best model is kept, "
-        "but for a better one, give the same command with --fresh --epochs 8"
+        "but for a better one, train again with --fresh --epochs 8"
     )
     (one,) = advise(RUNS["short_demo"]["history"], TrainingConfig(**RUNS["short_demo"]["config"]))
     assert with_dashes(one.sentence, "") == (
         "The model was still learning when training ended, after 0.7 of the 5 passes over the text that are worth making: "
-        "give the same command with fresh minutes 3"
+        "train again with fresh minutes 3"
     )
 
 
@@ -76,6 +76,19 @@ def test_the_limit_that_ended_the_run_is_raised():
     assert advice_on("short", minutes=None, epochs=None, max_steps=670) == {"max_steps": 2392}
     assert advice_on("short", minutes=None, epochs=3, max_steps=None) == {"epochs": 13}
     assert advice_on("short", minutes=10) == {}  # ended by something else
+
+
+def test_the_loss_falls_in_the_last_third():
+    """Of three equally distant evaluations, the last two tell whether the loss still falls at the end, and not the first."""
+    steps, losses = (50, 100, 150), (2.2, 2.05, 2.045)
+    history = [
+        {"steps": step, "epochs": step / 50, "train_loss": 2.1, "valid_loss": loss, "seconds": step}
+        for step, loss in zip(steps, losses, strict=True)
+    ]
+    config = TrainingConfig(epochs=3, batch_size=16, unroll_steps=64)
+    assert advise(history, config) == ()
+    history[-1]["valid_loss"] = 2.02
+    assert [each.setting for each in advise(history, config)] == ["epochs"]
 
 
 def test_a_long_text_has_no_limit_of_passes():
@@ -125,14 +138,22 @@ def test_a_small_model_that_fits_its_text_is_large_enough():
 def test_the_temperature(distances, value):
     """A temperature is advised if it is much closer to real text than the default, and close enough."""
     assert SamplingConfig().temperature in TRIED
-    found = advise([], TrainingConfig(), match(**distances))
+    run = RUNS["longer"]
+    found = advise(run["history"], TrainingConfig(**run["config"]), match(**distances))
     assert [each.value for each in found] == ([] if value is None else [value])
+
+
+def test_no_temperature_is_advised_for_a_model_that_needs_more_training():
+    """More training changes the best temperature."""
+    run = RUNS["short"]
+    found = advise(run["history"], TrainingConfig(**run["config"]), match(t60=0.1))
+    assert [each.setting for each in found] == ["minutes"]
 
 
 def test_a_model_that_writes_nothing_like_its_text():
     """A model that has hardly learned is not helped by another temperature."""
     far = TemperatureMatch(Shares(0, 0, 0), {0.5: Shares(0.41, 0, 0), 0.8: Shares(0.9, 0, 0)})
-    assert advise([], TrainingConfig(), far) == ()
+    assert advise(RUNS["longer"]["history"], TrainingConfig(**RUNS["longer"]["config"]), far) == ()
 
 
 @pytest.mark.parametrize(

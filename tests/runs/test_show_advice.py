@@ -70,7 +70,7 @@ def test_following_the_advice_makes_a_better_model(book):
     done = run_installed("textgen-train", *command, cwd=book.parent)
     metrics = book.parent / "job" / "metrics.jsonl"
     before = best_evaluation(metrics)["valid_loss"]
-    (flags,) = re.findall(r"give the same command with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)
+    (flags,) = re.findall(r"train again with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)
     again = run_installed("textgen-train", *command, *flags.split(), cwd=book.parent)
     assert again.returncode == 0, again.stderr
     assert best_evaluation(metrics)["valid_loss"] < before - 0.1

@@ -30,10 +30,8 @@ _CLEAR = 2 * NOISE
 """The least difference between two losses that gives rise to advice, in nats per token."""
 _FEW_PASSES = 0.5
 """Up to this share of the passes worth making, more of them help clearly."""
-_END = 2 / 3
-"""The share of a run after which the loss must still fall."""
-_LEAST_EVALUATIONS = 3
-"""With fewer evaluations, whether the loss still falls cannot be seen."""
+_PARTS = 3
+"""In the last of this number of equal parts of a run, the loss must still fall."""
 _LESS_DROPOUT = 0.1
 """How far a given dropout must be below the one that textgen would choose."""
 _SIZE_FACTOR = 3
@@ -82,8 +80,10 @@ def advise(
         sign is clear, so often there is none.
     """
     run = _Run.of(history, config)
-    found = () if run is None else (_advise_length(run), _advise_size(run))
-    return tuple(filter(None, (*found, _advise_temperature(temperatures))))
+    if run is None:
+        return ()
+    found = (_advise_length(run), _advise_size(run), None if run.is_short else _advise_temperature(temperatures))
+    return tuple(filter(None, found))
 
 
 @dataclass(frozen=True)
@@ -188,10 +188,10 @@ class _Run:
         last = self.last
         if last is not self.best or (self.worthwhile or math.inf) * _FEW_PASSES < last.epochs:
             return False
-        if len(self.evaluations) < _LEAST_EVALUATIONS:
+        before = [each.valid_loss for each in self.evaluations if each.steps <= last.steps - last.steps / _PARTS]
+        if not before:
             return self.worthwhile is not None or last.epochs < 1
-        before = [each.valid_loss for each in self.evaluations if each.steps <= _END * last.steps]
-        return not before or before[-1] - last.valid_loss >= _CLEAR
+        return before[-1] - last.valid_loss >= _CLEAR
 
 
 def _advise_length(run: _Run) -> Advice | None:
@@ -207,7 +207,7 @@ def _advise_length(run: _Run) -> Advice | None:
     if run.worthwhile is not None:
         made = f"after {rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')} over the text that are worth making"
     return Advice(
-        f"The model was still learning when training ended, {made}: give the same command with {named('fresh')} {named(setting)} {value}",
+        f"The model was still learning when training ended, {made}: train again with {named('fresh')} {named(setting)} {value}",
         setting,
         value,
     )
@@ -228,7 +228,7 @@ def _advise_against_overfitting(run: _Run) -> Advice | None:
         return None
     return Advice(
         f"The model overfitted after step {best.steps:,.0f} (epoch {rounded(best.epochs)}), and the validation loss rose from {best.valid_loss:.3f} to "
-        f"{last.valid_loss:.3f}; the best model is kept, but for a better one, give the same command with {named('fresh')} {named(setting)} {value:g}",
+        f"{last.valid_loss:.3f}; the best model is kept, but for a better one, train again with {named('fresh')} {named(setting)} {value:g}",
         setting,
         value,
     )
@@ -264,14 +264,14 @@ def _advise_size(run: _Run) -> Advice | None:
         if has_enough and last is run.best and last.train_loss >= last.valid_loss:
             return Advice(
                 f"The model is too small for its text, of which it memorises nothing: its training loss of {last.train_loss:.3f} is not below its validation "
-                f"loss of {last.valid_loss:.3f}; give the same command with {named('lstm_state_size')} {states}",
+                f"loss of {last.valid_loss:.3f}; train again with {named('lstm_state_size')} {states}",
                 "lstm_state_size",
                 states,
             )
     if factor >= _SIZE_FACTOR and states < config.lstm_state_size and run.limit == "minutes" and run.is_short:
         return Advice(
             f"The model is too large for {count(minutes, 'minute')}: it read the text {rounded(last.epochs)} times, and a smaller one would read it about "
-            f"{rounded(factor * last.epochs)} times; give the same command with {named('lstm_state_size')} {states}",
+            f"{rounded(factor * last.epochs)} times; train again with {named('lstm_state_size')} {states}",
             "lstm_state_size",
             states,
         )

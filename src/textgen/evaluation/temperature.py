@@ -2,7 +2,7 @@
 
 Three shares of a text depend most on the temperature. If it is too low, a model writes the same words, and even the same runs of words, again and
 again. If it is too high, it writes words that do not exist, each of them a different one. So the best temperature is where these shares are closest
-to those of real text, as Holtzman et al. (2020, "The Curious Case of Neural Text Degeneration", section 5) compare ways of sampling.
+to those of real text, as Holtzman et al. (2020, "The Curious Case of Neural Text Degeneration") compare ways of sampling.
 """
 
 from __future__ import annotations
@@ -24,9 +24,13 @@ TRIED = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """The temperatures. Above 1, where a model follows its own probabilities, no text came closer in word frequencies (docs/advice.md)."""
 
 _SAMPLES = 8
+"""The texts at each temperature."""
 _CHARACTERS = 560
+"""The approximate length of each."""
 _LEAST_WORDS = 300
+"""The words of all texts at a temperature; shares of fewer are too inexact."""
 _REAL_SAMPLES = 8
+"""The samples of real text, whose shares are averaged."""
 _RUN = 3
 """The words of a run."""
 _SEED = 1
@@ -73,7 +77,7 @@ class TemperatureMatch:
 
 
 def match_temperatures(generator: TextGenerator, real: RealText) -> TemperatureMatch | None:
-    """Compares texts that a model writes at several temperatures with real text, in about a second or less.
+    """Compares texts that a model writes at several temperatures with real text, in two seconds at most.
 
     Args:
         generator: the model.

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 MOST_SEARCHED = 10_000_000
-"""The longest training text, in characters, whose copy index is built in a few seconds."""
+"""The longest training text, in characters, whose copy index is built in less than a second."""
 
 _MOST_WORK = 60_000_000_000
-"""The most weights to multiply, times texts and steps: about a second on one core."""
+"""The most weights to multiply, times texts and steps: one or two seconds on one core."""
 _CHEAP_ROWS = 16
 """A step of fewer texts takes about as long as one of these: it waits for the weights."""
 
@@ -54,7 +54,7 @@ def write_texts(
     characters: int = 2000,
     seed: int = 1,
 ) -> list[WrittenText]:
-    """Writes a text at each temperature, all in one batch, in about a second or less.
+    """Writes a text at each temperature, all in one batch, in two seconds at most.
 
     Args:
         generator: the model.
@@ -83,7 +83,7 @@ def write_texts(
 def write_tokens(
     generator: TextGenerator, temperatures: Sequence[float], samples: int, characters: int, seed: int
 ) -> dict[float, list[list[str]]]:
-    """Writes several texts at each temperature, all in one batch, in about a second or less.
+    """Writes several texts at each temperature, all in one batch, in two seconds at most.
 
     Args:
         generator: the model.
