@@ -25,6 +25,7 @@ from textgen.runs.existing_job import Found, check_job, check_movable
 from textgen.runs.init_from import find_model
 from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
+from textgen.runs.show_advice import show_advice
 from textgen.runs.show_plan import show_plan
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
@@ -125,6 +126,8 @@ def run(
                 start=start,
                 callbacks=callbacks,
             )
+            if not (console.is_silent or command.json or in_cloud_job() or signals.received):
+                show_advice(console, job, config, found.corpus)
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
         if command.json:
