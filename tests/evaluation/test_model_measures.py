@@ -10,6 +10,7 @@ from textgen.corpus.sections import open_whole
 from textgen.evaluation import evaluated_text, model_measures
 from textgen.evaluation.evaluated_text import count_text
 from textgen.evaluation.model_measures import CONFIDENCE_BINS, Bins, measure_model, predict
+from textgen.generation.reading import score
 from textgen.generation.step import LSTMStep, log_total
 from textgen.planning.model_shape import OUTPUT_BIAS
 
@@ -118,6 +119,24 @@ def test_a_long_text_in_parallel_parts_and_blocks_has_the_loss_of_one_stream(ran
         scores = measure_model(network, text).scores
         assert scores.tokens == 49_999
         assert scores.nats == pytest.approx(whole.sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("cores", "rows"), [(1, [32]), (2, [24, 24]), (16, [24, 24])])
+def test_there_is_a_thread_per_core_at_most(random_model, open_text, monkeypatch, cores, rows):
+    """Threads that share a core would interrupt each other. Each reads about as many parts as the others."""
+    monkeypatch.setattr(model_measures, "_LEAST_COUNTED", 1000)
+    monkeypatch.setattr(model_measures, "available_cores", lambda: cores)
+    read = []
+
+    def count_and_score(network, texts, **settings):
+        read.append(len(texts))
+        return score(network, texts, **settings)
+
+    monkeypatch.setattr(model_measures, "score", count_and_score)
+    model = random_model(layers=1, lstm_state_size=2)
+    [block] = open_text(model, some_text(48_500)).blocks(100_000, 0)
+    assert len(predict(LSTMStep(model), block).nats) == 48_499
+    assert read == rows
 
 
 def test_unknown_characters_are_scored_as_unknown(random_model, open_text):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from math import ceil
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -18,6 +19,7 @@ import numpy as np
 from textgen.evaluation.interval import BlockSums, Interval
 from textgen.evaluation.scores import Scores
 from textgen.generation.reading import ScoredTokens, score
+from textgen.machine import available_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +36,10 @@ _LEAST_COUNTED = 8 * WARM_UP
 """The fewest tokens that count in one of several parts; with fewer, the warm-up would cost too much."""
 
 _ROWS = 32
-"""The most parts that one thread reads in parallel. With more, a core is hardly faster, and there would be fewer threads."""
+"""The most parts that one thread reads in parallel. With more, a core is hardly faster, but the warm-up costs more."""
 
 _MOST_PARTS = 4 * _ROWS
+"""The most parts. There is at most one thread per core, because threads of one core would interrupt each other all the time."""
 
 _TOKENS_AT_ONCE = _MOST_PARTS * _LEAST_COUNTED
 """The tokens in a block: many enough for long parts, and few enough for memory."""
@@ -144,11 +147,11 @@ def predict(network: LSTMStep, block: Block, most_parts: int = _MOST_PARTS) -> P
     """
     ids = block.ids
     start = max(block.overlap, 1)
-    parts = max(1, min(most_parts, (len(ids) - start) // _LEAST_COUNTED))
+    parts = max(1, min(most_parts, _ROWS * available_cores(), (len(ids) - start) // _LEAST_COUNTED))
     edges = [start + (len(ids) - start) * number // parts for number in range(parts + 1)]
     texts = [ids[max(edge - 1 - WARM_UP, 0) : stop] for edge, stop in pairwise(edges)]
-    groups = [texts[first : first + _ROWS] for first in range(0, parts, _ROWS)]
-    running = [_start(score, network, [text.tolist() for text in group], top=1) for group in groups]
+    rows = ceil(parts / ceil(parts / _ROWS))  # about as many in each thread
+    running = [_start(score, network, texts[first : first + rows], top=1) for first in range(0, parts, rows)]
     found = chain.from_iterable(future.result() for future in running)
     counted = [
         _predictions(scores, ids[first:stop]) for scores, (first, stop) in zip(found, pairwise(edges), strict=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
 from textgen.runs.show_advice import show_advice
 from textgen.runs.show_plan import show_plan
+from textgen.runs.tensorflow_loading import check_tensorflow, loading_tensorflow
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
 
@@ -99,6 +98,7 @@ def run(
         show_plan(console, plan, found, job, decision, request=request, fresh=fresh)
         return None
 
+    check_tensorflow("training")
     events = Events(console.say, console.warn, signals.fail, signals.hold)
     if command.fresh:
         _move_aside(decision, events, signals, console)
@@ -112,7 +112,8 @@ def run(
             _say_finished(console, plan, state)
         else:
             start = find_model(decision.start, job, config, found.corpus)
-            train = _load_training(config, signals, console)
+            with loading_tensorflow(console, deterministic=config.deterministic), signals.importing():
+                from textgen.training import train
             figures = train(
                 config,
                 found.corpus,
@@ -181,20 +182,6 @@ def _prepare(
     if request.device == "cpu":
         check_memory(plan)
     return found, plan
-
-
-def _load_training(config: TrainingConfig, signals: Signals, console: Console) -> Any:
-    """Loads TensorFlow without its messages, and returns `textgen.training.train`."""
-    if "tensorflow" not in sys.modules:  # later, these would have no effect
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # By default, TensorFlow uses this memory pool only on GPUs. On a CPU, it makes models of 512 states or more 3 to 7% faster.
-        os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-        if config.deterministic:
-            # TensorFlow enables oneDNN on most machines, but not on all; the results must not depend on that.
-            os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    with console.busy("loading TensorFlow"), console.silenced(), signals.importing():
-        from textgen.training import train
-    return train
 
 
 @contextlib.contextmanager
