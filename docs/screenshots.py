@@ -1,7 +1,7 @@
-"""Writes the pictures of docs/serving.md and docs/scoring.md to docs/pictures/, with texts of the base model.
+"""Writes the pictures of docs/serving.md, docs/scoring.md and docs/report.md to docs/pictures/.
 
-They show the served playground in three widths, each light and dark, the exported page, and the page's example of a client, which is
-run. Run this as `make pictures`. It needs Chromium.
+They show the served playground in three widths, each light and dark, the exported page, the page's example of a client, which is
+run, a scored text, and the report of the demo, which is trained. Run this as `make pictures`. It needs Chromium.
 """
 
 from __future__ import annotations
@@ -145,6 +145,18 @@ def take_scores(browser: Browser, width: int = 1024, height: int = 470) -> None:
         context.close()
 
 
+def take_report(browser: Browser, width: int = 1024, height: int = 1490) -> None:
+    """Trains the demo, and takes the picture of the first part of its report."""
+    with tempfile.TemporaryDirectory() as place:
+        for command in (["train", "--config", "demo"], ["report", "--output", "report.html"]):
+            subprocess.run([sys.executable, "-m", "textgen", *command], cwd=place, check=True, capture_output=True)  # noqa: S603 - our own command
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
+        page = context.new_page()
+        page.goto(Path(place, "report.html").as_uri())
+        page.screenshot(path=PICTURES / f"report-{width}-light.png")
+        context.close()
+
+
 def main() -> None:
     """Takes all pictures."""
     chromium = shutil.which("chromium")
@@ -157,6 +169,7 @@ def main() -> None:
                 take(browser, address, width, scheme)
         take_exported(browser)
         take_scores(browser)
+        take_report(browser)
         run_client(address)
         browser.close()
 
