@@ -18,7 +18,8 @@ The packages, in the order in which the data passes through them:
 - `planning`: the size, limits, model and dropout of a run; arithmetic only
 - `runs`: what a run decides before TensorFlow is loaded; training from Python
 - `cloud`: jobs on Vertex AI
-- `config`, `console`, `signals`, `errors`, `formatting`: settings, the terminal, Ctrl-C and SIGTERM, failures, values in messages
+- `config`, `console`, `signals`, `errors`, `formatting`, `machine`: settings, the terminal, Ctrl-C and SIGTERM, failures, values in
+  messages, cores
 - `cli`: the commands, which parse, call and print
 
 Importing this package loads neither NumPy nor TensorFlow: each name below is imported when it is first used.

@@ -6,7 +6,8 @@ import pytest
 
 import textgen
 from tests.markov import CHARACTERS, make_chain, make_model
-from textgen.cli import compare, curve, export, sample, train
+from textgen.cli import compare, curve, export, sample, score, train
+from textgen.cli import eval as evaluate
 from textgen.generation import read_model, write_model
 
 pytestmark = pytest.mark.cloud
@@ -60,6 +61,18 @@ def test_a_job_in_a_bucket_is_compared_and_drawn(bucket, trained, capsys):
     assert f"gs://{bucket.name}/absent is not a job: it has no config.yaml; " in capsys.readouterr().err
 
 
+def test_a_text_in_a_bucket_is_evaluated_and_scored(bucket, trained, book, capsys):
+    """A .txt object in a bucket is a text for both commands, with the same score as the local file."""
+    text = f"gs://{bucket.name}/book.txt"
+    bucket.blob("book.txt").upload_from_filename(book)
+    for command in (evaluate, score):
+        assert command.main([text, str(trained.job), "--json"]) == 0
+        there = json.loads(capsys.readouterr().out)
+        assert command.main([str(book), str(trained.job), "--json"]) == 0
+        here = json.loads(capsys.readouterr().out)
+        assert there["bits_per_character"] == here["bits_per_character"]
+
+
 def test_python_trains_in_a_bucket(bucket, book, training):
     """With a URI as job_dir, the returned job has this URI."""
     job = textgen.train("book.txt", job_dir=f"gs://{bucket.name}/mine", max_steps=3)
@@ -74,7 +87,7 @@ def test_a_session_cannot_limit_copies_of_a_text_that_it_cannot_find(uploaded, c
     out, err = capsys.readouterr()
     assert len(out.strip("\n")) > 0
     assert err.count("\n") == 1
-    assert "need a local job directory to find the training text" in err
+    assert f"--max_copy need the training text, but {uploaded} is in a bucket, " in err
 
 
 def test_an_empty_object_for_a_directory_is_ignored(uploaded, bucket, capsys):

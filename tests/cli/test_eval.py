@@ -11,7 +11,6 @@ from tests.commands import JOB, TEXT
 from textgen.cli import eval as evaluate
 from textgen.generation import read_model
 from textgen.jobs import JobDirectory, job_lock
-from textgen.storage import base_path
 
 BASELINES = {"uniform", "unigram", "kneser_ney", "gzip", "xz", "zstd", "ppmd"}
 
@@ -89,6 +88,25 @@ def test_the_newest_job_is_the_default(copied, ran):
     assert out.startswith(f"job/{JOB.name} on ")
 
 
+def test_model_and_text_are_given_in_any_order(copied, found):
+    """The text may come before the model, as for `textgen score`."""
+    Path("mine").mkdir()
+    Path("mine/a.txt").write_text(TEXT[:300])
+    assert found("mine", str(JOB)) == found(str(JOB), "mine")
+
+
+def test_a_text_alone_is_evaluated_with_the_newest_job(copied, ran):
+    """Without a model, a text is evaluated with the newest job or, if there is none, with the base model."""
+    Path("other.txt").write_text(TEXT[:2000])
+    out, err = ran("other.txt")
+    assert "There is no job yet, so this uses the base model" in err
+    assert out.startswith("base on 2,000 characters of other.txt\n")
+    shutil.move("jobs", "job")
+    out, err = ran("other.txt")
+    assert err == f"Using the newest job, job/{JOB.name}\n"
+    assert out.startswith(f"job/{JOB.name} on 2,000 characters of other.txt\n")
+
+
 def test_other_text_is_evaluated_against_the_same_baselines(copied, found):
     """Files and folders are one text, and the baselines learn the job's training text."""
     Path("mine").mkdir()
@@ -117,7 +135,7 @@ def test_missing_training_text_leaves_the_baselines_out(copied, ran, found):
     assert "book.txt" in err
     assert "xz" not in out
     result = found(str(JOB), "other.txt")
-    left_out = {name for name, value in result.items() if value is None}
+    left_out = {name for name in BASELINES if result[name] is None}
     assert left_out == BASELINES - {"uniform"}
     assert {**everything, **dict.fromkeys(left_out)} == result
 
@@ -142,7 +160,7 @@ def test_the_base_model_needs_a_text(copied, refusal, ran):
     assert line == "the training text of the base model does not come with textgen; name a TEXT to evaluate on\n"
     Path("other.txt").write_text(TEXT[:2000])
     out, err = ran("base", "other.txt")
-    assert out.startswith(f"{base_path()} on 2,000 characters of other.txt\n")
+    assert out.startswith("base on 2,000 characters of other.txt\n")
     assert "most baselines are left out" in err
 
 
@@ -152,7 +170,7 @@ def test_the_base_model_needs_a_text(copied, refusal, ran):
         ("", 65, "text.txt is empty"),
         ("a", 65, "text.txt is too short"),
         (b"\xff\xfe\xfa", 65, "text.txt"),
-        ("Ω" * 10 + "e" * 90, 65, "text.txt does not suit this model, whose vocabulary lacks 10% of its tokens: 'Ω'"),
+        ("Ω" * 30 + "e" * 70, 65, f"text.txt does not fit {JOB}: 30% of its tokens are [UNK], namely 'Ω'"),
     ],
 )
 def test_a_text_that_does_not_fit_is_refused(copied, refusal, content, code, words):
@@ -164,10 +182,13 @@ def test_a_text_that_does_not_fit_is_refused(copied, refusal, content, code, wor
 
 
 def test_other_arguments_that_make_no_sense_are_refused(copied, refusal):
-    """A missing text, a missing job, a job without a model, a text in place of a job and an unknown encoding are refused."""
+    """A missing text, a missing job, a job without a model, two jobs, standard input and an unknown encoding are refused."""
     assert refusal(evaluate, [str(JOB), "absent.txt"])[0] == 66
     assert refusal(evaluate, ["absent"])[0] == 66
-    assert refusal(evaluate, ["book.txt"])[0] == 78
+    code, line = refusal(evaluate, [str(JOB), "base", "book.txt"])
+    assert (code, f"takes one JOB, got {JOB} and " in line) == (2, True)
+    code, line = refusal(evaluate, [str(JOB), "-"])
+    assert (code, "must be a file, got -" in line) == (2, True)
     assert refusal(evaluate, [str(JOB), "book.txt", "--encoding=klingon"])[0] == 2
     (JOB / "model.safetensors").unlink()
     code, line = refusal(evaluate, [str(JOB)])
@@ -175,12 +196,11 @@ def test_other_arguments_that_make_no_sense_are_refused(copied, refusal):
 
 
 def test_few_unknown_characters_are_listed(copied, ran, found):
-    """Up to 5% unknown characters are allowed; the share and the characters are printed."""
+    """A few unknown characters are allowed; the share and the characters are printed."""
     Path("other.txt").write_text("Ω" + TEXT[:999])
     assert found(str(JOB), "other.txt")["unknown_share"] == pytest.approx(1 / 1000)
     out, err = ran(str(JOB), "other.txt")
-    assert "not comparable: 0.1% of the tokens are [UNK]" in err
-    assert "'Ω'" in err
+    assert f"the score of other.txt by {JOB} is not comparable: 0.1% of its tokens are [UNK], namely 'Ω'" in err
     assert re.search(r"\n  unknown +0\.1% ", out)
 
 

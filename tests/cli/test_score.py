@@ -18,7 +18,6 @@ import pytest
 
 from tests.commands import TEXT, installed
 from textgen.cli.score import main
-from textgen.cli.score_arguments import sort_arguments
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
 from textgen.generation import load, write_model
@@ -73,18 +72,6 @@ def scores(capfd):
 def type_in(monkeypatch, content):
     """Makes bytes the standard input."""
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
-
-
-def test_what_is_a_model_and_what_is_a_text(author, model):
-    """Directories, .safetensors files, names below job/ and base are models; other files, - and several words are texts."""
-    author("austen", "ab")
-    Path("letter.txt").touch()
-    Path("a letter").touch()
-    models, texts = sort_arguments(
-        ["letter.txt", "austen", "-", model, "two words", "a letter", "job/austen", "gs://b/j"]
-    )
-    assert models == ["job/austen", model, "job/austen", "gs://b/j"]
-    assert texts == ["letter.txt", "-", "two words", "a letter"]
 
 
 def test_a_pipe_gets_a_line_with_tabs(model, scores):
@@ -203,6 +190,19 @@ def test_a_text_with_unknown_tokens_has_no_rank(author, scores, capfd):
     assert "not comparable: 16.7% of its tokens are [UNK], namely 'é'" in capfd.readouterr().err
 
 
+def test_a_text_that_fits_no_model_has_no_author(author, scores, capfd):
+    """In a ranking, a text that does not fit a model has no rank; if no text fits any model, the first is refused."""
+    author("wells", "ij")
+    author("austen", "ab")
+    Path("russian.txt").write_text("жжддйй", encoding="utf-8")
+    Path("letter.txt").write_text("ijij")
+    assert main(["wells", "austen", "russian.txt"]) == 65
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "russian.txt does not fit job/wells: 100% of its tokens are [UNK], namely 'ж', 'д', 'й'" in err
+    assert [line["rank"] for line in scores("wells", "russian.txt", "letter.txt", "--json")] == [1, None]
+
+
 def test_two_models_compared(author, scores):
     """--compare shows what each model needs for each token, and for the text."""
     author("wells", "ij")
@@ -286,6 +286,8 @@ def test_hard_wrapped_prose_is_read_like_the_training_text(scores, capfd):
         (["a.txt", "--compare=nowhere"], 66, "there is neither nowhere"),
         (["a.txt", "--encoding=klingon"], 2, "--encoding must be a text encoding"),
         (["/dev/null"], 2, "a text must be a file"),
+        (["texts"], 2, "a text must be a file, got texts, which is a folder; name the files in it"),
+        (["?.txt"], 66, "there is no file ?.txt; check the name, and name each file if there are several"),
         (["a\0b c"], 2, "got NUL"),
         ([""], 2, "must not be empty"),
         (["a.txt", "--html=gs://bucket/p.html"], 2, "--html must be a local path"),
@@ -296,6 +298,8 @@ def test_bad_input_is_one_line(model, arguments, code, message, capfd):
     Path("job/letters-8-states").mkdir(parents=True)
     for name, content in {"a": b"abc", "empty": b"", "one": b"a", "misfit": b"axyz"}.items():
         Path(f"{name}.txt").write_bytes(content)
+    Path("texts").mkdir()
+    Path("texts/a.txt").write_bytes(b"abc")
     Path("image.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     before = sorted(Path().rglob("*"))
     assert main([model, *arguments]) == code

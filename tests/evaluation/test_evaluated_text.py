@@ -7,7 +7,7 @@ from textgen.corpus import Vocabulary, make_tokenizer
 from textgen.corpus.sections import open_whole
 from textgen.errors import DataError, MissingError, UsageError
 from textgen.evaluation import evaluated_text
-from textgen.evaluation.evaluated_text import count_text, open_files, refuse_strange
+from textgen.evaluation.evaluated_text import count_text, open_files
 
 LETTERS = Vocabulary(("", "[UNK]", *"\nabc "), make_tokenizer("char"))
 WORDS = Vocabulary(("", "[UNK]", " ", "\n", "one", "two", "three"), make_tokenizer("word"))
@@ -54,16 +54,6 @@ def test_unknown_tokens_are_counted_and_listed():
     text = opened("aayzzbbb\n")
     assert text.unknown == ("z", "y")
     assert text.unknown_share == pytest.approx(3 / 9)
-
-
-def test_a_text_of_another_kind_is_refused_with_the_share_and_the_tokens():
-    """More than 5% unknown tokens, in addition to those that the model's own text has, are too many."""
-    text = opened("aaaaaaaaaaaaaaaaaab\n" * 5 + "é")
-    refuse_strange(text)
-    strange = opened("abcé\n")
-    with pytest.raises(DataError, match=r"text\.txt does not suit .* lacks 20% of its tokens: 'é'; at most 5% may"):
-        refuse_strange(strange)
-    refuse_strange(strange, allowed=0.15)
 
 
 @pytest.mark.parametrize("text", ["a", "\n"])

@@ -21,7 +21,9 @@ def test_unknown_tokens_of_a_pretokenized_text_are_warned_of(random_model):
     model = dataclasses.replace(model, vocabulary=words, scores={"valid_unknown_share": 0.09})
     result = evaluate("model.safetensors", model, ["text.txt"])
     assert result.text.unknown_share == pytest.approx(0.1)
-    assert result.warnings == ["not comparable: 10% of the tokens are [UNK], which the model never has to spell"]
+    assert result.warnings == [
+        "the score of text.txt by model.safetensors is not comparable: 10% of its tokens are [UNK]"
+    ]
 
 
 @pytest.mark.parametrize("unwrapped", [True, False])

@@ -9,7 +9,8 @@ import pytest
 from textgen.corpus.sections import open_whole
 from textgen.evaluation import evaluated_text, model_measures
 from textgen.evaluation.evaluated_text import count_text
-from textgen.evaluation.model_measures import measure_model, predict
+from textgen.evaluation.model_measures import CONFIDENCE_BINS, Bins, measure_model, predict
+from textgen.generation.reading import score
 from textgen.generation.step import LSTMStep, log_total
 from textgen.planning.model_shape import OUTPUT_BIAS
 
@@ -71,6 +72,25 @@ def test_a_perfectly_calibrated_model_has_no_calibration_error(constant, open_te
     assert measures.calibration_error == pytest.approx(0, abs=1e-6)
 
 
+def test_the_bins_count_the_tokens_by_the_probability_of_the_first_guess(constant, open_text):
+    """A first guess of 0.5 that is right in four of six places fills one bin; the others are empty."""
+    bins = measure_model(LSTMStep(constant), open_text(constant, "cabacaa")).bins
+    [full] = np.flatnonzero(bins.counts)
+    assert len(bins.counts) == len(bins.confidences) == len(bins.accuracies) == CONFIDENCE_BINS
+    assert full == CONFIDENCE_BINS // 2
+    assert bins.counts[full] == 6
+    assert bins.confidences[full] == pytest.approx(0.5)
+    assert bins.accuracies[full] == pytest.approx(4 / 6)
+    assert np.isnan(np.delete(bins.confidences, full)).all()
+    assert np.isnan(np.delete(bins.accuracies, full)).all()
+
+
+def test_the_calibration_error_is_the_mean_gap_over_the_tokens():
+    """A bin weighs as much as it has tokens, and an empty bin weighs nothing."""
+    bins = Bins(np.array([1, 0, 3]), np.array([0.1, np.nan, 0.9]), np.array([0.5, np.nan, 0.7]))
+    assert bins.calibration_error == pytest.approx((1 * 0.4 + 3 * 0.2) / 4)
+
+
 def test_a_short_text_is_read_as_one_stream(random_model, open_text, any_kind):
     """The loss of a short text is exactly that of reading it token by token, and its interval contains it."""
     model = random_model(**any_kind)
@@ -99,6 +119,24 @@ def test_a_long_text_in_parallel_parts_and_blocks_has_the_loss_of_one_stream(ran
         scores = measure_model(network, text).scores
         assert scores.tokens == 49_999
         assert scores.nats == pytest.approx(whole.sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("cores", "rows"), [(1, [32]), (2, [24, 24]), (16, [24, 24])])
+def test_there_is_a_thread_per_core_at_most(random_model, open_text, monkeypatch, cores, rows):
+    """Threads that share a core would interrupt each other. Each reads about as many parts as the others."""
+    monkeypatch.setattr(model_measures, "_LEAST_COUNTED", 1000)
+    monkeypatch.setattr(model_measures, "available_cores", lambda: cores)
+    read = []
+
+    def count_and_score(network, texts, **settings):
+        read.append(len(texts))
+        return score(network, texts, **settings)
+
+    monkeypatch.setattr(model_measures, "score", count_and_score)
+    model = random_model(layers=1, lstm_state_size=2)
+    [block] = open_text(model, some_text(48_500)).blocks(100_000, 0)
+    assert len(predict(LSTMStep(model), block).nats) == 48_499
+    assert read == rows
 
 
 def test_unknown_characters_are_scored_as_unknown(random_model, open_text):

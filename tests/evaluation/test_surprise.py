@@ -6,7 +6,6 @@ import pytest
 
 from textgen.corpus.tokenizers import make_tokenizer
 from textgen.corpus.vocabulary import Vocabulary
-from textgen.evaluation.fit import describe_unknown
 from textgen.evaluation.ranking import Pair, rank
 from textgen.evaluation.surprise import Part, common_parts, lines_of, parts_of, total
 from textgen.generation import TextGenerator
@@ -90,9 +89,3 @@ def test_ranks():
         for model, bits, share in (("a", 2, 0), ("b", 1, 0.1), ("c", 2, 0), ("d", 3, 0))
     ]
     assert [(place, pair.model) for place, pair in rank(pairs)] == [(1, "a"), (1, "c"), (3, "d"), (None, "b")]
-
-
-def test_unknown_tokens_are_listed_once(readers):
-    """Each token that is `[UNK]` is listed once, without the white space before it."""
-    assert describe_unknown(readers["char"].score("aaxyxa ")) == "42.9% of its tokens are [UNK], namely 'x', 'y'"
-    assert describe_unknown(readers["spaced"].score("a  zz a zz")) == "50% of its tokens are [UNK], namely 'zz'"

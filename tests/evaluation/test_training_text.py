@@ -90,6 +90,20 @@ def test_a_model_without_a_job_has_no_training_text(random_model):
         assert "name the job directory" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (base_path(), "the training text of the base model does not come with textgen"),
+        ("gs://bucket/job", "gs://bucket/job is in a bucket, and only a local job directory names its training text"),
+    ],
+)
+def test_a_text_that_is_never_at_hand_is_refused_without_naming_a_setting(random_model, place, reason):
+    """The base model, and a model in a bucket, are refused with the reason alone, whatever the text is needed for."""
+    error = refusal(place, random_model())
+    assert isinstance(error, UsageError)
+    assert str(error) == f"{reason}; name a local job"
+
+
 def test_a_missing_text_is_named(train):
     """If the text is missing, the message names it and explains what its relative path starts from."""
     Path("book.txt").write_text(TEXT)

@@ -9,6 +9,7 @@ import pytest
 
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary, make_tokenizer
 from textgen.generation import LSTMStep
+from textgen.generation.alternatives import likeliest
 from textgen.generation.reading import MOST_ROWS, read_states, score
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ def test_ranks_and_alternatives(make_model: Callable[..., ModelFile], kind: dict
             nats = np.log(np.exp(logits).sum()) - logits[order[:top]]
             np.testing.assert_allclose(scores.top_nats[place], nats, rtol=1e-3, atol=1e-4)
         assert len(scores.top_ids) == max(len(text) - 1, 0)
+
+
+def test_one_alternative_is_the_first_of_several(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:
+    """The only alternative in a place is the first of a longer list; of equally likely ones, it is that with the lower id."""
+    network = LSTMStep(make_model(kind))
+    texts = some_texts([5, 1, 12, 40])
+    for one, several in zip(score(network, texts, top=1), score(network, texts, top=3), strict=True):
+        assert one.top_ids is not None
+        assert several.top_ids is not None
+        np.testing.assert_array_equal(one.top_ids, several.top_ids[:, :1])
+    logits = np.array([[9, 8, 1, 2, 2], [0, 0, 0, 0, 0]], np.float32)
+    assert likeliest(logits, 1).tolist() == [[3], [2]]
 
 
 def test_what_follows_a_text(make_model: Callable[..., ModelFile], kind: dict[str, Any]) -> None:

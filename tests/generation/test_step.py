@@ -115,6 +115,21 @@ def test_texts_are_independent(make_model: Callable[..., ModelFile], kind: dict[
             np.testing.assert_allclose(logits[row], expected[0], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 5, 31])
+def test_logits_of_several_tokens_are_those_of_single_steps(
+    make_model: Callable[..., ModelFile], kind: dict[str, Any], batch: int
+) -> None:
+    """Tokens that are read in one call have the same logits as in a call each, and leave the same states."""
+    network = LSTMStep(make_model(kind))
+    texts = np.random.default_rng(1).integers(6, size=(9, batch))
+    one, many = network.start(batch), network.start(batch)
+    expected = np.array([one(ids).copy() for ids in texts])
+    logits = np.concatenate([many.read_with_logits(texts[:4]), many.read_with_logits(texts[4:])])
+    assert logits.shape == (9, batch, network.vocabulary_size)
+    np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(many.state(batch - 1), one.state(batch - 1))
+
+
 @pytest.mark.usefixtures("first_layer")
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 13, 16, 19])
 def test_a_run_of_another_size_continues_the_first_texts(

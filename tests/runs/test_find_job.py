@@ -184,8 +184,8 @@ def test_copies_of_the_base_models_texts_cannot_be_found(
     code, out, err = run(sample, *arguments, flag)
     assert (code, out) == (2, "")
     assert err.endswith(
-        "error: --novelty and --max_copy need the training text, and that of the base model does not come with textgen; "
-        "name a job, or leave them out\n"
+        "error: --novelty and --max_copy need the training text, but the training text of the base model does not come with textgen; "
+        "name a local job, or leave them out\n"
     )
 
 

@@ -5,11 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textgen.console import Console
-from textgen.evaluation.training_text import find_training_text
+from textgen.errors import UsageError, named
+from textgen.evaluation.training_text import find_training_text, why_without_text
 
 if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.generation import ModelFile
+
+
+def refuse_without_text(place: str) -> None:
+    """Refuses to look for copies of a training text that is never at hand.
+
+    Args:
+        place: the path or URI of a model.
+
+    Raises:
+        UsageError: for the base model, or one in a bucket. The line names the settings `novelty` and `max_copy`.
+    """
+    if reason := why_without_text(place):
+        raise UsageError(
+            f"{named('novelty')} and {named('max_copy')} need the training text, but {reason}; name a local job, or leave them out"
+        )
 
 
 def open_copies(place: str, model: ModelFile) -> CopyIndex:
@@ -26,8 +42,9 @@ def open_copies(place: str, model: ModelFile) -> CopyIndex:
         The index.
 
     Raises:
-        TextgenError: as `find_training_text` and `TrainingText.copies`.
+        TextgenError: as `refuse_without_text`, `find_training_text` and `TrainingText.copies`.
     """
+    refuse_without_text(place)
     text = find_training_text(place, model)
     if model.started_from is not None:
         Console().say(

@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.cli.entry import run_command
+from textgen.cli.eval_dynamic import evaluate_learning
 from textgen.cli.standard_output import encode_output, write_table
+from textgen.cli.typed import typed
 from textgen.config import EvalCommand
 from textgen.config.flags import Parser, build
 from textgen.console import Console, visible
+from textgen.errors import UsageError, named
 from textgen.formatting import count, percent
+from textgen.runs.tensorflow_loading import check_tensorflow
+from textgen.storage import as_typed
 
 if TYPE_CHECKING:
+    from textgen.evaluation import Scores
     from textgen.evaluation.evaluation import Evaluation
     from textgen.generation import ModelFile
 
@@ -37,11 +43,11 @@ def make_parser() -> Parser:
     """Returns the parser of `textgen eval`."""
     parser = Parser(
         PROGRAM,
-        f"{PROGRAM} [JOB] [TEXT ...] [--json]",
+        f"{PROGRAM} [JOB] [TEXT ...] [FLAGS]",
         "Measure how well a model predicts a text: bits per character with a 95% interval, perplexity, accuracy\n"
         "and calibration. Next to it are the bits per character of simple methods that learn the same training\n"
         "text: n-grams and file compressors. They show whether the model is worth its training. Any length of\n"
-        "text will do. TensorFlow is not needed.",
+        "text will do. TensorFlow is not needed, except for --dynamic.",
         f"examples:\n  {PROGRAM}\n  {PROGRAM} story-384-states-1-layers-384-embed letters.txt\n\n"
         "docs/evaluation.md explains the figures.",
     )
@@ -57,15 +63,29 @@ def _eval(arguments: Sequence[str]) -> None:
 
     use_one_blas_thread()
 
+    from textgen.cli.models_and_texts import sort_arguments
     from textgen.cli.named_job import named_job
+    from textgen.cli.prompt_text import STANDARD_INPUT
     from textgen.evaluation.evaluation import evaluate
     from textgen.generation.model_place import open_model
 
-    place, console = named_job(command.model, with_model=True), Console()
-    model = open_model(place)
+    models, texts = sort_arguments(command.arguments)
+    if len(models) > 1:
+        raise UsageError(
+            f"{PROGRAM} takes one JOB, got {as_typed(models[0])} and {as_typed(models[1])}; evaluate one after the other, or rank them with {typed('textgen')} score"
+        )
+    if STANDARD_INPUT in texts:
+        raise UsageError(
+            f"{PROGRAM} reads a text twice, so it must be a file, got -; save it to a file, or use {typed('textgen')} score -"
+        )
+    if command.dynamic:
+        check_tensorflow(named("dynamic"))
+    place = models[0] if models else named_job(None, with_model=True, or_base=bool(texts))
+    console, model = Console(), open_model(place)
     _report_training(console, place, model)
     with console.busy("evaluating"):
-        result = evaluate(place, model, command.texts, command.encoding)
+        result = evaluate(place, model, texts, command.encoding)
+    dynamic = evaluate_learning(console, model, result.text) if command.dynamic else None
     for warning in result.warnings:
         console.warn(warning)
     if result.missing:
@@ -77,9 +97,9 @@ def _eval(arguments: Sequence[str]) -> None:
     if command.json:
         from textgen.jobs import as_json
 
-        sys.stdout.write(as_json(_to_json(place, model, result)) + "\n")
+        sys.stdout.write(as_json(_to_json(place, model, result, dynamic)) + "\n")
     else:
-        _write_tables(place, result)
+        _write_tables(place, result, dynamic)
 
 
 def _report_training(console: Console, place: str, model: ModelFile) -> None:
@@ -100,7 +120,7 @@ def _missing_packages() -> list[str]:
     return [each.package for each in COMPRESSORS.values() if not each.is_installed]
 
 
-def _to_json(place: str, model: ModelFile, result: Evaluation) -> dict[str, Any]:
+def _to_json(place: str, model: ModelFile, result: Evaluation, dynamic: Scores | None) -> dict[str, Any]:
     """Returns the object of `--json`."""
     from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM
     from textgen.evaluation.compressors import COMPRESSORS
@@ -108,7 +128,7 @@ def _to_json(place: str, model: ModelFile, result: Evaluation) -> dict[str, Any]
     scores, interval = result.measures.scores, result.measures.interval
     bits = scores.bits_per_character
     return {
-        "model": place,
+        "model": as_typed(place),
         "step": model.step,
         "text": [str(path) for path in result.text.section.paths],
         "characters": result.text.section.characters,
@@ -119,21 +139,22 @@ def _to_json(place: str, model: ModelFile, result: Evaluation) -> dict[str, Any]
         "bits_per_character": bits,
         "bits_per_character_low": interval and bits * interval.low,
         "bits_per_character_high": interval and bits * interval.high,
+        "dynamic_bits_per_character": dynamic and dynamic.bits_per_character,
         "accuracy": result.measures.accuracy,
         "calibration_error": result.measures.calibration_error,
         **{name: result.baselines.get(name) for name in (UNIFORM, UNIGRAM, KNESER_NEY, *COMPRESSORS)},
     }
 
 
-def _write_tables(place: str, result: Evaluation) -> None:
+def _write_tables(place: str, result: Evaluation, dynamic: Scores | None) -> None:
     """Writes the results for people."""
     encode_output("surrogateescape")
     section, tokenizer = result.text.section, result.text.vocabulary.tokenizer
     more = f" and {count(len(section.paths) - 1, 'more file')}" if len(section.paths) > 1 else ""
     tokens = "" if tokenizer.one_character else f" ({count(result.text.tokens, 'token')}: {tokenizer.description})"
-    head = f"{place} on {count(section.characters, 'character')}{tokens} of {section.paths[0]}{more}"
+    head = f"{as_typed(place)} on {count(section.characters, 'character')}{tokens} of {section.paths[0]}{more}"
     sys.stdout.write(f"{visible(head)}\n\nBits per character (lower is better)\n")
-    write_table([(f"  {label}", f"{bits:.3f}", remark) for bits, label, remark in sorted(_rows(result))])
+    write_table([(f"  {label}", f"{bits:.3f}", remark) for bits, label, remark in sorted(_rows(result, dynamic))])
     sys.stdout.write("\nMore about the model\n")
     noun = tokenizer.noun if tokenizer.one_character else "tokens"
     measures = result.measures
@@ -155,21 +176,15 @@ def _write_tables(place: str, result: Evaluation) -> None:
     )
 
 
-def _rows(result: Evaluation) -> Iterator[tuple[float, str, str]]:
-    """Yields bits per character, name and explanation of the model and of each baseline."""
-    from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM, ngram_order
-    from textgen.evaluation.compressors import COMPRESSORS
+def _rows(result: Evaluation, dynamic: Scores | None) -> Iterator[tuple[float, str, str]]:
+    """Yields bits per character, name and explanation of the model, with and without learning, and of each baseline."""
+    from textgen.evaluation.baselines import describe_baselines
 
-    tokenizer = result.text.vocabulary.tokenizer
-    order, noun = ngram_order(tokenizer), tokenizer.noun if tokenizer.one_character else "tokens"
-    labels = {
-        UNIFORM: ("uniform", f"all {noun} equally likely"),
-        UNIGRAM: ("unigram", f"how frequent the {noun} are"),
-        KNESER_NEY: (f"{order}-gram", f"Kneser-Ney: which {noun} follow the last {order - 1}"),
-        **{name: (each.label, "file compressor") for name, each in COMPRESSORS.items()},
-    }
+    descriptions = describe_baselines(result.text.vocabulary.tokenizer)
     bits, interval = result.measures.scores.bits_per_character, result.measures.interval
     remark = f"95% interval: {bits * interval.low:.3f} to {bits * interval.high:.3f}" if interval else ""
     yield bits, "this model", remark
+    if dynamic is not None:
+        yield dynamic.bits_per_character, "this model, learning", "it learns from each passage after predicting it"
     for name, others in result.baselines.items():
-        yield others, *labels[name]
+        yield others, *descriptions[name]

@@ -71,7 +71,7 @@ def _sample(arguments: Sequence[str]) -> None:
 
     place = named_job(command.model, with_model=True, or_base=True, advice=f", and {named('prompt')} continues a text")
     if command.novelty or config.max_copy is not None:
-        from textgen.evaluation.training_text import refuse_without_text
+        from textgen.cli.copies import refuse_without_text
 
         refuse_without_text(place)
     use_one_blas_thread()

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from textgen.cli.entry import run_command
 from textgen.config import ScoreCommand
 from textgen.config.flags import Parser, build
-from textgen.errors import MissingError, UsageError, named
+from textgen.errors import DataError, MissingError, UsageError, named
 from textgen.formatting import count
+from textgen.storage import as_typed, is_bucket
 
 if TYPE_CHECKING:
-    from textgen.cli.score_arguments import NamedText
     from textgen.cli.score_output import Shown
+    from textgen.cli.score_text import NamedText
     from textgen.evaluation.ranking import Pair
     from textgen.generation import TextGenerator
     from textgen.generation.scored_text import ScoredText
@@ -61,8 +62,9 @@ def _score(arguments: Sequence[str]) -> None:
     command = build(ScoreCommand, make_parser().parse(arguments))
 
     from textgen.cli.blas_threads import use_one_blas_thread
+    from textgen.cli.models_and_texts import sort_arguments
     from textgen.cli.named_job import named_job
-    from textgen.cli.score_arguments import read_text, sort_arguments
+    from textgen.cli.score_text import read_text
     from textgen.runs.places import find_page
 
     found, given = sort_arguments(command.arguments)
@@ -97,20 +99,27 @@ def _refuse_several(command: ScoreCommand, models: int, texts: int) -> None:
 
 
 def _rank(places: Sequence[str], texts: Sequence[NamedText]) -> list[tuple[int | None, Pair]]:
-    """Scores each text with each model, and ranks them."""
+    """Scores each text with each model, and ranks them. If no text fits any model, the first is refused."""
     from textgen.console import Console
-    from textgen.evaluation.fit import refuse_unscored
+    from textgen.evaluation.fit import refuse_misfit, refuse_unscored
     from textgen.evaluation.ranking import Pair, rank
 
     pairs: dict[tuple[int, int], Pair] = {}
+    misfits: list[DataError] = []
     for model_number, place in enumerate(places):
         generator = _load(place)
         for number, text in enumerate(texts):
-            with Console().busy(f"scoring {text.name} with {_name(place)}"):
+            with Console().busy(f"scoring {text.name} with {as_typed(place)}"):
                 scored = generator.score(_as_training_text(generator, text.text))
-            refuse_unscored(scored, _name(place), text.name)
+            refuse_unscored(scored, as_typed(place), text.name)
+            try:
+                refuse_misfit(scored, generator.model, as_typed(place), text.name)
+            except DataError as error:  # another model may fit this text, or this model another text
+                misfits.append(error)
             bits, share = scored.bits_per_character or 0.0, scored.unknown_share
-            pairs[number, model_number] = Pair(_name(place), text.name, bits, scored.characters, share)
+            pairs[number, model_number] = Pair(as_typed(place), text.name, bits, scored.characters, share)
+    if len(misfits) == len(pairs):
+        raise misfits[0]
     return rank(pairs[key] for key in sorted(pairs))
 
 
@@ -131,15 +140,15 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     temperatures = TEMPERATURES if command.top else ()
     with Console().busy(f"scoring {text.name}"):
         scored = generator.score(as_read, top=command.top, temperatures=temperatures)
-    _check(scored, place, text.name)
-    models, parts = [(_name(place), generator.model.sha256)], parts_of(scored)
+    _check(scored, generator, place, text.name)
+    models, parts = [(as_typed(place), generator.model.sha256)], parts_of(scored)
     unknown_share = scored.unknown_share
     if other is not None:
         second = _load(other)
-        with Console().busy(f"scoring {text.name} with {_name(other)}"):
+        with Console().busy(f"scoring {text.name} with {as_typed(other)}"):
             scored_by_second = second.score(as_read)
-        _check(scored_by_second, other, text.name)
-        models.append((_name(other), second.model.sha256))
+        _check(scored_by_second, second, other, text.name)
+        models.append((as_typed(other), second.model.sha256))
         parts = common_parts(scored, scored_by_second)
         unknown_share = max(unknown_share, scored_by_second.unknown_share)
     shown = Shown(text.name, models, list(parts), len(scored), unknown_share, temperatures)
@@ -152,24 +161,16 @@ def _show(command: ScoreCommand, place: str, other: str | None, text: NamedText,
     write(shown, as_json=command.json)
 
 
-def _check(scored: ScoredText, place: str, text: str) -> None:
+def _check(scored: ScoredText, generator: TextGenerator, place: str, text: str) -> None:
     """Refuses a text that does not fit the model, and warns of unknown tokens."""
     from textgen.console import Console
-    from textgen.evaluation.fit import describe_unknown, refuse_misfit, refuse_unscored
+    from textgen.evaluation.fit import refuse_misfit, refuse_unscored, why_not_comparable
 
-    name = _name(place)
+    name = as_typed(place)
     refuse_unscored(scored, name, text)
-    refuse_misfit(scored, name, text)
-    if scored.unknown_share:
-        Console().warn(f"the score of {text} by {name} is not comparable: {describe_unknown(scored)}")
-
-
-def _name(place: str) -> str:
-    """Returns what to call a model: as a user can type it."""
-    from textgen.runs.find_job import BASE
-    from textgen.storage import base_path
-
-    return BASE if place == str(base_path()) else place
+    refuse_misfit(scored, generator.model, name, text)
+    if warning := why_not_comparable(scored, name, text):
+        Console().warn(warning)
 
 
 def _load(place: str) -> TextGenerator:
@@ -178,7 +179,6 @@ def _load(place: str) -> TextGenerator:
     from textgen.console import Console
     from textgen.generation import load
     from textgen.jobs import JobDirectory, is_locked
-    from textgen.storage import is_bucket
 
     in_bucket = is_bucket(place)
     job = JobDirectory.of_model(Path(place))

@@ -9,6 +9,8 @@ from textgen.config.option import option
 from textgen.config.values import Settings
 from textgen.errors import UsageError, named
 
+_MODEL_OR_TEXT = "A job directory, a .safetensors file, a name below job/, gs://BUCKET/PATH or base is a model. Any other file is a text, and so is gs://BUCKET/NAME.txt."
+
 
 @dataclass(frozen=True)
 class ScoreCommand(Settings):
@@ -23,7 +25,7 @@ class ScoreCommand(Settings):
         group="models and texts",
         positional="many",
         metavar="JOB|TEXT",
-        help="Score these texts with these models, in any order. A directory, a .safetensors file, a name below job/, gs://BUCKET/PATH or base is a model. Any other file is a text, - is standard input, and words in quotes that name no file are the text itself. The default is the newest job below job/, and standard input.",
+        help=f"Score these texts with these models, in any order. {_MODEL_OR_TEXT} Standard input is -, and words in quotes that name no file are the text itself. The default is the newest job below job/, and standard input.",
     )
     encoding: str = option(
         "auto",
@@ -93,34 +95,33 @@ class ScoreCommand(Settings):
 
 @dataclass(frozen=True)
 class EvalCommand(Settings):
-    """The model to evaluate, the text to evaluate it on, and the output format."""
+    """The model to evaluate, the texts to evaluate it on, and the output format."""
 
-    model: str | None = option(
-        None,
-        group="model",
-        positional="one",
-        metavar="JOB",
-        help="Evaluate this job: a directory, a name below job/, a model file, or gs://BUCKET/PATH for Google Cloud Storage. base is the bundled base model. The default is the newest job below job/.",
-    )
-    texts: tuple[str, ...] = option(
+    arguments: tuple[str, ...] = option(
         (),
-        group="text",
+        group="model and text",
         positional="many",
-        metavar="TEXT",
-        help="Evaluate on these files or folders, as one text. The default is the validation text of the job.",
+        metavar="JOB|TEXT",
+        help=f"Evaluate this model on these texts, in any order. {_MODEL_OR_TEXT} Folders of texts and several texts are read as one. The default is the newest job below job/, and its validation text.",
     )
     encoding: str | None = option(
         None,
-        group="text",
+        group="model and text",
         metavar="NAME",
-        help="Decode TEXT with this encoding, such as latin-1; auto detects it.",
+        help="Read text files in this encoding, such as latin-1; auto detects it.",
         default_in_words="that of the training text",
+    )
+    dynamic: bool = option(
+        False,
+        group="method",
+        kind=bool,
+        help="Also evaluate the model while it learns from each passage that it has read. This needs TensorFlow, and takes longer.",
     )
     json: bool = option(
         False,
         group="output",
         kind=bool,
-        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
+        help="Print one line of JSON: bits_per_character, bits_per_character_low, bits_per_character_high, perplexity, accuracy, calibration_error, unknown_share, dynamic_bits_per_character, the bits per character of the baselines uniform, unigram, kneser_ney, gzip, xz, zstd and ppmd, and more. A missing value is null. Use it in scripts.",
     )
 
 
@@ -153,4 +154,36 @@ class CurveCommand(Settings):
         positional="one",
         metavar="JOB",
         help="Draw the loss of this job: a directory, a name below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
+    )
+
+
+@dataclass(frozen=True)
+class ReportCommand(Settings):
+    """The job of a report, and where the report is written."""
+
+    job: str | None = option(
+        None,
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="Report on this job: a directory, a name below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
+    )
+    output: str | None = option(
+        None,
+        group="output",
+        metavar="FILE",
+        default_in_words="report.html in the job directory, or in the current folder for a job in a bucket",
+        help="Write the page to this file.",
+    )
+    force: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Replace an existing file.",
+    )
+    open: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Open the page in the browser.",
     )

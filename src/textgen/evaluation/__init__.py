@@ -12,6 +12,9 @@
 - `prediction`: how well a model file predicts a text. It loads NumPy, too.
 - `fit`, `ranking`: whether a model can score a text, and which model or text has the best score
 - `surprise`: how surprised a model is by the tokens or the lines of a text
+- `text_statistics`, `real_text`: words and sentences of a text, and those of a job's text. They load NumPy, too.
+- `written`, `temperature`: what a model writes at several temperatures, and which one is most like real text. They load NumPy, too.
+- `advice`: what to change after training
 - `units`: what the units of a layer do along a text. It loads NumPy, too.
 """
 

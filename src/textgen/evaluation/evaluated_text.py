@@ -1,4 +1,4 @@
-"""Opens a text on which a model is evaluated, checks that it suits the model, and reads it in blocks of token ids."""
+"""Opens a text on which a model is evaluated, and reads it in blocks of token ids."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 
 from textgen.corpus import Vocabulary, count_tokens, find_sources
 from textgen.corpus.sections import open_whole
-from textgen.corpus.vocabulary import MAX_UNKNOWN_SHARE, UNKNOWN_ID
+from textgen.corpus.vocabulary import UNKNOWN_ID
 from textgen.errors import DataError, UsageError
-from textgen.formatting import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,25 +106,6 @@ def count_text(section: Section, vocabulary: Vocabulary) -> EvaluatedText:
     lacking = sum(number for number, token_id in zip(counts.values(), ids, strict=True) if token_id == UNKNOWN_ID)
     unknown = tuple(vocabulary.unknown(token for token, _ in counts.most_common()))
     return EvaluatedText(section, vocabulary, total, unknown, lacking / total)
-
-
-def refuse_strange(text: EvaluatedText, *, allowed: float = 0.0) -> None:
-    """Refuses a text that does not suit the model, because its score would say nothing about either.
-
-    Args:
-        text: the text.
-        allowed: the share of the tokens that is `[UNK]` in the model's own text, and allowed in addition.
-
-    Raises:
-        DataError: if the share of unknown tokens is above `MAX_UNKNOWN_SHARE + allowed`.
-    """
-    most = MAX_UNKNOWN_SHARE + allowed
-    if text.unknown_share > most:
-        raise DataError(
-            f"{text.section.paths[0]} does not suit this model, whose vocabulary lacks {percent(text.unknown_share)} of its tokens: "
-            f"{text.vocabulary.listed(list(text.unknown))}; at most {percent(most)} may be missing: "
-            "name a text like the one it was trained on, or another model"
-        )
 
 
 def read_blocks(section: Section, vocabulary: Vocabulary, size: int, overlap: int) -> Iterator[Block]:

@@ -11,12 +11,12 @@ from textgen.config import TrainingConfig
 from textgen.corpus.unwrapping import NO
 from textgen.errors import TextgenError, UsageError
 from textgen.evaluation.baselines import MOST_LEARNED, UNIFORM, measure_baselines, measure_uniform
-from textgen.evaluation.evaluated_text import EvaluatedText, count_text, open_files, refuse_strange
+from textgen.evaluation.evaluated_text import EvaluatedText, count_text, open_files
+from textgen.evaluation.fit import refuse_misfit, why_not_comparable
 from textgen.evaluation.model_measures import Measures, measure_model
-from textgen.evaluation.training_text import find_training_text
-from textgen.formatting import not_comparable
+from textgen.evaluation.training_text import find_training_text, why_without_text
 from textgen.generation.step import LSTMStep
-from textgen.storage import base_path, is_bucket
+from textgen.storage import as_typed
 
 if TYPE_CHECKING:
     from textgen.corpus import Section
@@ -59,11 +59,11 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
     Raises:
         UsageError: if there is no validation text, or an argument makes no sense.
         MissingError: likewise, or if a file is missing.
-        DataError: if the text is empty, too short, not text, or does not suit the model.
+        DataError: if the text is empty, too short, not text, or does not fit the model.
         TextgenError: if a file cannot be read.
     """
     training: TrainingText | None = None
-    missing = _why_without_text(place)
+    missing = why_without_text(place)
     if not missing:
         try:
             training = find_training_text(place, model)
@@ -74,7 +74,7 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
             training, missing = None, str(error)
     if texts:
         text = count_text(_open(texts, encoding, model, training), model.vocabulary)
-        refuse_strange(text, allowed=model.scores.get("valid_unknown_share", 0.0))
+        refuse_misfit(text, model, as_typed(place), str(text.section.paths[0]))
     elif training is None:
         raise UsageError(f"{missing}; name a TEXT to evaluate on")
     else:
@@ -83,16 +83,7 @@ def evaluate(place: str | Path, model: ModelFile, texts: Sequence[str] = (), enc
     baselines = {UNIFORM: measure_uniform(text)}
     if training is not None:
         baselines |= measure_baselines(text, training.section)
-    return Evaluation(text, measures, baselines, missing, _warnings(text, training, given=bool(texts)))
-
-
-def _why_without_text(place: str | Path) -> str:
-    """Returns why the training text of a model is never at hand; empty if it may be."""
-    if str(place) == str(base_path()):
-        return "the training text of the base model does not come with textgen"
-    if isinstance(place, str) and is_bucket(place):
-        return f"{place} is in a bucket, and only a local job directory names its training text"
-    return ""
+    return Evaluation(text, measures, baselines, missing, _warnings(place, text, training, given=bool(texts)))
 
 
 def _open(texts: Sequence[str], encoding: str | None, model: ModelFile, training: TrainingText | None) -> Section:
@@ -101,12 +92,11 @@ def _open(texts: Sequence[str], encoding: str | None, model: ModelFile, training
     return open_files(texts, encoding=encoding or config.encoding, unwrap=config.unwrap if model.unwrapped else NO)
 
 
-def _warnings(text: EvaluatedText, training: TrainingText | None, *, given: bool) -> list[str]:
+def _warnings(place: str | Path, text: EvaluatedText, training: TrainingText | None, *, given: bool) -> list[str]:
     """Returns what limits the meaning of the figures."""
     found = []
-    if text.unknown_share:
-        listed = f": {text.vocabulary.listed(list(text.unknown))}" if text.unknown else ""
-        found.append(f"{not_comparable(text.unknown_share)}, which the model never has to spell{listed}")
+    if warning := why_not_comparable(text, as_typed(place), str(text.section.paths[0])):
+        found.append(warning)
     if training is None:
         return found
     learned = training.section

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from math import ceil
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -18,6 +19,7 @@ import numpy as np
 from textgen.evaluation.interval import BlockSums, Interval
 from textgen.evaluation.scores import Scores
 from textgen.generation.reading import ScoredTokens, score
+from textgen.machine import available_cores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,15 +36,40 @@ _LEAST_COUNTED = 8 * WARM_UP
 """The fewest tokens that count in one of several parts; with fewer, the warm-up would cost too much."""
 
 _ROWS = 32
-"""The most parts that one thread reads in parallel. With more, a core is hardly faster, and there would be fewer threads."""
+"""The most parts that one thread reads in parallel. With more, a core is hardly faster, but the warm-up costs more."""
 
 _MOST_PARTS = 4 * _ROWS
+"""The most parts. There is at most one thread per core, because threads of one core would interrupt each other all the time."""
 
 _TOKENS_AT_ONCE = _MOST_PARTS * _LEAST_COUNTED
 """The tokens in a block: many enough for long parts, and few enough for memory."""
 
 CONFIDENCE_BINS = 15
-"""The bins of the expected calibration error, as in its source; see `Measures`."""
+"""The bins of the expected calibration error, as in its source; see `Bins`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bins:
+    """The tokens of a text, in bins of equal width by the probability of the model's first guess.
+
+    Attributes:
+        counts: the number of tokens in each bin, `(CONFIDENCE_BINS,)`, int64.
+        confidences: the mean probability of the first guess, likewise, float64; nan in an empty bin.
+        accuracies: the share of the first guesses that are right, likewise.
+    """
+
+    counts: NDArray[np.int64]
+    confidences: NDArray[np.float64]
+    accuracies: NDArray[np.float64]
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error, from 0 to 1.
+
+        It is the mean over the tokens of the gap between confidence and accuracy in their bin (Guo et al., "On Calibration of Modern
+        Neural Networks", 2017, section 2).
+        """
+        return float(np.nansum(self.counts * np.abs(self.confidences - self.accuracies)) / self.counts.sum())
 
 
 @dataclass(frozen=True)
@@ -52,16 +79,19 @@ class Measures:
     Attributes:
         scores: loss, perplexity and bits per character.
         accuracy: the share of the tokens that are the model's first guess, from 0 to 1.
-        calibration_error: the expected calibration error, from 0 to 1. The tokens are put into 15 bins by the probability of
-            the first guess; it is the mean difference between this probability and the accuracy in a bin (Guo et al., "On
-            Calibration of Modern Neural Networks", 2017, section 2).
+        bins: how sure the model is of its first guess, and how often it is right.
         interval: the 95% interval of the bits per character, relative to them; None if the text is too short.
     """
 
     scores: Scores
     accuracy: float
-    calibration_error: float
+    bins: Bins
     interval: Interval | None
+
+    @property
+    def calibration_error(self) -> float:
+        """The expected calibration error, from 0 to 1."""
+        return self.bins.calibration_error
 
 
 def measure_model(network: LSTMStep, text: EvaluatedText) -> Measures:
@@ -76,18 +106,21 @@ def measure_model(network: LSTMStep, text: EvaluatedText) -> Measures:
         TextgenError: if it cannot be read.
     """
     nats, blocks = 0.0, BlockSums()
-    expected, right = np.zeros((2, CONFIDENCE_BINS))
+    counts = np.zeros(CONFIDENCE_BINS, np.int64)
+    confident, right = np.zeros((2, CONFIDENCE_BINS))
     for block in text.blocks(_TOKENS_AT_ONCE, WARM_UP):
         new = predict(network, block)
         nats += float(new.nats.sum(dtype=np.float64))
         blocks.add(new.nats, block.lengths[-len(new.nats) :])
         places = np.minimum((new.confidences * CONFIDENCE_BINS).astype(np.intp), CONFIDENCE_BINS - 1)
-        expected += np.bincount(places, new.confidences, CONFIDENCE_BINS)
+        counts += np.bincount(places, minlength=CONFIDENCE_BINS)
+        confident += np.bincount(places, new.confidences, CONFIDENCE_BINS)
         right += np.bincount(places, new.right, CONFIDENCE_BINS)
     tokens = text.tokens - 1
     scores = Scores(nats, tokens, text.characters_per_token, text.unknown_share)
-    error = float(np.abs(expected - right).sum() / tokens)
-    return Measures(scores, float(right.sum() / tokens), error, blocks.interval())
+    with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
+        bins = Bins(counts, confident / counts, right / counts)
+    return Measures(scores, float(right.sum() / tokens), bins, blocks.interval())
 
 
 class Predictions(NamedTuple):
@@ -114,11 +147,11 @@ def predict(network: LSTMStep, block: Block, most_parts: int = _MOST_PARTS) -> P
     """
     ids = block.ids
     start = max(block.overlap, 1)
-    parts = max(1, min(most_parts, (len(ids) - start) // _LEAST_COUNTED))
+    parts = max(1, min(most_parts, _ROWS * available_cores(), (len(ids) - start) // _LEAST_COUNTED))
     edges = [start + (len(ids) - start) * number // parts for number in range(parts + 1)]
     texts = [ids[max(edge - 1 - WARM_UP, 0) : stop] for edge, stop in pairwise(edges)]
-    groups = [texts[first : first + _ROWS] for first in range(0, parts, _ROWS)]
-    running = [_start(score, network, [text.tolist() for text in group], top=1) for group in groups]
+    rows = ceil(parts / ceil(parts / _ROWS))  # about as many in each thread
+    running = [_start(score, network, texts[first : first + rows], top=1) for first in range(0, parts, rows)]
     found = chain.from_iterable(future.result() for future in running)
     counted = [
         _predictions(scores, ids[first:stop]) for scores, (first, stop) in zip(found, pairwise(edges), strict=True)

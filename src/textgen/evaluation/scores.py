@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from textgen.formatting import not_comparable
 
+NOISE = 0.01
+"""About the difference between two evaluations of equally good models, in nats per token."""
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textgen.corpus import open_sections
 from textgen.corpus.find_text import find_text
-from textgen.errors import DataError, MissingError, TextgenError, UsageError, named
+from textgen.errors import DataError, MissingError, TextgenError, UsageError
 from textgen.jobs import JobDirectory, read_config
 from textgen.storage import base_path, cache_directory, is_bucket
 
@@ -23,22 +23,17 @@ if TYPE_CHECKING:
     from textgen.generation import ModelFile
 
 
-def refuse_without_text(place: str | Path) -> None:
-    """Refuses a model whose training text is never at hand: the base model, or one in a bucket.
+def why_without_text(place: str | Path) -> str:
+    """Returns why the training text of a model is never at hand, for a message; empty if it may be.
 
-    Raises:
-        UsageError: for such a model. The line names the settings `novelty` and `max_copy`.
+    Args:
+        place: as for `find_training_text`.
     """
     if str(place) == str(base_path()):
-        raise UsageError(
-            f"{named('novelty')} and {named('max_copy')} need the training text, and that of the base model does not come with textgen; "
-            "name a job, or leave them out"
-        )
+        return "the training text of the base model does not come with textgen"
     if isinstance(place, str) and is_bucket(place):
-        raise UsageError(
-            f"{named('novelty')} and {named('max_copy')} need a local job directory to find the training text, got {place}; "
-            "copy the job to this machine, or leave them out"
-        )
+        return f"{place} is in a bucket, and only a local job directory names its training text"
+    return ""
 
 
 def training_text(place: str | Path, model: ModelFile) -> TrainingText | None:
@@ -59,13 +54,14 @@ def find_training_text(place: str | Path, model: ModelFile) -> TrainingText:
         The text.
 
     Raises:
-        UsageError: as `refuse_without_text`.
+        UsageError: if the text is never at hand; see `why_without_text`.
         MissingError: if there is no job directory, or the text is missing.
         FormatError: if the job's config is damaged.
         DataError: if the files no longer are a text that can be trained on.
         TextgenError: if they cannot be read.
     """
-    refuse_without_text(place)
+    if reason := why_without_text(place):
+        raise UsageError(f"{reason}; name a local job")
     path = Path(place)
     job = JobDirectory.of_model(path)
     if not job.exists:

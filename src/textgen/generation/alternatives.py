@@ -28,8 +28,12 @@ def likeliest(logits: Floats, count: int) -> NDArray[np.intp]:
     Returns:
         `(..., count)`. Of equally likely tokens, the lower id comes first.
     """
-    costs = -logits[..., FIRST_TOKEN_ID:]
-    count = min(count, costs.shape[-1])
+    written = logits[..., FIRST_TOKEN_ID:]
+    count = min(count, written.shape[-1])
+    if count == 1:
+        best: NDArray[np.intp] = written.argmax(axis=-1, keepdims=True) + FIRST_TOKEN_ID
+        return best
+    costs = -written
     found = np.sort(np.argpartition(costs, max(count - 1, 0), axis=-1)[..., :count])
     order = np.argsort(np.take_along_axis(costs, found, axis=-1), kind="stable")
     ids: NDArray[np.intp] = np.take_along_axis(found, order, axis=-1) + FIRST_TOKEN_ID

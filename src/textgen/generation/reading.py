@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from textgen.generation.layers import Floats
     from textgen.generation.step import LSTMRun, LSTMStep
 
+Ids: TypeAlias = "Sequence[int] | NDArray[np.integer]"
+
 MOST_ROWS = 64
 """The most texts in one batch: with more, the states no longer fit in a core's cache."""
 
 
 _LOGITS_AT_ONCE = 1 << 18
-"""The logits to compute in one product. For more, their memory would leave a core's cache."""
+"""The logits to score at once. With more, their memory would leave a core's cache."""
 
 _TOKENS_AT_ONCE = 256
 """The most tokens of each text to read before their logits are computed."""
@@ -59,9 +61,7 @@ class ScoredTokens:
     totals: Floats | None = None
 
 
-def read_states(
-    network: LSTMStep, texts: Sequence[Sequence[int]], states: Sequence[Floats | None]
-) -> list[Floats | None]:
+def read_states(network: LSTMStep, texts: Sequence[Ids], states: Sequence[Floats | None]) -> list[Floats | None]:
     """Reads texts in parallel, without computing logits.
 
     Args:
@@ -88,7 +88,7 @@ def read_states(
 
 def score(
     network: LSTMStep,
-    texts: Sequence[Sequence[int]],
+    texts: Sequence[Ids],
     *,
     top: int | None = None,
     after: bool = False,
@@ -96,7 +96,7 @@ def score(
 ) -> list[ScoredTokens]:
     """Reads texts in parallel, from zero states, and scores their tokens.
 
-    Besides the result, this needs a few megabytes, however long the texts are.
+    Besides the result, this needs a few megabytes, or a few times the logits of one token of each text, however long the texts are.
 
     Args:
         network: the network.
@@ -109,16 +109,15 @@ def score(
         The scores of each text, in the order of the texts.
     """
     found = [_unscored(network.vocabulary_size, len(text), top, len(temperatures), after=after) for text in texts]
-    kernel, bias = network.output[:-1], network.output[-1]
     for group, ids, lengths in _batches(texts, [len(text) - 1 + after for text in texts]):
         for start, stop, run in _stretches(network.start(len(group)), lengths):
             at_once = min(max(_LOGITS_AT_ONCE // network.vocabulary_size // run.batch, 1), _TOKENS_AT_ONCE)
+            scores = [found[index] for index in group[: run.batch]]
             for first in range(start, stop, at_once):
                 last = min(first + at_once, stop)
-                outputs = run.outputs(ids[first:last, : run.batch])
-                for column, index in enumerate(group[: run.batch]):
-                    logits = outputs[:, column] @ kernel + bias
-                    _score_tokens(found[index], first, logits, ids[first + 1 : last + 1, column], temperatures)
+                logits = run.read_with_logits(ids[first:last, : run.batch])
+                next_ids = ids[first + 1 : last + 1, : run.batch]
+                _score_tokens(scores, first, logits, next_ids, top=top, temperatures=temperatures)
     return found
 
 
@@ -137,39 +136,50 @@ def _unscored(vocabulary_size: int, tokens: int, top: int | None, temperatures: 
 
 
 def _score_tokens(
-    scores: ScoredTokens, first: int, logits: Floats, next_ids: NDArray[np.intp], temperatures: Sequence[float]
+    texts: Sequence[ScoredTokens],
+    first: int,
+    logits: Floats,
+    next_ids: NDArray[np.intp],
+    *,
+    top: int | None,
+    temperatures: Sequence[float],
 ) -> None:
-    """Fills in the scores of some tokens of a text.
+    """Fills in the scores of some tokens of each text.
 
     Args:
-        scores: the scores of the text.
+        texts: the scores of the texts.
         first: the index of the first token, without the first of the text.
-        logits: `(tokens, vocabulary_size)`. The last may be those after the end of the text.
-        next_ids: the ids of the tokens. That after the end of the text is arbitrary.
+        logits: `(tokens, texts, vocabulary_size)`. The last may be those after the end of a text.
+        next_ids: `(tokens, texts)`, the ids of the tokens. That after the end of a text is arbitrary.
+        top: as in `score`.
         temperatures: as in `score`.
     """
     totals = log_total(logits)
-    kept = min(len(logits), len(scores.nats) - first)
-    if kept < len(logits) and scores.after is not None:
-        scores.after[:] = totals[-1] - logits[-1]
-    here, logits, totals = slice(first, first + kept), logits[:kept], totals[:kept]
-    chosen = np.take_along_axis(logits, next_ids[:kept, np.newaxis], axis=-1)
-    scores.nats[here] = totals - chosen[:, 0]
-    if scores.ranks is not None:
-        ranks = 1 + np.count_nonzero(logits[:, FIRST_TOKEN_ID:] > chosen, axis=-1)
-        scores.ranks[here] = np.where(next_ids[:kept] < FIRST_TOKEN_ID, 0, ranks)
-    if scores.top_ids is not None and scores.top_nats is not None:
-        best = likeliest(logits, scores.top_ids.shape[-1])
-        scores.top_ids[here] = best
-        scores.top_nats[here] = totals[:, np.newaxis] - np.take_along_axis(logits, best, axis=-1)
-    if scores.totals is not None:
-        written = logits[:, FIRST_TOKEN_ID:] - totals[:, np.newaxis]
-        for place, temperature in enumerate(temperatures):
-            scores.totals[here, place] = log_total(written / np.float32(temperature))
+    chosen = np.take_along_axis(logits, next_ids[..., np.newaxis], axis=-1)
+    nats = totals - chosen[..., 0]
+    if top is not None:
+        ranks = 1 + np.count_nonzero(logits[..., FIRST_TOKEN_ID:] > chosen, axis=-1)
+        ranks[next_ids < FIRST_TOKEN_ID] = 0
+        best = likeliest(logits, top)
+        best_nats = totals[..., np.newaxis] - np.take_along_axis(logits, best, axis=-1)
+    if temperatures:
+        written = logits[..., FIRST_TOKEN_ID:] - totals[..., np.newaxis]
+        tempered = np.stack([log_total(written / np.float32(each)) for each in temperatures], axis=-1)
+    for column, scores in enumerate(texts):
+        kept = min(len(logits), len(scores.nats) - first)
+        if kept < len(logits) and scores.after is not None:
+            scores.after[:] = totals[-1, column] - logits[-1, column]
+        here = slice(first, first + kept)
+        scores.nats[here] = nats[:kept, column]
+        if scores.ranks is not None and scores.top_ids is not None and scores.top_nats is not None:
+            scores.ranks[here] = ranks[:kept, column]
+            scores.top_ids[here], scores.top_nats[here] = best[:kept, column], best_nats[:kept, column]
+        if scores.totals is not None:
+            scores.totals[here] = tempered[:kept, column]
 
 
 def _batches(
-    texts: Sequence[Sequence[int]], lengths: Sequence[int]
+    texts: Sequence[Ids], lengths: Sequence[int]
 ) -> Iterator[tuple[Sequence[int], NDArray[np.intp], Sequence[int]]]:
     """Puts texts into batches, the longest first.
 

@@ -102,6 +102,17 @@ class ScoredText:
         """The share of the tokens that are read as `[UNK]`, from 0 to 1."""
         return self.text.ids.count(UNKNOWN_ID) / max(len(self.text.ids), 1)
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The distinct tokens that are read as `[UNK]`, in the order of the text."""
+        pairs = zip(self.text.pieces, self.text.ids, strict=True)
+        return tuple(dict.fromkeys(piece.strip() or piece for piece, token_id in pairs if token_id == UNKNOWN_ID))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The vocabulary of the model."""
+        return self.text.vocabulary
+
     def __len__(self) -> int:
         """Returns the number of tokens."""
         return len(self.text.ids)

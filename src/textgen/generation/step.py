@@ -34,9 +34,9 @@ _FEW = 4
 
 
 def log_total(logits: Floats) -> Floats:
-    """Returns the logarithm of the sum of exp(logits), `(batch,)`. A logit minus this is a log-probability."""
+    """Returns the logarithm of the sum of exp(logits) over the last axis. A logit minus this is a log-probability."""
     best = logits.max(axis=-1, keepdims=True)
-    total: Floats = best[:, 0] + np.log(np.exp(logits - best).sum(axis=-1))
+    total: Floats = best[..., 0] + np.log(np.exp(logits - best).sum(axis=-1))
     return total
 
 
@@ -169,6 +169,27 @@ class LSTMRun:
         if self.batch != self._width:
             texts = np.pad(texts, ((0, 0), (0, self._width - self.batch)))
         self._context.run(self._advance_all, texts)
+
+    def read_with_logits(self, texts: NDArray[np.integer]) -> Floats:
+        """Reads some tokens in each text.
+
+        Args:
+            texts: `(tokens, batch)`, integers, the token ids.
+
+        Returns:
+            `(tokens, batch, vocabulary_size)`, the logits after each token.
+        """
+        output = self._step.output
+        if self._width == 1:  # one product for all tokens is faster than many with a vector
+            rows: Floats = self.outputs(texts)[:, 0] @ output[:-1] + output[-1]
+            return rows[:, np.newaxis]
+        if self.batch != self._width:
+            texts = np.pad(texts, ((0, 0), (0, self._width - self.batch)))
+        found = np.empty((len(texts), self._width, self._step.vocabulary_size), np.float32)
+        for ids, logits in zip(texts, found, strict=True):
+            self._context.run(self._advance, ids)
+            np.dot(self._last, output, logits)
+        return found[:, : self.batch]
 
     def outputs(self, texts: NDArray[np.integer], layer: int = -1) -> Floats:
         """Reads some tokens in each text, without computing logits, and returns the outputs of a layer.

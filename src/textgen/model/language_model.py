@@ -178,6 +178,11 @@ def build_model(
     return model
 
 
+def can_train(shape: ModelShape) -> bool:
+    """Returns whether there are layers for training a model of this shape. A model file may have other ones."""
+    return shape.kind in LAYERS
+
+
 def variables_of(shape: ModelShape) -> dict[str, tuple[str, str]]:
     """Returns the variable of a model for each tensor of a model file: the name of the layer, and that of the variable.
 

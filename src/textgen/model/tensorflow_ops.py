@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import keras
 import tensorflow as tf
+
+from textgen.machine import available_cores
+
+T = TypeVar("T")
 
 _ROWS_OF_A_PART = 8
 """The minimum number of rows in a part. Fewer rows take as long, because the whole kernel is read from memory."""
@@ -75,7 +78,7 @@ def run_in_parts(part: Callable[..., tuple[Any, ...]], batch: list[Any], loop: L
 
 
 def make_update(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> Callable[[list[Any]], tuple[Any, Any]]:
-    """Makes the function that updates the weights. On a CPU, XLA fuses its many passes over each weight into one.
+    """Makes the function that updates the weights.
 
     Args:
         optimizer: the optimizer, already built.
@@ -96,9 +99,14 @@ def make_update(optimizer: keras.optimizers.Optimizer, variables: list[Any]) -> 
         optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return norm, known
 
-    if scales_loss or has_gpu() or not _has_compiler():
-        return update
-    compiled: Callable[[list[Any]], tuple[Any, Any]] = tf.function(update, jit_compile=True, autograph=False)
+    return update if scales_loss else fused(update)
+
+
+def fused(function: Callable[..., T]) -> Callable[..., T]:
+    """Returns a function whose many passes over each weight XLA fuses into one. Only a CPU needs that."""
+    if has_gpu() or not _has_compiler():
+        return function
+    compiled: Callable[..., T] = tf.function(function, jit_compile=True, autograph=False)
     return compiled
 
 
@@ -155,8 +163,7 @@ def make_scalar(value: float) -> Any:
 
 def usable_cores() -> int:
     """Returns the number of threads per operation in TensorFlow: as configured, or the number of cores this process may use."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return tf.config.threading.get_intra_op_parallelism_threads() or available or 1
+    return tf.config.threading.get_intra_op_parallelism_threads() or available_cores()
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from textgen.planning.estimates import (
     epochs_between_evaluations,
     expected_passes,
     tokens_in,
+    tokens_per_second,
     worthwhile_passes,
 )
 from textgen.planning.model_shape import SHAPE_SETTINGS, ModelShape, shape_values
@@ -48,5 +49,6 @@ __all__ = [
     "expected_passes",
     "shape_values",
     "tokens_in",
+    "tokens_per_second",
     "worthwhile_passes",
 ]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from textgen.corpus import Corpus, Section, Vocabulary
 from textgen.planning import DeviceKind, base_pays
-from textgen.runs.find_job import BASE
 from textgen.runs.init_from import NONE, Start
+from textgen.storage import BASE
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,6 @@ from textgen.planning import SHAPE_SETTINGS, Choice, can_choose, shape_values
 from textgen.runs.automatic import complete, keep_choice, other_models, with_settings
 from textgen.runs.base_or_scratch import choose_start
 from textgen.runs.existing_job import START_OVER, notes_start
-from textgen.runs.find_job import BASE
 from textgen.runs.init_from import (
     AUTO,
     Start,
@@ -30,6 +29,7 @@ from textgen.runs.init_from import (
 from textgen.runs.open_text import decide_unwrapping
 from textgen.runs.places import find_places
 from textgen.runs.request import Request
+from textgen.storage import BASE
 
 
 @dataclass(frozen=True)

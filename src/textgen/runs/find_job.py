@@ -10,10 +10,7 @@ from textgen.config import JobsCommand
 from textgen.errors import MissingError, UsageError
 from textgen.formatting import nearest
 from textgen.jobs import JobDirectory, JobFacts, job_place, list_jobs
-from textgen.storage import base_path, is_bucket
-
-BASE = "base"
-"""The name of the base model."""
+from textgen.storage import BASE, base_path, is_bucket
 
 _JOBS = Path(JobsCommand.directory)
 

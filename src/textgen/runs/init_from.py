@@ -16,8 +16,8 @@ from textgen.formatting import described, percent
 from textgen.jobs import CheckpointStore, JobDirectory
 from textgen.planning import shape_values
 from textgen.runs.existing_job import START_OVER
-from textgen.runs.find_job import BASE, find_job
-from textgen.storage import base_path, is_bucket
+from textgen.runs.find_job import find_job
+from textgen.storage import BASE, base_path, is_bucket
 
 if TYPE_CHECKING:
     from textgen.generation import ModelFile

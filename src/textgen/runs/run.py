@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +23,9 @@ from textgen.runs.existing_job import Found, check_job, check_movable
 from textgen.runs.init_from import find_model
 from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
+from textgen.runs.show_advice import show_advice
 from textgen.runs.show_plan import show_plan
+from textgen.runs.tensorflow_loading import check_tensorflow, loading_tensorflow
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
 
@@ -98,6 +98,7 @@ def run(
         show_plan(console, plan, found, job, decision, request=request, fresh=fresh)
         return None
 
+    check_tensorflow("training")
     events = Events(console.say, console.warn, signals.fail, signals.hold)
     if command.fresh:
         _move_aside(decision, events, signals, console)
@@ -111,7 +112,8 @@ def run(
             _say_finished(console, plan, state)
         else:
             start = find_model(decision.start, job, config, found.corpus)
-            train = _load_training(config, signals, console)
+            with loading_tensorflow(console, deterministic=config.deterministic), signals.importing():
+                from textgen.training import train
             figures = train(
                 config,
                 found.corpus,
@@ -125,6 +127,8 @@ def run(
                 start=start,
                 callbacks=callbacks,
             )
+            if not (console.is_silent or command.json or in_cloud_job() or signals.received):
+                show_advice(console, job, config, found.corpus)
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
         if command.json:
@@ -178,20 +182,6 @@ def _prepare(
     if request.device == "cpu":
         check_memory(plan)
     return found, plan
-
-
-def _load_training(config: TrainingConfig, signals: Signals, console: Console) -> Any:
-    """Loads TensorFlow without its messages, and returns `textgen.training.train`."""
-    if "tensorflow" not in sys.modules:  # later, these would have no effect
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # By default, TensorFlow uses this memory pool only on GPUs. On a CPU, it makes models of 512 states or more 3 to 7% faster.
-        os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-        if config.deterministic:
-            # TensorFlow enables oneDNN on most machines, but not on all; the results must not depend on that.
-            os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    with console.busy("loading TensorFlow"), console.silenced(), signals.importing():
-        from textgen.training import train
-    return train
 
 
 @contextlib.contextmanager

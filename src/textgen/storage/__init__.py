@@ -12,7 +12,7 @@ from textgen.storage.buckets import (
     name_by_content,
     upload_once,
 )
-from textgen.storage.directories import base_path, bundled, cache_directory, state_path
+from textgen.storage.directories import BASE, as_typed, base_path, bundled, cache_directory, state_path
 from textgen.storage.files import (
     atomic_path,
     find,
@@ -29,6 +29,7 @@ from textgen.storage.lease import Holder, Lease
 from textgen.storage.mirror import Mirror, Upload
 
 __all__ = [
+    "BASE",
     "NOT_THERE",
     "BucketDirectory",
     "BucketSettings",
@@ -38,6 +39,7 @@ __all__ = [
     "Mirror",
     "StoredObject",
     "Upload",
+    "as_typed",
     "atomic_path",
     "base_path",
     "below",

@@ -15,6 +15,9 @@ from textgen.storage.files import is_temporary, make_directory, remove_old_tempo
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
 
+BASE = "base"
+"""The name of the base model."""
+
 _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A cached file that nobody has read for this long only fills the disk."""
 
@@ -107,6 +110,11 @@ def bundled(name: str) -> Path:
 def base_path() -> Path:
     """Returns the file of the base model, which comes with textgen."""
     return bundled("data/base.safetensors")
+
+
+def as_typed(place: str | Path) -> str:
+    """Returns the path or URI of a model as a user can type it: that of the base model is `base`."""
+    return BASE if str(place) == str(base_path()) else str(place)
 
 
 def _unused_seconds(path: Path) -> float:

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from textgen.evaluation import Scores
+from textgen.evaluation.scores import NOISE, Scores
 
 REPORT_STEPS = 10
 """Losses and norms are averaged over this many steps before they are shown or written."""
-_NOISE = 0.01
-"""About the difference between two evaluations of equally good models, in nats per token."""
 
 _TOTALS = (
     "step",
@@ -144,7 +142,7 @@ class Progress:
     @property
     def overfits(self) -> bool:
         """Whether the validation loss of this step is higher than that of the best one, but the training loss lower."""
-        if self.scores is None or self.best_loss is None or self.scores.loss < self.best_loss + _NOISE:
+        if self.scores is None or self.best_loss is None or self.scores.loss < self.best_loss + NOISE:
             return False
         train_loss, before = self.train_loss, self.best_train_loss
         return train_loss is None or before is None or train_loss < before

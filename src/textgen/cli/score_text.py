@@ -1,21 +1,18 @@
-"""Tells the models of `textgen score` from the texts, and reads the texts."""
+"""Reads a text that `textgen score` is given."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from textgen.cli.prompt_text import STANDARD_INPUT, read_standard_input
-from textgen.cli.typed import typed
 from textgen.console import Console
 from textgen.corpus.decoding import AUTO, read_chunks
-from textgen.errors import DataError, UsageError
+from textgen.errors import DataError, MissingError, UsageError
 from textgen.formatting import shorten
-from textgen.runs.find_job import find_job
-from textgen.storage import is_bucket
+from textgen.storage import fetch, is_bucket
 
 _LONGEST_NAME = 40
 
@@ -33,33 +30,6 @@ class NamedText:
     text: str
 
 
-def sort_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Tells models from texts, by the rule in `--help`.
-
-    Returns:
-        The paths and URIs of the models, and the texts, each as it was given.
-
-    Raises:
-        MissingError: if an argument is neither.
-        UsageError: if standard input is given twice.
-    """
-    models: list[str] = []
-    texts: list[str] = []
-    for given in arguments:
-        if _is_text(given):
-            texts.append(given)
-        else:
-            models.append(
-                find_job(
-                    given,
-                    f"name a job or a file, or put a text of several words in quotes; {typed('textgen')} jobs lists all jobs",
-                )
-            )
-    if texts.count(STANDARD_INPUT) > 1:
-        raise UsageError("standard input can be read once, got - twice; leave one out")
-    return models, texts
-
-
 def read_text(given: str, encoding: str) -> NamedText:
     """Reads a text.
 
@@ -69,6 +39,7 @@ def read_text(given: str, encoding: str) -> NamedText:
 
     Raises:
         UsageError: if it is neither a file nor a pipe.
+        MissingError: if there is no such file.
         TextgenError: if it cannot be read.
         DataError: if it is empty, or is not text.
     """
@@ -76,31 +47,25 @@ def read_text(given: str, encoding: str) -> NamedText:
         if sys.stdin.isatty():
             Console().say("Type the text, then press Ctrl-D in a line of its own.")
         text = NamedText("standard input", _as_file(read_standard_input("text")))
+    elif is_bucket(given):
+        text = NamedText(given, _read_file(fetch(given), encoding))
     elif os.path.lexists(given):
-        text = NamedText(given, _read_file(given, encoding))
-    else:
+        text = NamedText(given, _read_file(Path(given), encoding))
+    elif len(given.split()) > 1:
         text = NamedText(f'"{shorten(given, _LONGEST_NAME)}"', _as_file(given))
+    else:
+        raise MissingError(f"there is no file {given}; check the name, and name each file if there are several")
     if not text.text:
         raise DataError(f"{text.name} is empty; give a text of at least two tokens")
     return text
 
 
-def _is_text(given: str) -> bool:
-    if given == STANDARD_INPUT:
-        return True
-    if is_bucket(given):
-        return False
-    path = Path(given)
-    if os.path.lexists(given):
-        return not path.is_dir() and path.suffix != ".safetensors"
-    return len(given.split()) > 1
-
-
-def _read_file(name: str, encoding: str) -> str:
-    path = Path(name)
+def _read_file(path: Path, encoding: str) -> str:
+    if path.is_dir():
+        raise UsageError(f"a text must be a file, got {path}, which is a folder; name the files in it")
     if path.exists() and not path.is_file() and not path.is_fifo():
         raise UsageError(
-            f"a text must be a file, got {name}, which is a device or a socket; name a file, or - for standard input"
+            f"a text must be a file, got {path}, which is a device or a socket; name a file, or - for standard input"
         )
     # Detecting the encoding reads the file twice, which a pipe does not allow.
     once = encoding == AUTO and path.is_fifo()
