@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from textgen import errors
-from textgen.cli import compare, curve, export, interactive, jobs, main, sample, score, serve, train
+from textgen.cli import compare, curve, export, interactive, jobs, main, report, sample, score, serve, train
 from textgen.cli import eval as evaluate
 from textgen.cli import inspect as inspect_job
 from textgen.config import (
@@ -28,6 +28,7 @@ from textgen.config import (
     ExportCommand,
     InspectCommand,
     JobsCommand,
+    ReportCommand,
     SampleCommand,
     SamplingConfig,
     ScoreCommand,
@@ -62,6 +63,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "textgen eval": evaluate.main,
     "textgen compare": compare.main,
     "textgen curve": curve.main,
+    "textgen report": report.main,
     "textgen inspect": inspect_job.main,
     "textgen vertex": main.vertex,
     **{f"textgen vertex {name}": _of_vertex(name) for name in main.VERTEX_COMMANDS.known},
@@ -239,6 +241,10 @@ These settings are flags only, and a job does not store them.
 ## Settings of `textgen curve`
 
 {_settings_table(settings(CurveCommand))}
+
+## Settings of `textgen report`
+
+{_settings_table(settings(ReportCommand))}
 
 ## Settings of `textgen inspect`
 

@@ -1,8 +1,8 @@
-"""Writes the pictures of docs/serving.md, docs/scoring.md and docs/training.md to docs/pictures/.
+"""Writes the pictures of docs/serving.md, docs/scoring.md, docs/training.md and docs/report.md to docs/pictures/.
 
 They show pages in Chromium: the served playground in three widths, each light and dark, an exported page and the page of a scored text, all
-with texts of the base model. And they show terminals: the example of a client, and two jobs, which are trained for it. Run this as
-`make pictures`.
+with texts of the base model, and the report of the demo, which is trained. And they show terminals: the example of a client, and two jobs,
+which are trained, too. Run this as `make pictures`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ from rich.text import Text
 PICTURES = Path(__file__).with_name("pictures")
 SIZES = {360: 740, 768: 1024, 1440: 820}
 """The height of the window for each width."""
+
+REPORT_SIZES = {360: 1400, 768: 1400, 1440: 1490}
+"""The same for a report, of which more is shown."""
 
 TEXT = {
     "model": "base",
@@ -197,6 +200,20 @@ def take_scores(browser: Browser, width: int = 1024, height: int = 470) -> None:
         context.close()
 
 
+def take_report(browser: Browser) -> None:
+    """Trains the demo, and takes the pictures of the first part of its report."""
+    with tempfile.TemporaryDirectory() as place:
+        for command in (["train", "--config", "demo"], ["report", "--output", "report.html"]):
+            subprocess.run([sys.executable, "-m", "textgen", *command], cwd=place, check=True, capture_output=True)  # noqa: S603 - our own command
+        for width, height in REPORT_SIZES.items():
+            for scheme in ("light", "dark"):
+                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page = context.new_page()
+                page.goto(Path(place, "report.html").as_uri())
+                page.screenshot(path=PICTURES / f"report-{width}-{scheme}.png")
+                context.close()
+
+
 def main() -> None:
     """Takes all pictures."""
     chromium = shutil.which("chromium")
@@ -209,6 +226,7 @@ def main() -> None:
                 take(browser, address, width, scheme)
         take_exported(browser)
         take_scores(browser)
+        take_report(browser)
         run_client(address)
         take_jobs()
         browser.close()

@@ -14,6 +14,7 @@ from textgen.config import (
     ExportCommand,
     InspectCommand,
     JobsCommand,
+    ReportCommand,
     SampleCommand,
     SamplingConfig,
     ScoreCommand,
@@ -111,6 +112,7 @@ def test_every_setting_is_in_both_pages():
         EvalCommand,
         CompareCommand,
         CurveCommand,
+        ReportCommand,
         InspectCommand,
     )
     for config in (TrainingConfig, SamplingConfig, *commands):

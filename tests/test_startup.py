@@ -47,7 +47,7 @@ def modules_at_bare_start():
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 @pytest.mark.parametrize(
     "command",
-    ["main", "train", "sample", "score", "serve", "export", "jobs", "eval", "compare", "curve", "inspect"],
+    ["main", "train", "sample", "score", "serve", "export", "jobs", "eval", "compare", "curve", "report", "inspect"],
 )
 def test_help_and_version_load_nothing_heavy(command, flag):
     """--help and --version need only the standard library."""
@@ -183,11 +183,11 @@ def test_evaluating_loads_no_tensorflow(job):
     assert names & HEAVY == set()
 
 
-def test_comparing_jobs_and_drawing_curves_loads_no_tensorflow(job):
-    """Jobs are compared, and curves drawn, without TensorFlow and Google's libraries."""
+def test_comparing_drawing_and_reporting_loads_no_tensorflow(job):
+    """Jobs are compared, curves drawn and reports made without TensorFlow and Google's libraries."""
     (job / "config.yaml").touch()
-    (job / "metrics.jsonl").write_text('{"steps": 1, "valid_loss": 1.5}\n')
-    for command in ("compare", "curve"):
+    (job / "metrics.jsonl").write_text('{"steps": 1, "valid_loss": 1.5, "valid_bits_per_character": 2.0}\n')
+    for command in ("compare", "curve", "report"):
         assert loaded(command, ".", cwd=job) & HEAVY == set()
 
 

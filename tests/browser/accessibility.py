@@ -6,4 +6,5 @@ from axe_playwright_python.sync_playwright import Axe
 def check_accessibility(page):
     """Checks that axe-core finds no fault with a page, which must have its final colours: nothing may be fading in."""
     violations = Axe().run(page).response["violations"]
-    assert [(found["id"], [node["html"][:200] for node in found["nodes"]]) for found in violations] == []
+    found = [(violation["id"], [node["html"][:200] for node in violation["nodes"]]) for violation in violations]
+    assert not found, found

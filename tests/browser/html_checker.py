@@ -27,12 +27,12 @@ def check_html(document, *, is_rendered=False):
     run = subprocess.run(
         command, input=document, capture_output=True, encoding="utf-8", check=True, timeout=_HANG_SECONDS
     )
-    messages = json.loads(run.stdout)["messages"]
-    assert [
+    found = [
         (message["message"], message.get("extract"))
-        for message in messages
+        for message in json.loads(run.stdout)["messages"]
         if not _is_untrue(message, is_rendered=is_rendered)
-    ] == []
+    ]
+    assert not found, found
 
 
 def _java():

@@ -64,6 +64,18 @@ def test_chunks_of_an_endless_word_are_bounded(folder, monkeypatch):
     assert max(map(len, chunks)) <= 200
 
 
+def test_the_first_characters_are_a_section(folder):
+    """They end after a line break, can be read on their own, and are as long as asked for, about; a short section is returned whole."""
+    text = "a line of words\n" * 100
+    section = write_section(folder / "f.txt", text, 16, 1600)
+    first = section.first(50)
+    assert "".join(first.chunks(20)) == text[16 : first.stop]
+    assert (first.start, first.stop % 16) == (16, 0)
+    assert 50 <= first.characters < 100
+    assert section.first(1584) is section
+    assert write_section(folder / "g.txt", "x" * 5000).first(50).characters == 50
+
+
 def test_files_are_joined_at_line_breaks(tmp_path):
     """A file without a last line break gets one before the next; the last file does not."""
     texts = ["one", "two\n", "three\r\n", "four"]

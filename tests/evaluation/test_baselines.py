@@ -87,3 +87,14 @@ def test_a_lowercase_model_is_compared_on_the_same_text():
         for each in (lower, mixed)
     ]
     assert found[0] == pytest.approx(found[1])
+
+
+def test_only_the_named_baselines_are_measured():
+    """A report leaves out what takes long."""
+    text = count_text(section("text.txt", "abcd" * 10), LETTERS)
+    training = section("train.txt", "abcd" * 30)
+    found = measure_baselines(text, training, ("unigram", "xz"))
+    assert found == {
+        name: value for name, value in measure_baselines(text, training).items() if name in {"unigram", "xz"}
+    }
+    assert len(found) == 2

@@ -34,6 +34,7 @@ def test_every_file_has_its_own_place_inside_the_directory(tmp_path):
         "metrics": "metrics.jsonl",
         "samples": "samples.txt",
         "logs": "logs",
+        "report": "report.html",
     }
     for attribute, name in names.items():
         assert getattr(job, attribute) == tmp_path / "job" / name

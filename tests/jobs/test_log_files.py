@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.errors import FormatError, InputOutputError, MissingError
-from textgen.jobs import LogFile, as_json, read_metrics
+from textgen.jobs import LogFile, as_json, read_metrics, read_samples
 
 VALUES = st.dictionaries(
     st.text(max_size=8),
@@ -143,3 +143,17 @@ def test_a_damaged_line_of_the_metrics_is_named(tmp_path, line):
     path.write_text(f'{{"steps": 1}}\n{line}\n{{"steps": 2}}\n')
     with pytest.raises(FormatError, match=r"^[^\n]*metrics\.jsonl is damaged in line 2; remove that line$"):
         read_metrics(path)
+
+
+def test_samples_are_read_as_they_were_written(tmp_path):
+    """Each has its step, its heading and its text, whatever lines the text contains. Without a file there are none."""
+    path = tmp_path / "samples.txt"
+    assert read_samples(path) == []
+    path.write_text(
+        "--- step 5, epoch 0.50, loss 2\nOne.\n--- step\n\nTwo.\n\n--- step 10, epoch 1.00, loss 1\nThree.\n\n--- step 1"
+    )
+    first, second = read_samples(path)
+    assert first == (5, "step 5, epoch 0.50, loss 2", "One.\n--- step\n\nTwo.")
+    assert (second.step, second.text) == (10, "Three.\n\n--- step 1")
+    path.write_text("a text without headings")
+    assert read_samples(path) == []

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textgen.errors import FormatError, InputOutputError, MissingError
-from textgen.jobs import JobDirectory, JobState, job_lock, list_jobs
+from textgen.jobs import JobDirectory, JobState, job_facts, job_lock, list_jobs
 
 STATES = st.builds(
     JobState,
@@ -145,6 +145,15 @@ def test_the_last_changed_comes_first_wherever_it_lies(make, tmp_path):
     assert sorted(names(tmp_path)) == ["deep/er/new", "middle", "old"]
     assert names(tmp_path)[-1] == "old"
     assert [job.job_dir for job in list_jobs(tmp_path / "old")] == [str(tmp_path / "old")]
+
+
+def test_a_report_does_not_make_a_job_newer(make, tmp_path):
+    """Reporting on an old job leaves the newest one the newest; the size includes the report."""
+    make("new", changed=2000)
+    job = make("old", changed=1000)
+    job.report.write_text("a page")
+    assert names(tmp_path) == ["new", "old"]
+    assert job_facts(job).bytes == sum(path.stat().st_size for path in job.root.iterdir())
 
 
 def test_the_state_is_that_of_the_lock_and_else_that_of_the_file(make):

@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
 
@@ -44,6 +45,8 @@ def test_evaluations_stand_on_their_grid_of_steps(run):
     lines = [json.loads(line) for line in job.metrics.read_text().splitlines()]
     assert [line["steps"] for line in lines] == [3, 6, 8]
     assert {"train_loss", "valid_loss", "learning_rate", "tokens_per_second", "seconds"} <= lines[0].keys()
+    assert all(line["gradient_norm"] > 0 for line in lines)
+    assert all(f"TensorFlow {tf.__version__}, " in line["machine"] for line in lines)
 
 
 def test_patience_ends_a_job_that_learns_no_more(run):

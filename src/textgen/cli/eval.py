@@ -178,21 +178,13 @@ def _write_tables(place: str, result: Evaluation, dynamic: Scores | None) -> Non
 
 def _rows(result: Evaluation, dynamic: Scores | None) -> Iterator[tuple[float, str, str]]:
     """Yields bits per character, name and explanation of the model, with and without learning, and of each baseline."""
-    from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM, ngram_order
-    from textgen.evaluation.compressors import COMPRESSORS
+    from textgen.evaluation.baselines import describe_baselines
 
-    tokenizer = result.text.vocabulary.tokenizer
-    order, noun = ngram_order(tokenizer), tokenizer.noun if tokenizer.one_character else "tokens"
-    labels = {
-        UNIFORM: ("uniform", f"all {noun} equally likely"),
-        UNIGRAM: ("unigram", f"how frequent the {noun} are"),
-        KNESER_NEY: (f"{order}-gram", f"Kneser-Ney: which {noun} follow the last {order - 1}"),
-        **{name: (each.label, "file compressor") for name, each in COMPRESSORS.items()},
-    }
+    descriptions = describe_baselines(result.text.vocabulary.tokenizer)
     bits, interval = result.measures.scores.bits_per_character, result.measures.interval
     remark = f"95% interval: {bits * interval.low:.3f} to {bits * interval.high:.3f}" if interval else ""
     yield bits, "this model", remark
     if dynamic is not None:
         yield dynamic.bits_per_character, "this model, learning", "it learns from each passage after predicting it"
     for name, others in result.baselines.items():
-        yield others, *labels[name]
+        yield others, *descriptions[name]

@@ -92,6 +92,7 @@ COMMANDS = Commands(
         "eval": Command("textgen.cli.eval", "Measure how well a model predicts a text, next to simple baselines."),
         "compare": Command("textgen.cli.compare", "Compare and rank jobs, and list the settings that differ."),
         "curve": Command("textgen.cli.curve", "Draw the loss of a job on the terminal."),
+        "report": Command("textgen.cli.report", "Write a page about a job: how good it is, and how it learned."),
         "inspect": Command("textgen.cli.inspect", "Verify the files of a job, and print what they contain."),
         "vertex": Command("textgen.cli.main", "Train on Google Cloud's Vertex AI.", "vertex"),
     },

@@ -10,7 +10,7 @@ from textgen.config.commands import (
     TrainCommand,
 )
 from textgen.config.job_name import PLACEHOLDER, job_name, shape, with_job_name
-from textgen.config.measuring import CompareCommand, CurveCommand, EvalCommand, ScoreCommand
+from textgen.config.measuring import CompareCommand, CurveCommand, EvalCommand, ReportCommand, ScoreCommand
 from textgen.config.option import Setting, option, settings
 from textgen.config.sampling import OutOfVocabulary, SamplingConfig
 from textgen.config.training import DEFAULT_MINUTES, TrainingConfig
@@ -27,6 +27,7 @@ __all__ = [
     "InspectCommand",
     "JobsCommand",
     "OutOfVocabulary",
+    "ReportCommand",
     "SampleCommand",
     "SamplingConfig",
     "ScoreCommand",

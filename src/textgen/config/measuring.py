@@ -155,3 +155,35 @@ class CurveCommand(Settings):
         metavar="JOB",
         help="Draw the loss of this job: a directory, a name below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
     )
+
+
+@dataclass(frozen=True)
+class ReportCommand(Settings):
+    """The job of a report, and where the report is written."""
+
+    job: str | None = option(
+        None,
+        group="job",
+        positional="one",
+        metavar="JOB",
+        help="Report on this job: a directory, a name below job/, or gs://BUCKET/PATH for Google Cloud Storage. The default is the newest job below job/.",
+    )
+    output: str | None = option(
+        None,
+        group="output",
+        metavar="FILE",
+        default_in_words="report.html in the job directory, or in the current folder for a job in a bucket",
+        help="Write the page to this file.",
+    )
+    force: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Replace an existing file.",
+    )
+    open: bool = option(
+        False,
+        group="output",
+        kind=bool,
+        help="Open the page in the browser.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from dataclasses import dataclass
@@ -82,6 +83,19 @@ class Section:
             raise DataError(f"the text changed while it was read ({files}): try again when nothing writes to it")
         if rest:
             yield rest
+
+    def first(self, characters: int) -> Section:
+        """Returns a section of about the first characters, which end where a piece of `chunks` does, unless that is far away.
+
+        Raises:
+            TextgenError: as `chunks`.
+        """
+        if self.characters <= characters:
+            return self
+        text = next(self.chunks(characters))
+        text = text if len(text) < 2 * characters else text[:characters]
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return dataclasses.replace(self, stop=self.start + len(text), sha256=digest)
 
     def _read(self, characters: int) -> Iterator[str]:
         """Yields the section in pieces that may end anywhere."""

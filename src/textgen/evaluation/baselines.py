@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from textgen.evaluation.kneser_ney import KneserNey
 from textgen.evaluation.scores import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from numpy.typing import NDArray
 
@@ -37,12 +37,15 @@ def measure_uniform(text: EvaluatedText) -> float:
     return math.log2(text.vocabulary.size - FIRST_TOKEN_ID) / text.characters_per_token
 
 
-def measure_baselines(text: EvaluatedText, training: Section) -> dict[str, float]:
-    """Measures the baselines that learn from the training text.
+def measure_baselines(
+    text: EvaluatedText, training: Section, names: Collection[str] = (UNIGRAM, KNESER_NEY, *COMPRESSORS)
+) -> dict[str, float]:
+    """Measures baselines that learn from the training text.
 
     Args:
         text: the text.
         training: the training text.
+        names: the names of the baselines.
 
     Returns:
         The bits per character by the name of the baseline. A compressor that is not installed is missing.
@@ -54,12 +57,13 @@ def measure_baselines(text: EvaluatedText, training: Section) -> dict[str, float
     order = ngram_order(text.vocabulary.tokenizer)
     learned = _learn(training, text)
     found = {
-        UNIGRAM: _measure_ngrams(text, KneserNey(learned, 1, text.vocabulary.size), 1),
-        KNESER_NEY: _measure_ngrams(text, KneserNey(learned, order, text.vocabulary.size), order),
+        name: _measure_ngrams(text, KneserNey(learned, length, text.vocabulary.size), length)
+        for name, length in ((UNIGRAM, 1), (KNESER_NEY, order))
+        if name in names
     }
     tokenizer = text.vocabulary.tokenizer
     for name, compressor in COMPRESSORS.items():
-        if compressor.is_installed:
+        if name in names and compressor.is_installed:
             bits = added_bits(
                 compressor,
                 lambda: _read(training, tokenizer, MOST_LEARNED),
@@ -67,6 +71,33 @@ def measure_baselines(text: EvaluatedText, training: Section) -> dict[str, float
             )
             found[name] = bits / text.section.characters
     return found
+
+
+class Described(NamedTuple):
+    """A baseline in words.
+
+    Attributes:
+        label: its name.
+        remark: what it knows.
+    """
+
+    label: str
+    remark: str
+
+
+def describe_baselines(tokenizer: Tokenizer) -> dict[str, Described]:
+    """Describes each baseline, by its name, for people.
+
+    Args:
+        tokenizer: the tokenizer of the text.
+    """
+    order, noun = ngram_order(tokenizer), tokenizer.noun if tokenizer.one_character else "tokens"
+    return {
+        UNIFORM: Described("uniform", f"all {noun} equally likely"),
+        UNIGRAM: Described("unigram", f"how frequent the {noun} are"),
+        KNESER_NEY: Described(f"{order}-gram", f"Kneser-Ney: which {noun} follow the last {order - 1}"),
+        **{name: Described(each.label, "file compressor") for name, each in COMPRESSORS.items()},
+    }
 
 
 def ngram_order(tokenizer: Tokenizer) -> int:

@@ -4,7 +4,15 @@ from textgen.jobs.checkpoint import NEWEST_KEPT, Checkpoint, CheckpointFacts, Ch
 from textgen.jobs.config_file import read_config
 from textgen.jobs.directory import JobDirectory, is_job_directory
 from textgen.jobs.lock import is_locked, job_lock
-from textgen.jobs.log_files import LogFile, as_json, best_evaluation, finite_number, read_metrics
+from textgen.jobs.log_files import (
+    LogFile,
+    LoggedSample,
+    as_json,
+    best_evaluation,
+    finite_number,
+    read_metrics,
+    read_samples,
+)
 from textgen.jobs.place import Events, JobPlace, job_place
 from textgen.jobs.status import JobFacts, JobState, job_facts, list_jobs
 
@@ -19,6 +27,7 @@ __all__ = [
     "JobPlace",
     "JobState",
     "LogFile",
+    "LoggedSample",
     "as_json",
     "best_evaluation",
     "finite_number",
@@ -31,4 +40,5 @@ __all__ = [
     "list_jobs",
     "read_config",
     "read_metrics",
+    "read_samples",
 ]

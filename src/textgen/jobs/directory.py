@@ -92,6 +92,11 @@ class JobDirectory:
         return self.root / "logs"
 
     @property
+    def report(self) -> Path:
+        """The page that `textgen report` writes."""
+        return self.root / "report.html"
+
+    @property
     def fetched(self) -> Path:
         """The record of what `textgen vertex fetch` has downloaded."""
         return self.root / ".fetched.json"
@@ -133,8 +138,8 @@ class JobDirectory:
             )
 
     def _owns(self, name: str) -> bool:
-        """Whether a trainer, `textgen export`, `textgen vertex` or the operating system puts something of this name here."""
-        files = (*self.small_files, self.lock, self.checkpoints, self.samples, self.logs, self.fetched)
+        """Whether a trainer, `textgen export`, `textgen report`, `textgen vertex` or the operating system puts something of this name here."""
+        files = (*self.small_files, self.lock, self.checkpoints, self.samples, self.logs, self.report, self.fetched)
         exported = name == self.model.stem or name.startswith(f"{self.model.stem}.")
         half_written = name.startswith(".") and name.endswith(".tmp")
         return exported or half_written or name in _HIDDEN or self.root / name in files

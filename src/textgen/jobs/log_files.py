@@ -10,12 +10,30 @@ import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from textgen.errors import FormatError, from_os_error
 from textgen.storage import parse_object, read_text
+
+_HEADING = re.compile(r"^--- (step (\d{1,15}), epoch [^\n]*)\n", re.MULTILINE)
+"""The line before a sample, which `training.results` writes."""
+
+
+class LoggedSample(NamedTuple):
+    """A sample in samples.txt.
+
+    Attributes:
+        step: the step of the evaluation.
+        heading: the step, the epoch and the scores, in words.
+        text: what the model wrote.
+    """
+
+    step: int
+    heading: str
+    text: str
 
 
 class LogFile:
@@ -119,6 +137,25 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
             raise FormatError(f"{path} is damaged in line {number}; remove that line")
         evaluations.append(values)
     return evaluations
+
+
+def read_samples(path: Path) -> list[LoggedSample]:
+    """Reads samples.txt.
+
+    Args:
+        path: the file; it need not exist.
+
+    Returns:
+        The samples, oldest first. One that itself contains a line like the heading of a sample becomes two.
+
+    Raises:
+        TextgenError: if the file cannot be read.
+    """
+    _, *fields = _HEADING.split(read_text(path)) if path.exists() else [""]
+    return [
+        LoggedSample(int(step), heading, text.strip("\n"))
+        for heading, step, text in zip(fields[::3], fields[1::3], fields[2::3], strict=True)
+    ]
 
 
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

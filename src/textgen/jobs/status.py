@@ -108,7 +108,7 @@ class JobFacts:
         valid_bits_per_character: the bits per character of the same evaluation.
         valid_unknown_share: the share of the validation text's tokens that are `[UNK]`.
         bytes: the size of all its files.
-        changed: when one of its files last changed, in seconds since 1970.
+        changed: when one of its files last changed, in seconds since 1970. A new report does not count.
         problem: what is damaged, on one line.
     """
 
@@ -183,7 +183,7 @@ def _find(directory: Path) -> Iterator[JobDirectory]:
 
 
 def _measure(job: JobDirectory) -> tuple[int, float]:
-    """The size of all files, and when one last changed, except the lock, which reading the status can change."""
+    """The size of all files, and when one last changed, except those that change when somebody looks at the job."""
     size, changed = 0, 0.0
     for folder, _, names in os.walk(job.root):
         for path in (Path(folder, name) for name in names):
@@ -192,6 +192,6 @@ def _measure(job: JobDirectory) -> tuple[int, float]:
             except OSError:  # for example because a trainer has removed it meanwhile
                 continue
             size += status.st_size
-            if path != job.lock:
+            if path not in {job.lock, job.report}:
                 changed = max(changed, min(status.st_mtime, _LATEST))
     return size, changed

@@ -17,6 +17,7 @@ from pathlib import Path
 
 _DOCUMENT = Path(__file__).with_name("document.html")
 _FILES = Path(__file__).with_name("playground")
+_NONE = "'none'"
 _MARK = re.compile(r"<!-- (\w+) -->")
 
 PAGE_SCRIPTS = (
@@ -66,7 +67,7 @@ def served_page() -> Page:
 def document(
     backend: Sequence[str],
     *,
-    connect: str = "'none'",
+    connect: str = _NONE,
     data: Mapping[str, str] | None = None,
     title: str = "textgen playground",
     about: str = "",
@@ -89,7 +90,7 @@ def document(
         title=title,
         style=read_asset("style.css"),
         script="\n".join(read_asset(name) for name in (*PAGE_SCRIPTS, *backend)),
-        data=data or {},
+        data=data,
         parts={"about": f'<footer class="about">{html.escape(about)}</footer>' if about else ""},
         connect=connect,
     )
@@ -100,10 +101,10 @@ def seal(
     *,
     title: str,
     style: str,
-    script: str,
-    data: Mapping[str, str],
+    script: str = "",
+    data: Mapping[str, str] | None = None,
     parts: Mapping[str, str],
-    connect: str = "'none'",
+    connect: str = _NONE,
 ) -> Page:
     """Makes a document from its body, and lets it run its own script and style alone.
 
@@ -111,7 +112,7 @@ def seal(
         body: the HTML of the body, with a mark such as `<!-- about -->` for each part.
         title: the title of the document.
         style: the style sheet.
-        script: the script, a module.
+        script: the script, a module; empty for none.
         data: as in `document`.
         parts: the HTML of each part, by name.
         connect: as in `document`.
@@ -123,17 +124,17 @@ def seal(
     style, script = style.strip(), script.strip()
     policy = "; ".join(
         (
-            "default-src 'none'",
-            f"script-src {_hash(script)}",
+            f"default-src {_NONE}",
+            f"script-src {_hash(script) if script else _NONE}",
             f"style-src {_hash(style)}",
             "img-src data:",
             f"connect-src {connect}",
-            "base-uri 'none'",
-            "form-action 'none'",
+            f"base-uri {_NONE}",
+            f"form-action {_NONE}",
         )
     )
     blocks = []
-    for name, text in data.items():
+    for name, text in (data or {}).items():
         if "<" in text:
             raise ValueError(f"data must not contain '<', got some in {name!r}; escape it")
         blocks.append(f'<script type="text/plain" id="{html.escape(name)}">{text}</script>\n')
@@ -142,7 +143,7 @@ def seal(
         "title": html.escape(title),
         "style": f"<style>{style}</style>",
         "body": _fill(body, parts),
-        "script": f'{"".join(blocks)}<script type="module">{script}</script>',
+        "script": "".join(blocks) + (f'<script type="module">{script}</script>' if script else ""),
     }
     return Page(_fill(_DOCUMENT.read_text(encoding="utf-8"), filled), policy)
 

@@ -52,6 +52,7 @@ class Run:
         start: the model that a job without a checkpoint starts from, with the vocabulary of the text; None for new weights.
         after_white_space: the tokens that directly follow white space there, as in `ModelFile`.
         validator: evaluates the model on the validation section.
+        machine: the machine and the programs that train; see `describe_machine`.
         job: the job directory.
         store: the job's checkpoints.
         summary_dir: the directory for TensorBoard's files.
@@ -70,6 +71,7 @@ class Run:
     start: ModelFile | None
     after_white_space: Mapping[str, Sequence[str]] | None
     validator: Validator
+    machine: str
     job: JobDirectory
     store: CheckpointStore
     summary_dir: Path
@@ -153,6 +155,7 @@ class Attempt:
             progress=progress,
             validator=run.validator,
             valid_sha256=run.corpus.valid.sha256,
+            machine=run.machine,
             signals=run.signals,
             console=run.console,
         )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
 import tensorflow as tf
 
 from textgen.errors import UnavailableError, named
 from textgen.model import usable_cores
+from textgen.version import __version__
 
 Device = Literal["auto", "cpu", "gpu"]
 
@@ -53,6 +56,22 @@ def choose_device(device: Device) -> str:
         cores = usable_cores()
         return f"the CPU, {cores} core{'' if cores == 1 else 's'}"
     return describe_gpus(gpu_details(), build, _read_driver())
+
+
+def describe_machine(device: str) -> str:
+    """Describes the machine and the programs that train, such as `the CPU, 2 cores; Linux x86_64; Python 3.12.1, TensorFlow 2.21.0`.
+
+    Args:
+        device: the result of `choose_device`.
+    """
+    versions = {
+        "Python": platform.python_version(),
+        "TensorFlow": tf.__version__,
+        "Keras": keras.__version__,
+        "textgen": __version__,
+    }
+    programs = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return f"{device}; {platform.system()} {platform.machine()}; {programs}"
 
 
 def gpu_details() -> list[dict[str, Any]]:

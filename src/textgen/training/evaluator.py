@@ -32,6 +32,7 @@ class Evaluator:
         progress: the progress so far, to which the scores are added.
         validator: evaluates the validation text.
         valid_sha256: the hash of that text.
+        machine: the machine and the programs that train; see `describe_machine`.
         signals: a noted signal ends an evaluation early.
         console: shows that an evaluation is running.
     """
@@ -45,6 +46,7 @@ class Evaluator:
         progress: Progress,
         validator: Validator,
         valid_sha256: str,
+        machine: str,
         signals: Signals,
         console: Console,
     ) -> None:
@@ -54,6 +56,7 @@ class Evaluator:
         self._progress = progress
         self._validator = validator
         self._valid_sha256 = valid_sha256
+        self._machine = machine
         self._signals = signals
         self._console = console
 
@@ -76,7 +79,7 @@ class Evaluator:
             return
         if progress.add_scores(scores, sample):
             self._results.add_model(file)
-        self._results.add_metrics(metrics_record(progress, self._valid_sha256))
+        self._results.add_metrics(metrics_record(progress, self._valid_sha256, self._machine))
         if sample:
             self._results.add_sample(f"step {progress.step}, epoch {progress.epochs:.2f}, {scores}", sample)
 
@@ -98,12 +101,13 @@ class Evaluator:
         return "".join(pieces).strip("\n")
 
 
-def metrics_record(progress: Progress, valid_sha256: str) -> dict[str, Any]:
+def metrics_record(progress: Progress, valid_sha256: str, machine: str) -> dict[str, Any]:
     """Returns the record of an evaluated step for metrics.jsonl and `--json`.
 
     Args:
         progress: the progress at this step.
         valid_sha256: the hash of the validation text, which shows whether two jobs can be compared.
+        machine: the machine and the programs that train; see `describe_machine`.
     """
     assert progress.scores is not None, "only an evaluated step has scores"  # noqa: S101 - our own mistake
     return {
@@ -113,6 +117,8 @@ def metrics_record(progress: Progress, valid_sha256: str) -> dict[str, Any]:
         **score_values(progress.scores),
         "valid_sha256": valid_sha256,
         "learning_rate": progress.learning_rate,
+        "gradient_norm": progress.gradient_norm,
         "tokens_per_second": round(progress.tokens_per_second, 1) or None,
         "seconds": round(progress.seconds, 2),
+        "machine": machine,
     }

@@ -26,7 +26,7 @@ from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
 from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
-from textgen.training.device import Device, check_precision, choose_device, gpu_details
+from textgen.training.device import Device, check_precision, choose_device, describe_machine, gpu_details
 from textgen.training.evaluator import metrics_record
 from textgen.training.progress import Progress
 from textgen.training.validator import Validator
@@ -77,8 +77,8 @@ def train(
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
-        valid_bits_per_character, valid_sha256 (the hash of the validation text), learning_rate, tokens_per_second, seconds. With
-        a test text, also test_... of the best model, and only those if the job had already reached its limits.
+        valid_bits_per_character, valid_sha256 (the hash of the validation text), learning_rate, gradient_norm, tokens_per_second,
+        seconds, machine. With a test text, also test_... of the best model, and only those if the job had already reached its limits.
 
     Raises:
         StoppedError: after SIGTERM, once the checkpoint is written.
@@ -92,7 +92,8 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
-    console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
+    chosen = choose_device(device)
+    console.say(f"Training on {chosen}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
     remark = check_precision(config.precision, gpu_details())
     if remark:
         console.warn(remark)
@@ -115,6 +116,7 @@ def train(
         start=None if start is None else with_vocabulary(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
         validator=Validator(config, vocabulary_size, valid_ids, corpus.valid.characters),
+        machine=describe_machine(chosen),
         job=job,
         store=store,
         summary_dir=summary_dir,
@@ -140,7 +142,7 @@ def train(
         raise signals.error(f"stopped at step {progress.step}, which is saved")
     summary = {}
     if progress.scores is not None:
-        summary = metrics_record(progress, corpus.valid.sha256)
+        summary = metrics_record(progress, corpus.valid.sha256, run.machine)
         _say_best(console, progress, patience=config.patience)
     if corpus.test is not None and progress.status == "finished":
         signals.hold()
