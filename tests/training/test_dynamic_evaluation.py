@@ -15,10 +15,17 @@ from textgen.evaluation.model_measures import measure_model
 from textgen.generation import LSTMStep
 from textgen.model import build_model
 from textgen.planning.model_shape import shape_values
+from textgen.training import dynamic_evaluation
 from textgen.training.conversion import take_weights
 from textgen.training.dynamic_evaluation import DECAY, RATE, SEGMENT, Learner, evaluate_dynamically
 
 LETTERS = "abcdefghij"
+
+
+@pytest.fixture(autouse=True)
+def few_gradients(monkeypatch):
+    """Measures the gradients of a few segments only, because tiny models need no more."""
+    monkeypatch.setattr(dynamic_evaluation, "_WRITTEN_SEGMENTS", 16)
 
 
 @pytest.fixture
