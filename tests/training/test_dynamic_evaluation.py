@@ -15,10 +15,17 @@ from textgen.evaluation.model_measures import measure_model
 from textgen.generation import LSTMStep
 from textgen.model import build_model
 from textgen.planning.model_shape import shape_values
+from textgen.training import dynamic_evaluation
 from textgen.training.conversion import take_weights
-from textgen.training.dynamic_evaluation import DECAY, RATE, SEGMENT, Learner, evaluate_dynamically
+from textgen.training.dynamic_evaluation import SEGMENT, Learner, evaluate_dynamically
 
 LETTERS = "abcdefghij"
+
+
+@pytest.fixture(autouse=True)
+def few_gradients(monkeypatch):
+    """Measures the gradients of a few segments only, because tiny models need no more."""
+    monkeypatch.setattr(dynamic_evaluation, "_WRITTEN_SEGMENTS", 16)
 
 
 @pytest.fixture
@@ -68,12 +75,17 @@ def test_a_repeated_passage_gets_likelier(random_model, any_kind, open_text):
         np.testing.assert_array_equal(tensor, before[name])
 
 
-def test_each_segment_is_scored_before_it_is_learned(random_model, any_kind):
+_RATE, _DECAY = 0.02, 0.5
+"""Large enough that two segments show the effect of both."""
+
+
+def test_each_segment_is_scored_before_it_is_learned(random_model, any_kind, monkeypatch):
     """The nats of three segments, of which the last one is shorter, are those of the equations, written out with Keras and NumPy."""
+    monkeypatch.setattr(dynamic_evaluation, "DECAY", _DECAY)
     model = random_model(**any_kind)
     rng = np.random.default_rng(2)
     measured, ids = (rng.integers(2, model.vocabulary.size, 2 * SEGMENT + extra) for extra in (1, 8))
-    learner = Learner(model)
+    learner = Learner(model, _RATE)
     for first in (0, SEGMENT):
         learner.measure(measured[first : first + SEGMENT + 1])
     learner.start()
@@ -115,7 +127,7 @@ def _expected_nats(model, measured, ids):
         for variable, weight, start, own, gradient in zip(
             network.trainable_variables, weights, trained, rms, gradients, strict=True
         ):
-            weight += np.minimum(DECAY * own / scale, 1) * (start - weight) - RATE * gradient / (own + scale)  # noqa: PLW2901 - in place
+            weight += np.minimum(_DECAY * own / scale, 1) * (start - weight) - _RATE * gradient / (own + scale)  # noqa: PLW2901 - in place
             variable.assign(weight)
     shorter = network_for(len(last) - 1)
     shorter.set_weights(network.get_weights())
