@@ -1,6 +1,6 @@
 # Everything is installed into .venv from the hash-pinned locks; nothing else on the machine changes.
 
-.PHONY: help setup demo test test-slow test-browser pictures check chaos container format docs lock clean
+.PHONY: help setup demo test test-slow test-browser html-checker pictures check chaos container format docs lock clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -8,6 +8,7 @@ LOCKS := requirements/base.txt requirements/build.txt requirements/dev.txt
 # Stamps: textgen's own dependencies are installed, and the developers' tools as well.
 READY := .venv/.ready
 TOOLS := .venv/.tools
+CHECKER := .venv/html-checker
 # --no-deps because a lock is complete, and older versions of pip would look beyond it for packages that others need with extras.
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps
 # The first interpreter that runs and has a supported version. A name on PATH can be a shim that fails.
@@ -47,6 +48,15 @@ test: setup ## Run the quick tests, in two processes
 test-slow: setup ## Run the slow tests, which take a few minutes
 	$(BIN)/python -m pytest -m "slow and not browser" -n 2 --dist loadfile
 
+# The checker itself is a Java program. Its scripts would download a Java of their own.
+$(CHECKER)/.ready: requirements/html-checker/package-lock.json $(TOOLS)
+	@mkdir -p $(CHECKER)
+	@cp requirements/html-checker/*.json $(CHECKER)
+	@npm ci --prefix $(CHECKER) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+html-checker: $(CHECKER)/.ready ## Install the checker of the pages' HTML, for test-browser; needs npm and Java
+
 test-browser: setup ## Run the tests that need Chromium, which take a few minutes
 	$(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
@@ -70,7 +80,7 @@ format: setup ## Format the code, and fix what the linter can fix
 docs: setup ## Write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 
-pictures: setup ## Write the pictures of the page in docs/pictures/; needs Chromium
+pictures: setup ## Write the pictures in docs/pictures/ of pages and terminals; needs Chromium
 	$(BIN)/python docs/screenshots.py
 
 LOCK_COMMAND := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
@@ -82,6 +92,7 @@ lock: setup ## Update the locks from pyproject.toml
 	@# Constrained to the versions of the other locks: training and sampling use the same, and .venv can contain several locks.
 	$(LOCK_COMMAND) --group sample --constraint requirements/base.txt -o requirements/sample.txt
 	$(LOCK_COMMAND) --group build --constraint requirements/dev.txt -o requirements/build.txt
+	npm install --prefix requirements/html-checker --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
 clean: ## Remove .venv and the files of the tools
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,18 +1,23 @@
-"""Writes the pictures of docs/serving.md, docs/scoring.md and docs/report.md to docs/pictures/.
+"""Writes the pictures of docs/serving.md, docs/scoring.md, docs/training.md and docs/report.md to docs/pictures/.
 
-They show the served playground in three widths, each light and dark, the exported page, the page's example of a client, which is
-run, a scored text, and the report of the demo, which is trained. Run this as `make pictures`. It needs Chromium.
+They show pages in Chromium: the served playground in three widths, each light and dark, an exported page and the page of a scored text, all
+with texts of the base model, and the report of the demo, which is trained. And they show terminals: the example of a client, and two jobs,
+which are trained, too. Run this as `make pictures`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +31,9 @@ PICTURES = Path(__file__).with_name("pictures")
 SIZES = {360: 740, 768: 1024, 1440: 820}
 """The height of the window for each width."""
 
+REPORT_SIZES = {360: 1400, 768: 1400, 1440: 1490}
+"""The same for a report, of which more is shown."""
+
 TEXT = {
     "model": "base",
     "text": "The old lighthouse keeper climbed the stairs, and ",
@@ -38,7 +46,13 @@ TEXT = {
 USUAL_ADDRESS = "http://127.0.0.1:8000"
 
 COLUMNS = 76
-"""The width of the terminal."""
+"""The width of a terminal."""
+WIDE = 100
+"""The width of one for a table."""
+
+JOBS = {"large": 256, "small": 128}
+"""The jobs on the terminal: their names and the sizes of their states."""
+STEPS = 1200
 
 POINTED_AT = 54
 """The token whose alternatives are shown."""
@@ -111,12 +125,53 @@ def run_client(address: str) -> None:
     program = program.replace(USUAL_ADDRESS, address)
     command = [sys.executable, "-c", program]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own program
-    terminal = Console(record=True, width=COLUMNS, file=io.StringIO())
-    terminal.print(Text(f"$ python client.py\n{printed}$"))
-    picture = terminal.export_svg(title="client.py")
+    draw_terminal("openai-client", "python client.py", printed, COLUMNS)
+
+
+def draw_terminal(name: str, command: str, printed: str, columns: int) -> None:
+    """Draws a terminal with a command and what it has printed, in which escape sequences are colours."""
+    terminal = Console(record=True, width=columns, file=io.StringIO())
+    terminal.print(Text.from_ansi(f"$ {command}\n{printed}$"))
+    picture = terminal.export_svg(title=command)
     # The fonts of the picture would be loaded from another website.
     picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
-    (PICTURES / "openai-client.svg").write_text(picture, encoding="utf-8")
+    (PICTURES / f"{name}.svg").write_text(picture, encoding="utf-8")
+
+
+def run_in_terminal(arguments: list[str], folder: str, columns: int) -> str:
+    """Runs a command of textgen in a terminal, and returns what it prints there."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 40, columns, 0, 0))
+    command = [sys.executable, "-m", "textgen", *arguments]
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, cwd=folder, stdin=its, stdout=its, env=environment):  # noqa: S603 - our own command
+        os.close(its)
+        printed = b""
+        try:
+            while part := os.read(ours, 1 << 16):
+                printed += part
+        except OSError:  # how Linux tells that the command has ended
+            os.close(ours)
+    return printed.decode().replace("\r\n", "\n")
+
+
+def take_jobs() -> None:
+    """Trains two jobs on the bundled story for a minute, and draws terminals that compare them and show a curve."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, states in JOBS.items():
+            settings = {
+                "init_from": "none",
+                "layers": 1,
+                "lstm_state_size": states,
+                "max_steps": STEPS,
+                "eval_steps": 50,
+            }
+            flags = [f"--{setting}={value}" for setting, value in settings.items()]
+            command = [sys.executable, "-m", "textgen", "train", "--job-dir", f"job/{name}", "--deterministic", *flags]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)  # noqa: S603 - our own command
+        for command, columns in {"compare": WIDE, "curve large": COLUMNS}.items():
+            printed = run_in_terminal(command.split(), folder, columns)
+            draw_terminal(command.split()[0], f"textgen {command}", printed, columns)
 
 
 def take(browser: Browser, address: str, width: int, scheme: str) -> None:
@@ -145,16 +200,18 @@ def take_scores(browser: Browser, width: int = 1024, height: int = 470) -> None:
         context.close()
 
 
-def take_report(browser: Browser, width: int = 1024, height: int = 1490) -> None:
-    """Trains the demo, and takes the picture of the first part of its report."""
+def take_report(browser: Browser) -> None:
+    """Trains the demo, and takes the pictures of the first part of its report."""
     with tempfile.TemporaryDirectory() as place:
         for command in (["train", "--config", "demo"], ["report", "--output", "report.html"]):
             subprocess.run([sys.executable, "-m", "textgen", *command], cwd=place, check=True, capture_output=True)  # noqa: S603 - our own command
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme="light")
-        page = context.new_page()
-        page.goto(Path(place, "report.html").as_uri())
-        page.screenshot(path=PICTURES / f"report-{width}-light.png")
-        context.close()
+        for width, height in REPORT_SIZES.items():
+            for scheme in ("light", "dark"):
+                context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page = context.new_page()
+                page.goto(Path(place, "report.html").as_uri())
+                page.screenshot(path=PICTURES / f"report-{width}-{scheme}.png")
+                context.close()
 
 
 def main() -> None:
@@ -171,6 +228,7 @@ def main() -> None:
         take_scores(browser)
         take_report(browser)
         run_client(address)
+        take_jobs()
         browser.close()
 
 

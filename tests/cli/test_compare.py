@@ -9,8 +9,9 @@ from textgen.config import TrainingConfig
 from textgen.config.yaml_text import to_yaml
 from textgen.corpus import Vocabulary
 from textgen.corpus.tokenizers import make_tokenizer
-from textgen.jobs import JobDirectory, JobState
+from textgen.jobs import JobDirectory, JobState, log_files
 from textgen.planning import ModelShape
+from textgen.storage import read_text
 
 
 def write_job(job, bits, *, valid="a", data="d", unknown=0.0, tokens="abc", speeds=(1000.0,), **settings):
@@ -165,6 +166,20 @@ def test_a_pipe_gets_a_line_with_tabs_for_each_job(make, capsys):
     assert first[:4] == ["1", "job/one", "finished", "1.5"]
     assert second[:4] == ["-", "job/new", "finished", "-"]
     assert (len(first), len(second), first[-1], err) == (14, 14, "seed=2", "")
+
+
+def test_evaluations_are_read_once(make, compared, monkeypatch):
+    """All figures of a job are from the same evaluations, though a trainer may add one meanwhile."""
+    make("one", 1.5)
+    read = []
+
+    def note(path):
+        read.append(path.name)
+        return read_text(path)
+
+    monkeypatch.setattr(log_files, "read_text", note)
+    compared("one")
+    assert read == ["metrics.jsonl"]
 
 
 @pytest.mark.parametrize(

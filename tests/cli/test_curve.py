@@ -74,6 +74,17 @@ def test_a_line_goes_through_its_points():
     assert [cells[0] for cells in marked] == sorted(cells[0] for cells in marked)
 
 
+def test_a_character_shows_one_line():
+    """Where two lines meet, no dot of the earlier one has the colour of the later one."""
+    later = Line([(0, 0.0), (31, 1.0)], "blue")
+    alone, both = (draw(lines, 38)[:16] for lines in ([later], [Line([(0, 1.0), (31, 0.0)], "red"), later]))
+    assert [blue_cells(row) for row in both] == [blue_cells(row) for row in alone]
+
+
+def blue_cells(row):
+    return [(span.start, row.plain[span.start : span.end]) for span in row.spans if span.style == "blue"]
+
+
 @pytest.mark.parametrize("numbers", [(1, 2.0), (7, 1e300), (1e300, 1.0), (3, 0.0)])
 def test_one_point_of_any_size_can_be_drawn(make, on_terminal, numbers):
     """A single evaluation is a single dot. A number that no training gives is left out, and breaks nothing."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import textgen.portable.page
-from textgen.portable.page import PAGE_SCRIPTS, document, served_page
+from textgen.portable.page import PAGE_SCRIPTS, document, seal, served_page
 
 FILES = Path(textgen.portable.page.__file__).with_name("playground")
 
@@ -55,6 +55,15 @@ def test_a_document_without_a_server_may_send_no_request():
     assert "connect-src 'none'" in document(["server.js"]).policy
 
 
+def test_a_part_is_filled_in_once():
+    """A mark inside a part or a title is text like any other, and a title is never read as HTML."""
+    page = seal(
+        "<p><!-- part --></p>", title="<!-- part -->", style="", script="", data={}, parts={"part": "<!-- style -->"}
+    )
+    assert "<p><!-- style --></p>" in page.html
+    assert "<title>&lt;!-- part --&gt;</title>" in page.html
+
+
 def test_data_of_a_document_is_found_under_its_name_and_is_not_a_script():
     elements = Elements(document(["server.js"], data={"weights": "AAEC"}).html).found
     assert [text for _, attributes, text in elements if attributes.get("id") == "weights"] == ["AAEC"]
@@ -68,7 +77,9 @@ def test_data_that_could_end_its_element_is_refused():
         document(["server.js"], data={"weights": "</script><script>"})
 
 
-@pytest.mark.parametrize("path", sorted(FILES.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [FILES.with_name("document.html"), *sorted(FILES.iterdir())], ids=lambda path: path.name
+)
 def test_the_files_name_no_other_place_and_handle_no_html(path):
     """What a content security policy would refuse, or what would let text become elements, is not written at all."""
     text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")

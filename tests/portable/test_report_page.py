@@ -71,8 +71,11 @@ def test_a_report_runs_nothing_and_asks_for_nothing(report):
     elements = Elements(document).found
     policy = next(str(fields["content"]) for _, fields, _ in elements if "http-equiv" in fields)
     [style] = [text for tag, _, text in elements if tag == "style"]
-    assert {"default-src 'none'", "connect-src 'none'", f"style-src {source(style)}"} < {*policy.split("; ")}
-    assert [tag for tag, *_ in elements if tag in {"script", "link", "img", "iframe"}] == []
+    assert {"default-src 'none'", "script-src 'none'", "connect-src 'none'", f"style-src {source(style)}"} < {
+        *policy.split("; ")
+    }
+    assert [tag for tag, *_ in elements if tag in {"script", "img", "iframe"}] == []
+    assert [fields["rel"] for tag, fields, _ in elements if tag == "link"] == ["icon"]
     assert not any("style" in fields or "src" in fields for _, fields, _ in elements)
     assert all(str(fields["href"]).startswith("#") for tag, fields, _ in elements if tag == "a")
 

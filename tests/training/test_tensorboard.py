@@ -1,15 +1,21 @@
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+from tensorboard.context import RequestContext
 from tensorboard.plugins.base_plugin import TBContext
-from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG, parse_session_start_info_plugin_data
+from tensorboard.plugins.hparams.api_pb2 import ListSessionGroupsRequest, Status
+from tensorboard.plugins.hparams.backend_context import Context
+from tensorboard.plugins.hparams.list_session_groups import Handler
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.projector.projector_plugin import ProjectorPlugin
 
 from textgen.config import TrainingConfig
 from textgen.corpus import FIRST_TOKEN_ID, PROJECTOR_FILES
 from textgen.generation import read_model
-from textgen.training.board import _as_hparams
+from textgen.jobs import read_metrics
+from textgen.training.hparams import _FILE, _as_hparams
 from textgen.training.projector import write_embedding
 
 EMBEDDED = {"embedding_size": 3, "eval_steps": 4, "learning_rate": 0.05}
@@ -17,12 +23,13 @@ VECTORS, LABELS, _ = PROJECTOR_FILES
 
 
 def hparams(job):
-    """Returns the name of a job in TensorBoard's HParams tab, and its settings there."""
-    events = EventAccumulator(str(job.logs / "validation")).Reload()
-    metadata = events.SummaryMetadata(SESSION_START_INFO_TAG)
-    info = parse_session_start_info_plugin_data(metadata.plugin_data.content)
-    values = {name: getattr(value, str(value.WhichOneof("kind"))) for name, value in info.hparams.items()}
-    return info.group_name, values
+    """Returns the name of a job in TensorBoard's HParams tab, its settings there, and its scores, by the tab's own code."""
+    events = EventMultiplexer().AddRunsFromDirectory(str(job.root)).Reload()
+    context = Context(TBContext(data_provider=MultiplexerDataProvider(events, str(job.root))))
+    request = ListSessionGroupsRequest(allowed_statuses=Status.values(), slice_size=10)
+    [group] = Handler(RequestContext(), context, "", request).run().session_groups
+    values = {name: getattr(value, str(value.WhichOneof("kind"))) for name, value in group.hparams.items()}
+    return group.name, values, {score.name.tag: (score.training_step, score.value) for score in group.metric_values}
 
 
 def test_settings_of_any_text_can_be_shown():
@@ -33,17 +40,28 @@ def test_settings_of_any_text_can_be_shown():
 
 
 def test_hparams_gets_the_settings_of_each_job(run):
-    """TensorBoard gets all settings but places, with their types, under the name of the job; its curves stay as they were."""
+    """TensorBoard shows all settings but places, with their types, under the name of the job, next to its scores."""
     _, job, _ = run(learning_rate=0.25, embedding_size=None, layer_norm=True, optimizer="sgd")
-    name, values = hparams(job)
+    name, values, scores = hparams(job)
     assert name == str(job)
+    assert scores["loss"] == (6, pytest.approx(read_metrics(job.metrics)[-1]["valid_loss"]))
     assert (values["learning_rate"], values["layer_norm"], values["lstm_state_size"]) == (0.25, True, 8)
     assert (values["optimizer"], values["embedding_size"], values["unwrap"]) == ("sgd", "none", "auto")
     assert not {"job_dir", "summary_dir"} & set(values)
-    run(learning_rate=0.25, layer_norm=True, optimizer="sgd", max_steps=9)
-    events = EventAccumulator(str(job.logs / "validation")).Reload()
-    assert [event.step for event in events.Tensors("loss")] == [6, 9]
-    assert hparams(job)[0] == name
+
+
+def test_hparams_shows_the_settings_of_the_last_run(run):
+    """They take the place of those of earlier runs, also of one by a version of textgen that wrote them among the scores."""
+    _, job, _ = run(learning_rate=0.25, optimizer="sgd")
+    folder = job.logs / "validation"
+    (folder / _FILE).rename(folder / "events.out.tfevents.1.host")
+    run(learning_rate=0.125, optimizer="sgd", max_steps=9)
+    name, values, scores = hparams(job)
+    assert (name, values["learning_rate"], scores["loss"][0]) == (str(job), 0.125, 9)
+    run(learning_rate=0.0625, optimizer="sgd", max_steps=12)
+    assert hparams(job)[1]["learning_rate"] == 0.0625
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Tensors("loss")] == [6, 9, 12]
 
 
 def vectors_of(folder):

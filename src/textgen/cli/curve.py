@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output, terminal_width
@@ -14,7 +14,7 @@ from textgen.console import visible
 from textgen.errors import MissingError
 
 if TYPE_CHECKING:
-    from textgen.jobs import JobDirectory, JobFacts
+    from textgen.jobs import JobFacts
 
 PROGRAM = "textgen curve"
 _USUAL_WIDTH = 80
@@ -64,13 +64,14 @@ def _curve(arguments: Sequence[str]) -> None:
 
     from textgen.cli.named_job import named_job
     from textgen.cli.typed import typed
-    from textgen.jobs import job_facts
+    from textgen.jobs import job_facts, read_metrics
     from textgen.runs.find_job import look_at_job
 
     place = named_job(command.job, with_model=False)
     advice = f"{typed('textgen')} jobs lists all jobs"
     job = look_at_job("JOB", place, for_file="name the directory of its job", advice=advice)
-    points, facts = list(_points(job)), job_facts(job)
+    evaluations = read_metrics(job.metrics)
+    points, facts = list(_points(evaluations)), job_facts(job, evaluations)
     if not points:
         raise MissingError(
             f"{job} has no evaluation yet: it is {facts.state} at step {facts.steps:,}; try again after the first evaluation"
@@ -82,11 +83,11 @@ def _curve(arguments: Sequence[str]) -> None:
         sys.stdout.writelines("\t".join(_fields(point)) + "\n" for point in points)
 
 
-def _points(job: JobDirectory) -> Iterator[_Point]:
-    """Yields the losses of the evaluations of a job, without those that have none."""
-    from textgen.jobs import finite_number, read_metrics
+def _points(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[_Point]:
+    """Yields the losses of evaluations, without those that have none."""
+    from textgen.jobs import finite_number
 
-    for values in read_metrics(job.metrics):
+    for values in evaluations:
         found = (finite_number(values, name) for name in ("steps", "train_loss", "valid_loss"))
         steps, train, valid = (None if number is None or abs(number) > _MOST else number for number in found)
         if steps is not None and (train is not None or valid is not None):

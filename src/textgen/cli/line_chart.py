@@ -42,7 +42,7 @@ def draw(lines: Sequence[Line], width: int) -> list[Text]:
     """Draws lines, with the least and the largest x and y on the axes.
 
     Args:
-        lines: the lines, with at least one point. A later line covers an earlier one.
+        lines: the lines, with at least one point. A later line covers an earlier one: a character has one colour, so it shows one line.
         width: the columns of the chart.
 
     Returns:
@@ -61,9 +61,11 @@ def draw(lines: Sequence[Line], width: int) -> list[Text]:
         scaled = [
             (_scale(x, left, right, 2 * columns - 1), _scale(y, top, bottom, 4 * _ROWS - 1)) for x, y in line.points
         ]
+        own: dict[tuple[int, int], int] = {}
         for x, y in _dots(scaled, dashed=line.dashed):
             place = y // 4, x // 2
-            cells[place] = cells.get(place, (0, ""))[0] | _DOTS[y % 4][x % 2], line.style
+            own[place] = own.get(place, 0) | _DOTS[y % 4][x % 2]
+        cells |= {place: (bits, line.style) for place, bits in own.items()}
     rows = []
     for row in range(_ROWS):
         text = Text(f"{labels.get(row, ''):>{margin}} {'┤' if row in labels else '│'}")

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,16 +158,15 @@ def read_samples(path: Path) -> list[LoggedSample]:
     ]
 
 
-def best_evaluation(path: Path) -> dict[str, Any]:
-    """Returns the evaluation in metrics.jsonl with the lowest validation loss; empty if there is none.
+def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Returns the evaluation with the lowest validation loss; empty if there is none.
 
     If the text of the job has changed, only evaluations on its present validation text count. Earlier versions of textgen did not
     record that text, so evaluations without it count too.
 
-    Raises:
-        TextgenError: as `read_metrics`.
+    Args:
+        evaluations: those of the job, as `read_metrics` returns them.
     """
-    evaluations = read_metrics(path)
     text = evaluations[-1].get("valid_sha256") if evaluations else None
     same_text = [values for values in evaluations if values.get("valid_sha256", text) == text]
     scored = [values for values in same_text if finite_number(values, "valid_loss") is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -15,7 +15,7 @@ from textgen.errors import FormatError, TextgenError, from_os_error
 from textgen.formatting import one_line
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
-from textgen.jobs.log_files import best_evaluation, finite_number
+from textgen.jobs.log_files import best_evaluation, finite_number, read_metrics
 from textgen.storage import parse_object, read_text, write_atomic
 
 Status = Literal["running", "stopped", "finished"]
@@ -144,14 +144,19 @@ def list_jobs(directory: Path) -> list[JobFacts]:
     return sorted(facts, key=lambda job: (-job.changed, job.job_dir))
 
 
-def job_facts(job: JobDirectory) -> JobFacts:
-    """Reads the status of a job; the job is damaged if a file cannot be read."""
+def job_facts(job: JobDirectory, evaluations: Sequence[Mapping[str, Any]] | None = None) -> JobFacts:
+    """Reads the status of a job; the job is damaged if a file cannot be read.
+
+    Args:
+        job: the job.
+        evaluations: its evaluations if they have been read already; None to read them.
+    """
     size, changed = _measure(job)
     place: dict[str, Any] = {"job_dir": str(job), "bytes": size, "changed": changed}
     try:
         from_yaml(read_text(job.config), str(job.config))
         state = JobState.find(job.state) or JobState("stopped")
-        best = best_evaluation(job.metrics)
+        best = best_evaluation(read_metrics(job.metrics) if evaluations is None else evaluations)
     except (TextgenError, OSError) as error:
         return JobFacts(**place, state="damaged", problem=one_line(error))
     at_rest: Literal["finished", "stopped"] = "finished" if state.status == "finished" else "stopped"

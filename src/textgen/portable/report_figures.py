@@ -62,7 +62,7 @@ def figure(chart: str, caption: str, numbers: str, above: str = "") -> str:
     if not chart:
         return ""
     details = f'<details class="numbers"><summary>The numbers</summary><div class="wide" tabindex="0" role="group" aria-label="The numbers">{numbers}</div></details>'
-    return f"<figure>{above}{chart}<figcaption>{escaped(caption)}</figcaption>{details}</figure>"
+    return f"<figure><figcaption>{escaped(caption)}</figcaption>{above}{chart}{details}</figure>"
 
 
 def draw_loss(history: Sequence[Mapping[str, Any]], levels: Sequence[Level]) -> str:

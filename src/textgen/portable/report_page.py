@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import SamplingConfig, TrainingConfig, settings
+from textgen.console import HARMLESS, visible
 from textgen.errors import with_dashes
 from textgen.evaluation.baselines import describe_baselines
 from textgen.formatting import count, described, percent
@@ -101,12 +102,10 @@ def make_report(report: Report) -> str:
     ]
     shown = [(name, title, content) for name, title, content in sections if content]
     document = seal(
-        (_FILES / "page.html").read_text(encoding="utf-8"),
+        (_FILES / "body.html").read_text(encoding="utf-8"),
+        title=f"{visible(report.name, HARMLESS)} - textgen report",
         style=read_asset("style.css") + (_FILES / "report.css").read_text(encoding="utf-8"),
-        script="",
-        data={},
         parts={
-            "title": f"{escaped(report.name)} - textgen report",
             "heading": escaped(report.name),
             "summary": escaped(_summary(report)),
             "contents": "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in shown),

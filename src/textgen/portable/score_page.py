@@ -78,12 +78,12 @@ def make_page(page: ScorePage) -> str:
     scores = {"temperatures": page.temperatures, "models": page.models, "tokens": [_row(part) for part in page.parts]}
     title, names = visible(page.title), " and ".join(page.models)
     document = seal(
-        (_FILES / "page.html").read_text(encoding="utf-8"),
+        (_FILES / "body.html").read_text(encoding="utf-8"),
+        title=f"{title} - textgen",
         style=read_asset("style.css") + (_FILES / "score.css").read_text(encoding="utf-8"),
         script=(_FILES / "score.js").read_text(encoding="utf-8"),
         data={"scores": json.dumps(scores).replace("<", "\\u003c")},
         parts={
-            "title": html.escape(f"{title} - textgen"),
             "heading": html.escape(title),
             "figure": html.escape(visible(_figure(page))),
             "legend": "".join(map(_swatch, scale)),

@@ -107,14 +107,15 @@ def read_compared(job: JobDirectory) -> ComparedJob:
         FormatError: if a file is damaged.
         TextgenError: if a file cannot be read.
     """
-    facts = job_facts(job)
+    evaluations = read_metrics(job.metrics)
+    facts = job_facts(job, evaluations)
     if facts.problem is not None:
         raise FormatError(f"cannot compare {job}: {facts.problem}")
     config = read_config(job.config, "leave this job out")
     state = JobState.find(job.state) or JobState("stopped")
     vocabulary = _find_vocabulary(job)
-    valid_sha256 = best_evaluation(job.metrics).get("valid_sha256")
-    found = [finite_number(values, "tokens_per_second") for values in read_metrics(job.metrics)]
+    valid_sha256 = best_evaluation(evaluations).get("valid_sha256")
+    found = [finite_number(values, "tokens_per_second") for values in evaluations]
     speeds = [speed for speed in found if speed is not None]
     return ComparedJob(
         job_dir=str(job),

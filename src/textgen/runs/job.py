@@ -79,7 +79,7 @@ class Job:
         Raises:
             TextgenError: as `history`.
         """
-        best = best_evaluation(self._look().metrics)
+        best = best_evaluation(self.history)
         scores = {name: value for name, value in best.items() if name.startswith("valid_")}
         scores.pop("valid_sha256", None)
         return scores | self._test

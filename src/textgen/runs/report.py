@@ -87,7 +87,8 @@ def collect(place: str, job: JobDirectory) -> Report:
         FormatError: if one of its files is damaged.
         TextgenError: if one cannot be read.
     """
-    facts, history = job_facts(job), read_metrics(job.metrics)
+    history = read_metrics(job.metrics)
+    facts = job_facts(job, history)
     if facts.problem is not None:
         raise FormatError(f"cannot report on {job}: {facts.problem}")
     if facts.valid_bits_per_character is None:

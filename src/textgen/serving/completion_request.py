@@ -12,10 +12,10 @@ from msgspec import Meta, Struct
 from textgen.config import SamplingConfig
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
 from textgen.errors import DataError, UsageError
-from textgen.formatting import one_line, shown
+from textgen.formatting import shown
 from textgen.generation import TextGenerator
 from textgen.generation.prompt import Prompt
-from textgen.serving.failures import RequestError
+from textgen.serving.failures import RequestError, refusal
 from textgen.serving.threads import LONG
 
 MOST_TOKENS = 4096
@@ -236,8 +236,4 @@ def refusing() -> Iterator[None]:
     try:
         yield
     except (UsageError, DataError) as error:
-        message = error.on_command_line
-        for setting in error.settings:
-            message = message.replace(f"--{setting}", _SETTINGS.get(setting, setting))
-        param = "prompt" if isinstance(error, DataError) else next(iter(error.settings), "")
-        raise RequestError(400, one_line(message), param=_SETTINGS.get(param, param) or None) from error
+        raise refusal(error, fields=_SETTINGS, text="prompt") from error

@@ -57,6 +57,24 @@ def server_ends() -> RequestError:
     return try_again("the server is shutting down; try again in a moment", 2)
 
 
+def refusal(
+    error: UsageError | DataError, *, fields: Mapping[str, str] | None = None, text: str | None = None
+) -> RequestError:
+    """Returns the error for a request with a value that textgen refuses.
+
+    Args:
+        error: why it is refused.
+        fields: the fields by the names of the settings that they set, where these differ.
+        text: the field with the text that a `DataError` is about.
+    """
+    names = {setting: (fields or {}).get(setting, setting) for setting in error.settings}
+    message = error.on_command_line
+    for setting, field in names.items():
+        message = message.replace(f"--{setting}", field)
+    about_text = text if isinstance(error, DataError) else None
+    return RequestError(400, one_line(message), param=about_text or next(iter(names.values()), None))
+
+
 def as_request_error(error: Exception) -> RequestError:
     """Translates any failure to the one that the client is shown.
 
@@ -65,7 +83,7 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     if isinstance(error, UsageError | DataError):
-        return RequestError(400, one_line(error), param=next(iter(error.settings), None))
+        return refusal(error)
     if isinstance(error, UnavailableError | MemoryError):
         return try_again("the server cannot answer this now; try again later", 10)
     if isinstance(error, TextgenError):

@@ -12,13 +12,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 
-from textgen.config import TrainingConfig, settings
-from textgen.console import Console, visible
+from textgen.config import TrainingConfig
+from textgen.console import Console
+from textgen.errors import TextgenError
 from textgen.evaluation import Scores
-from textgen.formatting import described
 from textgen.training.control_callback import ControlCallback
+from textgen.training.hparams import write_hparams
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
 _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
@@ -34,7 +34,7 @@ class Board(keras.callbacks.TensorBoard):
         directory: where the files go, in `train/` and `validation/`.
         control: has the progress, and the decision to write it.
         console: receives a warning when a file cannot be written.
-        config: the settings, by which TensorBoard's HParams tab compares jobs.
+        config: the settings of this run, by which TensorBoard's HParams tab compares jobs.
         name: the name of the job in that tab.
     """
 
@@ -45,7 +45,8 @@ class Board(keras.callbacks.TensorBoard):
         self._progress = control.progress
         self._control = control
         self._console = console
-        self._hparams = hparams_pb(_as_hparams(config), trial_id=name).SerializeToString()
+        self._config = config
+        self._name = name
         self._fails = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -63,8 +64,7 @@ class Board(keras.callbacks.TensorBoard):
                 # No public function of TensorFlow writes an event that is not a summary.
                 tf.raw_ops.ImportEvent(writer=writer._resource, event=start.SerializeToString())  # noqa: SLF001
                 writer.flush()
-            with self._val_writer.as_default(progress.step):  # so that HParams shows the validation scores of the job
-                tf.summary.experimental.write_raw_pb(self._hparams)
+            write_hparams(Path(self._val_dir), self._config, self._name)
         if progress.scores is not None:
             self._write_step()
 
@@ -114,7 +114,7 @@ class Board(keras.callbacks.TensorBoard):
         """
         try:
             yield
-        except (OSError, tf.errors.OpError) as error:
+        except (OSError, TextgenError, tf.errors.OpError) as error:
             self._writers.clear()
             if not self._fails:
                 reason = reason_of(error)
@@ -128,19 +128,6 @@ class Board(keras.callbacks.TensorBoard):
 def reason_of(error: BaseException) -> str:
     """Returns the first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
     return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
-
-
-def _as_hparams(config: TrainingConfig) -> dict[str, bool | float | str]:
-    """Returns all settings but the places of files, as values that HParams knows."""
-    values = {
-        setting.name: getattr(config, setting.name)
-        for setting in settings(TrainingConfig)
-        if setting.option.group != "places"
-    }
-    return {
-        name: value if isinstance(value, bool | int | float) else visible(described(value))
-        for name, value in values.items()
-    }
 
 
 def _as_markdown(text: str) -> str:
