@@ -49,9 +49,9 @@ _MOST_LEARNED = 1_000_000
 """The characters of the training text that the baselines learn."""
 _MOST_COMPARED = 200_000
 """The characters of the validation text on which they are measured."""
-_MOST_PRODUCTS = 2e10
+_MOST_PRODUCTS = 1e10
 """The products of a weight and a number that the model computes to be measured."""
-_LEAST_TOKENS, _MOST_TOKENS = 1_000, 50_000
+_LEAST_TOKENS, _MOST_TOKENS = 300, 50_000
 """The tokens of the validation text on which the model is measured."""
 _ALWAYS_GIVEN = {"lstm_state_size", "layers", *CHOSEN_SETTINGS} - (set(SHAPE_SETTINGS) - {"lstm_state_size", "layers"})
 """The settings that textgen would choose if a command left them out. Once the size is given, it chooses nothing else about the shape."""
@@ -96,7 +96,9 @@ def collect(place: str, job: JobDirectory) -> Report:
             f"{job} has no evaluation yet: it is {facts.state} at step {facts.steps:,}; try again after the first evaluation"
         )
     config = read_config(job.config, "name another job")
-    collector = _Collector(place, config)
+    # A job that is not finished may still improve by itself.
+    is_finished = facts.state == "finished"
+    collector = _Collector(place, config, compares_temperatures=is_finished)
     collector.read()
     return Report(
         name=model_name(place),
@@ -111,8 +113,7 @@ def collect(place: str, job: JobDirectory) -> Report:
         measures=collector.measures,
         written=collector.written,
         real=collector.real,
-        # A job that is not finished may still improve by itself.
-        advice=advise(history, config, collector.temperatures) if facts.state == "finished" else (),
+        advice=advise(history, config, collector.temperatures) if is_finished else (),
         command=command_of(config),
         notes=collector.notes,
     )
@@ -124,13 +125,14 @@ class _Collector:
     Args:
         place: the job directory: a path or a URI.
         config: the settings of the job.
+        compares_temperatures: whether to find the temperature at which the model writes most like its text.
 
     Attributes:
         notes: what is left out or read only in part, in sentences.
     """
 
-    def __init__(self, place: str, config: TrainingConfig) -> None:
-        self._place, self._config = place, config
+    def __init__(self, place: str, config: TrainingConfig, *, compares_temperatures: bool) -> None:
+        self._place, self._config, self._compares_temperatures = place, config, compares_temperatures
         self.model: ModelFile | None = None
         self.sections: Sections | None = None
         self.baselines: Mapping[str, float] = {}
@@ -211,7 +213,7 @@ class _Collector:
                 self.notes.append("The training text is too long to search it for copied passages in a report.")
             generator = TextGenerator(model)
             self.written = write_texts(generator, self.real, copies)
-            if self.real is not None:
+            if self.real is not None and self._compares_temperatures:
                 self.temperatures = match_temperatures(generator, self.real)
         except TextgenError as error:
             self.notes.append(f"The model could not write: {with_dashes(str(error))}.")
