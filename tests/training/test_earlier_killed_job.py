@@ -19,7 +19,7 @@ SETTINGS = {"max_steps": 36, "eval_steps": 10, "save_steps": 4}
 def lines_of(path):
     """Returns the lines of metrics.jsonl without values that depend on the clock or that the earlier version did not record."""
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    left_out = {"seconds", "tokens_per_second", "valid_sha256"}
+    left_out = {"seconds", "tokens_per_second", "valid_sha256", "gradient_norm", "machine"}
     return [{name: line[name] for name in line if name not in left_out} for line in lines]
 
 
