@@ -17,8 +17,8 @@ INK, GRID, PAPER = ("#1f2328", "#e6edf3"), ("#d1d9e0", "#30363d"), ("#ffffff", "
 """Pairs of colours, on light and on dark paper."""
 LEAST_GAP = 0.055
 """The distance between two labels, as a share of the height."""
-SHOWN_ABOVE = 0.75
-"""The highest loss that is shown, in nats above the lowest one."""
+SHOWN, MARGIN = 0.8, 0.04
+"""The range of losses that is shown, which grows until all curves end inside it, and the distance to its edges; in nats."""
 
 
 class Style(NamedTuple):
@@ -102,8 +102,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
     minutes = found["setting"]["minutes"]
     figure, axes = plt.subplots(figsize=(9, 4.6), layout="constrained", facecolor=PAPER[0])
     axes.set_facecolor(PAPER[0])
-    lowest = min(ends.values())
-    bottom, top = lowest - 0.04, lowest + SHOWN_ABOVE
+    bottom = min(ends.values()) - MARGIN
+    top = max(bottom + SHOWN, max(ends.values()) + MARGIN)
     axes.set(xlim=(0, minutes), ylim=(bottom, top))
     labels = spread(list(ends.values()), LEAST_GAP * (top - bottom))
     for (name, of), height in zip(runs.items(), labels, strict=True):
@@ -116,7 +116,8 @@ def draw(found: dict[str, Any], path: Path) -> None:
                 axes.plot(
                     [seconds / 60 for seconds, _ in run["points"]], [loss for _, loss in run["points"]], **options
                 )
-        text = f"{ends[name]:.2f}  {style.label.format(seconds=statistics.mean(run['seconds'] for run in of))}"
+        best = statistics.mean(min(loss for _, loss in run["points"]) for run in of)
+        text = f"{best:.2f}  {style.label.format(seconds=statistics.mean(run['seconds'] for run in of))}"
         end = minutes if name == "kneser-ney" else statistics.mean(run["points"][-1][0] for run in of) / 60
         axes.annotate(
             text,

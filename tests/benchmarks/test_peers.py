@@ -76,6 +76,21 @@ def test_there_is_nothing_to_draw(load, tmp_path):
         load("peers_results").Results(tmp_path / "peers.json", None)
 
 
+def test_the_table_has_the_best_loss_of_each_seed(load, tmp_path, capsys):
+    """Losses are the lowest of each curve, and everything else is a mean; what a contestant lacks stays empty."""
+    peers = load("peers_results")
+    results = peers.Results(tmp_path / "peers.json", {"minutes": 3.0})
+    common = {"contestant": "textgen", "seconds": 180.0, "wall_seconds": 200.0, "cpu_seconds": 390.0, "others": 0.01}
+    results.add({**common, "seed": 1, "points": [[90, 1.5], [180, 1.6]], "parameters": 1_232_707, "steps": 5_800})
+    results.add({**common, "seed": 2, "points": [[180, 1.4]], "parameters": 1_232_707, "steps": 5_900})
+    results.add({"contestant": "kneser-ney", "seed": 1, "points": [[1.8, 1.6]], "seconds": 1.8})
+    peers.print_table(results)
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| kneser-ney | 1.600 (2.308) | 1.600 |  |  | 2 |  |  |  |",
+        "| textgen | 1.450 (2.092) | 1.500, 1.400 | 1,232,707 | 5,850 | 180 | 200 | 390 | 1.0% |",
+    ]
+
+
 def test_the_recipe_is_that_of_textgen(load):
     """PyTorch's LSTM gets what textgen-train chooses for a megabyte and three minutes."""
     recipe = load("peers").choose_recipe(1_000_000, 3.0)
