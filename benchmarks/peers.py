@@ -70,11 +70,8 @@ NANOGPT = {
 """The settings in the README of nanoGPT for a computer without a GPU, and those of its `config/train_shakespeare_char.py`."""
 TUNED = {
     **NANOGPT,
-    "heads": 6,
-    "width": 192,
     "rotary": True,
     "bfloat16": True,
-    "batch_size": 16,
     "steps": None,
     "learning_rate": 3e-3,
     "last_share": 0.03,
