@@ -9,7 +9,7 @@ import pytest
 from tests.commands import run_installed
 from textgen.cli.train import main
 from textgen.generation import write_model
-from textgen.jobs import JobState, best_evaluation
+from textgen.jobs import JobState, best_evaluation, read_metrics
 
 RUN = json.loads((Path(__file__).parents[1] / "evaluation/advice/one_step.json").read_text(encoding="utf-8"))
 COMMAND = ["book.txt", "--init_from=none", "--minutes=0.1"]
@@ -69,9 +69,9 @@ def test_following_the_advice_makes_a_better_model(book):
     command = ["book.txt", "--lstm_state_size=16", "--max_steps=20", "--job_dir=job", "--sample_length=0"]
     done = run_installed("textgen-train", *command, cwd=book.parent)
     metrics = book.parent / "job" / "metrics.jsonl"
-    before = best_evaluation(metrics)["valid_loss"]
+    before = best_evaluation(read_metrics(metrics))["valid_loss"]
     (flags,) = re.findall(r"train again with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)
     again = run_installed("textgen-train", *command, *flags.split(), cwd=book.parent)
     assert again.returncode == 0, again.stderr
-    assert best_evaluation(metrics)["valid_loss"] < before - 0.1
+    assert best_evaluation(read_metrics(metrics))["valid_loss"] < before - 0.1
     assert "still learning" not in again.stderr
