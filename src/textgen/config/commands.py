@@ -38,6 +38,17 @@ class TrainCommand(Settings):
         choices=("auto", "cpu", "gpu"),
         help="Train on this device; auto uses a GPU if TensorFlow finds one. Set gpu to stop at once if it finds none, instead of training slowly.",
     )
+    devices: int | Literal["all"] | None = option(
+        None,
+        default_in_words="as many as can share the batch",
+        group="this run",
+        kind=int,
+        words=("all",),
+        metavar="N|all",
+        least=1,
+        most=1024,
+        help="Train on N GPUs, or on all, which share the streams of each step; the job and its results do not depend on N. Set it to leave some GPUs free, or to stop at once if there are fewer.",
+    )
     dry_run: bool = option(
         False,
         group="this run",

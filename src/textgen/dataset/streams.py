@@ -20,6 +20,8 @@ import numpy as np
 
 from textgen.planning import check_training_length
 
+_ALL = slice(None)
+
 
 @dataclass(frozen=True)
 class Streams:
@@ -64,20 +66,21 @@ class Streams:
         unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
         return int(np.random.default_rng((self.seed, epoch)).integers(unused + 1))
 
-    def window(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def window(self, epoch: int, step: int, rows: slice = _ALL) -> tuple[np.ndarray, np.ndarray]:
         """Returns the tokens and targets of one step.
 
         Args:
             epoch: the epoch, from 0.
             step: the step within the epoch, below `steps_per_epoch`.
+            rows: the streams to return.
 
         Returns:
-            Two arrays `(batch_size, unroll_steps)` int32.
+            Two arrays `(rows, unroll_steps)` int32.
         """
-        starts = self.offset(epoch) + np.arange(self.batch_size) * self.steps_per_epoch * self.unroll_steps
+        starts = self.offset(epoch) + np.arange(self.batch_size)[rows] * self.steps_per_epoch * self.unroll_steps
         begin = starts + step * self.unroll_steps
-        rows = np.stack([self.ids[start : start + self.unroll_steps + 1] for start in begin]).astype(np.int32)
-        return rows[:, :-1], rows[:, 1:]
+        ids = np.stack([self.ids[start : start + self.unroll_steps + 1] for start in begin]).astype(np.int32)
+        return ids[:, :-1], ids[:, 1:]
 
 
 VALIDATION_WINDOW = 64

@@ -17,7 +17,7 @@ from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, UsageError, named
 from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
-from textgen.planning import Plan
+from textgen.planning import Plan, check_sharing
 from textgen.runs.automatic import shape_settings
 from textgen.runs.checks import check_free_space, check_memory, check_text
 from textgen.runs.decision import Decision, decide
@@ -121,6 +121,7 @@ def run(
                 signals=signals,
                 console=console,
                 device=command.device,
+                devices=command.devices,
                 allow_changed_data=command.allow_changed_data,
                 start=start,
                 callbacks=callbacks,
@@ -170,6 +171,8 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=allow)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
+    if isinstance(request.command.devices, int):
+        check_sharing(config.batch_size, request.command.devices)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):

@@ -35,6 +35,7 @@ from textgen.training.evaluator import Evaluator
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress
 from textgen.training.projector import Projector
+from textgen.training.replicas import Replicas
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.validator import Validator
@@ -48,6 +49,7 @@ class Run:
         config: the settings.
         corpus: the text.
         streams: the windows of its training section.
+        replicas: the replicas that share their rows.
         counts: how often each id occurs there, `(vocabulary_size,)`.
         start: the model that a job without a checkpoint starts from, with the vocabulary of the text; None for new weights.
         after_white_space: the tokens that directly follow white space there, as in `ModelFile`.
@@ -66,6 +68,7 @@ class Run:
     config: TrainingConfig
     corpus: Corpus
     streams: Streams
+    replicas: Replicas
     counts: np.ndarray
     start: ModelFile | None
     after_white_space: Mapping[str, Sequence[str]] | None
@@ -100,7 +103,7 @@ class Attempt:
         self._run = run
         config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
         keras.utils.set_random_seed(config.seed)
-        self.model = compile_model(config, corpus.vocabulary.size, run.counts)
+        self.model = compile_model(config, corpus.vocabulary.size, run.counts, run.replicas)
         self.progress = progress = Progress(
             streams.steps_per_epoch,
             streams.tokens_per_step,
@@ -125,7 +128,10 @@ class Attempt:
         write_atomic(job.config, to_yaml(config))
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
         self._results = self._restore_results(checkpoint)
-        self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
+        rows = run.replicas.rows(config.batch_size)
+        self._windows = run.replicas.distribute(
+            lambda: training_windows(streams, progress.epoch, progress.epoch_step, continues=continues, rows=rows)
+        )
 
     def fit(self) -> str:
         """Trains until a limit (`progress.status` is then `finished`) or a signal (`stopped`); at a limit, does nothing.
@@ -253,10 +259,22 @@ def _diverged(progress: Progress) -> DivergedError:
     )
 
 
-def compile_model(config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None) -> LanguageModel:
-    """Builds the model of a config, ready to fit; see `build_model`."""
-    model = build_model(config, vocabulary_size, counts=counts)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # XLA takes minutes to compile the whole training step, and then runs it more slowly on a CPU.
-    model.compile(make_optimizer(config), loss, jit_compile=False)
+def compile_model(
+    config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None, replicas: Replicas | None = None
+) -> LanguageModel:
+    """Builds the model of a config with its optimizer, ready to fit.
+
+    Args:
+        config: the settings.
+        vocabulary_size: the number of ids.
+        counts: as for `build_model`.
+        replicas: the replicas that share the batch; None for one.
+    """
+    replicas = replicas or Replicas()
+    with replicas.scope():
+        model = build_model(config, vocabulary_size, counts=counts, streams=config.batch_size // replicas.count)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        # XLA takes minutes to compile the whole training step, and then runs it more slowly on a CPU.
+        model.compile(make_optimizer(config), loss, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
     return model

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from textgen.model import LanguageModel
+from textgen.training.replicas import read_states, write_states
 
 
 def capture(model: LanguageModel) -> dict[str, np.ndarray]:
@@ -22,7 +23,8 @@ def capture(model: LanguageModel) -> dict[str, np.ndarray]:
     Returns:
         The arrays by name; the names start with `model/`, `optimizer/`, `states/` or `metrics/`.
     """
-    return _copy(_variables(model))
+    states = {name: read_states(model, state) for name, state in _states(model).items()}
+    return {**_copy(_variables(model)), **states}
 
 
 def capture_model(model: LanguageModel) -> dict[str, np.ndarray]:
@@ -43,19 +45,24 @@ def restore(model: LanguageModel, tensors: Mapping[str, np.ndarray], *, optimize
         model: a compiled model of the same shape.
         tensors: the result of `capture`.
         optimizer: whether to restore the optimizer's slots.
-        states: whether to restore the LSTM states.
+        states: whether to restore the LSTM states. Those of all streams are captured, so the number of replicas may differ.
 
     Returns:
         The names of the model's variables that are missing from `tensors`; they keep their initial values.
     """
     missing = []
     for name, variable in _variables(model).items():
-        kind = name.partition("/")[0]
-        if (kind == "optimizer" and not optimizer) or (kind == "states" and not states):
+        if name.startswith("optimizer/") and not optimizer:
             continue
         found = tensors.get(name)
         if found is not None and found.shape == tuple(variable.shape):
             variable.assign(found)
+        else:
+            missing.append(name)
+    for name, state in _states(model).items() if states else ():
+        found = tensors.get(name)
+        if found is not None and found.shape == read_states(model, state).shape:
+            write_states(model, state, found)
         else:
             missing.append(name)
     return missing
@@ -74,16 +81,20 @@ def _model_variables(model: LanguageModel) -> dict[str, Any]:
 
 
 def _variables(model: LanguageModel) -> dict[str, Any]:
-    """Every variable by a name that is the same in each process, unlike Keras' own paths, which count instances."""
-    if not model.optimizer.built:  # building a LossScaleOptimizer twice adds its variables twice
-        model.optimizer.build(model.trainable_variables)
+    """Every variable except the states by a name that is the same in each process, unlike Keras' own paths, which count instances."""
     found = _model_variables(model)
-    for layer in model.layers:
-        for index, state in enumerate(getattr(layer, "states", None) or ()):
-            found[f"states/{layer.name}/{index}"] = state
     for metric in model.metrics:
         for variable in metric.variables:
             found[f"metrics/{metric.name}/{variable.name}"] = variable
     for index, variable in enumerate(model.optimizer.variables):
         found[f"optimizer/{index}/{variable.name}"] = variable
     return found
+
+
+def _states(model: LanguageModel) -> dict[str, Any]:
+    """The states of the recurrent layers by such a name."""
+    return {
+        f"states/{layer.name}/{index}": state
+        for layer in model.layers
+        for index, state in enumerate(getattr(layer, "states", None) or ())
+    }

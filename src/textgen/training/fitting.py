@@ -21,14 +21,16 @@ from textgen.errors import MissingError, UnavailableError, named
 from textgen.generation import ModelFile, read_model
 from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
+from textgen.planning import Devices
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
 from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
-from textgen.training.device import Device, check_precision, choose_device, gpu_details
+from textgen.training.device import Device, check_precision, choose_count, choose_device, gpu_details
 from textgen.training.evaluator import metrics_record
 from textgen.training.progress import Progress
+from textgen.training.replicas import Replicas
 from textgen.training.validator import Validator
 from textgen.version import __version__
 
@@ -55,6 +57,7 @@ def train(
     signals: Signals,
     console: Console,
     device: Device = "auto",
+    devices: Devices = None,
     allow_changed_data: bool = False,
     start: ModelFile | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -69,7 +72,8 @@ def train(
         ids_directory: the cache of encoded texts.
         signals: handles SIGINT and SIGTERM; already entered.
         console: shows the progress.
-        device: the device to train on.
+        device: the kind of device to train on.
+        devices: the number of devices; None for as many as can share the batch.
         allow_changed_data: whether the job may resume with a different text.
         start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
             weights.
@@ -84,7 +88,8 @@ def train(
         StoppedError: after SIGTERM, once the checkpoint is written.
         CancelledError: after SIGINT, likewise.
         DivergedError: if going back to the last checkpoint did not help.
-        UnavailableError: if the device does not exist, or the model does not fit in its memory.
+        UnavailableError: if the device does not exist, there are fewer of them, or the model does not fit in its memory.
+        UsageError: if the devices cannot share the batch.
         TextgenError: if the text is too short, or a file cannot be read or written.
     """
 
@@ -92,10 +97,7 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
-    console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    remark = check_precision(config.precision, gpu_details())
-    if remark:
-        console.warn(remark)
+    device_count = _choose_devices(device, devices, config, console)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus, checkpoint, start)
@@ -111,6 +113,7 @@ def train(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
+        replicas=Replicas.on_devices(device_count),
         counts=counts,
         start=None if start is None else with_vocabulary(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
@@ -159,6 +162,18 @@ def train(
         summary |= score_values(scores, "test")
         attempt.note_state(tested=True)
     return summary
+
+
+def _choose_devices(device: Device, devices: Devices, config: TrainingConfig, console: Console) -> int:
+    """Chooses the devices, prints them, and returns their number; must be called before TensorFlow's first operation."""
+    console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
+    count, sharing = choose_count(devices, config.batch_size)
+    if sharing:
+        console.say(f"  {sharing}")
+    remark = check_precision(config.precision, gpu_details())
+    if remark:
+        console.warn(remark)
+    return count
 
 
 def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:
