@@ -12,9 +12,9 @@ import pytest
 from textgen.config import Cluster
 from textgen.errors import DataError, PreemptedError, StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.signals import Signals
-from textgen.workers import END, Chief, Workers, local_cluster
-from textgen.workers.ending import error_of
+from textgen.workers import Chief, Ended, Workers, local_cluster
 from textgen.workers.local import share_cores
+from textgen.workers.losses import error_of
 
 FACTS = {"textgen": "1.0", "layers": 2, "texts": ("a.txt",)}
 HANG_SECONDS = 60.0
@@ -36,8 +36,8 @@ class Worker:
 
     def _work(self):
         try:
-            with Chief(self.cluster, self.facts, self.signals) as chief:
-                while (message := chief.next()).kind != END:
+            with contextlib.suppress(Ended), Chief(self.cluster, self.facts, self.signals) as chief:
+                while message := chief.next():
                     if self.fails is not None:
                         raise self.fails
                     if message.kind == "leave":
@@ -70,6 +70,7 @@ def test_all_workers_get_a_message_and_their_answers_come_in_order():
     arrays: dict[str, np.ndarray] = {
         "states": np.arange(6, dtype=np.float32).reshape(2, 3),
         "none": np.zeros((0, 2), np.int64),
+        "scalar": np.array(3),
     }
     with Workers(cluster, None, ignore) as workers:
         workers.gather(FACTS)
@@ -81,6 +82,7 @@ def test_all_workers_get_a_message_and_their_answers_come_in_order():
     assert [answer.facts for answer in answers] == [{"index": 1}, {"index": 2}]
     np.testing.assert_array_equal(answers[0].arrays["states"], 2 * arrays["states"])
     assert answers[1].arrays["none"].shape == (0, 2)
+    assert answers[1].arrays["scalar"].shape == ()
 
 
 @pytest.mark.parametrize(
@@ -208,6 +210,16 @@ def test_the_end_of_the_chief_ends_the_workers(error, code):
     assert other.failure is not None
     assert other.failure.exit_code == code
     assert "secret" not in str(other.failure)
+
+
+def test_a_chief_that_ends_early_ends_the_workers_too():
+    """A chief that has nothing to train, or cannot start, does not let workers wait that others have started."""
+    cluster = local_cluster(2)
+    other = Worker(cluster.of(1))
+    with pytest.raises(DataError), Workers(cluster, None, ignore):
+        raise DataError("the text is too short")
+    other.join()
+    assert isinstance(other.failure, DataError)
 
 
 def test_a_chief_that_was_killed_ends_the_workers():

@@ -49,6 +49,16 @@ class TrainCommand(Settings):
         most=1024,
         help="Train on N GPUs, or on all, which share the streams of each step; the job and its results do not depend on N. Set it to leave some GPUs free, or to stop at once if there are fewer.",
     )
+    workers: int | None = option(
+        None,
+        group="this run",
+        kind=int,
+        least=1,
+        most=256,
+        unit="processes",
+        metavar="N",
+        help="Train with N processes, which share each batch. textgen-train starts them on this machine, each with its share of the cores.",
+    )
     dry_run: bool = option(
         False,
         group="this run",

@@ -13,7 +13,7 @@ one::
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -21,6 +21,29 @@ import numpy as np
 from textgen.planning import check_training_length
 
 _ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class PartOfIds:
+    """The ids of a part of a text, which have the same positions as in the whole text.
+
+    Attributes:
+        tokens: the length of the whole text.
+        ids: `(positions,)`, unsigned integers.
+        begin: the position of the first of them.
+    """
+
+    tokens: int
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    begin: int = 0
+
+    def __len__(self) -> int:
+        """The length of the whole text."""
+        return self.tokens
+
+    def __getitem__(self, positions: slice) -> np.ndarray:
+        """Returns the ids at some positions of the part."""
+        return self.ids[positions.start - self.begin : positions.stop - self.begin]
 
 
 @dataclass(frozen=True)
@@ -33,7 +56,7 @@ class Streams:
     to epoch.
 
     Attributes:
-        ids: `(tokens,)`, unsigned integers.
+        ids: `(tokens,)`, unsigned integers; or a part of them.
         batch_size: the number of parallel streams.
         unroll_steps: the number of tokens in a window.
         seed: decides the offsets of the epochs.
@@ -42,7 +65,7 @@ class Streams:
         DataError: if the text is too short for one step.
     """
 
-    ids: np.ndarray
+    ids: np.ndarray | PartOfIds
     batch_size: int
     unroll_steps: int
     seed: int
@@ -65,6 +88,17 @@ class Streams:
         """Returns the position in the text at which an epoch starts."""
         unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
         return int(np.random.default_rng((self.seed, epoch)).integers(unused + 1))
+
+    def part(self, rows: slice) -> tuple[int, int]:
+        """Returns the positions in the text, from the first to after the last, that the windows of some streams need.
+
+        Args:
+            rows: the streams, without a step.
+        """
+        first, last, _ = rows.indices(self.batch_size)
+        length = self.steps_per_epoch * self.unroll_steps
+        unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
+        return first * length, last * length + unused + 1
 
     def window(self, epoch: int, step: int, rows: slice = _ALL) -> tuple[np.ndarray, np.ndarray]:
         """Returns the tokens and targets of one step.

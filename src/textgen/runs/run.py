@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import CloudEnvironment, TrainingConfig
+from textgen.config.yaml_text import to_yaml
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, UsageError, named
@@ -19,15 +18,18 @@ from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
 from textgen.planning import Plan, check_sharing
 from textgen.runs.automatic import shape_settings
-from textgen.runs.checks import check_free_space, check_memory, check_text
+from textgen.runs.checks import check_free_space, check_memory, check_text, check_workers
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
+from textgen.runs.follow_chief import common_facts
 from textgen.runs.init_from import find_model
+from textgen.runs.loading import loading_tensorflow
 from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
 from textgen.runs.show_plan import show_plan
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
+from textgen.workers import Workers
 
 if TYPE_CHECKING:
     from keras.callbacks import Callback
@@ -59,6 +61,7 @@ def run(
     console: Console,
     environment: CloudEnvironment = _NO_CLOUD,
     callbacks: Sequence[Callback] = (),
+    workers: Workers | None = None,
 ) -> Trained | None:
     """Trains what a request asks for.
 
@@ -68,6 +71,7 @@ def run(
         console: shows the plan and the progress.
         environment: what Vertex AI tells its job.
         callbacks: Keras callbacks, called after textgen's own.
+        workers: the other processes that train with this one; already entered. None if there are none.
 
     Returns:
         The job; None for a dry run.
@@ -111,7 +115,9 @@ def run(
             _say_finished(console, plan, state)
         else:
             start = find_model(decision.start, job, config, found.corpus)
-            train = _load_training(config, signals, console)
+            _gather(workers, request, config)
+            with loading_tensorflow(config, signals, console):
+                from textgen.training import train
             figures = train(
                 config,
                 found.corpus,
@@ -125,12 +131,20 @@ def run(
                 allow_changed_data=command.allow_changed_data,
                 start=start,
                 callbacks=callbacks,
+                workers=workers,
             )
         if environment.model_dir is not None:
             copy_to(job.model, below(environment.model_dir, job.model.name))
         if command.json:
             figures = dict(*read_metrics(job.metrics)[-1:], **figures)
     return Trained(str(job), decision.summaries or below(str(job), job.logs.name), figures)
+
+
+def _gather(workers: Workers | None, request: Request, config: TrainingConfig) -> None:
+    """Waits for the other processes, if there are any, and lets them load TensorFlow."""
+    if workers is not None:
+        workers.gather(common_facts(request))
+        workers.tell("train", config=to_yaml(config), device=request.command.device)
 
 
 def _check_movable(decision: Decision) -> None:
@@ -171,8 +185,10 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=allow)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
-    if isinstance(request.command.devices, int):
-        check_sharing(config.batch_size, request.command.devices)
+    workers, devices = request.command.workers or 1, request.command.devices
+    check_workers(config.batch_size, workers)
+    if isinstance(devices, int):
+        check_sharing(config.batch_size, devices * workers)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
@@ -181,20 +197,6 @@ def _prepare(
     if request.device == "cpu":
         check_memory(plan)
     return found, plan
-
-
-def _load_training(config: TrainingConfig, signals: Signals, console: Console) -> Any:
-    """Loads TensorFlow without its messages, and returns `textgen.training.train`."""
-    if "tensorflow" not in sys.modules:  # later, these would have no effect
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        # By default, TensorFlow uses this memory pool only on GPUs. On a CPU, it makes models of 512 states or more 3 to 7% faster.
-        os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-        if config.deterministic:
-            # TensorFlow enables oneDNN on most machines, but not on all; the results must not depend on that.
-            os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
-    with console.busy("loading TensorFlow"), console.silenced(), signals.importing():
-        from textgen.training import train
-    return train
 
 
 @contextlib.contextmanager

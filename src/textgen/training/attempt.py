@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
 from textgen.training.board import Board
+from textgen.training.capture import capture, hash_weights, local_rows, local_states, states_of
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.control_callback import ControlCallback
-from textgen.training.controller import Controller
+from textgen.training.controller import Controller, Decision
 from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
 from textgen.training.evaluator import Evaluator
@@ -39,6 +40,7 @@ from textgen.training.replicas import Replicas
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.validator import Validator
+from textgen.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Run:
         signals: handles SIGINT and SIGTERM.
         console: shows the progress.
         callbacks: the caller's callbacks.
+        workers: the other processes that train; None if there are none.
     """
 
     config: TrainingConfig
@@ -81,6 +84,7 @@ class Run:
     signals: Signals
     console: Console
     callbacks: Sequence[keras.callbacks.Callback] = ()
+    workers: Workers | None = None
 
 
 class Attempt:
@@ -101,7 +105,10 @@ class Attempt:
 
     def __init__(self, run: Run, checkpoint: Checkpoint | None, rollbacks: int) -> None:
         self._run = run
+        self._has_warned = False
         config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
+        if run.workers is not None:
+            run.workers.tell("attempt")
         keras.utils.set_random_seed(config.seed)
         self.model = compile_model(config, corpus.vocabulary.size, run.counts, run.replicas)
         self.progress = progress = Progress(
@@ -113,11 +120,12 @@ class Attempt:
         continues = False
         if checkpoint is None and run.start is not None:
             take_weights(self.model, run.start)
+        rows = run.replicas.rows(config.batch_size)
         if checkpoint is not None:
             continues = resume(
                 self.model,
                 progress,
-                checkpoint,
+                replace(checkpoint, tensors=local_rows(checkpoint.tensors, rows, config.batch_size)),
                 config,
                 data_sha256=corpus.sha256,
                 vocabulary_sha256=corpus.vocabulary.sha256,
@@ -125,10 +133,10 @@ class Attempt:
                 console=run.console,
             )
         progress.rollbacks = max(progress.rollbacks, rollbacks)
+        self._send_state(checkpoint, continues=continues)
         write_atomic(job.config, to_yaml(config))
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
         self._results = self._restore_results(checkpoint)
-        rows = run.replicas.rows(config.batch_size)
         self._windows = run.replicas.distribute(
             lambda: training_windows(streams, progress.epoch, progress.epoch_step, continues=continues, rows=rows)
         )
@@ -162,7 +170,9 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        control = ControlCallback(controller, evaluator, run.signals)
+        control = ControlCallback(
+            controller, evaluator, run.signals, copy_state=self._copy_state, announce=self._announce
+        )
         control.set_model(self.model)
         control.decide()
         self.note_state()
@@ -191,6 +201,42 @@ class Attempt:
             status = "running"
         state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
         state.write(self._run.job.state)
+
+    def _send_state(self, checkpoint: Checkpoint | None, *, continues: bool) -> None:
+        """Sends the other processes the state from which all start, and the position in the text."""
+        workers, progress = self._run.workers, self.progress
+        if workers is None:
+            return
+        streams = {} if checkpoint is None or not continues else states_of(checkpoint.tensors)
+        weights = {name: tensor for name, tensor in capture(self.model).items() if name not in local_states(self.model)}
+        workers.tell(
+            "start", {**weights, **streams}, epoch=progress.epoch, epoch_step=progress.epoch_step, continues=continues
+        )
+
+    def _announce(self, decision: Decision) -> None:
+        """Lets the other processes make the steps of a decision."""
+        if self._run.workers is not None:
+            self._run.workers.tell("steps", rates=decision.rates, dropout=decision.dropout)
+
+    def _copy_state(self) -> dict[str, np.ndarray]:
+        """Copies the state of the model, with the LSTM states of the streams in all processes."""
+        tensors = capture(self.model)
+        if self._run.workers is not None:
+            answers = self._run.workers.ask("states")
+            for name in local_states(self.model):
+                tensors[name] = np.concatenate([tensors[name], *(answer.arrays[name] for answer in answers)])
+            self._compare_weights([answer.facts["weights"] for answer in answers])
+        return tensors
+
+    def _compare_weights(self, hashes: Sequence[str]) -> None:
+        """Warns once if a process has other weights, because its processor or its GPU computes the same update differently."""
+        own = hash_weights(self.model)
+        differing = [number for number, found in enumerate(hashes, 1) if found != own]
+        if differing and not self._has_warned:
+            self._has_warned = True
+            self._run.console.warn(
+                f"worker {differing[0]} no longer has the same weights as the chief; train on machines of the same type"
+            )
 
     def _fit(self, control: ControlCallback, display: Display) -> None:
         """Runs the fit loop, without any step if only the last evaluation is missing."""

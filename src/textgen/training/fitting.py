@@ -29,10 +29,11 @@ from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_count, choose_device, gpu_details
 from textgen.training.evaluator import metrics_record
+from textgen.training.leading import connect, naming_lost_workers, send_text
 from textgen.training.progress import Progress
-from textgen.training.replicas import Replicas
 from textgen.training.validator import Validator
 from textgen.version import __version__
+from textgen.workers import Workers
 
 
 @contextlib.contextmanager
@@ -61,6 +62,7 @@ def train(
     allow_changed_data: bool = False,
     start: ModelFile | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
@@ -78,6 +80,7 @@ def train(
         start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
             weights.
         callbacks: called after textgen's own. One Keras epoch is the whole run.
+        workers: the other processes that train, if there are any; they follow this one (`textgen.training.following`).
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -97,23 +100,26 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
-    device_count = _choose_devices(device, devices, config, console)
+    processes = 1 if workers is None else workers.cluster.count
+    device_count = _choose_devices(device, devices, config, processes, console)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn)
+    replicas = connect(workers, device_count, identity.get("arithmetic", {}).get("threads"))
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
     vocabulary_size = corpus.vocabulary.size
     counts = count_tokens(ids, vocabulary_size)
+    send_text(workers, corpus, counts, ids_directory, job)
     run = Run(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
-        replicas=Replicas.on_devices(device_count),
+        replicas=replicas,
         counts=counts,
         start=None if start is None else with_vocabulary(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
@@ -126,18 +132,20 @@ def train(
         signals=signals,
         console=console,
         callbacks=callbacks,
+        workers=workers,
     )
-    attempt = Attempt(run, checkpoint, rollbacks=0)
-    del checkpoint  # with its tensors, which would take memory for as long as training runs
-    while attempt.fit() == "rollback":
-        rollbacks = attempt.progress.rollbacks + 1
-        console.warn(
-            f"training diverged at step {attempt.progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
-            f"({rollbacks} of at most {config.max_rollbacks} times)"
-        )
-        del attempt
-        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
-        attempt = Attempt(run, _newest(job, store, console), rollbacks)
+    with naming_lost_workers(workers):
+        attempt = Attempt(run, checkpoint, rollbacks=0)
+        del checkpoint  # with its tensors, which would take memory for as long as training runs
+        while attempt.fit() == "rollback":
+            rollbacks = attempt.progress.rollbacks + 1
+            console.warn(
+                f"training diverged at step {attempt.progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
+                f"({rollbacks} of at most {config.max_rollbacks} times)"
+            )
+            del attempt
+            gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+            attempt = Attempt(run, _newest(job, store, console), rollbacks)
     progress = attempt.progress
     if signals.received is not None and progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
@@ -164,10 +172,10 @@ def train(
     return summary
 
 
-def _choose_devices(device: Device, devices: Devices, config: TrainingConfig, console: Console) -> int:
-    """Chooses the devices, prints them, and returns their number; must be called before TensorFlow's first operation."""
+def _choose_devices(device: Device, devices: Devices, config: TrainingConfig, processes: int, console: Console) -> int:
+    """Chooses the devices of this process, prints them, and returns their number; must be called before TensorFlow's first operation."""
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    count, sharing = choose_count(devices, config.batch_size)
+    count, sharing = choose_count(devices, config.batch_size // processes)
     if sharing:
         console.say(f"  {sharing}")
     remark = check_precision(config.precision, gpu_details())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from textgen.config import Cluster
+from textgen.errors import UnavailableError
 from textgen.model import LanguageModel
 
 _MOST_KEYS = 1000
@@ -28,10 +31,12 @@ class Replicas:
     Attributes:
         count: the number of replicas.
         strategy: TensorFlow's distribution strategy; None for one replica, which needs none.
+        local: the numbers of the replicas in this process.
     """
 
     count: int = 1
     strategy: tf.distribute.Strategy | None = None
+    local: range = range(1)
 
     @classmethod
     def on_devices(cls, count: int) -> Replicas:
@@ -40,25 +45,29 @@ class Replicas:
         Args:
             count: the number of replicas.
         """
-        return cls() if count == 1 else cls(count, _mirrored(count))
+        return cls() if count == 1 else cls(count, _mirrored(count), range(count))
 
-    @property
-    def local(self) -> Sequence[int]:
-        """The numbers of the replicas in this process."""
-        return range(self.count)
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process decides what all do, and writes the files."""
-        return True
-
-    def share(self, text: str) -> str:
-        """Returns the text of the chief to every process; all of them must call this.
+    @classmethod
+    def in_cluster(cls, cluster: Cluster) -> Replicas:
+        """Makes a replica on each device of each process of a cluster; all processes must call this. Initialises TensorFlow.
 
         Args:
-            text: the text of this process.
+            cluster: the processes.
+
+        Raises:
+            UnavailableError: if TensorFlow's server cannot start, or the other processes cannot be reached.
         """
-        return text
+        os.environ["TF_CONFIG"] = cluster.to_json()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.OpError as error:
+            raise UnavailableError(
+                f"TensorFlow cannot connect the workers through {cluster.addresses[cluster.index]}: {error.message.splitlines()[0]}; "
+                "check that no other program uses this port, and that all machines can reach it"
+            ) from error
+        size = len(strategy.extended.worker_devices)
+        first = cluster.index * size
+        return cls(strategy.num_replicas_in_sync, strategy, range(first, first + size))
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
@@ -108,7 +117,7 @@ def _mirrored(count: int) -> tf.distribute.Strategy:
 
 
 def read_states(model: LanguageModel, state: Any) -> np.ndarray:
-    """Returns a state variable of all streams, in their order.
+    """Returns a state variable of all streams in this process, in their order.
 
     Args:
         model: the model.

@@ -16,8 +16,8 @@ import numpy as np
 from textgen.config import Cluster
 from textgen.errors import TextgenError, UnavailableError
 from textgen.signals import Signals
-from textgen.workers.ending import end_by_force, error_of, lost
 from textgen.workers.link import Link, Message
+from textgen.workers.losses import end_by_force, error_of, lost
 
 _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0
@@ -27,6 +27,10 @@ END = "end"
 FAILED = "failed"
 HELLO = "hello"
 STOP = "stop"
+
+
+class Ended(Exception):  # noqa: N818 - no failure
+    """The chief has ended, and there is nothing more to do."""
 
 
 class Chief:
@@ -48,7 +52,7 @@ class Chief:
         self._signals = signals
         self._has_told = False
         self._stop_clock: Callable[[], None] = lambda: None
-        self._messages: queue.Queue[Message | TextgenError] = queue.Queue()
+        self._messages: queue.Queue[Message | Exception] = queue.Queue()
         self._link = Link(_connect(cluster, seconds))
         with contextlib.suppress(ConnectionError):  # the thread notices
             self._link.send(HELLO, index=cluster.index, facts={**facts, "processes": cluster.count})
@@ -68,9 +72,10 @@ class Chief:
         self._stop_clock()
 
     def next(self) -> Message:
-        """Waits for the next thing to do; its kind is `END` if there is none.
+        """Waits for the next thing to do.
 
         Raises:
+            Ended: if there is none.
             TextgenError: if the chief has failed, or is gone.
         """
         while True:
@@ -82,9 +87,22 @@ class Chief:
                 found = self._messages.get(timeout=_PAUSE)
             except queue.Empty:
                 continue
-            if isinstance(found, TextgenError):
-                raise found
-            return found
+            if isinstance(found, Message):
+                return found
+            raise found
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Waits for a while until the chief has ended, because this process cannot continue. Other messages are dropped.
+
+        Raises:
+            Ended, TextgenError: as `next`.
+        """
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                found = self._messages.get(timeout=left)
+                if not isinstance(found, Message):
+                    raise found
 
     def answer(self, kind: str, arrays: Mapping[str, np.ndarray], **facts: Any) -> None:
         """Answers a message. If the chief is gone, `next` raises the error."""
@@ -105,7 +123,7 @@ class Chief:
                 if code:
                     self._end_with(error_of(code, f"the chief has ended: {message.facts['text']}"))
                 else:
-                    self._messages.put(message)
+                    self._messages.put(Ended())
                 return
             self._messages.put(message)
 

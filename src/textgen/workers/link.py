@@ -78,7 +78,7 @@ class Link:
         from safetensors.numpy import save
 
         text = json.dumps({"kind": kind, "facts": facts}).encode()
-        data = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}) if arrays else b""
+        data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}) if arrays else b""
         try:
             with self._sending:
                 self._socket.sendall(_HEADER.pack(_MAGIC, len(text), len(data)) + text)

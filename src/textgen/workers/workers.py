@@ -19,12 +19,13 @@ from textgen.config import Cluster
 from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.formatting import one_line, shown
 from textgen.workers.chief import END, FAILED, HELLO, STOP
-from textgen.workers.ending import end_by_force, error_of, lost
 from textgen.workers.link import Link, Message
 from textgen.workers.local import LocalWorker, share_cores, use_cores
+from textgen.workers.losses import end_by_force, error_of, lost
 
 _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0
+_SECONDS_TO_TURN_AWAY = 60.0
 _SECONDS_TO_SAY_WHO = 10.0
 _NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 
@@ -39,7 +40,7 @@ class Workers:
         seconds: how long to wait for the workers.
 
     Attributes:
-        count: the number of processes, with the chief.
+        cluster: the cluster, seen from the chief.
         failure: the error to end with; None as long as all processes work.
     """
 
@@ -50,21 +51,21 @@ class Workers:
         failed: Callable[[TextgenError], None],
         seconds: float = _SECONDS_TO_COME,
     ) -> None:
-        self.count = cluster.count
+        self.cluster = cluster
         self.failure: TextgenError | None = None
-        self._cluster = cluster
         self._arguments = arguments
         self._failed = failed
         self._seconds = seconds
         self._links: dict[int, Link] = {}
         self._processes: dict[int, LocalWorker] = {}
         self._answers: dict[int, queue.Queue[Message]] = {}
+        self._was_asked = False
         self._ends = False
         self._stop_clock: Callable[[], None] = lambda: None
         self._failing = threading.Lock()
 
     def __enter__(self) -> Self:
-        host, port = self._cluster.link
+        host, port = self.cluster.link
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             # Not only at the host's name: on other machines, it may be that of a gateway.
@@ -81,6 +82,10 @@ class Workers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends the workers, each with the exit code of this process."""
+        if self._arguments is None and not self._was_asked:
+            # Others have started the workers, which must not wait for a chief that has nothing to train.
+            with contextlib.suppress(TextgenError):
+                self._wait_for_all(min(self._seconds, _SECONDS_TO_TURN_AWAY))
         self._ends = True
         if isinstance(error, TextgenError):
             code, text = error.exit_code, one_line(error.on_command_line)
@@ -108,11 +113,12 @@ class Workers:
             UsageError: if a worker differs in one of the facts.
             TextgenError: if one does not come, or ends.
         """
+        self._was_asked = True
         if self._arguments is not None:
             self._start(self._arguments)
         # Only after all have come, because the others would wait for a chief that has ended.
-        for index, theirs in sorted(self._wait_for_all().items()):
-            differences = _compare({**facts, "processes": self.count}, theirs)
+        for index, theirs in sorted(self._wait_for_all(self._seconds).items()):
+            differences = _compare({**facts, "processes": self.cluster.count}, theirs)
             if differences:
                 raise UsageError(
                     f"worker {index} has {differences[0]}; give all workers the same program, arguments and TF_CONFIG"
@@ -120,6 +126,11 @@ class Workers:
         for index in self._links:
             self._answers[index] = queue.Queue()
             threading.Thread(target=self._read, args=(index,), daemon=True).start()
+
+    @property
+    def are_local(self) -> bool:
+        """Whether this process has started the workers, on its own machine."""
+        return self._arguments is not None
 
     def tell(self, kind: str, arrays: Mapping[str, np.ndarray] = _NO_ARRAYS, **facts: Any) -> None:
         """Sends a message to each worker. The error of a worker that is gone reaches this process through `failed`."""
@@ -135,7 +146,7 @@ class Workers:
         """
         self.tell(kind, **facts)
         found = []
-        for index in range(1, self.count):
+        for index in range(1, self.cluster.count):
             while True:
                 self.check()
                 with contextlib.suppress(queue.Empty):
@@ -157,25 +168,25 @@ class Workers:
 
     def _start(self, arguments: Sequence[str]) -> None:
         """Starts the workers on this machine, each with its share of the cores, to which this process is restricted, too."""
-        shares = share_cores(self.count)
-        for index in range(1, self.count):
-            self._processes[index] = LocalWorker(self._cluster.of(index), arguments, shares[index])
+        shares = share_cores(self.cluster.count)
+        for index in range(1, self.cluster.count):
+            self._processes[index] = LocalWorker(self.cluster.of(index), arguments, shares[index])
         use_cores(shares[0])
 
-    def _wait_for_all(self) -> dict[int, Any]:
+    def _wait_for_all(self, seconds: float) -> dict[int, Any]:
         """Waits for the workers, and returns what each says that all must have in common."""
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + seconds
         found: dict[int, Any] = {}
-        while len(found) < self.count - 1:
+        while len(found) < self.cluster.count - 1:
             if (came := self._accept()) is not None:
                 found[came[0]] = came[1]
-            missing = [index for index in range(1, self.count) if index not in found]
+            missing = [index for index in range(1, self.cluster.count) if index not in found]
             for index in missing:
                 if index in self._processes and self._processes[index].has_ended:
                     raise UnavailableError(f"worker {index} {self._processes[index].describe_end()}")
             if missing and time.monotonic() > deadline:
-                address = self._cluster.addresses[missing[0]]
-                raise lost(f"worker {missing[0]}, {address}, has not come within {self._seconds:g} seconds")
+                address = self.cluster.addresses[missing[0]]
+                raise lost(f"worker {missing[0]}, {address}, has not come within {seconds:g} seconds")
         return found
 
     def _accept(self) -> tuple[int, Any] | None:
@@ -194,7 +205,7 @@ class Workers:
             return None
         connection.settimeout(None)
         index = hello.facts.get("index")
-        is_worker = isinstance(index, int) and 0 < index < self.count and index not in self._links
+        is_worker = isinstance(index, int) and 0 < index < self.cluster.count and index not in self._links
         if hello.kind != HELLO or not isinstance(index, int) or not is_worker:
             link.close()
             return None
