@@ -62,21 +62,21 @@ def is_running(pid):
 
 
 @pytest.fixture
-def paused(book, tmp_path):
+def paused(book):
     """A function that starts a trainer with workers; returns its process and theirs when it has saved for the first time.
 
     It is paused in that save until it gets a signal.
     """
     started = []
 
-    def start(*arguments):
+    def start(job, *arguments):
         process = subprocess.Popen(
-            [sys.executable, str(Path(paused_trainer.__file__)), "0", *SETTINGS, *arguments],
+            [sys.executable, str(Path(paused_trainer.__file__)), "0", *SETTINGS, f"--job_dir={job}", *arguments],
             stderr=subprocess.PIPE,
             text=True,
         )
         started.append(process)
-        wait_for(lambda: list(tmp_path.glob("*/checkpoints/*.json")) or process.poll() is not None)
+        wait_for(lambda: list(Path(job, "checkpoints").glob("*.json")) or process.poll() is not None)
         return process, workers_of(process.pid)
 
     yield start
@@ -99,10 +99,10 @@ def test_workers_train_what_one_process_trains(book, count):
     assert "warning" not in shown  # of a worker that has other weights
 
 
-def test_after_a_worker_or_the_chief_was_killed_the_job_ends_like_an_undisturbed_one(paused, tmp_path):
+def test_after_a_worker_or_the_chief_was_killed_the_job_ends_like_an_undisturbed_one(paused):
     """A SIGKILL of any process ends all; run again, the job has the final weights of an undisturbed run, bit for bit."""
     arguments = ["--dropout=0.2", "--max_steps=60", "--workers=2"]
-    chief, [worker] = paused(*arguments, "--job_dir=killed")
+    chief, [worker] = paused("killed", *arguments)
     os.kill(worker, signal.SIGKILL)
     shown = chief.communicate(timeout=HANG_SECONDS)[1]
     assert chief.returncode == 69
@@ -111,7 +111,7 @@ def test_after_a_worker_or_the_chief_was_killed_the_job_ends_like_an_undisturbed
     )
     assert "Resuming from step 20" in run(*arguments, "--job_dir=killed")
 
-    chief, [worker] = paused(*arguments, "--job_dir=orphaned")
+    chief, [worker] = paused("orphaned", *arguments)
     chief.kill()
     wait_for(lambda: not is_running(worker))
     assert "Resuming from step 20" in run(*arguments, "--job_dir=orphaned")
@@ -128,7 +128,7 @@ def test_after_a_worker_or_the_chief_was_killed_the_job_ends_like_an_undisturbed
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_signal_to_the_chief_stops_all(paused, number, code):
     """Ctrl-C and SIGTERM end all processes with one exit code, once the chief has saved."""
-    chief, workers = paused("--workers=2", "--job_dir=job", "--max_steps=100000", "--dropout=0")
+    chief, workers = paused("job", "--workers=2", "--max_steps=100000", "--dropout=0")
     chief.send_signal(number)
     shown = chief.communicate(timeout=HANG_SECONDS)[1]
     assert chief.returncode == code
@@ -138,7 +138,7 @@ def test_a_signal_to_the_chief_stops_all(paused, number, code):
 
 def test_sigterm_to_a_worker_stops_all(paused):
     """A worker whose machine is taken away lets the chief save, and all processes end."""
-    chief, [worker] = paused("--workers=2", "--job_dir=job", "--max_steps=100000", "--dropout=0")
+    chief, [worker] = paused("job", "--workers=2", "--max_steps=100000", "--dropout=0")
     os.kill(worker, signal.SIGTERM)
     shown = chief.communicate(timeout=HANG_SECONDS)[1]
     assert chief.returncode == 75

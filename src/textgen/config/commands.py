@@ -57,7 +57,7 @@ class TrainCommand(Settings):
         most=256,
         unit="processes",
         metavar="N",
-        help="Train with N processes, which share each batch. textgen-train starts them on this machine, each with its share of the cores.",
+        help="Train with N processes, which share the streams of each step: on this machine, each with its share of the cores, or with textgen vertex submit on N machines.",
     )
     dry_run: bool = option(
         False,

@@ -13,7 +13,7 @@ from textgen.corpus.find_text import STORY_PREFIX, find_text
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
-from textgen.runs.checks import check_text
+from textgen.runs.checks import check_text, check_workers
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
@@ -101,6 +101,7 @@ def decide_cloud_run(
         decision = _decide(request, corpus, start, offline=offline)
         texts, files = _uploaded(decision.config, corpus.prefix, below(bucket_uri, "textgen/data"))
         uploads = [*files, *uploads]
+    check_workers(decision.config.batch_size, request.command.workers or 1)
     name = job_name(decision.config, _prefix(request.config) if corpus is None else corpus.prefix)
     config = decision.config
     if config.summary_dir is not None:
