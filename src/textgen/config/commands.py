@@ -57,7 +57,7 @@ class TrainCommand(Settings):
         most=256,
         unit="processes",
         metavar="N",
-        help="Train with N processes, which share the streams of each step: on this machine, each with its share of the cores, or with textgen vertex submit on N machines.",
+        help="Train with N processes, which share the streams of each step: on this machine, each with its share of the cores, or with textgen vertex submit on N machines. Use it behind a firewall, because TensorFlow's servers accept any connection.",
     )
     dry_run: bool = option(
         False,

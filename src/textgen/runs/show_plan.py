@@ -53,6 +53,7 @@ def show_plan(
         "model": plan.describe_model(),
         "start": decision.start.description,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, request.device)}",
+        "workers": _describe_workers(config.batch_size, request.command.workers or 1),
         "limit": plan.limits,
         "memory": f"about {decimal(plan.memory)}",
         "disk": f"about {decimal(plan.disk)} for checkpoints",
@@ -81,6 +82,11 @@ def describe_choices(choices: Iterable[Choice]) -> list[str]:
         ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
     ]
+
+
+def _describe_workers(batch_size: int, workers: int) -> str:
+    """Returns how the processes of a run share its streams, in words; empty for a single process."""
+    return f"{workers} processes, each with {batch_size // workers} of the {batch_size} streams" if workers > 1 else ""
 
 
 def _describe_kept_limits(config: TrainingConfig, job: JobDirectory, request: Request) -> str:
