@@ -103,7 +103,7 @@ def train(
     identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
-        identity["arithmetic"] = fix_threads(before, console.warn)
+        identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count)
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
