@@ -396,10 +396,15 @@ def quiet():
     return Events(lambda _: None, lambda _: None, lambda _: None, lambda: None)
 
 
-def test_unused_gpus_give_a_warning(folder, capsys):
-    """A machine with eight GPUs gives a warning, because training uses only one."""
-    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine_type=a2-highgpu-8g", "--dry_run") == 0
-    assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
+def test_all_gpus_of_a_machine_train(folder, capsys):
+    """The preset 8xa100 trains on its eight GPUs, and is refused if the batch cannot be shared by them."""
+    command = ("submit", "book.txt", "--bucket=my-bucket", "--machine=8xa100", "--dry_run", "--batch_size=16")
+    assert vertex_command(*command) == 0
+    shown = capsys.readouterr().err
+    assert "a2-highgpu-8g with 8 x NVIDIA_TESLA_A100\n" in shown
+    assert " --devices=all --device=gpu\n" in shown
+    assert vertex_command(*command, "--batch_size=20") == 2
+    assert "error: --batch_size must be a multiple of the number of devices, 8, got 20; " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -463,10 +468,10 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
     assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
     (folder / "vertex.yaml").write_text("project: My\n")
     assert vertex_command("list") == 2
-    (folder / "vertex.yaml").write_text("machine: 8xa100\n")
+    (folder / "vertex.yaml").write_text("machine: 2xa100\n")
     assert vertex_command("list") == 78
     assert "vertex.yaml: machine must be one of" in (error := capsys.readouterr().err)
-    assert error.endswith("got '8xa100'; did you mean a100?\n")
+    assert error.endswith("got '2xa100'; did you mean 8xa100?\n")
 
 
 def test_labels_of_the_file_are_a_list(folder, vertex, bucket):

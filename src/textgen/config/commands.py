@@ -12,7 +12,11 @@ from textgen.errors import UsageError, named
 
 @dataclass(frozen=True)
 class TrainCommand(Settings):
-    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`."""
+    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`.
+
+    Raises:
+        UsageError: if a value is invalid, or two cannot be combined.
+    """
 
     config: str | None = option(
         None,
@@ -71,6 +75,14 @@ class TrainCommand(Settings):
         kind=bool,
         help="Print one line of JSON on standard output at the end: job directory, steps, losses and speed. Use it in scripts.",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.device == "cpu" and self.devices not in {None, "all", 1}:
+            raise UsageError(
+                f"{named('devices')} {self.devices} and {named('device')} cpu cannot be combined, because the cores of a CPU are one device, "
+                f"and training uses them all; leave {named('devices')} out"
+            )
 
 
 @dataclass(frozen=True)

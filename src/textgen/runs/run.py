@@ -188,7 +188,7 @@ def _prepare(
     workers, devices = request.command.workers or 1, request.command.devices
     check_workers(config.batch_size, workers)
     if isinstance(devices, int):
-        check_sharing(config.batch_size, devices * workers)
+        check_sharing(config.batch_size // workers, devices)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):

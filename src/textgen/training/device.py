@@ -87,16 +87,11 @@ def choose_count(devices: Devices, batch_size: int) -> tuple[int, str]:
     with contextlib.suppress(RuntimeError):  # a Python caller has used TensorFlow before
         tf.config.set_visible_devices(gpus[:chosen], "GPU")
     if devices is None and chosen < available:
-        more = -(-batch_size // available) * available
         return chosen, (
-            f"{chosen} of {available} GPUs train, because {named('batch_size')} {batch_size} cannot be divided by more; to use all, set {named('batch_size')} {more}"
+            f"{chosen} of {available} GPUs train, because no more of them can share the {batch_size} streams of a step equally; "
+            f"{named('batch_size')} {-(-batch_size // available) * available} uses all"
         )
-    return (
-        chosen,
-        f"{chosen} devices share each step, with {batch_size // chosen} of its {batch_size} streams each"
-        if chosen > 1
-        else "",
-    )
+    return chosen, "" if chosen == 1 else f"{chosen} devices share the {batch_size} streams of each step"
 
 
 def gpu_details() -> list[dict[str, Any]]:

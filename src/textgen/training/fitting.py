@@ -107,7 +107,7 @@ def train(
     identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
-        identity["arithmetic"] = fix_threads(before, console.warn)
+        identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * processes)
     replicas = connect(workers, device_count, identity.get("arithmetic", {}).get("threads"))
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:

@@ -100,7 +100,7 @@ def _prepare_job(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig
     run = decide_cloud_run(
         request,
         vertex.bucket_uri,
-        has_gpu=find_machine(vertex).accelerator is not None,
+        gpus=find_machine(vertex).count,
         check_bucket=None if check_bucket is None else partial(check_bucket, vertex),
     )
     return PreparedJob(vertex, run, make_job(vertex, run.name, run.arguments, run.place, request.command.workers or 1))
@@ -174,8 +174,6 @@ def _show(console: Console, prepared: PreparedJob) -> None:
         lines += [(name, text) for name, text in remarks if text]
     for name, text in lines:
         console.say(f"  {name:14}{text}")
-    if machine.get("acceleratorCount", 1) > 1:
-        console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
     if corpus is not None and corpus.warning:
         console.warn(corpus.warning)
 
