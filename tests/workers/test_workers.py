@@ -52,8 +52,15 @@ class Worker:
         assert not self.thread.is_alive()
 
 
-def ignore(error):
-    """Does nothing about a failed worker, which the chief notices when it asks."""
+class Noted(Signals):
+    """Notes the failures of workers, which otherwise interrupt the main thread."""
+
+    def __init__(self):
+        super().__init__()
+        self.failures: list[TextgenError] = []
+
+    def fail(self, failure):
+        self.failures.append(failure)
 
 
 def wait_for(condition):
@@ -72,7 +79,7 @@ def test_all_workers_get_a_message_and_their_answers_come_in_order():
         "none": np.zeros((0, 2), np.int64),
         "scalar": np.array(3),
     }
-    with Workers(cluster, None, ignore) as workers:
+    with Workers(cluster, None, Noted()) as workers:
         workers.gather(FACTS)
         workers.tell("double", arrays)
         answers = workers.ask("again", rates=[0.1])
@@ -97,7 +104,7 @@ def test_a_worker_with_other_settings_is_named_and_all_end(facts, difference):
     """A difference between a worker and the chief ends all processes with the same code, before anything is trained."""
     cluster = local_cluster(3)
     others = [Worker(cluster.of(1)), Worker(cluster.of(2), facts)]
-    with pytest.raises(UsageError, match="worker 2") as error, Workers(cluster, None, ignore) as workers:
+    with pytest.raises(UsageError, match="worker 2") as error, Workers(cluster, None, Noted()) as workers:
         workers.gather(FACTS)
     assert str(error.value).startswith(difference)
     for other in others:
@@ -118,7 +125,7 @@ def test_a_worker_with_other_settings_is_named_and_all_end(facts, difference):
 def test_a_stranger_at_the_port_is_ignored(said):
     """Whatever else connects to the chief, such as a scanner of ports, is not taken for a worker."""
     cluster = local_cluster(2)
-    with Workers(cluster, None, ignore) as workers:
+    with Workers(cluster, None, Noted()) as workers:
         with socket.create_connection(cluster.link) as stranger:
             stranger.sendall(said)
         other = Worker(cluster.of(1))
@@ -131,7 +138,7 @@ def test_a_stranger_at_the_port_is_ignored(said):
 def test_a_second_worker_of_the_same_number_is_turned_away():
     """A process that claims the number of a worker that has come, or none of the cluster, is not accepted."""
     cluster = local_cluster(3)
-    with Workers(cluster, None, ignore) as workers:
+    with Workers(cluster, None, Noted()) as workers:
         others = [Worker(cluster.of(index)) for index in (1, 1, 0, 7, 2)]
         workers.gather(FACTS)
         assert [answer.facts["index"] for answer in workers.ask("anything")] == [1, 2]
@@ -143,16 +150,16 @@ def test_a_second_worker_of_the_same_number_is_turned_away():
 def test_a_worker_that_is_gone_ends_the_chief():
     """A closed connection is reported at once, and a chief that waits for an answer raises the error."""
     cluster = local_cluster(2)
-    errors: list[TextgenError] = []
+    signals = Noted()
     other = Worker(cluster.of(1))
     with (
         pytest.raises(UnavailableError, match="worker 1 does not answer any more"),
-        Workers(cluster, None, errors.append) as workers,
+        Workers(cluster, None, signals) as workers,
     ):
         workers.gather(FACTS)
         workers.ask("leave")
     other.join()
-    assert [error.exit_code for error in errors] == [69]
+    assert [error.exit_code for error in signals.failures] == [69]
 
 
 def test_in_a_cloud_job_a_lost_worker_restarts_the_job(monkeypatch):
@@ -162,7 +169,7 @@ def test_in_a_cloud_job_a_lost_worker_restarts_the_job(monkeypatch):
     other = Worker(cluster.of(1))
     with (
         pytest.raises(PreemptedError, match="worker 1 does not answer"),
-        Workers(cluster, None, ignore) as workers,
+        Workers(cluster, None, Noted()) as workers,
     ):
         workers.gather(FACTS)
         workers.ask("leave")
@@ -175,7 +182,7 @@ def test_the_failure_of_a_worker_is_named_with_its_code():
     other = Worker(cluster.of(1), fails=DataError("the text has changed"))
     with (
         pytest.raises(DataError, match=r"^worker 1: the text has changed$"),
-        Workers(cluster, None, ignore) as workers,
+        Workers(cluster, None, Noted()) as workers,
     ):
         workers.gather(FACTS)
         workers.ask("anything")
@@ -185,25 +192,33 @@ def test_the_failure_of_a_worker_is_named_with_its_code():
 def test_a_signal_to_a_worker_stops_all():
     """A worker passes SIGTERM on to the chief, which saves and ends."""
     cluster = local_cluster(2)
-    errors: list[TextgenError] = []
+    signals = Noted()
     other = Worker(cluster.of(1))
-    with Workers(cluster, None, errors.append) as workers:
+    with Workers(cluster, None, signals) as workers:
         workers.gather(FACTS)
         other.signals.received = signal.SIGTERM
-        wait_for(lambda: errors)
+        wait_for(lambda: signals.failures)
     other.join()
-    assert isinstance(errors[0], StoppedError)
-    assert str(errors[0]).startswith("worker 1 was stopped by SIGTERM")
+    assert isinstance(signals.failures[0], StoppedError)
+    assert str(signals.failures[0]).startswith("worker 1 was stopped by SIGTERM")
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(DataError("bad text"), 65), (KeyboardInterrupt(), 130), (ZeroDivisionError("secret"), 1)]
+    ("error", "received", "code"),
+    [
+        (DataError("bad text"), None, 65),
+        (KeyboardInterrupt(), signal.SIGINT, 130),
+        (KeyboardInterrupt(), signal.SIGTERM, 75),
+        (ZeroDivisionError("secret"), None, 1),
+    ],
 )
-def test_the_end_of_the_chief_ends_the_workers(error, code):
+def test_the_end_of_the_chief_ends_the_workers(error, received, code):
     """However the chief ends, each worker ends with the same exit code and, for an expected failure, its line."""
     cluster = local_cluster(2)
     other = Worker(cluster.of(1))
-    with contextlib.suppress(type(error)), Workers(cluster, None, ignore) as workers:
+    signals = Noted()
+    signals.received = received
+    with contextlib.suppress(type(error)), Workers(cluster, None, signals) as workers:
         workers.gather(FACTS)
         raise error
     other.join()
@@ -216,7 +231,7 @@ def test_a_chief_that_ends_early_ends_the_workers_too():
     """A chief that has nothing to train, or cannot start, does not let workers wait that others have started."""
     cluster = local_cluster(2)
     other = Worker(cluster.of(1))
-    with pytest.raises(DataError), Workers(cluster, None, ignore):
+    with pytest.raises(DataError), Workers(cluster, None, Noted()):
         raise DataError("the text is too short")
     other.join()
     assert isinstance(other.failure, DataError)
@@ -238,7 +253,7 @@ def test_a_worker_that_never_comes_is_named():
     cluster = local_cluster(3)
     with (
         pytest.raises(UnavailableError, match=r"worker 1, 127.0.0.1:\d+, has not come within 0.5 seconds"),
-        Workers(cluster, None, ignore, seconds=0.5) as workers,
+        Workers(cluster, None, Noted(), seconds=0.5) as workers,
     ):
         workers.gather(FACTS)
 
@@ -256,7 +271,7 @@ def test_a_port_in_use_is_refused():
     with (
         socket.create_server(cluster.link),
         pytest.raises(UnavailableError, match=rf"cannot listen on port {cluster.link[1]} of 127.0.0.1"),
-        Workers(cluster, None, ignore),
+        Workers(cluster, None, Noted()),
     ):
         pass
 

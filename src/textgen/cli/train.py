@@ -93,7 +93,7 @@ def _train(arguments: Sequence[str]) -> None:
             workers = None
             if cluster is not None:
                 to_start = arguments if others is None else None
-                workers = stack.enter_context(Workers(cluster, to_start, signals.fail))
+                workers = stack.enter_context(Workers(cluster, to_start, signals))
             trained = run(request, signals=signals, console=console, environment=environment, workers=workers)
         if trained is not None:
             _show_next_steps(console, trained)

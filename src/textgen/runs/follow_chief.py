@@ -31,6 +31,7 @@ def follow_chief(request: Request, cluster: Cluster, *, signals: Signals, consol
     Raises:
         TextgenError: if the request or a version differs, if the chief has failed or is gone, or if this process fails.
     """
+    console.say(f"Worker {cluster.index} of {cluster.count} waits for its chief, {cluster.addresses[0]}")
     with contextlib.suppress(Ended), Chief(cluster, common_facts(request), signals) as chief:
         signals.hold()
         message = chief.next()

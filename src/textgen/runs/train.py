@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     Text = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-_OF_THE_COMMAND = {"texts", "dry_run", "json"}
-"""The settings that are no keywords: the texts are the first argument, and the others are about the output of the command."""
+_OF_THE_COMMAND = {"texts", "dry_run", "json", "workers"}
+"""The settings that are no keywords: the texts are the first argument, and the others are about the output or the processes of the
+command."""
 
 _LONGEST_NAME = 255
 """The longest name of a file on every usual system; a longer one is probably the text itself."""

@@ -17,7 +17,7 @@ _HEADER = struct.Struct(">8sQQ")
 _MAGIC = b"textgen1"
 _NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 _MOST_FACTS = 1 << 26
-_MOST_FACTS_OF_A_STRANGER = 1 << 16
+_MOST_FACTS_OF_A_STRANGER = 1 << 24
 
 _IDLE_SECONDS = 10
 _PROBES = 4

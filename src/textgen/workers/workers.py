@@ -16,8 +16,9 @@ from typing import Any, Self
 import numpy as np
 
 from textgen.config import Cluster
-from textgen.errors import CancelledError, StoppedError, TextgenError, UnavailableError, UsageError
+from textgen.errors import StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.formatting import one_line, shown
+from textgen.signals import Signals
 from textgen.workers.chief import END, FAILED, HELLO, STOP
 from textgen.workers.link import Link, Message
 from textgen.workers.local import LocalWorker, share_cores, use_cores
@@ -27,6 +28,7 @@ _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0
 _SECONDS_TO_TURN_AWAY = 60.0
 _SECONDS_TO_SAY_WHO = 10.0
+_SECONDS_TO_ANSWER = 600.0
 _NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
@@ -36,7 +38,7 @@ class Workers:
     Args:
         cluster: the cluster, seen from the chief.
         arguments: those of `textgen-train` in workers that the chief starts on this machine; None if others start them.
-        failed: called in another thread with the error to end with, if a worker is gone or has failed.
+        signals: its `fail` is called in another thread with the error to end with, if a worker is gone or has failed.
         seconds: how long to wait for the workers.
 
     Attributes:
@@ -48,13 +50,13 @@ class Workers:
         self,
         cluster: Cluster,
         arguments: Sequence[str] | None,
-        failed: Callable[[TextgenError], None],
+        signals: Signals,
         seconds: float = _SECONDS_TO_COME,
     ) -> None:
         self.cluster = cluster
         self.failure: TextgenError | None = None
         self._arguments = arguments
-        self._failed = failed
+        self._signals = signals
         self._seconds = seconds
         self._links: dict[int, Link] = {}
         self._processes: dict[int, LocalWorker] = {}
@@ -87,10 +89,10 @@ class Workers:
             with contextlib.suppress(TextgenError):
                 self._wait_for_all(min(self._seconds, _SECONDS_TO_TURN_AWAY))
         self._ends = True
+        if isinstance(error, KeyboardInterrupt):
+            error = self._signals.error("stopped")
         if isinstance(error, TextgenError):
             code, text = error.exit_code, one_line(error.on_command_line)
-        elif isinstance(error, KeyboardInterrupt):
-            code, text = CancelledError.exit_code, "stopped by Ctrl-C"
         else:
             code, text = (0, "") if error is None else (1, f"{kind and kind.__name__}; its log says more")
         for link in self._links.values():
@@ -146,9 +148,12 @@ class Workers:
         """
         self.tell(kind, **facts)
         found = []
+        deadline = time.monotonic() + _SECONDS_TO_ANSWER
         for index in range(1, self.cluster.count):
             while True:
                 self.check()
+                if time.monotonic() > deadline:
+                    raise lost(f"worker {index} has not answered within {_SECONDS_TO_ANSWER:g} seconds")
                 with contextlib.suppress(queue.Empty):
                     found.append(self._answers[index].get(timeout=_PAUSE))
                     break
@@ -238,7 +243,7 @@ class Workers:
                 return
             self.failure = error
             self._stop_clock = end_by_force(error)
-        self._failed(error)
+        self._signals.fail(error)
 
 
 def _stopped(index: int, signal: str) -> TextgenError:
