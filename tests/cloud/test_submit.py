@@ -68,6 +68,24 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
     assert f"  textgen vertex fetch {job_id}\n" in err
 
 
+def test_several_machines_train_together(folder, vertex, bucket, capsys):
+    """`--workers` makes two pools of the same machines, the plan shows how many there are, and the container is not told."""
+    assert submitted(bucket, "--workers=4", "--batch_size=16") == 0
+    chief, others = vertex.created[0]["jobSpec"]["workerPoolSpecs"]
+    assert (chief["replicaCount"], others["replicaCount"]) == ("1", "3")
+    assert chief["containerSpec"] == others["containerSpec"]
+    assert not [argument for argument in chief["containerSpec"]["args"] if "workers" in argument]
+    assert "4 x g2-standard-8 with 1 x NVIDIA_L4 each\n" in capsys.readouterr().err
+
+
+def test_a_batch_that_the_machines_cannot_share_is_refused(folder, vertex, bucket, capsys):
+    """The number of machines must divide the batch; nothing is uploaded or started otherwise."""
+    assert submitted(bucket, "--workers=3", "--batch_size=16") == 2
+    assert "--batch_size must be a multiple of the number of workers, 3, got 16" in capsys.readouterr().err
+    assert not vertex.created
+    assert not names(bucket)
+
+
 def test_the_container_gets_what_was_given_and_chooses_the_rest(folder, vertex, bucket):
     """A given value is passed on even if it is the default, because the container would choose another one."""
     given = ["--learning_rate=0.006", "--weight_decay=0.1", "--patience=none", "--epochs=none"]
