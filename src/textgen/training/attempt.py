@@ -26,13 +26,14 @@ from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
 from textgen.training.board import Board
-from textgen.training.capture import capture, hash_weights, local_rows, local_states, states_of
+from textgen.training.capture import local_rows
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.control_callback import ControlCallback
-from textgen.training.controller import Controller, Decision
+from textgen.training.controller import Controller
 from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
 from textgen.training.evaluator import Evaluator
+from textgen.training.leading import Leader
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress
 from textgen.training.projector import Projector
@@ -40,7 +41,6 @@ from textgen.training.replicas import Replicas
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.validator import Validator
-from textgen.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Run:
         allow_changed_data: whether the job may resume with a different text.
         signals: handles SIGINT and SIGTERM.
         console: shows the progress.
+        leader: leads the other processes that train.
         callbacks: the caller's callbacks.
-        workers: the other processes that train; None if there are none.
     """
 
     config: TrainingConfig
@@ -83,8 +83,8 @@ class Run:
     allow_changed_data: bool
     signals: Signals
     console: Console
+    leader: Leader
     callbacks: Sequence[keras.callbacks.Callback] = ()
-    workers: Workers | None = None
 
 
 class Attempt:
@@ -105,10 +105,8 @@ class Attempt:
 
     def __init__(self, run: Run, checkpoint: Checkpoint | None, rollbacks: int) -> None:
         self._run = run
-        self._has_warned = False
         config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
-        if run.workers is not None:
-            run.workers.tell("attempt")
+        run.leader.begin_attempt()
         keras.utils.set_random_seed(config.seed)
         self.model = compile_model(config, corpus.vocabulary.size, run.counts, run.replicas)
         self.progress = progress = Progress(
@@ -133,7 +131,7 @@ class Attempt:
                 console=run.console,
             )
         progress.rollbacks = max(progress.rollbacks, rollbacks)
-        self._send_state(checkpoint, continues=continues)
+        run.leader.send_state(self.model, progress, checkpoint, continues=continues)
         write_atomic(job.config, to_yaml(config))
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
         self._results = self._restore_results(checkpoint)
@@ -171,7 +169,11 @@ class Attempt:
             console=run.console,
         )
         control = ControlCallback(
-            controller, evaluator, run.signals, copy_state=self._copy_state, announce=self._announce
+            controller,
+            evaluator,
+            run.signals,
+            copy_state=lambda: run.leader.copy_state(self.model),
+            announce=run.leader.announce,
         )
         control.set_model(self.model)
         control.decide()
@@ -201,42 +203,6 @@ class Attempt:
             status = "running"
         state = JobState(status, progress.step, progress.epoch, progress.minutes, corpus.sha256, progress.stale)
         state.write(self._run.job.state)
-
-    def _send_state(self, checkpoint: Checkpoint | None, *, continues: bool) -> None:
-        """Sends the other processes the state from which all start, and the position in the text."""
-        workers, progress = self._run.workers, self.progress
-        if workers is None:
-            return
-        streams = {} if checkpoint is None or not continues else states_of(checkpoint.tensors)
-        weights = {name: tensor for name, tensor in capture(self.model).items() if name not in local_states(self.model)}
-        workers.tell(
-            "start", {**weights, **streams}, epoch=progress.epoch, epoch_step=progress.epoch_step, continues=continues
-        )
-
-    def _announce(self, decision: Decision) -> None:
-        """Lets the other processes make the steps of a decision."""
-        if self._run.workers is not None:
-            self._run.workers.tell("steps", rates=decision.rates, dropout=decision.dropout)
-
-    def _copy_state(self) -> dict[str, np.ndarray]:
-        """Copies the state of the model, with the LSTM states of the streams in all processes."""
-        tensors = capture(self.model)
-        if self._run.workers is not None:
-            answers = self._run.workers.ask("states")
-            for name in local_states(self.model):
-                tensors[name] = np.concatenate([tensors[name], *(answer.arrays[name] for answer in answers)])
-            self._compare_weights([answer.facts["weights"] for answer in answers])
-        return tensors
-
-    def _compare_weights(self, hashes: Sequence[str]) -> None:
-        """Warns once if a process has other weights, because its processor or its GPU computes the same update differently."""
-        own = hash_weights(self.model)
-        differing = [number for number, found in enumerate(hashes, 1) if found != own]
-        if differing and not self._has_warned:
-            self._has_warned = True
-            self._run.console.warn(
-                f"worker {differing[0]} no longer has the same weights as the chief; train on machines of the same type"
-            )
 
     def _fit(self, control: ControlCallback, display: Display) -> None:
         """Runs the fit loop, without any step if only the last evaluation is missing."""

@@ -29,7 +29,7 @@ from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_count, choose_device, gpu_details
 from textgen.training.evaluator import metrics_record
-from textgen.training.leading import connect, naming_lost_workers, send_text
+from textgen.training.leading import Leader
 from textgen.training.progress import Progress
 from textgen.training.validator import Validator
 from textgen.version import __version__
@@ -100,21 +100,21 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
-    processes = 1 if workers is None else workers.cluster.count
-    device_count = _choose_devices(device, devices, config, processes, console)
+    leader = Leader(workers, console)
+    device_count = _choose_devices(device, devices, config, leader.processes, console)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
-        identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * processes)
-    replicas = connect(workers, device_count, identity.get("arithmetic", {}).get("threads"))
+        identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * leader.processes)
+    replicas = leader.connect(device_count, identity.get("arithmetic", {}).get("threads"))
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
     vocabulary_size = corpus.vocabulary.size
     counts = count_tokens(ids, vocabulary_size)
-    send_text(workers, corpus, counts, ids_directory, job)
+    leader.send_text(corpus, counts, ids_directory, job)
     run = Run(
         config=config,
         corpus=corpus,
@@ -131,10 +131,10 @@ def train(
         allow_changed_data=allow_changed_data,
         signals=signals,
         console=console,
+        leader=leader,
         callbacks=callbacks,
-        workers=workers,
     )
-    with naming_lost_workers(workers):
+    with leader.naming_lost_workers():
         attempt = Attempt(run, checkpoint, rollbacks=0)
         del checkpoint  # with its tensors, which would take memory for as long as training runs
         while attempt.fit() == "rollback":
