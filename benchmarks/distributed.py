@@ -1,124 +1,96 @@
-"""What do several processes gain, and what do they send? Compares textgen-train --workers with one process.
+"""What does distributed training cost? Compares a strategy of one device with none, and several processes with one.
 
-    python benchmarks/distributed.py [TEXT] [--steps 300] [--shapes 384/1/64/16 ...]
+    python benchmarks/distributed.py [--shape 384/1/64/16] [--rounds 5] [--text TEXT] [--shapes 384/1/64/12 ...] [--run_steps 300]
 
-For each shape (state/layers/window/batch), it trains in one process on one core, in one process with half the batch, and in two processes on a core
-each. Every process has one core, so the throughput of two shows what the exchange of the gradients costs. Its share of a step is what a step of two
-processes takes longer than a step of half the batch in one. The bytes are those that the loopback device counts during the run, less what it counts
-in an idle second before; on a machine that does other things, they are too high. Three processes are compared too, for the bytes and for equal weights.
+The shape is states/layers/window/streams. Both train the same model on the same windows, in turn, and the fastest of all rounds counts, because
+other programs on the machine only ever make a run slower. textgen uses no strategy for one device; this measures what that saves.
+`several_processes.py` explains the figures of the processes.
 """
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import sysconfig
-import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
 import numpy as np
-from safetensors.numpy import load_file
+import tensorflow as tf
+from several_processes import report
+
+from textgen.config import TrainingConfig
+from textgen.dataset import Streams, training_windows
+from textgen.model import has_gpu
+from textgen.training.attempt import compile_model
+from textgen.training.replicas import Replicas
 
 STORY = str(Path(__file__).parents[1] / "data" / "story.txt")
 SHAPES = ("384/1/64/12", "128/2/50/48")
-"""Batches that two and three processes can share."""
+"""Shapes for processes, two or three of which can share the streams."""
 
-_RATE = 0.004
-
-
-@dataclass(frozen=True)
-class Result:
-    """The figures of a run.
-
-    Attributes:
-        tokens_per_second: as the run reports them.
-        bytes_per_step: sent over the loopback device.
-        seconds: from the start of the command to its end.
-        weights: the weights at the end.
-    """
-
-    tokens_per_second: float
-    bytes_per_step: float
-    seconds: float
-    weights: dict[str, np.ndarray]
+VOCABULARY = 65
+STEPS = 10
+"""The steps of one call of TensorFlow."""
 
 
-def train(text: str, shape: str, steps: int, *, workers: int, batch: int | None = None) -> Result:
-    """Trains with a core for each process."""
-    size, layers, window, whole = map(int, shape.split("/"))
-    with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, str(Path(sysconfig.get_path("scripts")) / "textgen-train"), text, "--json"]
-        command += [f"--lstm_state_size={size}", f"--layers={layers}", f"--unroll_steps={window}", "--dropout=0"]
-        command += [
-            f"--batch_size={batch or whole}",
-            f"--max_steps={steps}",
-            f"--learning_rate={_RATE}",
-            "--deterministic",
-        ]
-        command += [f"--job_dir={place}/job", f"--workers={workers}", "--sample_length=0", "--patience=none"]
-        cores = sorted(os.sched_getaffinity(0))
-        before, began = loopback_bytes(), time.monotonic()
-        done = subprocess.run(
-            command,
-            check=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores[:workers]),
-        )
-        seconds = time.monotonic() - began
-        sent = loopback_bytes() - before
-        weights = load_file(max(Path(place, "job", "checkpoints").glob("*.safetensors")))
-    speed = json.loads(done.stdout)["tokens_per_second"] or 0.0
-    return Result(speed, sent / steps, seconds, {k: v for k, v in weights.items() if k.startswith("model/")})
+def make_training(shape: str, replicas: Replicas) -> Callable[[int], None]:
+    """Returns a function that makes a number of steps."""
+    size, layers, window, batch = map(int, shape.split("/"))
+    config = TrainingConfig(
+        lstm_state_size=size, layers=layers, embedding_size=size, unroll_steps=window, batch_size=batch, dropout=0.1
+    )
+    ids = np.random.default_rng(1).integers(2, VOCABULARY, 1_000_000).astype(np.uint8)
+    streams = Streams(ids, batch, window, seed=1)
+    model: Any = compile_model(config, VOCABULARY, None, replicas)
+    data = replicas.distribute(lambda: training_windows(streams, 0, 0, rows=replicas.rows(batch)))
+    model.make_train_function()
+    iterator = iter(data)
 
+    def train(steps: int) -> None:
+        logs: dict[str, Any] = {}
+        for _ in range(0, steps, STEPS):
+            model.next_rates, model.next_dropout = [0.004] * STEPS, 0.1
+            logs = model.train_function(iterator)
+        float(logs["loss"])
 
-def loopback_bytes() -> int:
-    """Returns the bytes that this machine has sent to itself."""
-    lines = Path("/proc/net/dev").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split(":")[1].split()[8]) for line in lines if line.strip().startswith("lo:"))
-
-
-def largest_difference(one: Result, other: Result) -> float:
-    """Returns the largest difference of two weights of the same name."""
-    return max(float(np.abs(one.weights[name] - other.weights[name]).max()) for name in one.weights)
+    return train
 
 
 def main() -> None:
-    """Prints the figures, one shape after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("text", nargs="?", default=STORY)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--shapes", nargs="+", default=SHAPES)
-    options = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
-    print(f"{cores} cores; {options.steps} steps; each process has one core")
-    for workers in (1, 2):
+    """Prints the speed of both."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shape", default="384/1/64/16")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=100, help="the steps of a round")
+    parser.add_argument("--text", default=STORY, help="the text of the processes")
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, help="the shapes of the processes")
+    parser.add_argument("--run_steps", type=int, default=300, help="the steps of each run of the processes")
+    given = parser.parse_args()
+    one = tf.distribute.MirroredStrategy(["GPU:0" if has_gpu() else "CPU:0"])
+    sides = {"no strategy": Replicas(), "MirroredStrategy of one device": Replicas(1, one)}
+    trainings = {name: make_training(given.shape, replicas) for name, replicas in sides.items()}
+    fastest = dict.fromkeys(sides, float("inf"))
+    first = {}
+    for name, train in trainings.items():
+        began = time.perf_counter()
+        train(STEPS)
+        first[name] = time.perf_counter() - began
+    for _ in range(given.rounds):
+        for name, train in trainings.items():
+            began = time.perf_counter()
+            train(given.steps)
+            fastest[name] = min(fastest[name], (time.perf_counter() - began) / given.steps)
+    _, _, window, batch = map(int, given.shape.split("/"))
+    baseline = fastest["no strategy"]
+    for name, seconds in fastest.items():
         print(
-            f"start, one step and end of {workers}: {train(options.text, SHAPES[0], 1, workers=workers).seconds:.1f} s"
+            f"{name:32}{1000 * seconds:8.2f} ms per step{batch * window / seconds:10,.0f} tokens/s"
+            f"{100 * (seconds / baseline - 1):+7.1f}%   first call {first[name]:.1f} s"
         )
-    for shape in options.shapes:
-        batch = int(shape.rpartition("/")[2])
-        one = train(options.text, shape, options.steps, workers=1)
-        half = train(options.text, shape, options.steps, workers=1, batch=batch // 2)
-        two = train(options.text, shape, options.steps, workers=2)
-        three = train(options.text, shape, options.steps, workers=3)
-        parameters = sum(value.size for name, value in one.weights.items() if "seed_generator" not in name)
-        share = 1 - two.tokens_per_second / (2 * half.tokens_per_second)
-        print(f"{shape}, {parameters:,} parameters")
-        print(f"  one    {one.tokens_per_second:10,.0f} tokens/s   half the batch {half.tokens_per_second:,.0f}")
-        print(
-            f"  two    {two.tokens_per_second:10,.0f} tokens/s   {two.tokens_per_second / one.tokens_per_second:.2f} x one"
-        )
-        print(f"         the exchange takes {share:.0%} of a step")
-        for workers, found in ((2, two), (3, three)):
-            ring = 4 * parameters * 2 * (workers - 1)  # each process sends 2 (N - 1) / N of the gradients
-            print(
-                f"  {workers} processes send {found.bytes_per_step:,.0f} bytes per step (a ring of float32: {ring:,}); weights within "
-                f"{largest_difference(one, found):.1e} of one"
-            )
+    report(given.text, given.run_steps, given.shapes)
 
 
 if __name__ == "__main__":

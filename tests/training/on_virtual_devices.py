@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from unittest import mock
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
@@ -34,19 +35,22 @@ def split_cpu():
 def main(place, jobs):
     """Trains the jobs, and returns the messages of the last run of each."""
     split_cpu()
+    has_compiler = tensorflow_ops._has_compiler
     book = write_book(place)
     said = {}
     for job, runs in jobs.items():
         for settings in runs:
-            if not settings.pop("compiled", False):
-                tensorflow_ops._has_compiler = lambda: False
-            _, _, said[job] = train_tiny(place, job, book, **settings)
+            compiled = settings.pop("compiled", False)
+            with mock.patch.object(tensorflow_ops, "_has_compiler", has_compiler if compiled else lambda: False):
+                _, _, said[job] = train_tiny(place, job, book, **settings)
     return said
 
 
 def draw_masks():
     """Returns what dropout keeps of ones in two calls, on each of two devices."""
     replicas = Replicas.on_devices(2)
+    assert replicas.strategy is not None
+    strategy = replicas.strategy
     keras.utils.set_random_seed(1)
     with replicas.scope():
         dropout = Dropout(0.5)
@@ -54,9 +58,9 @@ def draw_masks():
 
     @tf.function(autograph=False)
     def call():
-        return replicas.strategy.run(lambda: dropout(tf.ones((1, 64)), training=True))
+        return strategy.run(lambda: dropout(tf.ones((1, 64)), training=True))
 
-    calls = [replicas.strategy.experimental_local_results(call()) for _ in range(2)]
+    calls = [strategy.experimental_local_results(call()) for _ in range(2)]
     return [[(mask.numpy() > 0).tolist() for mask in masks] for masks in calls]
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ WORDS = {"language_model": "word", "embedding_size": 5, "num_proj": 4}
 # Adam divides by the size of the gradient. Where that is exactly zero but for rounding, as in some directions of a normalised cell, the weights
 # take full steps in the direction of the rounding; so they do on one device if its batch is computed in two parts.
 NORMALISED = {"layer_norm": True, "optimizer": "sgd", "learning_rate": 1.0}
-CELLS = {"plain": {"layers": 2}, "words": WORDS, "normalised": NORMALISED}
+CELLS: dict[str, dict[str, Any]] = {"plain": {"layers": 2}, "words": WORDS, "normalised": NORMALISED}
 
-COMMON = {"dropout": 0.0, "clip_gradients": 0.05, "lr_decay_steps": 1000, "learning_rate": 0.006}
+COMMON: dict[str, Any] = {"dropout": 0.0, "clip_gradients": 0.05, "lr_decay_steps": 1000, "learning_rate": 0.006}
 
 
 def steps(number, devices, **settings):
@@ -108,6 +109,6 @@ def test_each_device_has_its_own_dropout_masks(plain):
 @pytest.mark.parametrize("devices", [2, 4])
 def test_each_cell_is_the_same_on_several_devices(trained, cell, devices):
     """After 50 steps with clipping, and with loops and updates that XLA compiles, all tensors are equal to 1e-4."""
-    settings = {**CELLS[cell], "compiled": True}
-    place, _ = trained({"one": [steps(50, 1, **settings)], "several": [steps(50, devices, **settings)]})
+    one, several = (steps(50, number, **CELLS[cell], compiled=True) for number in (1, devices))
+    place, _ = trained({"one": [one], "several": [several]})
     assert_equal(tensors_at(place, "several"), tensors_at(place, "one"))
