@@ -99,33 +99,30 @@ def test_workers_train_what_one_process_trains(book, count):
     assert "warning" not in shown  # of a worker that has other weights
 
 
-def test_after_a_worker_or_the_chief_was_killed_the_job_ends_like_an_undisturbed_one(paused):
+@pytest.mark.parametrize("victim", ["worker", pytest.param("chief", marks=pytest.mark.slow)])
+def test_after_a_kill_the_job_ends_like_an_undisturbed_one(paused, victim):
     """A SIGKILL of any process ends all; run again, the job has the final weights of an undisturbed run, bit for bit."""
     arguments = ["--dropout=0.2", "--max_steps=60", "--workers=2"]
     chief, [worker] = paused("killed", *arguments)
-    os.kill(worker, signal.SIGKILL)
+    os.kill(worker if victim == "worker" else chief.pid, signal.SIGKILL)
     shown = chief.communicate(timeout=HANG_SECONDS)[1]
-    assert chief.returncode == 69
-    assert shown.splitlines()[-1].endswith(
-        "error: worker 1 was killed by SIGKILL; run the same command again to resume from the last checkpoint"
-    )
-    assert "Resuming from step 20" in run(*arguments, "--job_dir=killed")
-
-    chief, [worker] = paused("orphaned", *arguments)
-    chief.kill()
+    if victim == "worker":
+        assert chief.returncode == 69
+        assert shown.splitlines()[-1].endswith(
+            "error: worker 1 was killed by SIGKILL; run the same command again to resume from the last checkpoint"
+        )
     wait_for(lambda: not is_running(worker))
-    assert "Resuming from step 20" in run(*arguments, "--job_dir=orphaned")
-
+    assert "Resuming from step 20" in run(*arguments, "--job_dir=killed")
     run(*arguments, "--job_dir=undisturbed")
-    expected = last_state("undisturbed")
-    for job in ("killed", "orphaned"):
-        found = last_state(job)
-        assert {name: value.tobytes() for name, value in found.items()} == {
-            name: value.tobytes() for name, value in expected.items()
-        }
+    found, expected = last_state("killed"), last_state("undisturbed")
+    assert {name: value.tobytes() for name, value in found.items()} == {
+        name: value.tobytes() for name, value in expected.items()
+    }
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 75), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_signal_to_the_chief_stops_all(paused, number, code):
     """Ctrl-C and SIGTERM end all processes with one exit code, once the chief has saved."""
     chief, workers = paused("job", "--workers=2", "--max_steps=100000", "--dropout=0")
@@ -136,6 +133,7 @@ def test_a_signal_to_the_chief_stops_all(paused, number, code):
     assert not any(map(is_running, workers))
 
 
+@pytest.mark.slow
 def test_sigterm_to_a_worker_stops_all(paused):
     """A worker whose machine is taken away lets the chief save, and all processes end."""
     chief, [worker] = paused("job", "--workers=2", "--max_steps=100000", "--dropout=0")
