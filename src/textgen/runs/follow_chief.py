@@ -44,6 +44,7 @@ def follow_chief(request: Request, cluster: Cluster, *, signals: Signals, consol
             chief,
             cluster,
             ids_directory=cache_directory("ids", expires=True),
+            signals=signals,
             console=console,
             device=message.facts["device"],
         )

@@ -109,6 +109,7 @@ def train(
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * leader.processes)
     replicas = leader.connect(device_count, identity.get("arithmetic", {}).get("threads"))
+    signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()

@@ -18,6 +18,7 @@ from textgen.console import Console
 from textgen.corpus.cached_array import open_array
 from textgen.dataset import PartOfIds, Streams, training_windows
 from textgen.errors import from_os_error
+from textgen.signals import Signals
 from textgen.storage import fetch_part, is_bucket
 from textgen.training.attempt import compile_model
 from textgen.training.board import reason_of
@@ -37,6 +38,7 @@ def follow(
     cluster: Cluster,
     *,
     ids_directory: Path,
+    signals: Signals,
     console: Console,
     device: Device = "auto",
 ) -> None:
@@ -47,6 +49,7 @@ def follow(
         chief: tells what to do.
         cluster: the processes that train.
         ids_directory: the cache of encoded texts.
+        signals: handles SIGINT and SIGTERM; already entered.
         console: shows on what this process trains.
         device: the device to train on.
 
@@ -61,6 +64,7 @@ def follow(
         if config.deterministic:
             fix_threads({"threads": connect.facts["threads"]}, lambda _: None)
         replicas = Replicas.in_cluster(cluster)
+        signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
         if config.deterministic:
             fix_kernels()
         text = chief.next()
