@@ -182,6 +182,13 @@ def test_a_batch_that_workers_cannot_share_is_refused(book, refusal, no_training
         )
 
 
+def test_workers_of_one_machine_do_not_share_its_gpus(book, refusal, no_training):
+    """Several processes on one machine train on its processor, because one process uses all GPUs."""
+    code, line = refusal(train, [*SETTINGS, "--workers=2", "--device=gpu"])
+    assert code == 2
+    assert line.startswith("--workers 2 would let 2 processes use the same GPUs; leave it out")
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -17,7 +17,7 @@ from textgen.console import Console, in_cloud_job
 from textgen.errors import PreemptedError, StoppedError, UsageError, named
 from textgen.jobs import as_json
 from textgen.runs.follow_chief import follow_chief
-from textgen.runs.request import preset_names, read_request
+from textgen.runs.request import Request, preset_names, read_request
 from textgen.runs.run import Trained, run
 from textgen.signals import Signals, wait_to_be_killed
 from textgen.workers import Workers, end_with_parent, local_cluster
@@ -79,7 +79,7 @@ def _train(arguments: Sequence[str]) -> None:
         signals.deliver_early()
         request = read_request(make_parser().parse(arguments), environment.settings)
         others = Cluster.read(os.environ)
-        cluster = _find_cluster(others, request.command.workers)
+        cluster = _find_cluster(others, request)
         if cluster is not None:
             request = replace(request, command=replace(request.command, workers=cluster.count))
         use_one_blas_thread()  # for NumPy; TensorFlow has threads of its own
@@ -101,18 +101,26 @@ def _train(arguments: Sequence[str]) -> None:
                 sys.stdout.write(as_json({"job_dir": trained.job, **trained.figures}) + "\n")
 
 
-def _find_cluster(named_by_environment: Cluster | None, workers: int | None) -> Cluster | None:
+def _find_cluster(named_by_environment: Cluster | None, request: Request) -> Cluster | None:
     """Returns the processes that train; None for a single one.
 
     Args:
         named_by_environment: those of TF_CONFIG.
-        workers: the number of processes that is asked for.
+        request: the request for the run.
 
     Raises:
-        UsageError: if it is not that of TF_CONFIG.
+        UsageError: if its number of processes is not that of TF_CONFIG, or processes on this machine would use the same GPUs.
     """
+    workers = request.command.workers
     if named_by_environment is None:
-        return None if workers in {None, 1} else local_cluster(workers)
+        if workers is None or workers == 1:
+            return None
+        if request.device == "gpu":
+            raise UsageError(
+                f"{named('workers')} {workers} would let {workers} processes use the same GPUs; leave it out, because one process uses all "
+                f"GPUs of a machine, or add {named('device')} cpu"
+            )
+        return local_cluster(workers)
     if workers not in {None, named_by_environment.count}:
         raise UsageError(
             f"{named('workers')} is {workers}, but the environment variable TF_CONFIG names {named_by_environment.count} processes; "
