@@ -191,9 +191,9 @@ def test_a_preempted_job_of_two_machines_ends_like_an_undisturbed_one(folder, ve
         assert machines.codes == codes, (machines.logs, machines.logs_of_others)
         models.append(tensors(bucket.blob(f"textgen/{name}/model.safetensors").download_as_bytes()))
     assert models[0] == models[1]
-    [text] = (tmp_path / "undisturbed").glob("chief*/cache/ids/*.uint8")
+    text = max(path.stat().st_size for path in (tmp_path / "undisturbed").glob("chief*/cache/ids/*.uint8"))
     [part] = (tmp_path / "undisturbed").glob("worker*/cache/ids/*")
-    assert part.stat().st_size < 0.7 * text.stat().st_size
+    assert part.stat().st_size < 0.7 * text
 
 
 def test_a_job_without_its_gpu_fails_once(folder, vertex, bucket, tmp_path, capfd):
