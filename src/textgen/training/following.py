@@ -17,7 +17,7 @@ from textgen.config import Cluster, TrainingConfig
 from textgen.console import Console
 from textgen.corpus.cached_array import open_array
 from textgen.dataset import PartOfIds, Streams, training_windows
-from textgen.errors import from_os_error
+from textgen.errors import UnavailableError, from_os_error
 from textgen.signals import Signals
 from textgen.storage import fetch_part, is_bucket
 from textgen.training.attempt import compile_model
@@ -79,6 +79,8 @@ def _naming_lost_workers(chief: Chief) -> Iterator[None]:
     """Turns TensorFlow's error about the exchange between the processes into that of the chief, which knows which one is gone."""
     try:
         yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise UnavailableError(f"training does not fit in memory ({reason_of(error)}); use more workers") from error
     except tf.errors.OpError as error:
         chief.wait_for_end(_SECONDS_TO_NOTICE)
         raise lost(f"the exchange with the other workers failed: {reason_of(error)}") from error

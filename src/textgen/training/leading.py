@@ -139,7 +139,7 @@ class Leader:
         try:
             yield
         except tf.errors.OpError as error:
-            if self._workers is None:
+            if self._workers is None or isinstance(error, tf.errors.ResourceExhaustedError):
                 raise
             self._workers.wait_for_failure(_SECONDS_TO_NOTICE)
             raise lost(f"the exchange between the workers failed: {reason_of(error)}") from error

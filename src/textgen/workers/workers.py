@@ -135,7 +135,7 @@ class Workers:
         return self._arguments is not None
 
     def tell(self, kind: str, arrays: Mapping[str, np.ndarray] = _NO_ARRAYS, **facts: Any) -> None:
-        """Sends a message to each worker. The error of a worker that is gone reaches this process through `failed`."""
+        """Sends a message to each worker. If one is gone, `Signals.fail` has its error."""
         for link in self._links.values():
             with contextlib.suppress(ConnectionError):
                 link.send(kind, arrays, **facts)
