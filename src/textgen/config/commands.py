@@ -51,7 +51,7 @@ class TrainCommand(Settings):
         metavar="N|all",
         least=1,
         most=1024,
-        help="Train on N GPUs, or on all, which share the streams of each step; the job and its results do not depend on N. Set it to leave some GPUs free, or to stop at once if there are fewer.",
+        help="Train on N GPUs, or on all of them; they share the streams of each step, so the job does not depend on N. Set it to leave GPUs free, or to stop at once if there are fewer.",
     )
     workers: int | None = option(
         None,

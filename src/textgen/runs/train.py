@@ -45,7 +45,7 @@ def train(text: Text | None = None, *, verbose: int = 0, callbacks: Iterable[Cal
         verbose: 1 prints the plan and the progress on standard error; 0 prints nothing.
         callbacks: Keras callbacks. They are called after textgen's own, and one Keras epoch is the whole run.
         **values: any setting of `TrainingConfig`, such as `minutes=5`, and of this run: `config`, `fresh`,
-            `allow_changed_data` and `device`. docs/configuration.md lists them.
+            `allow_changed_data`, `device` and `devices`. docs/configuration.md lists them.
 
     Returns:
         The trained job.

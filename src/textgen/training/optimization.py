@@ -34,14 +34,18 @@ def make_optimizer(config: TrainingConfig) -> keras.optimizers.Optimizer:
 
 
 def _of_replica(optimizer: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """Returns a class of optimizers that suits the distribution strategy, if there is one."""
+    """Returns the class of an optimizer, or within a distribution strategy, the class of those that update one replica."""
     if not tf.distribute.has_strategy():
         return optimizer
     return type(optimizer.__name__, (_OfReplica, optimizer), {})
 
 
 class _OfReplica(keras.optimizers.Optimizer):
-    """Overrides the methods of Keras' optimizers that reduce a gradient over the replicas, which is done already, and that leave the replica."""
+    """Updates the copies of the replica that calls it, with the gradient that it is given.
+
+    Keras' own methods would first sum the gradient over the replicas, which is done already. They also leave the replica to update all copies,
+    which a compiled function cannot do.
+    """
 
     def _backend_update_step(self, grads: list[Any], trainable_variables: list[Any], learning_rate: Any) -> None:
         for gradient, variable in zip(grads, trainable_variables, strict=True):
@@ -54,7 +58,7 @@ class _OfReplica(keras.optimizers.Optimizer):
 
 
 class _LossScaleOfReplica(keras.optimizers.LossScaleOptimizer):
-    """Does not leave the replica either: each one finds that the gradient is finite, or is not."""
+    """Decides in each replica whether the gradient is finite. All replicas have the same gradient, so they decide the same."""
 
     def _tf_apply(self, grads: list[Any], trainable_variables: list[Any] | None = None) -> None:
         self._common_apply(grads, trainable_variables)

@@ -1,7 +1,7 @@
 """Trains on several devices at once: a replica of the model on each, with its own rows of the joint batch.
 
-`model.replication` has what the replicas compute together in a step. This module makes them, feeds them, and reads and writes the states
-of all streams in their order, so that a checkpoint does not depend on the number of replicas.
+`model.replication` contains what the replicas compute together in a step. This module makes them and feeds them. It also reads and writes the
+states of all streams in their order, so that a checkpoint does not depend on the number of replicas.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Replicas:
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:
-        """Makes each variable that is created meanwhile with one copy per replica."""
+        """Gives each variable that is created meanwhile one copy per replica."""
         if self.strategy is None:
             yield
             return
@@ -99,9 +99,10 @@ class Replicas:
 
 
 class _MirroredStrategy(tf.distribute.MirroredStrategy):
-    """TensorFlow's strategy, of which a process can have several if they have different numbers of devices.
+    """A `MirroredStrategy` whose sums have keys of their own.
 
-    TensorFlow gives the sums of each strategy the same keys, and remembers by them which devices take part.
+    By default, every strategy of a process has the same keys, by which TensorFlow remembers the devices and the shapes of a sum. So a second
+    strategy with another number of devices would fail.
     """
 
     def __init__(self, devices: Sequence[str]) -> None:
@@ -111,7 +112,7 @@ class _MirroredStrategy(tf.distribute.MirroredStrategy):
 
 @functools.cache
 def _mirrored(count: int) -> tf.distribute.Strategy:
-    """Returns the strategy for the first devices, the same in each call: another one would use the keys of its sums again."""
+    """Returns the strategy for the first devices of this machine: the same in each call, because a new one would use its keys again."""
     kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
     return _MirroredStrategy([f"{kind}:{number}" for number in range(count)])
 
@@ -146,9 +147,9 @@ def _copies(model: LanguageModel, variable: Any) -> Sequence[tf.Variable]:
 
 
 def _create_own_copies(create: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
-    """Creates a variable, each copy of which only its own replica updates.
+    """Creates a variable with one copy per replica, which that replica alone updates.
 
-    Keras would have TensorFlow update or sum some of them across the replicas, in the middle of a step and outside of compiled functions.
+    Keras asks TensorFlow to combine some variables over the replicas whenever one is updated or read, which a compiled function cannot do.
     """
     options |= {"aggregation": tf.VariableAggregation.NONE, "synchronization": tf.VariableSynchronization.AUTO}
     return create(**options)
