@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 from textgen.config import Cluster
 from textgen.errors import TextgenError, UnavailableError
 from textgen.signals import Signals
 from textgen.workers.link import Link, Message
 from textgen.workers.losses import end_by_force, error_of, lost
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0

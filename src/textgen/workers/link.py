@@ -9,9 +9,10 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 _HEADER = struct.Struct(">8sQQ")
 _MAGIC = b"textgen1"
@@ -75,6 +76,7 @@ class Link:
         Raises:
             ConnectionError: if the other process is gone.
         """
+        import numpy as np
         from safetensors.numpy import save
 
         text = json.dumps({"kind": kind, "facts": facts}).encode()

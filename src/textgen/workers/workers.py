@@ -11,9 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Self
 
 from textgen.config import Cluster
 from textgen.errors import StoppedError, TextgenError, UnavailableError, UsageError
@@ -23,6 +21,9 @@ from textgen.workers.chief import END, FAILED, HELLO, STOP
 from textgen.workers.link import Link, Message
 from textgen.workers.local import LocalWorker, share_cores, use_cores
 from textgen.workers.losses import end_by_force, error_of, lost
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0
