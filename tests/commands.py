@@ -147,12 +147,15 @@ class FakeTraining:
         allow_changed_data,
         start,
         callbacks,
+        devices=None,
+        workers=None,
     ):
-        del ids_directory, signals, console, callbacks  # parameters of the real function
+        del ids_directory, signals, console, callbacks, devices  # parameters of the real function
         call = types.SimpleNamespace(config=config, corpus=corpus, job=job, summary_dir=summary_dir)
         call.allow_changed_data = allow_changed_data
         call.device = device
         call.start = start
+        call.workers = workers
         call.locked = is_locked(job)
         self.calls.append(call)
         write_atomic(job.config, to_yaml(config))

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import signal
 import subprocess
@@ -234,3 +235,19 @@ def test_signals_while_waiting_to_be_killed_change_nothing(number):
     )
     ended = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (134, "5\n", "")
+
+
+def test_a_handler_that_a_library_has_replaced_is_set_again():
+    """A C library can replace the handlers of the process without Python's knowledge; `reclaim` undoes it."""
+    library = ctypes.CDLL(None)
+    library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    library.signal.restype = ctypes.c_void_p
+    with Signals(ends_process=False) as signals:
+        signals.hold()
+        library.signal(signal.SIGTERM, 1)  # SIG_IGN
+        send(signal.SIGTERM)
+        before = signals.received
+        signals.reclaim()
+        send(signal.SIGTERM)
+        assert (before, signals.received) == (None, signal.SIGTERM)
+        signals.received = None

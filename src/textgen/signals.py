@@ -93,6 +93,11 @@ class Signals:
             self._was_raised = True
             raise KeyboardInterrupt
 
+    def reclaim(self) -> None:
+        """Handles the signals again, after a library has replaced the handlers of the process without Python's knowledge."""
+        for number in self._before:
+            signal.signal(number, self._receive)
+
     def hold(self) -> None:
         """Only notes signals from now on.
 

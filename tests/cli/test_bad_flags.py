@@ -48,6 +48,18 @@ pytestmark = pytest.mark.usefixtures("good_text", "no_training")
         (["--layer_norm", "--num_proj=3"], "cannot be combined"),
         (["--no-layers"], "unknown argument --no-layers"),
         (["--help=me"], "ignored explicit argument 'me'"),
+        (["--devices=two"], "--devices must be a whole number or all, got 'two'"),
+        (["--devices=0"], "--devices must be at least 1 and at most 1,024, got 0"),
+        (["--devices=none", "--devices=1.5"], "--devices must be a whole number or all, got '1.5'"),
+        (
+            ["--devices=3", "--batch_size=16"],
+            "--batch_size must be a multiple of the number of devices, 3, got 16; use --batch_size 18, or --devices 2",
+        ),
+        (["--devices=32", "--batch_size=16"], "32, got 16; use --batch_size 32, or --devices 16"),
+        (
+            ["--devices=2", "--device=cpu"],
+            "--devices 2 and --device cpu cannot be combined, because the cores of a CPU are one device",
+        ),
         (["--config="], "--config must not be empty"),
         (["--config=a\0b"], "--config must be text, got NUL"),
         (["--job_dir="], "--job_dir must not be empty"),

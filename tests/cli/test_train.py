@@ -141,6 +141,17 @@ def test_the_name_of_a_job_stays_on_its_line(book, plan):
     assert lines["memory"].startswith("about ")
 
 
+def test_the_plan_shows_how_devices_share_the_streams(book, plan):
+    """With `--devices`, the plan shows the streams and the memory of each device; the job is the same."""
+    given = ("book.txt", "--batch_size=16", "--lstm_state_size=8")
+    alone, four, every = (plan(*given, *flags) for flags in ([], ["--devices=4"], ["--devices=all"]))
+    assert "devices" not in alone
+    assert four["devices"] == "4, each with 4 of the 16 streams of each step"
+    assert four["memory"].endswith(" per device")
+    assert every["devices"] == "all, which share the 16 streams of each step"
+    assert alone["job"] == four["job"] == every["job"]
+
+
 def test_a_dry_run_writes_nothing(book, plan, monkeypatch, tmp_path):
     """A dry run changes nothing in the current folder, the home directory and the cache, even with --fresh and --json."""
     for name in ("HOME", "TEXTGEN_CACHE", "XDG_CACHE_HOME"):

@@ -18,6 +18,7 @@ from safetensors.numpy import load
 from tests import paused_trainer
 from tests.cloud.vertex_service import starts_again
 from textgen.cli import main, sample, train
+from textgen.workers import local_cluster
 
 pytestmark = [pytest.mark.cloud, pytest.mark.slow]
 
@@ -39,8 +40,9 @@ class Machines:
         ends: functions that end the first processes, one each, when it has uploaded a new checkpoint and paused.
 
     Attributes:
-        codes: the exit codes of the processes.
+        codes: the exit codes of the processes of the first machine.
         logs: their standard error.
+        logs_of_others: that of the processes on the other machines.
     """
 
     def __init__(self, place, bucket, ends=()):
@@ -49,6 +51,8 @@ class Machines:
         self.ends = list(ends)
         self.codes = []
         self.logs = []
+        self.logs_of_others = []
+        self.cluster = {"chief": ["127.0.0.1:2222"]}
 
     def run(self, job):
         while True:
@@ -63,7 +67,7 @@ class Machines:
         """Runs one process; returns its exit code."""
         end = self.ends.pop(0) if self.ends else None
         before = self.newest()
-        with self.start(job, end) as process, killed_if_it_hangs(process):
+        with self.started_others(job), self.start(job, end) as process, killed_if_it_hangs(process):
             if end is not None:
                 while self.newest() == before and process.poll() is None:
                     time.sleep(0.05)
@@ -71,7 +75,23 @@ class Machines:
             self.logs.append(process.stderr.read())
         return process.returncode
 
-    def start(self, job, end):
+    @contextlib.contextmanager
+    def started_others(self, job):
+        """Runs the machines of the second pool, if there is one, until the first machine has ended."""
+        pools = job.job_spec.worker_pool_specs
+        if len(pools) == 1:
+            yield
+            return
+        count = 1 + pools[1].replica_count
+        chief, *others = local_cluster(count).addresses
+        self.cluster = {"chief": [chief], "worker": others}
+        processes = [self.start(job, None, "worker", index) for index in range(count - 1)]
+        yield
+        for process in processes:
+            process.kill()
+            self.logs_of_others.append(process.communicate()[1])
+
+    def start(self, job, end, kind="chief", index=0):
         spec = job.job_spec.worker_pool_specs[0].container_spec
         output = job.job_spec.base_output_directory.output_uri_prefix.rstrip("/")
         script = [str(Path(sysconfig.get_path("scripts"), "textgen-train"))]
@@ -86,8 +106,9 @@ class Machines:
                 "AIP_CHECKPOINT_DIR": f"{output}/checkpoints/",
                 "AIP_TENSORBOARD_LOG_DIR": f"{output}/logs/",
                 "CLUSTER_SPEC": '{"cluster": {}, "task": {"type": "workerpool0", "index": 0}}',
-                "TEXTGEN_CACHE": str(self.place / f"machine{len(self.codes)}" / "cache"),
-                "TEXTGEN_STATE": str(self.place / f"machine{len(self.codes)}" / "state"),
+                "TF_CONFIG": json.dumps({"cluster": self.cluster, "task": {"type": kind, "index": index}}),
+                "TEXTGEN_CACHE": str(self.place / f"{kind}{len(self.codes)}" / "cache"),
+                "TEXTGEN_STATE": str(self.place / f"{kind}{len(self.codes)}" / "state"),
             },
             stderr=subprocess.PIPE,
             text=True,
@@ -95,7 +116,7 @@ class Machines:
 
     def newest(self):
         """Returns the name of the newest checkpoint's manifest in the bucket."""
-        blobs = self.bucket.list_blobs(prefix="textgen/job/")
+        blobs = self.bucket.list_blobs(prefix="textgen/")
         return max(
             (blob.name for blob in blobs if "/checkpoints/" in blob.name and blob.name.endswith(".json")), default=""
         )
@@ -156,6 +177,23 @@ def test_a_preempted_job_ends_like_an_undisturbed_one(folder, vertex, bucket, tm
         assert sample.main([model, "--seed=1", "--length=50"]) == 0
     out = capfd.readouterr().out
     assert out[: len(out) // 2] == out[len(out) // 2 :]
+
+
+def test_a_preempted_job_of_two_machines_ends_like_an_undisturbed_one(folder, vertex, bucket, tmp_path, capfd):
+    """Two machines train one job; after a preemption both are started again, and the weights are those of an undisturbed run."""
+    settings = ["--workers=2", "--max_steps=400", *(setting for setting in SETTINGS if "max_steps" not in setting)]
+    models = []
+    for name, ends, codes in (("disturbed", [preempt], [-signal.SIGKILL, 0]), ("undisturbed", [], [0])):
+        machines = Machines(tmp_path / name, bucket, ends)
+        vertex.runner = machines.run
+        arguments = ["book.txt", *settings, f"--bucket={bucket.name}", "--machine=cpu", f"--job_dir={name}"]
+        assert main.main(["vertex", "submit", *arguments, "--wait"]) == 0, machines.logs
+        assert machines.codes == codes, (machines.logs, machines.logs_of_others)
+        models.append(tensors(bucket.blob(f"textgen/{name}/model.safetensors").download_as_bytes()))
+    assert models[0] == models[1]
+    text = max(path.stat().st_size for path in (tmp_path / "undisturbed").glob("chief*/cache/ids/*.uint8"))
+    [part] = (tmp_path / "undisturbed").glob("worker*/cache/ids/*")
+    assert part.stat().st_size < 0.7 * text
 
 
 def test_a_job_without_its_gpu_fails_once(folder, vertex, bucket, tmp_path, capfd):

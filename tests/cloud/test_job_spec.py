@@ -62,6 +62,13 @@ def test_other_settings_are_left_to_vertex_ai():
     assert pool["containerSpec"]["args"] == []
 
 
+def test_several_machines_are_two_pools():
+    """The first pool has the chief alone, and the second the other machines; both run the same container."""
+    first, second = make_job(FULL, "book", ["--layers=2"], PLACE, workers=4)["jobSpec"]["workerPoolSpecs"]
+    assert (first["replicaCount"], second["replicaCount"]) == (1, 3)
+    assert {**first, "replicaCount": 3} == second
+
+
 def test_a_long_name_is_cut():
     """Vertex AI accepts names of up to 128 characters."""
     assert make_job(FULL, "x" * 200, [], PLACE)["displayName"] == "x" * 128

@@ -8,13 +8,14 @@ from textgen.errors import UsageError
 
 
 def test_each_preset_is_a_valid_machine():
-    """Each preset has the GPU of its name, and no more than one, because training uses only one."""
+    """Each preset has the GPUs of its name."""
     gpus = {name: (machine.accelerator, machine.count) for name, machine in MACHINES.items()}
     assert gpus == {
         "cpu": (None, 0),
         "t4": ("NVIDIA_TESLA_T4", 1),
         "l4": ("NVIDIA_L4", 1),
         "a100": ("NVIDIA_TESLA_A100", 1),
+        "8xa100": ("NVIDIA_TESLA_A100", 8),
         "h100": ("NVIDIA_H100_80GB", 1),
     }
     for name, machine in MACHINES.items():

@@ -68,6 +68,24 @@ def test_a_job_is_started_with_what_was_asked_for(folder, vertex, bucket, capsys
     assert f"  textgen vertex fetch {job_id}\n" in err
 
 
+def test_several_machines_train_together(folder, vertex, bucket, capsys):
+    """`--workers` makes two pools of the same machines, the plan shows how many there are, and the container is not told."""
+    assert submitted(bucket, "--workers=4", "--batch_size=16") == 0
+    chief, others = vertex.created[0]["jobSpec"]["workerPoolSpecs"]
+    assert (chief["replicaCount"], others["replicaCount"]) == ("1", "3")
+    assert chief["containerSpec"] == others["containerSpec"]
+    assert not [argument for argument in chief["containerSpec"]["args"] if "workers" in argument]
+    assert "4 x g2-standard-8 with 1 x NVIDIA_L4 each\n" in capsys.readouterr().err
+
+
+def test_a_batch_that_the_machines_cannot_share_is_refused(folder, vertex, bucket, capsys):
+    """The number of machines must divide the batch; nothing is uploaded or started otherwise."""
+    assert submitted(bucket, "--workers=3", "--batch_size=16") == 2
+    assert "--batch_size must be a multiple of the number of workers, 3, got 16" in capsys.readouterr().err
+    assert not vertex.created
+    assert not names(bucket)
+
+
 def test_the_container_gets_what_was_given_and_chooses_the_rest(folder, vertex, bucket):
     """A given value is passed on even if it is the default, because the container would choose another one."""
     given = ["--learning_rate=0.006", "--weight_decay=0.1", "--patience=none", "--epochs=none"]
@@ -396,10 +414,15 @@ def quiet():
     return Events(lambda _: None, lambda _: None, lambda _: None, lambda: None)
 
 
-def test_unused_gpus_give_a_warning(folder, capsys):
-    """A machine with eight GPUs gives a warning, because training uses only one."""
-    assert vertex_command("submit", "book.txt", "--bucket=my-bucket", "--machine_type=a2-highgpu-8g", "--dry_run") == 0
-    assert capsys.readouterr().err.endswith("warning: training uses one of the 8 GPUs that are paid for\n")
+def test_all_gpus_of_a_machine_train(folder, capsys):
+    """The preset 8xa100 trains on its eight GPUs, and is refused if the batch cannot be shared by them."""
+    command = ("submit", "book.txt", "--bucket=my-bucket", "--machine=8xa100", "--dry_run", "--batch_size=16")
+    assert vertex_command(*command) == 0
+    shown = capsys.readouterr().err
+    assert "a2-highgpu-8g with 8 x NVIDIA_TESLA_A100\n" in shown
+    assert " --devices=all --device=gpu\n" in shown
+    assert vertex_command(*command, "--batch_size=20") == 2
+    assert "error: --batch_size must be a multiple of the number of devices, 8, got 20; " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -463,10 +486,10 @@ def test_constants_of_the_project_are_checked_like_flags(folder, capsys):
     assert "vertex.yaml has the unknown key 'projct'; did you mean project?" in capsys.readouterr().err
     (folder / "vertex.yaml").write_text("project: My\n")
     assert vertex_command("list") == 2
-    (folder / "vertex.yaml").write_text("machine: 8xa100\n")
+    (folder / "vertex.yaml").write_text("machine: 2xa100\n")
     assert vertex_command("list") == 78
     assert "vertex.yaml: machine must be one of" in (error := capsys.readouterr().err)
-    assert error.endswith("got '8xa100'; did you mean a100?\n")
+    assert error.endswith("got '2xa100'; did you mean 8xa100?\n")
 
 
 def test_labels_of_the_file_are_a_list(folder, vertex, bucket):

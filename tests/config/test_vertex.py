@@ -25,7 +25,10 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
         ({"service_account": "a@p.iam.gserviceaccount.com:80/x#"}, "--service_account must be"),
         ({"service_account": "..@p.iam.gserviceaccount.com"}, "--service_account must be"),
         ({"tensorboard": "board", "service_account": ACCOUNT}, "--tensorboard must be projects/PROJECT/"),
-        ({"machine": "8xa100"}, "--machine must be one of cpu, t4, l4, a100, h100, got '8xa100'; did you mean a100?"),
+        (
+            {"machine": "8a100"},
+            "--machine must be one of cpu, t4, l4, a100, 8xa100, h100, got '8a100'; did you mean 8xa100?",
+        ),
         (
             {"tensorboard": "projects/my-project/locations/europe-west4/tensorboards/1"},
             "--tensorboard needs --service_account, because",
@@ -43,7 +46,7 @@ ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
         ({"spot": True, "flex_start": True}, "--spot and --flex_start cannot be combined"),
         ({"max_hours": 0.0}, "--max_hours must be above 0"),
         ({"max_hours": 200.0}, "at most 168"),
-        ({"machine": "tpu"}, "--machine must be one of cpu, t4, l4, a100, h100, got 'tpu'"),
+        ({"machine": "tpu"}, "--machine must be one of cpu, t4, l4, a100, 8xa100, h100, got 'tpu'"),
         ({"count": 0}, "--count must be at least 1"),
     ],
 )

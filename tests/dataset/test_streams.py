@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from textgen.dataset import VALIDATION_WINDOW, Streams, validation_streams, validation_windows
+from textgen.dataset import VALIDATION_WINDOW, PartOfIds, Streams, validation_streams, validation_windows
 from textgen.errors import DataError
 
 TEN = np.arange(10, 20, dtype=np.uint8)  # a text of ten characters, "abcdefghij"
@@ -210,3 +210,28 @@ def test_validation_reads_a_window_at_a_time(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
+
+
+@given(sizes, st.integers(1, 6), st.integers(0, 5), st.integers(0, 3))
+def test_a_part_of_the_ids_is_enough_for_some_streams(size, parts, part, epoch):
+    """The windows of some streams, of any epoch, are the same whether they are cut from the whole text or from `part` of it."""
+    tokens, height, window = size
+    batch = parts * height
+    assume(tokens > batch * window)
+    assume(part < parts)
+    ids = np.random.default_rng(tokens).integers(0, 200, tokens, np.uint8)
+    whole = Streams(ids, batch, window, seed=1)
+    rows = slice(part * height, (part + 1) * height)
+    begin, end = Streams(PartOfIds(tokens), batch, window, seed=1).part(rows)
+    assert 0 <= begin < end <= tokens
+    some = Streams(PartOfIds(tokens, ids[begin:end], begin), batch, window, seed=1)
+    for step in range(whole.steps_per_epoch):
+        for expected, found in zip(whole.window(epoch, step, rows), some.window(epoch, step, rows), strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_the_parts_of_all_streams_hardly_overlap():
+    """Together, the parts have little more than the ids of the text."""
+    streams = Streams(PartOfIds(100_000), 16, 64, seed=1)
+    parts = [streams.part(slice(first, first + 4)) for first in range(0, 16, 4)]
+    assert sum(end - begin for begin, end in parts) < 1.05 * 100_000

@@ -56,6 +56,21 @@ def test_resuming_is_skipping(epoch, step):
     assert_same(take(training_windows(STREAMS, epoch, step, continues=step > 0), 6), straight)
 
 
+@pytest.mark.parametrize("rows", [[slice(0, 1), slice(1, 2), slice(2, 3)], [slice(1, 3), slice(0, 2)], [slice(2, 3)]])
+def test_each_replica_gets_its_own_rows(rows):
+    """Each step gives one element per replica, in order, with the replica's rows of the window, across the ends of epochs too."""
+    whole = take(training_windows(STREAMS, 1, 2, continues=True), 4)
+    parts = take(training_windows(STREAMS, 1, 2, continues=True, rows=rows), 4 * len(rows))
+    assert_same(
+        parts,
+        [
+            ({name: ids[each] for name, ids in inputs.items()}, targets[each])
+            for inputs, targets in whole
+            for each in rows
+        ],
+    )
+
+
 def test_one_step_an_epoch():
     """If an epoch is a single window, every window resets the state."""
     streams = Streams(IDS[:17], batch_size=3, unroll_steps=5, seed=1)

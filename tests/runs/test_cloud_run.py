@@ -33,21 +33,43 @@ BUCKET = "gs://my-bucket"
 def test_a_run_that_cannot_be_decided_names_the_settings(values, message, settings):
     """Without network, what is only in a bucket cannot decide; the exception names the settings, not the flags."""
     with pytest.raises(UsageError) as raised:
-        decide_cloud_run(read_request(values), BUCKET, has_gpu=False)
+        decide_cloud_run(read_request(values), BUCKET, gpus=0)
     assert (str(raised.value), raised.value.settings) == (message, settings)
 
 
-@pytest.mark.parametrize(
-    ("has_gpu", "device", "kind"), [(False, "auto", "CPU"), (True, "auto", "GPU"), (True, "cpu", "CPU")]
-)
-def test_the_machine_of_the_job_decides_the_model(tmp_path, has_gpu, device, kind):
-    """The model is chosen for the job's machine, not for this one; with `device` its GPU can be left unused."""
+@pytest.mark.parametrize(("gpus", "kind"), [(0, "CPU"), (1, "GPU"), (8, "GPU")])
+def test_the_machine_of_the_job_decides_the_model(tmp_path, gpus, kind):
+    """The model is chosen for the job's machine, not for this one; the number of its GPUs does not matter."""
     text = tmp_path / "book.txt"
     text.write_text("It was a dark night. It rained, and nobody was out. " * 4000)
-    request = read_request({"texts": (str(text),), "device": device, "minutes": 600.0, "init_from": "none"})
-    run = decide_cloud_run(request, BUCKET, has_gpu=has_gpu)
+    request = read_request({"texts": (str(text),), "minutes": 600.0, "init_from": "none"})
+    run = decide_cloud_run(request, BUCKET, gpus=gpus)
     assert run.choices[0].reason == f"learns most in 600 minutes on a {kind}"
     assert run.place == f"{BUCKET}/textgen/job/{run.name}"
     [file] = run.uploads
     assert file.path == text
     assert run.arguments[0] == file.uri
+
+
+@pytest.mark.parametrize(("gpus", "flags"), [(0, []), (1, []), (8, ["--devices=all"])])
+def test_the_container_trains_on_all_gpus(gpus, flags):
+    """The container gets `--devices=all` for several GPUs, so that it refuses to train on fewer than are paid for."""
+    run = decide_cloud_run(read_request({"max_steps": 5}), BUCKET, gpus=gpus)
+    assert [argument for argument in run.arguments if argument.startswith("--devices")] == flags
+
+
+@pytest.mark.parametrize(
+    ("gpus", "values", "message"),
+    [
+        (8, {"batch_size": 12}, "batch_size must be a multiple of the number of devices, 8, got 12; use batch_size 16, or a machine with 6"),
+        (8, {"devices": 4}, "devices must be the number of GPUs of the machine, 8, because idle ones cost as much, got 4; leave it out, or name another machine"),
+        (1, {"devices": 2}, "devices must be the number of GPUs of the machine, 1, "),
+        (0, {"devices": 2}, "devices must be the number of GPUs of the machine, 0, "),
+        (1, {"device": "cpu"}, "device cpu would leave the GPU of the machine idle, which costs as much; leave it out, or use machine cpu"),
+    ],
+)  # fmt: skip
+def test_no_gpu_is_paid_for_and_idle(gpus, values, message):
+    """A job that would leave a GPU of its machine idle is refused, by the number of devices, the batch or the kind of device."""
+    with pytest.raises(UsageError) as raised:
+        decide_cloud_run(read_request({"max_steps": 5, **values}), BUCKET, gpus=gpus)
+    assert str(raised.value).startswith(message)

@@ -203,6 +203,7 @@ def test_many_models_in_one_process_give_no_warning(here):
         ({"lstm_stat_size": 8}, "there is no setting lstm_stat_size; did you mean lstm_state_size?", "lstm_stat_size"),
         ({"texts": ["book.txt"]}, "there is no setting texts; did you mean text?", "texts"),
         ({"dry_run": True}, "there is no setting dry_run", "dry_run"),
+        ({"workers": 2}, "there is no setting workers", "workers"),
         ({"x\nyzzy": 1}, "there is no setting 'x\\nyzzy'; help(textgen.train) lists them", None),
         ({"xyzzy": 1}, "there is no setting xyzzy; help(textgen.train) lists them", "xyzzy"),
         ({"use_fp16": True}, "there is no setting use_fp16; precision mixed_float16 replaces it", "precision"),
@@ -273,7 +274,9 @@ def test_every_setting_is_a_keyword():
     declared = {
         setting.name: setting.default for config in (TrainingConfig, TrainCommand) for setting in settings(config)
     }
-    expected = {name: default for name, default in declared.items() if name not in {"texts", "dry_run", "json"}}
+    expected = {
+        name: default for name, default in declared.items() if name not in {"texts", "dry_run", "json", "workers"}
+    }
     assert {name: found.default for name, found in parameters.items() if name not in own} == expected
     assert own < set(parameters)
 

@@ -2,7 +2,7 @@ import pytest
 
 from tests.storage_front import damage, fail, keep
 from textgen import errors
-from textgen.storage import fetch, is_bucket, is_uri, service
+from textgen.storage import fetch, fetch_part, is_bucket, is_uri, service
 
 pytestmark = [
     pytest.mark.cloud,
@@ -186,3 +186,24 @@ def test_a_key_file_that_cannot_be_used_is_one_line(bucket, tmp_path, monkeypatc
         errors.UnavailableError, match=r"^cannot read gs://bucket/x: the credentials cannot be used [^\n]*$"
     ):
         fetch("gs://bucket/x")
+
+
+def test_a_part_of_an_object_is_downloaded_once(bucket, front, tmp_path):
+    """Only the bytes that are asked for are downloaded, and not again if they are there."""
+    content = bytes(range(256)) * 5000
+    bucket.blob("ids/x.uint8").upload_from_string(content)
+    path = tmp_path / "parts" / "x"
+    for _ in range(2):
+        fetch_part(f"gs://{bucket.name}/ids/x.uint8", path, 1000, 700_001)
+    assert path.read_bytes() == content[1000:700_001]
+    assert sum(path.startswith(DOWNLOAD) for path in front.paths) == 1
+
+
+def test_a_part_that_the_object_does_not_have_is_refused(bucket, tmp_path):
+    """An object that is shorter than expected, or missing, leaves no file."""
+    bucket.blob("x").upload_from_string(b"abc")
+    with pytest.raises(errors.InputOutputError, match="arrived damaged: 2 bytes instead of 9"):
+        fetch_part(f"gs://{bucket.name}/x", tmp_path / "x", 1, 10)
+    with pytest.raises(errors.MissingError):
+        fetch_part(f"gs://{bucket.name}/y", tmp_path / "y", 1, 10)
+    assert not list(tmp_path.glob("[xy]*"))

@@ -66,7 +66,9 @@ def book(tmp_path):
     return write_book(tmp_path)
 
 
-def train_tiny(place, job, text, at_evaluation=lambda _: None, allow_changed_data=False, start=None, **values):
+def train_tiny(
+    place, job, text, at_evaluation=lambda _: None, allow_changed_data=False, start=None, devices=None, **values
+):
     """Trains a tiny model in a folder; returns the summary, the job directory and the messages."""
     small = {"lstm_state_size": 8, "batch_size": 4, "unroll_steps": 10, "sample_length": 20, "max_steps": 6}
     config = TrainingConfig(**{**small, **values})
@@ -89,6 +91,7 @@ def train_tiny(place, job, text, at_evaluation=lambda _: None, allow_changed_dat
             console=console,
             allow_changed_data=allow_changed_data,
             start=start,
+            devices=devices,
         )
     return summary, directory, console.text
 

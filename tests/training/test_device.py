@@ -1,8 +1,8 @@
 import pytest
 import tensorflow as tf
 
-from textgen.errors import UnavailableError
-from textgen.training.device import check_precision, choose_device, describe_gpus
+from textgen.errors import UnavailableError, UsageError
+from textgen.training.device import check_precision, choose_count, choose_device, describe_gpus
 
 DRIVER = (
     "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\nGCC version: 12.2.0\n"
@@ -34,6 +34,72 @@ def test_without_a_gpu():
         match=r"^device gpu needs a GPU, and TensorFlow finds none; [^\n]* run pip install '\.\[gpu\]' in [^\n]*device auto$",
     ):
         choose_device("gpu")
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A function that gives TensorFlow a number of GPUs, and returns a list of those that it is told to use."""
+    visible = []
+
+    def pretend(gpus):
+        monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: list(range(gpus)))
+        monkeypatch.setattr(tf.config, "set_visible_devices", lambda used, _: visible.extend(used))
+        return visible
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("gpus", "devices", "batch_size", "count"),
+    [
+        *[(8, None, 64, 8), (8, None, 12, 6), (8, None, 7, 7), (8, None, 11, 1), (3, None, 16, 2), (1, None, 16, 1)],
+        *[
+            (8, "all", 16, 8),
+            (8, 2, 16, 2),
+            (8, 1, 16, 1),
+            (1, "all", 16, 1),
+            (0, None, 16, 1),
+            (0, "all", 16, 1),
+            (0, 1, 16, 1),
+        ],
+    ],
+)
+def test_devices_share_the_batch(machine, gpus, devices, batch_size, count):
+    """Without a request, the largest number of GPUs that divides the batch trains; the others stay hidden from TensorFlow."""
+    visible = machine(gpus)
+    assert choose_count(devices, batch_size)[0] == count
+    assert visible == list(range(min(count, gpus)))
+
+
+def test_idle_gpus_are_reported(machine):
+    """If the batch leaves GPUs idle, the remark has the batch that uses them all; a request for fewer GPUs gives no such remark."""
+    machine(8)
+    assert choose_count(None, 12)[1] == (
+        "6 of 8 GPUs train, because no more of them can share the 12 streams of a step equally; \0batch_size 16 uses all"
+    )
+    assert choose_count(4, 12)[1] == "4 devices share the 12 streams of each step"
+    assert choose_count(1, 12)[1] == ""
+
+
+def test_devices_beyond_those_of_the_machine_are_refused(machine):
+    """More devices than TensorFlow finds are refused, and so are devices that cannot share the batch."""
+    machine(2)
+    with pytest.raises(
+        UnavailableError,
+        match=r"^devices must be at most 2, got 4: TensorFlow finds 2 GPUs; use devices all, or leave it out$",
+    ):
+        choose_count(4, 16)
+    with pytest.raises(
+        UsageError,
+        match=r"^batch_size must be a multiple of the number of devices, 2, got 5; use batch_size 6, or devices 1$",
+    ):
+        choose_count("all", 5)
+    machine(0)
+    with pytest.raises(
+        UnavailableError,
+        match=r"^devices must be at most 1, got 2: TensorFlow finds no GPU, and the cores of a CPU are one device; ",
+    ):
+        choose_count(2, 16)
 
 
 T4 = {"device_name": "Tesla T4", "compute_capability": (7, 5)}

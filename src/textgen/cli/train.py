@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textgen.cli.blas_threads import use_one_blas_thread
 from textgen.cli.entry import run_command
 from textgen.cli.typed import typed, typed_path
-from textgen.config import DEFAULT_MINUTES, CloudEnvironment, TrainCommand, TrainingConfig
+from textgen.config import DEFAULT_MINUTES, CloudEnvironment, Cluster, TrainCommand, TrainingConfig
 from textgen.config.flags import Parser
 from textgen.console import Console, in_cloud_job
-from textgen.errors import PreemptedError, StoppedError
+from textgen.errors import PreemptedError, StoppedError, UsageError, named
 from textgen.jobs import as_json
-from textgen.runs.request import preset_names, read_request
+from textgen.runs.follow_chief import follow_chief
+from textgen.runs.request import Request, preset_names, read_request
 from textgen.runs.run import Trained, run
 from textgen.signals import Signals, wait_to_be_killed
+from textgen.workers import Workers, end_with_parent, local_cluster
 
 PROGRAM = "textgen-train"
 
@@ -66,6 +70,7 @@ def make_parser() -> Parser:
 
 
 def _train(arguments: Sequence[str]) -> None:
+    end_with_parent(os.environ)
     environment = CloudEnvironment.read(os.environ)
     is_in_cloud = in_cloud_job()
     with Signals(PreemptedError if is_in_cloud else StoppedError) as signals:
@@ -73,15 +78,55 @@ def _train(arguments: Sequence[str]) -> None:
             signals.advice = "Vertex AI restarts the job, which then resumes; if it does not, submit it again"
         signals.deliver_early()
         request = read_request(make_parser().parse(arguments), environment.settings)
+        others = Cluster.read(os.environ)
+        cluster = _find_cluster(others, request)
+        if cluster is not None:
+            request = replace(request, command=replace(request.command, workers=cluster.count))
         use_one_blas_thread()  # for NumPy; TensorFlow has threads of its own
         console = Console()
         if environment.cluster_spec is not None:
             console.say("the machines of this job", fields={"cluster_spec": environment.cluster_spec})
-        trained = run(request, signals=signals, console=console, environment=environment)
+        if cluster is not None and not cluster.is_chief:
+            follow_chief(request, cluster, signals=signals, console=console)
+            return
+        with contextlib.ExitStack() as stack:
+            workers = None
+            if cluster is not None:
+                to_start = arguments if others is None else None
+                workers = stack.enter_context(Workers(cluster, to_start, signals))
+            trained = run(request, signals=signals, console=console, environment=environment, workers=workers)
         if trained is not None:
             _show_next_steps(console, trained)
             if request.command.json:
                 sys.stdout.write(as_json({"job_dir": trained.job, **trained.figures}) + "\n")
+
+
+def _find_cluster(named_by_environment: Cluster | None, request: Request) -> Cluster | None:
+    """Returns the processes that train; None for a single one.
+
+    Args:
+        named_by_environment: those of TF_CONFIG.
+        request: the request for the run.
+
+    Raises:
+        UsageError: if its number of processes is not that of TF_CONFIG, or processes on this machine would use the same GPUs.
+    """
+    workers = request.command.workers
+    if named_by_environment is None:
+        if workers is None or workers == 1:
+            return None
+        if request.device == "gpu":
+            raise UsageError(
+                f"{named('workers')} {workers} would let {workers} processes use the same GPUs; leave it out, because one process uses all "
+                f"GPUs of a machine, or add {named('device')} cpu"
+            )
+        return local_cluster(workers)
+    if workers not in {None, named_by_environment.count}:
+        raise UsageError(
+            f"{named('workers')} is {workers}, but the environment variable TF_CONFIG names {named_by_environment.count} processes; "
+            f"leave out {named('workers')}, or unset TF_CONFIG"
+        )
+    return named_by_environment
 
 
 def _show_next_steps(console: Console, trained: Trained) -> None:

@@ -14,7 +14,9 @@ _LONGEST_NAME = 128
 """The longest name that Vertex AI accepts."""
 
 
-def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: str) -> dict[str, Any]:
+def make_job(
+    config: VertexConfig, name: str, arguments: Sequence[str], output: str, workers: int = 1
+) -> dict[str, Any]:
     """Returns a CustomJob with the field names of JSON (Vertex AI's documentation, "REST Resource: projects.locations.customJobs").
 
     It has no `diskSpec`: the type of disk that fits depends on the machine, and Vertex AI's default always fits.
@@ -25,6 +27,8 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
         arguments: those of `textgen-train` in the container. Unless they name a device, a machine with a GPU gets
             `--device=gpu`, which refuses to train without it.
         output: the job directory's URI, from which Vertex AI makes `AIP_CHECKPOINT_DIR` and others.
+        workers: the number of machines. The first pool contains only the chief, as Vertex AI requires, and the second the others
+            (its documentation, "Distributed training").
 
     Returns:
         The body of the request to Vertex AI. Its `jobSpec` is also the content of a file for gcloud.
@@ -35,13 +39,15 @@ def make_job(config: VertexConfig, name: str, arguments: Sequence[str], output: 
         on_machine |= {"acceleratorType": machine.accelerator, "acceleratorCount": machine.count}
         if not any(argument.startswith("--device=") for argument in arguments):
             arguments = [*arguments, "--device=gpu"]
+    counts = [1] if workers == 1 else [1, workers - 1]
     spec: dict[str, Any] = {
         "workerPoolSpecs": [
             {
                 "machineSpec": on_machine,
-                "replicaCount": 1,
+                "replicaCount": count,
                 "containerSpec": {"imageUri": config.image, "args": list(arguments)},
             }
+            for count in counts
         ],
         "scheduling": _scheduling(config),
         "baseOutputDirectory": {"outputUriPrefix": output},

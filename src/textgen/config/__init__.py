@@ -1,6 +1,7 @@
 """Declares each setting once, as a dataclass field from which flags, YAML, the job name and docs are made."""
 
 from textgen.config.cloud_environment import CloudEnvironment, EndpointEnvironment
+from textgen.config.cluster import Cluster
 from textgen.config.commands import (
     ExportCommand,
     InspectCommand,
@@ -19,6 +20,7 @@ __all__ = [
     "DEFAULT_MINUTES",
     "PLACEHOLDER",
     "CloudEnvironment",
+    "Cluster",
     "CompareCommand",
     "CurveCommand",
     "EndpointEnvironment",

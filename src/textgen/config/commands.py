@@ -12,7 +12,11 @@ from textgen.errors import UsageError, named
 
 @dataclass(frozen=True)
 class TrainCommand(Settings):
-    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`."""
+    """The settings of one call of `textgen-train`; those that a job stores are in `TrainingConfig`.
+
+    Raises:
+        UsageError: if a value is invalid, or two cannot be combined.
+    """
 
     config: str | None = option(
         None,
@@ -38,6 +42,27 @@ class TrainCommand(Settings):
         choices=("auto", "cpu", "gpu"),
         help="Train on this device; auto uses a GPU if TensorFlow finds one. Set gpu to stop at once if it finds none, instead of training slowly.",
     )
+    devices: int | Literal["all"] | None = option(
+        None,
+        default_in_words="as many as can share the batch",
+        group="this run",
+        kind=int,
+        words=("all",),
+        metavar="N|all",
+        least=1,
+        most=1024,
+        help="Train on N GPUs, or on all of them; they share the streams of each step, so the job does not depend on N. Set it to leave GPUs free, or to stop at once if there are fewer.",
+    )
+    workers: int | None = option(
+        None,
+        group="this run",
+        kind=int,
+        least=1,
+        most=256,
+        unit="processes",
+        metavar="N",
+        help="Train with N processes, which share the streams of each step: on this machine, each with its share of the cores, or with textgen vertex submit on N machines. Use it behind a firewall, because TensorFlow's servers accept any connection.",
+    )
     dry_run: bool = option(
         False,
         group="this run",
@@ -50,6 +75,14 @@ class TrainCommand(Settings):
         kind=bool,
         help="Print one line of JSON on standard output at the end: job directory, steps, losses and speed. Use it in scripts.",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.device == "cpu" and self.devices not in {None, "all", 1}:
+            raise UsageError(
+                f"{named('devices')} {self.devices} and {named('device')} cpu cannot be combined, because the cores of a CPU are one device, "
+                f"and training uses them all; leave {named('devices')} out"
+            )
 
 
 @dataclass(frozen=True)

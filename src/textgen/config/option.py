@@ -23,6 +23,7 @@ class Option:
         kind: the type, which converts a flag's text to the value; `bool` makes a switch.
         unit: the unit of a number, such as `"tokens"`.
         choices: the allowed values; None allows any.
+        words: the texts that are allowed in place of a number.
         least: the smallest allowed value.
         most: the largest allowed value.
         above: the limit that the value must exceed.
@@ -49,6 +50,7 @@ class Option:
     kind: Callable[[str], Any] = str
     unit: str | None = None
     choices: tuple[str, ...] | None = None
+    words: tuple[str, ...] = ()
     least: float | None = None
     most: float | None = None
     above: float | None = None

@@ -45,7 +45,7 @@ def convert(setting: Setting, raw: Any) -> Any:
         if isinstance(raw, bool) and "yes" in (option.choices or ()):  # YAML reads yes and no without quotes as these
             return "yes" if raw else "no"
         raise UsageError(f"{setting.label} must be text, got {shown(raw)}; put it in quotes")
-    return _convert_number(setting, raw)
+    return raw if raw in option.words else _convert_number(setting, raw)
 
 
 def find_setting(
@@ -145,7 +145,7 @@ def check_value(setting: Setting, value: Any) -> None:
     if option.kind is str:
         for text in value if isinstance(value, tuple) else (value,):
             _check_text(setting, text)
-    elif option.kind is not bool:
+    elif option.kind is not bool and value not in option.words:
         _check_number(setting, value)
 
 
@@ -169,8 +169,7 @@ def _convert_number(setting: Setting, raw: Any) -> Any:
         if whole and isinstance(raw, float) and raw != value:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
-        wanted = "a whole number" if whole else "a number"
-        raise UsageError(f"{setting.label} must be {wanted}, got {shown(raw)}") from None
+        raise UsageError(f"{setting.label} must be {_wanted(setting)}, got {shown(raw)}") from None
     return value
 
 
@@ -190,8 +189,7 @@ def _check_number(setting: Setting, value: Any) -> None:
     option = setting.option
     kinds = (int,) if option.kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
-        wanted = "a whole number" if option.kind is int else "a number"
-        raise UsageError(f"{setting.label} must be {wanted}, got {shown(value)}")
+        raise UsageError(f"{setting.label} must be {_wanted(setting)}, got {shown(value)}")
     limits = (
         ("at least", option.least, operator.ge),
         ("above", option.above, operator.gt),
@@ -203,3 +201,8 @@ def _check_number(setting: Setting, value: Any) -> None:
     if not is_finite or not all(holds(value, limit) for _, limit, holds in rules):
         wanted = " and ".join(f"{rule} {limit:,}" for rule, limit, _ in rules) or "finite"
         raise UsageError(f"{setting.label} must be {wanted}, got {shown(value).removesuffix('.0')}")
+
+
+def _wanted(setting: Setting) -> str:
+    """Returns what the value of a number may be, in words."""
+    return " or ".join(("a whole number" if setting.option.kind is int else "a number", *setting.option.words))

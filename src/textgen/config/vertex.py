@@ -35,6 +35,7 @@ MACHINES = {
     "t4": Machine("n1-standard-8", "NVIDIA_TESLA_T4", 1),
     "l4": Machine("g2-standard-8", "NVIDIA_L4", 1),
     "a100": Machine("a2-highgpu-1g", "NVIDIA_TESLA_A100", 1),
+    "8xa100": Machine("a2-highgpu-8g", "NVIDIA_TESLA_A100", 8),
     "h100": Machine("a3-highgpu-1g", "NVIDIA_H100_80GB", 1),
 }
 """The presets by name."""
@@ -76,7 +77,7 @@ class VertexConfig(Settings):
         "l4",
         group="machine",
         choices=tuple(MACHINES),
-        help="A machine with the GPU of that name, or cpu for one without.",
+        help="A machine with the GPU of that name, or with eight for 8xa100, or cpu for one without.",
     )
     machine_type: str | None = option(
         None,
@@ -98,7 +99,7 @@ class VertexConfig(Settings):
         most=16,
         unit="GPUs",
         metavar="N",
-        help="The number of GPUs of the machine. Training uses one of them.",
+        help="The number of GPUs of the machine. They share the streams of each step, so --batch_size must be a multiple of it.",
     )
     spot: bool = option(
         False,

@@ -42,6 +42,22 @@ def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[np.nd
         raise from_os_error(error, f"cannot read {path}") from error
 
 
+def open_array(path: Path, dtype: DTypeLike) -> np.ndarray:
+    """Opens an array of the cache that is known to be whole.
+
+    Args:
+        path: the file.
+        dtype: the type of the array.
+
+    Raises:
+        TextgenError: if the file cannot be read.
+    """
+    try:
+        return _map(path, np.dtype(dtype))[0]
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {path}") from error
+
+
 def _is_whole(path: Path, dtype: np.dtype) -> bool:
     """Returns whether a file is an array followed by its hash."""
     size = path.stat().st_size

@@ -44,10 +44,15 @@ def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndar
         DataError: if the text has no tokens, or has changed since it was hashed.
         TextgenError: if the text cannot be read, or the array cannot be written or opened.
     """
+    path, dtype = encoded_path(section, vocabulary, directory)
+    return cached_array(path, dtype, lambda: _encoded(section, vocabulary))
+
+
+def encoded_path(section: Section, vocabulary: Vocabulary, directory: Path) -> tuple[Path, np.dtype]:
+    """Returns the path at which `encode` keeps the ids, and their type."""
     dtype = np.min_scalar_type(vocabulary.size - 1)
     identity = f"{__version__} {section.sha256} {vocabulary.sha256}"
-    path = directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}"
-    return cached_array(path, dtype, lambda: _encoded(section, vocabulary))
+    return directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.{dtype.name}", dtype
 
 
 def vectorization(vocabulary: Vocabulary) -> keras.layers.TextVectorization:

@@ -13,12 +13,37 @@ one::
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from textgen.planning import check_training_length
+
+_ALL = slice(None)
+
+
+@dataclass(frozen=True)
+class PartOfIds:
+    """The ids of a part of a text, which have the same positions as in the whole text.
+
+    Attributes:
+        tokens: the length of the whole text.
+        ids: `(positions,)`, unsigned integers.
+        begin: the position of the first of them.
+    """
+
+    tokens: int
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    begin: int = 0
+
+    def __len__(self) -> int:
+        """The length of the whole text."""
+        return self.tokens
+
+    def __getitem__(self, positions: slice) -> np.ndarray:
+        """Returns the ids at some positions of the part."""
+        return self.ids[positions.start - self.begin : positions.stop - self.begin]
 
 
 @dataclass(frozen=True)
@@ -31,7 +56,7 @@ class Streams:
     to epoch.
 
     Attributes:
-        ids: `(tokens,)`, unsigned integers.
+        ids: `(tokens,)`, unsigned integers; or a part of them.
         batch_size: the number of parallel streams.
         unroll_steps: the number of tokens in a window.
         seed: decides the offsets of the epochs.
@@ -40,7 +65,7 @@ class Streams:
         DataError: if the text is too short for one step.
     """
 
-    ids: np.ndarray
+    ids: np.ndarray | PartOfIds
     batch_size: int
     unroll_steps: int
     seed: int
@@ -64,20 +89,32 @@ class Streams:
         unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
         return int(np.random.default_rng((self.seed, epoch)).integers(unused + 1))
 
-    def window(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def part(self, rows: slice) -> tuple[int, int]:
+        """Returns the positions in the text, from the first to after the last, that the windows of some streams need.
+
+        Args:
+            rows: the streams, without a step.
+        """
+        first, last, _ = rows.indices(self.batch_size)
+        length = self.steps_per_epoch * self.unroll_steps
+        unused = len(self.ids) - 1 - self.steps_per_epoch * self.tokens_per_step
+        return first * length, last * length + unused + 1
+
+    def window(self, epoch: int, step: int, rows: slice = _ALL) -> tuple[np.ndarray, np.ndarray]:
         """Returns the tokens and targets of one step.
 
         Args:
             epoch: the epoch, from 0.
             step: the step within the epoch, below `steps_per_epoch`.
+            rows: the streams to return.
 
         Returns:
-            Two arrays `(batch_size, unroll_steps)` int32.
+            Two arrays `(rows, unroll_steps)` int32.
         """
-        starts = self.offset(epoch) + np.arange(self.batch_size) * self.steps_per_epoch * self.unroll_steps
+        starts = self.offset(epoch) + np.arange(self.batch_size)[rows] * self.steps_per_epoch * self.unroll_steps
         begin = starts + step * self.unroll_steps
-        rows = np.stack([self.ids[start : start + self.unroll_steps + 1] for start in begin]).astype(np.int32)
-        return rows[:, :-1], rows[:, 1:]
+        ids = np.stack([self.ids[start : start + self.unroll_steps + 1] for start in begin]).astype(np.int32)
+        return ids[:, :-1], ids[:, 1:]
 
 
 VALIDATION_WINDOW = 64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 PREFETCHED_STEPS = 4
 
 
-def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool = False) -> tf.data.Dataset:
+def training_windows(
+    streams: Streams, epoch: int, step: int, *, continues: bool = False, rows: Sequence[slice] = (slice(None),)
+) -> tf.data.Dataset:
     """Returns an endless dataset of the streams' windows from a position on.
 
     Args:
@@ -23,20 +26,24 @@ def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool
         epoch: the epoch of the position.
         step: the step within the epoch.
         continues: whether the model's state matches the position; otherwise the first window starts from zero.
+        rows: the streams of each replica, equally many. Each step gives one element per replica, in this order.
 
     Returns:
-        A dataset of `({"tokens", "keep"}, targets)`. Tokens and targets are `(batch_size, unroll_steps)` int32. Keep is
-        `(batch_size, 1)` float32: 0 if the text does not continue that of the last window, so that the state is reset.
+        A dataset of `({"tokens", "keep"}, targets)`. Tokens and targets are `(streams, unroll_steps)` int32. Keep is
+        `(streams, 1)` float32: 0 if the text does not continue that of the last window, so that the state is reset.
     """
     import tensorflow as tf
 
     first = epoch * streams.steps_per_epoch + step
-    shapes = {"tokens": (streams.batch_size, streams.unroll_steps), "keep": (streams.batch_size, 1)}
+    height = len(range(streams.batch_size)[rows[0]])
+    shapes = {"tokens": (height, streams.unroll_steps), "keep": (height, 1)}
 
     def cut(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        current_epoch, current_step = divmod(int(number), streams.steps_per_epoch)
-        keeps = continues if number == first else current_step > 0
-        return *streams.window(current_epoch, current_step), np.full(shapes["keep"], keeps, np.float32)
+        total_steps, replica = divmod(int(number), len(rows))
+        current_epoch, current_step = divmod(total_steps, streams.steps_per_epoch)
+        keeps = continues if total_steps == first else current_step > 0
+        window = streams.window(current_epoch, current_step, rows[replica])
+        return *window, np.full(shapes["keep"], keeps, np.float32)
 
     def load(number: Any) -> tuple[dict[str, Any], Any]:
         tokens, targets, keep = tf.numpy_function(cut, [number], (tf.int32, tf.int32, tf.float32))
@@ -44,5 +51,5 @@ def training_windows(streams: Streams, epoch: int, step: int, *, continues: bool
         return {"tokens": tokens, "keep": tf.ensure_shape(keep, shapes["keep"])}, targets
 
     # Not from_generator, which makes the C library return all freed memory to the system (decision 14).
-    windows = tf.data.Dataset.counter(first).map(load)
-    return windows.prefetch(PREFETCHED_STEPS).with_options(data_options())
+    windows = tf.data.Dataset.counter(first * len(rows)).map(load)
+    return windows.prefetch(PREFETCHED_STEPS * len(rows)).with_options(data_options())

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from textgen.model.replication import own_seed
 from textgen.model.tensorflow_ops import draw_kept, make_scalar
 
 _DRAWN_FROM = 1 << 16
@@ -44,7 +45,7 @@ class Dropout(keras.layers.Dropout):
         if not training or not self.rate:
             return inputs
         count = keras.ops.convert_to_tensor(self._kept)
-        kept = draw_kept(inputs.shape, count, self.seed_generator.next())
+        kept = draw_kept(inputs.shape, count, own_seed(self.seed_generator.next()))
         scale = keras.ops.cast(_DRAWN_FROM / count, inputs.dtype)
         return keras.ops.where(kept, inputs * scale, keras.ops.zeros_like(inputs))
 

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from textgen.corpus import FIRST_TOKEN_ID, UNKNOWN_ID
+from textgen.model.replication import part_of_mean
 
 _MOST_UNSEEN = 0.1
 """The maximum of the estimate, which is unreliable for a short text in which most words occur once."""
@@ -68,5 +69,5 @@ class Frequencies:
         if not self.unseen_share:
             return loss
         unseen = ops.convert_to_tensor(self._unseen, logits.dtype)
-        unseen_loss = ops.mean(ops.logsumexp(logits, axis=-1) - ops.matmul(logits, unseen))
+        unseen_loss = part_of_mean(ops.mean(ops.logsumexp(logits, axis=-1) - ops.matmul(logits, unseen)))
         return (1 - self.unseen_share) * loss + self.unseen_share * unseen_loss

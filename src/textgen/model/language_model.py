@@ -14,6 +14,7 @@ from textgen.corpus import make_tokenizer
 from textgen.model.dropout import Dropout
 from textgen.model.frequencies import Frequencies
 from textgen.model.recurrent import CellLSTM, FastLSTM, HoistedLoop
+from textgen.model.replication import sum_over_replicas
 from textgen.model.tensorflow_ops import make_update
 from textgen.model.token_lstm import ReadsTokens, TokenCellLSTM, TokenLSTM
 from textgen.planning import ModelShape
@@ -71,7 +72,7 @@ class LanguageModel(keras.Model):
         def run(iterator: Any, rates: Any, steps: Any) -> dict[str, Any]:
             def step(count: Any) -> Any:
                 self.optimizer.learning_rate.assign(rates[count])
-                self.train_step(next(iterator))
+                self.distribute_strategy.run(self.train_step, (next(iterator),))
                 return count + 1
 
             tf.while_loop(lambda count: count < steps, step, [0], parallel_iterations=1)
@@ -85,6 +86,9 @@ class LanguageModel(keras.Model):
             return logs
 
         self.train_function = train_function
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Does nothing. With a strategy, Keras would take a step's data from `iterator` to build the model, which it already is."""
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """Updates the weights once and returns the running metrics.
@@ -101,7 +105,9 @@ class LanguageModel(keras.Model):
             loss = self.compute_loss(inputs["tokens"], targets, logits)
             to_minimise = loss if self.frequencies is None else self.frequencies.loss(loss, logits)
             scaled_loss = self.optimizer.scale_loss(to_minimise)
-        norm, known = self._update(tape.gradient(scaled_loss, self.trainable_variables))
+        gradients = tape.gradient(scaled_loss, self.trainable_variables)
+        loss, *gradients = sum_over_replicas([loss, *gradients])
+        norm, known = self._update(gradients)
         for metric in self.metrics:
             if metric.name == "loss":
                 metric.update_state(loss)

@@ -4,6 +4,7 @@
 - `cells`: the cells of its layers
 - `one_step`: its equations, for exports
 - `plan`: the size and the limits of a run
+- `devices`: how devices share the batch
 - `text_length`: the tokens that a run needs at least
 - `choice`: the model for the time available, how to train it, and whether to start from the base model
 - `estimates`: the speed of training, the passes over the text, and the dropout for them
@@ -17,6 +18,7 @@ from textgen.planning.choice import (
     can_choose,
     choose,
 )
+from textgen.planning.devices import Devices, check_sharing, most_sharing
 from textgen.planning.estimates import (
     DeviceKind,
     dropout,
@@ -37,16 +39,19 @@ __all__ = [
     "SHAPE_SETTINGS",
     "Choice",
     "DeviceKind",
+    "Devices",
     "ModelShape",
     "Plan",
     "base_pays",
     "can_choose",
     "check_evaluation_length",
+    "check_sharing",
     "check_training_length",
     "choose",
     "dropout",
     "epochs_between_evaluations",
     "expected_passes",
+    "most_sharing",
     "shape_values",
     "tokens_in",
     "tokens_per_second",

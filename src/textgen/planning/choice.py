@@ -82,6 +82,8 @@ _STREAMS = {"cpu": 16, "gpu": 64}
 _LEAST_STEPS = 50
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 _WEIGHT_DECAY = 0.1
+_GPUS = 8
+"""The most GPUs that machines usually have. They can share a batch of a multiple of it, whatever their number."""
 _COUNTED_IN_MINUTES = 10
 """From this number of minutes on, the plan counts in minutes instead of seconds."""
 _ALMOST_ALL = 0.95
@@ -168,6 +170,8 @@ def choose(
     tokens = tokens_in(characters, language_model)
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
     streams = min(fitting, _STREAMS[device])
+    if device == "gpu" and streams > _GPUS:
+        streams -= streams % _GPUS
     settings = {
         "batch_size": streams,
         "unroll_steps": unroll_steps,

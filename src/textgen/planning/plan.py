@@ -59,8 +59,16 @@ class Plan:
 
     @property
     def memory(self) -> int:
-        """The approximate bytes that training takes, including TensorFlow."""
-        return _TENSORFLOW_BYTES + self.memory_of_weights + self.memory_of_windows
+        """The approximate bytes that training on one device takes, including TensorFlow."""
+        return self.memory_of_device(1)
+
+    def memory_of_device(self, devices: int) -> int:
+        """Returns the approximate bytes that training takes on each device: a copy of everything, and its share of the windows.
+
+        Args:
+            devices: the number of devices that share the batch.
+        """
+        return _TENSORFLOW_BYTES + self.memory_of_weights + self.memory_of_windows // devices
 
     @property
     def checkpoint_bytes(self) -> int:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textgen.config import TrainingConfig, job_name, settings, with_job_name
+from textgen.config import TrainCommand, TrainingConfig, job_name, settings, with_job_name
 from textgen.corpus import Corpus, prefix_of
 from textgen.corpus.find_text import STORY_PREFIX, find_text
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
-from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan
-from textgen.runs.checks import check_text
+from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan, check_sharing
+from textgen.runs.checks import check_text, check_workers
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
@@ -69,14 +69,14 @@ class CloudRun:
 
 
 def decide_cloud_run(
-    request: Request, bucket_uri: str, *, has_gpu: bool, check_bucket: Callable[[], None] | None = None
+    request: Request, bucket_uri: str, *, gpus: int, check_bucket: Callable[[], None] | None = None
 ) -> CloudRun:
     """Reads the text, decides which job is meant, and checks it as textgen-train does.
 
     Args:
         request: the request for the run; its device is replaced by that of the job.
         bucket_uri: the bucket of the job's files.
-        has_gpu: whether the machine of the job has a GPU.
+        gpus: the number of GPUs of the machine.
         check_bucket: checks the bucket, before the job is looked for in it. Without it, no network is used: a text in a bucket is
             not read, and no job exists.
 
@@ -85,7 +85,7 @@ def decide_cloud_run(
     """
     offline = check_bucket is None
     config = _in_bucket(request.config, bucket_uri)  # before the text: a local folder of that name is no job
-    request = replace(request, config=config, device="gpu" if has_gpu and request.command.device != "cpu" else "cpu")
+    request = replace(request, config=config, device="gpu" if gpus else "cpu")
     uploads: list[Input] = []
     start = _open_start(request.config.init_from, below(bucket_uri, "textgen/models"), uploads, offline=offline)
     if start is not None:
@@ -101,16 +101,34 @@ def decide_cloud_run(
         decision = _decide(request, corpus, start, offline=offline)
         texts, files = _uploaded(decision.config, corpus.prefix, below(bucket_uri, "textgen/data"))
         uploads = [*files, *uploads]
+    workers = request.command.workers or 1
+    check_workers(decision.config.batch_size, workers)
+    _check_gpus(decision.config.batch_size // workers, gpus, request.command)
     name = job_name(decision.config, _prefix(request.config) if corpus is None else corpus.prefix)
     config = decision.config
     if config.summary_dir is not None:
         config = replace(config, summary_dir=with_job_name(config.summary_dir, name))
     place = with_job_name(config.job_dir, name)
-    arguments = (*texts, *_arguments(config, request))
+    arguments = (*texts, *_arguments(config, request), *(["--devices=all"] if gpus > 1 else []))
     old = filter(None, (decision.replaced, decision.place)) if request.command.fresh else ()
     return CloudRun(
         name, arguments, place, tuple(old), tuple(uploads), corpus, decision.choices, decision.start.description
     )
+
+
+def _check_gpus(batch_size: int, gpus: int, command: TrainCommand) -> None:
+    """Checks that the run uses all GPUs of the machine, because an idle one costs as much."""
+    if gpus and command.device == "cpu":
+        raise UsageError(
+            f"{named('device')} cpu would leave the GPU of the machine idle, which costs as much; leave it out, or use {named('machine')} cpu"
+        )
+    devices = max(1, gpus)
+    if command.devices not in {None, "all", devices}:
+        raise UsageError(
+            f"{named('devices')} must be the number of GPUs of the machine, {gpus}, because idle ones cost as much, got {command.devices}; "
+            "leave it out, or name another machine"
+        )
+    check_sharing(batch_size, devices, fewer="a machine with")
 
 
 def _open_start(init_from: str, directory: str, uploads: list[Input], *, offline: bool) -> Start | None:

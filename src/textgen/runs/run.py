@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textgen.config import CloudEnvironment, TrainingConfig
+from textgen.config.yaml_text import to_yaml
 from textgen.console import Console, in_cloud_job
 from textgen.corpus import Corpus
 from textgen.errors import FormatError, MissingError, UsageError, named
 from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
-from textgen.planning import Plan
+from textgen.planning import Plan, check_sharing
 from textgen.runs.automatic import shape_settings
-from textgen.runs.checks import check_free_space, check_memory, check_text
+from textgen.runs.checks import check_free_space, check_memory, check_text, check_workers
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
+from textgen.runs.follow_chief import common_facts
 from textgen.runs.init_from import find_model
 from textgen.runs.open_text import decide_unwrapping, open_text
 from textgen.runs.request import Request
@@ -28,6 +30,7 @@ from textgen.runs.show_plan import show_plan
 from textgen.runs.tensorflow_loading import check_tensorflow, loading_tensorflow
 from textgen.signals import Signals
 from textgen.storage import Mirror, Upload, below, cache_directory, copy_to, find, is_bucket, state_path
+from textgen.workers import Workers
 
 if TYPE_CHECKING:
     from keras.callbacks import Callback
@@ -59,6 +62,7 @@ def run(
     console: Console,
     environment: CloudEnvironment = _NO_CLOUD,
     callbacks: Sequence[Callback] = (),
+    workers: Workers | None = None,
 ) -> Trained | None:
     """Trains what a request asks for.
 
@@ -68,6 +72,7 @@ def run(
         console: shows the plan and the progress.
         environment: what Vertex AI tells its job.
         callbacks: Keras callbacks, called after textgen's own.
+        workers: the other processes that train with this one; already entered. None if there are none.
 
     Returns:
         The job; None for a dry run.
@@ -112,6 +117,7 @@ def run(
             _say_finished(console, plan, state)
         else:
             start = find_model(decision.start, job, config, found.corpus)
+            _gather(workers, request, config)
             with loading_tensorflow(console, deterministic=config.deterministic), signals.importing():
                 from textgen.training import train
             figures = train(
@@ -123,9 +129,11 @@ def run(
                 signals=signals,
                 console=console,
                 device=command.device,
+                devices=command.devices,
                 allow_changed_data=command.allow_changed_data,
                 start=start,
                 callbacks=callbacks,
+                workers=workers,
             )
             if not (console.is_silent or command.json or in_cloud_job() or signals.received):
                 show_advice(console, job, config, found.corpus)
@@ -134,6 +142,13 @@ def run(
         if command.json:
             figures = dict(*read_metrics(job.metrics)[-1:], **figures)
     return Trained(str(job), decision.summaries or below(str(job), job.logs.name), figures)
+
+
+def _gather(workers: Workers | None, request: Request, config: TrainingConfig) -> None:
+    """Waits for the other processes, if there are any, and lets them load TensorFlow."""
+    if workers is not None:
+        workers.gather(common_facts(request))
+        workers.tell("train", config=to_yaml(config), device=request.command.device)
 
 
 def _check_movable(decision: Decision) -> None:
@@ -174,6 +189,10 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=allow)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
+    workers, devices = request.command.workers or 1, request.command.devices
+    check_workers(config.batch_size, workers)
+    if isinstance(devices, int):
+        check_sharing(config.batch_size // workers, devices)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):

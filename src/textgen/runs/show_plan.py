@@ -10,7 +10,7 @@ from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import named
 from textgen.formatting import described, rounded
 from textgen.jobs import JobDirectory, read_config
-from textgen.planning import LIMITS_BY_PASSES, Choice, DeviceKind, Plan, dropout, expected_passes, tokens_in
+from textgen.planning import LIMITS_BY_PASSES, Choice, DeviceKind, Devices, Plan, dropout, expected_passes, tokens_in
 from textgen.runs.decision import Decision
 from textgen.runs.existing_job import START_OVER, Found
 from textgen.runs.request import Request
@@ -43,7 +43,7 @@ def show_plan(
     """
     from rich.filesize import decimal
 
-    config, corpus = plan.config, found.corpus
+    config, corpus, devices = plan.config, found.corpus, request.command.devices
     lines = {
         "text": f"{corpus.prefix}: {corpus.train.characters:,} characters for training, {corpus.valid.characters:,} for validation",
         "skipped": corpus.skipped,
@@ -53,8 +53,10 @@ def show_plan(
         "model": plan.describe_model(),
         "start": decision.start.description,
         "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, request.device)}",
+        "workers": _describe_workers(config.batch_size, request.command.workers or 1),
         "limit": plan.limits,
-        "memory": f"about {decimal(plan.memory)}",
+        "devices": _describe_devices(devices, config.batch_size),
+        "memory": _describe_memory(plan, devices),
         "disk": f"about {decimal(plan.disk)} for checkpoints",
         "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
     }
@@ -75,12 +77,34 @@ def show_plan(
         console.warn(corpus.warning)
 
 
+def _describe_devices(devices: Devices, batch_size: int) -> str:
+    """Returns how devices share the batch, in words; empty for one device, and if their number is known only when TensorFlow is loaded."""
+    if devices == "all":
+        return f"all, which share the {batch_size} streams of each step"
+    if devices is None or devices == 1:
+        return ""
+    return f"{devices}, each with {batch_size // devices} of the {batch_size} streams of each step"
+
+
+def _describe_memory(plan: Plan, devices: Devices) -> str:
+    """Returns the estimate of the memory in words."""
+    from rich.filesize import decimal
+
+    count = devices if isinstance(devices, int) else 1
+    return f"about {decimal(plan.memory_of_device(count))}{' per device' if count > 1 else ''}"
+
+
 def describe_choices(choices: Iterable[Choice]) -> list[str]:
     """Returns the choices in words, one line per reason."""
     return [
         ", ".join(f"{name} {described(value)}" for name, value in choice.settings.items()) + f": {choice.reason}"
         for choice in choices
     ]
+
+
+def _describe_workers(batch_size: int, workers: int) -> str:
+    """Returns how the processes of a run share its streams, in words; empty for a single process."""
+    return f"{workers} processes, each with {batch_size // workers} of the {batch_size} streams" if workers > 1 else ""
 
 
 def _describe_kept_limits(config: TrainingConfig, job: JobDirectory, request: Request) -> str:

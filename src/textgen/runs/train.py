@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     Text = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-_OF_THE_COMMAND = {"texts", "dry_run", "json"}
-"""The settings that are no keywords: the texts are the first argument, and the others are about the output of the command."""
+_OF_THE_COMMAND = {"texts", "dry_run", "json", "workers"}
+"""The settings that are no keywords: the texts are the first argument, and the others are about the output or the processes of the
+command."""
 
 _LONGEST_NAME = 255
 """The longest name of a file on every usual system; a longer one is probably the text itself."""
@@ -44,7 +45,7 @@ def train(text: Text | None = None, *, verbose: int = 0, callbacks: Iterable[Cal
         verbose: 1 prints the plan and the progress on standard error; 0 prints nothing.
         callbacks: Keras callbacks. They are called after textgen's own, and one Keras epoch is the whole run.
         **values: any setting of `TrainingConfig`, such as `minutes=5`, and of this run: `config`, `fresh`,
-            `allow_changed_data` and `device`. docs/configuration.md lists them.
+            `allow_changed_data`, `device` and `devices`. docs/configuration.md lists them.
 
     Returns:
         The trained job.

@@ -9,6 +9,7 @@ from textgen.storage.buckets import (
     fetch,
     fetch_argument,
     fetch_directory,
+    fetch_part,
     name_by_content,
     upload_once,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "fetch",
     "fetch_argument",
     "fetch_directory",
+    "fetch_part",
     "find",
     "is_bucket",
     "is_uri",

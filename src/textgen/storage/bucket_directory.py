@@ -111,6 +111,27 @@ class BucketDirectory:
         with open_atomic(path) as file, _reading(below(self.uri, name)):
             self._bucket.blob(self._prefix + name).download_to_file(file, **request_options())
 
+    def download_part(self, name: str, path: Path, begin: int, end: int) -> None:
+        """Downloads some bytes of an object to a local file, atomically.
+
+        Args:
+            name: the object's name.
+            path: the file.
+            begin: the position of the first byte.
+            end: the position after the last byte.
+
+        Raises:
+            MissingError: if it does not exist.
+            InputOutputError: if it has fewer bytes, or the disk fails.
+        """
+        make_directory(path.parent)
+        with open_atomic(path) as file, _reading(below(self.uri, name)):
+            self._bucket.blob(self._prefix + name).download_to_file(file, start=begin, end=end - 1, **request_options())
+            if file.tell() != end - begin:
+                raise InputOutputError(
+                    f"{below(self.uri, name)} arrived damaged: {file.tell():,} bytes instead of {end - begin:,}; try again"
+                )
+
     def write(self, name: str, content: bytes, generation: int) -> StoredObject:
         """Writes an object in place of one of its generations.
 

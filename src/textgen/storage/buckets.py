@@ -55,6 +55,25 @@ def fetch(uri: str) -> Path:
     return path
 
 
+def fetch_part(uri: str, path: Path, begin: int, end: int) -> None:
+    """Downloads some bytes of an object, unless a file has as many bytes already.
+
+    Args:
+        uri: the URI of the object, which is named by its content.
+        path: the file, which is named by the object and the positions.
+        begin: the position of the first byte.
+        end: the position after the last byte.
+
+    Raises:
+        TextgenError: as `fetch`.
+    """
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == end - begin:
+            return
+    with _opened(uri) as (directory, name):
+        directory.download_part(name, path, begin, end)
+
+
 def fetch_argument(argument: str, choose: Callable[[str, Collection[str]], Collection[str]]) -> str:
     """Downloads what an argument names in a bucket: a file, a folder or a glob.
 

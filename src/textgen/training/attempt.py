@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +26,18 @@ from textgen.planning import Plan
 from textgen.signals import Signals
 from textgen.storage import write_atomic
 from textgen.training.board import Board
+from textgen.training.capture import local_rows
 from textgen.training.checkpointing import SaveCheckpoints
 from textgen.training.control_callback import ControlCallback
 from textgen.training.controller import Controller
 from textgen.training.conversion import take_weights, to_model_file
 from textgen.training.display import Display
 from textgen.training.evaluator import Evaluator
+from textgen.training.leading import Leader
 from textgen.training.optimization import make_optimizer
 from textgen.training.progress import Progress
 from textgen.training.projector import Projector
+from textgen.training.replicas import Replicas
 from textgen.training.results import Results
 from textgen.training.resuming import resume
 from textgen.training.validator import Validator
@@ -48,6 +51,7 @@ class Run:
         config: the settings.
         corpus: the text.
         streams: the windows of its training section.
+        replicas: the replicas that share their rows.
         counts: how often each id occurs there, `(vocabulary_size,)`.
         start: the model that a job without a checkpoint starts from, with the vocabulary of the text; None for new weights.
         after_white_space: the tokens that directly follow white space there, as in `ModelFile`.
@@ -61,12 +65,14 @@ class Run:
         allow_changed_data: whether the job may resume with a different text.
         signals: handles SIGINT and SIGTERM.
         console: shows the progress.
+        leader: leads the other processes that train.
         callbacks: the caller's callbacks.
     """
 
     config: TrainingConfig
     corpus: Corpus
     streams: Streams
+    replicas: Replicas
     counts: np.ndarray
     start: ModelFile | None
     after_white_space: Mapping[str, Sequence[str]] | None
@@ -79,6 +85,7 @@ class Run:
     allow_changed_data: bool
     signals: Signals
     console: Console
+    leader: Leader
     callbacks: Sequence[keras.callbacks.Callback] = ()
 
 
@@ -101,8 +108,9 @@ class Attempt:
     def __init__(self, run: Run, checkpoint: Checkpoint | None, rollbacks: int) -> None:
         self._run = run
         config, corpus, streams, job = run.config, run.corpus, run.streams, run.job
+        run.leader.begin_attempt()
         keras.utils.set_random_seed(config.seed)
-        self.model = compile_model(config, corpus.vocabulary.size, run.counts)
+        self.model = compile_model(config, corpus.vocabulary.size, run.counts, run.replicas)
         self.progress = progress = Progress(
             streams.steps_per_epoch,
             streams.tokens_per_step,
@@ -112,11 +120,12 @@ class Attempt:
         continues = False
         if checkpoint is None and run.start is not None:
             take_weights(self.model, run.start)
+        rows = run.replicas.rows(config.batch_size)
         if checkpoint is not None:
             continues = resume(
                 self.model,
                 progress,
-                checkpoint,
+                replace(checkpoint, tensors=local_rows(checkpoint.tensors, rows, config.batch_size)),
                 config,
                 data_sha256=corpus.sha256,
                 vocabulary_sha256=corpus.vocabulary.sha256,
@@ -124,10 +133,13 @@ class Attempt:
                 console=run.console,
             )
         progress.rollbacks = max(progress.rollbacks, rollbacks)
+        run.leader.send_state(self.model, progress, checkpoint, continues=continues)
         write_atomic(job.config, to_yaml(config))
         write_atomic(job.vocabulary, json.dumps(corpus.vocabulary.to_json(), ensure_ascii=False) + "\n")
         self._results = self._restore_results(checkpoint)
-        self._windows = training_windows(streams, progress.epoch, progress.epoch_step, continues=continues)
+        self._windows = run.replicas.distribute(
+            lambda: training_windows(streams, progress.epoch, progress.epoch_step, continues=continues, rows=rows)
+        )
 
     def fit(self) -> str:
         """Trains until a limit (`progress.status` is then `finished`) or a signal (`stopped`); at a limit, does nothing.
@@ -159,7 +171,13 @@ class Attempt:
             signals=run.signals,
             console=run.console,
         )
-        control = ControlCallback(controller, evaluator, run.signals)
+        control = ControlCallback(
+            controller,
+            evaluator,
+            run.signals,
+            copy_state=lambda: run.leader.copy_state(self.model),
+            announce=run.leader.announce,
+        )
         control.set_model(self.model)
         control.decide()
         self.note_state()
@@ -256,10 +274,22 @@ def _diverged(progress: Progress) -> DivergedError:
     )
 
 
-def compile_model(config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None) -> LanguageModel:
-    """Builds the model of a config, ready to fit; see `build_model`."""
-    model = build_model(config, vocabulary_size, counts=counts)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # XLA takes minutes to compile the whole training step, and then runs it more slowly on a CPU.
-    model.compile(make_optimizer(config), loss, jit_compile=False)
+def compile_model(
+    config: TrainingConfig, vocabulary_size: int, counts: np.ndarray | None = None, replicas: Replicas | None = None
+) -> LanguageModel:
+    """Builds the model of a config with its optimizer, ready to fit.
+
+    Args:
+        config: the settings.
+        vocabulary_size: the number of ids.
+        counts: as for `build_model`.
+        replicas: the replicas that share the batch; None for one.
+    """
+    replicas = replicas or Replicas()
+    with replicas.scope():
+        model = build_model(config, vocabulary_size, counts=counts, streams=config.batch_size // replicas.count)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        # XLA takes minutes to compile the whole training step, and then runs it more slowly on a CPU.
+        model.compile(make_optimizer(config), loss, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)
     return model

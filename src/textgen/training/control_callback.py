@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -11,7 +11,6 @@ import numpy as np
 
 from textgen.generation.model_file import overflows
 from textgen.signals import Signals
-from textgen.training.capture import capture
 from textgen.training.controller import Controller, Decision
 from textgen.training.evaluator import Evaluator
 
@@ -28,6 +27,8 @@ class ControlCallback(keras.callbacks.Callback):
         controller: makes the decisions.
         evaluator: evaluates the model when that is decided.
         signals: held back from the first step on, so that training ends between two steps.
+        copy_state: copies the complete state of the model, in all processes.
+        announce: called with each decision before its steps are made.
 
     Attributes:
         controller: makes the decisions.
@@ -36,12 +37,22 @@ class ControlCallback(keras.callbacks.Callback):
         tensors: the complete state of the model at this step, if it is to be saved.
     """
 
-    def __init__(self, controller: Controller, evaluator: Evaluator, signals: Signals) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        evaluator: Evaluator,
+        signals: Signals,
+        *,
+        copy_state: Callable[[], Mapping[str, np.ndarray]],
+        announce: Callable[[Decision], None],
+    ) -> None:
         super().__init__()
         self.controller = controller
         self.progress = controller.progress
         self._evaluator = evaluator
         self._signals = signals
+        self._copy_state = copy_state
+        self._announce = announce
         self._began = 0.0
         self._accumulated: list[Any] = []
         self.decision = Decision()
@@ -90,6 +101,7 @@ class ControlCallback(keras.callbacks.Callback):
         self.model.next_rates = list(decision.rates)
         self.model.next_dropout = decision.dropout
         self._began = time.monotonic()
+        self._announce(decision)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Adds the steps to the progress, and asks what comes next."""
@@ -120,7 +132,7 @@ class ControlCallback(keras.callbacks.Callback):
 
     def _capture(self) -> bool:
         """Copies the state of the model, and returns whether its numbers are finite and no weight is too large for sampling."""
-        self.tensors = capture(self.model)
+        self.tensors = self._copy_state()
         return all(np.isfinite(tensor).all() for tensor in self.tensors.values()) and not any(
             overflows(tensor) for name, tensor in self.tensors.items() if name.startswith("model/")
         )

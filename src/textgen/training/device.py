@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
 from collections.abc import Mapping
@@ -12,7 +13,9 @@ import keras
 import tensorflow as tf
 
 from textgen.errors import UnavailableError, named
+from textgen.formatting import count as counted
 from textgen.model import usable_cores
+from textgen.planning import Devices, check_sharing, most_sharing
 from textgen.version import __version__
 
 Device = Literal["auto", "cpu", "gpu"]
@@ -72,6 +75,42 @@ def describe_machine(device: str) -> str:
     }
     programs = ", ".join(f"{name} {version}" for name, version in versions.items())
     return f"{device}; {platform.system()} {platform.machine()}; {programs}"
+
+
+def choose_count(devices: Devices, batch_size: int) -> tuple[int, str]:
+    """Chooses the number of devices to train on, and hides other GPUs; must be called before TensorFlow's first operation.
+
+    A CPU is one device, unless it was split into virtual ones, as tests do.
+
+    Args:
+        devices: the number that the run asks for; None for the largest number that can share the batch.
+        batch_size: the number of streams.
+
+    Returns:
+        The number, and a remark about how the batch is shared, or about idle GPUs; it may be empty.
+
+    Raises:
+        UnavailableError: if there are fewer devices.
+        UsageError: if they cannot share the batch.
+    """
+    gpus = tf.config.get_visible_devices("GPU")
+    [cpu] = tf.config.list_physical_devices("CPU")
+    available = len(gpus) or len(tf.config.get_logical_device_configuration(cpu) or [cpu])
+    chosen = most_sharing(batch_size, available) if devices is None else available if devices == "all" else devices
+    if chosen > available:
+        kind = counted(available, "GPU") if gpus else "no GPU, and the cores of a CPU are one device"
+        raise UnavailableError(
+            f"{named('devices')} must be at most {available}, got {chosen}: TensorFlow finds {kind}; use {named('devices')} all, or leave it out"
+        )
+    check_sharing(batch_size, chosen)
+    with contextlib.suppress(RuntimeError):  # a Python caller has used TensorFlow before
+        tf.config.set_visible_devices(gpus[:chosen], "GPU")
+    if devices is None and chosen < available:
+        return chosen, (
+            f"{chosen} of {available} GPUs train, because no more of them can share the {batch_size} streams of a step equally; "
+            f"{named('batch_size')} {-(-batch_size // available) * available} uses all"
+        )
+    return chosen, "" if chosen == 1 else f"{chosen} devices share the {batch_size} streams of each step"
 
 
 def gpu_details() -> list[dict[str, Any]]:

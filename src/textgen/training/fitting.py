@@ -21,16 +21,19 @@ from textgen.errors import MissingError, UnavailableError, named
 from textgen.generation import ModelFile, read_model
 from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
+from textgen.planning import Devices
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
 from textgen.training.board import reason_of
 from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
-from textgen.training.device import Device, check_precision, choose_device, describe_machine, gpu_details
+from textgen.training.device import Device, check_precision, choose_count, choose_device, describe_machine, gpu_details
 from textgen.training.evaluator import metrics_record
+from textgen.training.leading import Leader
 from textgen.training.progress import Progress
 from textgen.training.validator import Validator
 from textgen.version import __version__
+from textgen.workers import Workers
 
 
 @contextlib.contextmanager
@@ -55,9 +58,11 @@ def train(
     signals: Signals,
     console: Console,
     device: Device = "auto",
+    devices: Devices = None,
     allow_changed_data: bool = False,
     start: ModelFile | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    workers: Workers | None = None,
 ) -> dict[str, Any]:
     """Trains until the job's limits are reached, resuming from the job directory's newest checkpoint.
 
@@ -69,11 +74,13 @@ def train(
         ids_directory: the cache of encoded texts.
         signals: handles SIGINT and SIGTERM; already entered.
         console: shows the progress.
-        device: the device to train on.
+        device: the kind of device to train on.
+        devices: the number of devices; None for as many as can share the batch.
         allow_changed_data: whether the job may resume with a different text.
         start: the model whose weights a job without a checkpoint starts from, of the shape of the config; None for new
             weights.
         callbacks: called after textgen's own. One Keras epoch is the whole run.
+        workers: the other processes that train, if there are any; they follow this one (`textgen.training.following`).
 
     Returns:
         The values that `--json` prints: steps, epochs, train_loss (nats per token), valid_loss, valid_perplexity,
@@ -84,7 +91,8 @@ def train(
         StoppedError: after SIGTERM, once the checkpoint is written.
         CancelledError: after SIGINT, likewise.
         DivergedError: if going back to the last checkpoint did not help.
-        UnavailableError: if the device does not exist, or the model does not fit in its memory.
+        UnavailableError: if the device does not exist, there are fewer of them, or the model does not fit in its memory.
+        UsageError: if the devices cannot share the batch.
         TextgenError: if the text is too short, or a file cannot be read or written.
     """
 
@@ -92,26 +100,27 @@ def train(
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
-    chosen = choose_device(device)
-    console.say(f"Training on {chosen}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    remark = check_precision(config.precision, gpu_details())
-    if remark:
-        console.warn(remark)
+    leader = Leader(workers, console)
+    chosen, device_count = _choose_devices(device, devices, config, leader.processes, console)
     store = CheckpointStore(job.checkpoints)
     checkpoint = _newest(job, store, console)
     identity = _identity(corpus, checkpoint, start)
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
-        identity["arithmetic"] = fix_threads(before, console.warn)
+        identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * leader.processes)
+    replicas = leader.connect(device_count, identity.get("arithmetic", {}).get("threads"))
+    signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
     vocabulary_size = corpus.vocabulary.size
     counts = count_tokens(ids, vocabulary_size)
+    leader.send_text(corpus, counts, ids_directory, job)
     run = Run(
         config=config,
         corpus=corpus,
         streams=Streams(ids, config.batch_size, config.unroll_steps, config.seed),
+        replicas=replicas,
         counts=counts,
         start=None if start is None else with_vocabulary(start, corpus.vocabulary, counts, ids),
         after_white_space=find_after_white_space(ids, corpus.vocabulary),
@@ -124,19 +133,21 @@ def train(
         allow_changed_data=allow_changed_data,
         signals=signals,
         console=console,
+        leader=leader,
         callbacks=callbacks,
     )
-    attempt = Attempt(run, checkpoint, rollbacks=0)
-    del checkpoint  # with its tensors, which would take memory for as long as training runs
-    while attempt.fit() == "rollback":
-        rollbacks = attempt.progress.rollbacks + 1
-        console.warn(
-            f"training diverged at step {attempt.progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
-            f"({rollbacks} of at most {config.max_rollbacks} times)"
-        )
-        del attempt
-        gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
-        attempt = Attempt(run, _newest(job, store, console), rollbacks)
+    with leader.naming_lost_workers():
+        attempt = Attempt(run, checkpoint, rollbacks=0)
+        del checkpoint  # with its tensors, which would take memory for as long as training runs
+        while attempt.fit() == "rollback":
+            rollbacks = attempt.progress.rollbacks + 1
+            console.warn(
+                f"training diverged at step {attempt.progress.step}: returning to the last checkpoint, or to the start, with half the learning rate "
+                f"({rollbacks} of at most {config.max_rollbacks} times)"
+            )
+            del attempt
+            gc.collect()  # Keras' models refer to themselves, and two would take twice the memory
+            attempt = Attempt(run, _newest(job, store, console), rollbacks)
     progress = attempt.progress
     if signals.received is not None and progress.status == "stopped":
         raise signals.error(f"stopped at step {progress.step}, which is saved")
@@ -161,6 +172,25 @@ def train(
         summary |= score_values(scores, "test")
         attempt.note_state(tested=True)
     return summary
+
+
+def _choose_devices(
+    device: Device, devices: Devices, config: TrainingConfig, processes: int, console: Console
+) -> tuple[str, int]:
+    """Chooses the devices of this process and prints them; must be called before TensorFlow's first operation.
+
+    Returns:
+        Their description, and their number.
+    """
+    chosen = choose_device(device)
+    console.say(f"Training on {chosen}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
+    count, sharing = choose_count(devices, config.batch_size // processes)
+    if sharing:
+        console.say(f"  {sharing}")
+    remark = check_precision(config.precision, gpu_details())
+    if remark:
+        console.warn(remark)
+    return chosen, count
 
 
 def _say_best(console: Console, progress: Progress, *, patience: int | None) -> None:

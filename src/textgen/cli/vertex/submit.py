@@ -96,13 +96,14 @@ def _prepare_job(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig
     """
     vertex = read_vertex_config(values)
     vertex.require("project", "region", "bucket", "image")
+    request = read_request(values)
     run = decide_cloud_run(
-        read_request(values),
+        request,
         vertex.bucket_uri,
-        has_gpu=find_machine(vertex).accelerator is not None,
+        gpus=find_machine(vertex).count,
         check_bucket=None if check_bucket is None else partial(check_bucket, vertex),
     )
-    return PreparedJob(vertex, run, make_job(vertex, run.name, run.arguments, run.place))
+    return PreparedJob(vertex, run, make_job(vertex, run.name, run.arguments, run.place, request.command.workers or 1))
 
 
 def _submit(arguments: Sequence[str]) -> None:
@@ -138,13 +139,16 @@ def _show(console: Console, prepared: PreparedJob) -> None:
 
     spec = prepared.job["jobSpec"]
     pool, scheduling = spec["workerPoolSpecs"][0], spec["scheduling"]
-    machine = pool["machineSpec"]
+    machine, machines = pool["machineSpec"], sum(each["replicaCount"] for each in spec["workerPoolSpecs"])
     accelerator = machine.get("acceleratorType")
     lines = [
         ("job", f"{prepared.job['displayName']} in {prepared.vertex.region} of {prepared.vertex.project}"),
         (
             "machine",
-            machine["machineType"] + (f" with {machine['acceleratorCount']} x {accelerator}" if accelerator else ""),
+            (f"{machines} x " if machines > 1 else "")
+            + machine["machineType"]
+            + (f" with {machine['acceleratorCount']} x {accelerator}" if accelerator else "")
+            + (" each" if machines > 1 and accelerator else ""),
         ),
         (
             "scheduling",
@@ -170,8 +174,6 @@ def _show(console: Console, prepared: PreparedJob) -> None:
         lines += [(name, text) for name, text in remarks if text]
     for name, text in lines:
         console.say(f"  {name:14}{text}")
-    if machine.get("acceleratorCount", 1) > 1:
-        console.warn(f"training uses one of the {machine['acceleratorCount']} GPUs that are paid for")
     if corpus is not None and corpus.warning:
         console.warn(corpus.warning)
 

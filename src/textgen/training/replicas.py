@@ -1,0 +1,155 @@
+"""Trains on several devices at once: a replica of the model on each, with its own rows of the joint batch.
+
+`model.replication` contains what the replicas compute together in a step. This module makes them and feeds them. It also reads and writes the
+states of all streams in their order, so that a checkpoint does not depend on the number of replicas.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from textgen.config import Cluster
+from textgen.errors import UnavailableError
+from textgen.model import LanguageModel
+
+_MOST_KEYS = 1000
+"""More than the groups of devices that one strategy makes."""
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """The replicas that share the joint batch: replica r of N trains on the r-th of N equal parts of the streams.
+
+    Attributes:
+        count: the number of replicas.
+        strategy: TensorFlow's distribution strategy; None for one replica, which needs none.
+        local: the numbers of the replicas in this process.
+    """
+
+    count: int = 1
+    strategy: tf.distribute.Strategy | None = None
+    local: range = range(1)
+
+    @classmethod
+    def on_devices(cls, count: int) -> Replicas:
+        """Makes a replica on each of the first devices of this machine, GPUs if there are any; initialises TensorFlow.
+
+        Args:
+            count: the number of replicas.
+        """
+        return cls() if count == 1 else cls(count, _mirrored(count), range(count))
+
+    @classmethod
+    def in_cluster(cls, cluster: Cluster) -> Replicas:
+        """Makes a replica on each device of each process of a cluster; all processes must call this. Initialises TensorFlow.
+
+        Args:
+            cluster: the processes.
+
+        Raises:
+            UnavailableError: if TensorFlow's server cannot start, or the other processes cannot be reached.
+        """
+        os.environ["TF_CONFIG"] = cluster.to_json()
+        try:
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.OpError as error:
+            raise UnavailableError(
+                f"TensorFlow cannot connect the workers through {cluster.addresses[cluster.index]}: {error.message.splitlines()[0]}; "
+                "check that no other program uses this port, and that all machines can reach it"
+            ) from error
+        size = len(strategy.extended.worker_devices)
+        first = cluster.index * size
+        return cls(strategy.num_replicas_in_sync, strategy, range(first, first + size))
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[None]:
+        """Gives each variable that is created meanwhile one copy per replica."""
+        if self.strategy is None:
+            yield
+            return
+        with self.strategy.scope(), tf.variable_creator_scope(_create_own_copies):
+            yield
+
+    def rows(self, batch_size: int) -> list[slice]:
+        """Returns the streams of each replica in this process.
+
+        Args:
+            batch_size: the number of streams, a multiple of `count`.
+        """
+        size = batch_size // self.count
+        return [slice(number * size, (number + 1) * size) for number in self.local]
+
+    def distribute(self, make: Callable[[], tf.data.Dataset]) -> Any:
+        """Returns a dataset that gives each step's elements to the replicas.
+
+        Args:
+            make: makes a dataset with an element for each replica in this process in turn.
+        """
+        if self.strategy is None:
+            return make()
+        return self.strategy.distribute_datasets_from_function(lambda _: make())
+
+
+class _MirroredStrategy(tf.distribute.MirroredStrategy):
+    """A `MirroredStrategy` whose sums have keys of their own.
+
+    By default, every strategy of a process has the same keys, by which TensorFlow remembers the devices and the shapes of a sum. So a second
+    strategy with another number of devices would fail.
+    """
+
+    def __init__(self, devices: Sequence[str]) -> None:
+        self._collective_key_base = _MOST_KEYS * len(devices)
+        super().__init__(devices)
+
+
+@functools.cache
+def _mirrored(count: int) -> tf.distribute.Strategy:
+    """Returns the strategy for the first devices of this machine: the same in each call, because a new one would use its keys again."""
+    kind = "GPU" if tf.config.get_visible_devices("GPU") else "CPU"
+    return _MirroredStrategy([f"{kind}:{number}" for number in range(count)])
+
+
+def read_states(model: LanguageModel, state: Any) -> np.ndarray:
+    """Returns a state variable of all streams in this process, in their order.
+
+    Args:
+        model: the model.
+        state: one of the states of its layers.
+    """
+    return np.concatenate([copy.numpy() for copy in _copies(model, state)])
+
+
+def write_states(model: LanguageModel, state: Any, value: np.ndarray) -> None:
+    """Assigns a state variable, of all streams in their order, to the replicas.
+
+    Args:
+        model: the model.
+        state: one of the states of its layers.
+        value: `(batch_size, width)`.
+    """
+    copies = _copies(model, state)
+    for copy, rows in zip(copies, np.split(value, len(copies)), strict=True):
+        copy.assign(rows)
+
+
+def _copies(model: LanguageModel, variable: Any) -> Sequence[tf.Variable]:
+    """Returns the copies of a variable, in the order of the replicas."""
+    copies: Sequence[tf.Variable] = model.distribute_strategy.experimental_local_results(variable.value)
+    return copies
+
+
+def _create_own_copies(create: Callable[..., tf.Variable], **options: Any) -> tf.Variable:
+    """Creates a variable with one copy per replica, which that replica alone updates.
+
+    Keras asks TensorFlow to combine some variables over the replicas whenever one is updated or read, which a compiled function cannot do.
+    """
+    options |= {"aggregation": tf.VariableAggregation.NONE, "synchronization": tf.VariableSynchronization.AUTO}
+    return create(**options)
