@@ -135,6 +135,31 @@ def test_a_stranger_at_the_port_is_ignored(said):
     assert other.failure is None
 
 
+def test_a_stranger_that_sends_slowly_does_not_delay_the_workers(monkeypatch):
+    """The time for the first message is limited as a whole, not for each byte."""
+    monkeypatch.setattr("textgen.workers.workers._SECONDS_TO_SAY_WHO", 0.5)
+    cluster = local_cluster(2)
+    was_cut_off = threading.Event()
+
+    def send_slowly():
+        stranger.sendall(b"textgen1" + b"\0" * 5 + b"\1" + b"\0" * 10)
+        with contextlib.suppress(OSError):
+            for _ in range(500):
+                stranger.sendall(b" ")
+                time.sleep(0.02)
+            return
+        was_cut_off.set()
+
+    with Workers(cluster, None, Noted()) as workers, socket.create_connection(cluster.link) as stranger:
+        thread = threading.Thread(target=send_slowly)
+        thread.start()
+        other = Worker(cluster.of(1))
+        workers.gather(FACTS)
+        thread.join(HANG_SECONDS)
+    other.join()
+    assert was_cut_off.is_set()
+
+
 def test_a_second_worker_of_the_same_number_is_turned_away():
     """A process that claims the number of a worker that has come, or none of the cluster, is not accepted."""
     cluster = local_cluster(3)

@@ -63,6 +63,7 @@ def follow(
         choose_count(connect.facts["devices"], config.batch_size // cluster.count)
         if config.deterministic:
             fix_threads({"threads": connect.facts["threads"]}, lambda _: None)
+        chief.answer("ready", {})
         replicas = Replicas.in_cluster(cluster)
         signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
         if config.deterministic:

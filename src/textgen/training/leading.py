@@ -59,7 +59,8 @@ class Leader:
         """
         if self._workers is None:
             return Replicas.on_devices(devices)
-        self._workers.tell("connect", devices=devices, threads=threads)
+        # Nothing can interrupt TensorFlow while it connects, so it must not have to wait for a process that is still loading.
+        self._workers.ask("connect", devices=devices, threads=threads)
         return Replicas.in_cluster(self._workers.cluster)
 
     def send_text(self, corpus: Corpus, counts: np.ndarray, ids_directory: Path, job: JobDirectory) -> None:

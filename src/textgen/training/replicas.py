@@ -15,13 +15,21 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
 
 from textgen.config import Cluster
 from textgen.errors import UnavailableError
 from textgen.model import LanguageModel
+from textgen.workers import lost
 
 _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
+_SECONDS_TO_CONNECT = 120
+"""How long a process waits for the TensorFlow of the others, all of which have loaded it.
+
+By default, this is an hour. Meanwhile, TensorFlow holds Python's lock, so that no signal and no thread can end the process.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,10 +64,20 @@ class Replicas:
 
         Raises:
             UnavailableError: if TensorFlow's server cannot start, or the other processes cannot be reached.
+            TextgenError: if they do not connect in time.
         """
         os.environ["TF_CONFIG"] = cluster.to_json()
+        # As the strategy does it, except for the time. There is no public function for it.
+        context.context().configure_coordination_service(
+            service_type="standalone",
+            service_leader="/job:worker/replica:0/task:0",
+            cluster_register_timeout_in_ms=_SECONDS_TO_CONNECT * 1000,
+            coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=cluster.count)],
+        )
         try:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except tf.errors.DeadlineExceededError as error:
+            raise lost(f"the workers have not connected to each other within {_SECONDS_TO_CONNECT} seconds") from error
         except tf.errors.OpError as error:
             raise UnavailableError(
                 f"TensorFlow cannot connect the workers through {cluster.addresses[cluster.index]}: {error.message.splitlines()[0]}; "

@@ -201,15 +201,18 @@ class Workers:
             connection, _ = self._server.accept()
         except TimeoutError:
             return None
-        connection.settimeout(_SECONDS_TO_SAY_WHO)
         link = Link(connection)
-        connection.settimeout(_SECONDS_TO_SAY_WHO)
+        # A timeout of the socket would start again with every byte.
+        clock = threading.Timer(_SECONDS_TO_SAY_WHO, link.close)
+        clock.daemon = True
+        clock.start()
         try:
             hello = link.receive(stranger=True)
         except ConnectionError:  # something else has called at this port
             link.close()
             return None
-        connection.settimeout(None)
+        finally:
+            clock.cancel()
         index = hello.facts.get("index")
         is_worker = isinstance(index, int) and 0 < index < self.cluster.count and index not in self._links
         if hello.kind != HELLO or not isinstance(index, int) or not is_worker:
