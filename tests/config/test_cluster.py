@@ -100,6 +100,14 @@ TWO = {"worker": [FIRST, SECOND]}
             "must have a task with a type and an",
         ),
         (json.dumps({"cluster": TWO, "task": {"type": "worker", "index": 2}}), "in its cluster, got 'worker 2'"),
+        (
+            json.dumps({"cluster": TWO, "task": {"type": "worker", "index": "9" * 5000}}),
+            "in its cluster, got 'worker 99",
+        ),
+        (
+            json.dumps({"cluster": {"worker": ["x:1", "x:2"]}, "task": {"type": "worker", "index": 1}}),
+            "must leave the port after the chief's to the chief, got 'x:2'",
+        ),
         (json.dumps({"cluster": TWO, "task": {"type": "worker", "index": -1}}), "in its cluster, got 'worker -1'"),
         (json.dumps({"cluster": TWO, "task": {"type": "chief", "index": 0}}), "in its cluster, got 'chief 0'"),
     ],

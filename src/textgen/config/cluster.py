@@ -78,7 +78,11 @@ class Cluster:
         if len(addresses) <= 1:
             return None
         kind, number = _read_task(found.get("task"), jobs)
-        return cls(addresses, number + (len(jobs.get(_CHIEF, ())) if kind == _WORKER else 0))
+        cluster = cls(addresses, number + (len(jobs.get(_CHIEF, ())) if kind == _WORKER else 0))
+        host, _, port = addresses[0].rpartition(":")
+        if (link := f"{host}:{int(port) + 1}") in addresses:
+            raise _refusal("leave the port after the chief's to the chief", link)
+        return cluster
 
 
 def _read_jobs(value: Any) -> dict[str, list[str]]:
@@ -107,7 +111,7 @@ def _read_task(value: Any, jobs: Mapping[str, list[str]]) -> tuple[str, int]:
     """Returns the type and the number of this process among those of its type."""
     kind, index = (value.get("type"), value.get("index")) if isinstance(value, dict) else (None, None)
     if isinstance(index, str) and index.isascii() and index.isdecimal():
-        index = int(index)
+        index = int(index[:10])  # Python refuses to convert thousands of digits
     if not isinstance(kind, str) or not isinstance(index, int) or isinstance(index, bool):
         raise _refusal("have a task with a type and an index", value)
     if not 0 <= index < len(jobs.get(kind, ())):
