@@ -23,6 +23,8 @@ from textgen.training.hparams import write_hparams
 _LARGEST_FLOAT32 = float(tf.float32.max)
 _NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
 """What TensorFlow adds to an operating system's error message."""
+_BEFORE_REASON = ("Graph execution error:", "Detected at node", "<stack traces unavailable>", "  ", "\t")
+"""How the lines begin that TensorFlow puts before the reason if a compiled function fails."""
 
 
 class Board(keras.callbacks.TensorBoard):
@@ -126,8 +128,9 @@ class Board(keras.callbacks.TensorBoard):
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns the first line of an error from TensorFlow or the operating system, without the names of TensorFlow's nodes."""
-    return _NODE.sub("", getattr(error, "message", None) or str(error)).partition("\n")[0]
+    """Returns the line of an error from TensorFlow or the operating system that gives the reason, without the names of TensorFlow's nodes."""
+    lines = _NODE.sub("", getattr(error, "message", None) or str(error)).split("\n")
+    return next((line for line in lines if line.strip() and not line.startswith(_BEFORE_REASON)), lines[0])
 
 
 def _as_markdown(text: str) -> str:
