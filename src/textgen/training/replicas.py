@@ -26,9 +26,9 @@ from textgen.workers import lost
 _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
 _SECONDS_TO_CONNECT = 120
-"""How long a process waits for the TensorFlow of the others, all of which have loaded it.
+"""How long a worker waits for the TensorFlow of the chief. Both have loaded it.
 
-By default, this is an hour. Meanwhile, TensorFlow holds Python's lock, so that no signal and no thread can end the process.
+By default, this is an hour, and in the chief nothing limits it. Meanwhile, TensorFlow holds Python's lock, so that no signal and no thread can end the process.
 """
 
 
