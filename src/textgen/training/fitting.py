@@ -176,7 +176,7 @@ def train(
 def _choose_devices(device: Device, devices: Devices, config: TrainingConfig, processes: int, console: Console) -> int:
     """Chooses the devices of this process, prints them, and returns their number; must be called before TensorFlow's first operation."""
     console.say(f"Training on {choose_device(device)}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    count, sharing = choose_count(devices, config.batch_size // processes)
+    count, sharing = choose_count(devices, config.batch_size, processes=processes)
     if sharing:
         console.say(f"  {sharing}")
     remark = check_precision(config.precision, gpu_details())

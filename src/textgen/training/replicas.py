@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from textgen.config import Cluster
 from textgen.errors import UnavailableError
@@ -22,6 +24,9 @@ from textgen.model import LanguageModel
 
 _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
+
+_SECONDS_TO_CONNECT = 60
+"""How long TensorFlow may take to connect the processes, all of which are ready."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,19 @@ class Replicas:
 
     @classmethod
     def in_cluster(cls, cluster: Cluster) -> Replicas:
-        """Makes a replica on each device of each process of a cluster; all processes must call this. Initialises TensorFlow.
+        """Makes a replica on each device of each process of a cluster. Initialises TensorFlow.
+
+        All processes must call this at the same time, because no signal and no thread of Python can interrupt it. It fails if one does not.
 
         Args:
             cluster: the processes.
 
         Raises:
-            UnavailableError: if TensorFlow's server cannot start, or the other processes cannot be reached.
+            tf.errors.OpError: if the other processes do not come, or cannot be reached.
         """
         os.environ["TF_CONFIG"] = cluster.to_json()
-        try:
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except tf.errors.OpError as error:
-            raise UnavailableError(
-                f"TensorFlow cannot connect the workers through {cluster.addresses[cluster.index]}: {error.message.splitlines()[0]}; "
-                "check that no other program uses this port, and that all machines can reach it"
-            ) from error
+        _limit_wait(cluster.count)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
         size = len(strategy.extended.worker_devices)
         first = cluster.index * size
         return cls(strategy.num_replicas_in_sync, strategy, range(first, first + size))
@@ -96,6 +98,38 @@ class Replicas:
         if self.strategy is None:
             return make()
         return self.strategy.distribute_datasets_from_function(lambda _: make())
+
+
+def check_port(cluster: Cluster) -> None:
+    """Checks that TensorFlow's server in this process can use its port.
+
+    Args:
+        cluster: the processes, seen from this one.
+
+    Raises:
+        UnavailableError: if it cannot.
+    """
+    address = cluster.addresses[cluster.index]
+    dual = socket.has_dualstack_ipv6()  # TensorFlow listens on every interface
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=dual).close()
+    except OSError as error:
+        raise UnavailableError(
+            f"TensorFlow cannot listen at {address}: {os.strerror(error.errno or 0)}; end the program that uses this port, or give this process another one in TF_CONFIG"
+        ) from error
+
+
+def _limit_wait(processes: int) -> None:
+    """Limits how long `MultiWorkerMirroredStrategy` waits for the other processes, which is an hour otherwise."""
+    current = context.context()
+    current.configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * _SECONDS_TO_CONNECT,
+    )
+    current.coordination_service.coordinated_job_list.add(name="worker", num_tasks=processes)
+    current.coordination_service.cluster_register_with_barrier = True
 
 
 class _MirroredStrategy(tf.distribute.MirroredStrategy):
