@@ -2,6 +2,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file
 from tests import paused_trainer
 from tests.commands import installed
 from textgen.cli import train
+from textgen.workers import local_cluster
 
 HANG_SECONDS = 300.0
 """Longer than anything here takes, even on a busy machine."""
@@ -172,13 +174,69 @@ def test_no_worker_outlives_a_chief_that_is_killed_early(book):
     wait_for(lambda: not any(map(is_running, workers)))
 
 
+WITHOUT_STRATEGY = """
+import os, sys
+from textgen.cli import train
+from textgen.training import replicas
+
+replicas._SECONDS_TO_CONNECT = 5
+if sys.argv.pop(1) == "vanishes":
+    replicas.tf.distribute.MultiWorkerMirroredStrategy = lambda: os._exit(1)
+sys.exit(train.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def machines(book):
+    """A function that runs a chief and a worker as if on two machines; returns their exit codes and standard errors."""
+    started = []
+
+    def start(cluster, *commands):
+        for index, command in enumerate(commands):
+            process = subprocess.Popen(
+                [*command, *SETTINGS, "--max_steps=20"],
+                env={**os.environ, "TF_CONFIG": cluster.of(index).to_json()},
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.append(process)
+        shown = [process.communicate(timeout=HANG_SECONDS)[1] for process in started]
+        return [process.returncode for process in started], shown
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_port_in_use_ends_all(machines, index):
+    """If another program uses the port of TensorFlow's server in one process, all end, before any waits for TensorFlow in another."""
+    cluster = local_cluster(2)
+    address = cluster.addresses[index]
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        codes, shown = machines(cluster, *2 * [installed("textgen-train")])
+    assert codes == [69, 69]
+    reason = f"TensorFlow cannot listen at {address}: Address already in use; end the program that uses this port"
+    assert all(reason in text.splitlines()[-1] for text in shown), shown
+
+
+@pytest.mark.slow
+def test_a_worker_that_vanishes_before_tensorflow_connects_ends_the_chief(machines):
+    """The chief, which waits in TensorFlow for a process that has ended, ends as well, and names that process."""
+    script = [sys.executable, "-c", WITHOUT_STRATEGY]
+    (code, _), (shown, _) = machines(local_cluster(2), [*script, "waits"], [*script, "vanishes"])
+    assert code == 69
+    assert "error: worker 1 does not answer any more; run the same command again" in shown.splitlines()[-1]
+
+
 def test_a_batch_that_workers_cannot_share_is_refused(book, refusal, no_training):
     """More workers than streams, or a number that does not divide them, is refused before any process is started."""
-    for count, advice in ((4, 8), (7, 7)):
+    for count, batch_size, fewer in ((4, 8, 3), (7, 7, 6)):
         code, line = refusal(train, [*SETTINGS, f"--workers={count}"])
         assert code == 2
         assert line == (
-            f"--batch_size must be a multiple of the number of workers, {count}, got 6; use --batch_size {advice}, or fewer workers\n"
+            f"--batch_size must be a multiple of the number of workers, {count}, got 6; use --batch_size {batch_size}, or --workers {fewer}\n"
         )
 
 

@@ -81,6 +81,26 @@ def test_idle_gpus_are_reported(machine):
     assert choose_count(1, 12)[1] == ""
 
 
+def test_several_processes_share_the_joint_batch(machine):
+    """The messages about several processes give the streams of all, and sizes that all of their devices can share."""
+    machine(4)
+    assert choose_count(None, 12, processes=2) == (
+        3,
+        "3 of 4 GPUs train, because no more of them can share the 12 streams of a step equally; \0batch_size 16 uses all",
+    )
+    assert choose_count(2, 12, processes=3)[1] == "2 devices in each of 3 workers share the 12 streams of each step"
+    with pytest.raises(
+        UsageError,
+        match=r"^batch_size must be a multiple of the number of devices, 4 in each of 2 workers, got 12; use batch_size 16, or devices 3$",
+    ):
+        choose_count(4, 12, processes=2)
+    with pytest.raises(
+        UsageError,
+        match=r"^batch_size must be a multiple of the number of workers, 8, got 12; use batch_size 32, or workers 6$",
+    ):
+        choose_count(4, 12, processes=8)
+
+
 def test_devices_beyond_those_of_the_machine_are_refused(machine):
     """More devices than TensorFlow finds are refused, and so are devices that cannot share the batch."""
     machine(2)

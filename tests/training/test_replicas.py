@@ -131,24 +131,3 @@ def test_an_interrupted_job_on_two_devices_is_repeated_bit_for_bit(trained):
         assert straight[name].tobytes() == interrupted[name].tobytes(), name
     warning = "the job started with devices 2 (now 1); its results may differ in the last bits"
     assert [warning in printed["messages"][job] for job in ("interrupted", "moved")] == [False, True]
-
-
-CONNECTS_ALONE = """
-import sys
-from textgen.cli.entry import run_command
-from textgen.training import replicas
-from textgen.workers import local_cluster
-
-replicas._SECONDS_TO_CONNECT = 2
-sys.exit(run_command("connect", lambda _: replicas.Replicas.in_cluster(local_cluster(2).of(1)), sys.argv[1:]))
-"""
-
-
-@pytest.mark.slow
-def test_a_worker_waits_a_limited_time_for_the_tensorflow_of_the_chief():
-    """A worker ends with one line if the chief never connects, which nothing else could interrupt."""
-    done = subprocess.run(
-        [sys.executable, "-c", CONNECTS_ALONE], check=False, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 69, done.stderr
-    assert "connect: error: the workers have not connected to each other within 2 seconds; run the same" in done.stderr

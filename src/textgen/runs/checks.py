@@ -10,7 +10,7 @@ from pathlib import Path
 
 from textgen.config import TrainingConfig
 from textgen.corpus import FIRST_TOKEN_ID, Corpus, Section, Vocabulary
-from textgen.errors import DataError, InputOutputError, UnavailableError, UsageError, from_os_error, named
+from textgen.errors import DataError, InputOutputError, UnavailableError, from_os_error, named
 from textgen.planning import LEAST_EVALUATED, ModelShape, Plan, check_evaluation_length, check_training_length
 from textgen.runs.places import nearest_existing
 
@@ -31,23 +31,6 @@ def check_text(corpus: Corpus, plan: Plan) -> None:
     check_model_file(plan.config, corpus.vocabulary)
     _check_enough_text(corpus, plan)
     _check_sample_prompt(plan.config.sample_prompt, corpus.vocabulary)
-
-
-def check_workers(batch_size: int, workers: int) -> None:
-    """Checks that the processes of a run can share its batch, each with equally many streams.
-
-    Args:
-        batch_size: the number of streams.
-        workers: the number of processes.
-
-    Raises:
-        UsageError: if they cannot.
-    """
-    if batch_size % workers:
-        raise UsageError(
-            f"{named('batch_size')} must be a multiple of the number of workers, {workers}, got {batch_size}; use {named('batch_size')} "
-            f"{-(-batch_size // workers) * workers}, or fewer workers"
-        )
 
 
 def check_model_file(config: TrainingConfig, vocabulary: Vocabulary) -> None:

@@ -13,7 +13,7 @@ from textgen.corpus.find_text import STORY_PREFIX, find_text
 from textgen.errors import UsageError, named
 from textgen.jobs import JobDirectory, JobPlace, job_place
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS, Choice, Plan, check_sharing
-from textgen.runs.checks import check_text, check_workers
+from textgen.runs.checks import check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import check_job
 from textgen.runs.init_from import AUTO, NONE, Start, check_other_job, open_start, take_shape
@@ -102,8 +102,7 @@ def decide_cloud_run(
         texts, files = _uploaded(decision.config, corpus.prefix, below(bucket_uri, "textgen/data"))
         uploads = [*files, *uploads]
     workers = request.command.workers or 1
-    check_workers(decision.config.batch_size, workers)
-    _check_gpus(decision.config.batch_size // workers, gpus, request.command)
+    _check_gpus(decision.config.batch_size, gpus, workers, request.command)
     name = job_name(decision.config, _prefix(request.config) if corpus is None else corpus.prefix)
     config = decision.config
     if config.summary_dir is not None:
@@ -116,7 +115,7 @@ def decide_cloud_run(
     )
 
 
-def _check_gpus(batch_size: int, gpus: int, command: TrainCommand) -> None:
+def _check_gpus(batch_size: int, gpus: int, workers: int, command: TrainCommand) -> None:
     """Checks that the run uses all GPUs of the machine, because an idle one costs as much."""
     if gpus and command.device == "cpu":
         raise UsageError(
@@ -128,7 +127,7 @@ def _check_gpus(batch_size: int, gpus: int, command: TrainCommand) -> None:
             f"{named('devices')} must be the number of GPUs of the machine, {gpus}, because idle ones cost as much, got {command.devices}; "
             "leave it out, or name another machine"
         )
-    check_sharing(batch_size, devices, fewer="a machine with")
+    check_sharing(batch_size, devices, processes=workers, fewer_devices="a machine with")
 
 
 def _open_start(init_from: str, directory: str, uploads: list[Input], *, offline: bool) -> Start | None:

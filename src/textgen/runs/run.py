@@ -18,7 +18,7 @@ from textgen.formatting import count
 from textgen.jobs import CheckpointStore, Events, JobDirectory, JobState, read_metrics
 from textgen.planning import Plan, check_sharing
 from textgen.runs.automatic import shape_settings
-from textgen.runs.checks import check_free_space, check_memory, check_text, check_workers
+from textgen.runs.checks import check_free_space, check_memory, check_text
 from textgen.runs.decision import Decision, decide
 from textgen.runs.existing_job import Found, check_job, check_movable
 from textgen.runs.follow_chief import common_facts
@@ -190,9 +190,7 @@ def _prepare(
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
     workers, devices = request.command.workers or 1, request.command.devices
-    check_workers(config.batch_size, workers)
-    if isinstance(devices, int):
-        check_sharing(config.batch_size // workers, devices)
+    check_sharing(config.batch_size, devices if isinstance(devices, int) else 1, processes=workers)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):

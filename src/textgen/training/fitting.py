@@ -184,7 +184,7 @@ def _choose_devices(
     """
     chosen = choose_device(device)
     console.say(f"Training on {chosen}; TensorFlow {tf.__version__}, Keras {keras.__version__}")
-    count, sharing = choose_count(devices, config.batch_size // processes)
+    count, sharing = choose_count(devices, config.batch_size, processes=processes)
     if sharing:
         console.say(f"  {sharing}")
     remark = check_precision(config.precision, gpu_details())

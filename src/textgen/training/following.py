@@ -25,7 +25,7 @@ from textgen.training.board import reason_of
 from textgen.training.capture import hash_weights, local_rows, local_states, restore
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, choose_count, choose_device
-from textgen.training.replicas import Replicas
+from textgen.training.replicas import Replicas, check_port
 from textgen.workers import Chief, Message, lost
 
 _SECONDS_TO_NOTICE = 20.0
@@ -58,12 +58,14 @@ def follow(
         TextgenError: if the chief has failed or is gone, or this process fails.
     """
     with _naming_lost_workers(chief):
-        connect = chief.next()
+        prepare = chief.next()
         console.say(f"Worker {cluster.index} trains on {choose_device(device)}")
-        choose_count(connect.facts["devices"], config.batch_size // cluster.count)
+        choose_count(prepare.facts["devices"], config.batch_size, processes=cluster.count)
         if config.deterministic:
-            fix_threads({"threads": connect.facts["threads"]}, lambda _: None)
+            fix_threads({"threads": prepare.facts["threads"]}, lambda _: None)
+        check_port(cluster)
         chief.answer("ready", {})
+        chief.next()  # as soon as all are ready
         replicas = Replicas.in_cluster(cluster)
         signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
         if config.deterministic:

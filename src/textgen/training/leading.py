@@ -23,7 +23,7 @@ from textgen.training.board import reason_of
 from textgen.training.capture import capture, hash_weights, local_states, states_of
 from textgen.training.controller import Decision
 from textgen.training.progress import Progress
-from textgen.training.replicas import Replicas
+from textgen.training.replicas import Replicas, check_port
 from textgen.workers import Workers, lost
 
 _SECONDS_TO_NOTICE = 10.0
@@ -59,9 +59,11 @@ class Leader:
         """
         if self._workers is None:
             return Replicas.on_devices(devices)
-        # Nothing can interrupt TensorFlow while it connects, so it must not have to wait for a process that is still loading.
-        self._workers.ask("connect", devices=devices, threads=threads)
-        return Replicas.in_cluster(self._workers.cluster)
+        check_port(self._workers.cluster)
+        self._workers.ask("prepare", devices=devices, threads=threads)
+        self._workers.tell("connect")
+        with self.naming_lost_workers():
+            return Replicas.in_cluster(self._workers.cluster)
 
     def send_text(self, corpus: Corpus, counts: np.ndarray, ids_directory: Path, job: JobDirectory) -> None:
         """Tells the other processes where the ids of the training text are.

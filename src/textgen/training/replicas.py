@@ -9,27 +9,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
 from tensorflow.python.eager import context
 
 from textgen.config import Cluster
 from textgen.errors import UnavailableError
 from textgen.model import LanguageModel
-from textgen.workers import lost
 
 _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
-_SECONDS_TO_CONNECT = 120
-"""How long a worker waits for the TensorFlow of the chief. Both have loaded it.
-
-By default, this is an hour, and in the chief nothing limits it. Meanwhile, TensorFlow holds Python's lock, so that no signal and no thread can end the process.
-"""
+_SECONDS_TO_CONNECT = 60
+"""How long TensorFlow may take to connect the processes, all of which are ready."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +53,19 @@ class Replicas:
 
     @classmethod
     def in_cluster(cls, cluster: Cluster) -> Replicas:
-        """Makes a replica on each device of each process of a cluster; all processes must call this. Initialises TensorFlow.
+        """Makes a replica on each device of each process of a cluster. Initialises TensorFlow.
+
+        All processes must call this at the same time, because no signal and no thread of Python can interrupt it. It fails if one does not.
 
         Args:
             cluster: the processes.
 
         Raises:
-            UnavailableError: if TensorFlow's server cannot start, or the other processes cannot be reached.
-            TextgenError: if they do not connect in time.
+            tf.errors.OpError: if the other processes do not come, or cannot be reached.
         """
         os.environ["TF_CONFIG"] = cluster.to_json()
-        # As the strategy does it, except for the time. There is no public function for it.
-        context.context().configure_coordination_service(
-            service_type="standalone",
-            service_leader="/job:worker/replica:0/task:0",
-            cluster_register_timeout_in_ms=_SECONDS_TO_CONNECT * 1000,
-            coordinated_jobs=[CoordinatedJob(name="worker", num_tasks=cluster.count)],
-        )
-        try:
-            strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        except tf.errors.DeadlineExceededError as error:
-            raise lost(f"the workers have not connected to each other within {_SECONDS_TO_CONNECT} seconds") from error
-        except tf.errors.OpError as error:
-            raise UnavailableError(
-                f"TensorFlow cannot connect the workers through {cluster.addresses[cluster.index]}: {error.message.splitlines()[0]}; "
-                "check that no other program uses this port, and that all machines can reach it"
-            ) from error
+        _limit_wait(cluster.count)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
         size = len(strategy.extended.worker_devices)
         first = cluster.index * size
         return cls(strategy.num_replicas_in_sync, strategy, range(first, first + size))
@@ -114,6 +97,38 @@ class Replicas:
         if self.strategy is None:
             return make()
         return self.strategy.distribute_datasets_from_function(lambda _: make())
+
+
+def check_port(cluster: Cluster) -> None:
+    """Checks that TensorFlow's server in this process can use its port.
+
+    Args:
+        cluster: the processes, seen from this one.
+
+    Raises:
+        UnavailableError: if it cannot.
+    """
+    address = cluster.addresses[cluster.index]
+    dual = socket.has_dualstack_ipv6()  # TensorFlow listens on every interface
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        socket.create_server(("", int(address.rpartition(":")[2])), family=family, dualstack_ipv6=dual).close()
+    except OSError as error:
+        raise UnavailableError(
+            f"TensorFlow cannot listen at {address}: {os.strerror(error.errno or 0)}; end the program that uses this port, or give this process another one in TF_CONFIG"
+        ) from error
+
+
+def _limit_wait(processes: int) -> None:
+    """Limits how long `MultiWorkerMirroredStrategy` waits for the other processes, which is an hour otherwise."""
+    current = context.context()
+    current.configure_coordination_service(
+        service_type="standalone",
+        service_leader="/job:worker/replica:0/task:0",
+        cluster_register_timeout_in_ms=1000 * _SECONDS_TO_CONNECT,
+    )
+    current.coordination_service.coordinated_job_list.add(name="worker", num_tasks=processes)
+    current.coordination_service.cluster_register_with_barrier = True
 
 
 class _MirroredStrategy(tf.distribute.MirroredStrategy):
