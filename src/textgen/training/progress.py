@@ -49,7 +49,7 @@ class Progress:
         total_corrected: whether that estimate has been corrected.
         dropout: the dropout of the next step; None before the first.
         learning_rate: the learning rate of the last step.
-        rate_before: the learning rate at which the limits of the job changed, the lowest one if they did several times; None if they never did.
+        rate_before: the lowest learning rate at which the limits or the streams of the job changed; None if they never did.
         rollbacks: how often the job has returned to a checkpoint after it diverged.
         scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far, in nats per token.
@@ -138,7 +138,7 @@ class Progress:
         self.stale = 0
 
     def forget_total(self) -> None:
-        """Clears the estimated total of steps, and the dropout that depends on it, because the limits have changed.
+        """Clears the estimated total of steps, and the dropout that depends on it, because limits or streams have changed.
 
         The learning rate may then rise, and the loss with it. Until the rate is as low as it was, `stale` does not count.
         """
