@@ -57,6 +57,16 @@ def test_every_recorded_run_is_tested():
     assert RUNS.keys() == {name for name, _ in marks[0].args[1]}
 
 
+@pytest.mark.parametrize("value", [1e308, 5e-324, 10**400, -1.0, "much"])
+@pytest.mark.parametrize("name", ["steps", "epochs", "train_loss", "valid_loss", "valid_bits_per_character", "seconds"])
+def test_figures_that_cannot_be_true_are_ignored(name, value):
+    """A damaged metrics.jsonl gives no advice on numbers with hundreds of digits, and no error."""
+    history = [values | {name: value, "tokens_per_second": value} for values in RUNS["short"]["history"]]
+    for changed in ({}, {"minutes": None, "max_steps": 1}, {"minutes": None, "epochs": 1}):
+        run = RUNS["short"]["config"] | changed
+        assert all(len(each.sentence) < 300 for each in advise(history, TrainingConfig(**run)))
+
+
 def test_the_sentences():
     """A sentence gives the figures and the flag, or the keyword for Python callers."""
     (one,) = advise(RUNS["overfitted"]["history"], TrainingConfig(**RUNS["overfitted"]["config"]))
