@@ -182,20 +182,24 @@ def longer(first):
 
 def test_patience_waits_until_the_learning_rate_of_a_longer_job_is_as_low_as_before():
     """With new limits, the learning rate rises, and the loss with it; a finished job makes all of its steps."""
-    options = {"eval_steps": 10, "patience": 3}
-    first = Run(TrainingConfig(max_steps=100, **options), losses=[2 - step / 10 for step in range(9)] + [1.5])
+    first = Run(
+        TrainingConfig(max_steps=100, eval_steps=10, patience=3), losses=[2 - step / 10 for step in range(9)] + [1.5]
+    )
     assert (first.end, first.progress.stale) == ("max_steps", 1)
     for losses in ([1.4] * 21, [1.1, 1.3, *[1.4] * 19], [1.9 - step / 100 for step in range(21)]):
-        second = Run(TrainingConfig(max_steps=300, **options), longer(first), losses=losses)
+        second = Run(TrainingConfig(max_steps=300, eval_steps=10, patience=3), longer(first), losses=losses)
         assert second.end == "max_steps"
 
 
 def test_patience_counts_again_once_the_learning_rate_is_as_low_as_before():
     """A job that was stopped halfway, and resumed with twice the steps, has its rate of then at half of those."""
-    options = {"eval_steps": 10, "patience": 3}
-    first = Run(TrainingConfig(max_steps=200, **options), signal_at=100, losses=[2 - step / 10 for step in range(9)])
+    first = Run(
+        TrainingConfig(max_steps=200, eval_steps=10, patience=3),
+        signal_at=100,
+        losses=[2 - step / 10 for step in range(9)],
+    )
     assert (first.end, first.evaluated[-1]) == ("signal", 90)
-    second = Run(TrainingConfig(max_steps=400, **options), longer(first), losses=[1.5] * 40)
+    second = Run(TrainingConfig(max_steps=400, eval_steps=10, patience=3), longer(first), losses=[1.5] * 40)
     assert second.evaluated[0] == 100  # at the rate of then
     assert (second.end, second.progress.step) == ("patience", 210)
 
