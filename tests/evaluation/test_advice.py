@@ -77,7 +77,7 @@ def test_the_sentences():
     (one,) = advise(RUNS["short_demo"]["history"], TrainingConfig(**RUNS["short_demo"]["config"]))
     assert with_dashes(one.sentence, "") == (
         "The model was still learning when training ended, after 0.7 of the 5 passes over the text that are worth making: "
-        "train again with fresh minutes 3"
+        "train longer with minutes 3"
     )
 
 

@@ -213,7 +213,7 @@ def _advise_length(run: _Run) -> Advice | None:
     if run.worthwhile is not None:
         made = f"after {rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')} over the text that are worth making"
     return Advice(
-        f"The model was still learning when training ended, {made}: train again with {named('fresh')} {named(setting)} {value}",
+        f"The model was still learning when training ended, {made}: train longer with {named(setting)} {value}",
         setting,
         value,
     )
