@@ -130,6 +130,7 @@ class _Collector:
 
     Attributes:
         is_finished: whether the job is finished. One that is not may still improve by itself, and gets no advice.
+        baseline_notes: how the baselines are limited, in sentences.
         notes: what is left out or read only in part, in sentences.
     """
 

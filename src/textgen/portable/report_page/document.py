@@ -16,9 +16,9 @@ from textgen.errors import with_dashes
 from textgen.evaluation.baselines import describe_baselines
 from textgen.formatting import count, described, percent
 from textgen.jobs import on_present_text
-from textgen.portable.charts import Level
 from textgen.portable.page import read_asset, seal
-from textgen.portable.report_figures import (
+from textgen.portable.report_page.charts import Level
+from textgen.portable.report_page.figures import (
     draw_calibration,
     draw_comparison,
     draw_history,
@@ -29,7 +29,7 @@ from textgen.portable.report_figures import (
     escaped,
     table,
 )
-from textgen.portable.verdict import judge
+from textgen.portable.report_page.verdict import judge
 
 if TYPE_CHECKING:
     from textgen.corpus.sections import Sections
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from textgen.generation import ModelFile
     from textgen.jobs import JobFacts, LoggedSample
 
-_FILES = Path(__file__).with_name("report")
+_FILES = Path(__file__).parent
 _MOST_SAMPLES = 12
 """The most samples along training that are shown. Of more, evenly spread ones are."""
 _LONGEST_SAMPLE = 3000

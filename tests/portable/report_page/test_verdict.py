@@ -2,7 +2,7 @@ import pytest
 
 from textgen.corpus import make_tokenizer
 from textgen.evaluation.baselines import describe_baselines
-from textgen.portable.verdict import judge
+from textgen.portable.report_page.verdict import judge
 
 BASELINES = {"uniform": 6.0, "unigram": 4.0, "kneser_ney": 2.0, "xz": 2.5, "ppmd": 1.9}
 DESCRIPTIONS = describe_baselines(make_tokenizer("char"))
