@@ -17,7 +17,7 @@ its state over all of it. A GPT reads blocks that overlap, and always sees at le
 Minutes are those of training steps, including the time to compile them; start-up and evaluation do not count.
 
 `--torch` names a Python interpreter with PyTorch and matplotlib, which textgen does not need: `python3 -m venv peers-torch`, then
-`peers-torch/bin/pip install torch matplotlib --extra-index-url https://download.pytorch.org/whl/cpu`.
+`peers-torch/bin/pip install torch matplotlib`.
 
 The results are written after each run. The same command resumes, and trains only what they lack. `--only` trains the named contestants,
 even if the results contain them. `--draw` trains nothing. Other programs that run meanwhile make the comparison worthless, so the table

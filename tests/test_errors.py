@@ -167,8 +167,8 @@ def test_only_commands_write_flags():
         "vertex.py",
         "cloud_run.py",
         "access.py",
-        "report_page.py",
-    }  # cloud_run.py and report_page.py write command lines, and access.py tells clients which flag their server needs
+        "report_page",
+    }  # cloud_run.py and report_page write command lines, and access.py tells clients which flag their server needs
     library = [path for path in SOURCES if commands.isdisjoint(path.relative_to(package).parts)]
     assert len(library) > 80
     texts = [text for path in library for text in written_texts(ast.parse(path.read_text(encoding="utf-8")))]

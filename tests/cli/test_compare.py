@@ -78,6 +78,13 @@ def test_each_fact_is_that_of_the_job(make, compared):
     assert line["settings"] == {}
 
 
+def test_a_corpus_in_a_bucket_keeps_its_uri(make, compared):
+    """Two slashes are part of it."""
+    make("one", 1.5, texts=(), data_dir="gs://bucket/corpora", data_prefix="jules")
+    [line], _ = compared("one")
+    assert line["data"] == "gs://bucket/corpora/jules"
+
+
 def test_only_settings_that_differ_are_listed(make, compared):
     """Settings with the same value, and places and names of files, are left out."""
     make("one", 1.5, layers=2, dropout=0.25, texts=("x.txt",), job_dir="elsewhere")

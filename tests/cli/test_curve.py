@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from textgen.cli.curve import main
 from textgen.cli.line_chart import Line, draw
 from textgen.jobs import JobState
 
-LINES = [
+LINES: list[dict[str, Any]] = [
     {"steps": 10, "train_loss": None, "valid_loss": 3.0},
     {"steps": 20, "train_loss": 2.5, "valid_loss": 1.5},
     {"steps": 1030, "train_loss": 1.0, "valid_loss": 2.0},
@@ -50,6 +51,14 @@ def test_a_terminal_gets_a_chart_of_its_width(make, on_terminal, monkeypatch):
         assert (rows[0].split()[0], rows[-1].split()[0], labels.split()) == ("3", "1", ["10", "1,030"])
         assert "training 1.000" in legend
         assert "validation 2.000, best 1.500 at step 20" in legend
+
+
+def test_the_best_is_on_the_present_text(make, on_terminal, monkeypatch):
+    """A loss on an earlier text cannot be compared with the later ones."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    make([{**line, "valid_sha256": "old" if line["steps"] < 1000 else "new"} for line in LINES])
+    *_, legend = on_terminal(80, main, ["one"])
+    assert "validation 2.000, best 2.000 at step 1,030" in legend
 
 
 def test_colours_follow_the_terminal(make, on_terminal, monkeypatch):

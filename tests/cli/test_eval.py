@@ -230,3 +230,9 @@ def test_missing_compressors_are_named(copied, ran, found, monkeypatch):
     result = found(str(JOB))
     assert (result["zstd"], result["ppmd"]) == (None, None)
     assert math.isfinite(result["xz"])
+
+
+def test_an_argument_that_is_neither_a_model_nor_a_text(copied, refusal):
+    """The advice does not offer words in quotes, which only textgen score reads."""
+    code, line = refusal(evaluate, ["nowhere"])
+    assert (code, "there is neither nowhere nor job/nowhere; name a job or a file; " in line) == (66, True)

@@ -53,9 +53,9 @@ def test_a_name_that_can_only_be_a_texts_is_one():
 
 
 def test_what_is_neither_is_refused():
-    """An absent job and standard input twice are refused."""
-    with pytest.raises(MissingError, match="neither nowhere nor job/nowhere; name a job or a file, or put a text"):
-        sort_arguments(["nowhere"])
+    """An absent job is refused with the command's advice, and so is standard input twice."""
+    with pytest.raises(MissingError, match="neither nowhere nor job/nowhere; put it in quotes; "):
+        sort_arguments(["nowhere"], "put it in quotes")
     with pytest.raises(UsageError, match="got - twice"):
         sort_arguments(["-", "-"])
 

@@ -236,6 +236,14 @@ def test_the_page_opens_in_the_browser_after_it_is_written(copied, capfd, monkey
     assert f"there is no browser here; open {PAGE} in one" in capfd.readouterr().err
 
 
+def test_a_browser_that_cannot_be_started_is_no_error(copied, monkeypatch, capfd):
+    """The page is there, whatever BROWSER is."""
+    monkeypatch.setenv("BROWSER", "'%s")
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    assert main([str(JOB), "--open"]) == 0
+    assert f"there is no browser here; open {PAGE} in one" in capfd.readouterr().err
+
+
 def test_a_job_in_a_bucket(bucket, copied, capfd):
     """The page of a job in a bucket is written to the current folder, and has the samples."""
     for path in JOB.iterdir():

@@ -57,6 +57,16 @@ def test_every_recorded_run_is_tested():
     assert RUNS.keys() == {name for name, _ in marks[0].args[1]}
 
 
+@pytest.mark.parametrize("value", [1e308, 5e-324, 10**400, -1.0, "much"])
+@pytest.mark.parametrize("name", ["steps", "epochs", "train_loss", "valid_loss", "valid_bits_per_character", "seconds"])
+def test_figures_that_cannot_be_true_are_ignored(name, value):
+    """A damaged metrics.jsonl gives no advice on numbers with hundreds of digits, and no error."""
+    history = [values | {name: value, "tokens_per_second": value} for values in RUNS["short"]["history"]]
+    for changed in ({}, {"minutes": None, "max_steps": 1}, {"minutes": None, "epochs": 1}):
+        run = RUNS["short"]["config"] | changed
+        assert all(len(each.sentence) < 300 for each in advise(history, TrainingConfig(**run)))
+
+
 def test_the_sentences():
     """A sentence gives the figures and the flag, or the keyword for Python callers."""
     (one,) = advise(RUNS["overfitted"]["history"], TrainingConfig(**RUNS["overfitted"]["config"]))
@@ -67,7 +77,7 @@ def test_the_sentences():
     (one,) = advise(RUNS["short_demo"]["history"], TrainingConfig(**RUNS["short_demo"]["config"]))
     assert with_dashes(one.sentence, "") == (
         "The model was still learning when training ended, after 0.7 of the 5 passes over the text that are worth making: "
-        "train again with fresh minutes 3"
+        "train longer with minutes 3"
     )
 
 

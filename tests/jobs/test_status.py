@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 import os
 
 import pytest
@@ -72,6 +73,10 @@ GOOD = dataclasses.asdict(JobState("running", 3, 1, 2.5, "ab"))
         json.dumps(GOOD | {"epochs": None}),
         json.dumps(GOOD | {"minutes": "2.5"}),
         json.dumps(GOOD | {"minutes": [1]}),
+        json.dumps(GOOD | {"minutes": 10**400}),
+        json.dumps(GOOD | {"minutes": math.nan}),
+        json.dumps(GOOD | {"minutes": -1}),
+        json.dumps(GOOD | {"steps": 10**4000}),
         json.dumps(GOOD | {"data_sha256": 7}),
     ],
 )

@@ -44,7 +44,7 @@ def test_advice_comes_before_the_next_commands(finish):
     *_, heading, advice, following, _, _, _ = finish().splitlines()
     assert heading == "Advice:"
     assert advice.startswith("  The model was still learning when training ended, after 0.0054 of the")
-    assert advice.endswith("--fresh --minutes 1")
+    assert advice.endswith(": train longer with --minutes 1")
     assert following == "Next:"
 
 
@@ -65,13 +65,14 @@ def test_no_advice_in_a_cloud_job(finish, monkeypatch):
 
 @pytest.mark.slow
 def test_following_the_advice_makes_a_better_model(book):
-    """The advice of a real run is a flag that works as printed, and the run with it gets a lower validation loss."""
+    """The advice of a real run is a flag that works as printed: the job resumes with it, and gets a lower validation loss."""
     command = ["book.txt", "--lstm_state_size=16", "--max_steps=20", "--job_dir=job", "--sample_length=0"]
     done = run_installed("textgen-train", *command, cwd=book.parent)
     metrics = book.parent / "job" / "metrics.jsonl"
     before = best_evaluation(read_metrics(metrics))["valid_loss"]
-    (flags,) = re.findall(r"train again with (--fresh --max_steps \d+)$", done.stderr, re.MULTILINE)
+    (flags,) = re.findall(r"train longer with (--max_steps \d+)$", done.stderr, re.MULTILINE)
     again = run_installed("textgen-train", *command, *flags.split(), cwd=book.parent)
     assert again.returncode == 0, again.stderr
+    assert "Resuming from step 20" in again.stderr
     assert best_evaluation(read_metrics(metrics))["valid_loss"] < before - 0.1
     assert "still learning" not in again.stderr

@@ -172,6 +172,38 @@ def test_patience_that_ends_with_a_resumed_evaluation_allows_no_further_step():
     assert (run.end, run.evaluated, run.saved, run.calls) == ("patience", [25], [25], [])
 
 
+def longer(first):
+    """Returns the progress of a run whose limits have changed, as it resumes from its last checkpoint."""
+    progress = progress_of()
+    progress.restore(json.loads(json.dumps(first.progress.state())))
+    progress.forget_total()
+    return progress
+
+
+def test_patience_waits_until_the_learning_rate_of_a_longer_job_is_as_low_as_before():
+    """With new limits, the learning rate rises, and the loss with it; a finished job makes all of its steps."""
+    first = Run(
+        TrainingConfig(max_steps=100, eval_steps=10, patience=3), losses=[2 - step / 10 for step in range(9)] + [1.5]
+    )
+    assert (first.end, first.progress.stale) == ("max_steps", 1)
+    for losses in ([1.4] * 21, [1.1, 1.3, *[1.4] * 19], [1.9 - step / 100 for step in range(21)]):
+        second = Run(TrainingConfig(max_steps=300, eval_steps=10, patience=3), longer(first), losses=losses)
+        assert second.end == "max_steps"
+
+
+def test_patience_counts_again_once_the_learning_rate_is_as_low_as_before():
+    """A job that was stopped halfway, and resumed with twice the steps, has its rate of then at half of those."""
+    first = Run(
+        TrainingConfig(max_steps=200, eval_steps=10, patience=3),
+        signal_at=100,
+        losses=[2 - step / 10 for step in range(9)],
+    )
+    assert (first.end, first.evaluated[-1]) == ("signal", 90)
+    second = Run(TrainingConfig(max_steps=400, eval_steps=10, patience=3), longer(first), losses=[1.5] * 40)
+    assert second.evaluated[0] == 100  # at the rate of then
+    assert (second.end, second.progress.step) == ("patience", 210)
+
+
 def test_short_texts_are_evaluated_every_few_epochs():
     """The evaluated ends of epochs are at least 100 steps apart."""
     run = Run(TrainingConfig(epochs=20), progress_of(steps_per_epoch=12, tokens_per_step=1000))

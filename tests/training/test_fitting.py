@@ -10,10 +10,12 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.metadata import SESSION_START_INFO_TAG
 
+from textgen.config import TrainingConfig
 from textgen.errors import DataError, DivergedError, MissingError, StoppedError
 from textgen.generation import load, read_model
 from textgen.jobs import Checkpoint, CheckpointStore, JobState
 from textgen.planning import dropout
+from textgen.training.controller import learning_rate
 
 
 def test_a_tiny_training_leaves_a_whole_job_directory(run):
@@ -59,6 +61,40 @@ def test_patience_ends_a_job_that_learns_no_more(run):
     assert run(patience=3, **still)[0] == {}
     assert run(patience=4, **still)[0]["steps"] == 10
     assert run(patience=4, learning_rate=0.01, eval_steps=2, max_steps=40)[0] == {}
+
+
+def test_patience_does_not_end_a_longer_job_before_its_learning_rate_has_fallen(run):
+    """A finished job that gets more steps makes them all, although no evaluation is better while the learning rate is higher."""
+    still = {"eval_steps": 10, "patience": 3, "learning_rate": 1e-30, "weight_decay": 0.0}
+    _, job, _ = run(max_steps=20, **still)
+    assert JobState.read(job.state).stale == 1
+    summary, _, said = run(max_steps=60, **still)
+    assert summary["steps"] == 60
+    assert "no improvement" not in said
+    state = JobState.read(job.state)
+    assert (state.status, state.stale) == ("finished", 2)
+    assert read_model(job.model).step == 10
+
+
+def test_a_longer_job_that_is_stopped_ends_like_an_uninterrupted_one(run, last_bytes):
+    """After a stop in the steps that were added, the same command makes the same ones, and patience counts the same evaluations."""
+    settings = {"eval_steps": 10, "patience": 3, "learning_rate": 0.02}
+
+    def stop(evaluation):
+        if evaluation == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    ends = []
+    for name in ("whole", "parts"):
+        run(name, max_steps=30, **settings)
+        if name == "parts":
+            with pytest.raises(StoppedError):
+                run(name, max_steps=70, at_evaluation=stop, **settings)
+        _, job, _ = run(name, max_steps=70, **settings)
+        progress = CheckpointStore(job.checkpoints).read(70).facts["progress"]
+        ends.append((last_bytes(job), {**progress, "seconds": 0.0}))
+    assert ends[0] == ends[1]
+    assert ends[0][1]["rate_before"] == learning_rate(TrainingConfig(max_steps=30, learning_rate=0.02), 29, 30)
 
 
 def test_training_learns(run):
@@ -165,7 +201,7 @@ def test_a_checkpoint_of_an_earlier_version_resumes(run):
     kept = store.read(4)
     facts = dict(kept.facts)
     for part, newer in (
-        ("progress", {"total_corrected", "dropout", "best_train_loss"}),
+        ("progress", {"total_corrected", "dropout", "best_train_loss", "rate_before"}),
         ("config", {"sample_prompt", "sample_temperature"}),
     ):
         facts[part] = {key: value for key, value in kept.facts[part].items() if key not in newer}

@@ -64,7 +64,7 @@ def _curve(arguments: Sequence[str]) -> None:
 
     from textgen.cli.named_job import named_job
     from textgen.cli.typed import typed
-    from textgen.jobs import job_facts, read_metrics
+    from textgen.jobs import job_facts, on_present_text, read_metrics
     from textgen.runs.find_job import look_at_job
 
     place = named_job(command.job, with_model=False)
@@ -78,7 +78,7 @@ def _curve(arguments: Sequence[str]) -> None:
         )
     encode_output("surrogateescape")
     if sys.stdout.isatty():
-        _draw(facts, points)
+        _draw(facts, points, list(_points(on_present_text(evaluations))))
     else:
         sys.stdout.writelines("\t".join(_fields(point)) + "\n" for point in points)
 
@@ -94,8 +94,8 @@ def _points(evaluations: Sequence[Mapping[str, Any]]) -> Iterator[_Point]:
             yield _Point(steps, train, valid)
 
 
-def _draw(facts: JobFacts, points: Sequence[_Point]) -> None:
-    """Draws the losses, below a line about the job and above a legend."""
+def _draw(facts: JobFacts, points: Sequence[_Point], comparable: Sequence[_Point]) -> None:
+    """Draws the losses, below a line about the job and above a legend, which names the best of those on the present text."""
     from rich.console import Console as RichConsole
     from rich.text import Text
 
@@ -107,8 +107,9 @@ def _draw(facts: JobFacts, points: Sequence[_Point]) -> None:
     legend = Text()
     if train:
         legend.append("╌╌ ", _TRAIN).append(f"training {train[-1][1]:.3f}")
-    if valid:
-        best_step, best = min(valid, key=lambda point: point[1])
+    scored = [(point.steps, point.valid) for point in comparable if point.valid is not None]
+    if scored:
+        best_step, best = min(scored, key=lambda point: point[1])
         legend.append("   " if train else "").append("── ", _VALID)
         legend.append(f"validation {valid[-1][1]:.3f}, best {best:.3f} at step {best_step:,.0f}")
     out = RichConsole(file=sys.stdout, highlight=False, soft_wrap=True)

@@ -16,8 +16,12 @@ from textgen.runs.find_job import find_job
 from textgen.storage import is_bucket
 
 
-def sort_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+def sort_arguments(arguments: Sequence[str], advice: str = "name a job or a file") -> tuple[list[str], list[str]]:
     """Tells models from texts, by the rule in `--help`.
+
+    Args:
+        arguments: the arguments.
+        advice: what to do about an argument that is neither.
 
     Returns:
         The paths and URIs of the models, and the texts, each as it was given.
@@ -28,7 +32,7 @@ def sort_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """
     models: list[str] = []
     texts: list[str] = []
-    advice = f"name a job or a file, or put a text of several words in quotes; {typed('textgen')} jobs lists all jobs"
+    advice = f"{advice}; {typed('textgen')} jobs lists all jobs"
     for given in arguments:
         if _is_text(given):
             texts.append(given)

@@ -77,7 +77,7 @@ def _open(console: Console, page: Path) -> None:
     """Opens the page in the browser."""
     sys.stdout.flush()
     is_open = False
-    with suppress(webbrowser.Error):
+    with suppress(webbrowser.Error, ValueError):  # such as an unclosed quote in BROWSER
         is_open = webbrowser.open(page.resolve().as_uri())
     if not is_open:
         console.warn(f"there is no browser here; open {page} in one")

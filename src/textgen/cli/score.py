@@ -67,7 +67,7 @@ def _score(arguments: Sequence[str]) -> None:
     from textgen.cli.score_text import read_text
     from textgen.runs.places import find_page
 
-    found, given = sort_arguments(command.arguments)
+    found, given = sort_arguments(command.arguments, "name a job or a file, or put a text of several words in quotes")
     if len(found) > 1 or len(given) > 1:
         _refuse_several(command, len(found), len(given))
     places = found or [named_job(None, with_model=True, or_base=True)]

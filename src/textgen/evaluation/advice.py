@@ -44,8 +44,8 @@ _NOT_ALIKE = 0.4
 """From this distance on, a model writes nothing like its text, and no temperature helps."""
 _LONGER = 1.5
 """How many times as long as before a run must be at least, if the measured speed promises all passes in less time."""
-_LONGEST_TEXT = 1e15
-"""A number of characters that only a damaged file leads to."""
+_LEAST, _MOST = 1e-6, 1e12
+"""Smaller and larger figures come only from a damaged file."""
 _MINUTES = ((10, 1), (60, 5), (math.inf, 30))
 """Pairs of a number of minutes, and the multiple to which smaller numbers are rounded up."""
 
@@ -88,7 +88,7 @@ def advise(
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """The figures of one evaluation, as in metrics.jsonl; 0 for the speed and the training loss if they are not known."""
+    """The figures of one evaluation, as in metrics.jsonl; 0 for those that are not known or cannot be true."""
 
     steps: float
     epochs: float
@@ -118,11 +118,11 @@ class _Run:
         text = history[-1].get("valid_sha256") if history else None
         evaluations, characters_per_token = [], 1.0
         for values in history:
-            known = {name: finite_number(values, name) or 0.0 for name in _Evaluation.__dataclass_fields__}
-            if values.get("valid_sha256") == text and known["steps"] > 0 < known["epochs"] and known["valid_loss"] > 0:
+            known = {name: _plausible(values, name) for name in _Evaluation.__dataclass_fields__}
+            if values.get("valid_sha256") == text and known["steps"] and known["epochs"] and known["valid_loss"]:
                 evaluations.append(_Evaluation(**known))
-                bits = finite_number(values, "valid_bits_per_character") or 0.0
-                characters_per_token = known["valid_loss"] / math.log(2) / bits if bits > 0 else 1.0
+                bits = _plausible(values, "valid_bits_per_character")
+                characters_per_token = known["valid_loss"] / math.log(2) / bits if bits else 1.0
         return cls(config, evaluations, characters_per_token) if evaluations else None
 
     @property
@@ -143,7 +143,7 @@ class _Run:
     @property
     def characters(self) -> int:
         """Its approximate length in characters."""
-        return max(1, round(min(self.tokens * self.characters_per_token, _LONGEST_TEXT)))
+        return max(1, round(min(self.tokens * self.characters_per_token, _MOST)))
 
     @cached_property
     def worthwhile(self) -> int | None:
@@ -194,6 +194,12 @@ class _Run:
         return before[-1] - last.valid_loss >= _CLEAR
 
 
+def _plausible(values: Mapping[str, Any], name: str) -> float:
+    """Returns a figure of an evaluation; 0 if it is not known or cannot be true."""
+    value = finite_number(values, name) or 0.0
+    return value if _LEAST < value < _MOST else 0.0
+
+
 def _advise_length(run: _Run) -> Advice | None:
     """Advises fewer passes or more dropout if the model overfitted, and more passes if there were too few."""
     if run.overfits:
@@ -207,7 +213,7 @@ def _advise_length(run: _Run) -> Advice | None:
     if run.worthwhile is not None:
         made = f"after {rounded(run.last.epochs)} of the {count(run.worthwhile, 'pass', 'passes')} over the text that are worth making"
     return Advice(
-        f"The model was still learning when training ended, {made}: train again with {named('fresh')} {named(setting)} {value}",
+        f"The model was still learning when training ended, {made}: train longer with {named(setting)} {value}",
         setting,
         value,
     )

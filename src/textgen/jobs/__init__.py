@@ -10,6 +10,7 @@ from textgen.jobs.log_files import (
     as_json,
     best_evaluation,
     finite_number,
+    on_present_text,
     read_metrics,
     read_samples,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "job_lock",
     "job_place",
     "list_jobs",
+    "on_present_text",
     "read_config",
     "read_metrics",
     "read_samples",

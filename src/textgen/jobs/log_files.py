@@ -158,18 +158,25 @@ def read_samples(path: Path) -> list[LoggedSample]:
     ]
 
 
-def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Returns the evaluation with the lowest validation loss; empty if there is none.
+def on_present_text(evaluations: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the evaluations that can be compared with the last one: all, unless the validation text of the job has changed.
 
-    If the text of the job has changed, only evaluations on its present validation text count. Earlier versions of textgen did not
-    record that text, so evaluations without it count too.
+    Earlier versions of textgen did not record that text, so evaluations without it count too.
 
     Args:
         evaluations: those of the job, as `read_metrics` returns them.
     """
     text = evaluations[-1].get("valid_sha256") if evaluations else None
-    same_text = [values for values in evaluations if values.get("valid_sha256", text) == text]
-    scored = [values for values in same_text if finite_number(values, "valid_loss") is not None]
+    return [values for values in evaluations if values.get("valid_sha256", text) == text]
+
+
+def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Returns the evaluation with the lowest validation loss on the present text; empty if there is none.
+
+    Args:
+        evaluations: those of the job, as `read_metrics` returns them.
+    """
+    scored = [values for values in on_present_text(evaluations) if finite_number(values, "valid_loss") is not None]
     return min(scored, key=lambda values: float(values["valid_loss"]), default={})
 
 

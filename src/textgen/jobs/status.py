@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import FormatError, TextgenError, from_os_error
-from textgen.formatting import one_line
+from textgen.formatting import one_line, shown
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
 from textgen.jobs.log_files import best_evaluation, finite_number, read_metrics
@@ -27,6 +27,9 @@ _KINDS = {
     "data_sha256": (str,),
     "stale": (int,),
 }
+
+_MOST = 1e15
+"""Larger totals come only from a damaged file."""
 
 _LATEST = 250_000_000_000.0
 """A time in the year 9892: some file systems contain later ones, which `datetime` cannot represent."""
@@ -83,7 +86,9 @@ class JobState:
             state = cls(**found)
             for name, value in vars(state).items():
                 if type(value) not in _KINDS[name]:
-                    raise TypeError(f"its {name} is {value!r}")
+                    raise TypeError(f"its {name} is {shown(value)}")
+                if not isinstance(value, str) and not 0 <= value < _MOST:
+                    raise ValueError(f"its {name} is {shown(value)}")
             if state.status not in get_args(Status):
                 raise ValueError(f"its status is {state.status!r}")
         except (TypeError, ValueError, RecursionError) as error:  # a value may be nested too deeply to be shown

@@ -16,7 +16,7 @@ from textgen.formatting import percent
 from textgen.jobs import JobDirectory, JobState, best_evaluation, finite_number, job_facts, read_config, read_metrics
 from textgen.planning import ModelShape
 from textgen.runs.existing_job import read_vocabulary
-from textgen.storage import BucketDirectory
+from textgen.storage import BucketDirectory, below
 
 _LEFT_OUT = {"texts", "data_dir", "data_prefix"}
 _COMPARED = tuple(
@@ -175,7 +175,7 @@ def _find_vocabulary(job: JobDirectory) -> Vocabulary | None:
 def _name_data(config: TrainingConfig) -> str:
     """Returns the names of the text files, or of the corpus, that a config names."""
     if config.data_dir is not None:
-        return str(Path(config.data_dir) / (config.data_prefix or ""))
+        return below(config.data_dir, config.data_prefix) if config.data_prefix else config.data_dir
     first, *others = (Path(text).name or text for text in config.texts or ("story",))
     return first + (f" and {len(others)} more" if others else "")
 

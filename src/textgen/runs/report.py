@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from textgen.evaluation.training_text import TrainingText
     from textgen.evaluation.written import WrittenText
     from textgen.generation import ModelFile
+    from textgen.jobs import JobFacts
 
-_BASELINES = (UNIGRAM, KNESER_NEY, "xz", "ppmd")
-"""The baselines of a report besides `UNIFORM`. The other compressors are slow, and weaker than PPMd."""
+_NGRAMS = (UNIGRAM, KNESER_NEY)
+_COMPRESSORS = ("xz", "ppmd")
+"""The compressors of a report. The others are slow, and weaker than PPMd."""
 _MOST_READ = 40_000_000
 """The largest training text, in bytes, that is verified for a report."""
 _MOST_LEARNED = 1_000_000
@@ -96,9 +98,7 @@ def collect(place: str, job: JobDirectory) -> Report:
             f"{job} has no evaluation yet: it is {facts.state} at step {facts.steps:,}; try again after the first evaluation"
         )
     config = read_config(job.config, "name another job")
-    # A job that is not finished may still improve by itself.
-    is_finished = facts.state == "finished"
-    collector = _Collector(place, config, compares_temperatures=is_finished)
+    collector = _Collector(place, config, facts)
     collector.read()
     return Report(
         name=model_name(place),
@@ -110,10 +110,11 @@ def collect(place: str, job: JobDirectory) -> Report:
         model=collector.model,
         sections=collector.sections,
         baselines=collector.baselines,
+        baseline_notes=collector.baseline_notes,
         measures=collector.measures,
         written=collector.written,
         real=collector.real,
-        advice=advise(history, config, collector.temperatures) if is_finished else (),
+        advice=advise(history, config, collector.temperatures) if collector.is_finished else (),
         command=command_of(config),
         notes=collector.notes,
     )
@@ -125,17 +126,21 @@ class _Collector:
     Args:
         place: the job directory: a path or a URI.
         config: the settings of the job.
-        compares_temperatures: whether to find the temperature at which the model writes most like its text.
+        facts: its status.
 
     Attributes:
+        is_finished: whether the job is finished. One that is not may still improve by itself, and gets no advice.
+        baseline_notes: how the baselines are limited, in sentences.
         notes: what is left out or read only in part, in sentences.
     """
 
-    def __init__(self, place: str, config: TrainingConfig, *, compares_temperatures: bool) -> None:
-        self._place, self._config, self._compares_temperatures = place, config, compares_temperatures
+    def __init__(self, place: str, config: TrainingConfig, facts: JobFacts) -> None:
+        self._place, self._config, self._facts = place, config, facts
+        self.is_finished = facts.state == "finished"
         self.model: ModelFile | None = None
         self.sections: Sections | None = None
         self.baselines: Mapping[str, float] = {}
+        self.baseline_notes: list[str] = []
         self.measures: Measures | None = None
         self.real: RealText | None = None
         self.written: Sequence[WrittenText] = ()
@@ -181,25 +186,26 @@ class _Collector:
         valid, train = sections.valid.first(_MOST_COMPARED), sections.train.first(_MOST_LEARNED)
         try:
             text = count_text(valid, model.vocabulary)
-            self.baselines = {UNIFORM: measure_uniform(text), **measure_baselines(text, train, _BASELINES)}
+            has_unknown = bool(text.unknown_share or self._facts.valid_unknown_share)
+            baselines = measure_baselines(text, train, _NGRAMS if has_unknown else (*_NGRAMS, *_COMPRESSORS))
+            self.baselines = {UNIFORM: measure_uniform(text), **baselines}
             most = min(max(_MOST_PRODUCTS / model.shape.parameters, _LEAST_TOKENS), _MOST_TOKENS)
             part = count_text(valid.first(int(most * text.characters_per_token)), model.vocabulary)
             self.measures = measure_model(LSTMStep(model), part)
         except TextgenError as error:
             self.notes.append(f"The model could not be evaluated: {with_dashes(str(error))}.")
             return
-        for what, name, read, whole in (
-            ("The simple methods learn", "training", train, sections.train),
-            ("The simple methods are measured on", "validation", valid, sections.valid),
-            (
-                "The accuracy and the calibration of the model are measured on",
-                "validation",
-                part.section,
-                sections.valid,
-            ),
+        if has_unknown:
+            self.baseline_notes.append(
+                "File compressors are left out, because they would have to spell what the model reads as [UNK]."
+            )
+        for notes, what, name, read, whole in (
+            (self.baseline_notes, "The simple methods learn", "training", train, sections.train),
+            (self.baseline_notes, "The simple methods are measured on", "validation", valid, sections.valid),
+            (self.notes, "Accuracy and calibration are measured on", "validation", part.section, sections.valid),
         ):
             if read.characters < whole.characters:
-                self.notes.append(
+                notes.append(
                     f"{what} only the first {read.characters:,} of the {whole.characters:,} characters of the {name} text. textgen eval reads more."
                 )
 
@@ -213,7 +219,7 @@ class _Collector:
                 self.notes.append("The training text is too long to search it for copied passages in a report.")
             generator = TextGenerator(model)
             self.written = write_texts(generator, self.real, copies)
-            if self.real is not None and self._compares_temperatures:
+            if self.real is not None and self.is_finished:
                 self.temperatures = match_temperatures(generator, self.real)
         except TextgenError as error:
             self.notes.append(f"The model could not write: {with_dashes(str(error))}.")

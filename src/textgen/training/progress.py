@@ -21,6 +21,7 @@ _TOTALS = (
     "total_corrected",
     "dropout",
     "learning_rate",
+    "rate_before",
     "rollbacks",
     "scored_step",
     "best_loss",
@@ -48,12 +49,13 @@ class Progress:
         total_corrected: whether that estimate has been corrected.
         dropout: the dropout of the next step; None before the first.
         learning_rate: the learning rate of the last step.
+        rate_before: the lowest learning rate at which the limits or the streams of the job changed; None if they never did.
         rollbacks: how often the job has returned to a checkpoint after it diverged.
         scored_step: the last step that was evaluated.
         best_loss: the lowest validation loss so far, in nats per token.
         best_step: the step of `best_loss`.
         best_train_loss: the training loss before `best_step`, in nats per token.
-        stale: the number of evaluations since `best_step`.
+        stale: the number of evaluations since `best_step`, without those at a higher learning rate than `rate_before`.
         status: `stopped` or `finished` when training ends with this step.
         has_diverged: whether the loss, a gradient or a weight is no longer a finite number.
         scores: the validation scores, if this step was evaluated.
@@ -80,6 +82,7 @@ class Progress:
     total_corrected: bool = False
     dropout: float | None = None
     learning_rate: float = 0.0
+    rate_before: float | None = None
     rollbacks: int = 0
     scored_step: int | None = None
     best_loss: float | None = None
@@ -135,9 +138,13 @@ class Progress:
         self.stale = 0
 
     def forget_total(self) -> None:
-        """Clears the estimated total of steps, and the dropout that depends on it, because the limits have changed."""
+        """Clears the estimated total of steps, and the dropout that depends on it, because limits or streams have changed.
+
+        The learning rate may then rise, and the loss with it. Until the rate is as low as it was, `stale` does not count.
+        """
         self.total_steps = self.dropout = None
         self.total_corrected = False
+        self.rate_before = min(self.learning_rate, math.inf if self.rate_before is None else self.rate_before)
 
     @property
     def overfits(self) -> bool:
@@ -208,7 +215,8 @@ class Progress:
         """
         self.scores, self.scored_step, self.sample = scores, self.step, sample
         if self.best_loss is not None and scores.loss >= self.best_loss:
-            self.stale += 1
+            if self.rate_before is None or self.learning_rate <= self.rate_before:
+                self.stale += 1
             return False
         self.best_loss, self.best_step, self.stale = scores.loss, self.step, 0
         self.best_train_loss = self.train_loss

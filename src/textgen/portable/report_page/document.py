@@ -15,9 +15,10 @@ from textgen.console import HARMLESS, visible
 from textgen.errors import with_dashes
 from textgen.evaluation.baselines import describe_baselines
 from textgen.formatting import count, described, percent
-from textgen.portable.charts import Level
+from textgen.jobs import on_present_text
 from textgen.portable.page import read_asset, seal
-from textgen.portable.report_figures import (
+from textgen.portable.report_page.charts import Level
+from textgen.portable.report_page.figures import (
     draw_calibration,
     draw_comparison,
     draw_history,
@@ -28,7 +29,7 @@ from textgen.portable.report_figures import (
     escaped,
     table,
 )
-from textgen.portable.verdict import judge
+from textgen.portable.report_page.verdict import judge
 
 if TYPE_CHECKING:
     from textgen.corpus.sections import Sections
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from textgen.generation import ModelFile
     from textgen.jobs import JobFacts, LoggedSample
 
-_FILES = Path(__file__).with_name("report")
+_FILES = Path(__file__).parent
 _MOST_SAMPLES = 12
 """The most samples along training that are shown. Of more, evenly spread ones are."""
 _LONGEST_SAMPLE = 3000
@@ -63,7 +64,8 @@ class Report:
         samples: what it wrote at evaluations, likewise.
         model: its model.
         sections: its text.
-        baselines: the bits per character of each baseline, by its name.
+        baselines: the bits per character of each baseline that the model can be compared with, by its name.
+        baseline_notes: how these are limited, in sentences.
         measures: how well the model predicts the validation text, or a part of it.
         written: what it writes now, at several temperatures.
         real: its text, for comparison with these.
@@ -81,6 +83,7 @@ class Report:
     model: ModelFile | None
     sections: Sections | None
     baselines: Mapping[str, float]
+    baseline_notes: Sequence[str]
     measures: Measures | None
     written: Sequence[WrittenText]
     real: RealText | None
@@ -126,7 +129,7 @@ def _summary(report: Report) -> str:
         if facts.state == "running"
         else f"{facts.state} after {count(facts.steps, 'step')}"
     )
-    minutes = "" if not facts.minutes else f"{facts.minutes:.1f} minutes of training"
+    minutes = "" if not facts.minutes else f"{count(float(f'{facts.minutes:.3g}'), 'minute')} of training"
     weights = "" if report.model is None else f"{report.model.shape.parameters:,} weights"
     return ", ".join(filter(None, (weights, minutes, state)))
 
@@ -142,19 +145,20 @@ def _verdict(report: Report) -> str:
         (f"{verdict.choices:,.1f}", "equally likely characters would be as hard to predict"),
     ]
     if report.measures is not None:
-        tiles.append((f"{report.measures.accuracy:.0%}", "of its first guesses are right"))
+        tiles.append((percent(report.measures.accuracy), "of its first guesses are right"))
     usual = next((text for text in report.written if text.temperature == SamplingConfig.temperature), None)
     if usual is not None and usual.statistics.known_words is not None:
-        tiles.append((f"{usual.statistics.known_words:.0%}", "of the words it writes are in the training text"))
+        tiles.append((percent(usual.statistics.known_words), "of the words it writes are in the training text"))
     advice = "".join(f"<li>{escaped(with_dashes(each.sentence).rstrip('.'))}.</li>" for each in report.advice)
     comparison = draw_comparison(bits, baselines, descriptions) if baselines else ""
+    limits = "".join(f'<p class="note">{escaped(note)}</p>' for note in report.baseline_notes)
     grade = f"<strong>{escaped(verdict.grade)}</strong> " if verdict.grade else ""
     return (
         f'<p class="headline">{grade}{escaped(verdict.finding)}</p>'
         f"<p>{escaped(verdict.meaning)}</p>"
         f'<dl class="tiles">{"".join(f"<div><dt>{escaped(label)}</dt><dd>{value}</dd></div>" for value, label in tiles)}</dl>'
         + (f'<h3>What to change</h3><ul class="advice">{advice}</ul>' if advice else "")
-        + (f"<h3>Next to simple methods</h3>{comparison}" if comparison else "")
+        + (f"<h3>Next to simple methods</h3>{comparison}{limits}" if comparison else "")
     )
 
 
@@ -165,7 +169,11 @@ def _learning(report: Report) -> str:
     small = draw_history(report.history, "learning_rate", "learning rate", 0) + draw_history(
         report.history, "gradient_norm", "gradient norm", 1
     )
-    return draw_loss(report.history, levels) + (f'<div class="pair">{small}</div>' if small else "") + _samples(report)
+    return (
+        draw_loss(on_present_text(report.history), levels)
+        + (f'<div class="pair">{small}</div>' if small else "")
+        + _samples(report)
+    )
 
 
 def _samples(report: Report) -> str:

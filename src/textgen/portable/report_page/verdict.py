@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM
+from textgen.evaluation.baselines import UNIFORM, UNIGRAM
 from textgen.formatting import not_comparable
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def judge(
 
     Args:
         bits: its bits per character on the validation text.
-        baselines: those of the baselines, by name; may be empty.
+        baselines: those of the baselines that it can be compared with, by name; may be empty.
         descriptions: those of the baselines.
         unknown_share: the share of the tokens that are `[UNK]`.
     """
@@ -48,9 +48,7 @@ def judge(
     needs = f"The model needs {bits:.3g} bits for each character of a text that it has not seen"
     choices = 2 ** min(bits, _LARGEST_EXPONENT)
     meaning = f"It is as unsure of the next character as between {choices:,.1f} equally likely ones. Fewer bits are better.{remark}"
-    # A compressor has to spell what the model and the n-grams read as [UNK].
-    alike = {UNIGRAM, KNESER_NEY} if unknown_share else baselines.keys() - {UNIFORM}
-    learned = {name: value for name, value in baselines.items() if name in alike and math.isfinite(value)}
+    learned = {name: value for name, value in baselines.items() if name != UNIFORM and math.isfinite(value)}
     if not learned:
         return Verdict("", f"{needs}.", meaning, choices)
     best = min(learned, key=learned.__getitem__)
@@ -65,5 +63,5 @@ def judge(
     elif bits < simplest:
         grade = "Not there yet: a simple method is better."
     else:
-        grade = "It has hardly learned anything: counting characters is as good."
+        grade = f"It has hardly learned anything: knowing {descriptions[UNIGRAM].remark} is as good."
     return Verdict(grade, f"{needs}; {figure}.", meaning, choices)

@@ -55,6 +55,7 @@ def make(a_model, text="A bell rang. Nobody came.", name="book", **changes):
         "real": RealText(text.split(), statistics),
         "advice": [Advice(f"Train for longer: {text}", "minutes", 10)],
         "command": ["textgen-train", text],
+        "baseline_notes": [text],
         "notes": [text],
     }
     return Report(**{**fields, **changes})
@@ -103,6 +104,26 @@ def test_a_report_says_what_is_good_and_what_to_change(report):
     ):
         assert part in document, part
     assert document.count("A bell rang. Nobody came.") >= 8
+
+
+def test_losses_on_an_earlier_text_are_left_out(report):
+    """They cannot be compared with the losses on the present text, nor with the baselines."""
+    history = [{**values, "valid_sha256": "old" if values["steps"] < 30 else "new"} for values in HISTORY]
+    assert "There was one evaluation, at step 30, with 3.030 bits per character" in make_report(report(history=history))
+
+
+def test_small_figures_are_not_rounded_to_nothing(report):
+    """Neither a short training nor a low accuracy is 0, and no share that is below 1 is 100%."""
+    facts = JobFacts("job/book", "stopped", 30, 2, 0.021, valid_bits_per_character=2.9)
+    accurate = Measures(Scores(2.0, 1), 0.996, Bins(COUNTS, COUNTS / 15, COUNTS / 15), None)
+    document = make_report(report(facts=facts, measures=accurate))
+    assert "0.021 minutes of training" in document
+    assert "99.6%" in document
+    inaccurate = Measures(Scores(2.0, 1), 0.004, Bins(COUNTS, COUNTS / 15, COUNTS / 15), None)
+    one_minute = dataclasses.replace(facts, minutes=1.0)
+    document = make_report(report(facts=one_minute, measures=inaccurate))
+    assert "1 minute of training" in document
+    assert "<dd>0.4%</dd>" in document
 
 
 def test_each_chart_has_a_text_and_a_table(report):

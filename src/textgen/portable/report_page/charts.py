@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from textgen.console import visible
-from textgen.portable.scales import Axis, Scale
+from textgen.portable.report_page.scales import Axis, Scale
 
 WIDE, NARROW = 560, 420
 """The widths of a chart. All texts in it have the same size, so a page shows it in about this width."""

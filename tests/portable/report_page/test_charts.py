@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.portable.test_page import Elements
-from textgen.portable.charts import Bar, Level, Line, draw_bars, draw_lines, legend
-from textgen.portable.scales import Axis, Scale, round_ticks
+from textgen.portable.report_page.charts import Bar, Level, Line, draw_bars, draw_lines, legend
+from textgen.portable.report_page.scales import Axis, Scale, round_ticks
 
 X, Y = Axis("steps"), Axis("bits")
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)

@@ -14,8 +14,8 @@ from textgen.console import HARMLESS, visible
 from textgen.evaluation.baselines import Described
 from textgen.evaluation.text_statistics import SENTENCE_BINS
 from textgen.jobs import finite_number
-from textgen.portable.charts import NARROW, Bar, Level, Line, draw_bars, draw_lines, legend
-from textgen.portable.scales import Axis
+from textgen.portable.report_page.charts import NARROW, Bar, Level, Line, draw_bars, draw_lines, legend
+from textgen.portable.report_page.scales import Axis
 
 if TYPE_CHECKING:
     from textgen.evaluation.model_measures import Bins
