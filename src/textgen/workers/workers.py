@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import os
 import queue
 import socket
 import threading
@@ -75,7 +76,7 @@ class Workers:
             self._server = socket.create_server((host if _is_loopback(host) else "", port), family=family)
         except OSError as error:
             raise UnavailableError(
-                f"cannot listen on port {port} of {host} for the other workers: {error.strerror}; end the program that uses it, "
+                f"cannot listen on port {port} of {host} for the other workers: {os.strerror(error.errno or 0)}; end the program that uses it, "
                 "or give the chief another port in TF_CONFIG"
             ) from error
         self._server.settimeout(_PAUSE)
