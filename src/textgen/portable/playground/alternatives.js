@@ -101,7 +101,7 @@ class AlternativesCard {
       const share = Math.exp(-alternative.nats);
       const written = alternative.text === token.text;
       const bar = make("span", { className: "bar-fill" });
-      bar.style.setProperty("--share", String(share / widest));
+      bar.style.setProperty("--share", (share / widest).toFixed(6));
       const label = `${spoken(alternative.text)}, ${percent(share)}${written ? ", as written" : ""}`;
       const button = make(
         "button",

@@ -56,8 +56,8 @@ class DistributionView {
       make("span", { className: "both", "aria-hidden": "true" }, ...bars),
       make("span", { className: "share" }, after > 0 ? percent(after) : "out"),
     );
-    row.style.setProperty("--before", String(before / widest));
-    row.style.setProperty("--after", String(after / widest));
+    row.style.setProperty("--before", (before / widest).toFixed(6));
+    row.style.setProperty("--after", (after / widest).toFixed(6));
     return row;
   }
 }
