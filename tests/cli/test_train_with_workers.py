@@ -87,7 +87,8 @@ def paused(book):
         process.communicate()
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [2, 3])
 def test_workers_train_what_one_process_trains(book, count):
     """After 50 steps, two or three processes have the weights and states of one with the joint batch, to 1e-4, and all the same."""
     arguments = ["--dropout=0", "--max_steps=50"]
@@ -101,7 +102,8 @@ def test_workers_train_what_one_process_trains(book, count):
     assert "warning" not in shown  # of a worker that has other weights
 
 
-@pytest.mark.parametrize("victim", ["worker", pytest.param("chief", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["worker", "chief"])
 def test_after_a_kill_the_job_ends_like_an_undisturbed_one(paused, victim):
     """A SIGKILL of any process ends all; run again, the job has the final weights of an undisturbed run, bit for bit."""
     arguments = ["--dropout=0.2", "--max_steps=60", "--workers=2"]

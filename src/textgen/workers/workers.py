@@ -246,9 +246,9 @@ class Workers:
         with self._failing:
             if self.failure is not None or self._ends:
                 return
-            self.failure = error
             self._stop_clock = end_by_force(error)
-        self._signals.fail(error)
+            self._signals.fail(error)
+            self.failure = error  # last, so that whoever sees it sees the rest
 
 
 def _stopped(index: int, signal: str) -> TextgenError:
