@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from textgen.evaluation.text_statistics import words_in
-from textgen.evaluation.written import write_tokens
+from textgen.evaluation.written import most_tokens, write_tokens
 
 if TYPE_CHECKING:
     from textgen.evaluation.real_text import RealText
@@ -86,9 +86,11 @@ def match_temperatures(generator: TextGenerator, real: RealText) -> TemperatureM
     Returns:
         The comparison; None if the text has too few words, or if the model is so large that it writes too few in that time.
     """
-    if real.statistics.known_words is None:
+    model, texts = generator.model, _SAMPLES * len(TRIED)
+    characters = most_tokens(model, texts) * _SAMPLES * model.vocabulary.tokenizer.characters_per_token
+    if real.statistics.known_words is None or characters < 2 * _LEAST_WORDS:  # a word and a space
         return None
-    join = generator.model.vocabulary.tokenizer.join
+    join = model.vocabulary.tokenizer.join
     written = {
         temperature: [words_in(join(tokens)) for tokens in texts]
         for temperature, texts in write_tokens(generator, TRIED, _SAMPLES, _CHARACTERS, _SEED).items()

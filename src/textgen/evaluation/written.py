@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textgen.corpus.copy_index import CopyIndex
     from textgen.evaluation.novelty import Novelty
     from textgen.evaluation.real_text import RealText
-    from textgen.generation import TextGenerator
+    from textgen.generation import ModelFile, TextGenerator
 
 TEMPERATURES = (0.5, 0.8, 1.0)
 MOST_SEARCHED = 10_000_000
@@ -80,6 +80,16 @@ def write_texts(
     ]
 
 
+def most_tokens(model: ModelFile, texts: int) -> int:
+    """Returns the number of tokens that each of several texts can have, so that a model writes them in two seconds at most.
+
+    Args:
+        model: the model.
+        texts: the number of texts.
+    """
+    return max(1, _MOST_WORK // (model.shape.parameters * max(texts, _CHEAP_ROWS)))
+
+
 def write_tokens(
     generator: TextGenerator, temperatures: Sequence[float], samples: int, characters: int, seed: int
 ) -> dict[float, list[list[str]]]:
@@ -96,8 +106,7 @@ def write_tokens(
         The tokens of each text, by temperature.
     """
     model, engine, prompt = generator.model, generator.engine(), generator.read("")
-    rows = max(samples * len(temperatures), _CHEAP_ROWS)
-    most = max(1, _MOST_WORK // (model.shape.parameters * rows))
+    most = most_tokens(model, samples * len(temperatures))
     length = min(most, math.ceil(characters / model.vocabulary.tokenizer.characters_per_token))
     written = {}
     for temperature in temperatures:

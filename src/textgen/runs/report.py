@@ -51,7 +51,7 @@ _MOST_LEARNED = 1_000_000
 """The characters of the training text that the baselines learn."""
 _MOST_COMPARED = 200_000
 """The characters of the validation text on which they are measured."""
-_MOST_PRODUCTS = 1e10
+_MOST_PRODUCTS = 6e9
 """The products of a weight and a number that the model computes to be measured."""
 _LEAST_TOKENS, _MOST_TOKENS = 300, 50_000
 """The tokens of the validation text on which the model is measured."""
