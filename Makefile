@@ -52,7 +52,7 @@ test-slow: setup ## Run the slow tests, which take a few minutes
 $(CHECKER)/.ready: requirements/html-checker/package-lock.json $(TOOLS)
 	@mkdir -p $(CHECKER)
 	@cp requirements/html-checker/*.json $(CHECKER)
-	@npm ci --prefix $(CHECKER) --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cd $(CHECKER) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 html-checker: $(CHECKER)/.ready ## Install the checker of the pages' HTML, for test-browser; needs npm and Java
@@ -92,7 +92,7 @@ lock: setup ## Update the locks from pyproject.toml
 	@# Constrained to the versions of the other locks: training and sampling use the same, and .venv can contain several locks.
 	$(LOCK_COMMAND) --group sample --constraint requirements/base.txt -o requirements/sample.txt
 	$(LOCK_COMMAND) --group build --constraint requirements/dev.txt -o requirements/build.txt
-	npm install --prefix requirements/html-checker --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
+	cd requirements/html-checker && npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved
 
 clean: ## Remove .venv and the files of the tools
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
