@@ -72,14 +72,11 @@ def _compare(arguments: Sequence[str]) -> None:
 
 def _named(given: Sequence[str]) -> list[ComparedJob]:
     """Reads the jobs that arguments name, each of them once."""
-    from textgen.cli.named_job import named_job
-    from textgen.cli.typed import typed
+    from textgen.cli.named_job import look_at_named, named_job
     from textgen.runs.compared_jobs import read_compared
-    from textgen.runs.find_job import look_at_job
 
-    advice = f"{typed('textgen')} jobs lists all jobs"
     places = dict.fromkeys(named_job(name, with_model=False) for name in given)
-    jobs = [look_at_job("JOB", place, for_file="name the directory of its job", advice=advice) for place in places]
+    jobs = list(map(look_at_named, places))
     return list(map(read_compared, jobs))
 
 

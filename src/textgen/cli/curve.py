@@ -11,7 +11,6 @@ from textgen.cli.standard_output import encode_output, terminal_width
 from textgen.config import CurveCommand
 from textgen.config.flags import Parser, build
 from textgen.console import visible
-from textgen.errors import MissingError
 
 if TYPE_CHECKING:
     from textgen.jobs import JobFacts
@@ -62,20 +61,14 @@ def make_parser() -> Parser:
 def _curve(arguments: Sequence[str]) -> None:
     command = build(CurveCommand, make_parser().parse(arguments))
 
-    from textgen.cli.named_job import named_job
-    from textgen.cli.typed import typed
+    from textgen.cli.named_job import look_at_named, named_job
     from textgen.jobs import job_facts, on_present_text, read_metrics
-    from textgen.runs.find_job import look_at_job
 
-    place = named_job(command.job, with_model=False)
-    advice = f"{typed('textgen')} jobs lists all jobs"
-    job = look_at_job("JOB", place, for_file="name the directory of its job", advice=advice)
+    job = look_at_named(named_job(command.job, with_model=False))
     evaluations = read_metrics(job.metrics)
     points, facts = list(_points(evaluations)), job_facts(job, evaluations)
     if not points:
-        raise MissingError(
-            f"{job} has no evaluation yet: it is {facts.state} at step {facts.steps:,}; try again after the first evaluation"
-        )
+        raise facts.no_evaluation()
     encode_output("surrogateescape")
     if sys.stdout.isatty():
         _draw(facts, points, list(_points(on_present_text(evaluations))))

@@ -50,16 +50,13 @@ def _report(arguments: Sequence[str]) -> None:
 
     use_one_blas_thread()
 
-    from textgen.cli.named_job import named_job
-    from textgen.cli.typed import typed
+    from textgen.cli.named_job import look_at_named, named_job
     from textgen.portable.report_page import make_report
-    from textgen.runs.find_job import look_at_job
     from textgen.runs.report import collect, find_report_page
     from textgen.storage import write_atomic
 
     place, console = named_job(command.job, with_model=False), Console()
-    advice = f"{typed('textgen')} jobs lists all jobs"
-    job = look_at_job("JOB", place, for_file="name the directory of its job", advice=advice)
+    job = look_at_named(place)
     page = find_report_page(place, command.output, force=command.force)
     with console.busy("making the report"):
         report = collect(place, job)

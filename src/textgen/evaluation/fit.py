@@ -1,7 +1,7 @@
 """Checks that a model can score a text.
 
 A model never has to spell a token that its vocabulary lacks, so with any such token a score is not comparable. Such a score is printed with
-a warning, and has no rank. If so many tokens are unknown that the text must be in another alphabet or language, it is refused.
+a warning, and has no rank. A text with too many unknown tokens, which is probably in another alphabet or language, is refused.
 """
 
 from __future__ import annotations

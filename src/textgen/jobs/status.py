@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from textgen.config.yaml_text import from_yaml
-from textgen.errors import FormatError, TextgenError, from_os_error
+from textgen.errors import FormatError, MissingError, TextgenError, from_os_error
 from textgen.formatting import one_line, shown
 from textgen.jobs.directory import JobDirectory
 from textgen.jobs.lock import is_locked
@@ -128,6 +128,12 @@ class JobFacts:
     bytes: int = 0
     changed: float = 0.0
     problem: str | None = None
+
+    def no_evaluation(self) -> MissingError:
+        """Returns the error of a command that needs an evaluation, and the job has none yet."""
+        return MissingError(
+            f"{self.job_dir} has no evaluation yet: it is {self.state} at step {self.steps:,}; try again after the first evaluation"
+        )
 
 
 def list_jobs(directory: Path) -> list[JobFacts]:

@@ -23,7 +23,6 @@ from textgen.evaluation.training_text import find_training_text
 from textgen.evaluation.written import MOST_SEARCHED, write_texts
 from textgen.generation import TextGenerator
 from textgen.generation.model_place import model_name, open_model
-from textgen.generation.step import LSTMStep
 from textgen.jobs import JobDirectory, job_facts, read_config, read_metrics, read_samples
 from textgen.planning import CHOSEN_SETTINGS, SHAPE_SETTINGS
 from textgen.portable.report_page import Report
@@ -94,9 +93,7 @@ def collect(place: str, job: JobDirectory) -> Report:
     if facts.problem is not None:
         raise FormatError(f"cannot report on {job}: {facts.problem}")
     if facts.valid_bits_per_character is None:
-        raise MissingError(
-            f"{job} has no evaluation yet: it is {facts.state} at step {facts.steps:,}; try again after the first evaluation"
-        )
+        raise facts.no_evaluation()
     config = read_config(job.config, "name another job")
     collector = _Collector(place, config, facts)
     collector.read()
@@ -154,10 +151,11 @@ class _Collector:
         except MissingError:
             self.notes.append("The job has no model file, so this page shows only what was recorded during training.")
             return
+        generator = TextGenerator(self.model)
         text = self._find_text(self.model)
         if text is not None:
-            self._measure(self.model, text.sections)
-        self._write(self.model, text)
+            self._measure(generator, text.sections)
+        self._write(generator, text)
 
     def _find_text(self, model: ModelFile) -> TrainingText | None:
         """Finds the training text, and verifies it; notes why if it is not at hand."""
@@ -181,8 +179,9 @@ class _Collector:
             return None
         return text
 
-    def _measure(self, model: ModelFile, sections: Sections) -> None:
+    def _measure(self, generator: TextGenerator, sections: Sections) -> None:
         """Measures the model and the baselines on the validation text."""
+        model = generator.model
         valid, train = sections.valid.first(_MOST_COMPARED), sections.train.first(_MOST_LEARNED)
         try:
             text = count_text(valid, model.vocabulary)
@@ -191,7 +190,7 @@ class _Collector:
             self.baselines = {UNIFORM: measure_uniform(text), **baselines}
             most = min(max(_MOST_PRODUCTS / model.shape.parameters, _LEAST_TOKENS), _MOST_TOKENS)
             part = count_text(valid.first(int(most * text.characters_per_token)), model.vocabulary)
-            self.measures = measure_model(LSTMStep(model), part)
+            self.measures = measure_model(generator.network, part)
         except TextgenError as error:
             self.notes.append(f"The model could not be evaluated: {with_dashes(str(error))}.")
             return
@@ -209,7 +208,7 @@ class _Collector:
                     f"{what} only the first {read.characters:,} of the {whole.characters:,} characters of the {name} text. textgen eval reads more."
                 )
 
-    def _write(self, model: ModelFile, text: TrainingText | None) -> None:
+    def _write(self, generator: TextGenerator, text: TrainingText | None) -> None:
         """Lets the model write."""
         copies = None
         try:
@@ -217,7 +216,6 @@ class _Collector:
                 copies = text.copies
             elif text is not None:
                 self.notes.append("The training text is too long to search it for copied passages in a report.")
-            generator = TextGenerator(model)
             self.written = write_texts(generator, self.real, copies)
             if self.real is not None and self.is_finished:
                 self.temperatures = match_temperatures(generator, self.real)
