@@ -1,8 +1,6 @@
 """Answers of Google's services cannot control the user's terminal."""
 
 import os
-import pty
-import sys
 
 import pytest
 
@@ -52,17 +50,11 @@ def test_names_and_places_in_a_list_are_escaped(folder, google, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
-def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch):
+def test_on_a_terminal_a_list_has_no_markup(folder, google, monkeypatch, on_terminal):
     """On a terminal, markup and emoji names in a list are shown unchanged."""
-    master, slave = pty.openpty()
     monkeypatch.setenv("COLUMNS", "1000")
     monkeypatch.setenv("NO_COLOR", "1")
-    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
-        monkeypatch.setattr(sys, "stdout", terminal)
-        assert main.main(["vertex", "list"]) == 0
-        terminal.flush()
-        written = os.read(master, 1 << 16).decode()
-    os.close(master)
+    written = "\n".join(on_terminal(1000, main.main, ["vertex", "list"]))
     assert "[bold]i[/bold]:smile:" in written
     assert "\x1b[2J" not in written
     assert "\u202e" not in written
