@@ -14,9 +14,11 @@ import argparse
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from exchange import FLOAT_BYTES, Exchange, fit, least_tokens, ring_bytes
+from others_share import watch
 from several_processes import Run, train
 from starting import moments
 
@@ -126,39 +128,50 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.2f} ms"
 
 
-def report_networks() -> None:
-    """Prints the time of the exchange between many processes by several networks, and the least tokens for GPUs of an assumed speed.
+def report_networks(exchange: Exchange) -> None:
+    """Prints what other networks would make of larger models, for many processes and GPUs of an assumed speed. This is computed.
 
-    Nothing of this is measured.
+    Args:
+        exchange: the one between processes on this machine, for comparison.
     """
     sizes = [
         Plan(TrainingConfig(lstm_state_size=states, layers=2, embedding_size=states), VOCABULARY).shape.parameters
         for states in STATES
     ]
+    bandwidths = {
+        f"the measured {exchange.bandwidth / 1e9:.2f} GB/s": exchange.bandwidth,
+        **{f"{gigabits} Gbit/s": gigabits * 1e9 / 8 for gigabits in NETWORKS},
+    }
     rows = []
-    for gigabits in NETWORKS:
-        bandwidth = gigabits * 1e9 / 8
+    for name, bandwidth in bandwidths.items():
         times = (f"{1000 * 2 * FLOAT_BYTES * size / bandwidth:,.0f} ms" for size in sizes)
-        rows.append([f"{gigabits} Gbit/s", *times, f"{least_tokens(ASSUMED_OPERATIONS, bandwidth, SHARE):,.0f}"])
+        rows.append([name, *times, f"{least_tokens(ASSUMED_OPERATIONS, bandwidth, SHARE):,.0f}"])
     head = ["network", *(f"exchange of {size / 1e6:.0f} million parameters" for size in sizes)]
     print_table([*head, f"tokens per step and GPU for s = {SHARE}"], *rows)
 
 
+def report(text: str, steps: int, rounds: int) -> dict[str, float]:
+    """Prints one table after the other, and returns the latency and the bandwidth of the exchange."""
+    report_start(rounds)
+    exchange = report_exchange(text, rounds)
+    report_shapes(text, steps, rounds, exchange)
+    from strategy_of_one import compare  # loads TensorFlow, whose threads the processes above should not meet
+
+    print_table(*compare())
+    report_networks(exchange)
+    return asdict(exchange)
+
+
 def main() -> None:
-    """Prints one table after the other."""
+    """Prints the tables, and which share of the cores other programs took meanwhile."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--text", default=str(Path(__file__).parents[1] / "data" / "story.txt"))
     parser.add_argument("--steps", type=int, default=300, help="the steps of a run that is predicted")
     parser.add_argument("--rounds", type=int, default=1)
     given = parser.parse_args()
     print(f"{len(os.sched_getaffinity(0))} cores, {given.steps} steps, best of {given.rounds}\n")
-    report_start(given.rounds)
-    exchange = report_exchange(given.text, given.rounds)
-    report_shapes(given.text, given.steps, given.rounds, exchange)
-    from strategy_of_one import compare  # loads TensorFlow, whose threads the processes above should not meet
-
-    print_table(*compare())
-    report_networks()
+    taken = watch(lambda: report(given.text, given.steps, given.rounds))
+    print(f"{taken['wall_seconds']:.0f} s; other programs took {taken['others']:.0%} of the cores")
 
 
 if __name__ == "__main__":
