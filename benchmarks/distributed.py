@@ -11,7 +11,10 @@ other programs on the machine only ever make a run slower.
 """
 
 import argparse
+import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,6 +31,7 @@ from textgen.planning import Plan
 SHAPES_TO_FIT = ("128/1/8/4", "256/1/8/4", "512/1/8/4", "1024/1/8/4")
 STEPS_TO_FIT = 200
 SHAPES_TO_PREDICT = ("384/1/64/12", "128/2/50/48")
+SHAPE_OF_ONE = "384/1/64/16"
 RUNS = {"one": {}, "half": {"share": 2}, "two": {"workers": 2}}
 
 SHARE = 0.2
@@ -128,6 +132,16 @@ def milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:.2f} ms"
 
 
+def report_strategy() -> None:
+    """Prints what a distribution strategy of one device costs, measured in a process of its own."""
+    command = [sys.executable, str(Path(__file__).with_name("strategy_of_one.py")), SHAPE_OF_ONE]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    found = json.loads(done.stdout)
+    baseline = found["no strategy"]
+    times = [f"{milliseconds(seconds)} ({seconds / baseline - 1:+.1%})" for seconds in found.values()]
+    print_table(["one device", *found], [f"a step of {SHAPE_OF_ONE}", *times])
+
+
 def report_networks(exchange: Exchange) -> None:
     """Prints what other networks would make of larger models, for many processes and GPUs of an assumed speed. This is computed.
 
@@ -155,9 +169,7 @@ def report(text: str, steps: int, rounds: int) -> dict[str, float]:
     report_start(rounds)
     exchange = report_exchange(text, rounds)
     report_shapes(text, steps, rounds, exchange)
-    from strategy_of_one import compare  # loads TensorFlow, whose threads the processes above should not meet
-
-    print_table(*compare())
+    report_strategy()
     report_networks(exchange)
     return asdict(exchange)
 

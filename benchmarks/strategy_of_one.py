@@ -1,6 +1,13 @@
-"""Compares a distribution strategy of one device with none, which textgen uses for one device. Part of `distributed.py`."""
+"""Compares a distribution strategy of one device with none, which textgen uses for one device. `distributed.py` runs it.
 
+    python benchmarks/strategy_of_one.py SHAPE
+
+Prints the seconds of a step of both, as JSON. A shape is states/layers/window/streams.
+"""
+
+import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +24,6 @@ from textgen.model import has_gpu
 from textgen.training.attempt import compile_model
 from textgen.training.replicas import Replicas
 
-SHAPE = "384/1/64/16"
 VOCABULARY = 65
 STEPS_OF_CALL = 10
 STEPS_OF_ROUND = 100
@@ -47,12 +53,13 @@ def make_training(shape: str, replicas: Replicas) -> Callable[[int], None]:
     return train
 
 
-def compare() -> list[list[str]]:
-    """Trains with both in turn, and returns a table of their speed. The fastest round counts."""
+def main() -> None:
+    """Trains with both in turn. The fastest round counts."""
+    (shape,) = sys.argv[1:]
     one = tf.distribute.MirroredStrategy(["GPU:0" if has_gpu() else "CPU:0"])
     trainings = {
-        "no strategy": make_training(SHAPE, Replicas()),
-        "MirroredStrategy of one device": make_training(SHAPE, Replicas(1, one)),
+        "no strategy": make_training(shape, Replicas()),
+        "MirroredStrategy of one device": make_training(shape, Replicas(1, one)),
     }
     fastest = dict.fromkeys(trainings, float("inf"))
     for train in trainings.values():
@@ -62,6 +69,8 @@ def compare() -> list[list[str]]:
             began = time.perf_counter()
             train(STEPS_OF_ROUND)
             fastest[name] = min(fastest[name], (time.perf_counter() - began) / STEPS_OF_ROUND)
-    baseline = fastest["no strategy"]
-    times = [f"{1000 * seconds:.2f} ms ({seconds / baseline - 1:+.1%})" for seconds in fastest.values()]
-    return [["one device", *fastest], [f"a step of {SHAPE}", *times]]
+    print(json.dumps(fastest))
+
+
+if __name__ == "__main__":
+    main()
