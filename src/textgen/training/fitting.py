@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
+from textgen.corpus.cached_array import StoredArray
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
 from textgen.errors import MissingError, UnavailableError, named
 from textgen.generation import ModelFile, read_model
@@ -96,7 +96,7 @@ def train(
         TextgenError: if the text is too short, or a file cannot be read or written.
     """
 
-    def encoded(section: Section) -> np.ndarray:
+    def encoded(section: Section) -> StoredArray:
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from textgen.config import Cluster, TrainingConfig
 from textgen.console import Console
-from textgen.corpus.cached_array import open_array
+from textgen.corpus.cached_array import StoredArray, open_array
 from textgen.dataset import PartOfIds, Streams, training_windows
 from textgen.errors import UnavailableError, from_os_error
 from textgen.signals import Signals
@@ -100,7 +100,7 @@ def _open_streams(config: TrainingConfig, replicas: Replicas, text: Message, ids
     path = ids_directory / f"{place.rpartition('/')[2]}.{begin}-{end}"
     fetch_part(place, path, begin * dtype.itemsize, end * dtype.itemsize)
     try:
-        ids = np.asarray(np.memmap(path, dtype, "r"))
+        ids = StoredArray(path, dtype, end - begin)
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
     return replace(whole, ids=PartOfIds(text.facts["tokens"], ids, begin))
