@@ -176,14 +176,17 @@ def test_no_worker_outlives_a_chief_that_is_killed_early(book):
     wait_for(lambda: not any(map(is_running, workers)))
 
 
-WITHOUT_STRATEGY = """
-import os, sys
+CONNECTING = """
+import os, signal, sys
 from textgen.cli import train
 from textgen.training import replicas
 
 replicas._SECONDS_TO_CONNECT = 5
-if sys.argv.pop(1) == "vanishes":
+connect, mode = replicas.tf.distribute.MultiWorkerMirroredStrategy, sys.argv.pop(1)
+if mode == "vanishes":
     replicas.tf.distribute.MultiWorkerMirroredStrategy = lambda: os._exit(1)
+elif mode == "stops":
+    replicas.tf.distribute.MultiWorkerMirroredStrategy = lambda: (connect(), os.kill(os.getpid(), signal.SIGTERM))[0]
 sys.exit(train.main(sys.argv[1:]))
 """
 
@@ -226,10 +229,19 @@ def test_a_port_in_use_ends_all(machines, index):
 @pytest.mark.slow
 def test_a_worker_that_vanishes_before_tensorflow_connects_ends_the_chief(machines):
     """The chief, which waits in TensorFlow for a process that has ended, ends as well, and names that process."""
-    script = [sys.executable, "-c", WITHOUT_STRATEGY]
+    script = [sys.executable, "-c", CONNECTING]
     (code, _), (shown, _) = machines(local_cluster(2), [*script, "waits"], [*script, "vanishes"])
     assert code == 69
     assert "error: worker 1 does not answer any more; run the same command again" in shown.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", [0, 1])
+def test_sigterm_while_tensorflow_connects_stops_all(machines, victim):
+    """A SIGTERM is not lost that comes when TensorFlow has replaced the handler of the chief, or of a worker."""
+    modes = ["stops" if index == victim else "waits" for index in range(2)]
+    codes, shown = machines(local_cluster(2), *([sys.executable, "-c", CONNECTING, mode] for mode in modes))
+    assert codes == [75, 75], shown
 
 
 def test_a_batch_that_workers_cannot_share_is_refused(book, refusal, no_training):
