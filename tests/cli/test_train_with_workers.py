@@ -20,6 +20,16 @@ def test_workers_train_what_one_process_trains(book, count):
     assert "warning" not in shown  # of a worker that has other weights
 
 
+@pytest.mark.slow
+@pytest.mark.cloud
+def test_workers_train_a_job_in_a_bucket(book, bucket):
+    """With a job in a bucket, the workers on this machine read the ids from its cache, and nothing but the job is uploaded."""
+    shown = run("--max_steps=20", "--workers=2", f"--job_dir=gs://{bucket.name}/job")
+    names = {blob.name for blob in bucket.list_blobs()}
+    assert "job/model.safetensors" in names, shown
+    assert all(name.startswith("job/") for name in names)
+
+
 def test_a_batch_that_workers_cannot_share_is_refused(book, refusal, no_training):
     """More workers than streams, or a number that does not divide them, is refused before any process is started."""
     for count, batch_size, fewer in ((4, 8, 3), (7, 7, 6)):

@@ -267,6 +267,23 @@ def test_a_worker_that_is_stopped_ends_the_chief(monkeypatch):
         workers.ask("anything")
 
 
+def test_a_worker_that_hangs_ends_the_chief(monkeypatch):
+    """A worker that sends beats, but no answer, is waited for a limited time."""
+    monkeypatch.setattr("textgen.workers.workers._SECONDS_TO_ANSWER", 0.5)
+    cluster = local_cluster(2)
+    with (
+        pytest.raises(UnavailableError, match=r"worker 1 has not answered within 0.5 seconds"),
+        Workers(cluster, None, Noted()) as workers,
+        socket.create_connection(cluster.link) as hanging,
+    ):
+        link = Link(hanging)
+        link.send("hello", index=1, facts={**FACTS, "processes": 2})
+        link.start_beating()
+        workers.gather(FACTS)
+        workers.ask("anything")
+    link.close()
+
+
 def test_a_chief_that_is_stopped_ends_the_workers(monkeypatch):
     """A worker waits for a chief that is not yet ready, but not for one that sends no more beats."""
     monkeypatch.setattr("textgen.workers.link._MOST_SILENCE", 0.5)

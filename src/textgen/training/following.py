@@ -56,8 +56,7 @@ def follow(
         Ended: at the end.
         TextgenError: if the chief has failed or is gone, or this process fails.
     """
-    wait_for_reason = partial(chief.wait_for_end, _SECONDS_TO_NOTICE)
-    with naming_lost_processes(wait_for_reason):
+    with naming_lost_processes(partial(chief.wait_for_end, _SECONDS_TO_NOTICE)):
         prepare = chief.next()
         console.say(f"Worker {cluster.index} trains on {choose_device(device)}")
         choose_count(prepare.facts["devices"], config.batch_size, processes=cluster.count)
@@ -66,8 +65,7 @@ def follow(
         check_port(cluster)
         chief.answer("ready", {})
         chief.next()  # as soon as all are ready
-        with console.silenced(), naming_lost_processes(wait_for_reason):
-            replicas = Replicas.in_cluster(cluster, signals)
+        replicas = Replicas.in_cluster(cluster, signals)
         if config.deterministic:
             fix_kernels()
         text = chief.next()

@@ -64,7 +64,7 @@ class Leader:
         check_port(self._workers.cluster)
         self._workers.ask("prepare", devices=devices, threads=threads)
         self._workers.tell("connect")
-        with self._console.silenced(), self.naming_lost_processes():
+        with self.naming_lost_processes():
             return Replicas.in_cluster(self._workers.cluster, signals)
 
     def send_text(self, corpus: Corpus, counts: np.ndarray, ids_directory: Path, job: JobDirectory) -> None:

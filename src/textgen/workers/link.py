@@ -89,11 +89,8 @@ class Link:
         Raises:
             ConnectionError: if the other process is gone.
         """
-        import numpy as np
-        from safetensors.numpy import save
-
         text = json.dumps({"kind": kind, "facts": facts}).encode()
-        data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}) if arrays else b""
+        data = _pack(arrays) if arrays else b""
         try:
             with self._sending:
                 self._socket.sendall(_HEADER.pack(_MAGIC, len(text), len(data)) + text)
@@ -126,15 +123,13 @@ class Link:
         return message
 
     def _receive(self, stranger: bool) -> Message:
-        from safetensors.numpy import load
-
         most = _MOST_FACTS_OF_A_STRANGER if stranger else _MOST_FACTS
         try:
             magic, facts_size, arrays_size = _HEADER.unpack(self._read(_HEADER.size))
             if magic != _MAGIC or facts_size > most or (stranger and arrays_size):
                 raise ConnectionError("this is no message of textgen")
             text = json.loads(self._read(facts_size))
-            arrays = load(self._read(arrays_size)) if arrays_size else {}
+            arrays = _unpack(self._read(arrays_size)) if arrays_size else {}
             return Message(str(text["kind"]), dict(text["facts"]), arrays)
         except ConnectionError:
             raise
@@ -172,3 +167,18 @@ class Link:
             selector.register(self._socket, selectors.EVENT_READ)
             if not selector.select(_MOST_SILENCE if self._has_heard else None):
                 raise ConnectionError(f"nothing has come for {_MOST_SILENCE:g} seconds")
+
+
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    import numpy as np
+    from safetensors.numpy import save
+
+    data: bytes = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+    return data
+
+
+def _unpack(data: bytes) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load
+
+    arrays: dict[str, np.ndarray] = load(data)
+    return arrays

@@ -30,6 +30,8 @@ _PAUSE = 0.2
 _SECONDS_TO_COME = 600.0
 _SECONDS_TO_TURN_AWAY = 60.0
 _SECONDS_TO_SAY_WHO = 10.0
+_SECONDS_TO_ANSWER = 600.0
+"""For a worker that lives, but hangs. The longest answer takes loading TensorFlow, on a machine that may be busy."""
 _NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
@@ -149,9 +151,12 @@ class Workers:
         """
         self.tell(kind, **facts)
         found = []
+        deadline = time.monotonic() + _SECONDS_TO_ANSWER
         for index in range(1, self.cluster.count):
             while True:
                 self.check()
+                if time.monotonic() > deadline:
+                    raise lost(f"worker {index} has not answered within {_SECONDS_TO_ANSWER:g} seconds")
                 with contextlib.suppress(queue.Empty):
                     found.append(self._answers[index].get(timeout=_PAUSE))
                     break
