@@ -11,7 +11,6 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from learning import train
 
 from textgen.corpus import find_sources, open_corpus
@@ -31,7 +30,7 @@ def main() -> None:
     corpus = open_corpus(find_sources((), given.data_dir, given.prefix), language_model="word")
     with tempfile.TemporaryDirectory() as directory:
         tokens, valid = (
-            np.array(encode(section, corpus.vocabulary, Path(directory))) for section in (corpus.train, corpus.valid)
+            encode(section, corpus.vocabulary, Path(directory))[:] for section in (corpus.train, corpus.valid)
         )
     print(f"{len(tokens):,} tokens to learn, {len(valid):,} to validate, a vocabulary of {corpus.vocabulary.size:,}")
     trigram = KneserNey(tokens, order=3, vocabulary_size=corpus.vocabulary.size)

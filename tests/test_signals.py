@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from textgen.errors import CancelledError, PreemptedError, StoppedError, UsageError
-from textgen.signals import Interrupted, Signals
+from textgen.signals import Interrupted, Signals, start_thread
 
 BOTH = pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, StoppedError), (signal.SIGINT, CancelledError)])
 
@@ -238,16 +238,19 @@ def test_signals_while_waiting_to_be_killed_change_nothing(number):
 
 
 def test_a_handler_that_a_library_has_replaced_is_set_again():
-    """A C library can replace the handlers of the process without Python's knowledge; `reclaim` undoes it."""
+    """A C library can replace the handlers of the process without Python's knowledge; `delayed` undoes it, and loses no signal meanwhile."""
     library = ctypes.CDLL(None)
     library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
     library.signal.restype = ctypes.c_void_p
     with Signals(ends_process=False) as signals:
         signals.hold()
-        library.signal(signal.SIGTERM, 1)  # SIG_IGN
-        send(signal.SIGTERM)
-        before = signals.received
-        signals.reclaim()
-        send(signal.SIGTERM)
+        started = threading.Event()
+        start_thread(threading.Thread(target=started.wait))
+        with signals.delayed():
+            library.signal(signal.SIGTERM, 1)  # SIG_IGN
+            threading.Thread(target=started.wait).start()
+            send(signal.SIGTERM)
+            before = signals.received
         assert (before, signals.received) == (None, signal.SIGTERM)
+        started.set()
         signals.received = None

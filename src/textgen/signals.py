@@ -93,10 +93,18 @@ class Signals:
             self._was_raised = True
             raise KeyboardInterrupt
 
-    def reclaim(self) -> None:
-        """Handles the signals again, after a library has replaced the handlers of the process without Python's knowledge."""
-        for number in self._before:
-            signal.signal(number, self._receive)
+    @contextlib.contextmanager
+    def delayed(self) -> Iterator[None]:
+        """Delays signals during the body, in which a library may replace the handlers of the process without Python's knowledge.
+
+        Threads that the body starts leave signals to the main thread, even afterwards. Others must have been started by `start_thread`.
+        """
+        with _blocked():
+            try:
+                yield
+            finally:
+                for number in self._before:
+                    signal.signal(number, self._receive)
 
     def hold(self) -> None:
         """Only notes signals from now on.
@@ -149,6 +157,16 @@ class Signals:
             raise KeyboardInterrupt
 
 
+def start_thread(thread: threading.Thread) -> None:
+    """Starts a thread that takes no signal of the process, so that all are left to the main thread, which can delay them.
+
+    Args:
+        thread: the thread, which is not yet started.
+    """
+    with _blocked():
+        thread.start()
+
+
 def wait_to_be_killed(seconds: float) -> None:
     """Waits for SIGKILL, which usually follows SIGTERM, and returns if it does not come. Ignores SIGINT and SIGTERM.
 
@@ -157,6 +175,19 @@ def wait_to_be_killed(seconds: float) -> None:
     """
     _ignore_all()
     time.sleep(seconds)
+
+
+@contextlib.contextmanager
+def _blocked() -> Iterator[None]:
+    """Blocks signals in this thread, and in those that it starts meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ignore_all() -> None:

@@ -26,6 +26,26 @@ def test_the_chief_of_vertex_ai_is_the_first_process():
     assert not last.is_chief
 
 
+@pytest.mark.parametrize(
+    ("spec", "port"),
+    [
+        ('{"cluster": {}, "open_ports": [3333, 4444]}', 3333),
+        ('{"open_ports": [2222, true, "3333", 0, 70000, 4444]}', 4444),
+        *(
+            (text, 2223)
+            for text in ('{"open_ports": [2222]}', '{"open_ports": null}', "{}", "[]", "7", "{", "[" * 9999)
+        ),
+    ],
+)
+def test_the_link_uses_a_port_that_vertex_ai_has_opened(spec, port):
+    """If CLUSTER_SPEC names open ports, the chief listens on the first one that TensorFlow does not use; else on the next port."""
+    environment = {**tf_config({"worker": [FIRST], "chief": [CHIEF]}, "chief"), "CLUSTER_SPEC": spec}
+    cluster = Cluster.read(environment)
+    assert cluster is not None
+    assert cluster.link == ("cmle-training-workerpool0-ab-0", port)
+    assert cluster.of(1).link == cluster.link
+
+
 def test_without_a_chief_the_first_worker_decides():
     """A cluster of workers alone, which TensorFlow allows too, has the first worker as its chief; an index may be a text."""
     cluster = {"worker": [FIRST, SECOND], "ps": []}

@@ -1,12 +1,13 @@
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from textgen.corpus.cached_array import cached_array
-from textgen.errors import AccessError, DataError, InputOutputError, TextgenError
+from textgen.corpus.cached_array import StoredArray, cached_array, open_array, stored_array
+from textgen.errors import AccessError, DataError, InputOutputError, MissingError, TextgenError
 
 PARTS = [np.arange(300, dtype=np.uint16), np.array([], np.uint16), np.array([7, 65535], np.uint16)]
 WHOLE = [*range(300), 7, 65535]
@@ -34,6 +35,57 @@ def test_an_array_is_made_once(tmp_path, made):
     assert made.calls == 1
     assert not second.flags.writeable
     assert (tmp_path / "ids").stat().st_size == 2 * len(WHOLE) + 32
+
+
+def test_an_array_can_be_read_in_slices(tmp_path, made):
+    """A stored array has the values of a mapped one, in the same file; what is read belongs to the caller."""
+    mapped = cached_array(tmp_path / "ids", np.uint16, made)
+    stored = stored_array(tmp_path / "ids", np.uint16, made)
+    assert made.calls == 1
+    assert len(stored) == len(WHOLE)
+    assert stored.dtype == np.dtype(np.uint16)
+    for first, last in ((None, None), (0, 0), (3, 7), (290, 400), (400, 500), (7, 3), (-3, None)):
+        assert stored[first:last].tolist() == mapped[first:last].tolist()
+    stored[:][0] = 9
+    assert stored[:1].tolist() == [0]
+
+
+def test_a_stored_array_outlives_its_name(tmp_path, made):
+    """Another process may remove the file from the cache, or replace it."""
+    stored = stored_array(tmp_path / "ids", np.uint16, made)
+    (tmp_path / "ids").unlink()
+    assert stored[:].tolist() == WHOLE
+
+
+def test_a_stored_array_that_becomes_shorter_is_an_error(tmp_path, made):
+    """If the file is cut, what is missing is an error, not zeros."""
+    stored = stored_array(tmp_path / "ids", np.uint16, made)
+    os.truncate(tmp_path / "ids", 100)
+    assert stored[:50].tolist() == WHOLE[:50]
+    with pytest.raises(OSError, match="has become shorter"):
+        stored[:51]
+
+
+def test_a_missing_stored_array_is_one_error(tmp_path):
+    """An array that is to be there, and is not, is named."""
+    with pytest.raises(MissingError, match=r"^cannot read .*ids: there is no such file"):
+        open_array(tmp_path / "ids", np.uint16)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is measured as Linux does")
+def test_reading_a_long_array_takes_no_memory(tmp_path):
+    """Reading a stored array from start to end leaves none of it in memory, unlike a mapped one."""
+    path, size = tmp_path / "ids", 1 << 28
+    with path.open("wb") as file:
+        file.truncate(size)
+
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    stored, before = StoredArray(path, np.dtype(np.uint8), size), resident()
+    for begin in range(0, size, 1 << 20):
+        stored[begin : begin + (1 << 20)].sum()
+    assert resident() - before < size // 4
 
 
 @pytest.mark.parametrize("parts", [[], [np.array([], np.uint64)]])

@@ -95,7 +95,7 @@ def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):
             for old in folder.glob("*.uint*"):
                 old.unlink()
             if expected:
-                assert encode(section, vocabulary, folder).tolist() == expected
+                assert encode(section, vocabulary, folder)[:].tolist() == expected
             else:
                 with pytest.raises(DataError, match="has no tokens"):
                     encode(section, vocabulary, folder)
@@ -107,7 +107,7 @@ def test_a_long_text_keeps_the_order_of_its_chunks(tmp_path, cache, monkeypatch)
     text = "".join(f"line {number} of many\n" for number in range(1000))
     vocabulary = vocabulary_of(text)
     ids = encode(write_section(tmp_path / "a.txt", text), vocabulary, cache)
-    assert vocabulary.decode(ids) == text
+    assert vocabulary.decode(ids[:]) == text
 
 
 @pytest.mark.parametrize(
@@ -119,23 +119,23 @@ def test_the_type_is_the_smallest_that_holds_the_vocabulary(tmp_path, cache, siz
     vocabulary = Vocabulary(("", "[UNK]", *tokens), make_tokenizer("char"))
     ids = encode(write_section(tmp_path / "a.txt", tokens[-1] + "?" + tokens[0]), vocabulary, cache)
     assert ids.dtype == np.dtype(dtype)
-    assert ids.tolist() == [size - 1, 1, 2]
-    assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.itemsize + 32]  # and a hash
+    assert ids[:].tolist() == [size - 1, 1, 2]
+    assert [path.stat().st_size for path in cache.iterdir()] == [3 * ids.dtype.itemsize + 32]  # and a hash
 
 
 def test_texts_of_equal_length_have_their_own_ids(tmp_path, cache):
     """Two texts with the same start and length, such as a validation and a test text, have separate arrays."""
     vocabulary = vocabulary_of("abc")
     texts = {name: write_section(tmp_path / name, text) for name, text in (("valid", "abcab"), ("test", "ccccc"))}
-    assert encode(texts["valid"], vocabulary, cache).tolist() == vocabulary.encode("abcab")
-    assert encode(texts["test"], vocabulary, cache).tolist() == vocabulary.encode("ccccc")
+    assert encode(texts["valid"], vocabulary, cache)[:].tolist() == vocabulary.encode("abcab")
+    assert encode(texts["test"], vocabulary, cache)[:].tolist() == vocabulary.encode("ccccc")
 
 
 def test_equal_texts_share_their_ids(tmp_path, cache):
     """Equal texts share an array, whatever file they are in and wherever they start."""
     vocabulary = vocabulary_of("abc")
     for section in (write_section(tmp_path / "a", "abc"), write_section(tmp_path / "b", "ccabcb", 2, 5)):
-        assert encode(section, vocabulary, cache).tolist() == vocabulary.encode("abc")
+        assert encode(section, vocabulary, cache)[:].tolist() == vocabulary.encode("abc")
     assert len(list(cache.iterdir())) == 1
 
 
@@ -149,7 +149,7 @@ def test_a_text_that_changes_leaves_no_array(tmp_path, cache, changed):
         encode(section, vocabulary, cache)
     assert not list(cache.iterdir())
     section.paths[0].write_text(text)
-    assert encode(section, vocabulary, cache).tolist() == vocabulary.encode(text)
+    assert encode(section, vocabulary, cache)[:].tolist() == vocabulary.encode(text)
 
 
 def test_a_damaged_array_is_made_again(tmp_path, cache):
@@ -161,7 +161,7 @@ def test_a_damaged_array_is_made_again(tmp_path, cache):
     (path,) = cache.iterdir()
     good = path.read_bytes()
     path.write_bytes(bytes(len(good)))
-    assert encode(section, vocabulary, cache).tolist() == list(range(2, 302))
+    assert encode(section, vocabulary, cache)[:].tolist() == list(range(2, 302))
     assert path.read_bytes() == good
 
 
@@ -171,8 +171,7 @@ def test_the_second_call_reads_the_cache_alone(tmp_path, cache):
     first = encode(section, vocabulary, cache)
     section.paths[0].unlink()
     second = encode(section, vocabulary, cache)
-    assert first.tolist() == second.tolist() == vocabulary.encode("abcab")
-    assert not second.flags.writeable
+    assert first[:].tolist() == second[:].tolist() == vocabulary.encode("abcab")
 
 
 def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
@@ -189,7 +188,7 @@ def test_whatever_decides_the_ids_names_the_file(tmp_path, cache):
         (section, vocabulary_of("a b c", "spaced")),
     ]
     for case in cases:
-        assert encode(*case, cache).tolist() == case[1].encode("abcab"[case[0].start : case[0].stop])
+        assert encode(*case, cache)[:].tolist() == case[1].encode("abcab"[case[0].start : case[0].stop])
     assert len(list(cache.iterdir())) == len(cases) - 1
 
 

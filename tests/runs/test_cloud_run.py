@@ -66,10 +66,14 @@ def test_the_container_trains_on_all_gpus(gpus, flags):
         (1, {"devices": 2}, "devices must be the number of GPUs of the machine, 1, "),
         (0, {"devices": 2}, "devices must be the number of GPUs of the machine, 0, "),
         (1, {"device": "cpu"}, "device cpu would leave the GPU of the machine idle, which costs as much; leave it out, or use machine cpu"),
+        (0, {"device": "gpu"}, "device gpu needs a GPU, and the machine has none; leave it out, or name a machine with a GPU, such as machine l4"),
+        (0, {"workers": 7, "batch_size": 6}, "batch_size must be a multiple of the number of workers, 7, got 6; use batch_size 7, or workers 6"),
+        (1, {"workers": 4, "batch_size": 6}, "batch_size must be a multiple of the number of workers, 4, got 6; use batch_size 8, or workers 3"),
+        (8, {"workers": 2, "batch_size": 8}, "batch_size must be a multiple of the number of devices, 8 in each of 2 workers, got 8; "),
     ],
 )  # fmt: skip
 def test_no_gpu_is_paid_for_and_idle(gpus, values, message):
-    """A job that would leave a GPU of its machine idle is refused, by the number of devices, the batch or the kind of device."""
+    """A job that would leave a GPU of its machine idle is refused, by the number of devices or workers, the batch or the kind of device; so is one without the GPU that it asks for."""
     with pytest.raises(UsageError) as raised:
         decide_cloud_run(read_request({"max_steps": 5, **values}), BUCKET, gpus=gpus)
     assert str(raised.value).startswith(message)

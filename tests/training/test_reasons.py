@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from textgen.training.board import reason_of
+from textgen.training.tensorflow_failures import reason_of
 
 
 def test_the_reason_of_a_failed_graph_is_given():

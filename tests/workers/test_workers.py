@@ -13,6 +13,7 @@ from textgen.config import Cluster
 from textgen.errors import DataError, PreemptedError, StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.signals import Signals
 from textgen.workers import Chief, Ended, Workers, local_cluster
+from textgen.workers.link import Link
 from textgen.workers.local import share_cores
 from textgen.workers.losses import error_of
 
@@ -250,6 +251,65 @@ def test_the_end_of_the_chief_ends_the_workers(error, received, code):
     assert other.failure is not None
     assert other.failure.exit_code == code
     assert "secret" not in str(other.failure)
+
+
+def test_a_worker_that_is_stopped_ends_the_chief(monkeypatch):
+    """A process whose system still answers, but which sends no more beats, is taken for gone."""
+    monkeypatch.setattr("textgen.workers.link._MOST_SILENCE", 0.5)
+    cluster = local_cluster(2)
+    with (
+        pytest.raises(UnavailableError, match="worker 1 does not answer any more"),
+        Workers(cluster, None, Noted()) as workers,
+        socket.create_connection(cluster.link) as stopped,
+    ):
+        Link(stopped).send("hello", index=1, facts={**FACTS, "processes": 2})
+        workers.gather(FACTS)
+        workers.ask("anything")
+
+
+def test_a_worker_that_hangs_ends_the_chief(monkeypatch):
+    """A worker that sends beats, but no answer, is waited for a limited time."""
+    monkeypatch.setattr("textgen.workers.workers._SECONDS_TO_ANSWER", 0.5)
+    cluster = local_cluster(2)
+    with (
+        pytest.raises(UnavailableError, match=r"worker 1 has not answered within 0.5 seconds"),
+        Workers(cluster, None, Noted()) as workers,
+        socket.create_connection(cluster.link) as hanging,
+    ):
+        link = Link(hanging)
+        link.send("hello", index=1, facts={**FACTS, "processes": 2})
+        link.start_beating()
+        workers.gather(FACTS)
+        workers.ask("anything")
+    link.close()
+
+
+def test_a_chief_that_is_stopped_ends_the_workers(monkeypatch):
+    """A worker waits for a chief that is not yet ready, but not for one that sends no more beats."""
+    monkeypatch.setattr("textgen.workers.link._MOST_SILENCE", 0.5)
+    cluster = local_cluster(2)
+    with socket.create_server(cluster.link) as server:
+        other = Worker(cluster.of(1))
+        link = Link(server.accept()[0])
+        assert link.receive().kind == "hello"
+        time.sleep(1)
+        assert other.thread.is_alive()
+        link.send("beat")
+        other.join()
+        link.close()
+    assert isinstance(other.failure, UnavailableError)
+
+
+def test_a_process_that_is_busy_still_sends_beats(monkeypatch):
+    """Beats do not depend on what a process does, so one that works for a long time is not taken for gone."""
+    monkeypatch.setattr("textgen.workers.link._SECONDS_BETWEEN_BEATS", 0.01)
+    cluster = local_cluster(2)
+    with socket.create_server(cluster.link) as server:
+        other = Worker(cluster.of(1))
+        link = Link(server.accept()[0])
+        assert [link._receive(stranger=False).kind for _ in range(3)] == ["hello", "beat", "beat"]
+        link.close()
+        other.join()
 
 
 def test_a_chief_that_ends_early_ends_the_workers_too():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -12,6 +13,7 @@ from textgen.errors import UsageError
 from textgen.formatting import shown
 
 _VARIABLE = "TF_CONFIG"
+_OF_VERTEX_AI = "CLUSTER_SPEC"
 _CHIEF, _WORKER = "chief", "worker"
 _LARGEST_PORT = 65535
 
@@ -21,13 +23,14 @@ class Cluster:
     """The processes that train one model together, and which of them this is. The first is the chief.
 
     Attributes:
-        addresses: `HOST:PORT` of TensorFlow's server in each process. The chief listens on the next port, too, for the
-            link to the others.
+        addresses: `HOST:PORT` of TensorFlow's server in each process.
         index: the number of this process.
+        link_port: where the chief also listens, for the link to the others; None for the port after that of its server.
     """
 
     addresses: tuple[str, ...]
     index: int
+    link_port: int | None = None
 
     @property
     def count(self) -> int:
@@ -43,11 +46,11 @@ class Cluster:
     def link(self) -> tuple[str, int]:
         """The host and the port at which the chief waits for the others."""
         host, _, port = self.addresses[0].rpartition(":")
-        return host.strip("[]"), int(port) + 1
+        return host.strip("[]"), self.link_port or int(port) + 1
 
     def of(self, index: int) -> Self:
         """The same cluster, seen from another process."""
-        return type(self)(self.addresses, index)
+        return replace(self, index=index)
 
     def to_json(self) -> str:
         """The value of `TF_CONFIG` for this process. All are workers in it; TensorFlow takes the first for the chief."""
@@ -57,6 +60,8 @@ class Cluster:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self | None:
         """Reads `TF_CONFIG`, as Vertex AI sets it for worker pools: one `chief` and any number of tasks `worker`.
+
+        If Vertex AI's `CLUSTER_SPEC` names ports that are open between its machines, the link uses the first of them.
 
         Returns:
             The cluster; None if the variable is not set, or names at most one process.
@@ -80,9 +85,20 @@ class Cluster:
         kind, number = _read_task(found.get("task"), jobs)
         cluster = cls(addresses, number + (len(jobs.get(_CHIEF, ())) if kind == _WORKER else 0))
         host, _, port = addresses[0].rpartition(":")
+        if (open_port := _find_open_port(environment.get(_OF_VERTEX_AI), int(port))) is not None:
+            return replace(cluster, link_port=open_port)
         if (link := f"{host}:{int(port) + 1}") in addresses:
             raise _refusal("leave the port after the chief's to the chief", link)
         return cluster
+
+
+def _find_open_port(text: str | None, used: int) -> int | None:
+    """Returns a port besides TensorFlow's that is open between the machines of a job of Vertex AI; None if none is named."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+        for port in json.loads(text or "")["open_ports"]:
+            if type(port) is int and 0 < port <= _LARGEST_PORT and port != used:
+                return port
+    return None
 
 
 def _read_jobs(value: Any) -> dict[str, list[str]]:

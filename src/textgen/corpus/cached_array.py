@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +20,54 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
 _HASH_BYTES = hashlib.sha256().digest_size
+_BLOCK = 1 << 20
+
+
+class StoredArray:
+    """An array in a file, of which each slice is read when it is needed.
+
+    Unlike the pages of a mapped file, what was read takes no memory afterwards, even if all of a long array is read.
+
+    Args:
+        path: the file. It may have more content after the array.
+        dtype: the type of the array.
+        length: the length of the array.
+
+    Attributes:
+        dtype: the type of the array.
+
+    Raises:
+        OSError: if the file cannot be opened.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype, length: int) -> None:
+        self.dtype = dtype
+        self._length = length
+        self._file = path.open("rb", buffering=0)  # stays open, because another process may remove it from the cache
+        self._reading = threading.Lock()
+        weakref.finalize(self, self._file.close)
+
+    def __len__(self) -> int:
+        """The length of the array."""
+        return self._length
+
+    def __getitem__(self, positions: slice) -> np.ndarray:
+        """Reads the values at some positions.
+
+        Args:
+            positions: a slice without a step.
+
+        Raises:
+            OSError: if the file cannot be read, or has become shorter.
+        """
+        first, last, _ = positions.indices(self._length)
+        values = np.empty(max(0, last - first), self.dtype)
+        with self._reading:
+            self._file.seek(first * self.dtype.itemsize)
+            count = self._file.readinto(values)  # type: ignore[arg-type]  # of any type
+        if count < values.nbytes:
+            raise OSError(errno.EIO, "the file has become shorter", self._file.name)
+        return values
 
 
 def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[np.ndarray]]) -> np.ndarray:
@@ -35,14 +86,24 @@ def cached_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[np.nd
     """
     kind = np.dtype(dtype)
     try:
-        if not path.exists() or not _is_whole(path, kind):
-            _write(path, kind, make())
-        return _map(path, kind)[0]
+        _make_if_needed(path, kind, make)
+        content = np.asarray(np.memmap(path, kind, "r"))
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
+    return content[: _length(path, kind)]
 
 
-def open_array(path: Path, dtype: DTypeLike) -> np.ndarray:
+def stored_array(path: Path, dtype: DTypeLike, make: Callable[[], Iterable[np.ndarray]]) -> StoredArray:
+    """As `cached_array`, for an array that is read in slices instead of mapped."""
+    kind = np.dtype(dtype)
+    try:
+        _make_if_needed(path, kind, make)
+    except OSError as error:
+        raise from_os_error(error, f"cannot read {path}") from error
+    return open_array(path, kind)
+
+
+def open_array(path: Path, dtype: DTypeLike) -> StoredArray:
     """Opens an array of the cache that is known to be whole.
 
     Args:
@@ -52,10 +113,16 @@ def open_array(path: Path, dtype: DTypeLike) -> np.ndarray:
     Raises:
         TextgenError: if the file cannot be read.
     """
+    kind = np.dtype(dtype)
     try:
-        return _map(path, np.dtype(dtype))[0]
+        return StoredArray(path, kind, _length(path, kind))
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
+
+
+def _make_if_needed(path: Path, dtype: np.dtype, make: Callable[[], Iterable[np.ndarray]]) -> None:
+    if not path.exists() or not _is_whole(path, dtype):
+        _write(path, dtype, make())
 
 
 def _is_whole(path: Path, dtype: np.dtype) -> bool:
@@ -63,15 +130,17 @@ def _is_whole(path: Path, dtype: np.dtype) -> bool:
     size = path.stat().st_size
     if size < _HASH_BYTES or size % dtype.itemsize:
         return False
-    array, digest = _map(path, dtype)
-    return hashlib.sha256(array.data).digest() == digest
+    digest, left = hashlib.sha256(), size - _HASH_BYTES
+    with path.open("rb") as file:
+        while block := file.read(min(left, _BLOCK)):
+            digest.update(block)
+            left -= len(block)
+        return file.read() == digest.digest()
 
 
-def _map(path: Path, dtype: np.dtype) -> tuple[np.ndarray, bytes]:
-    """Returns the array in a file, and the hash after it."""
-    content = np.asarray(np.memmap(path, dtype, "r"))
-    length = len(content) - _HASH_BYTES // dtype.itemsize
-    return content[:length], content[length:].tobytes()
+def _length(path: Path, dtype: np.dtype) -> int:
+    """Returns the length of the array in a file, which is followed by its hash."""
+    return (path.stat().st_size - _HASH_BYTES) // dtype.itemsize
 
 
 def _write(path: Path, dtype: np.dtype, parts: Iterable[np.ndarray]) -> None:

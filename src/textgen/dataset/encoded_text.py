@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from textgen.corpus import Vocabulary, is_restricted
+from textgen.corpus.cached_array import StoredArray
 
 _PIECE = 1 << 20
 
 
-def count_tokens(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
+def count_tokens(ids: np.ndarray | StoredArray, vocabulary_size: int) -> np.ndarray:
     """Counts how often each id occurs.
 
     Args:
-        ids: `(tokens,)`, unsigned integers, possibly mapped from disk.
+        ids: `(tokens,)`, unsigned integers, possibly in a file.
         vocabulary_size: the number of ids.
 
     Returns:
@@ -25,11 +26,11 @@ def count_tokens(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
     return counts
 
 
-def find_after_white_space(ids: np.ndarray, vocabulary: Vocabulary) -> dict[str, list[str]] | None:
+def find_after_white_space(ids: np.ndarray | StoredArray, vocabulary: Vocabulary) -> dict[str, list[str]] | None:
     """Finds the white space and punctuation that directly follows white space in a text of words.
 
     Args:
-        ids: `(tokens,)`, unsigned integers, possibly mapped from disk.
+        ids: `(tokens,)`, unsigned integers, possibly in a file.
         vocabulary: the vocabulary of the text.
 
     Returns:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textgen.corpus import FIRST_TOKEN_ID, Section, Vocabulary
-from textgen.corpus.cached_array import cached_array
+from textgen.corpus.cached_array import StoredArray, stored_array
 from textgen.errors import DataError, TextgenError
 from textgen.version import __version__
 
@@ -29,7 +29,7 @@ _SEPARATOR = "\0"
 """Separates the tokens given to the layer; no text contains it, since reading refuses it."""
 
 
-def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndarray:
+def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> StoredArray:
     """Returns the ids of a section's tokens, from the cache if they are there.
 
     Args:
@@ -38,14 +38,14 @@ def encode(section: Section, vocabulary: Vocabulary, directory: Path) -> np.ndar
         directory: the directory of the cache.
 
     Returns:
-        `(tokens,)`, mapped from disk, of the smallest unsigned integer type for the vocabulary.
+        `(tokens,)`, in a file, of the smallest unsigned integer type for the vocabulary.
 
     Raises:
         DataError: if the text has no tokens, or has changed since it was hashed.
         TextgenError: if the text cannot be read, or the array cannot be written or opened.
     """
     path, dtype = encoded_path(section, vocabulary, directory)
-    return cached_array(path, dtype, lambda: _encoded(section, vocabulary))
+    return stored_array(path, dtype, lambda: _encoded(section, vocabulary))
 
 
 def encoded_path(section: Section, vocabulary: Vocabulary, directory: Path) -> tuple[Path, np.dtype]:

@@ -18,6 +18,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from textgen.corpus.cached_array import StoredArray
 from textgen.planning import check_training_length
 
 _ALL = slice(None)
@@ -29,12 +30,12 @@ class PartOfIds:
 
     Attributes:
         tokens: the length of the whole text.
-        ids: `(positions,)`, unsigned integers.
+        ids: `(positions,)`, unsigned integers, possibly in a file.
         begin: the position of the first of them.
     """
 
     tokens: int
-    ids: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    ids: np.ndarray | StoredArray = field(default_factory=lambda: np.empty(0, np.uint8))
     begin: int = 0
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Streams:
     to epoch.
 
     Attributes:
-        ids: `(tokens,)`, unsigned integers; or a part of them.
+        ids: `(tokens,)`, unsigned integers, possibly in a file; or a part of them.
         batch_size: the number of parallel streams.
         unroll_steps: the number of tokens in a window.
         seed: decides the offsets of the epochs.
@@ -65,7 +66,7 @@ class Streams:
         DataError: if the text is too short for one step.
     """
 
-    ids: np.ndarray | PartOfIds
+    ids: np.ndarray | StoredArray | PartOfIds
     batch_size: int
     unroll_steps: int
     seed: int
@@ -152,7 +153,7 @@ def validation_streams(tokens: int, most: int) -> int:
     return max(1, min(most, tokens // _LEAST_SCORED))
 
 
-def validation_windows(ids: np.ndarray, streams: int) -> Iterator[ValidationWindow]:
+def validation_windows(ids: np.ndarray | StoredArray, streams: int) -> Iterator[ValidationWindow]:
     """Splits a text into parallel streams in which every token after the first is scored exactly once.
 
     Each stream starts a little before its part of the text, to warm up its state; these tokens are not scored.

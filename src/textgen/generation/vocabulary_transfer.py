@@ -21,6 +21,7 @@ from textgen.planning.model_shape import OUTPUT_BIAS, OUTPUT_KERNEL
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from textgen.corpus.cached_array import StoredArray
     from textgen.generation.model_file import ModelFile
 
 UNMATCHED = -1
@@ -56,7 +57,7 @@ def matched_share(matches: NDArray[np.int64], counts: NDArray[np.integer]) -> fl
 
 
 def with_vocabulary(
-    model: ModelFile, vocabulary: Vocabulary, counts: NDArray[np.integer], ids: NDArray[np.integer]
+    model: ModelFile, vocabulary: Vocabulary, counts: NDArray[np.integer], ids: NDArray[np.integer] | StoredArray
 ) -> ModelFile:
     """Gives a model the vocabulary of a text.
 
@@ -100,13 +101,13 @@ def with_vocabulary(
     return changed(bias)
 
 
-def _usual_log_total(model: ModelFile, ids: NDArray[np.integer]) -> float:
+def _usual_log_total(model: ModelFile, ids: NDArray[np.integer] | StoredArray) -> float:
     """Returns the median of `log_total`, from which a logit differs by the logarithm of a probability, while a model reads a text."""
     pieces = cut_pieces(ids, _PIECES, min(_PIECE, len(ids)))
     return float(np.median([log_total(logits) for logits in LSTMStep(model).read(pieces)]))
 
 
-def cut_pieces(ids: NDArray[np.integer], count: int, length: int) -> NDArray[np.integer]:
+def cut_pieces(ids: NDArray[np.integer] | StoredArray, count: int, length: int) -> NDArray[np.integer]:
     """Cuts pieces from a text, evenly spread over it.
 
     Args:

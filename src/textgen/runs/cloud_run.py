@@ -116,10 +116,14 @@ def decide_cloud_run(
 
 
 def _check_gpus(batch_size: int, gpus: int, workers: int, command: TrainCommand) -> None:
-    """Checks that the run uses all GPUs of the machine, because an idle one costs as much."""
+    """Checks that the run uses all GPUs of the machine, because an idle one costs as much, and needs none that it lacks."""
     if gpus and command.device == "cpu":
         raise UsageError(
             f"{named('device')} cpu would leave the GPU of the machine idle, which costs as much; leave it out, or use {named('machine')} cpu"
+        )
+    if not gpus and command.device == "gpu":
+        raise UsageError(
+            f"{named('device')} gpu needs a GPU, and the machine has none; leave it out, or name a machine with a GPU, such as {named('machine')} l4"
         )
     devices = max(1, gpus)
     if command.devices not in {None, "all", devices}:

@@ -21,6 +21,7 @@ from typing import Self
 from textgen.console import visible
 from textgen.errors import InputOutputError, LockedError, TextgenError, named
 from textgen.formatting import shorten
+from textgen.signals import start_thread
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError
 from textgen.storage.files import parse_object
 
@@ -83,7 +84,7 @@ class Lease:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._directory)
             self._take()
-            self._thread.start()
+            start_thread(self._thread)
             self._close = stack.pop_all()
         return self
 

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from textgen.errors import AccessError, InputOutputError, LockedError, TextgenError, from_os_error
+from textgen.signals import start_thread
 from textgen.storage.bucket_directory import NOT_THERE, BucketDirectory, RemovedError, StoredObject, crc32c
 
 _INTERVAL_SECONDS = 2.0
@@ -93,7 +94,7 @@ class Mirror:
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._directory)
             self._objects = self._directory.list()
-            self._thread.start()
+            start_thread(self._thread)
             self._close = stack.pop_all()
         return self
 

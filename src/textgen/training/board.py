@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,12 +18,9 @@ from textgen.errors import TextgenError
 from textgen.evaluation import Scores
 from textgen.training.control_callback import ControlCallback
 from textgen.training.hparams import write_hparams
+from textgen.training.tensorflow_failures import reason_of
 
 _LARGEST_FLOAT32 = float(tf.float32.max)
-_NODE = re.compile(r"\{\{.*?\}\} ?| ?\[Op:.*", re.DOTALL)
-"""What TensorFlow adds to an operating system's error message."""
-_BEFORE_REASON = ("Graph execution error:", "Detected at node", "<stack traces unavailable>", "  ", "\t")
-"""How the lines begin that TensorFlow puts before the reason if a compiled function fails."""
 
 
 class Board(keras.callbacks.TensorBoard):
@@ -125,12 +121,6 @@ class Board(keras.callbacks.TensorBoard):
                     "training continues"
                 )
             self._fails = True
-
-
-def reason_of(error: BaseException) -> str:
-    """Returns the line of an error from TensorFlow or the operating system that gives the reason, without the names of TensorFlow's nodes."""
-    lines = _NODE.sub("", getattr(error, "message", None) or str(error)).split("\n")
-    return next((line for line in lines if line.strip() and not line.startswith(_BEFORE_REASON)), lines[0])
 
 
 def _as_markdown(text: str) -> str:

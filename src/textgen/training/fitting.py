@@ -2,52 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.console import Console
 from textgen.corpus import Corpus, Section
+from textgen.corpus.cached_array import StoredArray
 from textgen.dataset import Streams, count_tokens, encode, find_after_white_space
-from textgen.errors import MissingError, UnavailableError, named
+from textgen.errors import MissingError, named
 from textgen.generation import ModelFile, read_model
 from textgen.generation.vocabulary_transfer import with_vocabulary
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
 from textgen.planning import Devices
 from textgen.signals import Interrupted, Signals
 from textgen.training.attempt import Attempt, Run
-from textgen.training.board import reason_of
 from textgen.training.conversion import score_values, take_weights
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, check_precision, choose_count, choose_device, describe_machine, gpu_details
 from textgen.training.evaluator import metrics_record
 from textgen.training.leading import Leader
 from textgen.training.progress import Progress
+from textgen.training.tensorflow_failures import explaining_memory
 from textgen.training.validator import Validator
 from textgen.version import __version__
 from textgen.workers import Workers
 
 
-@contextlib.contextmanager
-def _explaining_memory() -> Iterator[None]:
-    """Turns the memory errors of TensorFlow and NumPy into one line with advice."""
-    try:
-        yield
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        raise UnavailableError(
-            f"training does not fit in memory ({reason_of(error)}); lower {named('batch_size')}, {named('unroll_steps')} or {named('lstm_state_size')}"
-        ) from error
-
-
-@_explaining_memory()
+@explaining_memory()
 def train(
     config: TrainingConfig,
     corpus: Corpus,
@@ -96,7 +84,7 @@ def train(
         TextgenError: if the text is too short, or a file cannot be read or written.
     """
 
-    def encoded(section: Section) -> np.ndarray:
+    def encoded(section: Section) -> StoredArray:
         with console.busy("encoding the text"):
             return encode(section, corpus.vocabulary, ids_directory)
 
@@ -108,8 +96,7 @@ def train(
     if config.deterministic:
         before = {} if checkpoint is None else checkpoint.facts.get("arithmetic", {})
         identity["arithmetic"] = fix_threads(before, console.warn, devices=device_count * leader.processes)
-    replicas = leader.connect(device_count, identity.get("arithmetic", {}).get("threads"))
-    signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
+    replicas = leader.connect(device_count, identity.get("arithmetic", {}).get("threads"), signals)
     ids, valid_ids = encoded(corpus.train), encoded(corpus.valid)
     if config.deterministic:
         fix_kernels()
@@ -136,7 +123,7 @@ def train(
         leader=leader,
         callbacks=callbacks,
     )
-    with leader.naming_lost_workers():
+    with leader.naming_lost_processes():
         attempt = Attempt(run, checkpoint, rollbacks=0)
         del checkpoint  # with its tensors, which would take memory for as long as training runs
         while attempt.fit() == "rollback":

@@ -5,33 +5,32 @@ Such a process has no progress, evaluates nothing and writes no file.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import tensorflow as tf
 
 from textgen.config import Cluster, TrainingConfig
 from textgen.console import Console
-from textgen.corpus.cached_array import open_array
+from textgen.corpus.cached_array import StoredArray, open_array
 from textgen.dataset import PartOfIds, Streams, training_windows
-from textgen.errors import UnavailableError, from_os_error
+from textgen.errors import from_os_error
 from textgen.signals import Signals
 from textgen.storage import fetch_part, is_bucket
 from textgen.training.attempt import compile_model
-from textgen.training.board import reason_of
 from textgen.training.capture import hash_weights, local_rows, local_states, restore
 from textgen.training.determinism import fix_kernels, fix_threads
 from textgen.training.device import Device, choose_count, choose_device
 from textgen.training.replicas import Replicas, check_port
-from textgen.workers import Chief, Message, lost
+from textgen.training.tensorflow_failures import explaining_memory, naming_lost_processes
+from textgen.workers import Chief, Message
 
 _SECONDS_TO_NOTICE = 20.0
 """How long TensorFlow may be ahead of the chief in noticing that a process is gone; longer than the chief waits."""
 
 
+@explaining_memory()
 def follow(
     config: TrainingConfig,
     chief: Chief,
@@ -57,7 +56,7 @@ def follow(
         Ended: at the end.
         TextgenError: if the chief has failed or is gone, or this process fails.
     """
-    with _naming_lost_workers(chief):
+    with naming_lost_processes(partial(chief.wait_for_end, _SECONDS_TO_NOTICE)):
         prepare = chief.next()
         console.say(f"Worker {cluster.index} trains on {choose_device(device)}")
         choose_count(prepare.facts["devices"], config.batch_size, processes=cluster.count)
@@ -66,8 +65,7 @@ def follow(
         check_port(cluster)
         chief.answer("ready", {})
         chief.next()  # as soon as all are ready
-        replicas = Replicas.in_cluster(cluster)
-        signals.reclaim()  # TensorFlow's strategy for several processes takes SIGTERM for itself
+        replicas = Replicas.in_cluster(cluster, signals)
         if config.deterministic:
             fix_kernels()
         text = chief.next()
@@ -75,18 +73,6 @@ def follow(
         chief.next()
         while True:
             _attempt(config, chief, replicas, streams, text)
-
-
-@contextlib.contextmanager
-def _naming_lost_workers(chief: Chief) -> Iterator[None]:
-    """Turns TensorFlow's error about the exchange between the processes into that of the chief, which knows which one is gone."""
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise UnavailableError(f"training does not fit in memory ({reason_of(error)}); use more workers") from error
-    except tf.errors.OpError as error:
-        chief.wait_for_end(_SECONDS_TO_NOTICE)
-        raise lost(f"the exchange with the other workers failed: {reason_of(error)}") from error
 
 
 def _open_streams(config: TrainingConfig, replicas: Replicas, text: Message, ids_directory: Path) -> Streams:
@@ -100,7 +86,7 @@ def _open_streams(config: TrainingConfig, replicas: Replicas, text: Message, ids
     path = ids_directory / f"{place.rpartition('/')[2]}.{begin}-{end}"
     fetch_part(place, path, begin * dtype.itemsize, end * dtype.itemsize)
     try:
-        ids = np.asarray(np.memmap(path, dtype, "r"))
+        ids = StoredArray(path, dtype, end - begin)
     except OSError as error:
         raise from_os_error(error, f"cannot read {path}") from error
     return replace(whole, ids=PartOfIds(text.facts["tokens"], ids, begin))

@@ -6,25 +6,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from textgen.console import Console
 from textgen.corpus import Corpus
 from textgen.dataset import encoded_path
 from textgen.jobs import Checkpoint, JobDirectory
 from textgen.model import LanguageModel
+from textgen.signals import Signals
 from textgen.storage import Fingerprint, below, is_bucket, upload_once
-from textgen.training.board import reason_of
 from textgen.training.capture import capture, hash_weights, local_states, states_of
 from textgen.training.controller import Decision
 from textgen.training.progress import Progress
 from textgen.training.replicas import Replicas, check_port
-from textgen.workers import Workers, lost
+from textgen.training.tensorflow_failures import naming_lost_processes
+from textgen.workers import Workers
 
 _SECONDS_TO_NOTICE = 10.0
 """How long TensorFlow may be ahead of the link in noticing that a worker is gone."""
@@ -47,12 +48,13 @@ class Leader:
         self._console = console
         self._has_warned = False
 
-    def connect(self, devices: int, threads: int | None) -> Replicas:
+    def connect(self, devices: int, threads: int | None, signals: Signals) -> Replicas:
         """Makes the replicas of all processes; must be called before TensorFlow's first operation if there are several processes.
 
         Args:
             devices: the number of devices of each process.
             threads: the number of threads of an operation, if it is fixed.
+            signals: handles SIGINT and SIGTERM.
 
         Raises:
             TextgenError: if the processes cannot be connected.
@@ -62,8 +64,8 @@ class Leader:
         check_port(self._workers.cluster)
         self._workers.ask("prepare", devices=devices, threads=threads)
         self._workers.tell("connect")
-        with self.naming_lost_workers():
-            return Replicas.in_cluster(self._workers.cluster)
+        with self.naming_lost_processes():
+            return Replicas.in_cluster(self._workers.cluster, signals)
 
     def send_text(self, corpus: Corpus, counts: np.ndarray, ids_directory: Path, job: JobDirectory) -> None:
         """Tells the other processes where the ids of the training text are.
@@ -132,20 +134,11 @@ class Leader:
             self._compare_weights(hash_weights(model), [answer.facts["weights"] for answer in answers])
         return tensors
 
-    @contextlib.contextmanager
-    def naming_lost_workers(self) -> Iterator[None]:
-        """Turns TensorFlow's error about the exchange between the processes into that of the worker that is gone.
-
-        Raises:
-            TextgenError: the error of the worker.
-        """
-        try:
-            yield
-        except tf.errors.OpError as error:
-            if self._workers is None or isinstance(error, tf.errors.ResourceExhaustedError):
-                raise
-            self._workers.wait_for_failure(_SECONDS_TO_NOTICE)
-            raise lost(f"the exchange between the workers failed: {reason_of(error)}") from error
+    def naming_lost_processes(self) -> contextlib.AbstractContextManager[None]:
+        """Turns TensorFlow's error about the exchange between the processes into that of the worker that is gone."""
+        if self._workers is None:
+            return contextlib.nullcontext()
+        return naming_lost_processes(partial(self._workers.wait_for_failure, _SECONDS_TO_NOTICE))
 
     def _compare_weights(self, own: str, others: Sequence[str]) -> None:
         """Warns once if a process has other weights, because its processor or its GPU computes the same update differently."""

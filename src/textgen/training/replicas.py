@@ -21,6 +21,7 @@ from tensorflow.python.eager import context
 from textgen.config import Cluster
 from textgen.errors import UnavailableError
 from textgen.model import LanguageModel
+from textgen.signals import Signals
 
 _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
@@ -52,20 +53,22 @@ class Replicas:
         return cls() if count == 1 else cls(count, _mirrored(count), range(count))
 
     @classmethod
-    def in_cluster(cls, cluster: Cluster) -> Replicas:
+    def in_cluster(cls, cluster: Cluster, signals: Signals) -> Replicas:
         """Makes a replica on each device of each process of a cluster. Initialises TensorFlow.
 
         All processes must call this at the same time, because no signal and no thread of Python can interrupt it. It fails if one does not.
 
         Args:
             cluster: the processes.
+            signals: handles SIGINT and SIGTERM, also after TensorFlow has replaced the handler of SIGTERM.
 
         Raises:
             tf.errors.OpError: if the other processes do not come, or cannot be reached.
         """
         os.environ["TF_CONFIG"] = cluster.to_json()
         _limit_wait(cluster.count)
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        with signals.delayed():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
         size = len(strategy.extended.worker_devices)
         first = cluster.index * size
         return cls(strategy.num_replicas_in_sync, strategy, range(first, first + size))

@@ -10,6 +10,7 @@ from keras import ops
 
 from textgen.config import TrainingConfig
 from textgen.corpus import UNKNOWN_ID
+from textgen.corpus.cached_array import StoredArray
 from textgen.dataset import VALIDATION_WINDOW, count_tokens, validation_streams, validation_windows
 from textgen.evaluation import Scores
 from textgen.model import LanguageModel, build_model
@@ -34,7 +35,9 @@ class Validator:
         characters: the text's length in characters, for bits per character.
     """
 
-    def __init__(self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray, characters: int) -> None:
+    def __init__(
+        self, config: TrainingConfig, vocabulary_size: int, ids: np.ndarray | StoredArray, characters: int
+    ) -> None:
         self._ids = ids
         self._characters_per_token = characters / len(ids)
         self._unknown_share = float(count_tokens(ids, vocabulary_size)[UNKNOWN_ID]) / len(ids)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from textgen.config import Cluster
 from textgen.errors import TextgenError, UnavailableError
-from textgen.signals import Signals
+from textgen.signals import Signals, start_thread
 from textgen.workers.link import Link, Message
 from textgen.workers.losses import end_by_force, error_of, lost
 
@@ -57,7 +57,8 @@ class Chief:
         self._link = Link(_connect(cluster, seconds))
         with contextlib.suppress(ConnectionError):  # the thread notices
             self._link.send(HELLO, index=cluster.index, facts={**facts, "processes": cluster.count})
-        threading.Thread(target=self._read, daemon=True).start()
+        self._link.start_beating()
+        start_thread(threading.Thread(target=self._read, daemon=True))
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import selectors
 import socket
 import struct
 import threading
@@ -10,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from textgen.signals import start_thread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +28,11 @@ _IDLE_SECONDS = 10
 _PROBES = 4
 """TCP asks a silent machine after 10 seconds, and gives it up after four questions, 5 seconds apart: after half a minute."""
 _PROBE_SECONDS = 5
+
+_BEAT = "beat"
+_SECONDS_BETWEEN_BEATS = 10.0
+_MOST_SILENCE = 180.0
+"""After so many seconds without a beat, the other process is given up. While TensorFlow connects, no thread can send one, for up to a minute."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class Message:
 class Link:
     """One end of a connection. A process that ends closes it, and TCP notices within half a minute if a machine is gone.
 
+    A process that is stopped, whose system still answers, is noticed because it no longer sends beats.
+
     Any thread may send. Only one thread may receive.
 
     Args:
@@ -53,6 +64,8 @@ class Link:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._sending = threading.Lock()
+        self._is_closed = threading.Event()
+        self._has_heard = False
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -76,11 +89,8 @@ class Link:
         Raises:
             ConnectionError: if the other process is gone.
         """
-        import numpy as np
-        from safetensors.numpy import save
-
         text = json.dumps({"kind": kind, "facts": facts}).encode()
-        data = save({name: np.asarray(array, order="C") for name, array in arrays.items()}) if arrays else b""
+        data = _pack(arrays) if arrays else b""
         try:
             with self._sending:
                 self._socket.sendall(_HEADER.pack(_MAGIC, len(text), len(data)) + text)
@@ -88,24 +98,38 @@ class Link:
         except OSError as error:
             raise ConnectionError(str(error)) from error
 
+    def start_beating(self) -> None:
+        """Sends beats from now on, in a thread of its own."""
+
+        def beat() -> None:
+            with contextlib.suppress(ConnectionError):  # whoever receives notices
+                while not self._is_closed.is_set():
+                    self.send(_BEAT)
+                    self._is_closed.wait(_SECONDS_BETWEEN_BEATS)
+
+        start_thread(threading.Thread(target=beat, daemon=True))
+
     def receive(self, *, stranger: bool = False) -> Message:
-        """Waits for a message.
+        """Waits for a message other than a beat.
 
         Args:
             stranger: whether the other process has not yet said who it is. Its message must be short.
 
         Raises:
-            ConnectionError: if the other process is gone, or sends something else.
+            ConnectionError: if the other process is gone, sends nothing for too long, or sends something else.
         """
-        from safetensors.numpy import load
+        while (message := self._receive(stranger)).kind == _BEAT:
+            pass
+        return message
 
+    def _receive(self, stranger: bool) -> Message:
         most = _MOST_FACTS_OF_A_STRANGER if stranger else _MOST_FACTS
         try:
             magic, facts_size, arrays_size = _HEADER.unpack(self._read(_HEADER.size))
             if magic != _MAGIC or facts_size > most or (stranger and arrays_size):
                 raise ConnectionError("this is no message of textgen")
             text = json.loads(self._read(facts_size))
-            arrays = load(self._read(arrays_size)) if arrays_size else {}
+            arrays = _unpack(self._read(arrays_size)) if arrays_size else {}
             return Message(str(text["kind"]), dict(text["facts"]), arrays)
         except ConnectionError:
             raise
@@ -114,6 +138,7 @@ class Link:
 
     def close(self) -> None:
         """Ends the connection, for the other process and for a thread that is receiving."""
+        self._is_closed.set()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:  # it has ended already
@@ -125,8 +150,35 @@ class Link:
         found = bytearray(size)
         view = memoryview(found)
         while view:
+            self._wait()
             count = self._socket.recv_into(view)
             if not count:
                 raise ConnectionError("the connection was closed")
+            self._has_heard = True
             view = view[count:]
         return bytes(found)
+
+    def _wait(self) -> None:
+        """Waits until there is something to read: for a limited time, unless the other process has yet to take note of this one.
+
+        A timeout of the socket would also limit how long sending a message may take.
+        """
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            if not selector.select(_MOST_SILENCE if self._has_heard else None):
+                raise ConnectionError(f"nothing has come for {_MOST_SILENCE:g} seconds")
+
+
+def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    import numpy as np
+    from safetensors.numpy import save
+
+    data: bytes = save({name: np.asarray(array, order="C") for name, array in arrays.items()})
+    return data
+
+
+def _unpack(data: bytes) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load
+
+    arrays: dict[str, np.ndarray] = load(data)
+    return arrays

@@ -16,6 +16,7 @@ from typing import IO
 from textgen.config import Cluster
 from textgen.console import visible
 from textgen.errors import UnavailableError
+from textgen.signals import start_thread
 
 _IS_LOCAL = "TEXTGEN_LOCAL_WORKER"
 """Marks the environment of a worker whose standard input ends with the process that started it."""
@@ -147,7 +148,7 @@ def end_with_parent(environment: Mapping[str, str]) -> None:
             sys.stdin.buffer.read()
         os._exit(UnavailableError.exit_code)
 
-    threading.Thread(target=watch, daemon=True).start()
+    start_thread(threading.Thread(target=watch, daemon=True))
 
 
 @contextlib.contextmanager

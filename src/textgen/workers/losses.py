@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from textgen.console import in_cloud_job, report_failure
 from textgen.errors import PreemptedError, TextgenError, UnavailableError
+from textgen.signals import start_thread
 
 SECONDS_TO_END = 60.0
 """How long a process may take to end by itself: to finish a step, and to upload what it has saved."""
@@ -59,5 +60,5 @@ def end_by_force(error: TextgenError, seconds: float = SECONDS_TO_END) -> Callab
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
-    timer.start()
+    start_thread(timer)
     return timer.cancel

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from textgen.config import Cluster
 from textgen.errors import StoppedError, TextgenError, UnavailableError, UsageError
 from textgen.formatting import one_line, shown
-from textgen.signals import Signals
+from textgen.signals import Signals, start_thread
 from textgen.workers.chief import END, FAILED, HELLO, STOP
 from textgen.workers.link import Link, Message
 from textgen.workers.local import LocalWorker, share_cores, use_cores
@@ -31,6 +31,7 @@ _SECONDS_TO_COME = 600.0
 _SECONDS_TO_TURN_AWAY = 60.0
 _SECONDS_TO_SAY_WHO = 10.0
 _SECONDS_TO_ANSWER = 600.0
+"""For a worker that lives, but hangs. The longest answer takes loading TensorFlow, on a machine that may be busy."""
 _NO_ARRAYS: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
@@ -129,7 +130,7 @@ class Workers:
                 )
         for index in self._links:
             self._answers[index] = queue.Queue()
-            threading.Thread(target=self._read, args=(index,), daemon=True).start()
+            start_thread(threading.Thread(target=self._read, args=(index,), daemon=True))
 
     @property
     def are_local(self) -> bool:
@@ -206,7 +207,7 @@ class Workers:
         # A timeout of the socket would start again with every byte.
         clock = threading.Timer(_SECONDS_TO_SAY_WHO, link.close)
         clock.daemon = True
-        clock.start()
+        start_thread(clock)
         try:
             hello = link.receive(stranger=True)
         except ConnectionError:  # something else has called at this port
@@ -220,6 +221,7 @@ class Workers:
             link.close()
             return None
         self._links[index] = link
+        link.start_beating()
         return index, hello.facts.get("facts")
 
     def _read(self, index: int) -> None:
