@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.config.vertex import VertexConfig
+from textgen.config.vertex import MACHINES, Machine, VertexConfig
 from textgen.errors import UsageError
 
 ACCOUNT = "trainer@my-project.iam.gserviceaccount.com"
@@ -100,3 +100,25 @@ def test_what_a_command_needs_is_named_together():
     """Missing settings are named together in one line, which also says where to give them."""
     with pytest.raises(UsageError, match=r"^missing: --project, --image; .*vertex.yaml in this folder$"):
         VertexConfig(region="europe-west4").require("project", "region", "image")
+
+
+@pytest.mark.parametrize(
+    ("machine_type", "cores"),
+    [
+        ("n2-standard-8", 4),
+        ("e2-highcpu-2", 1),
+        ("n1-custom-12-8192", 6),
+        ("c3-standard-22-lssd", 11),
+        ("g2-standard-96", 48),
+        ("a2-highgpu-1g", 1),
+        ("e2-medium", 1),
+    ],
+)
+def test_the_machine_type_tells_the_cores(machine_type, cores):
+    """The number in a machine type counts threads, of which a core has two."""
+    assert Machine(machine_type).cores == cores
+
+
+def test_the_cpu_preset_has_four_cores():
+    """The plan of a job without a GPU expects four cores."""
+    assert MACHINES["cpu"].cores == 4

@@ -11,12 +11,12 @@ from textgen.model.recurrent import CellLSTM, FastLSTM
 from textgen.model.tensorflow_ops import Loop, choose_loop, usable_cores
 from textgen.model.token_lstm import EMBEDDING_DEVIATION, ONE_HOT_DEVIATION, TokenCellLSTM, TokenLSTM
 
-BATCH, STEPS, WIDTH, UNITS = 5, 7, 6, 4
+BATCH, STEPS, WIDTH, UNITS = 9, 7, 6, 4
 VOCABULARY = 9
 WINDOWS = 3
 STATEFUL = {"return_sequences": True, "stateful": True}
 CELLS = [{}, {"projection_size": 3}]
-LOOPS = [Loop(parts, compiled) for parts, compiled in itertools.product((1, 2, 3), (False, True))]
+LOOPS = [Loop(parts, compiled) for parts, compiled in itertools.product((1, 2, 3, 4, 8), (False, True))]
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def tokens():
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_the_fast_layer_equals_stock_keras(run_loops_as, loop):
-    """With the same weights, outputs, states and gradients equal those of keras.layers.LSTM, in one to three parts, compiled or not."""
+    """With the same weights, outputs, states and gradients equal those of keras.layers.LSTM, in one to eight parts, compiled or not."""
     run_loops_as(loop)
     ours, stock = built(FastLSTM(UNITS, **STATEFUL)), built(keras.layers.LSTM(UNITS, **STATEFUL))
     assert_equal(ours, stock, vectors(), list(zip(ours.trainable_weights, stock.trainable_weights, strict=True)))
@@ -272,20 +272,51 @@ def test_a_layer_can_be_rebuilt_from_its_config(layer):
     assert "cell" not in config
 
 
-def test_there_is_one_part_per_core_with_at_least_eight_rows_each(monkeypatch):
-    """There are as many parts as cores, but fewer if a part would have fewer than eight streams."""
-    monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 4)
-    monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
-    assert [choose_loop(384, size).parts for size in (1, 8, 15, 16, 31, 32, 500)] == [1, 1, 1, 2, 3, 4, 4]
+@pytest.fixture
+def run_on(monkeypatch):
+    """Returns a function that sets the cores of the machine, the threads of each, and the threads that TensorFlow's setting fixes."""
+
+    def run(cores, *, threads_each=1, fixed=0):
+        monkeypatch.setattr(tensorflow_ops, "physical_cores", lambda: [[0] * threads_each] * cores)
+        monkeypatch.setattr(tensorflow_ops, "available_cores", lambda: cores * threads_each)
+        monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: fixed)
+        monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
+
+    return run
+
+
+def test_each_core_runs_one_part(run_on):
+    """There are as many parts as cores, but fewer if a part would have fewer than four streams."""
+    run_on(4)
+    assert [choose_loop(384, size).parts for size in (1, 7, 8, 12, 15, 16, 500)] == [1, 1, 2, 3, 3, 4, 4]
+
+
+def test_two_threads_of_a_core_do_not_count_as_two_cores(run_on):
+    """A core that runs two threads gets a second part only if each part has eight streams."""
+    run_on(2, threads_each=2)
+    assert [choose_loop(384, size).parts for size in (8, 16, 31, 32, 64)] == [2, 2, 3, 4, 4]
+
+
+def test_a_fixed_number_of_threads_decides_on_any_machine(run_on):
+    """A job that is resumed with the number of threads that it started with is split as before, whatever the machine."""
+    for cores, threads_each in [(1, 1), (2, 2), (16, 1)]:
+        run_on(cores, threads_each=threads_each, fixed=3)
+        assert [choose_loop(384, size).parts for size in (4, 8, 16, 64)] == [1, 2, 3, 3]
+
+
+def test_replicas_on_virtual_devices_share_the_cores(run_on, monkeypatch):
+    """If a CPU is split into two devices, each uses half of the cores."""
+    run_on(4)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["", ""] if kind == "CPU" else [])
+    assert [choose_loop(384, size).parts for size in (8, 16, 64)] == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
     ("units", "streams", "compiled"), [(512, 31, True), (511, 64, True), (640, 16, False), (512, 32, False)]
 )
-def test_small_states_are_compiled(monkeypatch, units, streams, compiled):
+def test_small_states_are_compiled(run_on, units, streams, compiled):
     """XLA compiles the loop below 640 states, or below 512 if a part has many streams."""
-    monkeypatch.setattr(tensorflow_ops, "usable_cores", lambda: 2)
-    monkeypatch.setattr(tensorflow_ops, "_has_compiler", lambda: True)
+    run_on(2)
     assert choose_loop(units, streams).compiled == compiled
 
 

@@ -101,18 +101,29 @@ def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_m
 
 
 @pytest.mark.parametrize(
-    ("minutes", "characters", "reason"),
+    ("minutes", "characters", "device", "cores", "reason"),
     [
-        (5, 100_000, r"about \d+ of the 300 seconds; more would only memorise the text"),
-        (60, 100_000, r"about [\d.]+ of the 60 minutes; more would only memorise the text"),
-        (1, 500_000, r"more would only memorise the text; there is time for about 4"),
+        (5, 100_000, "cpu", 2, r"about \d+ of the 300 seconds on 2 cores; more would only memorise the text"),
+        (60, 100_000, "cpu", 1, r"about [\d.]+ of the 60 minutes on 1 core; more would only memorise the text"),
+        (1, 500_000, "cpu", 2, r"more would only memorise the text; there is time for about 4 on 2 cores"),
+        (1, 500_000, "cpu", 8, r"more would only memorise the text; there is time for about 5.7 on 8 cores"),
+        (5, 100_000, "gpu", 8, r"about \d+ of the 300 seconds; more would only memorise the text"),
     ],
 )
-def test_the_passes_are_explained(minutes, characters, reason):
-    """The reason gives the time that they take, or the number of passes for which there is time."""
-    choices = choose(minutes, characters, "char", "cpu", unroll_steps=64)
+def test_the_passes_are_explained(minutes, characters, device, cores, reason):
+    """The reason gives the time that they take on the cores of the CPU, or the number of passes for which there is time."""
+    choices = choose(minutes, characters, "char", device, unroll_steps=64, cores=cores)
     (found,) = (choice for choice in choices if "epochs" in choice.settings)
     assert re.fullmatch(reason, found.reason)
+
+
+@pytest.mark.parametrize(("minutes", "characters"), list(itertools.product((0.01, 1, 60), TEXTS)))
+def test_cores_change_only_patience(minutes, characters):
+    """The shape, and so the job's name, and how it is trained do not depend on the cores; patience follows the expected passes."""
+    found = [chosen(minutes, characters, "char", "cpu", cores=cores) for cores in (1, 2, 16)]
+    patience = [settings.pop("patience") for settings in found]
+    assert found[0] == found[1] == found[2]
+    assert patience == sorted(patience)
 
 
 def test_a_long_text_has_no_limit_of_passes():

@@ -40,7 +40,16 @@ def test_a_model_that_starts_from_another_one_needs_fewer_passes():
 def test_the_first_limit_decides_the_passes(limits, passes):
     """Steps count by their tokens, and minutes by the estimated speed: 34,000 characters per second for 384 states."""
     config = TrainingConfig(embedding_size=384, batch_size=16, unroll_steps=64, **limits)
-    assert expected_passes(config, 102_400, "cpu") == passes
+    assert expected_passes(config, 102_400, "cpu", 2) == passes
+
+
+def test_more_cores_make_more_passes_in_the_same_minutes():
+    """Only a limit by time depends on the cores."""
+    config = TrainingConfig(embedding_size=384, batch_size=16, minutes=1)
+    passes = [expected_passes(config, 102_400, "cpu", cores) for cores in (1, 2, 4)]
+    assert passes == sorted(set(passes))
+    steps = TrainingConfig(batch_size=16, max_steps=50)
+    assert len({expected_passes(steps, 102_400, "cpu", cores) for cores in (1, 2, 4)}) == 1
 
 
 @pytest.mark.parametrize(("steps_per_epoch", "tokens_per_step"), [(1, 1024), (26, 1024), (105, 256), (13, 40), (1, 1)])
@@ -129,3 +138,16 @@ def test_few_streams_are_slower_on_a_cpu():
     sixteen, eight, more = (tokens_per_second(shape(384, 1, 384), "char", "cpu", streams=n) for n in (16, 8, 64))
     assert eight == pytest.approx(sixteen / 1.5)
     assert more == sixteen
+
+
+def test_more_cores_are_faster_on_a_cpu():
+    """One core takes 1.6 times as long as the two that were measured; the cores of a machine with a GPU do not matter."""
+
+    def speeds(device):
+        return [tokens_per_second(shape(384, 1, 384), "char", device, cores=cores) for cores in (1, 2, 4, 8)]
+
+    one, two, four, eight = speeds("cpu")
+    assert two == tokens_per_second(shape(384, 1, 384), "char", "cpu")
+    assert one == pytest.approx(two / 1.6)
+    assert eight == four > two
+    assert len(set(speeds("gpu"))) == 1

@@ -33,7 +33,7 @@ BUCKET = "gs://my-bucket"
 def test_a_run_that_cannot_be_decided_names_the_settings(values, message, settings):
     """Without network, what is only in a bucket cannot decide; the exception names the settings, not the flags."""
     with pytest.raises(UsageError) as raised:
-        decide_cloud_run(read_request(values), BUCKET, gpus=0)
+        decide_cloud_run(read_request(values), BUCKET, gpus=0, cores=2)
     assert (str(raised.value), raised.value.settings) == (message, settings)
 
 
@@ -43,7 +43,7 @@ def test_the_machine_of_the_job_decides_the_model(tmp_path, gpus, kind):
     text = tmp_path / "book.txt"
     text.write_text("It was a dark night. It rained, and nobody was out. " * 4000)
     request = read_request({"texts": (str(text),), "minutes": 600.0, "init_from": "none"})
-    run = decide_cloud_run(request, BUCKET, gpus=gpus)
+    run = decide_cloud_run(request, BUCKET, gpus=gpus, cores=2)
     assert run.choices[0].reason == f"learns most in 600 minutes on a {kind}"
     assert run.place == f"{BUCKET}/textgen/job/{run.name}"
     [file] = run.uploads
@@ -51,10 +51,22 @@ def test_the_machine_of_the_job_decides_the_model(tmp_path, gpus, kind):
     assert run.arguments[0] == file.uri
 
 
+@pytest.mark.parametrize("cores", [1, 4, 32])
+def test_the_machine_of_the_job_decides_the_expected_time(tmp_path, cores):
+    """The time that the passes take is that on the cores of the job's machine; what depends on it is left to the container."""
+    text = tmp_path / "book.txt"
+    text.write_text("It was a dark night. It rained, and nobody was out. " * 4000)
+    request = read_request({"texts": (str(text),), "minutes": 5.0, "init_from": "none"})
+    run = decide_cloud_run(request, BUCKET, gpus=0, cores=cores)
+    [reason] = [choice.reason for choice in run.choices if "epochs" in choice.settings]
+    assert f" of the 300 seconds on {cores} core" in reason
+    assert not any("patience" in argument or "epochs" in argument for argument in run.arguments)
+
+
 @pytest.mark.parametrize(("gpus", "flags"), [(0, []), (1, []), (8, ["--devices=all"])])
 def test_the_container_trains_on_all_gpus(gpus, flags):
     """The container gets `--devices=all` for several GPUs, so that it refuses to train on fewer than are paid for."""
-    run = decide_cloud_run(read_request({"max_steps": 5}), BUCKET, gpus=gpus)
+    run = decide_cloud_run(read_request({"max_steps": 5}), BUCKET, gpus=gpus, cores=2)
     assert [argument for argument in run.arguments if argument.startswith("--devices")] == flags
 
 
@@ -75,5 +87,5 @@ def test_the_container_trains_on_all_gpus(gpus, flags):
 def test_no_gpu_is_paid_for_and_idle(gpus, values, message):
     """A job that would leave a GPU of its machine idle is refused, by the number of devices or workers, the batch or the kind of device; so is one without the GPU that it asks for."""
     with pytest.raises(UsageError) as raised:
-        decide_cloud_run(read_request({"max_steps": 5, **values}), BUCKET, gpus=gpus)
+        decide_cloud_run(read_request({"max_steps": 5, **values}), BUCKET, gpus=gpus, cores=2)
     assert str(raised.value).startswith(message)

@@ -9,7 +9,7 @@ MOST_STEPS = 10
 
 
 def controller_of(config, progress, *, device="cpu", most_steps=MOST_STEPS, now=0.0):
-    return Controller(Plan(config, 5), progress, device=device, most_steps=most_steps, now=now)
+    return Controller(Plan(config, 5), progress, device=device, cores=2, most_steps=most_steps, now=now)
 
 
 def progress_of(**values):

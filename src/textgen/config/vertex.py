@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from textgen.config import cloud_names
@@ -28,6 +29,12 @@ class Machine:
     type: str
     accelerator: str | None = None
     count: int = 0
+
+    @property
+    def cores(self) -> int:
+        """The number of processor cores. The machine type names their threads, two per core; without such a number, it is 1."""
+        threads = re.search(r"-(?:custom-)?([0-9]+)(?:-|$)", self.type)
+        return max(1, int(threads[1]) // 2) if threads else 1
 
 
 MACHINES = {

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 import keras
 import tensorflow as tf
 
-from textgen.machine import available_cores
+from textgen.machine import available_cores, physical_cores
+from textgen.planning import parts_of_batch
 
 T = TypeVar("T")
 
-_ROWS_OF_A_PART = 8
-"""The minimum number of rows in a part. Fewer rows take as long, because the whole kernel is read from memory."""
 _MANY_ROWS = 16
 """With at least this many rows per part, TensorFlow's own products are faster than those of XLA's loop even at smaller states."""
 _UNITS_WITH_FEW_ROWS = 640
@@ -36,11 +35,12 @@ class Loop(NamedTuple):
 
 
 def choose_loop(units: int, batch_size: int) -> Loop:
-    """Chooses how to run an LSTM's loop over time on this machine; every process makes the same choice.
+    """Chooses how to run an LSTM's loop over time on this machine.
 
     A GPU runs the whole batch in TensorFlow's own loop. On a CPU, XLA fuses the computation of the gates into one pass over memory,
-    but runs everything except the products on one core. So the batch is split into one part per core. This was measured on two
-    cores. With more cores, parts of a few rows would be slower, so each part has at least eight.
+    but runs everything except the products on one core. So the batch is split into parts, one per core, unless they would become
+    too small (`parts_of_batch`). If the number of TensorFlow's threads is fixed, it alone decides, so that results can be repeated
+    on another machine.
 
     Args:
         units: the state size n.
@@ -48,7 +48,10 @@ def choose_loop(units: int, batch_size: int) -> Loop:
     """
     if has_gpu():
         return Loop(1, compiled=False)
-    parts = max(1, min(usable_cores(), batch_size // _ROWS_OF_A_PART))
+    fixed = tf.config.threading.get_intra_op_parallelism_threads()
+    sharing = len(tf.config.list_logical_devices("CPU"))  # replicas on virtual devices, each with its own rows
+    cores, threads = fixed or len(physical_cores()), fixed or available_cores()
+    parts = parts_of_batch(batch_size, cores // sharing, threads // sharing)
     limit = _UNITS_WITH_FEW_ROWS if batch_size // parts < _MANY_ROWS else _UNITS_WITH_MANY_ROWS
     return Loop(parts, compiled=units < limit and _has_compiler())
 

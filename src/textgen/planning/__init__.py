@@ -5,6 +5,7 @@
 - `one_step`: its equations, for exports
 - `plan`: the size and the limits of a run
 - `devices`: how devices share the batch
+- `cores`: how the cores of a CPU share it, and what more of them gain
 - `text_length`: the tokens that a run needs at least
 - `choice`: the model for the time available, how to train it, and whether to start from the base model
 - `estimates`: the speed of training, the passes over the text, and the dropout for them
@@ -18,6 +19,7 @@ from textgen.planning.choice import (
     can_choose,
     choose,
 )
+from textgen.planning.cores import MEASURED_CORES, parts_of_batch
 from textgen.planning.devices import Devices, check_sharing, most_sharing
 from textgen.planning.estimates import (
     DeviceKind,
@@ -36,6 +38,7 @@ __all__ = [
     "CHOSEN_SETTINGS",
     "LEAST_EVALUATED",
     "LIMITS_BY_PASSES",
+    "MEASURED_CORES",
     "SHAPE_SETTINGS",
     "Choice",
     "DeviceKind",
@@ -52,6 +55,7 @@ __all__ = [
     "epochs_between_evaluations",
     "expected_passes",
     "most_sharing",
+    "parts_of_batch",
     "shape_values",
     "tokens_in",
     "tokens_per_second",

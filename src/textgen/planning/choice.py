@@ -1,6 +1,7 @@
 """Chooses a model for a number of minutes, and how to train it, by a few measured numbers; never by a timing.
 
-The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again.
+The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again. Only patience
+also depends on the number of cores, because it is a share of the evaluations that are expected.
 The choices for a CPU were measured on two cores with AVX-512, for characters up to ten minutes and for words up to three
 (docs/experiments.md). All others are guesses.
 """
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from textgen.formatting import count, rounded
+from textgen.planning.cores import MEASURED_CORES
 from textgen.planning.estimates import (
     DeviceKind,
     MeasuredKind,
@@ -142,6 +144,7 @@ def choose(
     device: DeviceKind,
     *,
     unroll_steps: int,
+    cores: int = MEASURED_CORES,
     eval_steps: int | None = None,
     shape: Mapping[str, Any] | None = None,
     started: Mapping[str, Any] | None = None,
@@ -154,6 +157,7 @@ def choose(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
+        cores: the number of cores of a CPU. It affects only the time that passes are estimated to take, and patience.
         eval_steps: the steps between evaluations within an epoch; None if there are none.
         shape: the `SHAPE_SETTINGS` by name; None to choose them.
         started: those of the model that training starts from; None for new weights.
@@ -182,9 +186,11 @@ def choose(
     if minutes is None:
         return tuple(choices)
     passes = worthwhile_passes(characters, language_model, started=started is not None)
-    in_time = minutes * 60 * tokens_per_second(shape, language_model, device, streams=streams) / max(1.0, tokens)
+    speed = tokens_per_second(shape, language_model, device, streams=streams, cores=cores)
+    in_time = minutes * 60 * speed / max(1.0, tokens)
     if passes is not None:
-        choices.append(Choice({"epochs": passes}, _explain_passes(passes, in_time, minutes)))
+        where = f" on {count(cores, 'core')}" if device == "cpu" else ""
+        choices.append(Choice({"epochs": passes}, _explain_passes(passes, in_time, minutes, where)))
     tokens_per_step = streams * unroll_steps
     evaluations = patience(
         in_time if passes is None else min(passes, in_time),
@@ -216,9 +222,9 @@ def learning_rate(shape: Mapping[str, Any], language_model: str, *, started: boo
     return float(f"{rate * min(1, 2 / layers):.2g}")
 
 
-def _explain_passes(passes: int, in_time: float, minutes: float) -> str:
+def _explain_passes(passes: int, in_time: float, minutes: float, where: str) -> str:
     if passes >= _ALMOST_ALL * in_time:
-        return f"more would only memorise the text; there is time for about {rounded(in_time)}"
+        return f"more would only memorise the text; there is time for about {rounded(in_time)}{where}"
     unit, all_time = ("second", minutes * 60) if minutes < _COUNTED_IN_MINUTES else ("minute", minutes)
     needed = max(1.0, all_time * passes / in_time)
-    return f"about {rounded(needed)} of the {count(all_time, unit)}; more would only memorise the text"
+    return f"about {rounded(needed)} of the {count(all_time, unit)}{where}; more would only memorise the text"

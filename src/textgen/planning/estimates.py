@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from textgen.config import TrainingConfig
 from textgen.corpus import make_tokenizer
+from textgen.planning.cores import MEASURED_CORES, relative_speed
 from textgen.planning.model_shape import ModelShape, layer_tensor
 
 DeviceKind = Literal["cpu", "gpu"]
@@ -70,7 +71,12 @@ def measured_kind(language_model: str) -> MeasuredKind:
 
 
 def tokens_per_second(
-    shape: Mapping[str, Any], language_model: str, device: DeviceKind, *, streams: int = _CPU_STREAMS
+    shape: Mapping[str, Any],
+    language_model: str,
+    device: DeviceKind,
+    *,
+    streams: int = _CPU_STREAMS,
+    cores: int = MEASURED_CORES,
 ) -> float:
     """Returns the approximate number of tokens that training reads per second.
 
@@ -79,6 +85,7 @@ def tokens_per_second(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         streams: the batch size.
+        cores: the number of cores of a CPU.
     """
     kind = measured_kind(language_model)
     network = ModelShape.of(shape, _VOCABULARY[kind])
@@ -91,6 +98,7 @@ def tokens_per_second(
     seconds = (fixed + each * sum(map(math.prod, matrices.values()))) * network.relative_time
     if device == "cpu":
         seconds *= 0.5 + 0.5 * _CPU_STREAMS / min(streams, _CPU_STREAMS)
+        seconds /= relative_speed(streams, cores)
     return 1 / float(seconds)
 
 
@@ -111,19 +119,20 @@ def worthwhile_passes(characters: int, language_model: str, *, started: bool) ->
     return None if characters > points[-1][0] else round(interpolated(points, characters))
 
 
-def expected_passes(config: TrainingConfig, tokens: float, device: DeviceKind) -> float:
+def expected_passes(config: TrainingConfig, tokens: float, device: DeviceKind, cores: int) -> float:
     """Returns the number of passes after which the first of a run's limits is reached, at the estimated speed.
 
     Args:
         config: the settings.
         tokens: the length of the training text.
         device: the kind of device that trains.
+        cores: the number of cores of a CPU.
     """
     passes = [math.inf if config.epochs is None else float(config.epochs)]
     if config.max_steps is not None:
         passes.append(config.max_steps * config.batch_size * config.unroll_steps / tokens)
     if config.time_limit is not None:
-        speed = tokens_per_second(vars(config), config.language_model, device, streams=config.batch_size)
+        speed = tokens_per_second(vars(config), config.language_model, device, streams=config.batch_size, cores=cores)
         passes.append(config.time_limit * 60 * speed / tokens)
     return min(passes)
 

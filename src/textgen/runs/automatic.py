@@ -50,6 +50,7 @@ def complete(
         config.language_model,
         request.device,
         unroll_steps=config.unroll_steps,
+        cores=request.cores,
         eval_steps=config.eval_steps,
         shape=shape,
         started=started,

@@ -69,14 +69,15 @@ class CloudRun:
 
 
 def decide_cloud_run(
-    request: Request, bucket_uri: str, *, gpus: int, check_bucket: Callable[[], None] | None = None
+    request: Request, bucket_uri: str, *, gpus: int, cores: int, check_bucket: Callable[[], None] | None = None
 ) -> CloudRun:
     """Reads the text, decides which job is meant, and checks it as textgen-train does.
 
     Args:
-        request: the request for the run; its device is replaced by that of the job.
+        request: the request for the run; its device and its cores are replaced by those of the job.
         bucket_uri: the bucket of the job's files.
         gpus: the number of GPUs of the machine.
+        cores: the number of cores of its CPU.
         check_bucket: checks the bucket, before the job is looked for in it. Without it, no network is used: a text in a bucket is
             not read, and no job exists.
 
@@ -85,7 +86,7 @@ def decide_cloud_run(
     """
     offline = check_bucket is None
     config = _in_bucket(request.config, bucket_uri)  # before the text: a local folder of that name is no job
-    request = replace(request, config=config, device="gpu" if gpus else "cpu")
+    request = replace(request, config=config, device="gpu" if gpus else "cpu", cores=cores)
     uploads: list[Input] = []
     start = _open_start(request.config.init_from, below(bucket_uri, "textgen/models"), uploads, offline=offline)
     if start is not None:

@@ -15,6 +15,7 @@ from textgen.config.flags import build
 from textgen.config.yaml_text import from_yaml
 from textgen.errors import MissingError, UsageError, from_os_error, named
 from textgen.formatting import nearest
+from textgen.machine import physical_cores
 from textgen.planning import SHAPE_SETTINGS, DeviceKind
 from textgen.storage import bundled, fetch, is_bucket, read_text
 
@@ -38,12 +39,14 @@ class Request:
         command: the settings of this call, which a job does not store.
         given: the names of the settings that were given, in a preset or by the caller.
         device: the kind of device that will train.
+        cores: the number of cores of the CPU.
     """
 
     config: TrainingConfig
     command: TrainCommand
     given: frozenset[str]
     device: DeviceKind
+    cores: int
 
     @property
     def leaves_model_open(self) -> bool:
@@ -69,7 +72,8 @@ def read_request(values: Mapping[str, Any], defaults: Mapping[str, Any] = _NONE)
     command = build(TrainCommand, values)
     preset = {} if command.config is None else read_preset(command.config, values)
     given = {**defaults, **preset, **values}
-    return Request(build(TrainingConfig, given), command, frozenset(given), device_kind(command.device))
+    config, device = build(TrainingConfig, given), device_kind(command.device)
+    return Request(config, command, frozenset(given), device, cores=len(physical_cores()))
 
 
 def device_kind(device: str) -> DeviceKind:

@@ -10,7 +10,7 @@ from textgen.corpus import FIRST_TOKEN_ID, Corpus
 from textgen.errors import named
 from textgen.formatting import described, rounded
 from textgen.jobs import JobDirectory, read_config
-from textgen.planning import LIMITS_BY_PASSES, Choice, DeviceKind, Devices, Plan, dropout, expected_passes, tokens_in
+from textgen.planning import LIMITS_BY_PASSES, Choice, Devices, Plan, dropout, expected_passes, tokens_in
 from textgen.runs.decision import Decision
 from textgen.runs.existing_job import START_OVER, Found
 from textgen.runs.request import Request
@@ -52,7 +52,7 @@ def show_plan(
         "vocabulary": f"{corpus.vocabulary.size - FIRST_TOKEN_ID:,} {corpus.vocabulary.tokenizer.description}",
         "model": plan.describe_model(),
         "start": decision.start.description,
-        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, request.device)}",
+        "training": f"{config.batch_size} x {config.unroll_steps} tokens per step, {config.optimizer}, learning rate {config.learning_rate:g}, {_describe_dropout(config, corpus, request)}",
         "workers": _describe_workers(config.batch_size, request.command.workers or 1),
         "limit": plan.limits,
         "devices": _describe_devices(devices, config.batch_size),
@@ -118,17 +118,18 @@ def _describe_kept_limits(config: TrainingConfig, job: JobDirectory, request: Re
     )
 
 
-def _describe_dropout(config: TrainingConfig, corpus: Corpus, device: DeviceKind) -> str:
+def _describe_dropout(config: TrainingConfig, corpus: Corpus, request: Request) -> str:
     """Returns the dropout that training starts with, and the number of passes that it is for, in words.
 
     Args:
         config: the settings.
         corpus: the text.
-        device: the kind of device that will train.
+        request: the request for the run.
     """
     if config.dropout is not None:
         return f"dropout {config.dropout:g}"
     characters = corpus.train.characters
-    passes = expected_passes(config, tokens_in(characters, config.language_model), device)
+    tokens = tokens_in(characters, config.language_model)
+    passes = expected_passes(config, tokens, request.device, request.cores)
     rate = dropout(passes, characters, config.language_model, started=config.is_started)
     return f"dropout {rate:g} for about {rounded(passes)} {'pass' if passes == 1 else 'passes'}"

@@ -21,6 +21,7 @@ from textgen.errors import DivergedError, named
 from textgen.evaluation import Scores
 from textgen.generation import ModelFile
 from textgen.jobs import Checkpoint, CheckpointStore, JobDirectory, JobState
+from textgen.machine import physical_cores
 from textgen.model import MOST_STEPS_PER_CALL, LanguageModel, build_model, has_gpu
 from textgen.planning import Plan
 from textgen.signals import Signals
@@ -157,6 +158,7 @@ class Attempt:
             plan,
             progress,
             device="gpu" if has_gpu() else "cpu",
+            cores=len(physical_cores()) * run.leader.processes,
             most_steps=MOST_STEPS_PER_CALL,
             now=time.monotonic(),
         )

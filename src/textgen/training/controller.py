@@ -70,14 +70,18 @@ class Controller:
         plan: the settings and the limits of the job.
         progress: the progress so far, to which every call of steps and every evaluation is added.
         device: the kind of device that trains.
+        cores: the number of cores of the CPUs that train.
         most_steps: the maximum number of steps in one call.
         now: the time in seconds, on any clock.
     """
 
-    def __init__(self, plan: Plan, progress: Progress, *, device: DeviceKind, most_steps: int, now: float) -> None:
+    def __init__(
+        self, plan: Plan, progress: Progress, *, device: DeviceKind, cores: int, most_steps: int, now: float
+    ) -> None:
         self.progress = progress
         self._plan = plan
         self._device: DeviceKind = device
+        self._cores = cores
         self._most_steps = most_steps
         self._saved_at, self._saved_step = now, progress.step
         self._limit = plan.total_steps(
@@ -212,7 +216,7 @@ class Controller:
         progress, config = self.progress, self._plan.config
         tokens = progress.steps_per_epoch * progress.tokens_per_step
         if total_steps is None:
-            passes = expected_passes(config, tokens, self._device)
+            passes = expected_passes(config, tokens, self._device, self._cores)
         else:
             passes = progress.epochs + (total_steps - progress.step) / progress.steps_per_epoch
         characters = round(tokens * progress.characters_per_token)

@@ -97,10 +97,12 @@ def _prepare_job(values: Mapping[str, Any], check_bucket: Callable[[VertexConfig
     vertex = read_vertex_config(values)
     vertex.require("project", "region", "bucket", "image")
     request = read_request(values)
+    machine = find_machine(vertex)
     run = decide_cloud_run(
         request,
         vertex.bucket_uri,
-        gpus=find_machine(vertex).count,
+        gpus=machine.count,
+        cores=machine.cores,
         check_bucket=None if check_bucket is None else partial(check_bucket, vertex),
     )
     return PreparedJob(vertex, run, make_job(vertex, run.name, run.arguments, run.place, request.command.workers or 1))
