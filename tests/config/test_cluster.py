@@ -26,6 +26,12 @@ def test_the_chief_of_vertex_ai_is_the_first_process():
     assert not last.is_chief
 
 
+def test_processes_with_the_same_host_are_on_the_same_machine():
+    """Processes count as being on this machine if they have this one's host, which can be an IPv6 address."""
+    addresses = ("[::1]:1000", "host:1000", "[::1]:2000", "host2:1000", "[::1]:3000")
+    assert [Cluster(addresses, index).processes_here for index in range(5)] == [3, 1, 3, 1, 3]
+
+
 @pytest.mark.parametrize(
     ("spec", "port"),
     [

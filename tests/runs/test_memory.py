@@ -43,6 +43,24 @@ def test_a_model_that_fits_is_accepted(machine, size):
     checks.check_memory(Plan(TrainingConfig(), 100))
 
 
+def test_processes_on_one_machine_share_its_memory(machine):
+    """What each process needs counts once for each on this machine, and their number is among what can be lowered."""
+    plan = Plan(TrainingConfig(batch_size=16), 100)
+    machine(3 * plan.memory_of_device(4) - 1)
+    checks.check_memory(plan, processes=4, processes_here=2)
+    with pytest.raises(UnavailableError, match=r"^each of 3 processes needs about [^\n]*; lower workers, [^\n]*$"):
+        checks.check_memory(plan, processes=4, processes_here=3)
+
+
+def test_each_of_several_machines_needs_its_share_of_the_windows(machine):
+    """Windows that are too large for one machine fit if four share them."""
+    plan = Plan(TrainingConfig(batch_size=5000, unroll_steps=1000), 100)
+    machine(plan.memory_of_device(4))
+    checks.check_memory(plan, processes=4)
+    with pytest.raises(UnavailableError, match=r"^training needs about"):
+        checks.check_memory(plan)
+
+
 @pytest.mark.parametrize("size", [None, 64_000_000_000])
 def test_a_model_too_large_for_the_container_is_refused(machine, size):
     """The lower limit counts: that of the container or that of the machine."""

@@ -38,6 +38,12 @@ class Cluster:
         return len(self.addresses)
 
     @property
+    def processes_here(self) -> int:
+        """The number of processes on this machine: those at the same host as this one."""
+        hosts = [address.rpartition(":")[0] for address in self.addresses]
+        return hosts.count(hosts[self.index])
+
+    @property
     def is_chief(self) -> bool:
         """Whether this process decides for all."""
         return self.index == 0

@@ -137,32 +137,41 @@ def check_free_space(directory: Path, plan: Plan, kept: int) -> None:
         )
 
 
-def check_memory(plan: Plan) -> None:
+def check_memory(plan: Plan, *, processes: int = 1, processes_here: int = 1) -> None:
     """Checks that the estimated memory of a run fits into the machine, and into the limit of its container.
 
     If the operating system reports neither, nothing is refused.
 
     Args:
         plan: the plan of the run.
+        processes: the number of processes that share the batch.
+        processes_here: how many of them are on this machine.
 
     Raises:
         UnavailableError: if the run does not fit; the message names the settings to lower.
     """
     from rich.filesize import decimal
 
+    needed, windows = plan.memory_of_device(processes), plan.memory_of_windows // processes
     known = {"machine": installed_memory(), "container": container_memory()}
     least = min(((size, owner) for owner, size in known.items() if size is not None), default=None)
-    if least is None or plan.memory <= least[0]:
+    if least is None or processes_here * needed <= least[0]:
         return
     available, owner = least
-    lower = (
-        f"{named('batch_size')} or {named('unroll_steps')}"
-        if plan.memory_of_windows > plan.memory_of_weights
-        else f"{named('lstm_state_size')}, {named('layers')} or {named('vocab_size')}"
+    heavy = (
+        ("batch_size", "unroll_steps")
+        if windows > plan.memory_of_weights
+        else ("lstm_state_size", "layers", "vocab_size")
     )
+    who, shared, names = (
+        ("training", "", heavy)
+        if processes_here == 1
+        else (f"each of {processes_here} processes", " for all", ("workers", *heavy))
+    )
+    *lower, last = map(named, names)
     raise UnavailableError(
-        f"training needs about {decimal(plan.memory)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
-        f"{decimal(plan.memory_of_windows)} for windows, but this {owner} has only {decimal(available)}; lower {lower}"
+        f"{who} needs about {decimal(needed)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "
+        f"{decimal(windows)} for windows, but this {owner} has only {decimal(available)}{shared}; lower {', '.join(lower)} or {last}"
     )
 
 

@@ -98,7 +98,7 @@ def run(
     fresh = command.fresh and not job.is_empty
     config, corpus = decide_unwrapping(decision.config, corpus, None if fresh else job)
     if command.dry_run or fresh or not job.exists:  # refuse before anything is created or renamed
-        found, plan = _prepare(config, corpus, job, request, fresh=fresh)
+        found, plan = _prepare(config, corpus, job, request, workers, fresh=fresh)
     if command.dry_run:
         show_plan(console, plan, found, job, decision, request=request, fresh=fresh)
         return None
@@ -109,7 +109,7 @@ def run(
         _move_aside(decision, events, signals, console)
     with decision.place.open(events) as job, open_summaries(decision.summaries, job, events) as summary_dir:
         job.remove_abandoned()
-        found, plan = _prepare(config, corpus, job, request)
+        found, plan = _prepare(config, corpus, job, request, workers)
         show_plan(console, plan, found, job, decision, request=request)
         state = found.state
         figures: dict[str, Any] = {}
@@ -168,7 +168,13 @@ def _move_aside(decision: Decision, events: Events, signals: Signals, console: C
 
 
 def _prepare(
-    config: TrainingConfig, corpus: Corpus, job: JobDirectory, request: Request, *, fresh: bool = False
+    config: TrainingConfig,
+    corpus: Corpus,
+    job: JobDirectory,
+    request: Request,
+    workers: Workers | None,
+    *,
+    fresh: bool = False,
 ) -> tuple[Found, Plan]:
     """Checks that the run is possible on this machine, before TensorFlow is loaded.
 
@@ -177,6 +183,7 @@ def _prepare(
         corpus: the text, with the vocabulary made from it.
         job: the job directory.
         request: the request for the run.
+        workers: the other processes that train with this one; None if there are none.
         fresh: whether an existing job will be renamed.
 
     Returns:
@@ -189,15 +196,16 @@ def _prepare(
     found = Found(corpus) if fresh else check_job(job, config, corpus, allow_changed_data=allow)
     plan = Plan(config, found.corpus.vocabulary.size)
     check_text(found.corpus, plan)
-    workers, devices = request.command.workers or 1, request.command.devices
-    check_sharing(config.batch_size, devices if isinstance(devices, int) else 1, processes=workers)
+    processes, devices = request.command.workers or 1, request.command.devices
+    check_sharing(config.batch_size, devices if isinstance(devices, int) else 1, processes=processes)
     if fresh:
         check_free_space(job.root.parent, plan, kept=0)
     elif found.state is None or not _is_finished(plan, found.state):
         store = CheckpointStore(job.checkpoints)
         check_free_space(job.checkpoints, plan, kept=sum(map(store.size, store.steps())))
     if request.device == "cpu":
-        check_memory(plan)
+        here = 1 if workers is None else workers.cluster.processes_here
+        check_memory(plan, processes=processes, processes_here=here)
     return found, plan
 
 

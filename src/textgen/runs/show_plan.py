@@ -56,7 +56,7 @@ def show_plan(
         "workers": _describe_workers(config.batch_size, request.command.workers or 1),
         "limit": plan.limits,
         "devices": _describe_devices(devices, config.batch_size),
-        "memory": _describe_memory(plan, devices),
+        "memory": _describe_memory(plan, devices, request.command.workers or 1),
         "disk": f"about {decimal(plan.disk)} for checkpoints",
         "job": f"{job} ({'existing' if job.exists and not fresh else 'new'})",
     }
@@ -86,12 +86,13 @@ def _describe_devices(devices: Devices, batch_size: int) -> str:
     return f"{devices}, each with {batch_size // devices} of the {batch_size} streams of each step"
 
 
-def _describe_memory(plan: Plan, devices: Devices) -> str:
+def _describe_memory(plan: Plan, devices: Devices, workers: int) -> str:
     """Returns the estimate of the memory in words."""
     from rich.filesize import decimal
 
     count = devices if isinstance(devices, int) else 1
-    return f"about {decimal(plan.memory_of_device(count))}{' per device' if count > 1 else ''}"
+    owner = " per device" if count > 1 else " per process" if workers > 1 else ""
+    return f"about {decimal(plan.memory_of_device(count * workers))}{owner}"
 
 
 def describe_choices(choices: Iterable[Choice]) -> list[str]:
