@@ -10,7 +10,7 @@ machine has, and the same for parts of at least eight rows.
 
     python benchmarks/cores.py [SHAPE ...] [--rounds 5]
 
-A SHAPE is state/layers/window/batch, by default 384/1/64/16 and 384/1/64/64. Linux only: other systems cannot bind a process to cores.
+A SHAPE is state/layers/window/batch, by default 16 streams of 256, 384 and 512 states, and 32 of 384. Linux only: other systems cannot bind a process to cores.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SHAPES = ("384/1/64/16", "384/1/64/64")
+SHAPES = ("256/1/64/16", "384/1/64/16", "512/1/64/16", "384/1/64/32")
 CORES = (1, 2, 4, 8, 16)
 ROWS = (1, 2, 4, 8, 16, 32, 64)
 STEPS = 10
@@ -108,10 +108,10 @@ def measure(shape: str, rounds: int) -> dict[str, float]:
     found = best_times({f"step {least}": make_step(shape, least) for least in (None, 8, batch)}, rounds)
     found = {name: value / STEPS for name, value in found.items()}
     if len(os.sched_getaffinity(0)) == 1:
-        twice = shape.removesuffix(f"/{batch}") + f"/{2 * batch}"
-        found["twice"] = best_times({"": make_step(twice, 2 * batch)}, rounds)[""] / STEPS
+        quarter = shape.removesuffix(f"/{batch}") + f"/{batch // 4}"
+        found["quarter"] = best_times({"": make_step(quarter, batch)}, rounds)[""] / STEPS
         found |= best_times(
-            {f"loop {rows}": make_loop(units, window, rows) for rows in (*ROWS, batch, 2 * batch)}, 4 * rounds
+            {f"loop {rows}": make_loop(units, window, rows) for rows in (*ROWS, batch // 4, batch)}, 4 * rounds
         )
     return found
 
@@ -144,8 +144,8 @@ def show(shape: str, rounds: int) -> None:
     measured = {cores: measure_on(first_threads[:cores], shape, rounds) for cores in counts}
     one = measured[1]
     loops = {int(name.split()[1]): value for name, value in one.items() if name.startswith("loop")}
-    rest, rest_of_twice = one[f"step {batch}"] - layers * loops[batch], one["twice"] - layers * loops[2 * batch]
-    per_stream = min(rest, rest_of_twice - rest) / batch
+    rest, of_quarter = one[f"step {batch}"] - layers * loops[batch], one["quarter"] - layers * loops[batch // 4]
+    per_stream = min(rest / batch, (rest - of_quarter) / (batch - batch // 4))
     fixed = rest - per_stream * batch
 
     def predicted(parts: int, cores: int) -> float:
