@@ -26,8 +26,6 @@ from typing import Any
 SHAPES = ("256/1/64/16", "384/1/64/16", "512/1/64/16", "384/1/64/32")
 CORES = (1, 2, 4, 8, 16)
 ROWS = (1, 2, 4, 8, 16, 32, 64)
-STEPS = 10
-VOCABULARY = 67
 
 
 def best_times(runs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -66,44 +64,31 @@ def make_loop(units: int, window: int, rows: int) -> Callable[[], Any]:
 
 
 def make_step(shape: str, least_rows: int | None) -> Callable[[], Any]:
-    """Returns a function that makes `STEPS` steps of the model's own train function.
+    """Returns a function that makes ten steps with the model's own train function.
 
     Args:
         shape: the shape.
         least_rows: the minimum number of rows of a part; None for textgen's own choice.
     """
-    import numpy as np
-    import tensorflow as tf
+    from train_function import STEPS, make_training, shape_config
 
-    from textgen.config import TrainingConfig
     from textgen.model import recurrent
-    from textgen.training.attempt import compile_model
 
-    units, layers, window, batch = map(int, shape.split("/"))
+    batch = int(shape.rpartition("/")[2])
     choose = recurrent.choose_loop
     if least_rows is not None:
         parts = max(1, min(len(os.sched_getaffinity(0)), batch // least_rows))
         recurrent.choose_loop = lambda units, streams: choose(units, streams)._replace(parts=parts)
-    config = TrainingConfig(
-        lstm_state_size=units, layers=layers, unroll_steps=window, batch_size=batch, embedding_size=units, dropout=0.1
-    )
-    model = compile_model(config, VOCABULARY)
-    tokens, targets = np.random.default_rng(0).integers(2, VOCABULARY, (2, batch, window), np.int32)
-    inputs = {"tokens": tokens, "keep": np.ones((batch, 1), np.float32)}
-    iterator = iter(tf.data.Dataset.from_tensors((inputs, targets)).repeat().prefetch(4))
-    model.make_train_function()
-
-    def run() -> None:
-        model.next_rates = [config.learning_rate] * STEPS
-        float(model.train_function(iterator)["loss"])
-
-    run()
+    train = make_training(shape_config(shape, dropout=0.1))
+    train(STEPS)
     recurrent.choose_loop = choose
-    return run
+    return lambda: train(STEPS)
 
 
 def measure(shape: str, rounds: int) -> dict[str, float]:
     """Returns the milliseconds of loops and steps on the cores of this process, by name."""
+    from train_function import STEPS  # loads TensorFlow, which counts the cores
+
     units, _, window, batch = map(int, shape.split("/"))
     found = best_times({f"step {least}": make_step(shape, least) for least in (None, 8, batch)}, rounds)
     found = {name: value / STEPS for name, value in found.items()}
