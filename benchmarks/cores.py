@@ -10,7 +10,7 @@ machine has, and the same for parts of at least eight rows.
 
     python benchmarks/cores.py [SHAPE ...] [--rounds 5]
 
-A SHAPE is state/layers/window/batch, by default 384/1/64/16 and 384/1/64/64. Linux only: other systems cannot bind a process to cores.
+A SHAPE is state/layers/window/batch, by default 16 streams of 256, 384 and 512 states, and 32 of 384. Linux only: other systems cannot bind a process to cores.
 """
 
 import argparse
@@ -23,11 +23,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SHAPES = ("384/1/64/16", "384/1/64/64")
+SHAPES = ("256/1/64/16", "384/1/64/16", "512/1/64/16", "384/1/64/32")
 CORES = (1, 2, 4, 8, 16)
 ROWS = (1, 2, 4, 8, 16, 32, 64)
-STEPS = 10
-VOCABULARY = 67
 
 
 def best_times(runs: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -66,52 +64,39 @@ def make_loop(units: int, window: int, rows: int) -> Callable[[], Any]:
 
 
 def make_step(shape: str, least_rows: int | None) -> Callable[[], Any]:
-    """Returns a function that makes `STEPS` steps of the model's own train function.
+    """Returns a function that makes ten steps with the model's own train function.
 
     Args:
         shape: the shape.
         least_rows: the minimum number of rows of a part; None for textgen's own choice.
     """
-    import numpy as np
-    import tensorflow as tf
+    from train_function import STEPS, make_training, shape_config
 
-    from textgen.config import TrainingConfig
     from textgen.model import recurrent
-    from textgen.training.attempt import compile_model
 
-    units, layers, window, batch = map(int, shape.split("/"))
+    batch = int(shape.rpartition("/")[2])
     choose = recurrent.choose_loop
     if least_rows is not None:
         parts = max(1, min(len(os.sched_getaffinity(0)), batch // least_rows))
         recurrent.choose_loop = lambda units, streams: choose(units, streams)._replace(parts=parts)
-    config = TrainingConfig(
-        lstm_state_size=units, layers=layers, unroll_steps=window, batch_size=batch, embedding_size=units, dropout=0.1
-    )
-    model = compile_model(config, VOCABULARY)
-    tokens, targets = np.random.default_rng(0).integers(2, VOCABULARY, (2, batch, window), np.int32)
-    inputs = {"tokens": tokens, "keep": np.ones((batch, 1), np.float32)}
-    iterator = iter(tf.data.Dataset.from_tensors((inputs, targets)).repeat().prefetch(4))
-    model.make_train_function()
-
-    def run() -> None:
-        model.next_rates = [config.learning_rate] * STEPS
-        float(model.train_function(iterator)["loss"])
-
-    run()
+    train = make_training(shape_config(shape, dropout=0.1))
+    train(STEPS)
     recurrent.choose_loop = choose
-    return run
+    return lambda: train(STEPS)
 
 
 def measure(shape: str, rounds: int) -> dict[str, float]:
     """Returns the milliseconds of loops and steps on the cores of this process, by name."""
+    from train_function import STEPS  # loads TensorFlow, which counts the cores
+
     units, _, window, batch = map(int, shape.split("/"))
     found = best_times({f"step {least}": make_step(shape, least) for least in (None, 8, batch)}, rounds)
     found = {name: value / STEPS for name, value in found.items()}
     if len(os.sched_getaffinity(0)) == 1:
-        twice = shape.removesuffix(f"/{batch}") + f"/{2 * batch}"
-        found["twice"] = best_times({"": make_step(twice, 2 * batch)}, rounds)[""] / STEPS
+        quarter = shape.removesuffix(f"/{batch}") + f"/{batch // 4}"
+        found["quarter"] = best_times({"": make_step(quarter, batch)}, rounds)[""] / STEPS
         found |= best_times(
-            {f"loop {rows}": make_loop(units, window, rows) for rows in (*ROWS, batch, 2 * batch)}, 4 * rounds
+            {f"loop {rows}": make_loop(units, window, rows) for rows in (*ROWS, batch // 4, batch)}, 4 * rounds
         )
     return found
 
@@ -144,8 +129,8 @@ def show(shape: str, rounds: int) -> None:
     measured = {cores: measure_on(first_threads[:cores], shape, rounds) for cores in counts}
     one = measured[1]
     loops = {int(name.split()[1]): value for name, value in one.items() if name.startswith("loop")}
-    rest, rest_of_twice = one[f"step {batch}"] - layers * loops[batch], one["twice"] - layers * loops[2 * batch]
-    per_stream = min(rest, rest_of_twice - rest) / batch
+    rest, of_quarter = one[f"step {batch}"] - layers * loops[batch], one["quarter"] - layers * loops[batch // 4]
+    per_stream = min(rest / batch, (rest - of_quarter) / (batch - batch // 4))
     fixed = rest - per_stream * batch
 
     def predicted(parts: int, cores: int) -> float:

@@ -47,6 +47,7 @@ from textgen.config import TrainingConfig
 from textgen.corpus import Corpus, find_sources, open_corpus
 from textgen.evaluation.kneser_ney import KneserNey
 from textgen.generation import read_model
+from textgen.machine import physical_cores
 from textgen.planning import choose, dropout, expected_passes
 from textgen.storage import bundled
 
@@ -161,9 +162,10 @@ def encode(corpus: Corpus, section: str) -> np.ndarray:
 
 def choose_recipe(characters: int, minutes: float) -> dict[str, Any]:
     """Returns the settings that textgen-train chooses from scratch on a CPU, with the dropout that it starts with."""
-    choices = choose(minutes, characters, "char", "cpu", unroll_steps=TrainingConfig().unroll_steps)
+    cores = len(physical_cores())
+    choices = choose(minutes, characters, "char", "cpu", unroll_steps=TrainingConfig().unroll_steps, cores=cores)
     settings = {name: value for choice in choices for name, value in choice.settings.items()}
-    passes = expected_passes(TrainingConfig(minutes=minutes, **settings), characters, "cpu")
+    passes = expected_passes(TrainingConfig(minutes=minutes, **settings), characters, "cpu", cores)
     return {"epochs": None, **settings, "dropout": dropout(passes, characters, "char", started=False)}
 
 

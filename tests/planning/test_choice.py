@@ -106,7 +106,7 @@ def test_the_learning_rate_of_a_shape(layers, states, embedding_size, language_m
         (5, 100_000, "cpu", 2, r"about \d+ of the 300 seconds on 2 cores; more would only memorise the text"),
         (60, 100_000, "cpu", 1, r"about [\d.]+ of the 60 minutes on 1 core; more would only memorise the text"),
         (1, 500_000, "cpu", 2, r"more would only memorise the text; there is time for about 4 on 2 cores"),
-        (1, 500_000, "cpu", 8, r"more would only memorise the text; there is time for about 5.7 on 8 cores"),
+        (1, 500_000, "cpu", 8, r"more would only memorise the text; there is time for about 7.3 on 8 cores"),
         (5, 100_000, "gpu", 8, r"about \d+ of the 300 seconds; more would only memorise the text"),
     ],
 )
@@ -117,13 +117,60 @@ def test_the_passes_are_explained(minutes, characters, device, cores, reason):
     assert re.fullmatch(reason, found.reason)
 
 
-@pytest.mark.parametrize(("minutes", "characters"), list(itertools.product((0.01, 1, 60), TEXTS)))
-def test_cores_change_only_patience(minutes, characters):
-    """The shape, and so the job's name, and how it is trained do not depend on the cores; patience follows the expected passes."""
-    found = [chosen(minutes, characters, "char", "cpu", cores=cores) for cores in (1, 2, 16)]
-    patience = [settings.pop("patience") for settings in found]
-    assert found[0] == found[1] == found[2]
-    assert patience == sorted(patience)
+@pytest.mark.parametrize(("language_model", "device"), KINDS)
+@pytest.mark.parametrize("minutes", MINUTES)
+@pytest.mark.parametrize("characters", TEXTS)
+def test_the_model_does_not_depend_on_the_cores(minutes, characters, language_model, device):
+    """The shape, and so the job's name, and the passes are those of two cores, whatever the number of cores."""
+    found = [chosen(minutes, characters, language_model, device, cores=cores) for cores in (2, 1, 3, 4, 16, 1000)]
+    trained = ("batch_size", "learning_rate", "patience")
+    others = [{name: value for name, value in settings.items() if name not in trained} for settings in found]
+    assert others == [others[0]] * len(found)
+    assert [settings["batch_size"] for settings in found[:3]] == [found[0]["batch_size"]] * 3
+    assert [settings["learning_rate"] for settings in found[:3]] == [found[0]["learning_rate"]] * 3
+
+
+SHAPE = {"lstm_state_size": 384, "layers": 1, "embedding_size": 384}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "characters", "cores", "streams"),
+    [
+        (1, 1_000_000, 2, 16),
+        (1, 1_000_000, 3, 16),
+        (1, 1_000_000, 4, 32),
+        (1, 1_000_000, 16, 32),
+        (5, 1_000_000, 4, 16),
+        (5, 5_000_000, 4, 32),
+        (600, 50_000_000, 8, 32),
+        (1, 200_000, 4, 16),
+        (0.01, 50_000, 4, 15),
+        (None, 50_000_000, 16, 16),
+    ],
+)
+def test_a_long_text_has_more_streams_on_four_cores(minutes, characters, cores, streams):
+    """Four cores read 32 streams, at a higher learning rate, if the time ends the run long before the passes worth making."""
+    settings = chosen(minutes, characters, "char", "cpu", cores=cores, shape=SHAPE)
+    assert settings["batch_size"] == streams
+    assert settings["learning_rate"] == (0.013 if streams == 32 else 0.009)
+
+
+@pytest.mark.parametrize("options", [{"language_model": "word"}, {"started": SHAPE}, {"device": "gpu"}])
+def test_what_was_not_measured_has_the_streams_of_two_cores(options):
+    """Words, models that start from another one, and GPUs keep their number of streams."""
+    arguments = {"language_model": "char", "device": "cpu", **options}
+    few, many = (
+        {**chosen(1, 10_000_000, unroll_steps=64, shape=SHAPE, cores=cores, **arguments), "patience": 0}
+        for cores in (2, 16)
+    )
+    assert few == many
+
+
+def test_a_given_number_of_streams_has_the_usual_learning_rate():
+    """The higher learning rate belongs to the chosen streams."""
+    for streams in (16, 32, 64):
+        settings = chosen(1, 10_000_000, "char", "cpu", cores=8, shape=SHAPE, batch_size=streams)
+        assert (settings["batch_size"], settings["learning_rate"]) == (streams, 0.009)
 
 
 def test_a_long_text_has_no_limit_of_passes():

@@ -150,6 +150,44 @@ def test_the_same_command_resumes_with_the_chosen_settings(capsys, training):
     assert "--logdir tb/book-384-states-1-layers-384-embed\n" in capsys.readouterr().err
 
 
+@pytest.fixture
+def on_cores(monkeypatch):
+    """Returns a function that sets the number of cores of the machine."""
+
+    def set_cores(count):
+        monkeypatch.setattr("textgen.runs.request.physical_cores", lambda: [[number] for number in range(count)])
+
+    return set_cores
+
+
+def test_a_job_moves_to_a_machine_with_other_cores(capsys, training, on_cores):
+    """The same command finds the same job on any number of cores, which keeps the streams and the learning rate that it started with."""
+    Path("book.txt").write_text(TEXT * 20)
+    arguments = ["--device=cpu", "--minutes=0.2", "--init_from=none"]
+    on_cores(4)
+    first = plan(capsys, *arguments)
+    assert "32 x 64 tokens per step, adamw, learning rate 0.013, " in first
+    assert (
+        "batch_size 32, unroll_steps 64, learning_rate 0.013, weight_decay 0.1: learns most from a long text on 4 cores\n"
+        in first
+    )
+    assert main(["book.txt", *arguments]) == 0
+    capsys.readouterr()
+    on_cores(2)
+    again = plan(capsys, *arguments)
+    assert "384-embed (existing)" in again
+    assert "32 x 64 tokens per step, adamw, learning rate 0.013, " in again
+    assert "16 x 64 tokens per step, adamw, learning rate 0.009, " in plan(capsys, *arguments, "--fresh")
+
+
+def test_a_given_batch_size_has_the_learning_rate_of_two_cores(capsys, on_cores):
+    """On any number of cores, a given number of streams leaves the learning rate as it is."""
+    Path("book.txt").write_text(TEXT * 20)
+    on_cores(8)
+    said = plan(capsys, "--device=cpu", "--minutes=0.2", "--init_from=none", "--batch_size=32")
+    assert "32 x 64 tokens per step, adamw, learning rate 0.009, " in said
+
+
 def test_a_job_keeps_its_half_precision(capsys, training):
     """If --job_dir names a job in half precision, it is resumed so; another --precision is refused."""
     arguments = ["--job_dir=mine", "--device=cpu", "--minutes=0.001"]

@@ -1,13 +1,14 @@
 """Chooses a model for a number of minutes, and how to train it, by a few measured numbers; never by a timing.
 
-The same minutes, text and kind of device always give the same choice, so that the same command finds the same job again. Only patience
-also depends on the number of cores, because it is a share of the evaluations that are expected.
+The same minutes, text and kind of device always give the same model, so that the same command finds the same job again. The number of
+streams, the learning rate and patience also depend on the number of cores; an existing job keeps them.
 The choices for a CPU were measured on two cores with AVX-512, for characters up to ten minutes and for words up to three
 (docs/experiments.md). All others are guesses.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -81,6 +82,13 @@ _STARTED_RATE = 0.0007
 """The learning rate of one layer that starts from another model."""
 
 _STREAMS = {"cpu": 16, "gpu": 64}
+_MORE_STREAMS = 32
+_CORES_OF_MORE = 4
+"""The number of streams for a long text and this number of cores, on which a step takes about as long as one of 16 streams on two cores."""
+_RATE_OF_MORE = 1.4
+"""The factor of the learning rate for them."""
+_SHARE_OF_MORE = 0.5
+"""They pay only if the run makes at most this share of the passes worth making: otherwise more steps learn more from the same passes."""
 _LEAST_STEPS = 50
 """The minimum number of steps per epoch. A short text is split into fewer streams to reach it."""
 _WEIGHT_DECAY = 0.1
@@ -145,6 +153,7 @@ def choose(
     *,
     unroll_steps: int,
     cores: int = MEASURED_CORES,
+    batch_size: int | None = None,
     eval_steps: int | None = None,
     shape: Mapping[str, Any] | None = None,
     started: Mapping[str, Any] | None = None,
@@ -157,7 +166,8 @@ def choose(
         language_model: `char` or `word`.
         device: the kind of device that trains.
         unroll_steps: the length of a window; the default suits every size.
-        cores: the number of cores of a CPU. It affects only the time that passes are estimated to take, and patience.
+        cores: the number of cores of a CPU.
+        batch_size: the number of streams, if it is given.
         eval_steps: the steps between evaluations within an epoch; None if there are none.
         shape: the `SHAPE_SETTINGS` by name; None to choose them.
         started: those of the model that training starts from; None for new weights.
@@ -171,25 +181,37 @@ def choose(
         assert minutes is not None, "without a time, there is no shape to choose"  # noqa: S101 - our own mistake
         shape = next(size.shape for size in _SIZES[device, measured_kind(language_model)] if minutes < size.below)
         choices.append(Choice(shape, f"learns most in {count(minutes, 'minute')} on a {device.upper()}"))
-    tokens = tokens_in(characters, language_model)
+    tokens, kind = tokens_in(characters, language_model), measured_kind(language_model)
+    passes = worthwhile_passes(characters, language_model, started=started is not None)
+
+    def passes_in(minutes: float, streams: int) -> float:
+        speed = tokens_per_second(shape, language_model, device, streams=streams, cores=cores)
+        return minutes * 60 * speed / max(1.0, tokens)
+
+    where = f" on {count(cores, 'core')}" if device == "cpu" else ""
     fitting = max(1, int(tokens) // (_LEAST_STEPS * unroll_steps))
-    streams = min(fitting, _STREAMS[device])
-    if device == "gpu" and streams > _GPUS:
-        streams -= streams % _GPUS
+    streams, reason = min(fitting, _STREAMS[device]), "suits this model and this text"
+    rate = learning_rate(shape, language_model, started=started is not None)
+    if batch_size is not None:
+        streams = batch_size
+    elif device == "gpu":
+        streams -= streams % _GPUS if streams > _GPUS else 0
+    elif cores >= _CORES_OF_MORE and fitting >= _MORE_STREAMS and kind == "char" and started is None:
+        most = math.inf if passes is None else _SHARE_OF_MORE * passes
+        if minutes is not None and passes_in(minutes, _MORE_STREAMS) <= most:
+            streams, rate = _MORE_STREAMS, float(f"{_RATE_OF_MORE * rate:.2g}")
+            reason = f"learns most from a long text{where}"
     settings = {
         "batch_size": streams,
         "unroll_steps": unroll_steps,
-        "learning_rate": learning_rate(shape, language_model, started=started is not None),
+        "learning_rate": rate,
         "weight_decay": _WEIGHT_DECAY,
     }
-    choices.append(Choice(settings, "suits this model and this text"))
+    choices.append(Choice(settings, reason))
     if minutes is None:
         return tuple(choices)
-    passes = worthwhile_passes(characters, language_model, started=started is not None)
-    speed = tokens_per_second(shape, language_model, device, streams=streams, cores=cores)
-    in_time = minutes * 60 * speed / max(1.0, tokens)
+    in_time = passes_in(minutes, streams)
     if passes is not None:
-        where = f" on {count(cores, 'core')}" if device == "cpu" else ""
         choices.append(Choice({"epochs": passes}, _explain_passes(passes, in_time, minutes, where)))
     tokens_per_step = streams * unroll_steps
     evaluations = patience(

@@ -51,6 +51,7 @@ def complete(
         request.device,
         unroll_steps=config.unroll_steps,
         cores=request.cores,
+        batch_size=config.batch_size if "batch_size" in request.given else None,
         eval_steps=config.eval_steps,
         shape=shape,
         started=started,
