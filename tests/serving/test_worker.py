@@ -14,6 +14,7 @@ from textgen.config import SamplingConfig
 from textgen.generation import TextGenerator
 from textgen.generation.engine import BatchEngine
 from textgen.generation.reading import MOST_ROWS
+from textgen.generation.step import LSTMRun
 from textgen.serving import streaming
 from textgen.serving.failures import RequestError
 from textgen.serving.threads import AT_ONCE, MOST
@@ -44,11 +45,13 @@ def gate(monkeypatch):
     gate.set()
 
 
-def start(service, **fields):
-    """Sends a request for a completion, and returns its connection without reading an answer."""
-    body = json.dumps({"prompt": "a", **fields}).encode()
+def start(service, path="/v1/completions", **fields):
+    """Sends a request, and returns its connection without reading an answer. For a completion, the prompt is optional."""
+    if path == "/v1/completions":
+        fields.setdefault("prompt", "a")
+    body = json.dumps(fields).encode()
     connection = socket.create_connection(("127.0.0.1", service.port), timeout=HANG_SECONDS)
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     connection.sendall(head.encode() + body)
     return connection
 
@@ -222,11 +225,11 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
     reads, is_read = threading.Event(), threading.Event()
     prepare = BatchEngine.prepare
 
-    def wait_and_prepare(engine, rows):
+    def wait_and_prepare(engine, rows, *check):
         if any(len(row.ids) > 10_000 for row in rows):
             reads.set()
             assert is_read.wait(HANG_SECONDS)
-        prepare(engine, rows)
+        prepare(engine, rows, *check)
 
     monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
     connections = [start(served.service, prompt="a" * 20_000) for _ in range(45)]
@@ -262,14 +265,14 @@ def test_texts_that_are_given_up_while_they_are_prepared(random_model):
 @pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 4}], ids=str)
 def test_the_prompts_of_clients_that_left_are_not_read(served, monkeypatch, more):
     """If clients leave while their long prompts wait to be read, these are never read, and nobody has to wait for them."""
-    is_read, read, prepare = threading.Event(), [], BatchEngine.prepare
+    is_read, read, read_some = threading.Event(), [], LSTMRun.read
 
-    def wait_and_prepare(engine, rows):
-        read.append(rows)
+    def wait_and_read(run, texts):
+        read.append(texts)
         assert is_read.wait(HANG_SECONDS)
-        prepare(engine, rows)
+        read_some(run, texts)
 
-    monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
+    monkeypatch.setattr(LSTMRun, "read", wait_and_read)
     connections = [start(served.service, prompt="a" * 3000, **more) for _ in range(MOST)]
     wait_until(lambda: len(read) == AT_ONCE)
     for connection in connections:

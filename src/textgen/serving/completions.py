@@ -226,7 +226,10 @@ def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arriv
     prompts = read_prompts(fields, generator)
     samples = 1 if config.best_of > 1 else fields.n or 1
     worker.reserve(texts, samples * config.best_of * len(prompts))
-    scores = [generator.score(prompt.text, top=fields.logprobs or 0) for prompt in prompts_to_score(fields, prompts)]
+    scores = [
+        generator.score(prompt.text, top=fields.logprobs or 0, check=texts.check)
+        for prompt in prompts_to_score(fields, prompts)
+    ]
     copies = None if config.max_copy is None else _open_copies(served)
     rows: list[tuple[Row, Sample]] = []
     with refusing():

@@ -7,14 +7,17 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from threading import Lock, Thread
-from typing import Any, ParamSpec, TypeVar
+from threading import Event, Lock, Thread
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from textgen.serving.failures import server_ends, try_again
-from textgen.serving.leaving import LEFT, ends_before_client_leaves
+from textgen.serving.leaving import LEFT, NobodyWaits, ends_before_client_leaves
+
+Check: TypeAlias = Callable[[], None]
+"""Ends a computation for which nobody waits any more, by an exception; it is called before each part of one."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -87,18 +90,27 @@ class Threads:
         finally:
             self._results.discard(result)
 
-    async def run_for(self, request: Request, function: Callable[[], Response]) -> Response:
-        """Calls a function that makes the answer to a request, as `run` does. If the client leaves while it waits, it is not called.
+    async def run_for(self, request: Request, function: Callable[[Check], Response]) -> Response:
+        """Calls a function that makes the answer to a request, as `run` does, unless the client leaves.
 
         Args:
             request: the request, whose body has been read.
-            function: the function.
+            function: the function. Once the client has left, it is not called any more, and its argument ends it.
 
         Raises:
             RequestError: as `run`.
         """
-        made = asyncio.ensure_future(self.run(function))
-        return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)
+        is_over = Event()
+
+        def check() -> None:
+            if is_over.is_set():
+                raise NobodyWaits
+
+        made = asyncio.ensure_future(self.run(function, check))
+        try:
+            return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)
+        finally:
+            is_over.set()
 
     def close(self) -> None:
         """Refuses further calls, and gives up those that run or wait; their requests are answered with an error."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from textgen.formatting import count
 from textgen.generation.reading import MOST_ROWS
 from textgen.serving.failures import RequestError, server_ends, try_again
+from textgen.serving.leaving import NobodyWaits
 
 if TYPE_CHECKING:
     from textgen.generation import Sample
@@ -65,6 +66,15 @@ class Texts:
     def is_done(self) -> bool:
         """Whether nothing more will be written."""
         return self.left == 0 or self.error is not None
+
+    def check(self) -> None:
+        """Ends the computation that calls it, if nobody waits for the texts any more.
+
+        Raises:
+            NobodyWaits: if they are given up.
+        """
+        if self.is_given_up:
+            raise NobodyWaits
 
     async def wait_for_news(self) -> None:
         """Waits until the first token is written, or nothing will be."""
@@ -141,7 +151,7 @@ class Worker:
             self._reserved[texts] = rows
 
     def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]]) -> None:
-        """Reads the prompts of texts in the calling thread, and then lets the texts join the batch.
+        """Reads the prompts of texts in the calling thread, and then lets the texts join the batch, unless they are given up.
 
         Args:
             texts: the texts of a request, which get the rows.
@@ -149,10 +159,11 @@ class Worker:
 
         Raises:
             RequestError: with 503 if the server is shutting down.
+            NobodyWaits: if the texts are given up while their prompts are read.
         """
         texts.rows = dict(rows)
         new = [row for row in texts.rows if row.finish_reason is None]
-        self._engine.prepare(new)
+        self._engine.prepare(new, texts.check)
         with self._lock:
             self._reserved.pop(texts, None)
             if self._is_ending:
