@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -94,13 +95,13 @@ def test_a_full_queue(served, gate):
     worker = next(iter(served.models)).worker
     gate.clear()
     connections = [start(served.service, max_tokens=2, n=64) for _ in range((MOST_ROWS + MOST_WAITING) // 64)]
-    wait_until(lambda: worker.rows == MOST_ROWS and worker.waiting == MOST_WAITING)
+    wait_until(lambda: worker.rows + worker.waiting == MOST_ROWS + MOST_WAITING)
     answer = served.service.ask("POST", "/v1/completions", {"prompt": "a"})
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.error["code"] == "queue_full"
     figures = served.service.ask("GET", "/metrics").body.decode()
-    assert f'textgen_waiting_rows{{model="model"}} {MOST_WAITING:.1f}' in figures
+    assert f'textgen_waiting_rows{{model="model"}} {worker.waiting:.1f}' in figures
     gate.set()
     for connection in connections:
         response = http.client.HTTPResponse(connection)
@@ -110,9 +111,9 @@ def test_a_full_queue(served, gate):
     assert len(served.complete(prompt="a").choices[0].text) == 16
 
 
-@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
-def test_one_request_leaves_room_for_others(served, monkeypatch, path):
-    """While a request with more texts than the batch has places is written, the text of another joins it with the next step."""
+@pytest.fixture
+def allow(monkeypatch):
+    """A function that allows an engine some more steps; at first, it may make none."""
     step, allowed = BatchEngine.step, threading.Semaphore(0)
 
     def wait_and_step(engine):
@@ -120,22 +121,46 @@ def test_one_request_leaves_room_for_others(served, monkeypatch, path):
         return step(engine)
 
     monkeypatch.setattr(BatchEngine, "step", wait_and_step)
+    yield allowed.release
+    allowed.release(1 << 20)
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_large_requests_leave_room_for_others(served, allow, path, requests):
+    """While requests with more texts than the batch has places are written, the text of another joins it with the next step."""
     worker = next(iter(served.models)).worker
     many = {"instances": ["a"] * 128, "parameters": {"length": 100}}
-    body = many if path == "/predict" else {"max_tokens": 100, "n": 128}
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(served.service.ask("POST", path, body)))
-    asking.start()
-    wait_until(lambda: worker.rows == MOST_OF_ONE)
-    with start(served.service, max_tokens=1) as other:
+    body = many if path == "/predict" else {"max_tokens": 100, "n": 128 if requests < 3 else 100}
+    with ThreadPoolExecutor(requests) as pool:
+        answers = [pool.submit(served.service.ask, "POST", path, body) for _ in range(requests)]
+        waiting = min(MOST_OF_ONE, 128) if path == "/predict" else body["n"]
+        wait_until(lambda: worker.rows + worker.waiting == requests * waiting)
+        assert worker.rows == MOST_OF_ONE + requests - 1
+        with start(served.service, max_tokens=1) as other:
+            wait_until(lambda: worker.rows == MOST_OF_ONE + requests)
+            allow(2)
+            assert other.recv(1000).startswith(b"HTTP/1.1 200")
+        allow(1 << 20)
+        for answer in answers:
+            assert answer.result().status == 200
+            found = json.loads(answer.result().body)
+            assert len(found.get("predictions", found.get("choices"))) == (128 if path == "/predict" else body["n"])
+
+
+def test_large_requests_share_the_places(served, allow):
+    """When texts of a large request end, their places go to the request that has fewest."""
+    worker = next(iter(served.models)).worker
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(served.service.ask, "POST", "/v1/completions", {"max_tokens": 1, "n": 100})]
+        wait_until(lambda: worker.rows == MOST_OF_ONE)
+        answers.append(pool.submit(served.service.ask, "POST", "/v1/completions", {"max_tokens": 2, "n": 100}))
         wait_until(lambda: worker.rows == MOST_OF_ONE + 1)
-        allowed.release(2)
-        assert other.recv(1000).startswith(b"HTTP/1.1 200")
-    allowed.release(1 << 20)
-    asking.join(HANG_SECONDS)
-    assert answers[0].status == 200
-    found = json.loads(answers[0].body)
-    assert len(found["predictions" if path == "/predict" else "choices"]) == 128
+        allow(1)
+        wait_until(lambda: worker.waiting == 200 - 2 * MOST_OF_ONE - 1)
+        assert sorted(worker._places.values()) == [MOST_OF_ONE // 2, MOST_OF_ONE // 2 + 1]
+        allow(1 << 20)
+        assert [answer.result().status for answer in answers] == [200, 200]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("a bug")], ids=repr)

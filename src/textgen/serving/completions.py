@@ -159,12 +159,13 @@ async def answer(request: Request) -> Response:
     return Response(content, media_type="application/json")
 
 
-async def complete(request: Request, fields: CompletionRequest) -> Completion | None:
+async def complete(request: Request, fields: CompletionRequest, group: object | None = None) -> Completion | None:
     """Writes the texts of a request to their ends.
 
     Args:
         request: the HTTP request. If its client leaves, the texts are given up.
         fields: what to write; `stream` is ignored.
+        group: as in `Texts`.
 
     Returns:
         The answer; None if the client has left.
@@ -172,7 +173,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
     Raises:
         RequestError: if the request is not valid, or cannot be answered.
     """
-    started = await _start(request, fields)
+    started = await _start(request, fields, group)
     if started is None:
         return None
     try:
@@ -185,7 +186,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         started.close(request.app.state.metrics)
 
 
-async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion | None:
+async def _start(request: Request, fields: CompletionRequest, group: object | None = None) -> StartedCompletion | None:
     """Checks a request, and lets its texts join the batch.
 
     Returns:
@@ -198,7 +199,7 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
     models: Models = request.app.state.models
     threads: Threads = request.app.state.threads
     served = models.find(fields.model)
-    texts = Texts(asyncio.get_running_loop())
+    texts = Texts(asyncio.get_running_loop(), group)
     run = threads.run if is_long(fields) else run_in_threadpool
     started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived))
     try:
