@@ -51,6 +51,29 @@ def test_a_few_at_once_and_the_rest_wait():
     assert most_running == 2
 
 
+def test_computations_take_turns():
+    """A computation whose part has ended lets the others that wait compute first, in the order in which they came."""
+    parts, begin = [], threading.Event()
+
+    async def ask():
+        threads = Threads(at_once=1)
+
+        def compute(name):
+            assert begin.wait(HANG_SECONDS)
+            for _ in range(3):
+                parts.append(name)
+                threads.take_turns()
+
+        calls = [asyncio.create_task(threads.run(compute, name)) for name in "abc"]
+        await asyncio.to_thread(wait_until, lambda: len(threads._turns._waiting) == 2)
+        begin.set()
+        await asyncio.gather(*calls)
+        assert await threads.run(lambda: "d") == "d"
+
+    asyncio.run(ask())
+    assert "".join(parts) in {"abcabcabc", "acbacbacb", "bacbacbac", "bcabcabca", "cabcabcab", "cbacbacba"}
+
+
 def test_an_error_makes_room_again():
     """A call that fails raises its error and makes room for another."""
 

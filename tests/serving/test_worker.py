@@ -18,7 +18,7 @@ from textgen.generation.reading import MOST_ROWS
 from textgen.generation.step import LSTMRun
 from textgen.serving import streaming
 from textgen.serving.failures import RequestError
-from textgen.serving.threads import AT_ONCE, MOST
+from textgen.serving.threads import AT_ONCE, LONG, MOST
 from textgen.serving.worker import MOST_OF_ONE, MOST_WAITING, Texts, Worker
 
 
@@ -268,6 +268,35 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
         connection.close()
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/score"])
+def test_long_texts_take_turns(served, monkeypatch, path):
+    """While as many long texts are read as can be at once, a shorter one that comes later is read in turn with them."""
+    name, field = ("read", "prompt") if path == "/v1/completions" else ("read_with_logits", "text")
+    compute, allowed, began = getattr(LSTMRun, name), threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait_and_compute(run, texts):
+        began.release()
+        assert allowed.acquire(timeout=HANG_SECONDS)
+        return compute(run, texts)
+
+    monkeypatch.setattr(LSTMRun, name, wait_and_compute)
+    long = [start(served.service, path, **{field: "a" * 60_000}) for _ in range(AT_ONCE)]
+    for _ in long:
+        assert began.acquire(timeout=HANG_SECONDS)
+    short = start(served.service, path, **{field: "a" * (LONG + 1)})
+    threads = served.service.server.config.app.state.threads
+    wait_until(lambda: len(threads._turns._waiting) == 1)
+    allowed.release(60)  # of 235 that each of the long ones needs
+    assert short.recv(1000).startswith(b"HTTP/1.1 200")
+    for each in long:
+        each.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            each.recv(1)
+        each.close()
+    short.close()
+    allowed.release(1 << 20)
+
+
 def test_texts_that_are_given_up_while_they_are_prepared(random_model):
     """Texts that are given up before they are admitted are not written, and leave their places to others."""
     generator = TextGenerator(random_model())
@@ -279,7 +308,7 @@ def test_texts_that_are_given_up_while_they_are_prepared(random_model):
             worker.reserve(others, 1)
         rows = list(generator.start(generator.read("a"), SamplingConfig(length=4), samples=MOST_ROWS + 1))
         worker.retire(texts)
-        worker.admit(texts, rows)
+        worker.admit(texts, rows, lambda: None)
         assert (worker.rows, worker._thread) == (0, None)
         worker.reserve(others, MOST_ROWS + 1)
         worker.retire(others)

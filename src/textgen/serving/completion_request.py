@@ -81,7 +81,7 @@ def is_long(fields: CompletionRequest) -> bool:
     return sum(1 if isinstance(part, int) else len(part) for part in prompts) > LONG or fields.max_copy is not None
 
 
-def check(fields: CompletionRequest) -> None:
+def check_fields(fields: CompletionRequest) -> None:
     """Refuses what cannot be done, and what would otherwise be ignored.
 
     Raises:

@@ -24,7 +24,7 @@ from textgen.serving import body
 from textgen.serving.choices import Choice, ChoiceWriter
 from textgen.serving.completion_request import (
     CompletionRequest,
-    check,
+    check_fields,
     is_long,
     prompts_to_score,
     read_prompts,
@@ -36,7 +36,7 @@ from textgen.serving.leaving import LEFT, ends_before_client_leaves
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Models, ServedModel
 from textgen.serving.streaming import EventStream
-from textgen.serving.threads import Threads
+from textgen.serving.threads import Check, Threads
 from textgen.serving.worker import Texts
 
 if TYPE_CHECKING:
@@ -200,8 +200,15 @@ async def _start(request: Request, fields: CompletionRequest, group: object | No
     threads: Threads = request.app.state.threads
     served = models.find(fields.model)
     texts = Texts(asyncio.get_running_loop(), group)
-    run = threads.run if is_long(fields) else run_in_threadpool
-    started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived))
+    is_in_turn = is_long(fields)
+    run = threads.run if is_in_turn else run_in_threadpool
+
+    def check() -> None:
+        if is_in_turn:
+            threads.take_turns()
+        texts.check()
+
+    started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived, check))
     try:
         if await ends_before_client_leaves(started, request):
             return await started
@@ -212,23 +219,27 @@ async def _start(request: Request, fields: CompletionRequest, group: object | No
     return None
 
 
-def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
+def _start_in_thread(
+    fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float, check: Check
+) -> StartedCompletion:
     try:
-        return _prepare(fields, served, texts, arrived)
+        return _prepare(fields, served, texts, arrived, check)
     except BaseException:
         served.worker.retire(texts)  # whoever cancelled the request may have retired them before they had places
         raise
 
 
-def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
-    check(fields)
+def _prepare(
+    fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float, check: Check
+) -> StartedCompletion:
+    check_fields(fields)
     generator, worker = served.generator, served.worker
     config = read_settings(fields, generator.model.vocabulary)
     prompts = read_prompts(fields, generator)
     samples = 1 if config.best_of > 1 else fields.n or 1
     worker.reserve(texts, samples * config.best_of * len(prompts))
     scores = [
-        generator.score(prompt.text, top=fields.logprobs or 0, check=texts.check)
+        generator.score(prompt.text, top=fields.logprobs or 0, check=check)
         for prompt in prompts_to_score(fields, prompts)
     ]
     copies = None if config.max_copy is None else _open_copies(served)
@@ -236,7 +247,7 @@ def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arriv
     with refusing():
         for prompt in prompts:
             rows += generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
-    worker.admit(texts, rows)
+    worker.admit(texts, rows, check)
     return StartedCompletion(
         fields, served, config, prompts, scores, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time())
     )

@@ -156,7 +156,7 @@ class PassageFinder:
     """Finds the passages in which units are strongest, and keeps what it has found as long as the models are served.
 
     Attributes:
-        threads: its only thread. For the first unit of a layer, the work takes seconds, and other requests should not wait for it.
+        threads: compute one at a time. For the first unit of a layer, the work takes seconds, and other requests should not wait for it.
     """
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class PassageFinder:
         self._found: WeakKeyDictionary[ServedModel, dict[int, StrongestPlaces]] = WeakKeyDictionary()
 
     def strongest_places(self, model: ServedModel, layer: int) -> StrongestPlaces:
-        """Returns the strongest places of the units of a layer. Only the thread of `threads` may call this.
+        """Returns the strongest places of the units of a layer. Only a computation of `threads` may call this.
 
         Raises:
             RequestError: with 404 if the training text is not at hand.

@@ -1,4 +1,4 @@
-"""Runs long computations in threads, a few at a time, so that they do not hold up other requests."""
+"""Runs long computations in threads, a few at a time and in turns, so that they do not hold up other requests."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from textgen.serving.failures import server_ends, try_again
 from textgen.serving.leaving import LEFT, NobodyWaits, ends_before_client_leaves
 
 Check: TypeAlias = Callable[[], None]
-"""Ends a computation for which nobody waits any more, by an exception; it is called before each part of one."""
+"""Is called before each part of a computation. It lets others have their turns, and ends one for which nobody waits, by an exception."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 AT_ONCE = 2
 """The most computations at once. More would only slow each other, and the texts that are being written, down."""
+
+_THREADS_PER_TURN = 4
+"""The threads of which one computes at a time. Each keeps what it has computed in memory, up to 10 MB for the score of a text."""
 
 MOST = 32
 """The most computations that run or wait. Beyond them, requests are refused."""
@@ -43,15 +46,16 @@ def threads_for(request: Request, length: int) -> Threads:
 class Threads:
     """The threads of a server for computations that take long.
 
-    They end when nothing is left to compute. Unlike those of an executor, they do not keep the process from ending.
+    The computations take turns, so that a long one does not hold up a shorter one that comes later. The threads end when nothing is left to compute. Unlike those of an executor, they do not keep the process from ending.
 
     Args:
-        at_once: the most computations at once.
+        at_once: the most computations at once; of one that waits for its turn, another computes.
         most: the most computations that run or wait.
     """
 
     def __init__(self, at_once: int = AT_ONCE, most: int = MOST) -> None:
-        self._at_once = at_once
+        self._turns = _Turns(at_once)
+        self._most_threads = at_once * _THREADS_PER_TURN
         self._most = most
         self._lock = Lock()
         self._threads = 0
@@ -78,7 +82,7 @@ class Threads:
         self._results.add(result)
         with self._lock:
             self._waiting.append((future, partial(function, *args, **kwargs)))
-            if self._threads < self._at_once:
+            if self._threads < self._most_threads:
                 self._threads += 1
                 Thread(target=self._compute, name="textgen-computation", daemon=True).start()
         try:
@@ -103,6 +107,7 @@ class Threads:
         is_over = Event()
 
         def check() -> None:
+            self.take_turns()
             if is_over.is_set():
                 raise NobodyWaits
 
@@ -111,6 +116,10 @@ class Threads:
             return await made if await ends_before_client_leaves(made, request) else Response(status_code=LEFT)
         finally:
             is_over.set()
+
+    def take_turns(self) -> None:
+        """Lets another computation compute, if one waits, until it is this one's turn again; only a computation may call it."""
+        self._turns.pass_on()
 
     def close(self) -> None:
         """Refuses further calls, and gives up those that run or wait; their requests are answered with an error."""
@@ -126,12 +135,48 @@ class Threads:
                     self._threads -= 1
                     return
                 future, function = self._waiting.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue
-            try:
-                result = function()
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            with self._turns:
+                if not future.set_running_or_notify_cancel():
+                    continue
+                try:
+                    result = function()
+                except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+                    future.set_exception(error)
+                else:
+                    future.set_result(result)
             del future, function  # which may keep a large text in memory while the thread ends
+
+
+class _Turns:
+    """Lets a few threads at once run a block of code; others wait in the order in which they came.
+
+    Args:
+        at_once: the most threads at once.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._lock = Lock()
+        self._free = at_once
+        self._waiting: deque[Event] = deque()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            turn = Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+    def pass_on(self) -> None:
+        """Lets the first thread that waits run, from inside the block, and waits behind all others."""
+        if self._waiting:
+            self.__exit__()
+            self.__enter__()

@@ -158,12 +158,13 @@ class Worker:
                 )
             self._reserved[texts] = rows
 
-    def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]]) -> None:
+    def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]], check: Callable[[], None]) -> None:
         """Reads the prompts of texts in the calling thread, and then lets the texts join the batch, unless they are given up.
 
         Args:
             texts: the texts of a request, which get the rows.
             rows: the rows, each with its sample, to which the row adds its pieces.
+            check: ends the reading if the texts are given up meanwhile, by `NobodyWaits`.
 
         Raises:
             RequestError: with 503 if the server is shutting down.
@@ -171,7 +172,7 @@ class Worker:
         """
         texts.rows = dict(rows)
         new = [row for row in texts.rows if row.finish_reason is None]
-        self._engine.prepare(new, texts.check)
+        self._engine.prepare(new, check)
         with self._lock:
             self._reserved.pop(texts, None)
             if self._is_ending:
