@@ -26,7 +26,7 @@ AT_ONCE = 2
 """The most computations at once. More would only slow each other, and the texts that are being written, down."""
 
 _THREADS_PER_TURN = 4
-"""The threads of which one computes at a time. Each keeps what it has computed in memory, up to 10 MB for the score of a text."""
+"""The computations that take turns in the place of one. Each keeps what it has computed in memory, up to 10 MB for the score of a text."""
 
 MOST = 32
 """The most computations that run or wait. Beyond them, requests are refused."""
@@ -46,7 +46,8 @@ def threads_for(request: Request, length: int) -> Threads:
 class Threads:
     """The threads of a server for computations that take long.
 
-    The computations take turns, so that a long one does not hold up a shorter one that comes later. The threads end when nothing is left to compute. Unlike those of an executor, they do not keep the process from ending.
+    The computations take turns, so that a long one does not hold up a shorter one that comes later. The threads end when nothing is left
+    to compute. Unlike those of an executor, they do not keep the process from ending.
 
     Args:
         at_once: the most computations at once; of one that waits for its turn, another computes.
