@@ -302,6 +302,12 @@ def test_refusals(served, fields, status, param):
     assert not worker._reserved
 
 
+def test_a_bias_that_is_too_large(served):
+    """The error speaks of the field as the request has it, with token ids and numbers."""
+    answer = served.service.ask("POST", "/v1/completions", {"prompt": "a", "logit_bias": {"3": 101}})
+    assert answer.error["message"] == "logit_bias must have numbers from -100 to 100, got 101.0 for the token id 3"
+
+
 def test_an_error_of_the_client(served):
     """OpenAI's client raises the exceptions of its own for our errors."""
     with pytest.raises(openai.NotFoundError, match="did you mean model"):

@@ -127,10 +127,59 @@ def test_a_damaged_model_file(serve, place, random_model, caplog):
         assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
     [warning] = caplog.messages
     assert warning.startswith(
-        f"the model {place.name} has changed but cannot be loaded, so its earlier version stays in use: cannot use {file}"
+        f"the model {place.name} cannot be loaded again, so its earlier version stays in use: cannot use {file}"
     )
     file.unlink()
     assert served.complete(prompt="ab", seed=1).choices[0].text == old.choices[0].text
     file.write_bytes(whole)
     os.utime(file, (1, 1))
     wait_until(lambda: served.complete(prompt="ab", seed=1).system_fingerprint != old.system_fingerprint)
+
+
+@pytest.mark.cloud
+def test_a_model_in_a_bucket_that_is_trained_further(serve, bucket, front, place, random_model, monkeypatch, caplog):
+    """A model that a job in a bucket writes again is used for later requests; what goes wrong meanwhile is logged once."""
+    caplog.set_level("INFO", "textgen.serving.models")
+    monkeypatch.setattr("textgen.serving.models._SECONDS_BETWEEN_DOWNLOADS", 0)
+    blob = bucket.blob(f"jobs/{place.name}/model.safetensors")
+    blob.upload_from_filename(place / "model.safetensors")
+    served = serve(f"gs://{bucket.name}/jobs/{place.name}")
+    kept = served.models._models[place.name]
+
+    def fingerprint():
+        """Returns that of a text, after the bucket has been asked."""
+        looked = kept._looked
+        served.complete(prompt="ab")
+        wait_until(lambda: kept._looked != looked and not kept._lock.locked())
+        return served.complete(prompt="ab").system_fingerprint
+
+    old = fingerprint()
+    blob.upload_from_string(b"damaged")
+    assert [fingerprint() for _ in range(2)] == [old, old]
+    blob.delete()
+    assert fingerprint() == old
+    write_model(place / "model.safetensors", random_model(2))
+    blob.upload_from_filename(place / "model.safetensors")
+    new = fingerprint()
+    assert new != old
+    assert fingerprint() == new
+    assert len(caplog.messages) == 2
+    assert caplog.messages[0].startswith(f"the model {place.name} cannot be loaded again")
+    assert caplog.messages[1] == f"The model {place.name} has changed and was loaded again"
+
+
+@pytest.mark.cloud
+def test_a_bucket_is_asked_once_a_minute(serve, bucket, front, place):
+    """Requests do not ask the bucket for changes before a minute has passed."""
+    blob = bucket.blob(f"jobs/{place.name}/model.safetensors")
+    blob.upload_from_filename(place / "model.safetensors")
+    served = serve(f"gs://{bucket.name}/jobs/{place.name}")
+    kept, asked = served.models._models[place.name], len(front.paths)
+    looked = kept._looked
+    for _ in range(3):
+        served.complete(prompt="ab")
+    assert (kept._looked, kept._lock.locked(), len(front.paths)) == (looked, False, asked)
+    kept._looked -= 60
+    served.complete(prompt="ab")
+    wait_until(lambda: kept._looked > looked and not kept._lock.locked())
+    assert len(front.paths) == asked + 2  # for an object of this name, and for one inside

@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import json
 import signal
 import socket
@@ -61,6 +62,21 @@ def test_the_address_and_the_models_are_one_line(job, slow, start):
     assert running_one.service.ask("POST", "/v1/completions", {"prompt": "ab", "model": "slow"}).status == 200
     running_one.service.send(b"nonsense\r\n\r\n")
     assert running_one.end(signal.SIGTERM) == (0, "")
+
+
+def test_what_stays_loaded_is_not_searched_for_garbage():
+    """While the service runs, what was loaded before is left out of the search for garbage, which stops all texts."""
+    found = []
+
+    def note_and_end():
+        found.append(gc.get_freeze_count())
+        signal.raise_signal(signal.SIGTERM)
+
+    tracked = len(gc.get_objects())
+    with server.open_socket("127.0.0.1", 0) as listening:
+        server.serve(make_app(Models([])), listening, note_and_end)
+    assert found[0] > tracked // 2
+    assert gc.get_freeze_count() == 0
 
 
 def test_sigterm_lets_running_texts_end(slow, start):

@@ -10,7 +10,9 @@ from starlette.routing import Route
 
 from tests.serving.running import running
 from tests.serving.small_app import app_of
+from tests.serving.test_worker import wait_until
 from textgen.serving.failures import RequestError
+from textgen.serving.leaving import NobodyWaits
 from textgen.serving.threads import Threads
 
 HANG_SECONDS = 60
@@ -49,6 +51,29 @@ def test_a_few_at_once_and_the_rest_wait():
     assert most_running == 2
 
 
+def test_computations_take_turns():
+    """A computation whose part has ended lets the others that wait compute first, in the order in which they came."""
+    parts, begin = [], threading.Event()
+
+    async def ask():
+        threads = Threads(at_once=1)
+
+        def compute(name):
+            assert begin.wait(HANG_SECONDS)
+            for _ in range(3):
+                parts.append(name)
+                threads.take_turns()
+
+        calls = [asyncio.create_task(threads.run(compute, name)) for name in "abc"]
+        await asyncio.to_thread(wait_until, lambda: len(threads._turns._waiting) == 2)
+        begin.set()
+        await asyncio.gather(*calls)
+        assert await threads.run(lambda: "d") == "d"
+
+    asyncio.run(ask())
+    assert "".join(parts) in {"abcabcabc", "acbacbacb", "bacbacbac", "bcabcabca", "cabcabcab", "cbacbacba"}
+
+
 def test_an_error_makes_room_again():
     """A call that fails raises its error and makes room for another."""
 
@@ -83,12 +108,12 @@ def test_the_work_for_a_client_that_left_is_not_begun():
 
     async def ask():
         threads, requests = Threads(at_once=1, most=2), [leaving() for _ in range(3)]
-        first = asyncio.create_task(threads.run_for(requests[0][0], lambda: make(0)))
-        second = asyncio.create_task(threads.run_for(requests[1][0], lambda: make(1)))
+        first = asyncio.create_task(threads.run_for(requests[0][0], lambda _: make(0)))
+        second = asyncio.create_task(threads.run_for(requests[1][0], lambda _: make(1)))
         await asyncio.sleep(0.01)
         requests[1][1]()
         assert (await second).status_code == 499
-        third = asyncio.create_task(threads.run_for(requests[2][0], lambda: make(2)))
+        third = asyncio.create_task(threads.run_for(requests[2][0], lambda _: make(2)))
         await asyncio.sleep(0)
         go_on.set()
         return [(await answer).body for answer in (first, third)]
@@ -136,15 +161,18 @@ def test_a_running_computation_does_not_keep_the_process():
 
 @pytest.mark.parametrize("name", ["threads", "passage_finder"])
 def test_a_request_that_takes_too_long_ends_before_the_server(monkeypatch, name):
-    """A computation that still runs when the time to end is over is answered with 503, and the server ends."""
+    """A computation that still runs when the time to end is over is answered with 503, and told to end; the server ends."""
     monkeypatch.setattr("textgen.serving.server.DRAIN_SECONDS", 0.1)
-    app, began, go_on = app_of(), threading.Event(), threading.Event()
+    app, began, go_on, ended = app_of(), threading.Event(), threading.Event(), []
     threads = getattr(app.state, name)
     threads = getattr(threads, "threads", threads)
 
-    def compute():
+    def compute(check):
         began.set()
         go_on.wait(HANG_SECONDS)
+        with pytest.raises(NobodyWaits):
+            check()
+        ended.append(True)
         return Response()
 
     async def answer(request):
@@ -156,4 +184,5 @@ def test_a_request_that_takes_too_long_ends_before_the_server(monkeypatch, name)
         found = service.ask("GET", "/compute")
         service.wait()
         go_on.set()
+        wait_until(lambda: ended)
     assert (found.status, found.error["type"]) == (503, "server_error")

@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import openai
 import pytest
@@ -14,9 +15,10 @@ from textgen.config import SamplingConfig
 from textgen.generation import TextGenerator
 from textgen.generation.engine import BatchEngine
 from textgen.generation.reading import MOST_ROWS
+from textgen.generation.step import LSTMRun
 from textgen.serving import streaming
 from textgen.serving.failures import RequestError
-from textgen.serving.threads import AT_ONCE, MOST
+from textgen.serving.threads import AT_ONCE, LONG, MOST
 from textgen.serving.worker import MOST_OF_ONE, MOST_WAITING, Texts, Worker
 
 
@@ -44,11 +46,13 @@ def gate(monkeypatch):
     gate.set()
 
 
-def start(service, **fields):
-    """Sends a request for a completion, and returns its connection without reading an answer."""
-    body = json.dumps({"prompt": "a", **fields}).encode()
+def start(service, path="/v1/completions", **fields):
+    """Sends a request, and returns its connection without reading an answer. For a completion, the prompt is optional."""
+    if path == "/v1/completions":
+        fields.setdefault("prompt", "a")
+    body = json.dumps(fields).encode()
     connection = socket.create_connection(("127.0.0.1", service.port), timeout=HANG_SECONDS)
-    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     connection.sendall(head.encode() + body)
     return connection
 
@@ -91,13 +95,13 @@ def test_a_full_queue(served, gate):
     worker = next(iter(served.models)).worker
     gate.clear()
     connections = [start(served.service, max_tokens=2, n=64) for _ in range((MOST_ROWS + MOST_WAITING) // 64)]
-    wait_until(lambda: worker.rows == MOST_ROWS and worker.waiting == MOST_WAITING)
+    wait_until(lambda: worker.rows + worker.waiting == MOST_ROWS + MOST_WAITING)
     answer = served.service.ask("POST", "/v1/completions", {"prompt": "a"})
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) >= 1
     assert answer.error["code"] == "queue_full"
     figures = served.service.ask("GET", "/metrics").body.decode()
-    assert f'textgen_waiting_rows{{model="model"}} {MOST_WAITING:.1f}' in figures
+    assert f'textgen_waiting_rows{{model="model"}} {worker.waiting:.1f}' in figures
     gate.set()
     for connection in connections:
         response = http.client.HTTPResponse(connection)
@@ -107,9 +111,9 @@ def test_a_full_queue(served, gate):
     assert len(served.complete(prompt="a").choices[0].text) == 16
 
 
-@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
-def test_one_request_leaves_room_for_others(served, monkeypatch, path):
-    """While a request with more texts than the batch has places is written, the text of another joins it with the next step."""
+@pytest.fixture
+def allow(monkeypatch):
+    """A function that allows an engine some more steps; at first, it may make none."""
     step, allowed = BatchEngine.step, threading.Semaphore(0)
 
     def wait_and_step(engine):
@@ -117,22 +121,46 @@ def test_one_request_leaves_room_for_others(served, monkeypatch, path):
         return step(engine)
 
     monkeypatch.setattr(BatchEngine, "step", wait_and_step)
+    yield allowed.release
+    allowed.release(1 << 20)
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/predict"])
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_large_requests_leave_room_for_others(served, allow, path, requests):
+    """While requests with more texts than the batch has places are written, the text of another joins it with the next step."""
     worker = next(iter(served.models)).worker
     many = {"instances": ["a"] * 128, "parameters": {"length": 100}}
-    body = many if path == "/predict" else {"max_tokens": 100, "n": 128}
-    answers = []
-    asking = threading.Thread(target=lambda: answers.append(served.service.ask("POST", path, body)))
-    asking.start()
-    wait_until(lambda: worker.rows == MOST_OF_ONE)
-    with start(served.service, max_tokens=1) as other:
+    body = many if path == "/predict" else {"max_tokens": 100, "n": 128 if requests < 3 else 100}
+    with ThreadPoolExecutor(requests) as pool:
+        answers = [pool.submit(served.service.ask, "POST", path, body) for _ in range(requests)]
+        waiting = min(MOST_OF_ONE, 128) if path == "/predict" else body["n"]
+        wait_until(lambda: worker.rows + worker.waiting == requests * waiting)
+        assert worker.rows == MOST_OF_ONE + requests - 1
+        with start(served.service, max_tokens=1) as other:
+            wait_until(lambda: worker.rows == MOST_OF_ONE + requests)
+            allow(2)
+            assert other.recv(1000).startswith(b"HTTP/1.1 200")
+        allow(1 << 20)
+        for answer in answers:
+            assert answer.result().status == 200
+            found = json.loads(answer.result().body)
+            assert len(found.get("predictions", found.get("choices"))) == (128 if path == "/predict" else body["n"])
+
+
+def test_large_requests_share_the_places(served, allow):
+    """When texts of a large request end, their places go to the request that has fewest."""
+    worker = next(iter(served.models)).worker
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(served.service.ask, "POST", "/v1/completions", {"max_tokens": 1, "n": 100})]
+        wait_until(lambda: worker.rows == MOST_OF_ONE)
+        answers.append(pool.submit(served.service.ask, "POST", "/v1/completions", {"max_tokens": 2, "n": 100}))
         wait_until(lambda: worker.rows == MOST_OF_ONE + 1)
-        allowed.release(2)
-        assert other.recv(1000).startswith(b"HTTP/1.1 200")
-    allowed.release(1 << 20)
-    asking.join(HANG_SECONDS)
-    assert answers[0].status == 200
-    found = json.loads(answers[0].body)
-    assert len(found["predictions" if path == "/predict" else "choices"]) == 128
+        allow(1)
+        wait_until(lambda: worker.waiting == 200 - 2 * MOST_OF_ONE - 1)
+        assert sorted(worker._places.values()) == [MOST_OF_ONE // 2, MOST_OF_ONE // 2 + 1]
+        allow(1 << 20)
+        assert [answer.result().status for answer in answers] == [200, 200]
 
 
 @pytest.mark.parametrize("error", [MemoryError(), ValueError("a bug")], ids=repr)
@@ -222,11 +250,11 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
     reads, is_read = threading.Event(), threading.Event()
     prepare = BatchEngine.prepare
 
-    def wait_and_prepare(engine, rows):
+    def wait_and_prepare(engine, rows, *check):
         if any(len(row.ids) > 10_000 for row in rows):
             reads.set()
             assert is_read.wait(HANG_SECONDS)
-        prepare(engine, rows)
+        prepare(engine, rows, *check)
 
     monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
     connections = [start(served.service, prompt="a" * 20_000) for _ in range(45)]
@@ -240,6 +268,35 @@ def test_long_prompts_do_not_hold_texts_up(served, monkeypatch):
         connection.close()
 
 
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/score"])
+def test_long_texts_take_turns(served, monkeypatch, path):
+    """While as many long texts are read as can be at once, a shorter one that comes later is read in turn with them."""
+    name, field = ("read", "prompt") if path == "/v1/completions" else ("read_with_logits", "text")
+    compute, allowed, began = getattr(LSTMRun, name), threading.Semaphore(0), threading.Semaphore(0)
+
+    def wait_and_compute(run, texts):
+        began.release()
+        assert allowed.acquire(timeout=HANG_SECONDS)
+        return compute(run, texts)
+
+    monkeypatch.setattr(LSTMRun, name, wait_and_compute)
+    long = [start(served.service, path, **{field: "a" * 60_000}) for _ in range(AT_ONCE)]
+    for _ in long:
+        assert began.acquire(timeout=HANG_SECONDS)
+    short = start(served.service, path, **{field: "a" * (LONG + 1)})
+    threads = served.service.server.config.app.state.threads
+    wait_until(lambda: len(threads._turns._waiting) == 1)
+    allowed.release(60)  # of 235 that each of the long ones needs
+    assert short.recv(1000).startswith(b"HTTP/1.1 200")
+    for each in long:
+        each.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            each.recv(1)
+        each.close()
+    short.close()
+    allowed.release(1 << 20)
+
+
 def test_texts_that_are_given_up_while_they_are_prepared(random_model):
     """Texts that are given up before they are admitted are not written, and leave their places to others."""
     generator = TextGenerator(random_model())
@@ -251,7 +308,7 @@ def test_texts_that_are_given_up_while_they_are_prepared(random_model):
             worker.reserve(others, 1)
         rows = list(generator.start(generator.read("a"), SamplingConfig(length=4), samples=MOST_ROWS + 1))
         worker.retire(texts)
-        worker.admit(texts, rows)
+        worker.admit(texts, rows, lambda: None)
         assert (worker.rows, worker._thread) == (0, None)
         worker.reserve(others, MOST_ROWS + 1)
         worker.retire(others)
@@ -262,14 +319,14 @@ def test_texts_that_are_given_up_while_they_are_prepared(random_model):
 @pytest.mark.parametrize("more", [{}, {"stream": True}, {"n": 4}], ids=str)
 def test_the_prompts_of_clients_that_left_are_not_read(served, monkeypatch, more):
     """If clients leave while their long prompts wait to be read, these are never read, and nobody has to wait for them."""
-    is_read, read, prepare = threading.Event(), [], BatchEngine.prepare
+    is_read, read, read_some = threading.Event(), [], LSTMRun.read
 
-    def wait_and_prepare(engine, rows):
-        read.append(rows)
+    def wait_and_read(run, texts):
+        read.append(texts)
         assert is_read.wait(HANG_SECONDS)
-        prepare(engine, rows)
+        read_some(run, texts)
 
-    monkeypatch.setattr(BatchEngine, "prepare", wait_and_prepare)
+    monkeypatch.setattr(LSTMRun, "read", wait_and_read)
     connections = [start(served.service, prompt="a" * 3000, **more) for _ in range(MOST)]
     wait_until(lambda: len(read) == AT_ONCE)
     for connection in connections:

@@ -15,7 +15,7 @@ from textgen.formatting import shown
 OutOfVocabulary: TypeAlias = Literal["error", "skip", "unk"]
 """What to do with tokens of a prompt that are not in the vocabulary: refuse them, skip them, or read them as `[UNK]`."""
 
-_LARGEST_BIAS = 100
+LARGEST_BIAS = 100
 _CHOICE = "choice of tokens, in this order"
 """The group of the settings that choose tokens."""
 _BEFORE_SAMPLERS = ("ban", "logit_bias")
@@ -170,9 +170,9 @@ class SamplingConfig:
                 bias = float(number)
             except ValueError:
                 bias = math.nan
-            if not token or not abs(bias) <= _LARGEST_BIAS:
+            if not token or not abs(bias) <= LARGEST_BIAS:
                 raise UsageError(
-                    f"{named('logit_bias')} must be a token, = and a number from -{_LARGEST_BIAS} to {_LARGEST_BIAS}, got {shown(text)}"
+                    f"{named('logit_bias')} must be a token, = and a number from -{LARGEST_BIAS} to {LARGEST_BIAS}, got {shown(text)}"
                 )
             found[token] = bias
         return found

@@ -13,7 +13,7 @@ from textgen.generation.reading import MOST_ROWS
 from textgen.planning.model_shape import tensors_of_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,7 +50,9 @@ _CHARACTERS_AFTER = 30
 """About the characters of a passage before and after its peak."""
 
 
-def outputs_of_unit(network: LSTMStep, ids: Sequence[int], layer: int, unit: int) -> Floats:
+def outputs_of_unit(
+    network: LSTMStep, ids: Sequence[int], layer: int, unit: int, *, check: Callable[[], None] = lambda: None
+) -> Floats:
     """Reads a text from a zero state, and returns the output of a unit after each token, `(tokens,)`.
 
     Args:
@@ -58,14 +60,17 @@ def outputs_of_unit(network: LSTMStep, ids: Sequence[int], layer: int, unit: int
         ids: the token ids of the text.
         layer: the index of the layer.
         unit: the index of the unit in the layer.
+        check: is called before each part of the reading. To end it, it raises an exception.
     """
     found = np.empty(len(ids), np.float32)
-    for first, outputs in _outputs(network, np.array(ids, np.intp)[:, np.newaxis], layer):
+    for first, outputs in _outputs(network, np.array(ids, np.intp)[:, np.newaxis], layer, check):
         found[first : first + len(outputs)] = outputs[:, 0, unit]
     return found
 
 
-def strongest_units(network: LSTMStep, ids: Sequence[int], layer: int, count: int) -> list[tuple[int, float]]:
+def strongest_units(
+    network: LSTMStep, ids: Sequence[int], layer: int, count: int, *, check: Callable[[], None] = lambda: None
+) -> list[tuple[int, float]]:
     """Reads a text from a zero state, and returns the units of a layer with the strongest outputs after its last token.
 
     Args:
@@ -73,30 +78,35 @@ def strongest_units(network: LSTMStep, ids: Sequence[int], layer: int, count: in
         ids: the token ids of the text.
         layer: the index of the layer.
         count: the number of units.
+        check: as in `outputs_of_unit`.
 
     Returns:
         The units with their outputs, the strongest first; none for an empty text.
     """
     outputs = np.empty(0, np.float32)
-    for _, block in _outputs(network, np.array(ids, np.intp)[:, np.newaxis], layer):
+    for _, block in _outputs(network, np.array(ids, np.intp)[:, np.newaxis], layer, check):
         outputs = block[-1, 0]
     order = np.argsort(-np.abs(outputs), kind="stable")[:count]
     return list(zip(order.tolist(), outputs[order].tolist(), strict=True))
 
 
-def _outputs(network: LSTMStep, texts: NDArray[np.intp], layer: int) -> Iterator[tuple[int, Floats]]:
+def _outputs(
+    network: LSTMStep, texts: NDArray[np.intp], layer: int, check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[int, Floats]]:
     """Reads texts from zero states.
 
     Args:
         network: the network.
         texts: `(tokens, texts)`, the token ids.
         layer: the index of the layer.
+        check: as in `outputs_of_unit`.
 
     Yields:
         The index of a token, and the outputs after this token and some that follow it, `(some, texts, output_size)`.
     """
     run = network.start(texts.shape[1])
     for first in range(0, len(texts), _TOKENS_AT_ONCE):
+        check()
         yield first, run.outputs(texts[first : first + _TOKENS_AT_ONCE], layer)
 
 

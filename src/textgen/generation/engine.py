@@ -6,7 +6,7 @@ It deals with token ids only. What a text is made of, and where it ends, is up t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,15 +90,19 @@ class BatchEngine:
         self._clock = 0
         self._noise_ends = 0  # the first step for which a row may have no noise
 
-    def prepare(self, rows: Sequence[Row]) -> None:
+    def prepare(self, rows: Sequence[Row], check: Callable[[], None] = lambda: None) -> None:
         """Reads the prompts of rows in parallel, as far as the states behind them are not known yet; `admit` does it otherwise.
 
         A server can call it in another thread, so that the texts of the batch do not have to wait for a long prompt.
+
+        Args:
+            rows: the rows.
+            check: is called before each part of the reading. To end it, it raises an exception.
         """
         prompts = {row.ids[:-1].tobytes(): row.ids[:-1] for row in rows if row.state is None and len(row.ids) > 1}
         known = [self._cache.find(prompt) for prompt in prompts.values()]
         rest = [prompt[length:] for prompt, (length, _) in zip(prompts.values(), known, strict=True)]
-        read = read_states(self._network, rest, [state for _, state in known])
+        read = read_states(self._network, rest, [state for _, state in known], check=check)
         states = dict(zip(prompts, read, strict=True))
         for key, prompt in prompts.items():
             if (state := states[key]) is not None:

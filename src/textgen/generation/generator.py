@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +173,15 @@ class TextGenerator:
             pieces = write_texts(self.engine(), texts, written)
         return keep_best(pieces, config.best_of) if config.best_of > 1 else pieces
 
-    def score(self, text: str, *, top: int = 0, after: int = 0, temperatures: Sequence[float] = ()) -> ScoredText:
+    def score(
+        self,
+        text: str,
+        *,
+        top: int = 0,
+        after: int = 0,
+        temperatures: Sequence[float] = (),
+        check: Callable[[], None] = lambda: None,
+    ) -> ScoredText:
         """Scores the tokens of a text, which may be anyone's.
 
         Args:
@@ -181,6 +189,7 @@ class TextGenerator:
             top: the number of alternatives to list for each token.
             after: the number of tokens to list that may follow the text. For an empty one, they are those that may start a text.
             temperatures: the temperatures, from 0.01, at which to compute the `probabilities` that the alternatives are written.
+            check: is called before each part of the reading. To end the computation of a long text, it raises an exception.
 
         Returns:
             The tokens with their scores; its `bits_per_character` is that of the text.
@@ -198,9 +207,8 @@ class TextGenerator:
                 raise UsageError(f"{named(name)} must be a whole number from 0, got {shown(value)}")
         check_temperatures(temperatures)
         tokens = split_text(text, self._vocabulary)
-        return score_text(
-            self.network, tokens, start_ids(self._vocabulary), top=top, after=after, temperatures=temperatures
-        )
+        start = start_ids(self._vocabulary)
+        return score_text(self.network, tokens, start, top=top, after=after, temperatures=temperatures, check=check)
 
     def engine(self) -> BatchEngine:
         """Returns a new engine for the rows of `start`. All engines of a generator share the states behind texts."""

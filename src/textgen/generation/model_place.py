@@ -26,13 +26,23 @@ def open_model(place: str | Path) -> ModelFile:
         TextgenError: see `read_model`, and `textgen.storage.fetch` for a bucket.
     """
     if isinstance(place, str) and is_bucket(place):
-        uri, file = _fetch_model(place)
+        uri, file = fetch_model(place)
         return read_model(file, uri)
     return read_model(Path(place))
 
 
-def _fetch_model(place: str) -> tuple[str, Path]:
-    """Returns the URI of the model file and the path of its local copy."""
+def fetch_model(place: str) -> tuple[str, Path]:
+    """Downloads a model file from a bucket, once for each content of it.
+
+    Args:
+        place: as in `open_model`; starts with `gs://`.
+
+    Returns:
+        The URI of the model file, and the path of its local copy, which is another one for other content.
+
+    Raises:
+        TextgenError: see `textgen.storage.fetch`.
+    """
     name = JobDirectory(Path()).model.name
     if place.endswith("/") and place != "gs://":
         return f"{place}{name}", fetch(f"{place}{name}")

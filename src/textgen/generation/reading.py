@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -28,7 +28,7 @@ _LOGITS_AT_ONCE = 1 << 18
 """The logits to score at once. With more, their memory would leave a core's cache."""
 
 _TOKENS_AT_ONCE = 256
-"""The most tokens of each text to read before their logits are computed."""
+"""The most tokens of each text in one part of the reading."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +61,20 @@ class ScoredTokens:
     totals: Floats | None = None
 
 
-def read_states(network: LSTMStep, texts: Sequence[Ids], states: Sequence[Floats | None]) -> list[Floats | None]:
+def read_states(
+    network: LSTMStep,
+    texts: Sequence[Ids],
+    states: Sequence[Floats | None],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> list[Floats | None]:
     """Reads texts in parallel, without computing logits.
 
     Args:
         network: the network.
         texts: the token ids of each text.
         states: the state from which each text is read, a result of `LSTMRun.state`; None for zeros.
+        check: as in `score`.
 
     Returns:
         The state behind each text, likewise.
@@ -79,7 +86,9 @@ def read_states(network: LSTMStep, texts: Sequence[Ids], states: Sequence[Floats
             if (state := states[index]) is not None:
                 whole.restore(column, state)
         for start, stop, run in _stretches(whole, lengths):
-            run.read(ids[start:stop, : run.batch])
+            for first in range(start, stop, _TOKENS_AT_ONCE):
+                check()
+                run.read(ids[first : min(first + _TOKENS_AT_ONCE, stop), : run.batch])
             for column in range(run.batch):
                 if lengths[column] == stop:
                     found[group[column]] = run.state(column)
@@ -93,6 +102,7 @@ def score(
     top: int | None = None,
     after: bool = False,
     temperatures: Sequence[float] = (),
+    check: Callable[[], None] = lambda: None,
 ) -> list[ScoredTokens]:
     """Reads texts in parallel, from zero states, and scores their tokens.
 
@@ -104,6 +114,7 @@ def score(
         top: the number of alternatives to each token, which also has a rank then; None for neither.
         after: whether to compute the probabilities after the end of each text.
         temperatures: the temperatures for `ScoredTokens.totals`, above 0.
+        check: is called before each part of the reading. To end the computation, it raises an exception.
 
     Returns:
         The scores of each text, in the order of the texts.
@@ -114,6 +125,7 @@ def score(
             at_once = min(max(_LOGITS_AT_ONCE // network.vocabulary_size // run.batch, 1), _TOKENS_AT_ONCE)
             scores = [found[index] for index in group[: run.batch]]
             for first in range(start, stop, at_once):
+                check()
                 last = min(first + at_once, stop)
                 logits = run.read_with_logits(ids[first:last, : run.batch])
                 next_ids = ids[first + 1 : last + 1, : run.batch]

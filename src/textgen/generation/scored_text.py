@@ -15,7 +15,7 @@ from textgen.generation.alternatives import likeliest
 from textgen.generation.reading import score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from textgen.corpus import Joiner, Vocabulary
     from textgen.generation.reading import ScoredTokens
@@ -160,6 +160,7 @@ def score_text(
     top: int = 0,
     after: int = 0,
     temperatures: Sequence[float] = (),
+    check: Callable[[], None] = lambda: None,
 ) -> ScoredText:
     """Scores the tokens of a text; see `TextGenerator.score`.
 
@@ -170,8 +171,9 @@ def score_text(
         top: the number of alternatives to list for each token.
         after: the number of tokens to list that may follow the text.
         temperatures: the temperatures for the probabilities of the alternatives.
+        check: as in `reading.score`.
     """
-    [scores] = score(network, [text.ids], top=top, after=after > 0, temperatures=temperatures)
+    [scores] = score(network, [text.ids], top=top, after=after > 0, temperatures=temperatures, check=check)
     nats = scores.after
     if after and nats is None:
         [start] = score(network, [start_ids], after=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from textgen.config import SamplingConfig
+from textgen.config.sampling import LARGEST_BIAS
 from textgen.corpus import FIRST_TOKEN_ID, Vocabulary
 from textgen.errors import DataError, UsageError
 from textgen.formatting import shown
@@ -81,7 +82,7 @@ def is_long(fields: CompletionRequest) -> bool:
     return sum(1 if isinstance(part, int) else len(part) for part in prompts) > LONG or fields.max_copy is not None
 
 
-def check(fields: CompletionRequest) -> None:
+def check_fields(fields: CompletionRequest) -> None:
     """Refuses what cannot be done, and what would otherwise be ignored.
 
     Raises:
@@ -181,6 +182,12 @@ def _read_biases(biases: dict[str, float] | None, vocabulary: Vocabulary) -> dic
             raise RequestError(
                 400,
                 f"logit_bias must have token ids from {FIRST_TOKEN_ID} to {len(tokens) - 1}, got {shown(key)}",
+                param="logit_bias",
+            )
+        if abs(bias) > LARGEST_BIAS:
+            raise RequestError(
+                400,
+                f"logit_bias must have numbers from -{LARGEST_BIAS} to {LARGEST_BIAS}, got {shown(bias)} for the token id {key}",
                 param="logit_bias",
             )
         found[tokens[number]] = bias

@@ -24,7 +24,7 @@ from textgen.serving import body
 from textgen.serving.choices import Choice, ChoiceWriter
 from textgen.serving.completion_request import (
     CompletionRequest,
-    check,
+    check_fields,
     is_long,
     prompts_to_score,
     read_prompts,
@@ -36,7 +36,7 @@ from textgen.serving.leaving import LEFT, ends_before_client_leaves
 from textgen.serving.metrics import Metrics
 from textgen.serving.models import Models, ServedModel
 from textgen.serving.streaming import EventStream
-from textgen.serving.threads import Threads
+from textgen.serving.threads import Check, Threads
 from textgen.serving.worker import Texts
 
 if TYPE_CHECKING:
@@ -159,12 +159,13 @@ async def answer(request: Request) -> Response:
     return Response(content, media_type="application/json")
 
 
-async def complete(request: Request, fields: CompletionRequest) -> Completion | None:
+async def complete(request: Request, fields: CompletionRequest, group: object | None = None) -> Completion | None:
     """Writes the texts of a request to their ends.
 
     Args:
         request: the HTTP request. If its client leaves, the texts are given up.
         fields: what to write; `stream` is ignored.
+        group: as in `Texts`.
 
     Returns:
         The answer; None if the client has left.
@@ -172,7 +173,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
     Raises:
         RequestError: if the request is not valid, or cannot be answered.
     """
-    started = await _start(request, fields)
+    started = await _start(request, fields, group)
     if started is None:
         return None
     try:
@@ -185,7 +186,7 @@ async def complete(request: Request, fields: CompletionRequest) -> Completion | 
         started.close(request.app.state.metrics)
 
 
-async def _start(request: Request, fields: CompletionRequest) -> StartedCompletion | None:
+async def _start(request: Request, fields: CompletionRequest, group: object | None = None) -> StartedCompletion | None:
     """Checks a request, and lets its texts join the batch.
 
     Returns:
@@ -198,9 +199,16 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
     models: Models = request.app.state.models
     threads: Threads = request.app.state.threads
     served = models.find(fields.model)
-    texts = Texts(asyncio.get_running_loop())
-    run = threads.run if is_long(fields) else run_in_threadpool
-    started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived))
+    texts = Texts(asyncio.get_running_loop(), group)
+    is_in_turn = is_long(fields)
+    run = threads.run if is_in_turn else run_in_threadpool
+
+    def check() -> None:
+        if is_in_turn:
+            threads.take_turns()
+        texts.check()
+
+    started = asyncio.ensure_future(run(_start_in_thread, fields, served, texts, arrived, check))
     try:
         if await ends_before_client_leaves(started, request):
             return await started
@@ -211,28 +219,35 @@ async def _start(request: Request, fields: CompletionRequest) -> StartedCompleti
     return None
 
 
-def _start_in_thread(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
+def _start_in_thread(
+    fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float, check: Check
+) -> StartedCompletion:
     try:
-        return _prepare(fields, served, texts, arrived)
+        return _prepare(fields, served, texts, arrived, check)
     except BaseException:
         served.worker.retire(texts)  # whoever cancelled the request may have retired them before they had places
         raise
 
 
-def _prepare(fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float) -> StartedCompletion:
-    check(fields)
+def _prepare(
+    fields: CompletionRequest, served: ServedModel, texts: Texts, arrived: float, check: Check
+) -> StartedCompletion:
+    check_fields(fields)
     generator, worker = served.generator, served.worker
     config = read_settings(fields, generator.model.vocabulary)
     prompts = read_prompts(fields, generator)
     samples = 1 if config.best_of > 1 else fields.n or 1
     worker.reserve(texts, samples * config.best_of * len(prompts))
-    scores = [generator.score(prompt.text, top=fields.logprobs or 0) for prompt in prompts_to_score(fields, prompts)]
+    scores = [
+        generator.score(prompt.text, top=fields.logprobs or 0, check=check)
+        for prompt in prompts_to_score(fields, prompts)
+    ]
     copies = None if config.max_copy is None else _open_copies(served)
     rows: list[tuple[Row, Sample]] = []
     with refusing():
         for prompt in prompts:
             rows += generator.start(prompt, config, samples=samples, alternatives=fields.logprobs, copies=copies)
-    worker.admit(texts, rows)
+    worker.admit(texts, rows, check)
     return StartedCompletion(
         fields, served, config, prompts, scores, texts, arrived, f"cmpl-{os.urandom(12).hex()}", int(time())
     )

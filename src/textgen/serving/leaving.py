@@ -12,6 +12,10 @@ LEFT = 499
 """The status that is counted for a client that left before its answer; nobody receives it."""
 
 
+class NobodyWaits(Exception):  # noqa: N818 - it is no error
+    """Ends a computation whose client has left."""
+
+
 async def ends_before_client_leaves(work: Awaitable[Any], request: Request) -> bool:
     """Waits until some work has ended, and returns True, or until the client leaves, and returns False.
 

@@ -1,25 +1,26 @@
-"""The models that are served, each with its worker; a model file that changes on disk is loaded again."""
+"""The models that are served, each with its worker; a model file that changes is loaded again."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock, Thread
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from textgen.errors import TextgenError
+from textgen.errors import MissingError, TextgenError
 from textgen.evaluation.training_text import training_text
 from textgen.formatting import nearest, one_line, shown
-from textgen.generation import TextGenerator
-from textgen.generation.model_place import model_name, open_model
+from textgen.generation import TextGenerator, read_model
+from textgen.generation.model_place import fetch_model, model_name, open_model
 from textgen.jobs import JobDirectory
 from textgen.portable.details import details_of
 from textgen.serving.failures import RequestError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 _FINGERPRINT = 16
 """The characters of a model file's hash that name it in answers."""
+
+_SECONDS_BETWEEN_DOWNLOADS = 60.0
+"""The least time after which a bucket is asked again whether a model has changed."""
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +98,7 @@ class Models:
         return (kept.current for kept in self._models.values())
 
     def find(self, name: str | None = None) -> ServedModel:
-        """Returns the model for a request. If its file has changed on disk, a thread starts to load it for later requests.
+        """Returns the model for a request. If its file may have changed, a thread starts to load it for later requests.
 
         Args:
             name: the name; None for the first model.
@@ -143,51 +147,65 @@ class _Kept:
     def __init__(self, name: str, place: str | Path) -> None:
         self._name = name
         self._place = place if isinstance(place, str) and is_bucket(place) else Path(place)
+        self._looked = monotonic()
         self._seen = self._look()
+        self._warning = ""
         self._lock = Lock()
         self.workers: WeakSet[Worker] = WeakSet()  # also of earlier versions that still write
         self.current = self._load()
 
     def load_again_if_changed(self) -> None:
-        """Starts to load the model in a thread if its file has changed since it was last loaded or found to be damaged."""
-        seen = self._look()
-        if seen is None or seen == self._seen or not self._lock.acquire(blocking=False):
-            return
-        self._seen = seen
-        Thread(target=self._load_again, name="textgen-loader", daemon=True).start()
+        """Starts to load the model in a thread if its file has changed since it was last loaded or found to be damaged.
+
+        The thread also asks a bucket for changes, which takes too long for a request, once a minute.
+        """
+        if isinstance(self._place, Path):
+            may_have_changed = self._look() not in {None, self._seen}
+        else:
+            may_have_changed = monotonic() - self._looked >= _SECONDS_BETWEEN_DOWNLOADS
+        if may_have_changed and self._lock.acquire(blocking=False):
+            Thread(target=self._load_again, name="textgen-loader", daemon=True).start()
 
     def _load_again(self) -> None:
         try:
-            newer = self._load()
-            _log.info("The model %s has changed and was loaded again", self._name)
-            self.current = newer
+            seen = self._look()
+            if seen not in {None, self._seen}:
+                self._seen = seen
+                self.current = self._load()
+                _log.info("The model %s has changed and was loaded again", self._name)
+            self._warning = ""
         except TextgenError as error:
-            _log.warning(
-                "the model %s has changed but cannot be loaded, so its earlier version stays in use: %s",
-                self._name,
-                one_line(error),
-            )
+            warning = one_line(error)
+            if warning != self._warning:
+                _log.warning(
+                    "the model %s cannot be loaded again, so its earlier version stays in use: %s", self._name, warning
+                )
+            self._warning = warning
         finally:
+            self._looked = monotonic()
             self._lock.release()
 
     def _load(self) -> ServedModel:
-        model = open_model(self._place)
+        seen = self._seen
+        model = read_model(seen, str(self._place)) if isinstance(seen, Path) else open_model(self._place)
         generator = TextGenerator(model)
         worker = Worker(generator.engine)
         self.workers.add(worker)
         path = self._place if isinstance(self._place, Path) else None
         return ServedModel(
             name=self._name,
-            created=int(time()) if self._seen is None else self._seen[0] // 1_000_000_000,
+            created=seen[0] // 1_000_000_000 if isinstance(seen, tuple) else int(time()),
             generator=generator,
             worker=worker,
             path=path,
             text=training_text(self._place, model),
         )
 
-    def _look(self) -> tuple[int, int, int] | None:
-        """Returns what differs when the file is written again; None if there is no file on this machine."""
+    def _look(self) -> Path | tuple[int, int, int] | None:
+        """Returns what differs when the file is written again: of one in a bucket, its local copy. None if there is no file."""
         if not isinstance(self._place, Path):
+            with suppress(MissingError):
+                return fetch_model(self._place)[1]
             return None
         try:
             status = JobDirectory.model_at(self._place).stat()

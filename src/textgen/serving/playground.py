@@ -22,7 +22,7 @@ from textgen.formatting import one_line
 from textgen.generation.text_tokens import split_text
 from textgen.serving import body
 from textgen.serving.failures import RequestError
-from textgen.serving.threads import Threads, threads_for
+from textgen.serving.threads import Check, Threads, threads_for
 
 if TYPE_CHECKING:
     from textgen.evaluation.training_text import TrainingText
@@ -90,12 +90,13 @@ async def answer_states(request: Request) -> Response:
     model = request.app.state.models.find(fields.model)
     _check_unit(model, fields.layer, fields.unit)
 
-    def read() -> Response:
+    def read(check: Check) -> Response:
         network, ids = model.generator.network, split_text(fields.text, model.generator.model.vocabulary).ids
         if fields.unit is None:
-            strongest = strongest_units(network, ids, fields.layer, _STRONGEST)
+            strongest = strongest_units(network, ids, fields.layer, _STRONGEST, check=check)
             return JSONResponse({"strongest": [[unit, round(value, _DIGITS)] for unit, value in strongest]})
-        return JSONResponse({"values": _rounded(outputs_of_unit(network, ids, fields.layer, fields.unit).tolist())})
+        values = outputs_of_unit(network, ids, fields.layer, fields.unit, check=check)
+        return JSONResponse({"values": _rounded(values.tolist())})
 
     return await threads_for(request, len(fields.text)).run_for(request, read)
 
@@ -112,7 +113,8 @@ async def answer_passages(request: Request) -> Response:
 
     finder: PassageFinder = request.app.state.passage_finder
 
-    def find() -> Response:
+    def find(check: Check) -> Response:
+        del check  # what is found is kept for all
         places = finder.strongest_places(model, fields.layer)
         passages = [
             {
@@ -137,12 +139,13 @@ async def answer_copies(request: Request) -> Response:
     fields = await body.read(request, CopiesFields)
     model = request.app.state.models.find(fields.model)
 
-    def find() -> Response:
+    def find(check: Check) -> Response:
         text = _text_of(model)
         try:
             copies = text.copies
         except TextgenError as error:
             raise _not_at_hand(model, error) from error
+        check()  # to open the copies may have taken long
         found = find_copies(split_text(fields.text, model.generator.model.vocabulary), copies)
         return JSONResponse({"copies": [{"start": start, "end": end} for start, end in found]})
 
@@ -153,7 +156,7 @@ class PassageFinder:
     """Finds the passages in which units are strongest, and keeps what it has found as long as the models are served.
 
     Attributes:
-        threads: its only thread. For the first unit of a layer, the work takes seconds, and other requests should not wait for it.
+        threads: compute one at a time. For the first unit of a layer, the work takes seconds, and other requests should not wait for it.
     """
 
     def __init__(self) -> None:
@@ -161,7 +164,7 @@ class PassageFinder:
         self._found: WeakKeyDictionary[ServedModel, dict[int, StrongestPlaces]] = WeakKeyDictionary()
 
     def strongest_places(self, model: ServedModel, layer: int) -> StrongestPlaces:
-        """Returns the strongest places of the units of a layer. Only the thread of `threads` may call this.
+        """Returns the strongest places of the units of a layer. Only a computation of `threads` may call this.
 
         Raises:
             RequestError: with 404 if the training text is not at hand.

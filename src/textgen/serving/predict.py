@@ -81,7 +81,8 @@ async def _predict(
     """Returns the prediction of an instance; without a text if the client has left."""
     try:
         async with places:
-            completion = await complete(request, body.convert({**wanted, "prompt": prompt}, CompletionRequest))
+            fields = body.convert({**wanted, "prompt": prompt}, CompletionRequest)
+            completion = await complete(request, fields, group=places)  # all instances have the same
     except RequestError as error:
         if error.param == "prompt":
             raise _about(f"instances[{number}]", error, "instances") from None

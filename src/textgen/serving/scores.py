@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from textgen.serving import body
 from textgen.serving.failures import try_again
-from textgen.serving.threads import threads_for
+from textgen.serving.threads import Check, threads_for
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -57,9 +57,9 @@ async def answer(request: Request) -> Response:
     fields = await body.read(request, ScoreFields)
     model = request.app.state.models.find(fields.model)
 
-    def score() -> Response:
-        scored = model.generator.score(fields.text, top=fields.top, after=fields.next)
-        beginning, rest = _take(_to_json(model.name, scored), _LARGE)
+    def score(check: Check) -> Response:
+        scored = model.generator.score(fields.text, top=fields.top, after=fields.next, check=check)
+        beginning, rest = _take(_to_json(model.name, scored), _LARGE, check)
         return _LargeAnswer(beginning, rest) if len(beginning) >= _LARGE else Response(beginning, media_type=_JSON)
 
     return await threads_for(request, len(fields.text)).run_for(request, score)
@@ -97,10 +97,11 @@ class _LargeAnswer(StreamingResponse):
             _LargeAnswer.sent -= 1
 
 
-def _take(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+def _take(pieces: Iterator[bytes], size: int, check: Check) -> tuple[bytes, Iterator[bytes]]:
     """Returns the first pieces together, at least some number of bytes if there are as many, and the rest."""
     taken = bytearray()
     for piece in pieces:
+        check()
         taken += piece
         if len(taken) >= size:
             break
@@ -117,12 +118,17 @@ def _to_json(model: str, scored: ScoredText) -> Iterator[bytes]:
         "next": [{"text": token.text, "id": token.token_id, "nats": _rounded(token.nats)} for token in scored.next],
     }
     yield msgspec.json.encode(head)[:-1] + b',"tokens":['
-    tokens = map(_token, scored)
+    tokens = iter(scored)
     separator = b""
     while some := list(islice(tokens, _TOKENS_AT_ONCE)):
-        yield separator + msgspec.json.encode(some)[1:-1]
+        yield separator + _to_some_json(some)
         separator = b","
     yield b"]}"
+
+
+def _to_some_json(tokens: Sequence[ScoredToken]) -> bytes:
+    """Returns some elements of a list."""
+    return msgspec.json.encode([_token(token) for token in tokens])[1:-1]
 
 
 def _token(token: ScoredToken) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from threading import Lock, Thread
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from textgen.formatting import count
 from textgen.generation.reading import MOST_ROWS
 from textgen.serving.failures import RequestError, server_ends, try_again
+from textgen.serving.leaving import NobodyWaits
 
 if TYPE_CHECKING:
     from textgen.generation import Sample
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from textgen.generation.row import Row
 
 MOST_OF_ONE = MOST_ROWS * 3 // 4
-"""The most texts of one request in the batch, so that the shorter texts of others need not wait for all of them."""
+"""The most texts of one request in the batch.
+
+The texts of all requests but the first of each have together one place less. So the first text of a request finds a place even while
+several large requests are written.
+"""
 
 MOST_WAITING = 256
 """The most texts that wait for a place in the batch of a model."""
@@ -37,8 +42,10 @@ class Texts:
 
     Args:
         loop: the event loop in which the request is answered.
+        group: an object that all texts have which share the places of one request; None for these texts alone.
 
     Attributes:
+        group: likewise.
         rows: the samples by their rows; none until they are admitted.
         began: when the first token was written, by `perf_counter`; None until then.
         left: the number of texts that have not ended.
@@ -46,7 +53,8 @@ class Texts:
         is_given_up: whether nobody waits for them any more.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, group: object | None = None) -> None:
+        self.group: object = self if group is None else group
         self.rows: Mapping[Row, Sample] = {}
         self.began: float | None = None
         self.left = 0
@@ -65,6 +73,15 @@ class Texts:
     def is_done(self) -> bool:
         """Whether nothing more will be written."""
         return self.left == 0 or self.error is not None
+
+    def check(self) -> None:
+        """Ends the computation that calls it, if nobody waits for the texts any more.
+
+        Raises:
+            NobodyWaits: if they are given up.
+        """
+        if self.is_given_up:
+            raise NobodyWaits
 
     async def wait_for_news(self) -> None:
         """Waits until the first token is written, or nothing will be."""
@@ -103,7 +120,8 @@ class Worker:
         self._most = MOST_ROWS + most_waiting
         self._lock = Lock()
         self._texts: dict[Row, Texts] = {}  # by the rows that have not ended
-        self._later: dict[Texts, deque[Row]] = {}  # of them, those that wait for others of the same request
+        self._queue: dict[object, dict[Row, None]] = {}  # of them, those that wait, by group
+        self._places: Counter[object] = Counter()  # the number of the others, by group
         self._reserved: dict[Texts, int] = {}  # the numbers of those that are being prepared
         self._thread: Thread | None = None
         self._is_ending = False
@@ -111,7 +129,7 @@ class Worker:
     @property
     def rows(self) -> int:
         """The number of texts in the batch."""
-        return min(len(self._texts) - sum(map(len, self._later.values())), MOST_ROWS)
+        return sum(self._places.values())
 
     @property
     def waiting(self) -> int:
@@ -140,19 +158,21 @@ class Worker:
                 )
             self._reserved[texts] = rows
 
-    def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]]) -> None:
-        """Reads the prompts of texts in the calling thread, and then lets the texts join the batch.
+    def admit(self, texts: Texts, rows: Iterable[tuple[Row, Sample]], check: Callable[[], None]) -> None:
+        """Reads the prompts of texts in the calling thread, and then lets the texts join the batch, unless they are given up.
 
         Args:
             texts: the texts of a request, which get the rows.
             rows: the rows, each with its sample, to which the row adds its pieces.
+            check: ends the reading if the texts are given up meanwhile, by `NobodyWaits`.
 
         Raises:
             RequestError: with 503 if the server is shutting down.
+            NobodyWaits: if the texts are given up while their prompts are read.
         """
         texts.rows = dict(rows)
         new = [row for row in texts.rows if row.finish_reason is None]
-        self._engine.prepare(new)
+        self._engine.prepare(new, check)
         with self._lock:
             self._reserved.pop(texts, None)
             if self._is_ending:
@@ -160,10 +180,10 @@ class Worker:
             if texts.is_given_up:
                 return
             texts.left = len(new)
-            self._texts.update(dict.fromkeys(new, texts))
-            self._engine.admit(new[:MOST_OF_ONE])
-            if later := deque(new[MOST_OF_ONE:]):
-                self._later[texts] = later
+            if new:
+                self._texts.update(dict.fromkeys(new, texts))
+                self._queue.setdefault(texts.group, {}).update(dict.fromkeys(new))
+                self._fill()
             if self._thread is None and new:
                 self._thread = Thread(target=self._write, name="textgen-worker", daemon=True)
                 self._thread.start()
@@ -174,10 +194,18 @@ class Worker:
         with self._lock:
             texts.is_given_up = True
             self._reserved.pop(texts, None)
-            self._later.pop(texts, None)
+            queue = self._queue.get(texts.group, {})
             for row in texts.rows:
-                if self._texts.pop(row, None) is not None:
+                if self._texts.pop(row, None) is None:
+                    continue
+                if row in queue:
+                    del queue[row]
+                else:
                     self._engine.retire(row)
+                    self._free_place(texts.group)
+            if not queue:
+                self._queue.pop(texts.group, None)
+            self._fill()
 
     def drain(self) -> None:
         """Refuses further texts; those that were admitted are still written."""
@@ -192,6 +220,26 @@ class Worker:
             self.retire(texts)
             texts.error = server_ends()
             texts.notify()
+
+    def _fill(self) -> None:
+        """Gives the free places in the batch to those that wait: always to the group that has fewest, and of these to the first."""
+        joining: list[Row] = []
+        while self._queue and self.rows < MOST_ROWS:
+            group = min(self._queue, key=self._places.__getitem__)
+            if self._places[group] and self.rows - len(self._places) >= MOST_OF_ONE - 1:
+                break
+            row = next(iter(self._queue[group]))
+            del self._queue[group][row]
+            if not self._queue[group]:
+                del self._queue[group]
+            self._places[group] += 1
+            joining.append(row)
+        self._engine.admit(joining)
+
+    def _free_place(self, group: object) -> None:
+        self._places[group] -= 1
+        if not self._places[group]:
+            del self._places[group]
 
     def _write(self) -> None:
         """Steps the engine until there is nothing left to write."""
@@ -225,24 +273,25 @@ class Worker:
                 texts.notify()
 
     def _note_ends(self, rows: Iterable[Row]) -> None:
-        for row in rows:
-            texts = self._texts.pop(row, None)
-            if texts is None:  # retired meanwhile
-                continue
-            texts.rows[row].end(row)
-            texts.left -= 1
-            if later := self._later.get(texts):
-                self._engine.admit([later.popleft()])
-            if not texts.left:
-                self._later.pop(texts, None)
-                texts.notify()
+        with self._lock:
+            for row in rows:
+                texts = self._texts.pop(row, None)
+                if texts is None:  # retired meanwhile
+                    continue
+                texts.rows[row].end(row)
+                texts.left -= 1
+                self._free_place(texts.group)
+                if not texts.left:
+                    texts.notify()
+            self._fill()
 
     def _abandon(self) -> None:
         """Ends all texts with an error, after the thread has failed, and makes a new engine."""
         with self._lock:
             abandoned = set(self._texts.values())
             self._texts.clear()
-            self._later.clear()
+            self._queue.clear()
+            self._places.clear()
             self._thread = None
             for texts in abandoned:
                 texts.error = RequestError(
