@@ -72,16 +72,16 @@ def make_step(shape: str, least_rows: int | None) -> Callable[[], Any]:
     """
     from train_function import STEPS, make_training, shape_config
 
-    from textgen.model import recurrent
+    from textgen.model import tensorflow_ops
 
     batch = int(shape.rpartition("/")[2])
-    choose = recurrent.choose_loop
+    chosen = tensorflow_ops.parts_of_batch
     if least_rows is not None:
         parts = max(1, min(len(os.sched_getaffinity(0)), batch // least_rows))
-        recurrent.choose_loop = lambda units, streams: choose(units, streams)._replace(parts=parts)
+        tensorflow_ops.parts_of_batch = lambda *_: parts
     train = make_training(shape_config(shape, dropout=0.1))
     train(STEPS)
-    recurrent.choose_loop = choose
+    tensorflow_ops.parts_of_batch = chosen
     return lambda: train(STEPS)
 
 
@@ -160,6 +160,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--on", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if not hasattr(os, "sched_setaffinity"):
+        parser.error("this system cannot bind a process to cores; run this on Linux")
     if given.on:
         os.sched_setaffinity(0, set(map(int, given.on.split(","))))
         sys.stdout.write(json.dumps(measure(given.shapes[0], given.rounds)))

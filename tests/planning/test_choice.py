@@ -155,9 +155,16 @@ def test_a_long_text_has_more_streams_on_four_cores(minutes, characters, cores, 
     assert settings["learning_rate"] == (0.013 if streams == 32 else 0.009)
 
 
-@pytest.mark.parametrize("options", [{"language_model": "word"}, {"started": SHAPE}, {"device": "gpu"}])
+@pytest.mark.parametrize(("minutes", "rate", "streams"), [(1, 0.00098, 32), (5, 0.0007, 16)])
+def test_a_model_that_starts_from_another_one_has_more_streams_too(minutes, rate, streams):
+    """It needs fewer passes, so 32 streams pay in less time."""
+    settings = chosen(minutes, 1_000_000, "char", "cpu", cores=4, started=SHAPE)
+    assert (settings["batch_size"], settings["learning_rate"]) == (streams, rate)
+
+
+@pytest.mark.parametrize("options", [{"language_model": "word"}, {"device": "gpu"}])
 def test_what_was_not_measured_has_the_streams_of_two_cores(options):
-    """Words, models that start from another one, and GPUs keep their number of streams."""
+    """Words and GPUs keep their number of streams."""
     arguments = {"language_model": "char", "device": "cpu", **options}
     few, many = (
         {**chosen(1, 10_000_000, unroll_steps=64, shape=SHAPE, cores=cores, **arguments), "patience": 0}

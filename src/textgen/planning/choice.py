@@ -196,7 +196,7 @@ def choose(
         streams = batch_size
     elif device == "gpu":
         streams -= streams % _GPUS if streams > _GPUS else 0
-    elif cores >= _CORES_OF_MORE and fitting >= _MORE_STREAMS and kind == "char" and started is None:
+    elif cores >= _CORES_OF_MORE and fitting >= _MORE_STREAMS and kind == "char":
         most = math.inf if passes is None else _SHARE_OF_MORE * passes
         if minutes is not None and passes_in(minutes, _MORE_STREAMS) <= most:
             streams, rate = _MORE_STREAMS, float(f"{_RATE_OF_MORE * rate:.2g}")
