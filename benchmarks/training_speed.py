@@ -141,10 +141,10 @@ def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
 
 def our_side_with(compiled: bool, text: str, shape: str) -> Callable[[int], None]:
     """Returns the same with loops over time that are always or never compiled."""
-    from textgen.model import recurrent
+    from textgen.model import batch_parts
 
-    choose = recurrent.choose_loop
-    recurrent.choose_loop = lambda units, streams: choose(units, streams)._replace(compiled=compiled)
+    choose = batch_parts.choose_loop
+    batch_parts.choose_loop = lambda units, streams: choose(units, streams)._replace(compiled=compiled)
     return our_side(text, shape)
 
 
