@@ -14,7 +14,7 @@ from keras import ops
 
 from textgen.model.keras_cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMCell
 from textgen.model.norm_loop import NormWeights, make_norm_loop
-from textgen.model.tensorflow_ops import choose_loop, has_gpu, run_in_parts
+from textgen.model.tensorflow_ops import add_bias, choose_loop, has_gpu, run_in_parts
 from textgen.model.time_loops import make_lstm_loop
 from textgen.planning import ModelShape
 
@@ -132,7 +132,7 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
 
     def finish_input(self, rows: Any) -> Any:
         """Adds the bias."""
-        return rows + self.weight(self.cell.bias)
+        return add_bias(rows, self.weight(self.cell.bias))
 
     def prepare_loop(self, *, compiled: bool) -> Callable[..., Any]:
         """Prepares the loop of the plain cell; see `make_lstm_loop`."""
