@@ -6,9 +6,7 @@ A SHAPE is state/layers/window/batch. For each shape and precision, it prints th
 whether cuDNN runs the LSTM layers, and the share of the time in which the GPU waits for the host, which should be below a tenth. The results file
 has all of it, with the device and the versions. At the end stands a fit of the time per token, for `textgen.planning.estimates`.
 
-A training step makes six floating-point operations for each weight that a token is multiplied by: two forward, four backward.
-On a CPU, the embedding of a small vocabulary is multiplied by the first kernel once per step, not once per token, and is counted once.
-The peak is not looked up but measured: one large matrix product in the same precision, on the same device.
+How operations are counted and the peak is measured is described in `peak_of_products.py`.
 
 On a GPU it takes a few minutes. Without one, it measures smaller shapes on the CPU, which has no host to wait for.
 """
@@ -28,9 +26,9 @@ os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # as textgen-train do
 import numpy as np
 import tensorflow as tf
 from device_profile import idle_share, record, uses_cudnn
+from peak_of_products import OPERATIONS_PER_WEIGHT, tensorflow_peak, weights_per_token
 from train_function import STEPS, VOCABULARY, make_training, shape_config
 
-from textgen.config import TrainingConfig
 from textgen.training.device import choose_device, describe_machine
 
 SHAPES_OF_A_GPU = (
@@ -39,8 +37,7 @@ SHAPES_OF_A_GPU = (
 )
 """Sizes at the number of streams that is chosen for a GPU, and one size with other numbers of streams."""
 SHAPES_OF_A_CPU = ("128/1/64/16", "384/1/64/16", "256/2/64/16")
-OPERATIONS_PER_WEIGHT = 6
-DTYPES = {"float32": tf.float32, "mixed_bfloat16": tf.bfloat16, "mixed_float16": tf.float16}
+DTYPES = {"float32": "float32", "mixed_bfloat16": "bfloat16", "mixed_float16": "float16"}
 ROUNDS = 3
 SECONDS = 1.5
 """The approximate time of a round."""
@@ -67,43 +64,6 @@ class Result:
     weights: float
     cudnn: bool
     idle: float | None
-
-
-def peak(precision: str, size: int) -> float:
-    """Returns the floating-point operations per second of a product of two square matrices, the best of several rounds."""
-    factor = tf.cast(tf.random.stateless_normal((size, size), [1, 2]), DTYPES[precision])
-
-    @tf.function
-    def products(matrix: tf.Tensor) -> tf.Tensor:
-        for _ in range(10):
-            matrix = tf.matmul(matrix, factor) / size
-        return tf.reduce_sum(tf.cast(matrix, tf.float32))
-
-    best = 0.0
-    for _ in range(ROUNDS + 1):
-        began = time.perf_counter()
-        products(factor).numpy()
-        best = max(best, 10 * 2 * size**3 / (time.perf_counter() - began))
-    return best
-
-
-def weights_per_token(config: TrainingConfig, vocabulary_size: int, *, on_gpu: bool) -> float:
-    """Returns the weights that each token of a training step is multiplied by.
-
-    Args:
-        config: a model of plain LSTM cells with an embedding.
-        vocabulary_size: the number of ids.
-        on_gpu: whether cuDNN runs the layers. It multiplies the embedding of every token by the first kernel. On a CPU the whole
-            embedding is multiplied instead, if the vocabulary has no more tokens than the windows of a step.
-    """
-    assert config.embedding_size is not None  # noqa: S101 - for the type checker
-    size, tokens = config.lstm_state_size, config.batch_size * config.unroll_steps
-    rows_of_input = tokens if on_gpu else min(tokens, vocabulary_size)
-    first_input = config.embedding_size * 4 * size * rows_of_input / tokens
-    later_inputs = (config.layers - 1) * size * 4 * size
-    recurrent = config.layers * size * 4 * size
-    output = size * vocabulary_size
-    return first_input + later_inputs + recurrent + output
 
 
 def measure(shape: str, precision: str, fastest: float, *, on_gpu: bool) -> Result:
@@ -156,7 +116,7 @@ def main() -> None:
     size = 8192 if on_gpu else 2048
     found: dict[str, Any] = {"machine": machine, "peaks": {}, "results": [], "seconds_per_token": {}}
     for precision in given.precisions or (("mixed_bfloat16", "float32") if on_gpu else ("float32",)):
-        fastest = peak(precision, size)
+        fastest = tensorflow_peak(size, DTYPES[precision])
         print(f"{precision}: a product of {size} x {size} runs at {fastest / 1e12:.2f} TFLOP/s")
         found["peaks"][precision] = fastest
         results = []

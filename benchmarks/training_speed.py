@@ -2,8 +2,12 @@
 
 All of them learn the same windows of the same text, with an embedding as wide as the state, AdamW, clipping and a state that is
 carried over. Each runs in its own process. They alternate, and the fastest of all rounds counts, because other programs on the
-machine only ever make a run slower. textgen is measured twice: the model's own train function, as for the others, and the wall time of
+machine only ever make a run slower. textgen is measured twice: the model's own train function, as for the others, and the steps of
 `textgen.training.train`, with data pipeline, callbacks, TensorBoard and progress.
+
+Next to each speed is the share of the peak: the operations that the model needs, per second, relative to those of large float32 products on as
+many cores, in TensorFlow or PyTorch, whichever is faster (`peak_of_products.py`). The same operations are counted for all programs, so a program
+that makes more of them has a smaller share.
 
     python benchmarks/training_speed.py [TEXT] [--torch PYTHON] [--rounds 3] [--cores] [--sizes] [--loops]
 
@@ -16,6 +20,7 @@ import argparse
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import os
 import statistics
@@ -23,15 +28,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from peak_of_products import OPERATIONS_PER_WEIGHT, tensorflow_peak, torch_peak, weights_per_token
 
 STORY = str(Path(__file__).parents[1] / "data" / "story.txt")
 SHAPES = ("128/2/50/50", "256/2/64/64", "512/2/100/64", "384/1/64/16")
 SIZES = ("64/1/64/16", "128/1/64/16", "256/1/64/16", "384/1/64/16", "512/1/64/16", "768/1/64/16", "1024/1/64/16")
 SECONDS = 4.0
 """The approximate training time of each round, after the first steps."""
+FIRST_STEPS = 20
+PEAK_SIZE = 1024
 
 
 def windows(text: str, shape: str) -> tuple[Any, Any, int]:
@@ -58,7 +67,7 @@ def torch_side(text: str, shape: str) -> Callable[[int], None]:
     tokens, targets, vocabulary = windows(text, shape)
     embedding, lstm, output = nn.Embedding(vocabulary, size), nn.LSTM(size, size, layers), nn.Linear(size, vocabulary)
     weights = [weight for part in (embedding, lstm, output) for weight in part.parameters()]
-    optimizer = torch.optim.AdamW(weights, lr=0.004, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(weights, lr=0.004, betas=(0.9, 0.99), fused=True)
     # Time first, which is PyTorch's own order and its fastest.
     x, y = (torch.from_numpy(part.swapaxes(1, 2).copy()).long() for part in (tokens, targets))
     state, position = None, 0
@@ -132,10 +141,10 @@ def our_side(text: str, shape: str, **settings: Any) -> Callable[[int], None]:
 
 def our_side_with(compiled: bool, text: str, shape: str) -> Callable[[int], None]:
     """Returns the same with loops over time that are always or never compiled."""
-    from textgen.model import recurrent
+    from textgen.model import batch_parts
 
-    choose = recurrent.choose_loop
-    recurrent.choose_loop = lambda units, streams: choose(units, streams)._replace(compiled=compiled)
+    choose = batch_parts.choose_loop
+    batch_parts.choose_loop = lambda units, streams: choose(units, streams)._replace(compiled=compiled)
     return our_side(text, shape)
 
 
@@ -149,9 +158,13 @@ def make_config(shape: str, **settings: Any) -> Any:
     )
 
 
-def program_seconds(text: str, shape: str, steps: int) -> float:
-    """Returns the wall time of a whole run of textgen-train's fit loop, with the memory pool that the command turns on."""
+def program_speed(text: str, shape: str) -> float:
+    """Returns the tokens per second of textgen-train's fit loop, with the memory pool that the command turns on.
+
+    Start-up, evaluations and the last save are left out. Of three spans of time, the fastest counts, as for the other programs.
+    """
     os.environ["TF_CPU_ALLOCATOR_USE_BFC"] = "true"
+    import keras
     from rich.console import Console as RichConsole
 
     from textgen.console import Console
@@ -160,24 +173,46 @@ def program_seconds(text: str, shape: str, steps: int) -> float:
     from textgen.signals import Signals
     from textgen.training import train
 
+    class Clock(keras.callbacks.Callback):
+        """Notes when each call of steps begins, and ends training when there are enough."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = 0
+            self.begins: list[tuple[float, int]] = []
+
+        def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+            del batch, logs
+            if self.steps >= FIRST_STEPS:
+                self.begins.append((time.perf_counter(), self.steps))
+            self.steps += len(self.model.next_rates)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            del batch, logs
+            if self.begins and time.perf_counter() - self.begins[0][0] > SECONDS:
+                self.model.stop_training = True
+
     corpus = open_corpus(find_sources([text], None, None), language_model="char")
     console = Console()
     console.rich = RichConsole(file=io.StringIO())
+    clock = Clock()
     with tempfile.TemporaryDirectory() as name, Signals() as signals:
         job = JobDirectory(Path(name) / "job")
-        config = dataclasses.replace(make_config(shape, dropout=0.0, sample_length=0), max_steps=steps)
         (Path(name) / "ids").mkdir()
-        began = time.perf_counter()
         train(
-            config,
+            dataclasses.replace(make_config(shape, dropout=0.0, sample_length=0), epochs=1000),
             corpus,
             job,
             summary_dir=job.logs,
             ids_directory=Path(name) / "ids",
             signals=signals,
             console=console,
+            callbacks=[clock],
         )
-        return time.perf_counter() - began
+    _, _, window, batch = map(int, shape.split("/"))
+    ends = [clock.begins[index * (len(clock.begins) - 1) // 3] for index in range(4)]
+    spans = itertools.pairwise(ends)
+    return max((last - first) * window * batch / (end - begin) for (begin, first), (end, last) in spans if last > first)
 
 
 SIDES = {
@@ -189,15 +224,20 @@ SIDES = {
 }
 
 
+PEAKS = {"tensorflow_peak": tensorflow_peak, "torch_peak": torch_peak}
+
+
 def measure(side: str, text: str, shape: str) -> float:
-    """Returns the tokens per second of one program in this process, the best of three runs, or of one if it takes long."""
+    """Measures one program in this process.
+
+    Returns:
+        Its tokens per second, the best of three runs, or of one if it takes long; of a peak, the operations per second.
+    """
     _, _, window, batch = map(int, shape.split("/"))
+    if side in PEAKS:
+        return PEAKS[side](PEAK_SIZE)
     if side == "program":
-        # The longer run takes ten seconds more, because start-up varies by one. Both end within one epoch of tiny shakespeare.
-        size = int(shape.split("/", maxsplit=1)[0])
-        short, long = 20, 20 + max(12, min(900, int(1e9 / (window * batch * size**1.5))))
-        seconds = program_seconds(text, shape, long) - program_seconds(text, shape, short)
-        return (long - short) * window * batch / seconds
+        return program_speed(text, shape)
     train = SIDES[side](text, shape)
     train(10)
     began = time.perf_counter()
@@ -215,7 +255,7 @@ def measure(side: str, text: str, shape: str) -> float:
 
 
 def run(python: str, side: str, text: str, shape: str, cores: int | None = None) -> float:
-    """Returns the tokens per second of one program in its own process, on N cores; None for all."""
+    """Measures one program in its own process, on N cores; None for all."""
     all_cores = os.cpu_count() or 1
     cores = cores or all_cores
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(cores)}
@@ -227,6 +267,42 @@ def run(python: str, side: str, text: str, shape: str, cores: int | None = None)
     return float(json.loads(done.stdout))
 
 
+def show(
+    given: argparse.Namespace,
+    shapes: Sequence[str],
+    columns: Sequence[tuple[str, int]],
+    best: dict[tuple[str, str, int], float],
+    peaks: dict[int, float],
+) -> None:
+    """Prints the table.
+
+    Args:
+        given: the arguments.
+        shapes: the rows.
+        columns: the columns, each a program and its cores.
+        best: tokens per second by shape, program and cores.
+        peaks: operations per second by cores.
+    """
+    all_cores = columns[0][1]
+    shown_peaks = ", ".join(f"{peak / 1e9:,.0f} on {cores}" for cores, peak in sorted(peaks.items()))
+    print(f"peak of float32 products: {shown_peaks} (billions of operations per second)")
+    print(f"tokens per second, the best of {given.rounds} rounds, and share of the peak; {all_cores} cores")
+    print(f"{'state/layers/window/batch':27}" + "".join(f"{f'{side} on {cores}':>18}" for side, cores in columns))
+    for shape in shapes:
+        weights = weights_per_token(make_config(shape), windows(given.text, shape)[2], on_gpu=False)
+        operations = OPERATIONS_PER_WEIGHT * weights
+        shares = {key: best[shape, *key] * operations / peaks[key[1]] for key in columns}
+        shown = (f"{best[shape, *key]:,.0f} ({share:.0%})" for key, share in shares.items())
+        print(f"{shape:27}" + "".join(f"{text:>18}" for text in shown))
+    for side, cores in columns:
+        if (side, cores) != ("ours", all_cores):
+            ratios = [best[shape, "ours", all_cores] / best[shape, side, cores] for shape in shapes]
+            shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(
+                f"ours relative to {side} on {cores}: {shown}; geometric mean {statistics.geometric_mean(ratios):.2f}"
+            )
+
+
 def main() -> None:
     """Prints a table or, for a single program, its figure."""
     parser = argparse.ArgumentParser()
@@ -236,7 +312,7 @@ def main() -> None:
     parser.add_argument("--cores", action="store_true")
     parser.add_argument("--sizes", action="store_true")
     parser.add_argument("--loops", action="store_true")
-    parser.add_argument("--side", choices=(*SIDES, "program"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=(*SIDES, *PEAKS, "program"), help=argparse.SUPPRESS)
     parser.add_argument("--shape", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.side:
@@ -249,25 +325,21 @@ def main() -> None:
     if given.cores:
         columns += [("ours", cores) for cores in range(1, all_cores)]
     best: dict[tuple[str, str, int], float] = {}
+    peaks: dict[int, float] = {}
     shapes = SIZES if given.sizes else SHAPES
+    libraries = {"torch_peak": given.torch, "tensorflow_peak": sys.executable}
     for _ in range(given.rounds):
+        for cores in {cores for _, cores in columns}:
+            for side, python in libraries.items():
+                if python:
+                    peaks[cores] = max(peaks.get(cores, 0.0), run(python, side, given.text, shapes[0], cores))
         for shape in shapes:
             for side, cores in columns:
                 key = (shape, side, cores)
                 speed = run(pythons[side], side, given.text, shape, cores)
                 print(f"{shape} {side} on {cores}: {speed:,.0f}", file=sys.stderr, flush=True)
                 best[key] = max(best.get(key, 0.0), speed)
-    print(f"tokens per second, the best of {given.rounds} rounds; {all_cores} cores")
-    print(f"{'state/layers/window/batch':27}" + "".join(f"{f'{side} on {cores}':>16}" for side, cores in columns))
-    for shape in shapes:
-        print(f"{shape:27}" + "".join(f"{best[shape, side, cores]:>16,.0f}" for side, cores in columns))
-    for side, cores in columns:
-        if (side, cores) != ("ours", all_cores):
-            ratios = [best[shape, "ours", all_cores] / best[shape, side, cores] for shape in shapes]
-            shown = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-            print(
-                f"ours relative to {side} on {cores}: {shown}; geometric mean {statistics.geometric_mean(ratios):.2f}"
-            )
+    show(given, shapes, columns, best, peaks)
 
 
 if __name__ == "__main__":

@@ -106,16 +106,20 @@ class FastMGU(HoistedLoop):
     def finish_input(self, rows):
         return rows + self.weight(self.cell.bias)
 
-    def run_loop(self, from_input, *states, compiled):
+    def prepare_loop(self, *, compiled):
         del compiled
-        [h], outputs = states, []
-        for step in range(from_input.shape[0]):
-            x_f, x_n = ops.split(from_input[step], 2, axis=-1)
-            h_f, h_n = ops.split(ops.matmul(h, self.weight(self.cell.recurrent_kernel)), 2, axis=-1)
-            f = ops.sigmoid(x_f + h_f)
-            h += f * (ops.tanh(x_n + f * h_n) - h)
-            outputs.append(h)
-        return ops.stack(outputs), h
+
+        def run(from_input, h):
+            outputs = []
+            for step in range(from_input.shape[0]):
+                x_f, x_n = ops.split(from_input[step], 2, axis=-1)
+                h_f, h_n = ops.split(ops.matmul(h, self.weight(self.cell.recurrent_kernel)), 2, axis=-1)
+                f = ops.sigmoid(x_f + h_f)
+                h += f * (ops.tanh(x_n + f * h_n) - h)
+                outputs.append(h)
+            return ops.stack(outputs), h
+
+        return run
 
 
 class TokenMGU(ReadsTokens, FastMGU):

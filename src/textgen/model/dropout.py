@@ -44,10 +44,25 @@ class Dropout(keras.layers.Dropout):
         """
         if not training or not self.rate:
             return inputs
-        count = keras.ops.convert_to_tensor(self._kept)
-        kept = draw_kept(inputs.shape, count, own_seed(self.seed_generator.next()))
-        scale = keras.ops.cast(_DRAWN_FROM / count, inputs.dtype)
+        return self.drop(inputs, self.draw(inputs.shape))
+
+    def draw(self, shape: tuple[int, ...]) -> Any:
+        """Draws which values to keep; a bool tensor of a shape."""
+        return draw_kept(shape, self._count(), own_seed(self.seed_generator.next()))
+
+    def drop(self, inputs: Any, kept: Any) -> Any:
+        """Drops all values but those that are kept, which are divided by the fraction that is kept.
+
+        Args:
+            inputs: floating.
+            kept: bool, of the same shape.
+        """
+        scale = keras.ops.cast(_DRAWN_FROM / self._count(), inputs.dtype)
         return keras.ops.where(kept, inputs * scale, keras.ops.zeros_like(inputs))
+
+    def _count(self) -> Any:
+        """Returns how many of 65,536 values are kept, which can change between two steps."""
+        return keras.ops.convert_to_tensor(self._kept)
 
 
 def _count_kept(rate: float) -> int:

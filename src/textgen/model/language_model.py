@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from textgen.config import TrainingConfig
 from textgen.corpus import make_tokenizer
+from textgen.model.batch_parts import losses_of_parts
 from textgen.model.dropout import Dropout
 from textgen.model.frequencies import Frequencies
 from textgen.model.recurrent import CellLSTM, FastLSTM, HoistedLoop
@@ -99,11 +100,13 @@ class LanguageModel(keras.Model):
                 the targets, shaped like the tokens.
         """
         inputs, targets = data
-        self.keep_states(inputs["keep"])
+        tokens, keep = inputs["tokens"], inputs["keep"]
         with tf.GradientTape() as tape:
-            logits = self(inputs["tokens"], training=True)
-            loss = self.compute_loss(inputs["tokens"], targets, logits)
-            to_minimise = loss if self.frequencies is None else self.frequencies.loss(loss, logits)
+            if all(layer.runs_hoisted(tokens, None) for layer in self._recurrent_layers):
+                loss, to_minimise = losses_of_parts(self.layers[1:], self._measure, (tokens, targets), keep)
+            else:
+                self.keep_states(keep)
+                loss, to_minimise = self._measure(targets, self(tokens, training=True))
             scaled_loss = self.optimizer.scale_loss(to_minimise)
         gradients = tape.gradient(scaled_loss, self.trainable_variables)
         loss, *gradients = sum_over_replicas([loss, *gradients])
@@ -114,6 +117,11 @@ class LanguageModel(keras.Model):
             else:
                 metric.update_state(norm, sample_weight=known)
         return dict(self.get_metrics_result())
+
+    def _measure(self, targets: Any, logits: Any) -> tuple[Any, Any]:
+        """Returns the mean nats of the targets, and the loss to minimise."""
+        loss = self.compute_loss(None, targets, logits)
+        return loss, loss if self.frequencies is None else self.frequencies.loss(loss, logits)
 
     def keep_states(self, keep: Any) -> None:
         """Keeps the states of some streams, and sets the others to zero.

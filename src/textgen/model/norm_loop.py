@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -9,9 +10,9 @@ import tensorflow as tf
 from textgen.model.time_loops import (
     before,
     collector,
-    compiled_pair,
     constants,
     gates,
+    loop_pairs,
     over_time,
     product_over_time,
     read_over_time,
@@ -36,40 +37,38 @@ class NormWeights(NamedTuple):
     state_offset: Any
 
 
-def norm_loop(from_input: Any, weights: NormWeights, h: Any, c: Any, *, compiled: bool) -> tuple[Any, Any, Any]:
-    """Runs the cell over time.
+def make_norm_loop(weights: NormWeights, *, compiled: bool) -> Callable[..., Any]:
+    """Prepares the cell's loops over time, once for all parts of a batch.
 
     Args:
-        from_input: the input projection, `(unroll_steps, batch_size, 4n)`, with gates in Keras' order i, f, g, o.
         weights: the cell's weights.
-        h: the initial output, `(batch_size, n)`.
-        c: the initial cell state, `(batch_size, n)`.
         compiled: whether XLA compiles the loops.
 
     Returns:
-        All outputs, `(unroll_steps, batch_size, n)`, and the last h and c.
+        A function of the input projection, `(unroll_steps, batch_size, 4n)`, with gates in Keras' order i, f, g, o, of the initial output and
+        of the initial cell state, both `(batch_size, n)`. It returns all outputs, `(unroll_steps, batch_size, n)`, and the last h and c.
     """
+    transposed = tf.transpose(tf.stop_gradient(weights.recurrent_kernel))
     forward, backward = _COMPILED if compiled else _PLAIN
 
     @tf.custom_gradient
     def run(from_input: Any, h: Any, c: Any, *weights: Any) -> Any:
         from_input, h, c, *own = constants(from_input, h, c, *weights)
-        outputs, last_h, last_c, kept = forward(from_input, NormWeights(*own), h, c)
+        outputs, last_h, last_c, saved = forward(from_input, NormWeights(*own), h, c)
 
         def gradient(d_outputs: Any, d_last_h: Any, d_last_c: Any) -> tuple[Any, ...]:
             d_input, d_recurrent, d_h, d_c, *d_vectors = backward(
-                d_outputs, kept, NormWeights(*own), d_last_h, d_last_c
+                saved, d_outputs, NormWeights(transposed, *own[1:]), (d_last_h, d_last_c)
             )
             return d_input, d_h, d_c, product_over_time(before(h, outputs), d_recurrent), *d_vectors
 
         return (outputs, last_h, last_c), gradient
 
-    found: tuple[Any, Any, Any] = run(from_input, h, c, *weights)
-    return found
+    return lambda from_input, h, c: run(from_input, h, c, *weights)
 
 
-def _forward(from_input: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...]:
-    """Returns the outputs, the last h and c, and everything that the backward pass needs, over time.
+def _forward(sigmoid: Callable[[Any], Any], from_input: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any, ...]:
+    """Returns the outputs, the last h and c, and the arrays of everything that the backward pass needs.
 
     The backward pass needs the factors of `time_loops`, where `from_h` is the factor up to the argument of the tanh. It also needs the
     normalised c' and `h U`, and the rate by which each was multiplied to get variance 1.
@@ -80,7 +79,7 @@ def _forward(from_input: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any
 
     def step(time: Any, h: Any, c: Any, *arrays: Any) -> tuple[Any, ...]:
         recurrent, recurrent_rate = _to_variance_one(tf.matmul(h, weights.recurrent_kernel))
-        i, f, g, o = gates(inputs.read(time) + weights.recurrent_scale * recurrent)
+        i, f, g, o = gates(inputs.read(time) + weights.recurrent_scale * recurrent, sigmoid)
         kept = f * c
         c = kept + i * g
         state, state_rate = _to_variance_one(c - _mean(c))
@@ -91,23 +90,29 @@ def _forward(from_input: Any, weights: NormWeights, h: Any, c: Any) -> tuple[Any
         found = [h, *factors, state, recurrent, recurrent_rate, state_rate]
         return time + 1, h, c, *written(arrays, time, found)
 
-    _, h, c, *arrays = over_time(steps, step, (0, h, c, *collected))
-    outputs, *kept = (array.stack() for array in arrays)
-    return outputs, h, c, kept
+    _, h, c, outputs, *arrays = over_time(steps, step, (0, h, c, *collected))
+    return outputs.stack(), h, c, arrays
 
 
-def _backward(d_outputs: Any, kept: list[Any], weights: NormWeights, d_h: Any, d_c: Any) -> tuple[Any, ...]:
-    """Returns the gradients of the input projection, of `h U`, of the initial h and c, and of the three vectors."""
+def _backward(saved: list[Any], d_outputs: Any, weights: NormWeights, d_states: tuple[Any, Any]) -> tuple[Any, ...]:
+    """Returns the gradients of the input projection, of `h U`, of the initial h and c, and of the three vectors.
+
+    Args:
+        saved: the arrays of `_forward`.
+        d_outputs: the gradient of the outputs, over time.
+        weights: the cell's weights, of which the kernel is transposed.
+        d_states: the gradients of the last h and the last c.
+    """
+    d_h, d_c = d_states
     steps, (batch_size, units) = d_outputs.shape[0], d_c.shape
-    transposed = tf.transpose(weights.recurrent_kernel)
-    given = [read_over_time(array) for array in (d_outputs, *kept)]
+    given = read_over_time(d_outputs)
     collected = [collector(d_outputs, 4 * units) for _ in range(2)]
     sums = [tf.zeros((batch_size, width), d_c.dtype) for width in (4 * units, units, units)]
 
     def step(count: Any, d_h: Any, d_c: Any, sums: list[Any], *arrays: Any) -> tuple[Any, ...]:
         time = steps - 1 - count
         d_output, by_i, by_f, by_g, by_o, from_h, f, state, recurrent, recurrent_rate, state_rate = (
-            array.read(time) for array in given
+            array.read(time) for array in (given, *saved)
         )
         d_h = d_h + d_output
         d_offset = d_h * from_h
@@ -119,7 +124,7 @@ def _backward(d_outputs: Any, kept: list[Any], weights: NormWeights, d_h: Any, d
         parts = (d_z * recurrent, d_offset * state, d_offset)
         sums = [total + part for total, part in zip(sums, parts, strict=True)]
         arrays = tuple(written(arrays, time, [d_z, d_recurrent]))
-        return count + 1, tf.matmul(d_recurrent, transposed), d_c * f, sums, *arrays
+        return count + 1, tf.matmul(d_recurrent, weights.recurrent_kernel), d_c * f, sums, *arrays
 
     _, d_h, d_c, sums, *arrays = over_time(steps, step, (0, d_h, d_c, sums, *collected))
     d_input, d_recurrent = (array.stack() for array in arrays)
@@ -139,5 +144,4 @@ def _mean(values: Any) -> Any:
     return tf.cast(tf.reduce_mean(tf.cast(values, tf.float32), axis=1, keepdims=True), values.dtype)
 
 
-_PLAIN = (_forward, _backward)
-_COMPILED = compiled_pair(_forward, _backward)
+_PLAIN, _COMPILED = loop_pairs(_forward, _backward)

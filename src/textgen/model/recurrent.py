@@ -13,9 +13,9 @@ import keras
 from keras import ops
 
 from textgen.model.keras_cells import LayerNormLSTMCell, OtherLSTMCell, ProjectedLSTMCell
-from textgen.model.norm_loop import NormWeights, norm_loop
-from textgen.model.tensorflow_ops import choose_loop, has_gpu, run_in_parts
-from textgen.model.time_loops import lstm_loop
+from textgen.model.norm_loop import NormWeights, make_norm_loop
+from textgen.model.tensorflow_ops import add_bias, choose_loop, has_gpu, run_in_parts
+from textgen.model.time_loops import make_lstm_loop
 from textgen.planning import ModelShape
 
 
@@ -47,27 +47,40 @@ class HoistedLoop(keras.layers.RNN, ABC):
         if not self.runs_hoisted(sequences, mask):
             return super().inner_loop(sequences, initial_state, mask, training)
         loop = choose_loop(self.cell.units, sequences.shape[0])
-        project = self.prepare_input(sequences)
+        run = self.prepare(sequences.shape[:2], compiled=loop.compiled)
 
         def part(sequences: Any, *states: Any) -> tuple[Any, ...]:
-            outputs, *last = self.run_loop(project(sequences), *states, compiled=loop.compiled)
-            return ops.transpose(outputs, (1, 0, 2)), *last
+            outputs, *last = run(ops.swapaxes(sequences, 0, 1), *states)
+            return ops.swapaxes(outputs, 0, 1), *last
 
         outputs, *states = run_in_parts(part, [sequences, *initial_state], loop)
         return states[0], outputs, states
 
-    def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
+    def prepare(self, window: tuple[int, int], *, compiled: bool) -> Callable[..., Any]:
+        """Prepares everything that the parts of a window share.
+
+        Args:
+            window: the whole window, `(batch_size, unroll_steps)`.
+            compiled: whether XLA compiles the loop.
+
+        Returns:
+            A function of the input of a part, time first, and its initial states. It returns all outputs, time first, and the last states.
+        """
+        project, run = self.prepare_input(window), self.prepare_loop(compiled=compiled)
+        return lambda inputs, *states: run(project(inputs), *states)
+
+    def prepare_input(self, window: tuple[int, int]) -> Callable[[Any], Any]:
         """Prepares the input projection once for all parts of a window.
 
         Args:
-            sequences: the whole window.
+            window: the whole window, `(batch_size, unroll_steps)`.
 
         Returns:
-            A function that computes the input projection of a part, time first: `(unroll_steps, part of batch_size, width)`.
+            A function of the input of a part. It returns the input projection, `(unroll_steps, part of batch_size, width)`.
         """
-        del sequences
+        del window
         kernel = self.weight(self.cell.kernel)
-        return lambda part: _project(part, kernel, self.finish_input)
+        return lambda inputs: _project(inputs, kernel, self.finish_input)
 
     def weight(self, variable: Any) -> Any:
         """Returns a weight in the dtype that the layer computes in."""
@@ -83,16 +96,14 @@ class HoistedLoop(keras.layers.RNN, ABC):
         """Returns the input projection, given `x W`; both are `(rows, width)`."""
 
     @abstractmethod
-    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
-        """Runs the loop over time.
+    def prepare_loop(self, *, compiled: bool) -> Callable[..., Any]:
+        """Prepares the loop over time once for all parts of a window.
 
         Args:
-            from_input: the input projection, time first.
-            states: the initial states.
             compiled: whether XLA compiles the loop.
 
         Returns:
-            All outputs, time first, and the last states.
+            A function of the input projection, time first, and the initial states. It returns all outputs, time first, and the last states.
         """
 
 
@@ -121,12 +132,11 @@ class FastLSTM(HoistedLoop, keras.layers.LSTM):
 
     def finish_input(self, rows: Any) -> Any:
         """Adds the bias."""
-        return rows + self.weight(self.cell.bias)
+        return add_bias(rows, self.weight(self.cell.bias))
 
-    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
-        """Runs the plain cell; see `lstm_loop`."""
-        h, c = states
-        return lstm_loop(from_input, self.weight(self.cell.recurrent_kernel), h, c, compiled=compiled)
+    def prepare_loop(self, *, compiled: bool) -> Callable[..., Any]:
+        """Prepares the loop of the plain cell; see `make_lstm_loop`."""
+        return make_lstm_loop(self.weight(self.cell.recurrent_kernel), compiled=compiled)
 
 
 class CellLSTM(HoistedLoop):
@@ -166,15 +176,15 @@ class CellLSTM(HoistedLoop):
         """Normalises the rows, if the cell does, and adds the bias."""
         return self.cell.finish_input(rows)
 
-    def run_loop(self, from_input: Any, *states: Any, compiled: bool) -> tuple[Any, ...]:
-        """Runs the cell; see `lstm_loop` and `norm_loop`."""
-        cell, (h, c) = self.cell, states
+    def prepare_loop(self, *, compiled: bool) -> Callable[..., Any]:
+        """Prepares the loop of the cell; see `make_lstm_loop` and `make_norm_loop`."""
+        cell = self.cell
         kernel = self.weight(cell.recurrent_kernel)
         if self.projection_size is not None:
-            return lstm_loop(from_input, kernel, h, c, projection=self.weight(cell.projection), compiled=compiled)
+            return make_lstm_loop(kernel, self.weight(cell.projection), compiled=compiled)
         centred = kernel - ops.mean(kernel, axis=1, keepdims=True)
         vectors = map(self.weight, (cell.recurrent_scale, cell.state_scale, cell.state_offset))
-        return norm_loop(from_input, NormWeights(centred, *vectors), h, c, compiled=compiled)
+        return make_norm_loop(NormWeights(centred, *vectors), compiled=compiled)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -193,17 +203,17 @@ class CellLSTM(HoistedLoop):
         return cls(**config)
 
 
-def _project(sequences: Any, kernel: Any, finish: Callable[[Any], Any]) -> Any:
+def _project(inputs: Any, kernel: Any, finish: Callable[[Any], Any]) -> Any:
     """Computes the input projection of vectors, for a whole window at once.
 
     Args:
-        sequences: `(batch_size, unroll_steps, width)`, floating.
+        inputs: `(unroll_steps, batch_size, width)`, floating.
         kernel: W, `(width, 4n)`.
         finish: applied to rows of `x W`, `(rows, 4n)`.
 
     Returns:
         `(unroll_steps, batch_size, 4n)`.
     """
-    batch_size, steps, width = sequences.shape
-    rows = ops.reshape(ops.transpose(sequences, (1, 0, 2)), (steps * batch_size, width))
+    steps, batch_size, width = inputs.shape
+    rows = ops.reshape(inputs, (steps * batch_size, width))
     return ops.reshape(finish(ops.matmul(rows, kernel)), (steps, batch_size, kernel.shape[1]))

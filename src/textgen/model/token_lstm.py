@@ -82,13 +82,11 @@ class ReadsTokens(HoistedLoop):
             )
         return super().inner_loop(sequences, initial_state, mask, training)
 
-    def prepare_input(self, sequences: Any) -> Callable[[Any], Any]:
+    def prepare_input(self, window: tuple[int, int]) -> Callable[[Any], Any]:
         """Projects the table of all tokens if the vocabulary is small; see `HoistedLoop.prepare_input`."""
         embedding = None if self.embedding is None else self.weight(self.embedding)
-        project = _project_tokens(
-            ops.squeeze(sequences, -1), embedding, self.weight(self.cell.kernel), self.finish_input
-        )
-        return lambda part: project(ops.squeeze(part, -1))
+        project = _project_tokens(window, embedding, self.weight(self.cell.kernel), self.finish_input)
+        return lambda inputs: project(ops.squeeze(inputs, -1))
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -107,7 +105,9 @@ class TokenCellLSTM(ReadsTokens, CellLSTM):
     """A `CellLSTM` over token ids."""
 
 
-def _project_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _project_tokens(
+    window: tuple[int, int], embedding: Any, kernel: Any, finish: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
     """Prepares the input projection of tokens for a whole window at once.
 
     The product of a one-hot vector and W is a row of W, so ids are looked up and no one-hot vector is ever made. If a window has at
@@ -115,25 +115,25 @@ def _project_tokens(ids: Any, embedding: Any, kernel: Any, finish: Callable[[Any
     are looked up afterwards.
 
     Args:
-        ids: the whole window, `(batch_size, unroll_steps)`, int32.
+        window: the whole window, `(batch_size, unroll_steps)`.
         embedding: `(vocabulary_size, width)`; None for one-hot tokens.
         kernel: W, `(width, 4n)`, or `(vocabulary_size, 4n)` for one-hot tokens.
         finish: applied to rows of `x W`, `(rows, 4n)`.
 
     Returns:
-        A function from the ids of some streams, `(streams, unroll_steps)`, to their projection, `(unroll_steps, streams, 4n)`.
+        A function from the ids of some streams, `(unroll_steps, streams)`, to their projection, `(unroll_steps, streams, 4n)`.
     """
     vectors = kernel if embedding is None else embedding
 
     def product(rows: Any) -> Any:
         return finish(rows if embedding is None else ops.matmul(rows, kernel))
 
-    if vectors.shape[0] <= ids.shape[0] * ids.shape[1]:
+    if vectors.shape[0] <= window[0] * window[1]:
         table = product(vectors)
-        return lambda part: gather_rows(table, ops.transpose(part))
+        return lambda ids: gather_rows(table, ids)
 
-    def project(part: Any) -> Any:
-        rows = gather_rows(vectors, ops.reshape(ops.transpose(part), (-1,)))
-        return ops.reshape(product(rows), (part.shape[1], part.shape[0], kernel.shape[1]))
+    def project(ids: Any) -> Any:
+        rows = gather_rows(vectors, ops.reshape(ids, (-1,)))
+        return ops.reshape(product(rows), (*ids.shape, kernel.shape[1]))
 
     return project
