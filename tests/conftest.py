@@ -9,7 +9,7 @@ import uuid
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.storage_front import Front
 from textgen.corpus.tokenizers import make_tokenizer
@@ -22,7 +22,7 @@ from textgen.storage import directories
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # No test depends on time, because a shared machine can be slow at any moment.
-settings.register_profile("textgen", deadline=None)
+settings.register_profile("textgen", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("textgen")
 
 pytest_plugins = ["tests.commands", "tests.terminal"]

@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.console import Console, report_failure
@@ -272,7 +272,6 @@ def test_a_failure_is_one_line(capsys):
     assert capsys.readouterr().err == "textgen-train: error: cannot read a b.txt: no [such] file\n"
 
 
-@settings(deadline=None)
 @given(message=st.text(st.characters(), max_size=30))
 def test_any_failure_can_be_reported(message):
     """Any message can be reported, even with characters that the encoding of standard error lacks, or lone surrogates."""

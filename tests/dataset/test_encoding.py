@@ -65,7 +65,6 @@ def cache(tmp_path):
     return path
 
 
-@settings(deadline=None)
 @given(text=ANY_TEXT, other=ANY_TEXT, lowercase=st.booleans(), size=st.none() | st.integers(1, 12))
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_keras_and_the_corpus_give_the_same_ids(name, text, other, lowercase, size):
@@ -78,7 +77,7 @@ def test_keras_and_the_corpus_give_the_same_ids(name, text, other, lowercase, si
     assert layer.get_vocabulary() == list(vocabulary.tokens)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(text=ANY_TEXT.map(in_file), size=st.none() | st.integers(1, 6), data=st.data())
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_the_ids_on_disk_are_those_in_memory(folder, name, text, size, data):

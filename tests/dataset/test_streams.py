@@ -4,7 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from textgen.dataset import VALIDATION_WINDOW, PartOfIds, Streams, validation_streams, validation_windows
@@ -62,7 +62,6 @@ def test_the_whole_text_in_one_step_by_hand():
         assert tokens.dtype == targets.dtype == np.int32
 
 
-@settings(deadline=None)
 @given(size=sizes, seed=st.integers(0, 2**31 - 1), epoch=st.integers(0, 10**6))
 def test_an_epoch_of_windows_is_contiguous_text(size, seed, epoch):
     """A stream's windows are contiguous, the targets are shifted by one, and each stream starts where the last one ends."""
@@ -80,7 +79,6 @@ def test_an_epoch_of_windows_is_contiguous_text(size, seed, epoch):
     assert length - unroll_steps - tokens.size < streams.tokens_per_step
 
 
-@settings(deadline=None)
 @given(size=sizes, seed=st.integers(0, 2**31 - 1))
 def test_epochs_begin_within_the_text(size, seed):
     """The offset leaves room for a whole epoch."""
@@ -91,7 +89,6 @@ def test_epochs_begin_within_the_text(size, seed):
     assert all(0 <= streams.offset(epoch) <= room for epoch in range(20))
 
 
-@settings(deadline=None)
 @given(size=sizes)
 def test_windows_are_cut_at_as_many_places_as_they_are_long(size):
     """If the text has a window to spare, an epoch has at least `unroll_steps` possible offsets."""
@@ -120,7 +117,6 @@ def test_the_seed_decides_where_epochs_begin():
     assert offsets[0] != offsets[1] != offsets[3]
 
 
-@settings(deadline=None)
 @given(order=st.permutations([(epoch, step) for epoch in range(3) for step in range(4)]), seed=st.integers(0, 100))
 def test_a_window_depends_on_its_position_alone(order, seed):
     """A window is the same in whatever order windows are read, and from any object."""
@@ -171,7 +167,6 @@ def test_the_second_of_two_streams_reads_what_stands_before_its_part():
     assert windows[1].targets[1][windows[1].mask[1] == 1].tolist() == [1300]
 
 
-@settings(deadline=None)
 @given(length=st.integers(2, 3000), most=st.integers(1, 20))
 def test_every_token_after_the_first_is_scored_once(length, most):
     """For any sizes, the scored targets are the text without its first token, each after the token before it."""

@@ -47,7 +47,7 @@ def test_in_the_middle_the_first_window_keeps_what_it_is_told(continues, first):
     assert [float(inputs["keep"][0, 0]) for inputs, _ in windows] == [first, 1.0, 0.0, 1.0]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(epoch=st.integers(0, 2), step=st.integers(0, 3))
 def test_resuming_is_skipping(epoch, step):
     """Resuming from a position yields the windows that an uninterrupted run sees there."""

@@ -70,7 +70,7 @@ def test_only_the_last_tokens_of_a_context_count():
 
 
 @given(TEXTS, ORDERS, st.lists(IDS, max_size=5))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_probabilities_are_those_of_the_definition(text, order, context):
     """Each token has the probability that counting tuples gives it, and all of them make 1; even if the text is empty."""
     found = make(text, order).probabilities(context)
@@ -80,7 +80,6 @@ def test_the_probabilities_are_those_of_the_definition(text, order, context):
 
 
 @given(TEXTS, ORDERS, st.lists(IDS, min_size=1, max_size=12))
-@settings(deadline=None)
 def test_the_loss_is_the_mean_of_minus_log_p(text, order, read):
     """A text is read from its start, so its first tokens have shorter contexts."""
     nats = [-math.log(slow_probability(text, order, read[:place], token)) for place, token in enumerate(read)]
@@ -88,7 +87,6 @@ def test_the_loss_is_the_mean_of_minus_log_p(text, order, read):
 
 
 @given(TEXTS, ORDERS, st.lists(IDS, min_size=1, max_size=12), st.integers(0, 11))
-@settings(deadline=None)
 def test_a_text_can_be_read_in_pieces(text, order, read, cut):
     """A piece that starts with the `order - 1` tokens before it gives its tokens the same nats as the whole text."""
     cut = min(cut, len(read))

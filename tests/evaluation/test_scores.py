@@ -2,7 +2,7 @@ import dataclasses
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.evaluation import Scores
@@ -38,7 +38,6 @@ def test_a_uniform_guess_has_the_vocabularys_size_as_perplexity():
     assert Scores(nats=1000 * math.log(50), tokens=1000).perplexity == pytest.approx(50)
 
 
-@settings(deadline=None)
 @given(nats=st.lists(FINITE, min_size=1, max_size=20))
 def test_perplexity_is_of_the_sum(nats):
     """Nats are summed first and exponentiated once: the perplexity is the geometric mean over the tokens."""
@@ -55,7 +54,6 @@ def test_unknown_tokens_are_said():
     assert "UNK" not in str(Scores(nats=10.0, tokens=10, characters_per_token=4.5))
 
 
-@settings(deadline=None)
 @given(share=st.floats(0, 1, exclude_min=True))
 def test_however_few_unknown_tokens_are_not_said_to_be_none(share):
     """A share above 0 is never rounded to 0%."""

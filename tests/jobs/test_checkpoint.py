@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -83,7 +83,6 @@ def test_without_checkpoints_there_is_none(store):
     assert store.steps() == []
 
 
-@settings(deadline=None)
 @given(tensors=TENSORS, step=st.integers(0, 10**9), note=st.text())
 def test_round_trip(kept, tensors, step, note):
     """Every tensor comes back bit by bit, scalars and empty ones too, and every fact as it was."""

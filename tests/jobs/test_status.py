@@ -4,7 +4,7 @@ import math
 import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from textgen.errors import FormatError, InputOutputError, MissingError
@@ -25,7 +25,6 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("state")
 
 
-@settings(deadline=None)
 @given(state=STATES)
 def test_round_trip(folder, state):
     """All values are read exactly as written."""

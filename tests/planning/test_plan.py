@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from textgen.config import TrainingConfig
@@ -64,7 +64,6 @@ def test_a_job_that_has_not_started():
         assert plan_of(**options).fraction(epochs=0, steps=0, minutes=0) == 0
 
 
-@settings(deadline=None)
 @given(epochs=st.none() | st.integers(1, 1000), steps=st.none() | st.integers(1, 10**6), done=st.integers(0, 2000))
 def test_a_job_is_done_exactly_when_a_limit_is_reached(epochs, steps, done):
     """The fraction is 1 once a limit is reached, and less before."""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.training.modelless import MOST_STEPS, Run, controller_of, observe, progress_of, scores_of
@@ -28,7 +28,6 @@ def test_a_decision_can_be_sent_as_json():
     assert Decision(**{**values, "rates": tuple(values["rates"])}) == decision
 
 
-@settings(deadline=None)
 @given(
     steps=st.integers(1, 60),
     per_epoch=st.integers(1, 30),

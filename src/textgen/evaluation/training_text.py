@@ -87,12 +87,13 @@ class TrainingText:
 
     Attributes:
         config: likewise.
+        sources: likewise.
     """
 
     def __init__(
         self, path: Path, model: ModelFile, job: JobDirectory, config: TrainingConfig, sources: Sources
     ) -> None:
-        self._path, self._model, self._job, self.config, self._sources = path, model, job, config, sources
+        self._path, self._model, self._job, self.config, self.sources = path, model, job, config, sources
         self._lock = RLock()
         self._sections: Sections | None = None
         self._copies: CopyIndex | None = None
@@ -138,7 +139,7 @@ class TrainingText:
         config, job = self.config, self._job
         with _explaining(job):
             sections = open_sections(
-                self._sources, valid_fraction=config.valid_fraction, encoding=config.encoding, unwrap=config.unwrap
+                self.sources, valid_fraction=config.valid_fraction, encoding=config.encoding, unwrap=config.unwrap
             )
         if sections.sha256 != self._model.data_sha256:
             raise DataError(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textgen.config import TrainingConfig, settings
-from textgen.corpus.find_text import find_text
 from textgen.errors import FormatError, MissingError, TextgenError, named, with_dashes
 from textgen.evaluation.advice import advise
 from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM, measure_baselines, measure_uniform
@@ -164,7 +163,7 @@ class _Collector:
             if any(map(is_bucket, filter(None, (self._place, *config.texts, config.data_dir)))):
                 raise MissingError("the job or the text is in a bucket")
             text = find_training_text(self._place, model)
-            sources = find_text(config)
+            sources = text.sources
             size = sum(map(_bytes_of, (*sources.train, *sources.valid, *sources.test)))
             if size > _MOST_READ:
                 raise MissingError(f"it has about {size:,} bytes, and a report reads at most {_MOST_READ:,}")
