@@ -98,7 +98,10 @@ def train(path: Path, directory: Path, workers: int = 1) -> tuple[float, float, 
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         peaks = watch(process)
-        found = json.loads(process.communicate()[0])
+        output = process.communicate()[0]
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    found = json.loads(output)
     return found["tokens_per_second"], time.perf_counter() - began, peaks
 
 

@@ -253,32 +253,28 @@ def test_the_end_of_the_chief_ends_the_workers(error, received, code):
     assert "secret" not in str(other.failure)
 
 
-def test_a_worker_that_is_stopped_ends_the_chief(monkeypatch):
-    """A process whose system still answers, but which sends no more beats, is taken for gone."""
-    monkeypatch.setattr("textgen.workers.link._MOST_SILENCE", 0.5)
+@pytest.mark.parametrize(
+    ("limit", "beats", "message"),
+    [
+        ("link._MOST_SILENCE", False, "worker 1 does not answer any more"),
+        ("workers._SECONDS_TO_ANSWER", True, "worker 1 has not answered within 0.5 seconds"),
+    ],
+    ids=["stopped", "hanging"],
+)
+def test_a_worker_that_says_nothing_ends_the_chief(monkeypatch, limit, beats, message):
+    """A process whose system still answers, but which sends no beats, is taken for gone; one that sends beats must answer some time."""
+    monkeypatch.setattr(f"textgen.workers.{limit}", 0.5)
+    monkeypatch.setattr("textgen.workers.link._SECONDS_BETWEEN_BEATS", 0.1)
     cluster = local_cluster(2)
     with (
-        pytest.raises(UnavailableError, match="worker 1 does not answer any more"),
+        pytest.raises(UnavailableError, match=message),
         Workers(cluster, None, Noted()) as workers,
-        socket.create_connection(cluster.link) as stopped,
+        socket.create_connection(cluster.link) as connection,
     ):
-        Link(stopped).send("hello", index=1, facts={**FACTS, "processes": 2})
-        workers.gather(FACTS)
-        workers.ask("anything")
-
-
-def test_a_worker_that_hangs_ends_the_chief(monkeypatch):
-    """A worker that sends beats, but no answer, is waited for a limited time."""
-    monkeypatch.setattr("textgen.workers.workers._SECONDS_TO_ANSWER", 0.5)
-    cluster = local_cluster(2)
-    with (
-        pytest.raises(UnavailableError, match=r"worker 1 has not answered within 0.5 seconds"),
-        Workers(cluster, None, Noted()) as workers,
-        socket.create_connection(cluster.link) as hanging,
-    ):
-        link = Link(hanging)
+        link = Link(connection)
         link.send("hello", index=1, facts={**FACTS, "processes": 2})
-        link.start_beating()
+        if beats:
+            link.start_beating()
         workers.gather(FACTS)
         workers.ask("anything")
     link.close()
@@ -287,6 +283,7 @@ def test_a_worker_that_hangs_ends_the_chief(monkeypatch):
 def test_a_chief_that_is_stopped_ends_the_workers(monkeypatch):
     """A worker waits for a chief that is not yet ready, but not for one that sends no more beats."""
     monkeypatch.setattr("textgen.workers.link._MOST_SILENCE", 0.5)
+    monkeypatch.setattr("textgen.workers.link._SECONDS_BETWEEN_BEATS", 0.1)
     cluster = local_cluster(2)
     with socket.create_server(cluster.link) as server:
         other = Worker(cluster.of(1))

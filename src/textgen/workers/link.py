@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import selectors
 import socket
 import struct
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -66,6 +66,7 @@ class Link:
         self._sending = threading.Lock()
         self._is_closed = threading.Event()
         self._has_heard = False
+        self._waits_since: float | None = None
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -89,25 +90,36 @@ class Link:
         Raises:
             ConnectionError: if the other process is gone.
         """
-        text = json.dumps({"kind": kind, "facts": facts}).encode()
         data = _pack(arrays) if arrays else b""
+        with self._sending:
+            self._write(kind, facts, data)
+
+    def _write(self, kind: str, facts: Mapping[str, Any] = MappingProxyType({}), data: bytes = b"") -> None:
+        text = json.dumps({"kind": kind, "facts": dict(facts)}).encode()
         try:
-            with self._sending:
-                self._socket.sendall(_HEADER.pack(_MAGIC, len(text), len(data)) + text)
-                self._socket.sendall(data)
+            self._socket.sendall(_HEADER.pack(_MAGIC, len(text), len(data)) + text)
+            self._socket.sendall(data)
         except OSError as error:
             raise ConnectionError(str(error)) from error
 
     def start_beating(self) -> None:
-        """Sends beats from now on, in a thread of its own."""
+        """Sends beats from now on, and ends the connection if none come, in a thread of its own."""
+        start_thread(threading.Thread(target=self._beat, daemon=True))
 
-        def beat() -> None:
-            with contextlib.suppress(ConnectionError):  # whoever receives notices
-                while not self._is_closed.is_set():
-                    self.send(_BEAT)
-                    self._is_closed.wait(_SECONDS_BETWEEN_BEATS)
-
-        start_thread(threading.Thread(target=beat, daemon=True))
+    def _beat(self) -> None:
+        with contextlib.suppress(ConnectionError):  # whoever receives notices
+            while True:
+                if self._sending.acquire(blocking=False):  # a message that is being sent is as good as a beat
+                    try:
+                        self._write(_BEAT)
+                    finally:
+                        self._sending.release()
+                if self._is_closed.wait(_SECONDS_BETWEEN_BEATS):
+                    return
+                since = self._waits_since
+                if self._has_heard and since is not None and time.monotonic() - since > _MOST_SILENCE:
+                    self._shut_down()
+                    return
 
     def receive(self, *, stranger: bool = False) -> Message:
         """Waits for a message other than a beat.
@@ -139,34 +151,26 @@ class Link:
     def close(self) -> None:
         """Ends the connection, for the other process and for a thread that is receiving."""
         self._is_closed.set()
-        try:
+        self._shut_down()
+        self._socket.close()
+
+    def _shut_down(self) -> None:
+        """Lets a thread that is receiving return."""
+        with contextlib.suppress(OSError):  # it has ended already
             self._socket.shutdown(socket.SHUT_RDWR)
-        except OSError:  # it has ended already
-            pass
-        finally:
-            self._socket.close()
 
     def _read(self, size: int) -> bytes:
         found = bytearray(size)
         view = memoryview(found)
         while view:
-            self._wait()
+            self._waits_since = time.monotonic()
             count = self._socket.recv_into(view)
+            self._waits_since = None
             if not count:
                 raise ConnectionError("the connection was closed")
             self._has_heard = True
             view = view[count:]
         return bytes(found)
-
-    def _wait(self) -> None:
-        """Waits until there is something to read: for a limited time, unless the other process has yet to take note of this one.
-
-        A timeout of the socket would also limit how long sending a message may take.
-        """
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._socket, selectors.EVENT_READ)
-            if not selector.select(_MOST_SILENCE if self._has_heard else None):
-                raise ConnectionError(f"nothing has come for {_MOST_SILENCE:g} seconds")
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
