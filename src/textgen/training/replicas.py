@@ -27,6 +27,8 @@ _MOST_KEYS = 1000
 """More than the groups of devices that one strategy makes."""
 _SECONDS_TO_CONNECT = 60
 """How long TensorFlow may take to connect the processes, all of which are ready."""
+_SECONDS_WITHOUT_HEARTBEAT = 60
+"""After how long TensorFlow takes a process for dead. By default it is ten seconds, too little for a busy machine on which the chief encodes a text."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,13 @@ def check_port(cluster: Cluster) -> None:
 
 
 def _limit_wait(processes: int) -> None:
-    """Limits how long `MultiWorkerMirroredStrategy` waits for the other processes, which is an hour otherwise."""
+    """Limits how long `MultiWorkerMirroredStrategy` waits for the other processes to come, an hour otherwise, and for their heartbeats."""
     current = context.context()
     current.configure_coordination_service(
         service_type="standalone",
         service_leader="/job:worker/replica:0/task:0",
         cluster_register_timeout_in_ms=1000 * _SECONDS_TO_CONNECT,
+        heartbeat_timeout_in_ms=1000 * _SECONDS_WITHOUT_HEARTBEAT,
     )
     current.coordination_service.coordinated_job_list.add(name="worker", num_tasks=processes)
     current.coordination_service.cluster_register_with_barrier = True
