@@ -45,7 +45,7 @@ def make_loop(units: int, window: int, rows: int) -> Callable[[], Any]:
     import tensorflow as tf
 
     from textgen.model.tensorflow_ops import choose_loop
-    from textgen.model.time_loops import lstm_loop
+    from textgen.model.time_loops import make_lstm_loop
 
     compiled = choose_loop(units, rows).compiled
     random = tf.random.Generator.from_seed(1)
@@ -56,7 +56,7 @@ def make_loop(units: int, window: int, rows: int) -> Callable[[], Any]:
     def run(from_input: Any, h: Any, c: Any) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([from_input, h])
-            outputs, _, _ = lstm_loop(from_input, kernel, h, c, compiled=compiled)
+            outputs, _, _ = make_lstm_loop(kernel, compiled=compiled)(from_input, h, c)
             loss = tf.reduce_sum(outputs * upstream)
         return [tf.reduce_sum(part) for part in tape.gradient(loss, [from_input, h])]
 

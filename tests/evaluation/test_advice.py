@@ -8,7 +8,7 @@ import pytest
 from textgen.config import SamplingConfig, TrainingConfig
 from textgen.errors import with_dashes
 from textgen.evaluation.advice import Advice, advise
-from textgen.evaluation.temperature import TRIED, Shares, TemperatureMatch
+from textgen.evaluation.matching_temperature import TRIED, Shares, TemperatureMatch
 
 RUNS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in Path(__file__).parent.glob("advice/*.json")}
 

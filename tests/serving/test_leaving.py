@@ -5,14 +5,14 @@ import pytest
 from tests.serving.running import HANG_SECONDS
 from tests.serving.test_worker import start, wait_until
 from textgen.generation.step import LSTMRun
-from textgen.serving import scores
+from textgen.serving import score
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "path", "length", "fields"),
     [
         (LSTMRun, "read_with_logits", "/v1/score", 3000, {}),
-        (scores, "_to_some_json", "/v1/score", 3000, {}),
+        (score, "_to_some_json", "/v1/score", 3000, {}),
         (LSTMRun, "outputs", "/playground/states", 3000, {"layer": 0, "unit": 0}),
         (LSTMRun, "outputs", "/playground/states", 3000, {"layer": 0}),
         (LSTMRun, "read", "/v1/completions", 3000, {}),

@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from textgen.cloud.failures import explain
+from textgen.cloud.job_failures import explain
 from textgen.cloud.rest import find_credentials
 from textgen.config.vertex import VertexConfig
 from textgen.errors import MissingError, UnavailableError

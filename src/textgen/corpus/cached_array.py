@@ -64,9 +64,12 @@ class StoredArray:
         values = np.empty(max(0, last - first), self.dtype)
         with self._reading:
             self._file.seek(first * self.dtype.itemsize)
-            count = self._file.readinto(values)  # type: ignore[arg-type]  # of any type
-        if count < values.nbytes:
-            raise OSError(errno.EIO, "the file has become shorter", self._file.name)
+            left = values.view(np.uint8).data
+            while left:  # one call of the operating system reads at most two gigabytes
+                count = self._file.readinto(left)
+                if not count:
+                    raise OSError(errno.EIO, "the file has become shorter", self._file.name)
+                left = left[count:]
         return values
 
 

@@ -22,7 +22,7 @@ from textgen.planning import choose, dropout, shape_values, tokens_per_second, w
 
 if TYPE_CHECKING:
     from textgen.config import TrainingConfig
-    from textgen.evaluation.temperature import TemperatureMatch
+    from textgen.evaluation.matching_temperature import TemperatureMatch
 
 _EARLY = 0.75
 """If the best evaluation comes after this share of the run or earlier, the rest of the run was in vain."""

@@ -15,9 +15,9 @@ from textgen.errors import FormatError, MissingError, TextgenError, named, with_
 from textgen.evaluation.advice import advise
 from textgen.evaluation.baselines import KNESER_NEY, UNIFORM, UNIGRAM, measure_baselines, measure_uniform
 from textgen.evaluation.evaluated_text import count_text
+from textgen.evaluation.matching_temperature import match_temperatures
 from textgen.evaluation.model_measures import measure_model
 from textgen.evaluation.real_text import read_real_text
-from textgen.evaluation.temperature import match_temperatures
 from textgen.evaluation.training_text import find_training_text
 from textgen.evaluation.written import MOST_SEARCHED, write_texts
 from textgen.generation import TextGenerator
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from textgen.corpus.sections import Sections
+    from textgen.evaluation.matching_temperature import TemperatureMatch
     from textgen.evaluation.model_measures import Measures
     from textgen.evaluation.real_text import RealText
-    from textgen.evaluation.temperature import TemperatureMatch
     from textgen.evaluation.training_text import TrainingText
     from textgen.evaluation.written import WrittenText
     from textgen.generation import ModelFile

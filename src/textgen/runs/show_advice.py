@@ -45,8 +45,8 @@ def find_advice(job: JobDirectory, config: TrainingConfig, corpus: Corpus) -> tu
         TextgenError: if a file of the job or the text cannot be read.
     """
     from textgen.evaluation.advice import advise
+    from textgen.evaluation.matching_temperature import match_temperatures
     from textgen.evaluation.real_text import read_real_text
-    from textgen.evaluation.temperature import match_temperatures
     from textgen.generation import load
 
     state = JobState.find(job.state)

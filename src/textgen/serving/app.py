@@ -18,7 +18,7 @@ from textgen.console import writes_log_entries
 from textgen.errors import TextgenError
 from textgen.formatting import one_line, shown
 from textgen.portable.page import served_page
-from textgen.serving import completions, metrics, playground, predict, scores
+from textgen.serving import completions, metrics, playground, predict, score
 from textgen.serving import models as models_route
 from textgen.serving.access import Access
 from textgen.serving.failures import RequestError, answer_error, as_request_error
@@ -60,7 +60,7 @@ def make_app(
         Route("/metrics", metrics.answer),
         Route("/v1/models", models_route.answer),
         Route("/v1/completions", completions.answer, methods=["POST"]),
-        Route("/v1/score", scores.answer, methods=["POST"]),
+        Route("/v1/score", score.answer, methods=["POST"]),
         Route("/playground/states", playground.answer_states, methods=["POST"]),
         Route("/playground/passages", playground.answer_passages, methods=["POST"]),
         Route("/playground/copies", playground.answer_copies, methods=["POST"]),

@@ -12,7 +12,7 @@ from typing import Any
 from textgen.cli.entry import run_command
 from textgen.cli.standard_output import encode_output
 from textgen.cli.vertex.settings import OF_A_PROJECT, add_vertex_settings, read_vertex_config
-from textgen.cloud.failures import explain
+from textgen.cloud.job_failures import explain
 from textgen.cloud.job_spec import gcloud_command, make_job
 from textgen.cloud.machines import find_machine
 from textgen.config import TrainCommand, TrainingConfig, settings

@@ -8,7 +8,7 @@ import pytest
 from tests.serving.running import HANG_SECONDS
 from tests.serving.test_worker import wait_until
 from textgen.generation import TextGenerator
-from textgen.serving import scores
+from textgen.serving import score as endpoint
 from textgen.serving.threads import AT_ONCE, LONG, MOST
 
 
@@ -107,10 +107,10 @@ def test_a_large_answer_is_complete(serve, random_model, monkeypatch):
     served = serve(model)
     text = "abcdefghij\n" * 500
     whole = score(served, text=text, top=10)
-    monkeypatch.setattr(scores, "_LARGE", 1 << 12)
+    monkeypatch.setattr(endpoint, "_LARGE", 1 << 12)
     assert score(served, text=text, top=10) == whole
-    wait_until(lambda: not scores._LargeAnswer.sent)  # the server notices the end a little later than the client
-    monkeypatch.setattr(scores, "_MOST_LARGE", 0)
+    wait_until(lambda: not endpoint._LargeAnswer.sent)  # the server notices the end a little later than the client
+    monkeypatch.setattr(endpoint, "_MOST_LARGE", 0)
     refused = ask(served, text=text, top=10)
     assert (refused.status, refused.headers["Retry-After"]) == (503, "10")
     assert ask(served, text="abc").status == 200

@@ -3,9 +3,9 @@ import pytest
 
 from tests import markov
 from textgen.corpus import Vocabulary, make_tokenizer
-from textgen.evaluation import temperature
+from textgen.evaluation import matching_temperature
+from textgen.evaluation.matching_temperature import Shares, TemperatureMatch, match_temperatures
 from textgen.evaluation.real_text import RealText
-from textgen.evaluation.temperature import Shares, TemperatureMatch, match_temperatures
 from textgen.evaluation.text_statistics import TextStatistics, words_in
 from textgen.generation import TextGenerator
 
@@ -50,7 +50,7 @@ def test_the_best_temperature_undoes_that_of_the_model(best):
 def test_the_shares_by_hand():
     """Known words, distinct words, and runs of three words that are repetitions; no run goes from one text to the next."""
     texts = [["a", "b", "c", "a", "b", "c"], ["a", "b", "x", "y", "a", "b"]]
-    found = temperature._measure(texts, {"a", "b", "x"})
+    found = matching_temperature._measure(texts, {"a", "b", "x"})
     assert found == pytest.approx((9 / 12, 5 / 12, 1 / 8))
     assert found.distance(Shares(0.5, 5 / 12, 0)) == pytest.approx(0.25 + 1 / 8)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from textgen.cloud.failures import explain
+from textgen.cloud.job_failures import explain
 from textgen.config.vertex import VertexConfig
 from textgen.errors import AccessError, MissingError, UnavailableError, UsageError
 
