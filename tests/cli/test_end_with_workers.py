@@ -116,14 +116,24 @@ def test_no_worker_outlives_a_chief_that_is_killed_early(book):
 CONNECTING = """
 import os, signal, sys
 from textgen.cli import train
+from textgen.cli.blas_threads import use_one_blas_thread
+use_one_blas_thread()  # as the command does before it imports NumPy, whose threads would take the signal
 from textgen.training import replicas
 
 replicas._SECONDS_TO_CONNECT = 5
-connect, mode = replicas.tf.distribute.MultiWorkerMirroredStrategy, sys.argv.pop(1)
+distribute, mode = replicas.tf.distribute, sys.argv.pop(1)
+connect = distribute.MultiWorkerMirroredStrategy
+
+def connect_and_stop():
+    distribute.MultiWorkerMirroredStrategy = connect  # Keras asks for its type
+    strategy = connect()
+    os.kill(os.getpid(), signal.SIGTERM)
+    return strategy
+
 if mode == "vanishes":
-    replicas.tf.distribute.MultiWorkerMirroredStrategy = lambda: os._exit(1)
+    distribute.MultiWorkerMirroredStrategy = lambda: os._exit(1)
 elif mode == "stops":
-    replicas.tf.distribute.MultiWorkerMirroredStrategy = lambda: (connect(), os.kill(os.getpid(), signal.SIGTERM))[0]
+    distribute.MultiWorkerMirroredStrategy = connect_and_stop
 sys.exit(train.main(sys.argv[1:]))
 """
 
