@@ -1,4 +1,3 @@
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,7 +7,7 @@ import threading
 import pytest
 
 from textgen.errors import CancelledError, PreemptedError, StoppedError, UsageError
-from textgen.signals import Interrupted, Signals, start_thread
+from textgen.signals import Interrupted, Signals
 
 BOTH = pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, StoppedError), (signal.SIGINT, CancelledError)])
 
@@ -237,20 +236,31 @@ def test_signals_while_waiting_to_be_killed_change_nothing(number):
     assert (ended.returncode, ended.stdout, ended.stderr) == (134, "5\n", "")
 
 
+REPLACED = """
+import ctypes, os, signal, threading
+from textgen.signals import Signals, start_thread
+
+library = ctypes.CDLL(None)
+library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+library.signal.restype = ctypes.c_void_p
+with Signals(ends_process=False) as signals:
+    signals.hold()
+    started = threading.Event()
+    start_thread(threading.Thread(target=started.wait))
+    with signals.delayed():
+        library.signal(signal.SIGTERM, 1)  # SIG_IGN
+        threading.Thread(target=started.wait).start()
+        os.kill(os.getpid(), signal.SIGTERM)
+        before = signals.received
+    started.set()
+    assert (before, signals.received) == (None, signal.SIGTERM), (before, signals.received)
+    signals.received = None
+"""
+
+
 def test_a_handler_that_a_library_has_replaced_is_set_again():
-    """A C library can replace the handlers of the process without Python's knowledge; `delayed` undoes it, and loses no signal meanwhile."""
-    library = ctypes.CDLL(None)
-    library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
-    library.signal.restype = ctypes.c_void_p
-    with Signals(ends_process=False) as signals:
-        signals.hold()
-        started = threading.Event()
-        start_thread(threading.Thread(target=started.wait))
-        with signals.delayed():
-            library.signal(signal.SIGTERM, 1)  # SIG_IGN
-            threading.Thread(target=started.wait).start()
-            send(signal.SIGTERM)
-            before = signals.received
-        assert (before, signals.received) == (None, signal.SIGTERM)
-        started.set()
-        signals.received = None
+    """A C library can replace the handlers of the process without Python's knowledge; `delayed` undoes it, and loses no signal meanwhile.
+
+    This needs a process of its own, because other tests have left threads that would take the signal.
+    """
+    subprocess.run([sys.executable, "-c", REPLACED], check=True, timeout=60)
