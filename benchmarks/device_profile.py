@@ -1,4 +1,4 @@
-"""Records what a GPU does during training, with TensorFlow's profiler, for `gpu.py`."""
+"""Records training with TensorFlow's profiler, and finds in the record what a GPU does. For `gpu.py` and `profile_step.py`."""
 
 import itertools
 import tempfile

@@ -4,7 +4,7 @@
 
 The synthetic corpus repeats TEXT, with numbered lines in between. Speed and memory are those of a whole run of textgen-train, in its
 own process, which scans and encodes the corpus and trains some steps on it. The two lengths alternate, and the fastest round counts.
-With --workers, the long text is then trained once more, in so many processes.
+With --workers, training on the long text is then repeated with that many processes.
 
 Resident memory includes the pages of files that a process has mapped, such as TensorFlow's libraries. Anonymous memory is the rest,
 which belongs to the process alone. Both are read from Linux' /proc.

@@ -16,12 +16,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")  # as textgen-train does
 
 import re
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.tsl.profiler.protobuf import xplane_pb2
+from device_profile import record
 
 from textgen.config import TrainingConfig
 from textgen.training.attempt import compile_model
@@ -70,14 +68,12 @@ def profile(config: TrainingConfig) -> collections.Counter[str]:
     model.next_rates = [config.learning_rate] * STEPS
     for _ in range(2):
         float(train_function(iterator)["loss"])
-    with tempfile.TemporaryDirectory() as directory:
-        tf.profiler.experimental.start(directory)
+
+    def run() -> None:
         for _ in range(CALLS):
             float(train_function(iterator)["loss"])
-        tf.profiler.experimental.stop()
-        (written,) = Path(directory).rglob("*.xplane.pb")
-        space = xplane_pb2.XSpace()
-        space.ParseFromString(written.read_bytes())
+
+    space = record(run)
     found: collections.Counter[str] = collections.Counter()
     for plane in space.planes:
         if plane.name != "/host:CPU":

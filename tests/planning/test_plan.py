@@ -91,8 +91,8 @@ def test_a_step_learns_from_all_its_windows():
 @pytest.mark.parametrize("more", [{"batch_size": 32}, {"unroll_steps": 128}, {"lstm_state_size": 1000}, {"layers": 3}])
 def test_more_of_anything_takes_more_memory(more):
     """The memory grows with each size, and is never less than TensorFlow's own."""
-    assert plan_of(**more).memory > plan_of().memory > 0.5e9
-    assert plan_of(100).memory > plan_of(50).memory
+    assert plan_of(**more).memory_of_device(1) > plan_of().memory_of_device(1) > 0.5e9
+    assert plan_of(100).memory_of_device(1) > plan_of(50).memory_of_device(1)
 
 
 @pytest.mark.parametrize(("options", "activations"), [({}, 16), ({"num_proj": 1}, 16), ({"layer_norm": True}, 32)])
@@ -119,7 +119,11 @@ def test_a_projection_makes_h_smaller():
 def test_an_optimizer_with_fewer_slots_takes_less_memory():
     """One slot less per weight saves four bytes in each of the four copies of the state."""
     adam, rmsprop, sgd = (plan_of(optimizer=name) for name in ("adam", "rmsprop", "sgd"))
-    assert adam.memory - rmsprop.memory == rmsprop.memory - sgd.memory == 4 * 4 * adam.shape.parameters
+    assert (
+        adam.memory_of_device(1) - rmsprop.memory_of_device(1)
+        == rmsprop.memory_of_device(1) - sgd.memory_of_device(1)
+        == 4 * 4 * adam.shape.parameters
+    )
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,8 @@ class Plan:
         logits = self.vocabulary_size * _COPIES_OF_LOGITS
         return FLOAT_BYTES * self.tokens_per_step * (self.shape.activations + logits)
 
-    @property
-    def memory(self) -> int:
-        """The approximate bytes that training on one device takes, including TensorFlow."""
-        return self.memory_of_device(1)
-
     def memory_of_device(self, devices: int) -> int:
-        """Returns the approximate bytes that training takes on each device: a copy of everything, and its share of the windows.
+        """Returns the approximate bytes that training takes on each device, including TensorFlow: a copy of everything, and its share of the windows.
 
         Args:
             devices: the number of devices that share the batch.

@@ -158,16 +158,13 @@ def check_memory(plan: Plan, *, processes: int = 1, processes_here: int = 1) -> 
     if least is None or processes_here * needed <= least[0]:
         return
     available, owner = least
-    heavy = (
-        ("batch_size", "unroll_steps")
-        if windows > plan.memory_of_weights
-        else ("lstm_state_size", "layers", "vocab_size")
-    )
-    who, shared, names = (
-        ("training", "", heavy)
-        if processes_here == 1
-        else (f"each of {processes_here} processes", " for all", ("workers", *heavy))
-    )
+    names = ["lstm_state_size", "layers", "vocab_size"]
+    if windows > plan.memory_of_weights:
+        names = ["batch_size", "unroll_steps"]
+    who, shared = "training", ""
+    if processes_here > 1:
+        who, shared = f"each of {processes_here} processes", " for all"
+        names.insert(0, "workers")
     *lower, last = map(named, names)
     raise UnavailableError(
         f"{who} needs about {decimal(needed)} of memory, {decimal(plan.memory_of_weights)} of it for weights and "

@@ -32,7 +32,7 @@ _PROBE_SECONDS = 5
 _BEAT = "beat"
 _SECONDS_BETWEEN_BEATS = 10.0
 _MOST_SILENCE = 180.0
-"""After so many seconds without a beat, the other process is given up. While TensorFlow connects, no thread can send one, for up to a minute."""
+"""The seconds without a beat after which the other process counts as lost. While TensorFlow connects, no thread can send one, for up to a minute."""
 
 
 @dataclass(frozen=True)
